@@ -1,0 +1,126 @@
+"""The one exception tree. Every error says who, what was got, what was expected, and gives a hint.
+
+``exit_code`` is what the command line exits with; 2 is left to usage errors (typer's own).
+"""
+
+from __future__ import annotations
+
+
+class ZkchainError(Exception):
+    """Root of all errors that a user can cause or must know of."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return self.message if self.hint is None else f"{self.message}\nhint: {self.hint}"
+
+
+class ModelError(ZkchainError):
+    """The ONNX file is unreadable, malformed or not a model that can be compiled."""
+
+    exit_code = 10
+
+
+class UnsupportedOp(ModelError):
+    """The model holds an operator (or a form of it) outside the table; names the node and what is supported."""
+
+    def __init__(self, node: str, op: str, reason: str, *, hint: str | None = None) -> None:
+        super().__init__(f"node {node!r}: operator {op} is not supported: {reason}", hint=hint)
+        self.node = node
+        self.op = op
+
+
+class InputError(ZkchainError):
+    """An input tensor is missing, unreadable, of the wrong shape or type, or holds NaN / infinity."""
+
+    exit_code = 11
+
+
+class OutOfDomain(InputError):
+    """An input element lies outside the declared domain; refused before proving."""
+
+
+class CompileError(ZkchainError):
+    """The integer program or circuit breaks a static rule (range over 2^62, decomposition span over r, ...)."""
+
+    exit_code = 12
+
+
+class UnsatisfiedConstraint(ZkchainError):
+    """A row does not hold: names the row and the model node (and element) it comes from."""
+
+    exit_code = 13
+
+    def __init__(self, row: int, node: str, element: tuple[int, ...] | int) -> None:
+        super().__init__(
+            f"row {row} is not satisfied: node {node!r}, element {element}",
+            hint="the witness was altered or the circuit has a bug; no proof was made",
+        )
+        self.row = row
+        self.node = node
+        self.element = element
+
+
+class KeyFormatError(ZkchainError):
+    """A key file is truncated, altered, of another version, or not a key at all."""
+
+    exit_code = 14
+
+
+class KeyMismatch(ZkchainError):
+    """A key, proof or artifact belongs to another circuit (or bundle) than the one in hand."""
+
+    exit_code = 15
+
+
+class ProofFormatError(ZkchainError):
+    """A proof or instance is malformed: wrong length, coordinate >= p, point off the curve, input >= r."""
+
+    exit_code = 16
+
+
+class ProofInvalid(ZkchainError):
+    """A well-formed proof that does not verify."""
+
+    exit_code = 17
+
+
+class FormatError(ZkchainError):
+    """A file in a foreign format (snarkjs JSON, r1cs, wtns, zkey, ptau) or a bundle cannot be read."""
+
+    exit_code = 18
+
+
+class BundleError(FormatError):
+    """A bundle's file is missing, altered, or made for another step's result."""
+
+    exit_code = 19
+
+
+class SolidityError(ZkchainError):
+    """Rendering refused (unsafe key) or the Solidity compiler failed or is absent."""
+
+    exit_code = 20
+
+
+class ChainError(ZkchainError):
+    """Anything between us and the chain."""
+
+    exit_code = 21
+
+
+class NodeUnreachable(ChainError):
+    """No answer from the RPC address."""
+
+    exit_code = 22
+
+
+class TransactionReverted(ChainError):
+    """The transaction (or call) reverted; carries the decoded custom error where there is one."""
+
+    exit_code = 23

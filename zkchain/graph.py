@@ -1,0 +1,161 @@
+"""The typed graph: one node type, used with float semantics (after import) and with integer semantics (after quantise).
+
+A graph is a tuple of nodes in topological order; a node names its sources by their index. Every value has one static
+shape. ``ARGS`` is the table of what each operator means and which arguments it carries; ``check`` enforces it and runs
+after every pass.
+
+Integer semantics: node values are int64 arrays; the real number meant by an integer q is ``q * scale``. ``lo`` and
+``hi`` are sound static bounds (int64 arrays broadcastable to ``shape``, usually per channel): for every in-domain input,
+``lo <= value <= hi`` elementwise, and ``-2**62 < lo``, ``hi < 2**62``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from zkchain.errors import CompileError
+
+IntArray = npt.NDArray[np.int64]
+EMPTY: Mapping[str, Any] = MappingProxyType({})
+BOUND = 1 << 62
+
+
+class Op(StrEnum):
+    """Operators of both semantics; see ARGS for their arguments."""
+
+    # sources
+    INPUT = "input"
+    CONST = "const"
+    # movement: no arithmetic, no rows
+    RESHAPE = "reshape"
+    TAKE = "take"
+    CONCAT = "concat"
+    # affine in each source
+    ADD = "add"
+    SUB = "sub"
+    MUL = "mul"
+    DIV = "div"
+    MATMUL = "matmul"
+    CONV = "conv"
+    SUM = "sum"
+    # order
+    RELU = "relu"
+    CLIP = "clip"
+    MAX = "max"
+    MIN = "min"
+    REDUCE_MAX = "reduce_max"
+    REDUCE_MIN = "reduce_min"
+    ARGMAX = "argmax"
+    # functions of one number
+    UNARY = "unary"
+    LEAKY_RELU = "leaky_relu"
+    # compound float operators that quantise takes apart
+    SOFTMAX = "softmax"
+    # integer graphs only
+    RESCALE = "rescale"
+    TABLE = "table"
+
+
+FLOAT_ONLY = frozenset({Op.DIV, Op.UNARY, Op.LEAKY_RELU, Op.SOFTMAX})
+INT_ONLY = frozenset({Op.RESCALE, Op.TABLE})
+
+# op: (number of sources or None for any, argument names, meaning)
+ARGS: Mapping[Op, tuple[int | None, frozenset[str], str]] = MappingProxyType(
+    {
+        Op.INPUT: (0, frozenset(), "declared by the user; integer graphs: domain is lo..hi"),
+        Op.CONST: (0, frozenset(), "`value`: float64 array (float graph) or int64 array (integer graph)"),
+        Op.RESHAPE: (1, frozenset(), "same elements in row-major order, shape of the node"),
+        Op.TAKE: (1, frozenset({"index"}), "out = src.ravel()[index]; index: int64 array of the node's shape. Transpose, "
+                  "slice, gather, expand, tile, pooling windows (padding repeats an element of the window) are all TAKE"),
+        Op.CONCAT: (None, frozenset({"axis"}), "axis >= 0"),
+        Op.ADD: (2, frozenset(), "numpy broadcasting"),
+        Op.SUB: (2, frozenset(), "numpy broadcasting"),
+        Op.MUL: (2, frozenset(), "numpy broadcasting; one source may be CONST"),
+        Op.DIV: (2, frozenset(), "numpy broadcasting"),
+        Op.MATMUL: (2, frozenset(), "numpy.matmul semantics"),
+        Op.CONV: (2, frozenset({"strides", "pads", "dilations", "group"}), "src (x, w): x (N, C, *S), w (M, C/group, *K), "
+                  "zero padding; pads = (begin..., end...); no bias (an ADD follows)"),
+        Op.SUM: (1, frozenset({"axes"}), "sum over axes (sorted tuple, >= 0), kept with size 1"),
+        Op.RELU: (1, frozenset(), "max(x, 0)"),
+        Op.CLIP: (1, frozenset({"lo", "hi"}), "min(max(x, lo), hi); numbers, either may be None"),
+        Op.MAX: (2, frozenset(), "elementwise, numpy broadcasting"),
+        Op.MIN: (2, frozenset(), "elementwise, numpy broadcasting"),
+        Op.REDUCE_MAX: (1, frozenset({"axis"}), "maximum over one axis (>= 0), kept with size 1"),
+        Op.REDUCE_MIN: (1, frozenset({"axis"}), "minimum over one axis (>= 0), kept with size 1"),
+        Op.ARGMAX: (1, frozenset({"axis"}), "first index of the maximum over one axis, kept with size 1; scale 1"),
+        Op.UNARY: (1, frozenset({"fn"}), "fn: name in zkchain.functions.FUNCTIONS plus its parameters: (name, *params)"),
+        Op.LEAKY_RELU: (2, frozenset(), "src (x, slope): x if x >= 0 else slope * x; slope CONST, broadcast (PRelu too)"),
+        Op.SOFTMAX: (1, frozenset({"axis"}), "exp(x - max) / sum exp over one axis (>= 0)"),
+        Op.RESCALE: (1, frozenset({"shift"}), "floor((x + 2^(shift-1)) / 2^shift), shift >= 1"),
+        Op.TABLE: (1, frozenset({"first", "values"}), "values[x - first]; values: int64 array; the range of x lies in the table"),
+    }
+)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Node:
+    """One value. ``name`` is the model node it comes from, for messages."""
+
+    op: Op
+    name: str
+    src: tuple[int, ...]
+    shape: tuple[int, ...]
+    arg: Mapping[str, Any] = field(default=EMPTY)
+    value: npt.NDArray[Any] | None = None  # CONST
+    scale: float = 1.0  # integer graphs: real value = q * scale
+    lo: IntArray | None = None  # integer graphs
+    hi: IntArray | None = None
+
+    @property
+    def size(self) -> int:
+        return int(np.prod(self.shape, dtype=np.int64))
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Graph:
+    """Nodes in topological order; ``inputs`` and ``outputs`` are node indices with their model names beside them."""
+
+    nodes: tuple[Node, ...]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    input_names: tuple[str, ...]
+    output_names: tuple[str, ...]
+
+
+def check(graph: Graph, *, integer: bool) -> None:
+    """Raise CompileError unless the graph is legal for its semantics; runs after every pass."""
+    for i, node in enumerate(graph.nodes):
+        arity, names, _ = ARGS[node.op]
+        if arity is not None and len(node.src) != arity:
+            raise CompileError(f"node {node.name!r} ({node.op}): expected {arity} sources, got {len(node.src)}")
+        if any(not 0 <= s < i for s in node.src):
+            raise CompileError(f"node {node.name!r} ({node.op}): sources {node.src} are not all before node {i}")
+        if frozenset(node.arg) != names:
+            raise CompileError(f"node {node.name!r} ({node.op}): expected arguments {sorted(names)}, got {sorted(node.arg)}")
+        if node.op in (FLOAT_ONLY if integer else INT_ONLY):
+            raise CompileError(f"node {node.name!r}: {node.op} does not belong in this graph (integer={integer})")
+        if node.op is Op.CONST and (node.value is None or node.value.shape != node.shape):
+            raise CompileError(f"node {node.name!r}: a constant needs a value of shape {node.shape}")
+        if integer:
+            _check_range(node)
+    for i in (*graph.inputs, *graph.outputs):
+        if not 0 <= i < len(graph.nodes):
+            raise CompileError(f"graph input or output {i} is not a node")
+
+
+def _check_range(node: Node) -> None:
+    if node.lo is None or node.hi is None:
+        raise CompileError(f"node {node.name!r} ({node.op}): no static range")
+    np.broadcast_to(node.lo, node.shape), np.broadcast_to(node.hi, node.shape)
+    if node.size and (np.any(node.lo > node.hi) or np.any(node.lo <= -BOUND) or np.any(node.hi >= BOUND)):
+        raise CompileError(
+            f"node {node.name!r} ({node.op}): static range [{node.lo.min()}, {node.hi.max()}] is empty or reaches 2^62",
+            hint="use fewer bits for weights or activations, a smaller input domain, or let the quantiser clamp",
+        )
