@@ -72,7 +72,9 @@ def pack(arrays: dict[str, npt.NDArray[np.uint8]]) -> bytes:
         for name, array in arrays.items():
             body = BytesIO()
             np.lib.format.write_array(body, array, allow_pickle=False)
-            archive.writestr(zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0)), body.getvalue(), zipfile.ZIP_DEFLATED)
+            archive.writestr(
+                zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0)), body.getvalue(), zipfile.ZIP_DEFLATED
+            )
     return out.getvalue()
 
 
