@@ -1,0 +1,51 @@
+# Each target does all the set-up it needs: Python >= 3.11 and a Rust toolchain are required, Node gives the Solidity
+# compiler and the tools that tests compare with (snarkjs, anvil).
+
+PYTHON ?= python3
+JOBS ?= 2
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.zkchain-ready
+RUST := $(shell find rust -path '*/target' -prune -o \( -name '*.rs' -o -name 'Cargo.*' \) -print)
+
+.PHONY: help setup demo test test-slow lint rust-check clean
+
+help:
+	@echo "make setup       virtual environment, native core, development tools"
+	@echo "make demo        model.onnx -> circuit -> keys -> proof -> verified in a transaction on an embedded chain"
+	@echo "make test        the test suite (minutes)"
+	@echo "make test-slow   the tests marked slow"
+	@echo "make lint        ruff and mypy --strict"
+	@echo "make rust-check  cargo fmt, clippy and test"
+	@echo "make clean       remove the virtual environment and everything built"
+
+setup: $(READY)
+
+$(READY): pyproject.toml package-lock.json $(RUST)
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else f"zkchain needs Python >= 3.11, {sys.executable} is {v[0]}.{v[1]}: run make PYTHON=/path/to/python3.11")'
+	@command -v cargo >/dev/null || { echo "zkchain builds its native core with Rust, and cargo is not on PATH: install a Rust toolchain (rustup)"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip "maturin>=1.9,<2"
+	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/maturin develop --release --extras dev
+	@if command -v npm >/dev/null; then npm ci --no-audit --no-fund; \
+	 else echo "npm is not on PATH: no Solidity compiler, snarkjs or anvil from npm; install Node >= 18"; fi
+	@touch $@
+
+demo: $(READY)
+	$(BIN)/zkchain demo
+
+test: $(READY)
+	$(BIN)/python -m pytest -n $(JOBS)
+
+test-slow: $(READY)
+	$(BIN)/python -m pytest -n $(JOBS) -m slow
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+rust-check:
+	cd rust && cargo fmt --all --check && cargo clippy --workspace --all-targets -- -D warnings && cargo test --release --workspace
+
+clean:
+	rm -rf $(VENV) node_modules rust/target zkchain/_core*.so .pytest_cache .mypy_cache .ruff_cache .hypothesis
