@@ -1,0 +1,106 @@
+"""The executable meaning of a graph, in numpy.
+
+``run`` is the definition of an integer graph: the circuit proves exactly this program, bit for bit. ``run_all`` keeps
+the value of every node. One table entry an operator; what both semantics share stands in ``COMMON``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from zkchain import kernels
+from zkchain.errors import InputError, OutOfDomain
+from zkchain.graph import Graph, IntArray, Node, Op
+
+Array = npt.NDArray[Any]
+Kernel = Callable[..., Array]  # (node, *source values) -> value; broadcast to the node's shape by the caller
+
+
+def _conv(node: Node, x: Array, w: Array) -> Array:
+    return kernels.conv(x, w, node.arg["strides"], node.arg["pads"], node.arg["dilations"], node.arg["group"])
+
+
+COMMON: Mapping[Op, Kernel] = {
+    Op.CONST: lambda node: node.value,
+    Op.RESHAPE: lambda node, x: x.reshape(node.shape),
+    Op.TAKE: lambda node, x: x.ravel()[node.arg["index"]],
+    Op.CONCAT: lambda node, *xs: np.concatenate(xs, axis=node.arg["axis"]),
+    Op.ADD: lambda node, x, y: x + y,
+    Op.SUB: lambda node, x, y: x - y,
+    Op.MUL: lambda node, x, y: x * y,
+    Op.MATMUL: lambda node, x, y: kernels.matmul(x, y),
+    Op.CONV: _conv,
+    Op.SUM: lambda node, x: x.sum(axis=node.arg["axes"], keepdims=True),
+    Op.RELU: lambda node, x: np.maximum(x, 0),
+    Op.CLIP: lambda node, x: np.clip(x, node.arg["lo"], node.arg["hi"]),
+    Op.MAX: lambda node, x, y: np.maximum(x, y),
+    Op.MIN: lambda node, x, y: np.minimum(x, y),
+    Op.REDUCE_MAX: lambda node, x: x.max(axis=node.arg["axis"], keepdims=True),
+    Op.REDUCE_MIN: lambda node, x: x.min(axis=node.arg["axis"], keepdims=True),
+    Op.ARGMAX: lambda node, x: x.argmax(axis=node.arg["axis"], keepdims=True),
+}
+
+INTEGER: Mapping[Op, Kernel] = {
+    **COMMON,
+    Op.RESCALE: lambda node, x: kernels.rescale(x, node.arg["shift"]),
+    Op.TABLE: lambda node, x: node.arg["values"][x - node.arg["first"]],
+}
+
+
+def run(graph: Graph, inputs: Sequence[IntArray]) -> list[IntArray]:
+    """Outputs of an integer graph. ``inputs``: one int64 array per graph input, of its shape, inside its domain.
+
+    Raises InputError (count, shape, type) or OutOfDomain. Exact: within the domain nothing can overflow, because every
+    node's static range lies inside 2^62.
+    """
+    values = run_all(graph, inputs)
+    return [values[i] for i in graph.outputs]
+
+
+def run_all(graph: Graph, inputs: Sequence[IntArray]) -> list[IntArray]:
+    """The value of every node of an integer graph, in node order; same arguments and errors as ``run``."""
+    given = dict(zip(graph.inputs, check_inputs(graph, inputs), strict=True))
+    return [value.astype(np.int64, copy=False) for value in evaluate(graph, given, INTEGER)]
+
+
+def evaluate(graph: Graph, inputs: Mapping[int, Array], table: Mapping[Op, Kernel]) -> list[Array]:
+    """Every node's value under a table of kernels; ``inputs`` gives the INPUT nodes by index."""
+    values: list[Array] = []
+    for i, node in enumerate(graph.nodes):
+        result = inputs[i] if node.op is Op.INPUT else table[node.op](node, *(values[s] for s in node.src))
+        values.append(np.broadcast_to(result, node.shape))
+    return values
+
+
+def check_inputs(graph: Graph, inputs: Sequence[IntArray]) -> Iterator[IntArray]:
+    """Yield the inputs as int64 arrays; raise InputError or OutOfDomain naming the input and the element."""
+    if len(inputs) != len(graph.inputs):
+        raise InputError(f"expected {len(graph.inputs)} inputs {list(graph.input_names)}, got {len(inputs)}")
+    for i, name, given in zip(graph.inputs, graph.input_names, inputs, strict=True):
+        node, x = graph.nodes[i], np.asarray(given)
+        if x.shape != node.shape or x.dtype.kind not in "iu" or not np.can_cast(x.dtype, np.int64):
+            raise InputError(
+                f"input {name!r}: expected integers of shape {node.shape}, got {x.dtype} of shape {x.shape}"
+            )
+        x = x.astype(np.int64)
+        check_domain(node, name, x)
+        yield x
+
+
+def check_domain(node: Node, name: str, q: IntArray) -> None:
+    """Raise OutOfDomain for the first element of q outside [node.lo, node.hi]."""
+    lo, hi = np.broadcast_to(node.lo, node.shape), np.broadcast_to(node.hi, node.shape)  # type: ignore[arg-type]
+    outside = np.flatnonzero((q < lo) | (q > hi))
+    if outside.size:
+        at = np.unravel_index(outside[0], node.shape)
+        element = tuple(int(k) for k in at)
+        low, high, value = (float(v[at]) * node.scale for v in (lo, hi, q))
+        raise OutOfDomain(
+            f"input {name!r}, element {element}: {value:g} lies outside its declared domain [{low:g}, {high:g}]"
+            + (f" ({outside.size} elements do)" if outside.size > 1 else ""),
+            hint="the circuit was compiled for this domain; declare a wider one and compile again",
+        )
