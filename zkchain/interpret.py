@@ -1,7 +1,8 @@
 """The executable meaning of a graph, in numpy.
 
 ``run`` is the definition of an integer graph: the circuit proves exactly this program, bit for bit. ``run_all`` keeps
-the value of every node. One table entry an operator; what both semantics share stands in ``COMMON``.
+the value of every node. ``run_float`` is the definition of a float graph, in float64. One table entry an operator; what
+both semantics share stands in ``COMMON``.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from zkchain import kernels
+from zkchain import functions, kernels
 from zkchain.errors import InputError, OutOfDomain
 from zkchain.graph import Graph, IntArray, Node, Op
 
@@ -49,6 +50,36 @@ INTEGER: Mapping[Op, Kernel] = {
     Op.RESCALE: lambda node, x: kernels.rescale(x, node.arg["shift"]),
     Op.TABLE: lambda node, x: node.arg["values"][x - node.arg["first"]],
 }
+
+FLOAT: Mapping[Op, Kernel] = {
+    **COMMON,
+    Op.DIV: lambda node, x, y: x / y,
+    Op.UNARY: lambda node, x: functions.evaluate(node.arg["fn"], x),
+    Op.LEAKY_RELU: lambda node, x, slope: np.where(x >= 0, x, slope * x),
+    Op.SOFTMAX: lambda node, x: _softmax(x, node.arg["axis"]),
+}
+
+
+def _softmax(x: Array, axis: int) -> Array:
+    # e^(x - max) / sum e^(x - max)
+    e = np.exp(x - x.max(axis=axis, keepdims=True))
+    return np.asarray(e / e.sum(axis=axis, keepdims=True))
+
+
+def run_float(graph: Graph, inputs: Sequence[npt.ArrayLike]) -> list[npt.NDArray[np.float64]]:
+    """Outputs of a float graph (float64). ``inputs``: one array of numbers per graph input, of its shape.
+
+    Raises InputError (count, shape). Overflow, log of a negative number and the like give infinity or NaN, silently.
+    """
+    if len(inputs) != len(graph.inputs):
+        raise InputError(f"expected {len(graph.inputs)} inputs {list(graph.input_names)}, got {len(inputs)}")
+    given = {i: np.asarray(x, dtype=np.float64) for i, x in zip(graph.inputs, inputs, strict=True)}
+    for (i, x), name in zip(given.items(), graph.input_names, strict=True):
+        if x.shape != graph.nodes[i].shape:
+            raise InputError(f"input {name!r}: expected shape {graph.nodes[i].shape}, got {x.shape}")
+    with np.errstate(all="ignore"):
+        values = evaluate(graph, given, FLOAT)
+    return [np.asarray(values[i], dtype=np.float64) for i in graph.outputs]
 
 
 def run(graph: Graph, inputs: Sequence[IntArray]) -> list[IntArray]:
