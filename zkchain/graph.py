@@ -107,7 +107,7 @@ class Node:
     name: str
     src: tuple[int, ...]
     shape: tuple[int, ...]
-    arg: Mapping[str, Any] = field(default=EMPTY)
+    arg: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
     value: npt.NDArray[Any] | None = None  # CONST
     scale: float = 1.0  # integer graphs: real value = q * scale
     lo: IntArray | None = None  # integer graphs
