@@ -72,6 +72,10 @@ class KeyFormatError(ZkchainError):
     exit_code = 14
 
 
+class UnsafeKey(KeyFormatError):
+    """A well-formed key with which anyone can forge proofs (delta = gamma, eta = delta, a skipped ceremony, ...)."""
+
+
 class KeyMismatch(ZkchainError):
     """A key, proof or artifact belongs to another circuit (or bundle) than the one in hand."""
 
