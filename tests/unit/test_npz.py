@@ -1,0 +1,63 @@
+"""Archives: deterministic, bounded, without pickles."""
+
+from __future__ import annotations
+
+import zipfile
+from io import BytesIO
+
+import numpy as np
+import pytest
+
+from zkchain.errors import FormatError
+from zkchain.formats import npz
+
+
+def saved(**arrays) -> bytes:
+    out = BytesIO()
+    np.savez_compressed(out, **arrays)
+    return out.getvalue()
+
+
+def test_reads_what_numpy_writes():
+    got = npz.unpack(saved(x=np.eye(3), y=np.arange(4)), what="test")
+    assert got.keys() == {"x", "y"}
+    assert np.array_equal(got["x"], np.eye(3))
+
+
+def test_numpy_reads_what_is_packed():
+    with np.load(BytesIO(npz.pack({"a/b": np.arange(5, dtype=np.uint8)})), allow_pickle=False) as archive:
+        assert archive["a/b"].tolist() == [0, 1, 2, 3, 4]
+
+
+def test_pickles_are_refused():
+    with pytest.raises(FormatError, match="not a readable"):
+        npz.unpack(saved(x=np.array([{"a": 1}], dtype=object)), what="test")
+
+
+def test_text_is_refused():
+    with pytest.raises(FormatError, match="dtype"):
+        npz.unpack(saved(x=np.array(["a"])), what="test")
+
+
+def test_what_unpacks_to_too_much_is_refused_before_it_is_read():
+    data = saved(x=np.zeros(1_000_000))
+    assert len(data) < 10_000
+    with pytest.raises(FormatError, match="unpacks to"):
+        npz.unpack(data, what="test", limit=1_000_000)
+    assert npz.unpack(data, what="test", limit=9_000_000)["x"].sum() == 0
+
+
+def test_header_that_promises_more_than_there_is():
+    body = BytesIO()
+    np.lib.format.write_array_header_1_0(body, {"descr": "<f8", "fortran_order": False, "shape": (1 << 50,)})
+    out = BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr("x.npy", body.getvalue())
+    with pytest.raises(FormatError, match="truncated"):
+        npz.unpack(out.getvalue(), what="test")
+
+
+@pytest.mark.parametrize("data", [b"", b"PK\x03\x04", b"\x93NUMPY"])
+def test_other_bytes_are_refused(data):
+    with pytest.raises(FormatError, match="not a readable"):
+        npz.unpack(data, what="test")

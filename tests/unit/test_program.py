@@ -1,0 +1,130 @@
+"""Integer programs survive the trip to bytes and back; anything else is refused."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zkchain.errors import FormatError
+from zkchain.formats import npz, program
+from zkchain.graph import Graph, Node, Op
+
+
+def ints(*values: int) -> np.ndarray:
+    return np.array(values, np.int64)
+
+
+def small_graph(weight: int = 3) -> Graph:
+    nodes = (
+        Node(Op.INPUT, "x", (), (1, 4), scale=0.1, lo=ints(-5), hi=ints(5)),
+        Node(Op.TAKE, "x", (0,), (1, 2), {"index": np.array([[3, 0]])}, scale=0.1, lo=ints(-5), hi=ints(5)),
+        Node(Op.CONST, "w", (), (2, 1), {}, np.full((2, 1), weight), 1 / 3, ints(weight), ints(weight)),
+        Node(Op.MATMUL, "fc", (1, 2), (1, 1), scale=0.1 / 3, lo=ints(-1 << 40), hi=ints(1 << 40)),
+        Node(Op.CLIP, "clip", (3,), (1, 1), {"lo": None, "hi": 7}, scale=0.1 / 3, lo=ints(-1 << 40), hi=ints(7)),
+        Node(Op.SUM, "sum", (4,), (1, 1), {"axes": (0, 1)}, scale=0.1 / 3, lo=ints(-1 << 40), hi=ints(7)),
+    )
+    return Graph(nodes, (0,), (5,), ("x",), ("y",))
+
+
+def same(a: object, b: object) -> bool:
+    if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
+        return isinstance(a, np.ndarray) and isinstance(b, np.ndarray) and a.dtype == b.dtype and np.array_equal(a, b)
+    return type(a) is type(b) and a == b
+
+
+def assert_same(first: Graph, second: Graph) -> None:
+    assert (first.inputs, first.outputs) == (second.inputs, second.outputs)
+    assert (first.input_names, first.output_names) == (second.input_names, second.output_names)
+    assert len(first.nodes) == len(second.nodes)
+    for a, b in zip(first.nodes, second.nodes, strict=True):
+        assert (a.op, a.name, a.src, a.shape, a.scale) == (b.op, b.name, b.src, b.shape, b.scale)
+        assert all(same(getattr(a, name), getattr(b, name)) for name in ("value", "lo", "hi"))
+        assert a.arg.keys() == b.arg.keys()
+        assert all(same(a.arg[key], b.arg[key]) for key in a.arg)
+
+
+def test_round_trip():
+    assert_same(program.load(program.dump(small_graph())), small_graph())
+
+
+@given(st.integers(-(2**62) + 1, 2**62 - 1))
+def test_round_trip_of_any_weight(weight):
+    assert_same(program.load(program.dump(small_graph(weight))), small_graph(weight))
+
+
+def test_equal_graphs_give_equal_bytes_and_others_do_not():
+    assert program.dump(small_graph()) == program.dump(small_graph())
+    assert program.dump(small_graph(3)) != program.dump(small_graph(4))
+
+
+def edited(change) -> bytes:
+    arrays = npz.unpack(program.dump(small_graph()), what="test")
+    header = json.loads(arrays["header"].tobytes())
+    change(header, arrays)
+    arrays["header"] = np.frombuffer(json.dumps(header).encode(), np.uint8)
+    return npz.pack(arrays)
+
+
+def test_edit_without_change_is_accepted():
+    assert_same(program.load(edited(lambda header, arrays: None)), small_graph())
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda h, a: h.update(version=2), "version"),
+        (lambda h, a: h.update(extra=1), "extra"),
+        (lambda h, a: h["nodes"][0].update(op="exec"), "nodes.0.op"),
+        (lambda h, a: h["nodes"][3].update(src=[1, 9]), "not all before"),
+        (lambda h, a: h["nodes"][3].update(src=[1]), "expected 2 sources"),
+        (lambda h, a: h["nodes"][0].update(scale=0), "scale"),
+        (lambda h, a: h["nodes"][2].update(shape=[3, 1]), "constant needs a value"),
+        (lambda h, a: h["nodes"][2].update(value={"array": 99}), "array a99"),
+        (lambda h, a: h["nodes"][1]["arg"].update(index=4), "index"),
+        (lambda h, a: h["nodes"][1]["arg"].update(other=4), "expected arguments"),
+        (lambda h, a: h.update(outputs=[17]), "not a node"),
+        (lambda h, a: h.update(output_names=[]), "names differ"),
+        (lambda h, a: a.update(a0=np.array([1.5])), "signed integers"),
+        (lambda h, a: a.update(a2=np.array([[4, 0]])), "leaves 0..3"),
+        (lambda h, a: a.update(a2=np.array([[-1, 0]])), "leaves 0..3"),
+        (lambda h, a: h["nodes"][0].pop("lo"), "no static range"),
+    ],
+)
+def test_altered_program_is_refused(change, message):
+    with pytest.raises(FormatError, match=message):
+        program.load(edited(change))
+
+
+def test_header_names_the_arrays_as_the_test_above_thinks():
+    arrays = npz.unpack(program.dump(small_graph()), what="test")
+    assert arrays["a2"].tolist() == [[3, 0]]
+
+
+@given(st.binary(max_size=200))
+def test_noise_is_refused(data):
+    with pytest.raises(FormatError):
+        program.load(data)
+
+
+@given(st.data())
+def test_a_flipped_bit_is_refused_or_harmless(data):
+    good = bytearray(program.dump(small_graph()))
+    position = data.draw(st.integers(0, 8 * len(good) - 1))
+    good[position // 8] ^= 1 << (position % 8)
+    try:
+        graph = program.load(bytes(good))
+    except FormatError:
+        return
+    assert_same(graph, small_graph())  # zip metadata that carries no content
+
+
+def test_float_graph_is_refused():
+    graph = small_graph()
+    nodes = (*graph.nodes[:5], replace(graph.nodes[5], op=Op.SOFTMAX, arg={"axis": 0}))
+    with pytest.raises(FormatError, match="does not belong"):
+        program.load(program.dump(replace(graph, nodes=nodes)))

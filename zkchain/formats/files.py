@@ -1,0 +1,67 @@
+"""Files as whole values: bounded reads, atomic writes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from zkchain.errors import FormatError, ZkchainError
+
+Content = bytes | Callable[[Path], None]
+"""The bytes of a file, or a function that writes it at the path it is given."""
+CHUNK = 1 << 22
+READ_LIMIT = 1 << 32
+
+
+def read(path: Path, *, what: str, limit: int = READ_LIMIT, error: type[ZkchainError] = FormatError) -> bytes:
+    """The whole file, or ``error`` when it is missing, unreadable, no regular file or over ``limit`` bytes."""
+    try:
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > limit:
+                raise error(f"{what} {path} has {size} bytes, expected at most {limit}")
+            return file.read(limit)
+    except OSError as cause:
+        raise error(f"cannot read {what} {path}: {cause.strerror}") from cause
+
+
+def sha256(path: Path) -> str:
+    """Hex digest of a file, read in pieces."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def staged(path: Path, content: Content) -> Iterator[Path]:
+    """Write ``content`` under a temporary name beside ``path``, synced; it is removed unless the body renames it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
+    try:
+        if isinstance(content, bytes):
+            temporary.write_bytes(content)
+        else:
+            content(temporary)
+        sync(temporary)
+        yield temporary
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write(path: Path, content: Content) -> None:
+    """Replace ``path`` in one step: temporary name in the same directory, fsync, rename, fsync of the directory."""
+    with staged(path, content) as temporary:
+        os.replace(temporary, path)
+        sync(path.parent)
+
+
+def sync(path: Path) -> None:
+    """fsync a file or a directory."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
