@@ -10,8 +10,6 @@ give the same bytes.
 from __future__ import annotations
 
 import sys
-import zipfile
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +19,8 @@ from onnx import TensorProto, helper, numpy_helper
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from sklearn.neural_network import MLPClassifier
+
+from zkchain.formats import npz
 
 SEED = 7
 PIXEL_MAX = 16
@@ -65,19 +65,6 @@ def to_onnx(model: MLPClassifier) -> onnx.ModelProto:
     return proto
 
 
-def pack(arrays: dict[str, npt.NDArray[np.uint8]]) -> bytes:
-    """A compressed .npz with fixed timestamps, so that equal arrays give equal bytes."""
-    out = BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
-        for name, array in arrays.items():
-            body = BytesIO()
-            np.lib.format.write_array(body, array, allow_pickle=False)
-            archive.writestr(
-                zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0)), body.getvalue(), zipfile.ZIP_DEFLATED
-            )
-    return out.getvalue()
-
-
 def main(folder: Path) -> None:
     digits = load_digits()
     pixels, labels = digits.data.astype(np.uint8), digits.target.astype(np.int64)
@@ -93,7 +80,7 @@ def main(folder: Path) -> None:
     }
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "digits.onnx").write_bytes(to_onnx(model).SerializeToString(deterministic=True))
-    (folder / "digits.npz").write_bytes(pack(data))
+    (folder / "digits.npz").write_bytes(npz.pack(data))
     print(f"test accuracy {model.score(test_x / PIXEL_MAX, test_y):.4f} on {len(test_y)} held-out digits")
 
 

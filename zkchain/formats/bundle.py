@@ -1,0 +1,206 @@
+"""A bundle: one directory with everything that belongs to one compiled model, and a manifest of digests.
+
+    manifest.json          what the other files are: sha256, size, and the identities of what each was made from
+    model.onnx             the model as given
+    program.npz            the integer program (formats.program)
+    settings.json          how it was quantised, what is public (formats.settings)
+    circuit.json           digest, rows, layout of the instance, accuracy
+    proving_key.zkpk       flat, memory-mapped
+    verification_key.json  snarkjs's format
+    Verifier.sol           the generated contract
+    deployment.json        where the contract stands
+    proofs/                proofs and their public inputs: they verify or they do not, so no digest vouches for them
+
+A file is read only when its bytes have the manifest's digest and when it was made from what the bundle holds now.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError
+
+from zkchain.errors import BundleError, KeyFormatError, KeyMismatch
+from zkchain.formats import files
+
+MANIFEST = "manifest.json"
+_MANIFEST_LIMIT = 1 << 20
+_HEX = Field(pattern=r"^[0-9a-f]{64}$")
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One artifact: its file, what messages call it, the command that makes it, and what it is made from."""
+
+    file: str
+    label: str
+    command: str
+    sources: tuple[str, ...] = ()
+    is_key: bool = False
+
+
+KINDS: Mapping[str, Kind] = MappingProxyType(
+    {
+        "model": Kind("model.onnx", "model", "compile"),
+        "program": Kind("program.npz", "integer program", "compile", ("model",)),
+        "settings": Kind("settings.json", "settings", "compile"),
+        "circuit": Kind("circuit.json", "circuit", "compile", ("program", "settings")),
+        "proving_key": Kind("proving_key.zkpk", "proving key", "setup", ("circuit",), is_key=True),
+        "verification_key": Kind("verification_key.json", "verification key", "setup", ("circuit",), is_key=True),
+        "verifier": Kind("Verifier.sol", "verifier contract", "solidity", ("verification_key",)),
+        "deployment": Kind("deployment.json", "deployment", "deploy", ("verification_key",)),
+    }
+)
+
+
+class Entry(BaseModel):
+    """One file of the manifest. ``identity`` is the circuit's digest for the circuit, and sha256 for all else."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    sha256: str = _HEX
+    bytes: NonNegativeInt
+    identity: str = _HEX
+    made_from: dict[str, str] = {}
+
+
+class Manifest(BaseModel):
+    """``files`` maps a name of KINDS to its entry."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    format: Literal["zkchain-bundle"] = "zkchain-bundle"
+    version: Literal[1] = 1
+    files: dict[str, Entry] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """An opened bundle: its folder and the manifest as it was when opened."""
+
+    folder: Path
+    manifest: Manifest
+
+    def has(self, name: str) -> bool:
+        """True when the manifest lists the artifact; says nothing about its file."""
+        return name in self.manifest.files
+
+    def identity(self, name: str) -> str:
+        """Hex identity of an artifact; raises BundleError when the bundle lacks it."""
+        return self._entry(name).identity
+
+    def read(self, name: str) -> bytes:
+        """The artifact's bytes. Raises BundleError / KeyFormatError (missing, altered) or KeyMismatch (stale)."""
+        entry, kind = self._entry(name), KINDS[name]
+        self._check_sources(name, entry)
+        data = files.read(self.folder / kind.file, what=kind.label, limit=entry.bytes + 1, error=_error(kind))
+        if len(data) != entry.bytes or hashlib.sha256(data).hexdigest() != entry.sha256:
+            raise self._altered(name, len(data))
+        return data
+
+    def path(self, name: str) -> Path:
+        """The artifact's path, for mapping it, after the same checks as ``read``."""
+        entry, kind = self._entry(name), KINDS[name]
+        self._check_sources(name, entry)
+        path = self.folder / kind.file
+        try:
+            size = path.stat().st_size
+            if size != entry.bytes or files.sha256(path) != entry.sha256:
+                raise self._altered(name, size)
+        except OSError as error:
+            raise _error(kind)(f"cannot read {kind.label} {path}: {error.strerror}") from error
+        return path
+
+    def _entry(self, name: str) -> Entry:
+        if name not in self.manifest.files:
+            kind = KINDS[name]
+            hint = f"run `zkchain {kind.command} {'model.onnx -o ' if kind.command == 'compile' else ''}{self.folder}`"
+            raise BundleError(f"bundle {self.folder} has no {kind.label}", hint=hint)
+        return self.manifest.files[name]
+
+    def _check_sources(self, name: str, entry: Entry) -> None:
+        kind = KINDS[name]
+        for source in kind.sources:
+            self._check_sources(source, self._entry(source))
+            was, now = entry.made_from.get(source, "none"), self._entry(source).identity
+            if was != now:
+                label = KINDS[source].label
+                message = f"{kind.label} was made for {label} {was[:12]}..., this {label} is {now[:12]}..."
+                raise KeyMismatch(message, hint=f"run `zkchain {kind.command} {self.folder}`")
+
+    def _altered(self, name: str, size: int) -> BundleError | KeyFormatError:
+        kind, entry = KINDS[name], self.manifest.files[name]
+        what = "truncated or altered" if size != entry.bytes else "altered"
+        return _error(kind)(
+            f"{kind.label} {self.folder / kind.file} is {what}: expected {entry.bytes} bytes with sha256 "
+            f"{entry.sha256[:12]}..., got {size} bytes with another",
+            hint=f"restore the file, or run `zkchain {kind.command}` again",
+        )
+
+
+def _error(kind: Kind) -> type[KeyFormatError] | type[BundleError]:
+    return KeyFormatError if kind.is_key else BundleError
+
+
+def open_bundle(folder: Path) -> Bundle:
+    """Read the manifest; raises BundleError when the folder is no bundle."""
+    path = folder / MANIFEST
+    if not path.is_file():
+        hint = f"make one with `zkchain compile model.onnx --data calibration.npz -o {folder}`"
+        raise BundleError(f"{folder} is not a bundle: it has no {MANIFEST}", hint=hint)
+    data = files.read(path, what="manifest", limit=_MANIFEST_LIMIT, error=BundleError)
+    try:
+        manifest = Manifest.model_validate_json(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "document"
+        raise BundleError(f"manifest {path} is malformed: {where}: {first['msg']}") from error
+    unknown = sorted(set(manifest.files) - set(KINDS))
+    if unknown:
+        raise BundleError(f"manifest {path} names unknown artifacts {unknown}, expected some of {sorted(KINDS)}")
+    return Bundle(folder, manifest)
+
+
+def update(folder: Path, contents: Mapping[str, files.Content], *, circuit: bytes | None = None) -> Bundle:
+    """Put artifacts in, all or none as far as a file system allows: stage every file, rename them, then the manifest.
+
+    ``circuit`` is the digest that becomes the identity of a "circuit" among ``contents``. Sources of an artifact are
+    recorded as the bundle holds them after this update; they must be in it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with _locked(folder), ExitStack() as stack:
+        old = open_bundle(folder).manifest.files if (folder / MANIFEST).is_file() else {}
+        staged = {n: stack.enter_context(files.staged(folder / KINDS[n].file, c)) for n, c in contents.items()}
+        entries = dict(old)
+        for name, path in staged.items():
+            digest = files.sha256(path)
+            identity = circuit.hex() if name == "circuit" and circuit is not None else digest
+            entries[name] = Entry(sha256=digest, bytes=path.stat().st_size, identity=identity)
+        for name in staged:
+            made_from = {source: entries[source].identity for source in KINDS[name].sources}
+            entries[name] = entries[name].model_copy(update={"made_from": made_from})
+        manifest = Manifest(files={name: entries[name] for name in KINDS if name in entries})
+        text = manifest.model_dump_json(indent=1).encode() + b"\n"
+        temporary = stack.enter_context(files.staged(folder / MANIFEST, text))
+        for name, path in staged.items():
+            os.replace(path, folder / KINDS[name].file)
+        os.replace(temporary, folder / MANIFEST)
+        files.sync(folder)
+    return Bundle(folder, manifest)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold the folder against other writers of this machine."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
