@@ -1,0 +1,234 @@
+"""One program, two interpretations: the verbs a gadget may use, once as structure and once as numbers.
+
+`Synthesizer` records rows; `Solver` computes wires and row values. Both allocate the same wires in the same order, so a
+hint can't drift from its constraint.
+
+Wire order: one, public, (cg16: committed phase A), the rest. Public wires are reserved first, so an index is final when
+it is given out.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from zkchain._core import FrVec
+from zkchain.circuit import symbolic, value
+from zkchain.circuit.symbolic import Packed, Symbolic, Taps
+from zkchain.circuit.types import IntArray
+from zkchain.circuit.value import Numbers, Value
+from zkchain.groth16.types import System
+
+Vec = Any  # Symbolic | Value: a gadget is generic in it
+Hint = Callable[[], Numbers]
+Tamper = Callable[[int, str, Numbers], Numbers]  # (first wire, node, honest values) -> values; tests only
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Constraint:
+    """Rows first .. first + size - 1: a * b = c, elementwise."""
+
+    first: int
+    size: int
+    a: Symbolic
+    b: Symbolic
+    c: Symbolic | Packed
+    node: str
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class RangeRequest:
+    """cg16: every element of ``vec`` lies in [0, size); looked up when the whole circuit is known."""
+
+    vec: Vec
+    size: int
+    node: str
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class TableRequest:
+    """cg16: every (key, value) is an entry (i, values[i]) of a constant table."""
+
+    key: Vec
+    value: Vec
+    values: tuple[int, ...]
+    node: str
+
+
+class Emitter(ABC):
+    """The verbs. ``n_public`` counts public wires without the one."""
+
+    def __init__(self, system: System, n_public: int) -> None:
+        self.system = system
+        self.n_public = n_public
+        self.node = ""
+        self.ranges: list[RangeRequest] = []
+        self.tables: list[TableRequest] = []
+        self._next_public = 1
+        self.n_wires = 1 + n_public
+
+    @contextmanager
+    def at(self, node: str) -> Iterator[None]:
+        """Rows emitted inside belong to this model node."""
+        before, self.node = self.node, node
+        yield
+        self.node = before
+
+    def wires(self, size: int, hint: Hint) -> Vec:
+        """Fresh private wires with hinted, unconstrained values: each needs its constraint."""
+        first, self.n_wires = self.n_wires, self.n_wires + size
+        return self._allocate(first, size, hint)
+
+    def public(self, size: int, hint: Hint) -> Vec:
+        """The next public wires."""
+        first, self._next_public = self._next_public, self._next_public + size
+        return self._allocate(first, size, hint)
+
+    def product(self, a: Vec, b: Vec) -> Vec:
+        """Fresh wires w with rows a * b = w."""
+        w = self.wires(len(a), lambda: value.multiply(a, b).values)
+        self.enforce(a, b, w)
+        return w
+
+    def equal(self, a: Vec, b: Vec) -> None:
+        """Rows (a - b) * 1 = 0."""
+        self.enforce(a - b, self.full(len(a), 1), self.full(len(a), 0))
+
+    def full(self, size: int, number: int) -> Vec:
+        """A constant vector."""
+        return self.const(np.full(size, number, dtype=np.int64))
+
+    @abstractmethod
+    def const(self, values: IntArray) -> Vec:
+        """Constants."""
+
+    @abstractmethod
+    def concat(self, parts: Sequence[Vec]) -> Vec:
+        """Elements of all parts in order."""
+
+    @abstractmethod
+    def linear(self, taps: Taps, source: Vec, apply: Callable[[IntArray], IntArray]) -> Vec:
+        """A fixed linear map: ``taps`` is its structure, ``apply`` the same on numbers."""
+
+    @abstractmethod
+    def enforce(self, a: Vec, b: Vec, c: Vec) -> None:
+        """Rows a * b = c; no effect on wires."""
+
+    @abstractmethod
+    def enforce_packed(self, a: Vec, b: Vec, plus: Vec, source: Vec, word: IntArray, shift: IntArray) -> None:
+        """Rows a * b = plus - packed words of ``source`` (see symbolic.Packed)."""
+
+    @property
+    @abstractmethod
+    def challenge(self) -> Vec:
+        """cg16: wire c, one element; only after phase A."""
+
+    @abstractmethod
+    def _allocate(self, first: int, size: int, hint: Hint) -> Vec: ...
+
+
+class Synthesizer(Emitter):
+    """Rows, no values."""
+
+    def __init__(self, system: System, n_public: int) -> None:
+        super().__init__(system, n_public)
+        self.constraints: list[Constraint] = []
+        self.n_rows = 0
+
+    def const(self, values: IntArray) -> Symbolic:
+        return symbolic.constant(values)
+
+    def concat(self, parts: Sequence[Symbolic]) -> Symbolic:
+        return symbolic.concat(parts)
+
+    def linear(self, taps: Taps, source: Symbolic, apply: Callable[[IntArray], IntArray]) -> Symbolic:
+        return symbolic.linear(taps, source)
+
+    def enforce(self, a: Symbolic, b: Symbolic, c: Symbolic) -> None:
+        self._record(a, b, c)
+
+    def enforce_packed(
+        self, a: Symbolic, b: Symbolic, plus: Symbolic, source: Symbolic, word: IntArray, shift: IntArray
+    ) -> None:
+        self._record(a, b, Packed(len(plus), source, word, shift, plus))
+
+    @property
+    def challenge(self) -> Symbolic:
+        return symbolic.wires(1, 1)
+
+    def _record(self, a: Symbolic, b: Symbolic, c: Symbolic | Packed) -> None:
+        if not len(a) == len(b) == len(c):
+            raise ValueError(f"rows of {self.node!r} do not align: {len(a)}, {len(b)}, {len(c)}")
+        if len(a):
+            self.constraints.append(Constraint(self.n_rows, len(a), a, b, c, self.node))
+            self.n_rows += len(a)
+
+    def _allocate(self, first: int, size: int, hint: Hint) -> Symbolic:
+        return symbolic.wires(first, size)
+
+
+class Solver(Emitter):
+    """Values, no rows: wires and the row values A z, B z, C z."""
+
+    def __init__(self, system: System, n_public: int, tamper: Tamper | None = None) -> None:
+        super().__init__(system, n_public)
+        self.instance_values: list[Numbers] = []
+        self.wire_values: list[Numbers] = []
+        self.rows: tuple[list[Numbers], list[Numbers], list[Numbers]] = ([], [], [])
+        self.challenge_value: int | None = None
+        self._tamper = tamper
+
+    def const(self, values: IntArray) -> Value:
+        return Value(np.asarray(values, dtype=np.int64))
+
+    def concat(self, parts: Sequence[Value]) -> Value:
+        return value.concat(parts)
+
+    def linear(self, taps: Taps, source: Value, apply: Callable[[IntArray], IntArray]) -> Value:
+        if isinstance(source.values, FrVec):
+            return _linear_field(taps, source.values)
+        return Value(apply(source.ints))
+
+    def enforce(self, a: Value, b: Value, c: Value) -> None:
+        for store, side in zip(self.rows, (a, b, c), strict=True):
+            store.append(side.values)
+
+    def enforce_packed(self, a: Value, b: Value, plus: Value, source: Value, word: IntArray, shift: IntArray) -> None:
+        self.enforce(a, b, plus - Value(FrVec.from_ints(pack(source, word, shift, len(plus)))))
+
+    @property
+    def challenge(self) -> Value:
+        if self.challenge_value is None:
+            raise ValueError("the challenge is not known in phase A")
+        return Value(FrVec.full(self.challenge_value, 1))
+
+    def _allocate(self, first: int, size: int, hint: Hint) -> Value:
+        values = hint()
+        if self._tamper is not None:
+            values = self._tamper(first, self.node, values)
+        (self.instance_values if first <= self.n_public else self.wire_values).append(values)
+        return Value(values)
+
+
+def pack(source: Value, word: IntArray, shift: IntArray, words: int) -> list[int]:
+    """Integers ``sum 2^shift[i] * source[i]`` of each word."""
+    numbers = source.values.to_ints() if isinstance(source.values, FrVec) else source.values.tolist()
+    out = [0] * words
+    for number, w, s in zip(numbers, word.tolist(), shift.tolist(), strict=True):
+        out[w] += number << s
+    return out
+
+
+def _linear_field(taps: Taps, source: FrVec) -> Value:
+    # Only lying solvers carry field elements into a linear layer, so clarity before speed.
+    index, coefficient = taps.rows(np.arange(taps.size))
+    total = FrVec.full(0, taps.size)
+    for k in range(index.shape[1]):
+        term = source.take(np.maximum(index[:, k], 0)) * value.to_field(np.where(index[:, k] < 0, 0, coefficient[:, k]))
+        total = total + term
+    return Value(total)

@@ -1,0 +1,139 @@
+"""Gadgets of CG16: ranges are requests that logUp settles once the whole circuit is known (circuit/logup.py).
+
+Same verbs and arguments as `plain`; rows in the docstrings count a range request as one lookup a chunk.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from zkchain.circuit.emitter import Emitter, RangeRequest, Vec
+from zkchain.circuit.gadgets.groups import (
+    by_group,
+    floor_shift,
+    for_groups,
+    magnitude_width,
+    signed_width,
+    width,
+)
+from zkchain.circuit.gadgets.plain import sign_class
+from zkchain.circuit.types import IntArray
+
+
+def in_range(em: Emitter, v: Vec, size: int) -> None:
+    """v in [0, size), settled later by lookups."""
+    if size == 1:
+        em.equal(v, em.full(len(v), 0))
+    elif len(v):
+        em.ranges.append(RangeRequest(v, size, em.node))
+
+
+def nonneg(em: Emitter, v: Vec, hi: IntArray) -> None:
+    """v in [0, 2^b) with b the width of its static upper bound."""
+    for_groups(width(hi), lambda bits, members: in_range(em, v.take(members), 1 << bits))
+
+
+def interval(em: Emitter, v: Vec, lo: IntArray, hi: IntArray) -> None:
+    """lo <= v <= hi exactly: a table of its own, or two ranges; the planner chooses."""
+    for_groups(hi - lo, lambda span, members: in_range(em, v.take(members) - lo[members], span + 1))
+
+
+def rescale(em: Emitter, acc: Vec, shift: int, lo: IntArray, hi: IntArray) -> tuple[Vec, None]:
+    """q = floor((acc + 2^(s-1)) / 2^s): acc + 2^(s-1) - 2^s q in [0, 2^s) and q + 2^(b-1) in [0, 2^b); both are mandatory."""
+    q = _quotient(em, acc, shift)
+    for_groups(
+        signed_width(lo, hi),
+        lambda bits, members: in_range(em, q.take(members) + (1 << (bits - 1)), 1 << bits),
+    )
+    return q, None
+
+
+def _quotient(em: Emitter, acc: Vec, shift: int) -> Vec:
+    """Hinted q with its remainder range checked; q's own range is the caller's to check."""
+    q = em.wires(len(acc), lambda: floor_shift(acc.ints, shift))
+    in_range(em, acc + (1 << shift >> 1) - q * (1 << shift), 1 << shift)
+    return q
+
+
+def relu(em: Emitter, q: Vec, lo: IntArray, hi: IntArray, sign: None = None) -> Vec:
+    """y (y - q) = 0 and 2 y - q = |q| in [0, 2^b): 2 rows. The range also bounds q itself: -2^b < q < 2^b."""
+
+    def emit(kind: int, members: IntArray) -> Vec:
+        part = q.take(members)
+        if kind != 0:
+            return part if kind > 0 else em.full(len(members), 0)
+        return _relu_mixed(em, part, magnitude_width(lo[members], hi[members]))
+
+    return by_group(em, sign_class(lo, hi), emit)
+
+
+def _relu_mixed(em: Emitter, q: Vec, bits: IntArray) -> Vec:
+    y = em.wires(len(q), lambda: np.maximum(q.ints, 0))
+    em.enforce(y, y - q, em.full(len(q), 0))
+    for_groups(bits, lambda b, members: in_range(em, (y * 2 - q).take(members), 1 << b))
+    return y
+
+
+def rescale_relu(em: Emitter, acc: Vec, shift: int, lo: IntArray, hi: IntArray) -> Vec:
+    """max(floor((acc + 2^(s-1)) / 2^s), 0): the relu's range check of |q| serves the rescale too: 3 rows."""
+
+    def emit(kind: int, members: IntArray) -> Vec:
+        part = acc.take(members)
+        if kind == 0:
+            return _relu_mixed(em, _quotient(em, part, shift), magnitude_width(lo[members], hi[members]))
+        return rescale(em, part, shift, lo[members], hi[members])[0] if kind > 0 else em.full(len(members), 0)
+
+    return by_group(em, sign_class(lo, hi), emit)
+
+
+def window_max(em: Emitter, v: Vec, windows: int, lo: IntArray, hi: IntArray) -> Vec:
+    """Maximum of each row of a (windows, size) vector: y - v_i >= 0 for all i, and some y - v_i = 0; 2 size - 1 rows."""
+    return pool(em, v, windows, 0, lo, hi, positive=False)
+
+
+def pool(em: Emitter, acc: Vec, windows: int, shift: int, lo: IntArray, hi: IntArray, positive: bool) -> Vec:
+    """max over each window, rescaled by ``shift`` (0: not), then relu when ``positive``; lo, hi of the accumulators.
+
+    With acc' = acc + 2^(s-1):  d_i = 2^s y + 2^s - 1 - acc'_i = 2^s h_i + l_i,  l_i in [0, 2^s), h_i >= 0,
+    h_1 ... h_w = 0 (some element reaches y); positive: y >= 0 and y h_1 ... h_w = 0. About 3 w + 1 rows a window of w."""
+    size = len(acc) // windows
+    grid = np.arange(len(acc)).reshape(windows, size)
+    floor_lo, floor_hi = floor_shift(lo, shift).reshape(windows, size), floor_shift(hi, shift).reshape(windows, size)
+    top_lo, top_hi = floor_lo.max(axis=1), floor_hi.max(axis=1)
+    if positive:
+        top_lo, top_hi = np.maximum(top_lo, 0), np.maximum(top_hi, 0)
+
+    def best() -> IntArray:
+        top = floor_shift(acc.ints, shift).reshape(windows, size).max(axis=1)
+        return np.maximum(top, 0) if positive else top
+
+    y = em.wires(windows, best)
+    excess = [_excess(em, y, acc.take(grid[:, k]), shift, top_hi - floor_lo[:, k]) for k in range(size)]
+    if positive:
+        nonneg(em, y, top_hi)
+        excess.append(y)
+    _some_zero(em, excess)
+    return y
+
+
+def _excess(em: Emitter, y: Vec, acc: Vec, shift: int, most: IntArray) -> Vec:
+    """h = y - floor(acc' / 2^s), proved >= 0; most: its static upper bound."""
+    if shift == 0:
+        h = y - acc
+    else:
+        h = em.wires(len(y), lambda: y.ints - floor_shift(acc.ints, shift))
+        # d - 2^s h = l, with d = 2^s y + 2^s - 1 - acc'
+        in_range(em, (y - h) * (1 << shift) + ((1 << shift) - 1 - (1 << shift >> 1)) - acc, 1 << shift)
+    nonneg(em, h, np.maximum(most, 0))
+    return h
+
+
+def _some_zero(em: Emitter, factors: list[Vec]) -> None:
+    """The product of the factors is zero: one row a factor but the first."""
+    if len(factors) == 1:
+        em.equal(factors[0], em.full(len(factors[0]), 0))
+        return
+    running = factors[0]
+    for factor in factors[1:-1]:
+        running = em.product(running, factor)
+    em.enforce(running, factors[-1], em.full(len(running), 0))

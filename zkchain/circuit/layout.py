@@ -1,0 +1,93 @@
+"""How the numbers a verifier sees become the words of the instance.
+
+groth16: one word a number, negative numbers as r - |q|. cg16: bytes packed into words of 31, lowest first; a number of b
+bits takes ceil(b / 8) bytes and never straddles words; a signed one is stored with the offset 2^(b-1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from zkchain.circuit.types import IntArray
+from zkchain.errors import ProofFormatError
+from zkchain.groth16.types import Instance, R, System
+
+WORD_BYTES = 31
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One public tensor: ``bits`` wide after adding ``offset``; real value = integer * scale."""
+
+    kind: str  # "input" | "output"
+    name: str
+    shape: tuple[int, ...]
+    bits: int
+    offset: int
+    scale: float
+
+    @property
+    def size(self) -> int:
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    @property
+    def width(self) -> int:
+        return max(1, -(-self.bits // 8))
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Fields in order: public inputs, then public outputs."""
+
+    system: System
+    fields: tuple[Field, ...]
+
+    @property
+    def length(self) -> int:
+        """L, the number of words."""
+        if self.system is System.GROTH16:
+            return sum(f.size for f in self.fields)
+        return len(set(self.places()[0].tolist()))
+
+    def places(self) -> tuple[IntArray, IntArray]:
+        """cg16: word and bit position of every element, in order."""
+        words, shifts = [], []
+        word, used = 0, 0
+        for field in self.fields:
+            for _ in range(field.size):
+                if used + field.width > WORD_BYTES:
+                    word, used = word + 1, 0
+                words.append(word)
+                shifts.append(8 * used)
+                used += field.width
+        return np.array(words, dtype=np.int64), np.array(shifts, dtype=np.int64)
+
+    def decode(self, instance: Instance) -> tuple[IntArray, ...]:
+        """The integers of each field; raises ProofFormatError for a wrong length or a word that no encoding gives."""
+        if len(instance) != self.length:
+            raise ProofFormatError(f"expected {self.length} public inputs, got {len(instance)}")
+        numbers = self._plain(instance) if self.system is System.GROTH16 else self._packed(instance)
+        ends = np.cumsum([f.size for f in self.fields])
+        parts = np.split(np.array(numbers, dtype=np.int64), ends[:-1])
+        return tuple(part.reshape(f.shape) for part, f in zip(parts, self.fields, strict=True))
+
+    def _plain(self, instance: Sequence[int]) -> list[int]:
+        centred = [x if x <= R // 2 else x - R for x in instance]
+        for i, x in enumerate(centred):
+            if abs(x) >= 1 << 62:
+                raise ProofFormatError(f"public input {i}: {instance[i]} is no 62-bit number")
+        return centred
+
+    def _packed(self, instance: Sequence[int]) -> list[int]:
+        each = [f for f in self.fields for _ in range(f.size)]
+        words, shifts = self.places()
+        out = []
+        for field, word, shift in zip(each, words.tolist(), shifts.tolist(), strict=True):
+            raw = (instance[word] >> shift) & ((1 << 8 * field.width) - 1)
+            if raw >> field.bits:
+                raise ProofFormatError(f"{field.kind} {field.name!r}: expected {field.bits} bits, got {raw}")
+            out.append(raw - field.offset)
+        return out

@@ -1,0 +1,224 @@
+"""Lookup argument of CG16 (logUp, Haboeck 2022/1530): all range and table requests of a circuit, settled at once.
+
+Phase A: choose the tables, cut wide ranges into chunks, count multiplicities. Phase B, after the challenge c:
+
+    h_i (X - f_i) = 1        one row a lookup, f_i its key
+    g_t (X - t) = m_t        one row a table entry
+    sum h_i = sum g_t        one row a table
+
+Ranges: X = c. Pairs (i, v_i): key i + c v_i, with X = c^(2^e), 2^e above the number of lookups and entries (X and the
+combining challenge must be independent: with X = c^2 forged pairs cancel).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import combinations
+
+import numpy as np
+
+from zkchain._core import FrVec
+from zkchain.circuit.emitter import Emitter, Vec
+from zkchain.circuit.types import IntArray, PoleHit
+from zkchain.circuit.value import to_field
+
+WIDEST = 16  # bits of the largest range table considered
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """``widths``: range tables [0, 2^k); ``own``: sizes (not powers of two) that get a table of their own; ``rows``."""
+
+    widths: tuple[int, ...]
+    own: frozenset[int]
+    rows: int
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class RangeTable:
+    """All lookups into [0, size), with the multiplicities of its entries."""
+
+    size: int
+    keys: Vec
+    counts: Vec
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class PairTable:
+    """All lookups (key, value) into the entries (i, values[i])."""
+
+    values: IntArray
+    keys: Vec
+    results: Vec
+    counts: Vec
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Committed:
+    """What phase A leaves for phase B."""
+
+    ranges: tuple[RangeTable, ...]
+    pairs: tuple[PairTable, ...]
+
+
+def chunk_widths(bits: int, widths: tuple[int, ...]) -> tuple[tuple[int, bool], ...]:
+    """Cheapest cut of ``bits`` into chunks (width, exact): an exact chunk has a table of its width and costs one lookup,
+    another two in the widest table (t and t 2^(k - width))."""
+    return _cuts(bits, widths)[bits][1]
+
+
+@lru_cache(maxsize=4096)
+def _cuts(most: int, widths: tuple[int, ...]) -> tuple[tuple[int, tuple[tuple[int, bool], ...]], ...]:
+    widest = max(widths)
+    pieces = [(w, w in widths) for w in range(1, widest + 1)]
+    best: list[tuple[int, tuple[tuple[int, bool], ...]]] = [(0, ())]
+    for bits in range(1, most + 1):
+        options = (
+            (best[bits - w][0] + (1 if exact else 2), (*best[bits - w][1], (w, exact)))
+            for w, exact in pieces
+            if w <= bits
+        )
+        best.append(min(options))
+    return tuple(best)
+
+
+def choose_tables(requests: Mapping[int, int]) -> Plan:
+    """Tables with the fewest rows for ``requests``: range size -> number of elements."""
+    total = sum(requests.values())
+    candidates = [k for k in range(1, WIDEST + 1) if 1 << k <= 4 * total + 2]
+    choices = [c for n in (1, 2, 3) for c in combinations(candidates, n)]
+    return min((_cost(requests, widths) for widths in choices), key=lambda plan: (plan.rows, plan.widths))
+
+
+def _cost(requests: Mapping[int, int], widths: tuple[int, ...]) -> Plan:
+    cuts = _cuts(max(int(size - 1).bit_length() for size in requests), widths)
+    rows, own, used = 0, set(), set()
+    for size, count in requests.items():
+        bits = int(size - 1).bit_length()
+        lookups = cuts[bits][0] * count * (1 if size == 1 << bits else 2)
+        if size != 1 << bits and count + size + 1 < lookups:
+            own.add(size)
+            rows += count + size + 1
+        else:
+            used.update(w if exact else max(widths) for w, exact in cuts[bits][1])
+            rows += lookups
+    return Plan(widths, frozenset(own), rows + sum((1 << w) + 1 for w in used))
+
+
+def commit(em: Emitter) -> Committed:
+    """Phase A: chunks and multiplicities of every request so far."""
+    sizes: dict[int, int] = defaultdict(int)
+    for request in em.ranges:
+        sizes[request.size] += len(request.vec)
+    keys: dict[int, list[Vec]] = defaultdict(list)
+    if sizes:
+        plan = choose_tables(sizes)
+        for request in em.ranges:
+            with em.at(request.node):
+                for size, vec in _lookups(em, request.vec, request.size, plan):
+                    keys[size].append(vec)
+    with em.at("lookup"):
+        ranges = tuple(_range_table(em, size, em.concat(vecs)) for size, vecs in sorted(keys.items()))
+        return Committed(ranges, tuple(_pair_tables(em)))
+
+
+def _lookups(em: Emitter, vec: Vec, size: int, plan: Plan) -> Iterable[tuple[int, Vec]]:
+    bits = int(size - 1).bit_length()
+    if size in plan.own:
+        yield size, vec
+        return
+    yield from _chunks(em, vec, bits, plan.widths)
+    if size != 1 << bits:  # v < size as well: v + (2^bits - size) < 2^bits
+        yield from _chunks(em, vec + ((1 << bits) - size), bits, plan.widths)
+
+
+def _chunks(em: Emitter, vec: Vec, bits: int, widths: tuple[int, ...]) -> Iterable[tuple[int, Vec]]:
+    """v = sum_j 2^(o_j) t_j with every t_j in [0, 2^(w_j)); the lowest chunk is v minus the others."""
+    cut = chunk_widths(bits, widths)
+    offsets = np.concatenate(([0], np.cumsum([w for w, _ in cut])))
+    low = vec
+    for (w, exact), offset in zip(cut[1:], offsets[1:-1].tolist(), strict=True):
+        mask = (1 << w) - 1
+        chunk = em.wires(len(vec), lambda o=offset, m=mask: (vec.ints >> o) & m)  # type: ignore[misc]
+        low = low - chunk * (1 << offset)
+        yield from _one_chunk(chunk, w, exact, max(widths))
+    yield from _one_chunk(low, *cut[0], max(widths))
+
+
+def _one_chunk(chunk: Vec, w: int, exact: bool, widest: int) -> Iterable[tuple[int, Vec]]:
+    if exact:
+        yield 1 << w, chunk
+    else:
+        yield 1 << widest, chunk
+        yield 1 << widest, chunk * (1 << (widest - w))
+
+
+def _range_table(em: Emitter, size: int, keys: Vec) -> RangeTable:
+    def counts() -> IntArray:
+        ints = keys.ints
+        return np.bincount(ints[(ints >= 0) & (ints < size)], minlength=size).astype(np.int64)
+
+    return RangeTable(size, keys, em.wires(size, counts))
+
+
+def _pair_tables(em: Emitter) -> Iterable[PairTable]:
+    by_table: dict[tuple[int, ...], list[tuple[Vec, Vec]]] = defaultdict(list)
+    for request in em.tables:
+        by_table[request.values].append((request.key, request.value))
+    for values, pairs in by_table.items():
+        yield _pair_table(em, np.array(values), em.concat([k for k, _ in pairs]), em.concat([v for _, v in pairs]))
+
+
+def _pair_table(em: Emitter, values: IntArray, keys: Vec, results: Vec) -> PairTable:
+    def counts() -> IntArray:
+        key = np.clip(keys.ints, 0, len(values) - 1)
+        hit = (key == keys.ints) & (values[key] == results.ints)
+        return np.bincount(key[hit], minlength=len(values)).astype(np.int64)
+
+    return PairTable(values, keys, results, em.wires(len(values), counts))
+
+
+def argue(em: Emitter, committed: Committed) -> None:
+    """Phase B: the rows that need the challenge."""
+    with em.at("lookup"):
+        for table in committed.ranges:
+            x = em.challenge
+            entries = _spread(x, table.size) - np.arange(table.size)
+            _balance(em, _spread(x, len(table.keys)) - table.keys, entries, table.counts)
+        for pair in committed.pairs:
+            _argue_pairs(em, pair)
+
+
+def _argue_pairs(em: Emitter, table: PairTable) -> None:
+    c = em.challenge
+    lookups, entries = len(table.keys), len(table.values)
+    x = c
+    for _ in range(int(lookups + entries).bit_length()):
+        x = em.product(x, x)
+    combined = em.product(_spread(c, lookups), table.results)
+    keys = _spread(x, lookups) - table.keys - combined
+    own = _spread(x, entries) - np.arange(entries) - _spread(c, entries) * table.values
+    _balance(em, keys, own, table.counts)
+
+
+def _spread(one: Vec, size: int) -> Vec:
+    return one.take(np.zeros(size, dtype=np.int64))
+
+
+def _balance(em: Emitter, keys: Vec, entries: Vec, counts: Vec) -> None:
+    """h (X - f) = 1, g (X - t) = m, sum h = sum g; ``keys`` holds X - f, ``entries`` X - t."""
+    h = em.wires(len(keys), lambda: _inverse(keys.field))
+    em.enforce(h, keys, em.full(len(keys), 1))
+    g = em.wires(len(entries), lambda: _inverse(entries.field) * to_field(counts.values))
+    em.enforce(g, entries, counts)
+    em.equal(h.sum(), g.sum())
+
+
+def _inverse(values: FrVec) -> FrVec:
+    try:
+        return values.inverse()
+    except ZeroDivisionError as zero:
+        raise PoleHit("a lookup key equals the challenge") from zero

@@ -1,0 +1,293 @@
+"""One table: graph operator -> rows. Written once, for both interpretations and (through the kit) both systems."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import ModuleType
+
+import numpy as np
+
+from zkchain import kernels
+from zkchain.circuit import plan, taps
+from zkchain.circuit.emitter import Emitter, TableRequest, Vec
+from zkchain.circuit.gadgets import lookup, order, plain
+from zkchain.circuit.plan import Pool
+from zkchain.circuit.symbolic import Taps
+from zkchain.circuit.types import IntArray
+from zkchain.errors import UnsupportedOp
+from zkchain.graph import Graph, Node, Op
+from zkchain.groth16.types import System
+
+KITS: Mapping[System, ModuleType] = {System.GROTH16: plain, System.CG16: lookup}
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Context:
+    """The graph being lowered: vectors of the nodes done so far, signs that a rescale left for a relu."""
+
+    graph: Graph
+    em: Emitter
+    kit: ModuleType
+    seals: frozenset[int]
+    vecs: dict[int, Vec] = field(default_factory=dict)
+    signs: dict[int, Vec] = field(default_factory=dict)
+    wired: dict[int, Vec] = field(default_factory=dict)
+
+    def range(self, index: int) -> tuple[IntArray, IntArray]:
+        """Static range of every element of a node, flat."""
+        node = self.graph.nodes[index]
+        lo, hi = np.broadcast_to(_held(node.lo), node.shape), np.broadcast_to(_held(node.hi), node.shape)
+        return lo.ravel().astype(np.int64), hi.ravel().astype(np.int64)
+
+    def source(self, node: Node, k: int = 0) -> tuple[Vec, Node]:
+        return self.vecs[node.src[k]], self.graph.nodes[node.src[k]]
+
+    def sealed(self, node: Node, k: int = 0) -> tuple[Vec, Node]:
+        """The same for a linear layer: long linear combinations get wires first (rows v * 1 = w)."""
+        index = node.src[k]
+        if index in self.seals and index not in self.wired:
+            vec = self.vecs[index]
+            self.wired[index] = self.em.product(vec, self.em.full(len(vec), 1))
+        return self.wired.get(index, self.vecs[index]), self.graph.nodes[index]
+
+
+def _held(bound: IntArray | None) -> IntArray:
+    if bound is None:
+        raise ValueError("an integer graph has ranges everywhere")
+    return bound
+
+
+Lowering = Callable[[Context, int, Node], Vec]
+
+
+def lower_const(ctx: Context, index: int, node: Node) -> Vec:
+    return ctx.em.const(_held(node.value).ravel())
+
+
+def lower_reshape(ctx: Context, index: int, node: Node) -> Vec:
+    return ctx.source(node)[0]
+
+
+def lower_take(ctx: Context, index: int, node: Node) -> Vec:
+    return ctx.source(node)[0].take(node.arg["index"].ravel())
+
+
+def lower_concat(ctx: Context, index: int, node: Node) -> Vec:
+    grids, start = [], 0
+    for k in range(len(node.src)):
+        part = ctx.source(node, k)[1]
+        grids.append(np.arange(start, start + part.size).reshape(part.shape))
+        start += part.size
+    merged = np.concatenate(grids, axis=node.arg["axis"]).ravel()
+    return ctx.em.concat([ctx.vecs[s] for s in node.src]).take(merged)
+
+
+def spread(vec: Vec, node: Node, shape: tuple[int, ...]) -> Vec:
+    """numpy broadcasting of a flat vector of ``node.shape`` to ``shape``."""
+    if node.shape == shape:
+        return vec
+    return vec.take(np.broadcast_to(np.arange(node.size).reshape(node.shape), shape).ravel())
+
+
+def both(ctx: Context, node: Node) -> tuple[Vec, Vec]:
+    return spread(*ctx.source(node, 0), node.shape), spread(*ctx.source(node, 1), node.shape)
+
+
+def lower_add(ctx: Context, index: int, node: Node) -> Vec:
+    a, b = both(ctx, node)
+    return a + b
+
+
+def lower_sub(ctx: Context, index: int, node: Node) -> Vec:
+    a, b = both(ctx, node)
+    return a - b
+
+
+def lower_mul(ctx: Context, index: int, node: Node) -> Vec:
+    for k in (0, 1):
+        factor = ctx.source(node, k)[1]
+        if factor.op is Op.CONST:
+            vec, other = ctx.source(node, 1 - k)
+            return spread(vec, other, node.shape) * np.broadcast_to(_held(factor.value), node.shape).ravel()
+    return ctx.em.product(*both(ctx, node))
+
+
+def lower_matmul(ctx: Context, index: int, node: Node) -> Vec:
+    (left, left_node), (right, right_node) = ctx.sealed(node, 0), ctx.sealed(node, 1)
+    if right_node.op is Op.CONST:
+        w = _held(right_node.value)
+        return ctx.em.linear(
+            taps.matmul_right(left_node.shape, w), left,
+            lambda v: kernels.matmul(v.reshape(left_node.shape), w).ravel(),
+        )
+    if left_node.op is Op.CONST:
+        w = _held(left_node.value)
+        return ctx.em.linear(
+            taps.matmul_left(w, right_node.shape), right,
+            lambda v: kernels.matmul(w, v.reshape(right_node.shape)).ravel(),
+        )
+    return _matmul_products(ctx, node, left, left_node, right, right_node)
+
+
+def _matmul_products(ctx: Context, node: Node, left: Vec, left_node: Node, right: Vec, right_node: Node) -> Vec:
+    """Both sides vary: one product row for each multiplication."""
+    marks = np.arange(right_node.size, dtype=np.int64).reshape(right_node.shape)
+    table = taps.matmul_right(left_node.shape, marks)
+    a, b = table.rows(np.arange(table.size))
+    products = ctx.em.product(left.take(a.ravel()), right.take(b.ravel()))
+    return _sum_rows(ctx, products, a.shape)
+
+
+def _sum_rows(ctx: Context, vec: Vec, shape: tuple[int, int]) -> Vec:
+    return ctx.em.linear(taps.total(shape, (1,)), vec, lambda v: v.reshape(shape).sum(axis=1))
+
+
+def lower_conv(ctx: Context, index: int, node: Node) -> Vec:
+    (vec, x), (_, weight) = ctx.sealed(node), ctx.source(node, 1)
+    if weight.op is not Op.CONST:
+        raise UnsupportedOp(node.name, "Conv", "its weights are not constant")
+    w, arg = _held(weight.value), node.arg
+    return ctx.em.linear(
+        taps.conv(node, x.shape, w), vec,
+        lambda v: kernels.conv(
+            v.reshape(x.shape), w, arg["strides"], arg["pads"], arg["dilations"], arg["group"]
+        ).ravel(),
+    )
+
+
+def lower_sum(ctx: Context, index: int, node: Node) -> Vec:
+    vec, x = ctx.sealed(node)
+    axes = node.arg["axes"]
+    return ctx.em.linear(taps.total(x.shape, axes), vec, lambda v: v.reshape(x.shape).sum(axis=axes).ravel())
+
+
+def lower_rescale(ctx: Context, index: int, node: Node) -> Vec:
+    q, sign = ctx.kit.rescale(ctx.em, ctx.source(node)[0], node.arg["shift"], *ctx.range(index))
+    if sign is not None:
+        ctx.signs[index] = sign
+    return q
+
+
+def lower_relu(ctx: Context, index: int, node: Node) -> Vec:
+    source = node.src[0]
+    return ctx.kit.relu(ctx.em, ctx.vecs[source], *ctx.range(source), ctx.signs.get(source))
+
+
+def lower_clip(ctx: Context, index: int, node: Node) -> Vec:
+    """max(x, lo) = lo + relu(x - lo), min(x, hi) = hi - relu(hi - x)."""
+    vec, (lo, hi) = ctx.source(node)[0], ctx.range(node.src[0])
+    below, above = node.arg["lo"], node.arg["hi"]
+    if below is not None:
+        sign = ctx.signs.get(node.src[0]) if below == 0 else None
+        vec = ctx.kit.relu(ctx.em, vec - below, lo - below, hi - below, sign) + below
+        lo, hi = np.maximum(lo, below), np.maximum(hi, below)
+    if above is not None:
+        vec = above - ctx.kit.relu(ctx.em, above - vec, above - hi, above - lo)
+    return vec
+
+
+def _gap(ctx: Context, node: Node) -> tuple[IntArray, IntArray]:
+    """Static range of source 0 minus source 1, broadcast."""
+    nodes = [ctx.graph.nodes[s] for s in node.src]
+    (lo_a, hi_a), (lo_b, hi_b) = (
+        tuple(np.broadcast_to(_held(bound), node.shape).ravel().astype(np.int64) for bound in (n.lo, n.hi)) for n in nodes
+    )
+    return lo_a - hi_b, hi_a - lo_b
+
+
+def lower_max(ctx: Context, index: int, node: Node) -> Vec:
+    return order.maximum(ctx.kit, ctx.em, *both(ctx, node), *_gap(ctx, node))
+
+
+def lower_min(ctx: Context, index: int, node: Node) -> Vec:
+    return order.minimum(ctx.kit, ctx.em, *both(ctx, node), *_gap(ctx, node))
+
+
+def rows_along(ctx: Context, source: int, axis: int) -> tuple[Vec, int, IntArray, IntArray]:
+    """A node's elements as rows along an axis: (vector, number of rows, lo, hi)."""
+    node = ctx.graph.nodes[source]
+    index = np.moveaxis(np.arange(node.size).reshape(node.shape), axis, -1)
+    flat = index.ravel()
+    lo, hi = ctx.range(source)
+    return ctx.vecs[source].take(flat), node.size // node.shape[axis], lo[flat], hi[flat]
+
+
+def lower_reduce_max(ctx: Context, index: int, node: Node) -> Vec:
+    vec, groups, lo, hi = rows_along(ctx, node.src[0], node.arg["axis"])
+    return ctx.kit.window_max(ctx.em, vec, groups, lo, hi)
+
+
+def lower_reduce_min(ctx: Context, index: int, node: Node) -> Vec:
+    vec, groups, lo, hi = rows_along(ctx, node.src[0], node.arg["axis"])
+    return -ctx.kit.window_max(ctx.em, -vec, groups, -hi, -lo)
+
+
+def lower_argmax(ctx: Context, index: int, node: Node) -> Vec:
+    vec, groups, lo, hi = rows_along(ctx, node.src[0], node.arg["axis"])
+    return order.argmax(ctx.kit, ctx.em, vec, groups, lo, hi)
+
+
+def lower_table(ctx: Context, index: int, node: Node) -> Vec:
+    if ctx.em.system is not System.CG16:
+        raise UnsupportedOp(node.name, "table function", "plain Groth16 has no lookups", hint="use --system cg16")
+    vec, (first, values) = ctx.source(node)[0], (node.arg["first"], node.arg["values"])
+    key = vec - first
+    result = ctx.em.wires(len(vec), lambda: values[np.clip(key.ints, 0, len(values) - 1)])
+    ctx.em.tables.append(TableRequest(key, result, tuple(values.tolist()), node.name))
+    return result
+
+
+LOWER: Mapping[Op, Lowering] = {
+    Op.CONST: lower_const,
+    Op.RESHAPE: lower_reshape,
+    Op.TAKE: lower_take,
+    Op.CONCAT: lower_concat,
+    Op.ADD: lower_add,
+    Op.SUB: lower_sub,
+    Op.MUL: lower_mul,
+    Op.MATMUL: lower_matmul,
+    Op.CONV: lower_conv,
+    Op.SUM: lower_sum,
+    Op.RESCALE: lower_rescale,
+    Op.RELU: lower_relu,
+    Op.CLIP: lower_clip,
+    Op.MAX: lower_max,
+    Op.MIN: lower_min,
+    Op.REDUCE_MAX: lower_reduce_max,
+    Op.REDUCE_MIN: lower_reduce_min,
+    Op.ARGMAX: lower_argmax,
+    Op.TABLE: lower_table,
+}
+
+
+def lower_pool(ctx: Context, pool: Pool) -> Vec:
+    """max, rescale and relu of a window in one gadget."""
+    if pool.axis is None:
+        lo, hi = ctx.range(pool.source)
+        vec, groups = ctx.vecs[pool.source], len(lo)
+    else:
+        vec, groups, lo, hi = rows_along(ctx, pool.source, pool.axis)
+    if pool.axis is None and pool.positive:
+        return ctx.kit.rescale_relu(ctx.em, vec, pool.shift, *ctx.range(pool.rescaled))
+    return ctx.kit.pool(ctx.em, vec, groups, pool.shift, lo, hi, positive=pool.positive)
+
+
+def lower(graph: Graph, em: Emitter, inputs: Mapping[int, Vec]) -> dict[int, Vec]:
+    """Vectors of all nodes (but those inside a fused chain)."""
+    ctx = Context(graph, em, KITS[em.system], plan.seals(graph))
+    fused = plan.fusions(graph)
+    ctx.vecs.update(inputs)
+    for index, node in enumerate(graph.nodes):
+        if index in ctx.vecs:
+            continue
+        with em.at(node.name):
+            if index in fused:
+                pool = fused[index]
+                if pool is not None:
+                    ctx.vecs[index] = lower_pool(ctx, pool)
+            elif node.op not in LOWER:
+                raise UnsupportedOp(node.name, str(node.op), "no circuit for it", hint=f"supported: {', '.join(LOWER)}")
+            else:
+                ctx.vecs[index] = LOWER[node.op](ctx, index, node)
+    return ctx.vecs

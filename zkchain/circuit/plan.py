@@ -1,0 +1,102 @@
+"""What is decided from the graph alone, before any row: both interpretations must take the same turns.
+
+Fusion: chains that one gadget emits cheaper than several (rescale + relu, max-pool + rescale + relu). Sealing: where a
+linear layer would be composed with long linear combinations, these first get wires of their own.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from zkchain.graph import Graph, Node, Op
+
+LARGEST_WINDOW = 9  # the product over a window, of numbers of at most q bits, stays cheap
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """[relu of] [rescale by ``shift`` of] [max over ``axis`` of] ``source``; ``rescaled``: the node that holds q."""
+
+    source: int
+    axis: int | None
+    shift: int
+    positive: bool
+    rescaled: int
+
+
+def single_uses(graph: Graph) -> dict[int, int]:
+    """Node -> its only consumer, for nodes that have just one and are no output."""
+    users: dict[int, list[int]] = defaultdict(list)
+    for index, node in enumerate(graph.nodes):
+        for source in node.src:
+            users[source].append(index)
+    return {s: u[0] for s, u in users.items() if len(u) == 1 and s not in graph.outputs}
+
+
+def fusions(graph: Graph) -> Mapping[int, Pool | None]:
+    """Last node of each chain -> its Pool; the nodes inside -> None."""
+    only = single_uses(graph)
+    fused: dict[int, Pool | None] = {}
+    for index, node in enumerate(graph.nodes):
+        if node.op is not Op.RESCALE:
+            continue
+        source, axis, inside = node.src[0], None, []
+        below = graph.nodes[source]
+        if below.op is Op.REDUCE_MAX and source in only and _window(graph, source) <= LARGEST_WINDOW:
+            inside, axis, source = [source], below.arg["axis"], below.src[0]
+        user = only.get(index)
+        positive = user is not None and graph.nodes[user].op is Op.RELU
+        if positive or axis is not None:
+            last = user if positive and user is not None else index
+            fused.update(dict.fromkeys([*inside, index]))
+            fused[last] = Pool(source, axis, node.arg["shift"], positive, index)
+    return fused
+
+
+def _window(graph: Graph, index: int) -> int:
+    node = graph.nodes[index]
+    return graph.nodes[node.src[0]].shape[node.arg["axis"]]
+
+
+SEAL_ABOVE = 32  # terms an element
+MOVES = frozenset({Op.RESHAPE, Op.TAKE, Op.CONCAT})
+SUMS = frozenset({Op.ADD, Op.SUB})
+
+
+def seals(graph: Graph) -> frozenset[int]:
+    """Nodes that a linear layer reads and whose elements are sums of more than SEAL_ABOVE wires."""
+    terms: list[int] = []
+    sealed: set[int] = set()
+    for node in graph.nodes:
+        of = [terms[s] for s in node.src]
+        taps = _taps(graph, node)
+        if taps > 1:
+            for s in node.src:
+                if terms[s] > SEAL_ABOVE:
+                    sealed.add(s)
+            terms.append(taps * max(1 if s in sealed else terms[s] for s in node.src))
+        elif node.op in MOVES:
+            terms.append(max(of, default=1))
+        elif node.op in SUMS:
+            terms.append(sum(of))
+        elif node.op is Op.MUL and Op.CONST in {graph.nodes[s].op for s in node.src}:
+            terms.append(max(of))
+        else:
+            terms.append(1)
+    return frozenset(sealed)
+
+
+def _taps(graph: Graph, node: Node) -> int:
+    """Source elements that go into one element of a linear layer; 1 for every other node."""
+    shapes = [graph.nodes[s].shape for s in node.src]
+    if node.op is Op.MATMUL:
+        return shapes[0][-1]
+    if node.op is Op.CONV:
+        return int(np.prod(shapes[1][1:], dtype=np.int64))
+    if node.op is Op.SUM:
+        return int(np.prod([shapes[0][a] for a in node.arg["axes"]], dtype=np.int64))
+    return 1

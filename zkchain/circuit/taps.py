@@ -1,0 +1,90 @@
+"""Fixed linear maps as tables of taps: which source elements, with which coefficients, make one element of the result.
+
+Formed for selected rows only, so a layer's matrix is never held.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from zkchain.circuit.symbolic import Taps
+from zkchain.circuit.types import IntArray
+from zkchain.graph import Node
+
+
+def matmul_right(x_shape: tuple[int, ...], w: IntArray) -> Taps:
+    """x @ w with w fixed (numpy.matmul semantics)."""
+    x_index = np.arange(int(np.prod(x_shape, dtype=np.int64))).reshape(x_shape)
+    left = x_index if len(x_shape) > 1 else x_index[None, :]
+    right = w if w.ndim > 1 else w[:, None]
+    return _matmul(left, right, source_left=True)
+
+
+def matmul_left(w: IntArray, x_shape: tuple[int, ...]) -> Taps:
+    """w @ x with w fixed."""
+    x_index = np.arange(int(np.prod(x_shape, dtype=np.int64))).reshape(x_shape)
+    right = x_index if len(x_shape) > 1 else x_index[:, None]
+    left = w if w.ndim > 1 else w[None, :]
+    return _matmul(left, right, source_left=False)
+
+
+def _matmul(left: IntArray, right: IntArray, *, source_left: bool) -> Taps:
+    batch = np.broadcast_shapes(left.shape[:-2], right.shape[:-2])
+    left = np.broadcast_to(left, (*batch, *left.shape[-2:])).reshape(-1, *left.shape[-2:])
+    right = np.broadcast_to(right, (*batch, *right.shape[-2:])).reshape(-1, *right.shape[-2:])
+    shape = (left.shape[0], left.shape[1], right.shape[2])
+
+    def rows(select: IntArray) -> tuple[IntArray, IntArray]:
+        b, i, j = np.unravel_index(select, shape)
+        a, c = left[b, i, :], right[b, :, j]
+        return (a, c) if source_left else (c, a)
+
+    return Taps(int(np.prod(shape, dtype=np.int64)), left.shape[2], rows)
+
+
+def total(shape: tuple[int, ...], axes: tuple[int, ...]) -> Taps:
+    """Sum over ``axes``."""
+    index = np.arange(int(np.prod(shape, dtype=np.int64))).reshape(shape)
+    moved = np.moveaxis(index, axes, range(-len(axes), 0))
+    table = moved.reshape(-1, int(np.prod([shape[a] for a in axes], dtype=np.int64)))
+    return Taps(len(table), table.shape[1], lambda s: (table[s], np.ones((len(s), table.shape[1]), dtype=np.int64)))
+
+
+def conv(node: Node, x_shape: tuple[int, ...], w: IntArray) -> Taps:
+    """Convolution (cross-correlation, as ONNX has it) of x (N, C, *S) with fixed w (M, C / group, *K)."""
+    n, channels = x_shape[:2]
+    spatial, outputs = x_shape[2:], node.shape[1]
+    per_group = channels // node.arg["group"]
+    window = _windows(spatial, w.shape[2:], node)  # (O, K) into one channel, -1 for padding
+    plane = int(np.prod(spatial, dtype=np.int64))
+    shape = (n, outputs, len(window))
+    coefficients = w.reshape(outputs, -1)
+
+    def rows(select: IntArray) -> tuple[IntArray, IntArray]:
+        image, m, o = np.unravel_index(select, shape)
+        first = image * channels + m // (outputs // node.arg["group"]) * per_group
+        base = (first[:, None] + np.arange(per_group)) * plane  # (rows, channels of the group)
+        at = window[o][:, None, :]
+        index = np.where(at < 0, -1, base[:, :, None] + at)
+        return index.reshape(len(select), -1), coefficients[m]
+
+    return Taps(int(np.prod(shape, dtype=np.int64)), coefficients.shape[1], rows)
+
+
+def _windows(spatial: tuple[int, ...], kernel: tuple[int, ...], node: Node) -> IntArray:
+    rank = len(spatial)
+    begin = node.arg["pads"][:rank]
+    out_shape, flat, inside = node.shape[2:], np.int64(0), np.bool_(True)
+    for axis in range(rank):
+        at = (
+            np.arange(out_shape[axis])[:, None] * node.arg["strides"][axis]
+            + np.arange(kernel[axis])[None, :] * node.arg["dilations"][axis]
+            - begin[axis]
+        )
+        view = [1] * (2 * rank)
+        view[axis], view[rank + axis] = at.shape
+        at = at.reshape(view)
+        inside = inside & (at >= 0) & (at < spatial[axis])
+        flat = flat * spatial[axis] + at
+    table = np.where(inside, flat, -1)
+    return table.reshape(int(np.prod(out_shape, dtype=np.int64)), -1)

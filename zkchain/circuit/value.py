@@ -1,0 +1,104 @@
+"""The solver's twin of `symbolic`: the same verbs on numbers.
+
+Phase A values are int64 arrays (static ranges keep them below 2^62); what outgrows 64 bits or depends on the challenge is
+an `FrVec` of the native core. Mixed arithmetic promotes to field elements.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from zkchain._core import FrVec
+from zkchain.circuit.types import IntArray
+from zkchain.groth16.types import R
+
+Scalar = int | IntArray
+Numbers = IntArray | FrVec
+
+
+def to_field(values: Numbers) -> FrVec:
+    """int64 array to field elements (negative numbers to r - |v|)."""
+    return values if isinstance(values, FrVec) else FrVec.from_i64(np.ascontiguousarray(values, dtype=np.int64))
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Value:
+    """A vector of numbers: int64 array, or field elements."""
+
+    values: Numbers
+
+    @property
+    def ints(self) -> IntArray:
+        """The numbers as int64, for hints. Field elements outside 64 bits become 0: an honest solver never has them where
+        a hint asks, and a lying one may hint what it likes."""
+        if not isinstance(self.values, FrVec):
+            return self.values
+        centred = (v if v <= R // 2 else v - R for v in self.values.to_ints())
+        return np.array([v if abs(v) < 1 << 62 else 0 for v in centred], dtype=np.int64)
+
+    @property
+    def field(self) -> FrVec:
+        return to_field(self.values)
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __add__(self, other: Value | Scalar) -> Value:
+        rhs = other.values if isinstance(other, Value) else np.broadcast_to(np.int64(other), (len(self),))
+        if isinstance(self.values, FrVec) or isinstance(rhs, FrVec):
+            return Value(self.field + to_field(rhs))
+        return Value(self.values + rhs)
+
+    def __neg__(self) -> Value:
+        return self * -1
+
+    def __sub__(self, other: Value | Scalar) -> Value:
+        return self + (other * -1 if isinstance(other, Value) else np.negative(other))
+
+    def __rsub__(self, other: Scalar) -> Value:
+        return self * -1 + other
+
+    __radd__ = __add__
+
+    def __mul__(self, factor: Scalar) -> Value:
+        if isinstance(self.values, FrVec):
+            return Value(self.values * to_field(np.broadcast_to(np.asarray(factor, dtype=np.int64), (len(self),))))
+        return Value(self.values * np.asarray(factor, dtype=np.int64))
+
+    __rmul__ = __mul__
+
+    def take(self, index: IntArray) -> Value:
+        if isinstance(self.values, FrVec):
+            return Value(self.values.take(np.ascontiguousarray(index, dtype=np.int64)))
+        return Value(self.values[index])
+
+    def sum(self) -> Value:
+        """One element: the sum of all."""
+        if isinstance(self.values, FrVec):
+            return Value(FrVec.full(self.values.sum(), 1))
+        return Value(np.array([self.values.sum()], dtype=np.int64))
+
+
+def concat(parts: Sequence[Value]) -> Value:
+    """Elements of all parts in order."""
+    if len(parts) == 1:
+        return parts[0]
+    if any(isinstance(p.values, FrVec) for p in parts):
+        return Value(FrVec.concat([p.field for p in parts]))
+    return Value(np.concatenate([p.ints for p in parts]))
+
+
+def multiply(a: Value, b: Value) -> Value:
+    """Elementwise product, exact: field elements as soon as it could reach 2^62."""
+    if not isinstance(a.values, FrVec) and not isinstance(b.values, FrVec):
+        bound = _magnitude(a.values) * _magnitude(b.values)
+        if bound < 2.0**62:
+            return Value(a.values * b.values)
+    return Value(a.field * b.field)
+
+
+def _magnitude(values: IntArray) -> float:
+    return max(abs(float(values.max(initial=0))), abs(float(values.min(initial=0))))
