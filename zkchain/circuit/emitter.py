@@ -69,7 +69,7 @@ class Emitter(ABC):
         self.node = ""
         self.ranges: list[RangeRequest] = []
         self.tables: list[TableRequest] = []
-        self._next_public = 1
+        self._next_public = 1 if system is System.GROTH16 else 2  # cg16: wire 1 is the challenge
         self.n_wires = 1 + n_public
 
     @contextmanager

@@ -1,0 +1,126 @@
+"""Small integer graphs for tests, built by hand: nodes get the sound static ranges of the quantiser's own rules."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from zkchain.graph import Graph, IntArray, Node, Op, check
+from zkchain.quantize.ranges import interval
+
+
+class Build:
+    """``add`` appends a node and returns its index."""
+
+    def __init__(self) -> None:
+        self.nodes: list[Node] = []
+        self.inputs: list[int] = []
+
+    def input(self, shape: tuple[int, ...], lo: Any, hi: Any) -> int:
+        index = len(self.nodes)
+        bounds = [np.asarray(b, dtype=np.int64) * np.ones((1,) * len(shape), dtype=np.int64) for b in (lo, hi)]
+        self.nodes.append(Node(Op.INPUT, f"x{index}", (), shape, lo=bounds[0], hi=bounds[1]))
+        self.inputs.append(index)
+        return index
+
+    def const(self, value: Any) -> int:
+        held = np.asarray(value, dtype=np.int64)
+        self.nodes.append(Node(Op.CONST, f"c{len(self.nodes)}", (), held.shape, value=held, lo=held, hi=held))
+        return len(self.nodes) - 1
+
+    def add(self, op: Op, *src: int, shape: tuple[int, ...] | None = None, **arg: Any) -> int:
+        shape = self.nodes[src[0]].shape if shape is None else shape
+        node = Node(op, f"{op}_{len(self.nodes)}", tuple(src), shape, arg)
+        lo, hi = interval(node, [self.nodes[s] for s in src])
+        self.nodes.append(replace(node, lo=lo, hi=hi))
+        return len(self.nodes) - 1
+
+    def graph(self, *outputs: int) -> Graph:
+        names = tuple(self.nodes[i].name for i in self.inputs)
+        graph = Graph(tuple(self.nodes), tuple(self.inputs), outputs, names, tuple(f"y{k}" for k in range(len(outputs))))
+        check(graph, integer=True)
+        return graph
+
+
+def random_inputs(graph: Graph, rng: np.random.Generator) -> list[IntArray]:
+    """In-domain integers, the ends of the domain more often than chance would have them."""
+    out = []
+    for i in graph.inputs:
+        node = graph.nodes[i]
+        assert node.lo is not None and node.hi is not None
+        lo, hi = np.broadcast_to(node.lo, node.shape), np.broadcast_to(node.hi, node.shape)
+        x = rng.integers(lo, hi + 1)
+        ends = rng.random(node.shape)
+        out.append(np.where(ends < 0.1, lo, np.where(ends > 0.9, hi, x)).astype(np.int64))
+    return out
+
+
+def dense_net(rng: np.random.Generator, sizes: tuple[int, ...] = (5, 4, 3)) -> Graph:
+    """input -> (matmul, add, rescale, relu)* -> matmul -> argmax, with logits and label as outputs."""
+    b = Build()
+    x = b.input((1, sizes[0]), -9, 9)
+    for k, (n, m) in enumerate(zip(sizes, sizes[1:], strict=False)):
+        x = b.add(Op.MATMUL, x, b.const(rng.integers(-40, 40, (n, m))), shape=(1, m))
+        x = b.add(Op.ADD, x, b.const(rng.integers(-50, 50, (1, m))))
+        if k < len(sizes) - 2:
+            x = b.add(Op.RELU, b.add(Op.RESCALE, x, shift=4))
+    return b.graph(x, b.add(Op.ARGMAX, x, shape=(1, 1), axis=1))
+
+
+def conv_net(rng: np.random.Generator) -> Graph:
+    """Convolution, max-pool, rescale, relu, dense: the fused path of CG16."""
+    b = Build()
+    x = b.input((1, 1, 6, 6), 0, 15)
+    w = b.const(rng.integers(-8, 8, (2, 1, 3, 3)))
+    x = b.add(Op.CONV, x, w, shape=(1, 2, 4, 4), strides=(1, 1), pads=(0, 0, 0, 0), dilations=(1, 1), group=1)
+    index = np.arange(32).reshape(2, 2, 2, 2, 2).transpose(0, 1, 3, 2, 4).reshape(1, 2, 2, 2, 4)
+    x = b.add(Op.REDUCE_MAX, b.add(Op.TAKE, x, shape=index.shape, index=index), shape=(1, 2, 2, 2, 1), axis=4)
+    x = b.add(Op.RELU, b.add(Op.RESCALE, x, shift=3))
+    x = b.add(Op.MATMUL, b.add(Op.RESHAPE, x, shape=(1, 8)), b.const(rng.integers(-9, 9, (8, 3))), shape=(1, 3))
+    return b.graph(x)
+
+
+def zoo() -> dict[str, Graph]:
+    """One small graph an operator (and a few nets)."""
+    rng = np.random.default_rng(7)
+    graphs = {"dense": dense_net(rng), "conv": conv_net(rng)}
+
+    def single(name: str, lo: int, hi: int, shape: tuple[int, ...], *steps: tuple[Op, dict[str, Any]]) -> None:
+        b = Build()
+        x = b.input(shape, lo, hi)
+        for op, arg in steps:
+            x = b.add(op, x, **arg)
+        graphs[name] = b.graph(x)
+
+    single("interval", -3, 8, (2, 3), (Op.RESHAPE, {"shape": (6,)}))
+    single("rescale", -300, 200, (6,), (Op.RESCALE, {"shift": 3}))
+    single("rescale_positive", 5, 300, (6,), (Op.RESCALE, {"shift": 3}))
+    single("relu", -300, 200, (6,), (Op.RELU, {}))
+    single("rescale_relu", -300, 200, (6,), (Op.RESCALE, {"shift": 4}), (Op.RELU, {}))
+    single("clip", -90, 90, (6,), (Op.CLIP, {"lo": -10, "hi": 31}))
+    single("clip_zero", -90, 90, (6,), (Op.RESCALE, {"shift": 1}), (Op.CLIP, {"lo": 0, "hi": 31}))
+    single("reduce_max", -50, 50, (2, 5), (Op.REDUCE_MAX, {"axis": 1, "shape": (2, 1)}))
+    single("reduce_min", -50, 50, (2, 5), (Op.REDUCE_MIN, {"axis": 0, "shape": (1, 5)}))
+    single("argmax", -3, 3, (2, 5), (Op.ARGMAX, {"axis": 1, "shape": (2, 1)}))
+    single("sum", -50, 50, (2, 5), (Op.SUM, {"axes": (0,), "shape": (1, 5)}), (Op.RELU, {}))
+    for op in (Op.ADD, Op.SUB, Op.MUL, Op.MAX, Op.MIN):
+        b = Build()
+        graphs[str(op)] = b.graph(b.add(op, b.input((2, 3), -20, 30), b.input((1, 3), -9, 9)))
+    b = Build()
+    graphs["matmul_variable"] = b.graph(
+        b.add(Op.MATMUL, b.input((2, 3), -20, 30), b.input((3, 2), -9, 9), shape=(2, 2))
+    )
+    b = Build()
+    x = b.input((1, 40), -5, 5)
+    x = b.add(Op.MATMUL, x, b.const(rng.integers(-5, 6, (40, 40))), shape=(1, 40))
+    graphs["sealed"] = b.graph(b.add(Op.MATMUL, x, b.const(rng.integers(-5, 6, (40, 2))), shape=(1, 2)))
+    return graphs
+
+
+def lookup_zoo() -> dict[str, Graph]:
+    """Graphs that only cg16 can compile."""
+    b = Build()
+    values = np.round(20 * np.tanh(np.arange(-8, 9) / 4)).astype(np.int64)
+    return {"table": b.graph(b.add(Op.TABLE, b.input((4,), -8, 8), first=-8, values=values))}

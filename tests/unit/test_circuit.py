@@ -1,0 +1,134 @@
+"""Circuits: both interpretations agree with each other and with `interpret`, for every operator and both systems."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from pathlib import Path
+
+from tests.unit import graphs
+import numpy as np
+import pytest
+
+from zkchain import interpret
+from zkchain._core import FrVec
+from zkchain.circuit import Assignment, Circuit, Visibility, check, solve, synthesize
+from zkchain.errors import CompileError, InputError, OutOfDomain, UnsatisfiedConstraint, UnsupportedOp
+from zkchain.graph import Graph
+from zkchain.groth16.types import R, System
+
+ZOO = graphs.zoo()
+LOOKUPS = graphs.lookup_zoo()
+CASES = [(name, system) for name in ZOO for system in System] + [(name, System.CG16) for name in LOOKUPS]
+SNAPSHOT = Path(__file__).parent.parent / "snapshots" / "gadget_rows.json"
+
+
+def compiled(name: str, system: System) -> Circuit:
+    graph = (ZOO | LOOKUPS)[name]
+    return synthesize(graph, Visibility((False,) * len(graph.inputs), (True,) * len(graph.outputs)), system)
+
+
+def finished(circuit: Circuit, inputs: list[np.ndarray]) -> Assignment:
+    return solve(circuit, inputs).finish(secrets.randbelow(R) if circuit.system is System.CG16 else None)
+
+
+@pytest.mark.parametrize(("name", "system"), CASES)
+def test_solver_satisfies_rows_and_equals_interpret(name: str, system: System) -> None:
+    circuit, rng = compiled(name, system), np.random.default_rng(3)
+    for _ in range(4):
+        inputs = graphs.random_inputs(circuit.graph, rng)
+        assignment = finished(circuit, inputs)
+        assert len(assignment.wires) == circuit.n_wires
+        check(circuit, assignment)
+        expected = interpret.run(circuit.graph, inputs)
+        got = circuit.layout.decode(solve(circuit, inputs).instance)
+        assert all(np.array_equal(a, b) for a, b in zip(expected, got, strict=True))
+
+
+def test_rows_are_pinned() -> None:
+    rows = {f"{name} {system}": compiled(name, system).n_rows for name, system in CASES}
+    assert rows == json.loads(SNAPSHOT.read_text()), "row counts changed: if meant, run scripts/snapshots.py"
+
+
+@pytest.mark.parametrize("system", list(System))
+def test_check_names_row_node_and_element(system: System) -> None:
+    circuit = compiled("dense", system)
+    good = finished(circuit, graphs.random_inputs(circuit.graph, np.random.default_rng(5)))
+    row = next(c.first for c in circuit.constraints if c.node.startswith("relu")) + 1
+    wrong = FrVec.concat([good.c[:row], FrVec.full(good.c[row] + 1, 1), good.c[row + 1 :]])
+    with pytest.raises(UnsatisfiedConstraint, match=rf"row {row} .*'relu_\d+', element 1"):
+        check(circuit, Assignment(good.wires, good.a, good.b, wrong))
+
+
+@pytest.mark.parametrize("system", list(System))
+def test_public_inputs_are_words_of_the_instance(system: System) -> None:
+    graph = ZOO["interval"]
+    circuit = synthesize(graph, Visibility((True,), (True,)), system)
+    x = np.array([[-3, 8, 0], [1, 2, 3]])
+    solution = solve(circuit, [x])
+    shown, out = circuit.layout.decode(solution.instance)
+    assert np.array_equal(shown, x)
+    assert np.array_equal(out, x.ravel())
+    check(circuit, finished(circuit, [x]))
+    assert circuit.instance_length == (12 if system is System.GROTH16 else 1)
+
+
+def test_784_public_bytes_take_26_words() -> None:
+    b = graphs.Build()
+    x = b.input((28, 28), 0, 255)
+    graph = b.graph(x)
+    circuit = synthesize(graph, Visibility((True,), (False,)), System.CG16)
+    pixels = np.random.default_rng(0).integers(0, 256, (28, 28))
+    solution = solve(circuit, [pixels])
+    assert len(solution.instance) == 26
+    assert np.array_equal(circuit.layout.decode(solution.instance)[0], pixels)
+    check(circuit, finished(circuit, [pixels]))
+
+
+def test_digest_binds_weights_system_and_visibility() -> None:
+    def digest(seed: int, system: System, shown: bool = False) -> bytes:
+        graph = graphs.dense_net(np.random.default_rng(seed))
+        return synthesize(graph, Visibility((shown,), (True, True)), system).digest
+
+    assert digest(1, System.CG16) == digest(1, System.CG16)
+    others = [digest(2, System.CG16), digest(1, System.GROTH16), digest(1, System.CG16, shown=True)]
+    assert len({digest(1, System.CG16), *others}) == 4
+
+
+def test_rows_do_not_depend_on_block_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    circuit = compiled("conv", System.CG16)
+    before, blocks = circuit.digest, len(list(circuit.blocks()))
+    monkeypatch.setattr("zkchain.circuit.compile.BLOCK_NONZEROS", 64)
+    again = compiled("conv", System.CG16)
+    assert again.digest == before
+    assert len(list(again.blocks())) > blocks
+
+
+@pytest.mark.parametrize("system", list(System))
+def test_refuses_bad_inputs(system: System) -> None:
+    circuit = compiled("interval", system)
+    with pytest.raises(OutOfDomain, match=r"'x0', element \(1, 2\): expected an integer in \[-3, 8\], got 9"):
+        solve(circuit, [np.array([[0, 0, 0], [0, 0, 9]])])
+    with pytest.raises(InputError, match="expected shape"):
+        solve(circuit, [np.zeros((3, 2), dtype=np.int64)])
+    with pytest.raises(InputError, match="expected 1 inputs"):
+        solve(circuit, [])
+
+
+def test_refuses_a_circuit_that_says_nothing_or_needs_lookups() -> None:
+    with pytest.raises(CompileError, match="says nothing"):
+        synthesize(ZOO["relu"], Visibility((False,), (False,)), System.CG16)
+    with pytest.raises(UnsupportedOp, match="cg16"):
+        synthesize(LOOKUPS["table"], Visibility((False,), (True,)), System.GROTH16)
+
+
+def test_relu_costs_at_most_q_plus_2_plain_rows_and_2_lookups() -> None:
+    def rows(system: System, *, with_relu: bool) -> int:
+        b = graphs.Build()
+        q = b.add(graphs.Op.RESCALE, b.input((64,), -(1 << 15), (1 << 15) - 1), shift=4)
+        graph: Graph = b.graph(b.add(graphs.Op.RELU, q) if with_relu else q)
+        return synthesize(graph, Visibility((False,), (True,)), system).n_rows
+
+    q = 12
+    assert rows(System.GROTH16, with_relu=True) - rows(System.GROTH16, with_relu=False) <= 64 * (q + 2)
+    assert rows(System.GROTH16, with_relu=True) - rows(System.GROTH16, with_relu=False) == 64

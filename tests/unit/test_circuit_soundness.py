@@ -1,0 +1,57 @@
+"""Lying hints: for every gadget and both systems, no lie about any hinted wire survives the best lying prover."""
+
+from __future__ import annotations
+
+from tests.unit import graphs
+import numpy as np
+import pytest
+from tests.unit.lies import lies, survives
+from tests.unit.test_circuit import CASES, compiled
+
+from zkchain.circuit import Visibility, synthesize
+from zkchain.circuit.gadgets import lookup, plain
+from zkchain.groth16.types import System
+
+SMALL = [case for case in CASES if case[0] not in ("dense", "conv", "sealed")]
+NETS = [case for case in CASES if case not in SMALL]
+
+
+def surviving(name: str, system: System, per_hint: int) -> list[object]:
+    circuit, rng = compiled(name, system), np.random.default_rng(11)
+    inputs = graphs.random_inputs(circuit.graph, rng)
+    return [lie for lie in lies(circuit, inputs, rng, per_hint) if survives(circuit, inputs, lie)]
+
+
+@pytest.mark.parametrize(("name", "system"), SMALL)
+def test_no_lie_survives_in_a_gadget(name: str, system: System) -> None:
+    assert surviving(name, system, per_hint=2) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "system"), CASES)
+def test_no_lie_survives_anywhere(name: str, system: System) -> None:
+    assert surviving(name, system, per_hint=12) == []
+
+
+@pytest.mark.parametrize(("module", "check", "name", "system"), [
+    (plain, "boolean", "rescale_relu", System.GROTH16),
+    (plain, "interval", "interval", System.GROTH16),
+    (lookup, "in_range", "rescale_relu", System.CG16),
+    (lookup, "in_range", "argmax", System.CG16),
+    (lookup, "interval", "interval", System.CG16),
+])
+def test_the_lying_prover_finds_a_missing_check(
+    module: object, check: str, name: str, system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, check, lambda *args: None)
+    assert surviving(name, system, per_hint=3)
+
+
+def test_two_lies_about_a_pair_key_do_not_cancel() -> None:
+    # With X = c^2 the forged pairs (-2, 3), (-6, 5) would pass against a table that holds only (-3, 4).
+    b = graphs.Build()
+    x = b.input((2,), -8, 8)
+    graph = b.graph(b.add(graphs.Op.TABLE, x, first=-8, values=np.full(17, 4, dtype=np.int64)))
+    circuit = synthesize(graph, Visibility((False,), (True,)), System.CG16)
+    squarings = sum(1 for c in circuit.constraints if c.node == "lookup" and c.size == 1) - 2
+    assert squarings >= 4  # X = c^(2^e), 2^e > 2 lookups + 17 entries, and one balance row a table
