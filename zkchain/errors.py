@@ -94,6 +94,15 @@ class ProofInvalid(ZkchainError):
     exit_code = 17
 
 
+class BatchInvalid(ProofInvalid):
+    """Some proofs of a batch do not verify; ``indices`` says which (counted from 0)."""
+
+    def __init__(self, indices: list[int], total: int) -> None:
+        listed = ", ".join(map(str, indices))
+        super().__init__(f"{len(indices)} of {total} proofs of the batch do not verify (counted from 0): {listed}")
+        self.indices = tuple(indices)
+
+
 class FormatError(ZkchainError):
     """A file in a foreign format (snarkjs JSON, r1cs, wtns, zkey, ptau) or a bundle cannot be read."""
 
