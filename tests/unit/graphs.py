@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from typing import Any
 
@@ -39,7 +40,8 @@ class Build:
 
     def graph(self, *outputs: int) -> Graph:
         names = tuple(self.nodes[i].name for i in self.inputs)
-        graph = Graph(tuple(self.nodes), tuple(self.inputs), outputs, names, tuple(f"y{k}" for k in range(len(outputs))))
+        shown = tuple(f"y{k}" for k in range(len(outputs)))
+        graph = Graph(tuple(self.nodes), tuple(self.inputs), outputs, names, shown)
         check(graph, integer=True)
         return graph
 
@@ -49,7 +51,8 @@ def random_inputs(graph: Graph, rng: np.random.Generator) -> list[IntArray]:
     out = []
     for i in graph.inputs:
         node = graph.nodes[i]
-        assert node.lo is not None and node.hi is not None
+        assert node.lo is not None
+        assert node.hi is not None
         lo, hi = np.broadcast_to(node.lo, node.shape), np.broadcast_to(node.hi, node.shape)
         x = rng.integers(lo, hi + 1)
         ends = rng.random(node.shape)
@@ -61,7 +64,7 @@ def dense_net(rng: np.random.Generator, sizes: tuple[int, ...] = (5, 4, 3)) -> G
     """input -> (matmul, add, rescale, relu)* -> matmul -> argmax, with logits and label as outputs."""
     b = Build()
     x = b.input((1, sizes[0]), -9, 9)
-    for k, (n, m) in enumerate(zip(sizes, sizes[1:], strict=False)):
+    for k, (n, m) in enumerate(itertools.pairwise(sizes)):
         x = b.add(Op.MATMUL, x, b.const(rng.integers(-40, 40, (n, m))), shape=(1, m))
         x = b.add(Op.ADD, x, b.const(rng.integers(-50, 50, (1, m))))
         if k < len(sizes) - 2:

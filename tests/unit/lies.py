@@ -1,5 +1,5 @@
-"""The best lying prover: replace one hinted value, recompute everything that depends on it (later hints, multiplicities,
-phase B under a fresh challenge) and see whether the rows still hold."""
+"""The best lying prover: replace one hinted value, recompute everything that depends on it (later hints,
+multiplicities, phase B under a fresh challenge) and see whether the rows still hold."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-
 from zkchain._core import FrVec
+
 from zkchain.circuit import Circuit, check, solve
 from zkchain.circuit.types import IntArray
 from zkchain.circuit.value import Numbers, to_field

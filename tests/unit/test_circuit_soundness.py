@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from tests.unit import graphs
 import numpy as np
 import pytest
+
+from tests.unit import graphs
 from tests.unit.lies import lies, survives
 from tests.unit.test_circuit import CASES, compiled
-
 from zkchain.circuit import Visibility, synthesize
 from zkchain.circuit.gadgets import lookup, plain
 from zkchain.groth16.types import System
@@ -33,13 +33,16 @@ def test_no_lie_survives_anywhere(name: str, system: System) -> None:
     assert surviving(name, system, per_hint=12) == []
 
 
-@pytest.mark.parametrize(("module", "check", "name", "system"), [
-    (plain, "boolean", "rescale_relu", System.GROTH16),
-    (plain, "interval", "interval", System.GROTH16),
-    (lookup, "in_range", "rescale_relu", System.CG16),
-    (lookup, "in_range", "argmax", System.CG16),
-    (lookup, "interval", "interval", System.CG16),
-])
+@pytest.mark.parametrize(
+    ("module", "check", "name", "system"),
+    [
+        (plain, "boolean", "rescale_relu", System.GROTH16),
+        (plain, "interval", "interval", System.GROTH16),
+        (lookup, "in_range", "rescale_relu", System.CG16),
+        (lookup, "in_range", "argmax", System.CG16),
+        (lookup, "interval", "interval", System.CG16),
+    ],
+)
 def test_the_lying_prover_finds_a_missing_check(
     module: object, check: str, name: str, system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:

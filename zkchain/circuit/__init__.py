@@ -1,7 +1,8 @@
 """Arithmetic circuits: integer graph -> R1CS rows (synthesize), inputs -> witness (solve)."""
 
-from zkchain.circuit.compile import Circuit, Solution, Visibility, check, solve, synthesize
-from zkchain.circuit.layout import Field, Layout
+from zkchain.circuit.layout import Field, Layout, Visibility
+from zkchain.circuit.solving import Solution, solve
+from zkchain.circuit.synthesis import Circuit, check, synthesize
 from zkchain.circuit.types import Assignment, Csr, PoleHit, RowBlock
 
 __all__ = [

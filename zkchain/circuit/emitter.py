@@ -39,6 +39,7 @@ class Constraint:
     b: Symbolic
     c: Symbolic | Packed
     node: str
+    challenged: bool  # cg16: a row of phase B
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -67,6 +68,7 @@ class Emitter(ABC):
         self.system = system
         self.n_public = n_public
         self.node = ""
+        self.challenged = False  # cg16: phase B has begun
         self.ranges: list[RangeRequest] = []
         self.tables: list[TableRequest] = []
         self._next_public = 1 if system is System.GROTH16 else 2  # cg16: wire 1 is the challenge
@@ -165,7 +167,7 @@ class Synthesizer(Emitter):
         if not len(a) == len(b) == len(c):
             raise ValueError(f"rows of {self.node!r} do not align: {len(a)}, {len(b)}, {len(c)}")
         if len(a):
-            self.constraints.append(Constraint(self.n_rows, len(a), a, b, c, self.node))
+            self.constraints.append(Constraint(self.n_rows, len(a), a, b, c, self.node, self.challenged))
             self.n_rows += len(a)
 
     def _allocate(self, first: int, size: int, hint: Hint) -> Symbolic:

@@ -1,7 +1,7 @@
 """How the numbers a verifier sees become the words of the instance.
 
-groth16: one word a number, negative numbers as r - |q|. cg16: bytes packed into words of 31, lowest first; a number of b
-bits takes ceil(b / 8) bytes and never straddles words; a signed one is stored with the offset 2^(b-1).
+groth16: one word a number, negative numbers as r - |q|. cg16: bytes packed into words of 31, lowest first; a number of
+b bits takes ceil(b / 8) bytes and never straddles words; a signed one is stored with the offset 2^(b-1).
 """
 
 from __future__ import annotations
@@ -11,11 +11,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from zkchain.circuit.gadgets.groups import signed_width, width
 from zkchain.circuit.types import IntArray
-from zkchain.errors import ProofFormatError
+from zkchain.errors import CompileError, ProofFormatError
+from zkchain.graph import Graph, Node
 from zkchain.groth16.types import Instance, R, System
 
 WORD_BYTES = 31
+
+
+@dataclass(frozen=True, slots=True)
+class Visibility:
+    """Which graph inputs and outputs (by position) the verifier sees."""
+
+    inputs: tuple[bool, ...]
+    outputs: tuple[bool, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,3 +101,32 @@ class Layout:
                 raise ProofFormatError(f"{field.kind} {field.name!r}: expected {field.bits} bits, got {raw}")
             out.append(raw - field.offset)
         return out
+
+
+def make_layout(graph: Graph, visibility: Visibility, system: System) -> Layout:
+    """Public fields with the widths that their static ranges need."""
+    fields = [
+        _field("input", name, graph.nodes[i])
+        for name, i, shown in zip(graph.input_names, graph.inputs, visibility.inputs, strict=True)
+        if shown
+    ] + [
+        _field("output", name, graph.nodes[i])
+        for name, i, shown in zip(graph.output_names, graph.outputs, visibility.outputs, strict=True)
+        if shown
+    ]
+    return Layout(system, tuple(f for f in fields if f.size))
+
+
+def _field(kind: str, name: str, node: Node) -> Field:
+    lo, hi = bounds(node)
+    signed = bool(lo.min() < 0)
+    bits = int((signed_width(lo, hi) if signed else width(hi)).max())
+    return Field(kind, name, node.shape, bits, 1 << (bits - 1) if signed else 0, node.scale)
+
+
+def bounds(node: Node) -> tuple[IntArray, IntArray]:
+    """Static range of every element of a node, flat."""
+    if node.lo is None or node.hi is None:
+        raise CompileError(f"node {node.name!r} has no declared domain or static range")
+    lo, hi = (np.broadcast_to(b, node.shape).ravel().astype(np.int64) for b in (node.lo, node.hi))
+    return lo, hi

@@ -65,8 +65,8 @@ class Committed:
 
 
 def chunk_widths(bits: int, widths: tuple[int, ...]) -> tuple[tuple[int, bool], ...]:
-    """Cheapest cut of ``bits`` into chunks (width, exact): an exact chunk has a table of its width and costs one lookup,
-    another two in the widest table (t and t 2^(k - width))."""
+    """Cheapest cut of ``bits`` into chunks (width, exact): an exact chunk has a table of its width and costs one
+    lookup, another two in the widest table (t and t 2^(k - width))."""
     return _cuts(bits, widths)[bits][1]
 
 
@@ -95,7 +95,7 @@ def choose_tables(requests: Mapping[int, int]) -> Plan:
 
 def _cost(requests: Mapping[int, int], widths: tuple[int, ...]) -> Plan:
     cuts = _cuts(max(int(size - 1).bit_length() for size in requests), widths)
-    rows, own, used = 0, set(), set()
+    rows, own, used = 0, set[int](), set[int]()
     for size, count in requests.items():
         bits = int(size - 1).bit_length()
         lookups = cuts[bits][0] * count * (1 if size == 1 << bits else 2)

@@ -13,7 +13,6 @@ from zkchain.circuit import plan, taps
 from zkchain.circuit.emitter import Emitter, TableRequest, Vec
 from zkchain.circuit.gadgets import lookup, order, plain
 from zkchain.circuit.plan import Pool
-from zkchain.circuit.symbolic import Taps
 from zkchain.circuit.types import IntArray
 from zkchain.errors import UnsupportedOp
 from zkchain.graph import Graph, Node, Op
@@ -118,13 +117,15 @@ def lower_matmul(ctx: Context, index: int, node: Node) -> Vec:
     if right_node.op is Op.CONST:
         w = _held(right_node.value)
         return ctx.em.linear(
-            taps.matmul_right(left_node.shape, w), left,
+            taps.matmul_right(left_node.shape, w),
+            left,
             lambda v: kernels.matmul(v.reshape(left_node.shape), w).ravel(),
         )
     if left_node.op is Op.CONST:
         w = _held(left_node.value)
         return ctx.em.linear(
-            taps.matmul_left(w, right_node.shape), right,
+            taps.matmul_left(w, right_node.shape),
+            right,
             lambda v: kernels.matmul(w, v.reshape(right_node.shape)).ravel(),
         )
     return _matmul_products(ctx, node, left, left_node, right, right_node)
@@ -149,7 +150,8 @@ def lower_conv(ctx: Context, index: int, node: Node) -> Vec:
         raise UnsupportedOp(node.name, "Conv", "its weights are not constant")
     w, arg = _held(weight.value), node.arg
     return ctx.em.linear(
-        taps.conv(node, x.shape, w), vec,
+        taps.conv(node, x.shape, w),
+        vec,
         lambda v: kernels.conv(
             v.reshape(x.shape), w, arg["strides"], arg["pads"], arg["dilations"], arg["group"]
         ).ravel(),
@@ -189,11 +191,12 @@ def lower_clip(ctx: Context, index: int, node: Node) -> Vec:
 
 def _gap(ctx: Context, node: Node) -> tuple[IntArray, IntArray]:
     """Static range of source 0 minus source 1, broadcast."""
-    nodes = [ctx.graph.nodes[s] for s in node.src]
-    (lo_a, hi_a), (lo_b, hi_b) = (
-        tuple(np.broadcast_to(_held(bound), node.shape).ravel().astype(np.int64) for bound in (n.lo, n.hi)) for n in nodes
-    )
-    return lo_a - hi_b, hi_a - lo_b
+
+    def spread_bound(bound: IntArray | None) -> IntArray:
+        return np.broadcast_to(_held(bound), node.shape).ravel().astype(np.int64)
+
+    a, b = (ctx.graph.nodes[s] for s in node.src)
+    return spread_bound(a.lo) - spread_bound(b.hi), spread_bound(a.hi) - spread_bound(b.lo)
 
 
 def lower_max(ctx: Context, index: int, node: Node) -> Vec:

@@ -59,7 +59,7 @@ def fusions(graph: Graph) -> Mapping[int, Pool | None]:
 
 def _window(graph: Graph, index: int) -> int:
     node = graph.nodes[index]
-    return graph.nodes[node.src[0]].shape[node.arg["axis"]]
+    return int(graph.nodes[node.src[0]].shape[node.arg["axis"]])
 
 
 SEAL_ABOVE = 32  # terms an element
@@ -94,7 +94,7 @@ def _taps(graph: Graph, node: Node) -> int:
     """Source elements that go into one element of a linear layer; 1 for every other node."""
     shapes = [graph.nodes[s].shape for s in node.src]
     if node.op is Op.MATMUL:
-        return shapes[0][-1]
+        return int(shapes[0][-1])
     if node.op is Op.CONV:
         return int(np.prod(shapes[1][1:], dtype=np.int64))
     if node.op is Op.SUM:

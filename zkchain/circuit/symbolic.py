@@ -1,8 +1,8 @@
 """Vectors of linear combinations, written once and read twice: `Symbolic` (structure) and `Value` (numbers).
 
-Gadgets see only the verbs they share: ``+ - *`` with vectors, integers and integer arrays, ``take``, ``len``. A symbolic
-vector is lazy: it is a function from selected elements to sparse rows, so a layer with 10^8 multiply-accumulates costs
-nothing until its rows are streamed, block by block.
+Gadgets see only the verbs they share: ``+ - *`` with vectors, integers and integer arrays, ``take``, ``len``. A
+symbolic vector is lazy: it is a function from selected elements to sparse rows, so a layer with 10^8
+multiply-accumulates costs nothing until its rows are streamed, block by block.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Scalar = int | IntArray
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Symbolic:
-    """``size`` linear combinations; ``rows(select, n_wires)`` are their coefficients; ``weight`` non-zeros an element."""
+    """``size`` linear combinations: ``rows(select, n_wires)`` their coefficients, ``weight`` the non-zeros of one."""
 
     size: int
     weight: float
@@ -100,7 +100,7 @@ def concat(parts: Sequence[Symbolic]) -> Symbolic:
         starts = ends - np.array([len(p) for p in parts])
         blocks = [parts[k].rows(select[order[owner[order] == k]] - starts[k], n_wires) for k in np.unique(owner)]
         stacked = sp.vstack(blocks, format="csr") if len(blocks) > 1 else blocks[0]
-        return stacked if np.all(order == np.arange(len(order))) else stacked[np.argsort(order)]
+        return sp.csr_array(stacked if np.all(order == np.arange(len(order))) else stacked[np.argsort(order)])
 
     return Symbolic(size, sum(p.weight * len(p) for p in parts) / max(size, 1), rows)
 
@@ -126,7 +126,7 @@ def linear(taps: Taps, source: Symbolic) -> Symbolic:
         indptr = np.concatenate(([0], np.cumsum(used.sum(axis=1))))
         needed, position = np.unique(index[used], return_inverse=True)
         outer = sp.csr_array((coefficient[used], position.ravel(), indptr), shape=(len(select), len(needed)))
-        return outer @ source.rows(needed, n_wires)
+        return sp.csr_array(outer @ source.rows(needed, n_wires))
 
     return Symbolic(taps.size, taps.taps * source.weight, rows)
 

@@ -1,13 +1,14 @@
 """The solver's twin of `symbolic`: the same verbs on numbers.
 
-Phase A values are int64 arrays (static ranges keep them below 2^62); what outgrows 64 bits or depends on the challenge is
-an `FrVec` of the native core. Mixed arithmetic promotes to field elements.
+Phase A values are int64 arrays (static ranges keep them below 2^62); what outgrows 64 bits or depends on the challenge
+is an `FrVec` of the native core. Mixed arithmetic promotes to field elements.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
@@ -15,8 +16,8 @@ from zkchain._core import FrVec
 from zkchain.circuit.types import IntArray
 from zkchain.groth16.types import R
 
-Scalar = int | IntArray
-Numbers = IntArray | FrVec
+Scalar: TypeAlias = int | IntArray
+Numbers: TypeAlias = IntArray | FrVec
 
 
 def to_field(values: Numbers) -> FrVec:
@@ -32,8 +33,8 @@ class Value:
 
     @property
     def ints(self) -> IntArray:
-        """The numbers as int64, for hints. Field elements outside 64 bits become 0: an honest solver never has them where
-        a hint asks, and a lying one may hint what it likes."""
+        """The numbers as int64, for hints. Field elements outside 64 bits become 0: an honest solver never has them
+        where a hint asks, and a lying one may hint what it likes."""
         if not isinstance(self.values, FrVec):
             return self.values
         centred = (v if v <= R // 2 else v - R for v in self.values.to_ints())

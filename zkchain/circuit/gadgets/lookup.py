@@ -39,7 +39,7 @@ def interval(em: Emitter, v: Vec, lo: IntArray, hi: IntArray) -> None:
 
 
 def rescale(em: Emitter, acc: Vec, shift: int, lo: IntArray, hi: IntArray) -> tuple[Vec, None]:
-    """q = floor((acc + 2^(s-1)) / 2^s): acc + 2^(s-1) - 2^s q in [0, 2^s) and q + 2^(b-1) in [0, 2^b); both are mandatory."""
+    """q = floor((acc + 2^(s-1)) / 2^s): acc + 2^(s-1) - 2^s q in [0, 2^s) and q + 2^(b-1) in [0, 2^b): both needed."""
     q = _quotient(em, acc, shift)
     for_groups(
         signed_width(lo, hi),
@@ -87,7 +87,7 @@ def rescale_relu(em: Emitter, acc: Vec, shift: int, lo: IntArray, hi: IntArray) 
 
 
 def window_max(em: Emitter, v: Vec, windows: int, lo: IntArray, hi: IntArray) -> Vec:
-    """Maximum of each row of a (windows, size) vector: y - v_i >= 0 for all i, and some y - v_i = 0; 2 size - 1 rows."""
+    """Maximum y of each row of a (windows, size) vector: all y - v_i >= 0, some y - v_i = 0; 2 size - 1 rows."""
     return pool(em, v, windows, 0, lo, hi, positive=False)
 
 
@@ -95,7 +95,7 @@ def pool(em: Emitter, acc: Vec, windows: int, shift: int, lo: IntArray, hi: IntA
     """max over each window, rescaled by ``shift`` (0: not), then relu when ``positive``; lo, hi of the accumulators.
 
     With acc' = acc + 2^(s-1):  d_i = 2^s y + 2^s - 1 - acc'_i = 2^s h_i + l_i,  l_i in [0, 2^s), h_i >= 0,
-    h_1 ... h_w = 0 (some element reaches y); positive: y >= 0 and y h_1 ... h_w = 0. About 3 w + 1 rows a window of w."""
+    h_1 ... h_w = 0 (some element reaches y); positive: y >= 0 and y h_1 ... h_w = 0. About 3 w + 1 rows a window."""
     size = len(acc) // windows
     grid = np.arange(len(acc)).reshape(windows, size)
     floor_lo, floor_hi = floor_shift(lo, shift).reshape(windows, size), floor_shift(hi, shift).reshape(windows, size)
@@ -105,7 +105,7 @@ def pool(em: Emitter, acc: Vec, windows: int, shift: int, lo: IntArray, hi: IntA
 
     def best() -> IntArray:
         top = floor_shift(acc.ints, shift).reshape(windows, size).max(axis=1)
-        return np.maximum(top, 0) if positive else top
+        return np.asarray(np.maximum(top, 0) if positive else top)
 
     y = em.wires(windows, best)
     excess = [_excess(em, y, acc.take(grid[:, k]), shift, top_hi - floor_lo[:, k]) for k in range(size)]

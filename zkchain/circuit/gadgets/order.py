@@ -31,7 +31,7 @@ def argmax(kit: ModuleType, em: Emitter, v: Vec, groups: int, lo: IntArray, hi: 
 
     def selectors() -> IntArray:
         chosen = v.ints.reshape(groups, size).argmax(axis=1)
-        return (np.arange(size) == chosen[:, None]).astype(np.int64).ravel()
+        return np.asarray(np.arange(size) == chosen[:, None], dtype=np.int64).ravel()
 
     s = em.wires(len(v), selectors)
     m = em.wires(groups, lambda: v.ints.reshape(groups, size).max(axis=1))

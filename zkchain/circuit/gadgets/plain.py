@@ -1,16 +1,21 @@
 """Gadgets of plain Groth16: everything rests on bit decomposition.
 
-Ranges ``lo``, ``hi`` are the static ranges of the elements (int64, one an element). A vector that is a linear combination
-costs no wire; the lowest bit of a decomposition is one too (v minus the other bits), which saves a row and a wire.
+Ranges ``lo``, ``hi`` are the static ranges of the elements (int64, one an element). A vector that is a linear
+combination costs no wire; the lowest bit of a decomposition is one too (v minus the other bits), which saves a row and
+a wire.
 """
 
 from __future__ import annotations
+
+from typing import TypeAlias
 
 import numpy as np
 
 from zkchain.circuit.emitter import Emitter, Vec
 from zkchain.circuit.gadgets.groups import by_group, floor_shift, for_groups, signed_width, width
 from zkchain.circuit.types import IntArray
+
+Player: TypeAlias = tuple[Vec, IntArray, IntArray]  # numbers with their static range
 
 
 def decompose(em: Emitter, v: Vec, bits: int) -> list[Vec]:
@@ -43,7 +48,11 @@ def to_bits(em: Emitter, v: Vec, bits: int) -> list[Vec]:
 
 def nonneg(em: Emitter, v: Vec, hi: IntArray) -> None:
     """v in [0, 2^b) with b the width of its static upper bound: b rows an element."""
-    for_groups(width(hi), lambda bits, members: None if not to_bits(em, v.take(members), bits) else None)
+
+    def emit(bits: int, members: IntArray) -> None:
+        to_bits(em, v.take(members), bits)
+
+    for_groups(width(hi), emit)
 
 
 def interval(em: Emitter, v: Vec, lo: IntArray, hi: IntArray) -> None:
@@ -62,7 +71,7 @@ def _at_most(em: Emitter, v: Vec, bound: int) -> None:
     ones = [i for i in range(bits) if bound >> i & 1]
     zeros = [i for i in range(bits) if not bound >> i & 1]
     boolean(em, [found[i] for i in ones])
-    p: Vec | None = None
+    p: Vec = None
     for i in reversed(range(bits)):
         if i in zeros:
             em.enforce(found[i], 1 - p - found[i], em.full(len(v), 0))
@@ -129,7 +138,8 @@ def rescale_relu(em: Emitter, acc: Vec, shift: int, lo: IntArray, hi: IntArray) 
 
 
 def window_max(em: Emitter, v: Vec, windows: int, lo: IntArray, hi: IntArray) -> Vec:
-    """Maximum of each row of a (windows, size) vector, as a tournament: max(a, b) = b + relu(a - b); (size - 1)(b + 1) rows."""
+    """Maximum of each row of a (windows, size) vector, as a tournament of max(a, b) = b + relu(a - b):
+    (size - 1)(b + 1) rows."""
     size = len(v) // windows
     grid = np.arange(len(v)).reshape(windows, size)
     players = [(v.take(grid[:, k]), lo[grid[:, k]], hi[grid[:, k]]) for k in range(size)]
@@ -139,7 +149,7 @@ def window_max(em: Emitter, v: Vec, windows: int, lo: IntArray, hi: IntArray) ->
     return players[0][0]
 
 
-def _duel(em: Emitter, a: tuple[Vec, IntArray, IntArray], b: tuple[Vec, IntArray, IntArray]) -> tuple[Vec, IntArray, IntArray]:
+def _duel(em: Emitter, a: Player, b: Player) -> Player:
     (va, lo_a, hi_a), (vb, lo_b, hi_b) = a, b
     winner = vb + relu(em, va - vb, lo_a - hi_b, hi_a - lo_b)
     return winner, np.maximum(lo_a, lo_b), np.maximum(hi_a, hi_b)

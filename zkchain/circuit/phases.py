@@ -1,0 +1,91 @@
+"""The whole circuit as one program: inputs, the lowered graph, outputs, and cg16's challenge phase."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from zkchain._core import FrVec
+from zkchain.circuit import logup
+from zkchain.circuit.emitter import Emitter, Vec, pack
+from zkchain.circuit.layout import Layout, Visibility, bounds
+from zkchain.circuit.lower import KITS, lower
+from zkchain.circuit.types import IntArray
+from zkchain.graph import Graph
+from zkchain.groth16.types import System
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class PhaseA:
+    """cg16: what the challenge phase needs."""
+
+    lookups: logup.Committed
+    public: Vec  # all public numbers, offset to be non-negative
+    layout: Layout
+
+
+def phase_a(
+    em: Emitter, graph: Graph, visibility: Visibility, layout: Layout, inputs: Sequence[IntArray] | None
+) -> PhaseA | None:
+    """Everything that can be computed without the challenge; for groth16 that is the whole circuit."""
+    kit, plain = KITS[em.system], em.system is System.GROTH16
+    vecs: dict[int, Vec] = {}
+    for position, index in enumerate(graph.inputs):
+        node = graph.nodes[index]
+        given = np.zeros(0, dtype=np.int64) if inputs is None else inputs[position].ravel()
+        allocate = em.public if plain and visibility.inputs[position] else em.wires
+        with em.at(node.name):
+            vecs[index] = allocate(node.size, lambda given=given: given)  # type: ignore[misc]
+            kit.interval(em, vecs[index], *bounds(node))
+    vecs = lower(graph, em, vecs)
+    with em.at("output"):
+        outputs = [vecs[i] for i, shown in zip(graph.outputs, visibility.outputs, strict=True) if shown]
+        if plain:
+            for out in outputs:
+                _publish(em, out)
+            return None
+        shown = [vecs[i] for i, yes in zip(graph.inputs, visibility.inputs, strict=True) if yes] + outputs
+        public = em.concat([v + f.offset for v, f in zip(shown, layout.fields, strict=True)])
+        _check_widths(em, kit.nonneg, public, layout)
+    return PhaseA(logup.commit(em), public, layout)
+
+
+def _publish(em: Emitter, out: Vec) -> None:
+    """Public wires equal to the output: out * 1 = wire."""
+    em.enforce(out, em.full(len(out), 1), em.public(len(out), lambda: out.values))
+
+
+def _check_widths(em: Emitter, nonneg: object, public: Vec, layout: Layout) -> None:
+    """Each public number lies in its own width (protocol.md, section 2.6): 0 <= v + offset < 2^bits."""
+    most = np.concatenate([np.full(f.size, (1 << f.bits) - 1, dtype=np.int64) for f in layout.fields])
+    nonneg(em, public, most)  # type: ignore[operator]
+
+
+def phase_b(em: Emitter, state: PhaseA) -> None:
+    """The rows that hold the challenge: lookups, then y = sum x_i c^i by Horner over the packed words.
+
+    acc_{L-1} = x_{L-1},  acc_i = acc_{i+1} c + x_i,  y = acc_0: rows acc_{i+1} * c = acc_i - x_i."""
+    em.challenged = True
+    logup.argue(em, state.lookups)
+    words, shifts = state.layout.places()
+    length = state.layout.length
+    with em.at("public inputs"):
+        acc = em.full(1, 0)
+        for i in reversed(range(length)):
+            members = np.flatnonzero(words == i)
+            part, at = state.public.take(members), shifts[members]
+            acc = _horner_step(em, acc, part, at, last=i == 0)
+
+
+def _horner_step(em: Emitter, before: Vec, part: Vec, shift: IntArray, *, last: bool) -> Vec:
+    zero = np.zeros(len(part), dtype=np.int64)
+
+    def value() -> FrVec:
+        word = FrVec.from_ints(pack(part, zero, shift, 1))
+        return before.field * em.challenge.field + word
+
+    acc = em.public(1, value) if last else em.wires(1, value)
+    em.enforce_packed(before, em.challenge, acc, part, zero, shift)
+    return acc

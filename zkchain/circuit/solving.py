@@ -1,0 +1,108 @@
+"""solve: integer inputs -> witness, by the same program that gave the rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from zkchain._core import FrVec
+from zkchain.circuit.emitter import Solver, Tamper, pack
+from zkchain.circuit.layout import bounds
+from zkchain.circuit.phases import PhaseA, phase_a, phase_b
+from zkchain.circuit.synthesis import Circuit
+from zkchain.circuit.types import Assignment, IntArray
+from zkchain.circuit.value import to_field
+from zkchain.errors import InputError, OutOfDomain
+from zkchain.graph import Graph, Node
+from zkchain.groth16.types import Instance, R
+
+
+@dataclass(frozen=True, eq=False)
+class Solution:
+    """A solved circuit: phase A done. ``finish(c)`` gives the full assignment (cg16: under challenge c)."""
+
+    circuit: Circuit
+    instance: Instance
+    committed: FrVec | None
+    _solver: Solver
+    _state: PhaseA | None
+
+    def finish(self, challenge: int | None = None) -> Assignment:
+        """Raises PoleHit when the challenge is a lookup key."""
+        if self._state is None:
+            return _assignment(self._solver, [])
+        solver = _resume(self._solver, challenge)
+        phase_b(solver, self._state)
+        return _assignment(solver, [FrVec.from_ints([challenge or 0])])
+
+
+def solve(circuit: Circuit, inputs: Sequence[IntArray], *, tamper: Tamper | None = None) -> Solution:
+    """Witness of in-domain integer inputs (one int64 array a graph input). Raises InputError, OutOfDomain.
+
+    ``tamper`` replaces hinted values and is for tests of soundness only."""
+    graph = circuit.graph
+    given = [_admit(graph.nodes[i], x) for i, x in zip(graph.inputs, _count(graph, inputs), strict=True)]
+    solver = Solver(circuit.system, circuit.n_public, tamper)
+    state = phase_a(solver, graph, circuit.visibility, circuit.layout, given)
+    if state is None:
+        instance = tuple(x for part in solver.instance_values for x in to_field(part).to_ints())
+        return Solution(circuit, instance, None, solver, None)
+    words, shifts = circuit.layout.places()
+    instance = tuple(w % R for w in pack(state.public, words, shifts, circuit.layout.length))
+    committed = FrVec.concat([to_field(v) for v in solver.wire_values])
+    return Solution(circuit, instance, committed, solver, state)
+
+
+def _count(graph: Graph, inputs: Sequence[IntArray]) -> Sequence[IntArray]:
+    if len(inputs) != len(graph.inputs):
+        raise InputError(f"expected {len(graph.inputs)} inputs ({', '.join(graph.input_names)}), got {len(inputs)}")
+    return inputs
+
+
+def _admit(node: Node, x: IntArray) -> IntArray:
+    if x.shape != node.shape:
+        raise InputError(f"input {node.name!r}: expected shape {node.shape}, got {x.shape}")
+    lo, hi = bounds(node)
+    outside = np.flatnonzero((x.ravel() < lo) | (x.ravel() > hi))
+    if len(outside):
+        at = int(outside[0])
+        raise OutOfDomain(
+            f"input {node.name!r}, element {tuple(int(k) for k in np.unravel_index(at, node.shape))}: "
+            f"expected an integer in [{lo[at]}, {hi[at]}], got {x.ravel()[at]}",
+            hint="declare a wider domain when compiling",
+        )
+    return x.astype(np.int64)
+
+
+def _resume(solver: Solver, challenge: int | None) -> Solver:
+    """A copy that goes on after phase A, so that another challenge can be tried."""
+    if challenge is None:
+        raise ValueError("a cg16 solution needs its challenge")
+    copy = Solver(solver.system, solver.n_public, solver._tamper)
+    copy.n_wires, copy.challenge_value = solver.n_wires, challenge
+    copy.wire_values, copy.rows = list(solver.wire_values), tuple(list(side) for side in solver.rows)  # type: ignore[assignment]
+    copy._next_public = 2
+    return copy
+
+
+def _assignment(solver: Solver, front: list[FrVec]) -> Assignment:
+    wires = [FrVec.full(1, 1), *front, *(to_field(v) for v in solver.instance_values + solver.wire_values)]
+    a, b, c = (FrVec.concat(_join(side)) for side in solver.rows)
+    return Assignment(FrVec.concat(wires), a, b, c)
+
+
+def _join(parts: Sequence[IntArray | FrVec]) -> list[FrVec]:
+    """Field vectors of runs of integer arrays and field vectors."""
+    joined: list[FrVec] = []
+    run: list[IntArray] = []
+    for part in [*parts, FrVec.full(0, 0)]:
+        if not isinstance(part, FrVec):
+            run.append(part)
+            continue
+        if run:
+            joined.append(FrVec.from_i64(np.concatenate(run)))
+            run = []
+        joined.append(part)
+    return joined
