@@ -1,0 +1,115 @@
+"""Tensors from users: accepted in a few clear shapes, refused with the name of what is wrong."""
+
+from __future__ import annotations
+
+import json
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from zkchain.errors import InputError
+from zkchain.formats import tensors
+
+
+def npz_file(path: Path, **arrays: np.ndarray) -> Path:
+    out = BytesIO()
+    np.savez(out, **arrays)
+    path.write_bytes(out.getvalue())
+    return path
+
+
+def json_file(path: Path, document: object) -> Path:
+    path.write_text(json.dumps(document))
+    return path
+
+
+def test_json_and_npz_say_the_same(tmp_path):
+    by_json = tensors.read(json_file(tmp_path / "x.json", {"x": [[1.5, 2.0]]}))
+    by_npz = tensors.read(npz_file(tmp_path / "x.npz", x=np.array([[1.5, 2.0]])))
+    assert by_json.keys() == by_npz.keys() == {"x"}
+    assert np.array_equal(by_json["x"], by_npz["x"])
+
+
+def test_single_input_may_be_nameless(tmp_path):
+    arrays = tensors.read(json_file(tmp_path / "x.json", [[1, 2]]))
+    assert tensors.one_sample(arrays, ["x"], [(1, 2)])[0].tolist() == [[1, 2]]
+    with pytest.raises(InputError, match="no array for input 'x', 'z'"):
+        tensors.one_sample(arrays, ["x", "z"], [(1, 2), (1, 2)])
+
+
+def test_leading_one_may_be_left_out():
+    assert tensors.one_sample({"x": np.arange(3)}, ["x"], [(1, 3)])[0].shape == (1, 3)
+    with pytest.raises(InputError, match=r"input 'x': expected shape \(1, 3\), got \(3, 1\)"):
+        tensors.one_sample({"x": np.arange(3).reshape(3, 1)}, ["x"], [(1, 3)])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "neither"),
+        ("", "neither"),
+        ('{"x": [[1], [1, 2]]}', "no tensor"),
+        ('{"x": "abc"}', "expected numbers"),
+        ('{"x": null}', "expected numbers"),
+        ('{"x": [1e400]}', None),
+        ('{"x": [123456789012345678901234567890]}', "expected numbers"),
+        ("[" * 100_000, "neither"),
+    ],
+)
+def test_bad_json(tmp_path, text, message):
+    path = tmp_path / "x.json"
+    path.write_text(text)
+    if message is None:
+        assert np.isinf(tensors.read(path)["x"][0])
+        return
+    with pytest.raises(InputError, match=message):
+        tensors.read(path)
+
+
+def test_bad_npz(tmp_path):
+    path = npz_file(tmp_path / "x.npz", x=np.arange(9))
+    path.write_bytes(path.read_bytes()[:-30])
+    with pytest.raises(InputError, match="not a readable"):
+        tensors.read(path)
+    with pytest.raises(InputError, match="cannot read input"):
+        tensors.read(tmp_path / "missing.npz")
+
+
+def test_pick():
+    arrays = {"x": np.arange(6).reshape(3, 2)}
+    assert tensors.pick(arrays, ["x"], 1)["x"].tolist() == [[2, 3]]
+    for index in (-1, 3):
+        with pytest.raises(InputError, match="no sample"):
+            tensors.pick(arrays, ["x"], index)
+
+
+def test_calibration_and_held_out():
+    arrays = {
+        "x": np.zeros((5, 4)),
+        "labels": np.arange(5),
+        "test/x": np.ones((2, 1, 4)),
+        "other": np.zeros(3),
+    }
+    given, held_out = tensors.calibration(arrays, ["x"], [(1, 4)])
+    assert (len(given), len(held_out)) == (5, 2)
+    assert given.samples[0][0].shape == held_out.samples[0][0].shape == (1, 4)
+    assert given.labels.tolist() == [0, 1, 2, 3, 4]
+    assert held_out.labels is None
+    assert tensors.calibration({"x": np.zeros((5, 4))}, ["x"], [(1, 4)])[1] is None
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"y": np.zeros((5, 4))}, "no array for input 'x'"),
+        ({"x": np.zeros((5, 3))}, r"expected shape \(N, 4\), got \(5, 3\)"),
+        ({"x": np.zeros((0, 4))}, "at least 1"),
+        ({"x": np.zeros((5, 4)), "labels": np.zeros(4)}, "same number of samples"),
+        ({"x": np.zeros((5, 4)), "test/labels": np.zeros(4)}, "no array for input 'test/x'"),
+    ],
+)
+def test_bad_calibration(arrays, message):
+    with pytest.raises(InputError, match=message):
+        tensors.calibration(arrays, ["x"], [(1, 4)])

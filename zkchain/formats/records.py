@@ -1,0 +1,162 @@
+"""The bundle's JSON records, read strictly (pydantic) into the frozen dataclasses that the steps use.
+
+settings.json: how the model was compiled. circuit.json: what came of it; all that a verifier needs beside the
+verification key, since it holds the layout of the public inputs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from zkchain.errors import FormatError
+from zkchain.groth16.types import System
+
+T = TypeVar("T")
+STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
+Bound = float | tuple[float, ...]
+"""One number for all elements, or one for each in row-major order."""
+
+
+@dataclass(frozen=True, slots=True)
+class InputChoice:
+    """A model input: its domain in the model's own unit, one integer step of it, and whether the verifier sees it."""
+
+    __pydantic_config__ = STRICT
+    name: str
+    public: bool
+    lo: Bound
+    hi: Bound
+    scale: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class OutputChoice:
+    """A model output and whether the verifier sees it."""
+
+    __pydantic_config__ = STRICT
+    name: str
+    public: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """settings.json. ``quantisation`` holds the fields of quantize.Settings."""
+
+    __pydantic_config__ = STRICT
+    system: System
+    batch: int
+    inputs: tuple[InputChoice, ...]
+    outputs: tuple[OutputChoice, ...]
+    quantisation: dict[str, float | int | str | None]
+    format: Literal["zkchain-settings"] = "zkchain-settings"
+    version: Literal[1] = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """An input or output of the integer program; a real number is integer * scale, ``lo`` and ``hi`` are integers."""
+
+    __pydantic_config__ = STRICT
+    name: str
+    shape: tuple[int, ...]
+    public: bool
+    lo: int
+    hi: int
+    scale: float
+
+
+@dataclass(frozen=True, slots=True)
+class PublicField:
+    """One tensor among the public inputs (circuit.layout.Field)."""
+
+    __pydantic_config__ = STRICT
+    kind: Literal["input", "output"]
+    name: str
+    shape: tuple[int, ...]
+    bits: int
+    offset: int
+    scale: float
+
+
+@dataclass(frozen=True, slots=True)
+class OutputAccuracy:
+    """The integer program's output against onnxruntime's on the same samples.
+
+    ``max_error`` and ``mean_error``: absolute, in the output's unit. ``same_argmax``: part of the samples whose largest
+    element stands at the same place (None for an output of one element). ``equal``: part with equal values (labels).
+    """
+
+    __pydantic_config__ = STRICT
+    name: str
+    max_error: float
+    mean_error: float
+    same_argmax: float | None
+    equal: float
+
+
+@dataclass(frozen=True, slots=True)
+class Accuracy:
+    """``data``: which samples. ``correct`` and ``float_correct``: part whose label output equals the given labels."""
+
+    __pydantic_config__ = STRICT
+    data: str
+    samples: int
+    outputs: tuple[OutputAccuracy, ...]
+    correct: float | None = None
+    float_correct: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """circuit.json. ``domain``: the size that proving works on, over ``rows``. ``rows_by_node``: model node -> rows."""
+
+    __pydantic_config__ = STRICT
+    digest: str
+    system: System
+    rows: int
+    wires: int
+    committed: int
+    instance_length: int
+    domain: int
+    fields: tuple[PublicField, ...]
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    rows_by_node: dict[str, int] = field(default_factory=dict)
+    accuracy: Accuracy | None = None
+    format: Literal["zkchain-circuit"] = "zkchain-circuit"
+    version: Literal[1] = 1
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentRecord:
+    """deployment.json. ``chain`` is "embedded" for the chain that lives and dies with one command, else "rpc"."""
+
+    __pydantic_config__ = STRICT
+    chain: Literal["embedded", "rpc"]
+    chain_id: int
+    address: str
+    transaction: str
+    gas: int
+    block: int
+    format: Literal["zkchain-deployment"] = "zkchain-deployment"
+    version: Literal[1] = 1
+
+
+def dump(record: Any) -> bytes:
+    """Indented JSON of one of the records above."""
+    adapter: TypeAdapter[Any] = TypeAdapter(type(record))
+    return adapter.dump_json(record, indent=1) + b"\n"
+
+
+def load(kind: type[T], data: bytes, *, what: str) -> T:
+    """The record; raises FormatError naming ``what`` and the field that is wrong."""
+    adapter: TypeAdapter[T] = TypeAdapter(kind)
+    try:
+        return adapter.validate_json(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "document"
+        raise FormatError(f"{what} is malformed: {where}: {first['msg']}") from error
