@@ -1,0 +1,47 @@
+"""ONNX models as float graphs: ``load(bytes) -> Graph``.
+
+parse -> refuse operators outside the table -> ONNX checker -> input shapes -> import -> rewrite
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from zkchain.graph import Graph, check
+
+if TYPE_CHECKING:
+    import onnx
+
+
+def load(
+    model: bytes | onnx.ModelProto,
+    *,
+    batch: int = 1,
+    input_shapes: Mapping[str, Sequence[int]] | None = None,
+    outputs: Sequence[str] | None = None,
+) -> Graph:
+    """An ONNX model as a float graph with static shapes.
+
+    ``batch`` fills an unknown first dimension of an input; ``input_shapes`` gives whole shapes by input name;
+    ``outputs`` keeps only these outputs, in this order (default: all of the model's).
+
+    Raises ModelError (unreadable, malformed, dynamic shapes, NaN weights) or UnsupportedOp, naming the node.
+    """
+    from zkchain.frontend import importer, rewrite, shapes, table
+    from zkchain.frontend import model as models
+
+    proto = models.parse(model)
+    wanted = models.select_outputs(proto, outputs)
+    table.check_operators(proto.graph, [v.name for v in shapes.input_values(proto.graph)], wanted)
+    proto = models.validate(proto)
+    graph = importer.import_graph(proto, shapes.resolve(proto.graph, batch, input_shapes), wanted)
+    check(graph, integer=False)
+    return rewrite.simplify(graph)
+
+
+def supported_operators() -> tuple[str, ...]:
+    """Names of the ONNX operators that ``load`` accepts, sorted; those of other domains carry it: ai.onnx.ml.Scaler."""
+    from zkchain.frontend import table
+
+    return table.SUPPORTED

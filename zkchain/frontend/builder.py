@@ -1,0 +1,309 @@
+"""Building float graphs, one verb an operator.
+
+Every verb appends one node (a few verbs: a few) and returns its index. The verb computes the shape, so a graph's shapes
+follow from the shapes of its inputs alone. Shapes that do not fit raise ModelError with the model node's name.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from zkchain.errors import ModelError
+from zkchain.functions import Fn
+from zkchain.graph import EMPTY, Graph, Node, Op
+
+Array = npt.NDArray[Any]
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+KEEPS_WHOLE = frozenset(
+    {Op.RESHAPE, Op.TAKE, Op.CONCAT, Op.ADD, Op.SUB, Op.MUL, Op.MATMUL, Op.CONV, Op.SUM, Op.RELU, Op.MAX, Op.MIN}
+    | {Op.REDUCE_MAX, Op.REDUCE_MIN}
+)
+WHOLE_FUNCTIONS = frozenset({"ceil", "equal", "floor", "greater", "round", "sign", "trunc"})
+
+
+class Builder:
+    """Nodes of a float graph under construction. ``name`` is the model node they are made for."""
+
+    def __init__(self) -> None:
+        self.nodes: list[Node] = []
+        self.name = ""
+        self._whole: list[bool] = []  # node -> its values are integers, whatever the inputs
+        self._constants: dict[int, tuple[Array, int]] = {}  # id(array) -> array (kept alive), node
+
+    # -- looking ----------------------------------------------------------------------------------------------------
+
+    def shape(self, x: int) -> tuple[int, ...]:
+        return self.nodes[x].shape
+
+    def rank(self, x: int) -> int:
+        return len(self.nodes[x].shape)
+
+    def size(self, x: int) -> int:
+        return self.nodes[x].size
+
+    def value(self, x: int) -> FloatArray | None:
+        """The array of a CONST node, else None."""
+        return self.nodes[x].value
+
+    def is_whole(self, x: int) -> bool:
+        """True when the values are known to be integers: labels, counts and what is made of them."""
+        return self._whole[x]
+
+    def axis(self, x: int, axis: int) -> int:
+        """An axis counted from either end, as one counted from the front."""
+        rank = self.rank(x)
+        if not -rank <= axis < rank:
+            raise self.error(f"axis {axis} is outside a value of shape {self.shape(x)}")
+        return axis % rank
+
+    def error(self, message: str, *, hint: str | None = None) -> ModelError:
+        return ModelError(f"node {self.name!r}: {message}", hint=hint)
+
+    # -- sources ----------------------------------------------------------------------------------------------------
+
+    def node(self, op: Op, src: Sequence[int], shape: Iterable[int], arg: Mapping[str, Any] = EMPTY) -> int:
+        """Append a node as it is; the verbs below are to be preferred."""
+        return self._append(Node(op, self.name, tuple(src), tuple(int(d) for d in shape), arg))
+
+    def copy(self, node: Node, src: Sequence[int]) -> int:
+        """Append a node of another graph, on these sources."""
+        return self._append(Node(node.op, node.name, tuple(src), node.shape, node.arg, node.value))
+
+    def _append(self, node: Node) -> int:
+        self.nodes.append(node)
+        self._whole.append(_is_whole(node, [self._whole[s] for s in node.src]))
+        return len(self.nodes) - 1
+
+    def input(self, name: str, shape: Sequence[int], *, whole: bool = False) -> int:
+        self.name = name
+        index = self.node(Op.INPUT, (), shape)
+        self._whole[index] = whole
+        return index
+
+    def const(self, array: npt.ArrayLike) -> int:
+        """A constant, stored as float64. ModelError for NaN, infinity, or a type that is not a real number."""
+        given = np.asarray(array)
+        if id(given) in self._constants:
+            return self._constants[id(given)][1]
+        value = self._real(given)
+        index = self._append(Node(Op.CONST, self.name, (), value.shape, EMPTY, value))
+        if given is array:
+            self._constants[id(given)] = (given, index)
+        return index
+
+    def _real(self, given: Array) -> FloatArray:
+        if given.dtype.kind in "OSUc":
+            raise self.error(f"expected a constant of real numbers, got elements of type {given.dtype}")
+        value = given.astype(np.float64)
+        bad = np.argwhere(~np.isfinite(value))
+        if bad.size:
+            at = tuple(int(k) for k in bad[0])
+            raise self.error(
+                f"expected finite numbers in a constant of shape {value.shape}, got {value[at]} at element {at}"
+                + (f" ({len(bad)} such elements)" if len(bad) > 1 else ""),
+                hint="NaN and infinity have no fixed-point form: was training stopped half-way, or is this a mask?",
+            )
+        return value
+
+    # -- movement ---------------------------------------------------------------------------------------------------
+
+    def reshape(self, x: int, shape: Iterable[int]) -> int:
+        """The same elements in row-major order; ``x`` itself when it has that shape already."""
+        to = tuple(int(d) for d in shape)
+        if math.prod(to) != self.size(x):
+            raise self.error(f"cannot reshape {self.shape(x)} to {to}")
+        return x if to == self.shape(x) else self.node(Op.RESHAPE, (x,), to)
+
+    def take(self, x: int, index: IntArray) -> int:
+        """out = x.ravel()[index]; a RESHAPE when no element moves. An empty result is refused."""
+        if not index.size:
+            raise self.error(f"a value of shape {index.shape} has no elements", hint="empty tensors cannot be proved")
+        if index.size == self.size(x) and np.array_equal(index.ravel(), np.arange(index.size)):
+            return self.reshape(x, index.shape)
+        return self.node(Op.TAKE, (x,), index.shape, {"index": np.ascontiguousarray(index, dtype=np.int64)})
+
+    def positions(self, x: int) -> IntArray:
+        """The index of every element: what a movement is applied to, to become a TAKE."""
+        return np.arange(self.size(x), dtype=np.int64).reshape(self.shape(x))
+
+    def move(self, x: int, movement: Callable[[IntArray], Array]) -> int:
+        """Any numpy function that only moves, repeats or drops elements."""
+        return self.take(x, np.asarray(movement(self.positions(x))))
+
+    def transpose(self, x: int, order: Sequence[int]) -> int:
+        return self.move(x, lambda at: at.transpose(order))
+
+    def take_or(self, x: int, index: IntArray, fill: float) -> int:
+        """``take``, but the number ``fill`` where the index is negative: TAKE of (elements of x, fill)."""
+        if np.all(index >= 0):
+            return self.take(x, index)
+        both = self.concat([self.reshape(x, (self.size(x),)), self.const([fill])], 0)
+        return self.take(both, np.where(index < 0, self.size(x), index))
+
+    def concat(self, xs: Sequence[int], axis: int) -> int:
+        axis = self.axis(xs[0], axis)
+        shapes = [self.shape(x) for x in xs]
+        if len({(len(s), *s[:axis], *s[axis + 1 :]) for s in shapes}) > 1:
+            raise self.error(f"cannot concatenate shapes {shapes} along axis {axis}")
+        shape = list(shapes[0])
+        shape[axis] = sum(s[axis] for s in shapes)
+        return xs[0] if len(xs) == 1 else self.node(Op.CONCAT, xs, shape, {"axis": axis})
+
+    def expand(self, x: int, shape: Sequence[int]) -> int:
+        """numpy.broadcast_to."""
+        return self.move(x, lambda at: np.broadcast_to(at, tuple(shape)))
+
+    # -- arithmetic -------------------------------------------------------------------------------------------------
+
+    def _elementwise(self, op: Op, x: int, y: int) -> int:
+        try:
+            shape = np.broadcast_shapes(self.shape(x), self.shape(y))
+        except ValueError as error:
+            raise self.error(f"shapes {self.shape(x)} and {self.shape(y)} do not broadcast") from error
+        return self.node(op, (x, y), shape)
+
+    def add(self, x: int, y: int) -> int:
+        return self._elementwise(Op.ADD, x, y)
+
+    def sub(self, x: int, y: int) -> int:
+        """x - y; adding a constant where one side is constant."""
+        minus, constant = self.value(y), self.value(x)
+        if minus is not None:
+            return self.add(x, self.const(-minus))
+        if constant is not None:
+            return self.add(self.scale(y, -1.0), x)
+        return self._elementwise(Op.SUB, x, y)
+
+    def mul(self, x: int, y: int) -> int:
+        return self._elementwise(Op.MUL, x, y)
+
+    def div(self, x: int, y: int) -> int:
+        """x / y; times the reciprocal where one side is constant. ModelError for a constant zero under the line."""
+        under = self.value(y)
+        if under is not None:
+            if np.any(under == 0):
+                raise self.error("division by a constant that holds a zero")
+            return self.mul(x, self.const(1.0 / under))
+        if self.value(x) is not None:
+            return self.mul(self.unary(y, "reciprocal"), x)
+        return self._elementwise(Op.DIV, x, y)
+
+    def max(self, x: int, y: int) -> int:
+        return self._elementwise(Op.MAX, x, y)
+
+    def min(self, x: int, y: int) -> int:
+        return self._elementwise(Op.MIN, x, y)
+
+    def scale(self, x: int, factor: float) -> int:
+        return x if factor == 1.0 else self.mul(x, self.const(factor))
+
+    def shift(self, x: int, offset: float) -> int:
+        return x if offset == 0.0 else self.add(x, self.const(offset))
+
+    def square(self, x: int) -> int:
+        return self.mul(x, x)
+
+    def matmul(self, x: int, y: int) -> int:
+        a, b = self.shape(x), self.shape(y)
+        if not a or not b or a[-1] != (b[-2] if len(b) > 1 else b[0]):
+            raise self.error(f"cannot multiply matrices of shapes {a} and {b}")
+        try:
+            stack = np.broadcast_shapes(a[:-2], b[:-2])
+        except ValueError as error:
+            raise self.error(f"stacks of matrices {a} and {b} do not broadcast") from error
+        return self.node(Op.MATMUL, (x, y), (*stack, *a[-2:-1], *(b[-1:] if len(b) > 1 else ())))
+
+    def conv(
+        self, x: int, w: int, strides: Sequence[int], pads: Sequence[int], dilations: Sequence[int], group: int
+    ) -> int:
+        """x (N, C, *S), w (M, C/group, *K); zero padding, pads = (begin..., end...)."""
+        a, k = self.shape(x), self.shape(w)
+        rank = len(a) - 2
+        arg = {"strides": strides, "pads": pads, "dilations": dilations}
+        if rank < 1 or len(k) != len(a) or [len(v) for v in arg.values()] != [rank, 2 * rank, rank]:
+            raise self.error(f"input {a}, weights {k} and {arg} are not of one number of spatial dimensions")
+        if group < 1 or a[1] != k[1] * group or k[0] % group:
+            raise self.error(f"input {a} has not the channels of weights {k} in {group} groups")
+        reach = [(size - 1) * d + 1 for size, d in zip(k[2:], dilations, strict=True)]
+        room = [a[2 + i] + pads[i] + pads[rank + i] - reach[i] for i in range(rank)]
+        if min(room) < 0 or min(pads) < 0 or min(*strides, *dilations) < 1:
+            raise self.error(f"weights {k} do not fit input {a} with {arg}")
+        out = [r // s + 1 for r, s in zip(room, strides, strict=True)]
+        exact = {name: tuple(int(v) for v in values) for name, values in arg.items()}
+        return self.node(Op.CONV, (x, w), (a[0], k[0], *out), {**exact, "group": int(group)})
+
+    # -- reductions -------------------------------------------------------------------------------------------------
+
+    def sum(self, x: int, axes: Iterable[int]) -> int:
+        """Sum over axes, kept with size 1."""
+        over = tuple(sorted({self.axis(x, a) for a in axes}))
+        kept = [1 if i in over else d for i, d in enumerate(self.shape(x))]
+        return self.node(Op.SUM, (x,), kept, {"axes": over}) if over else x
+
+    def mean(self, x: int, axes: Iterable[int]) -> int:
+        total = self.sum(x, axes)
+        return self.scale(total, self.size(total) / self.size(x))
+
+    def extreme(self, op: Op, x: int, axes: Iterable[int]) -> int:
+        """REDUCE_MAX or REDUCE_MIN over axes, kept with size 1: one reduction, the axes brought together first."""
+        over = sorted({self.axis(x, a) for a in axes})
+        if not over:
+            return x
+        kept = [1 if i in over else d for i, d in enumerate(self.shape(x))]
+        rest = [i for i in range(self.rank(x)) if i not in over]
+        count = math.prod(self.shape(x)[i] for i in over)
+        flat = self.reshape(self.transpose(x, [*rest, *over]), (*(self.shape(x)[i] for i in rest), count))
+        return self.reshape(self._reduce(op, flat, len(rest)), kept)
+
+    def _reduce(self, op: Op, x: int, axis: int) -> int:
+        shape = list(self.shape(x))
+        shape[axis] = 1
+        return self.node(op, (x,), shape, {"axis": axis})
+
+    def argmax(self, x: int, axis: int) -> int:
+        """First index of the maximum, axis kept with size 1."""
+        return self._reduce(Op.ARGMAX, x, self.axis(x, axis))
+
+    # -- functions --------------------------------------------------------------------------------------------------
+
+    def relu(self, x: int) -> int:
+        return self.node(Op.RELU, (x,), self.shape(x))
+
+    def clip(self, x: int, lo: float | None, hi: float | None) -> int:
+        return self.node(Op.CLIP, (x,), self.shape(x), {"lo": lo, "hi": hi})
+
+    def leaky_relu(self, x: int, slope: int) -> int:
+        """x if x >= 0 else slope * x; slope is a constant that broadcasts to x."""
+        if np.broadcast_shapes(self.shape(x), self.shape(slope)) != self.shape(x):
+            raise self.error(f"slope of shape {self.shape(slope)} does not broadcast to {self.shape(x)}")
+        return self.node(Op.LEAKY_RELU, (x, slope), self.shape(x))
+
+    def unary(self, x: int, *fn: str | float) -> int:
+        """fn = (name, *params), as in zkchain.functions."""
+        exact: Fn = (fn[0], *(float(p) for p in fn[1:]))
+        return self.node(Op.UNARY, (x,), self.shape(x), {"fn": exact})
+
+    def softmax(self, x: int, axis: int) -> int:
+        return self.node(Op.SOFTMAX, (x,), self.shape(x), {"axis": self.axis(x, axis)})
+
+    # -- result -----------------------------------------------------------------------------------------------------
+
+    def graph(self, inputs: Mapping[str, int], outputs: Sequence[tuple[str, int]]) -> Graph:
+        names, nodes = zip(*outputs, strict=True) if outputs else ((), ())
+        return Graph(tuple(self.nodes), tuple(inputs.values()), tuple(nodes), tuple(inputs), tuple(names))
+
+
+def _is_whole(node: Node, sources: Sequence[bool]) -> bool:
+    if node.op is Op.CONST:
+        return node.value is not None and bool(np.all(node.value == np.rint(node.value)))
+    if node.op is Op.UNARY:
+        name, *params = node.arg["fn"]
+        return name in WHOLE_FUNCTIONS or (name == "lookup" and all(float(p).is_integer() for p in params))
+    return node.op is Op.ARGMAX or (node.op in KEEPS_WHOLE and all(sources))

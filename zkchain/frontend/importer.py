@@ -1,0 +1,136 @@
+"""The walk over an ONNX graph: fold what is constant, look the rest up in the table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, numpy_helper, shape_inference
+
+from zkchain.errors import ModelError, UnsupportedOp, ZkchainError
+from zkchain.frontend import fold
+from zkchain.frontend.builder import Builder
+from zkchain.frontend.call import INTEGERS, Call, Value, operator
+from zkchain.frontend.model import opsets
+from zkchain.frontend.shapes import input_values
+from zkchain.frontend.table import RANDOM, RULES, SHAPES, SUPPORTED, needed, node_name
+from zkchain.graph import Graph
+
+
+@dataclass(frozen=True, slots=True)
+class Importer:
+    """``values`` maps every name seen so far to a constant or to a node of ``build``."""
+
+    build: Builder
+    opsets: Mapping[str, int]
+    types: Mapping[str, int]
+    used: frozenset[str]
+    values: dict[str, Value]
+
+    def run(self, graph: onnx.GraphProto) -> None:
+        """Import the nodes of a graph that are needed, in order."""
+        for tensor in graph.initializer:
+            if tensor.name in self.used:
+                self.values[tensor.name] = numpy_helper.to_array(tensor)
+        for node in graph.node:
+            if not self.used.isdisjoint(node.output):
+                self._import(node)
+
+    def _import(self, node: onnx.NodeProto) -> None:
+        self.build.name = node_name(node)
+        inputs = tuple(self._input(node, name) for name in node.input)
+        if operator(node) == "If":
+            results = self._branch(node, inputs)
+        else:
+            results = self._constants(node, inputs) or self._ruled(node, inputs)
+        self.values.update((n, v) for n, v in zip(node.output, results, strict=False) if n and v is not None)
+
+    def _input(self, node: onnx.NodeProto, name: str) -> Value | None:
+        if name and name not in self.values:
+            raise ModelError(f"node {node_name(node)!r} reads {name!r}, which nothing before it computes")
+        return self.values[name] if name else None
+
+    def _constants(self, node: onnx.NodeProto, inputs: tuple[Value | None, ...]) -> Sequence[Value | None]:
+        """The outputs when shapes and constants decide them, else nothing."""
+        name = operator(node)
+        if name in SHAPES:
+            inputs = tuple(np.empty(self.build.shape(v)) if isinstance(v, int) else v for v in inputs)
+        arrays = [v for v in inputs if not isinstance(v, int)]
+        if len(arrays) < len(inputs) or name in RANDOM or any(a.HasField("g") for a in node.attribute):
+            return ()
+        try:
+            return fold.evaluate(node, arrays, self.opsets)
+        except Exception as error:  # the reference raises what numpy raises
+            if name in RULES:
+                return ()
+            raise ModelError(f"node {node_name(node)!r}: the constant {name} cannot be evaluated: {error}") from error
+
+    def _ruled(self, node: onnx.NodeProto, inputs: tuple[Value | None, ...]) -> Sequence[Value | None]:
+        name, supported = operator(node), "Supported: " + ", ".join(SUPPORTED)
+        rule = RULES.get(name)
+        if rule is None:
+            raise UnsupportedOp(node_name(node), name, "it is not in the operator table", hint=supported)
+        version = self.opsets.get("" if node.domain == "ai.onnx" else node.domain, 1)
+        wanted = tuple(name in self.used for name in node.output)
+        call = Call(self.build, node, node_name(node), version, self.opsets, inputs, wanted, self.types)
+        try:
+            result = rule(call)
+        except ZkchainError:
+            raise
+        except (ValueError, IndexError, KeyError, TypeError, OverflowError, ZeroDivisionError) as error:
+            shapes = ", ".join(str(call.shape(i)) if call.has(i) else "-" for i in range(len(inputs)))
+            raise ModelError(f"node {call.name!r}: {name} does not fit inputs of shapes {shapes}: {error}") from error
+        return [result] if isinstance(result, int) else result
+
+    def _branch(self, node: onnx.NodeProto, inputs: tuple[Value | None, ...]) -> Sequence[Value | None]:
+        """An If whose condition is constant is the branch it takes."""
+        condition = inputs[0]
+        if not isinstance(condition, np.ndarray):
+            raise UnsupportedOp(
+                node_name(node), "If", "its condition depends on the model's inputs", hint="a circuit has one structure"
+            )
+        wanted = "then_branch" if condition.item() else "else_branch"
+        branch = next(a.g for a in node.attribute if a.name == wanted)
+        inner = Importer(
+            self.build,
+            self.opsets,
+            self.types,
+            self.used | needed(branch, [o.name for o in branch.output]),
+            self.values,
+        )
+        inner.run(branch)
+        return [self.values.get(o.name) for o in branch.output]
+
+
+def import_graph(proto: onnx.ModelProto, shapes: Mapping[str, tuple[int, ...]], outputs: Sequence[str]) -> Graph:
+    """The float graph of a checked model, with these input shapes and only these outputs."""
+    build = Builder()
+    inputs = {}
+    for value in input_values(proto.graph):
+        whole = value.type.tensor_type.elem_type in INTEGERS
+        inputs[value.name] = build.input(value.name, shapes[value.name], whole=whole)
+    importer = Importer(build, opsets(proto), _types(proto, shapes), needed(proto.graph, outputs), dict(inputs))
+    importer.run(proto.graph)
+    return build.graph(inputs, [(name, _output(importer, name)) for name in outputs])
+
+
+def _output(importer: Importer, name: str) -> int:
+    value = importer.values.get(name)
+    if value is None:
+        raise ModelError(f"output {name!r}: nothing in the model computes it")
+    importer.build.name = name
+    return value if isinstance(value, int) else importer.build.const(value)
+
+
+def _types(proto: onnx.ModelProto, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, int]:
+    """Element types of the model's values, as far as ONNX's inference knows them."""
+    try:
+        inferred = shape_inference.infer_shapes(proto).graph
+    except Exception:  # only integer division and casts ask for types, and they have a default
+        inferred = proto.graph
+    listed: Iterable[Any] = (*inferred.input, *inferred.value_info, *inferred.output)
+    types = {v.name: v.type.tensor_type.elem_type for v in listed if v.type.WhichOneof("value") == "tensor_type"}
+    return {**types, **{t.name: t.data_type for t in inferred.initializer}, "": TensorProto.UNDEFINED}

@@ -1,0 +1,129 @@
+"""From bytes to an ONNX model that the importer can walk: parsed, self-contained, checked, of a supported version.
+
+Operators are read in the form of the model's own opset (attributes where axes used to be attributes, inputs where they
+are inputs now), so a model of opset 7 or later needs no conversion. Before opset 7 arithmetic had other broadcasting
+rules; such models go through ONNX's version converter first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import onnx
+from onnx import checker, inliner, version_converter
+
+from zkchain.errors import ModelError
+
+OLDEST_OPSET = 7
+
+
+def parse(model: bytes | onnx.ModelProto) -> onnx.ModelProto:
+    """A private copy of the model, its local functions inlined. Raises ModelError for anything that is not a model."""
+    proto = onnx.ModelProto()
+    if isinstance(model, onnx.ModelProto):
+        proto.CopyFrom(model)
+    else:
+        _decode(model, proto)
+    if not proto.ir_version or not proto.graph.output:
+        raise ModelError(
+            "not an ONNX model: expected a graph with outputs, got none",
+            hint="export the network with torch.onnx.export, tf2onnx or skl2onnx and pass that file",
+        )
+    _refuse_external_data(proto)
+    return _inline(proto)
+
+
+def _decode(model: bytes, proto: onnx.ModelProto) -> None:
+    if not isinstance(model, (bytes, bytearray, memoryview)):
+        raise ModelError(f"expected the bytes of an ONNX file or an onnx.ModelProto, got {type(model).__name__}")
+    try:
+        proto.ParseFromString(bytes(model))
+    except Exception as error:  # protobuf: DecodeError
+        raise ModelError(
+            f"not an ONNX model: the {len(model)} bytes do not parse ({error})",
+            hint="is the file complete, and is it .onnx rather than .pt, .h5 or .tflite?",
+        ) from error
+
+
+def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
+    yield from graph.initializer
+    for node in graph.node:
+        for attribute in node.attribute:
+            yield from (*attribute.tensors, attribute.t)
+            for inner in (*attribute.graphs, attribute.g):
+                if inner.node:
+                    yield from _tensors(inner)
+
+
+def _refuse_external_data(proto: onnx.ModelProto) -> None:
+    for tensor in _tensors(proto.graph):
+        if tensor.data_location == onnx.TensorProto.EXTERNAL:
+            raise ModelError(
+                f"tensor {tensor.name!r}: its data lies in another file, which is not read",
+                hint="onnx.load(path) reads it; save the result with onnx.save(model, path) to have one file",
+            )
+    if proto.graph.sparse_initializer:
+        name = proto.graph.sparse_initializer[0].values.name
+        raise ModelError(f"tensor {name!r}: sparse initializers are not supported", hint="store the weights dense")
+
+
+def _inline(proto: onnx.ModelProto) -> onnx.ModelProto:
+    if not proto.functions:
+        return proto
+    try:
+        return inliner.inline_local_functions(proto)
+    except Exception as error:  # the C++ inliner raises bare RuntimeErrors
+        raise ModelError(f"the model's local functions cannot be inlined: {_first_line(error)}") from error
+
+
+def select_outputs(proto: onnx.ModelProto, chosen: Sequence[str] | None) -> list[str]:
+    """The names of the outputs to compile, in order. Raises ModelError for one that the model has not."""
+    declared = [o.name for o in proto.graph.output]
+    unknown = [name for name in chosen or () if name not in declared]
+    if unknown or (chosen is not None and not chosen):
+        raise ModelError(f"outputs {list(chosen or ())}: expected some of the model's outputs {declared}")
+    return declared if chosen is None else list(chosen)
+
+
+def opsets(proto: onnx.ModelProto) -> Mapping[str, int]:
+    """Domain -> version; the default domain is the empty string."""
+    return {"" if o.domain == "ai.onnx" else o.domain: o.version for o in proto.opset_import}
+
+
+def validate(proto: onnx.ModelProto) -> onnx.ModelProto:
+    """Run ONNX's checker and, before opset 7, its version converter. Raises ModelError with their reason."""
+    proto.graph.name = proto.graph.name or "graph"
+    shown = _with_shapes(proto)
+    try:
+        checker.check_model(shown)
+    except Exception as error:  # ValidationError, and ValueError above 2 GiB
+        raise ModelError(f"the ONNX checker refuses the model: {_first_line(error)}") from error
+    version = opsets(proto).get("", OLDEST_OPSET)
+    if version >= OLDEST_OPSET:
+        return proto
+    try:
+        return version_converter.convert_version(proto, OLDEST_OPSET)
+    except Exception as error:  # the converter raises bare RuntimeErrors
+        raise ModelError(
+            f"opset {version} cannot be converted to {OLDEST_OPSET}: {_first_line(error)}",
+            hint=f"export the model again with opset {OLDEST_OPSET} or later",
+        ) from error
+
+
+def _with_shapes(proto: onnx.ModelProto) -> onnx.ModelProto:
+    """The checker wants every input and output to have a shape; here it may come from the caller or from the graph."""
+    values = [*proto.graph.input, *proto.graph.output]
+    missing = [v for v in values if v.type.HasField("tensor_type") and not v.type.tensor_type.HasField("shape")]
+    if not missing:
+        return proto
+    shown = onnx.ModelProto()
+    shown.CopyFrom(proto)
+    names = {v.name for v in missing}
+    for value in (*shown.graph.input, *shown.graph.output):
+        if value.name in names:
+            value.type.tensor_type.shape.SetInParent()
+    return shown
+
+
+def _first_line(error: Exception) -> str:
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)

@@ -1,0 +1,1 @@
+"""One module a family of operators; each exports RULES, operator name -> rule, which the operator table joins."""

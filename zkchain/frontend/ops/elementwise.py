@@ -1,0 +1,219 @@
+"""Arithmetic and functions of one number, element by element."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+import numpy as np
+
+from zkchain.frontend.builder import Builder
+from zkchain.frontend.call import INTEGERS, Call, Rule
+from zkchain.functions import SELU_ALPHA, SELU_GAMMA
+
+BOOL = 9  # onnx.TensorProto.BOOL
+UNBOUNDED = 3e38  # a bound from here on is the float32 maximum, exporters' way of writing none
+
+
+def _binary(verb: Callable[[Builder, int, int], int]) -> Rule:
+    def rule(call: Call) -> int:
+        return verb(call.build, call.x(0), call.x(1))
+
+    return rule
+
+
+def _variadic(verb: Callable[[Builder, int, int], int]) -> Callable[[Call], int]:
+    def rule(call: Call) -> int:
+        return functools.reduce(functools.partial(verb, call.build), [call.x(i) for i in range(len(call.inputs))])
+
+    return rule
+
+
+def _function(name: str, *defaults: tuple[str, float]) -> Rule:
+    """A function of zkchain.functions; ``defaults`` are (attribute, default) of its parameters, in order."""
+
+    def rule(call: Call) -> int:
+        return call.build.unary(call.x(), name, *(call.number(key, value) for key, value in defaults))
+
+    return rule
+
+
+def identity(call: Call) -> int:
+    return call.x()
+
+
+def dropout(call: Call) -> list[int]:
+    """At inference Dropout is the identity, and its mask is all ones."""
+    if call.optional_scalar(2, "training_mode"):
+        raise call.fail("training_mode is on", hint="export the model in evaluation mode")
+    mask = [call.build.const(np.ones(call.shape()))] if call.wanted[1:2] == (True,) else []
+    return [call.x(), *mask]
+
+
+def div(call: Call) -> int:
+    if call.is_integer(0) and call.is_integer(1):
+        raise call.fail("integer division depends on the model's inputs", hint="cast to float before dividing")
+    return call.build.div(call.x(0), call.x(1))
+
+
+def mean(call: Call) -> int:
+    return call.build.scale(_variadic(Builder.add)(call), 1.0 / len(call.inputs))
+
+
+def cast(call: Call) -> int:
+    """Float to float and integer to float change nothing here; float to integer cuts the fraction off."""
+    return _cast(call, call.integer("to", 0))
+
+
+def cast_like(call: Call) -> int:
+    return _cast(call, call.type(1))
+
+
+def _cast(call: Call, to: int) -> int:
+    build, x = call.build, call.x()
+    if to == BOOL and call.type() != BOOL:
+        # x != 0
+        return build.shift(build.scale(build.unary(x, "equal", 0.0), -1.0), 1.0)
+    whole = to not in INTEGERS or call.is_integer() or build.is_whole(x)
+    return x if whole else build.unary(x, "trunc")
+
+
+def clip(call: Call) -> int:
+    """min(max(x, lo), hi); the bounds are attributes before opset 11."""
+    lo = call.attribute("min") if call.version < 11 else call.optional_scalar(1, "min")
+    hi = call.attribute("max") if call.version < 11 else call.optional_scalar(2, "max")
+    lo = None if lo is None or lo <= -UNBOUNDED else float(lo)
+    hi = None if hi is None or hi >= UNBOUNDED else float(hi)
+    return call.x() if lo is None and hi is None else call.build.clip(call.x(), lo, hi)
+
+
+def leaky_relu(call: Call) -> int:
+    return call.build.leaky_relu(call.x(), call.build.const(call.number("alpha", 0.01)))
+
+
+def prelu(call: Call) -> int:
+    slope = call.constant(1, "slope")
+    rank = len(call.shape())
+    if slope.ndim > rank and all(d == 1 for d in slope.shape[: slope.ndim - rank]):
+        slope = slope.reshape(slope.shape[slope.ndim - rank :])
+    return call.build.leaky_relu(call.x(), call.build.const(slope))
+
+
+def hard_sigmoid(call: Call) -> int:
+    # min(max(alpha x + beta, 0), 1)
+    inside = call.build.scale(call.x(), call.number("alpha", 0.2))
+    return call.build.clip(call.build.shift(inside, call.number("beta", 0.5)), 0.0, 1.0)
+
+
+def celu(call: Call) -> int:
+    alpha = call.number("alpha", 1.0)
+    if alpha == 0.0:
+        raise call.fail("alpha is zero")
+    return call.build.unary(call.x(), "celu", alpha)
+
+
+def gelu(call: Call) -> int:
+    approximate = call.attribute("approximate", "none")
+    return call.build.unary(call.x(), "gelu_tanh" if approximate == "tanh" else "gelu")
+
+
+def power(call: Call) -> int:
+    """x^p for one constant exponent, or a^x for one constant base a > 0."""
+    build = call.build
+    if call.is_constant(1):
+        power_of_x = _power(build, call.x(), call.scalar(1, "exponent"))
+        return build.expand(power_of_x, np.broadcast_shapes(call.shape(0), call.shape(1)))
+    base = call.scalar(0, "base, or else the exponent,")
+    if base <= 0:
+        raise call.fail(f"the base {base} of a variable exponent is not positive")
+    # a^x = e^(x ln a)
+    exponential = build.unary(build.scale(call.x(1), math.log(base)), "exp")
+    return build.expand(exponential, np.broadcast_shapes(call.shape(0), call.shape(1)))
+
+
+def _power(build: Builder, x: int, p: float) -> int:
+    named = {0.5: "sqrt", -0.5: "rsqrt", -1.0: "reciprocal"}
+    if p == 1.0:
+        return x
+    if p == 2.0:
+        return build.square(x)
+    return build.unary(x, named[p]) if p in named else build.unary(x, "pow", p)
+
+
+def where(call: Call) -> int:
+    """Constant condition: a choice of elements of either side, no arithmetic."""
+    chosen = call.constant(0, "condition").astype(bool)
+    build, x, y = call.build, call.x(1), call.x(2)
+    shape = np.broadcast_shapes(chosen.shape, build.shape(x), build.shape(y))
+    if chosen.all() or not chosen.any():
+        return build.expand(x if chosen.all() else y, shape)
+    flat = build.concat([build.reshape(v, (build.size(v),)) for v in (x, y)], 0)
+    from_x = np.broadcast_to(build.positions(x), shape)
+    from_y = np.broadcast_to(build.positions(y) + build.size(x), shape)
+    return build.take(flat, np.where(chosen, from_x, from_y))
+
+
+UNARY: Mapping[str, Rule] = {
+    "Abs": _function("abs"),
+    "Acos": _function("acos"),
+    "Acosh": _function("acosh"),
+    "Asin": _function("asin"),
+    "Asinh": _function("asinh"),
+    "Atan": _function("atan"),
+    "Atanh": _function("atanh"),
+    "Ceil": _function("ceil"),
+    "Cos": _function("cos"),
+    "Cosh": _function("cosh"),
+    "Elu": _function("elu", ("alpha", 1.0)),
+    "Erf": _function("erf"),
+    "Exp": _function("exp"),
+    "Floor": _function("floor"),
+    "HardSwish": _function("hard_swish"),
+    "Log": _function("log"),
+    "Mish": _function("mish"),
+    "Reciprocal": _function("reciprocal"),
+    "Round": _function("round"),
+    "Selu": _function("selu", ("alpha", SELU_ALPHA), ("gamma", SELU_GAMMA)),
+    "Shrink": _function("shrink", ("lambd", 0.5), ("bias", 0.0)),
+    "Sigmoid": _function("sigmoid"),
+    "Sign": _function("sign"),
+    "Sin": _function("sin"),
+    "Sinh": _function("sinh"),
+    "Softplus": _function("softplus"),
+    "Softsign": _function("softsign"),
+    "Sqrt": _function("sqrt"),
+    "Swish": _function("swish", ("alpha", 1.0)),
+    "Tan": _function("tan"),
+    "Tanh": _function("tanh"),
+    "ThresholdedRelu": _function("thresholded_relu", ("alpha", 1.0)),
+}
+
+RULES: Mapping[str, Rule] = MappingProxyType(
+    {
+        **UNARY,
+        "Add": _binary(Builder.add),
+        "Cast": cast,
+        "CastLike": cast_like,
+        "Celu": celu,
+        "Clip": clip,
+        "Div": div,
+        "Dropout": dropout,
+        "Gelu": gelu,
+        "HardSigmoid": hard_sigmoid,
+        "Identity": identity,
+        "LeakyRelu": leaky_relu,
+        "Max": _variadic(Builder.max),
+        "Mean": mean,
+        "Min": _variadic(Builder.min),
+        "Mul": _binary(Builder.mul),
+        "Neg": lambda call: call.build.scale(call.x(), -1.0),
+        "PRelu": prelu,
+        "Pow": power,
+        "Relu": lambda call: call.build.relu(call.x()),
+        "Sub": _binary(Builder.sub),
+        "Sum": _variadic(Builder.add),
+        "Where": where,
+    }
+)

@@ -1,0 +1,132 @@
+"""The ai.onnx.ml domain: scalers, linear models, labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+import numpy as np
+import numpy.typing as npt
+
+from zkchain.frontend.call import Call, Rule
+from zkchain.frontend.ops.movement import classes, lookup
+from zkchain.graph import Op
+
+FloatArray = npt.NDArray[np.float64]
+
+
+def _numbers(call: Call, attribute: str, default: Sequence[float]) -> FloatArray:
+    return np.asarray(call.attribute(attribute) or default, dtype=np.float64)
+
+
+def scaler(call: Call) -> int:
+    # (x - offset) * scale, one number a feature or one for all
+    build, shape = call.build, call.shape()
+    offset, scale = _numbers(call, "offset", [0.0]), _numbers(call, "scale", [1.0])
+    if len(shape) > 2 or not {offset.size, scale.size} <= {1, shape[-1]}:
+        raise build.error(f"{offset.size} offsets and {scale.size} scales do not fit an input of shape {shape}")
+    return build.mul(build.sub(call.x(), build.const(offset)), build.const(scale))
+
+
+def _scores(call: Call, rows: int) -> int:
+    """X W^T + b: the coefficients are ``rows`` rows of one number a feature; runtimes ignore what follows them."""
+    build, features = call.build, call.shape()[-1]
+    x = call.x() if len(call.shape()) == 2 else build.reshape(call.x(), (1, features))
+    weights, bias = _numbers(call, "coefficients", []), _numbers(call, "intercepts", [])
+    if weights.size < rows * features or bias.size not in (0, rows):
+        raise build.error(
+            f"{weights.size} coefficients and {bias.size} intercepts do not fit {features} features and {rows} rows"
+        )
+    y = build.matmul(x, build.const(weights[: rows * features].reshape(rows, features).T))
+    return build.add(y, build.const(bias)) if bias.size else y
+
+
+def _transformed(call: Call, scores: int) -> int:
+    transform = call.attribute("post_transform", "NONE")
+    if transform == "NONE":
+        return scores
+    if transform == "LOGISTIC":
+        return call.build.unary(scores, "sigmoid")
+    if transform == "SOFTMAX":
+        return call.build.softmax(scores, -1)
+    raise call.fail(f"post_transform {transform}", hint="NONE, LOGISTIC and SOFTMAX are supported")
+
+
+def linear_regressor(call: Call) -> int:
+    return _transformed(call, _scores(call, call.integer("targets", 1)))
+
+
+def _labels(call: Call) -> npt.NDArray[np.generic]:
+    strings = call.attribute("classlabels_strings") or []
+    return np.asarray(strings or call.attribute("classlabels_ints") or [0, 1])
+
+
+def linear_classifier(call: Call) -> list[int]:
+    """Label and scores. With a single row of coefficients a score over 0 means the second label."""
+    build, labels = call.build, _labels(call)
+    rows = len(call.attribute("intercepts") or []) or len(call.attribute("coefficients") or []) // call.shape()[-1]
+    scores = _scores(call, rows)
+    label = scores
+    if call.wanted[0]:
+        against = build.const(np.zeros((build.shape(scores)[0], 1)))
+        ranked = build.concat([against, scores], 1) if rows == 1 else scores
+        best = build.reshape(build.argmax(ranked, 1), build.shape(scores)[:1])
+        label = lookup(call, best, labels)
+    if rows > 1 or labels.size != 2 or not any(call.wanted[1:]):
+        return [label, _transformed(call, scores)]
+    return [label, _both_classes(call, scores)]
+
+
+def _both_classes(call: Call, score: int) -> int:
+    # (1 - s, s)
+    build = call.build
+    return build.concat([build.shift(build.scale(score, -1.0), 1.0), score], 1)
+
+
+def normalizer(call: Call) -> int:
+    """x over its largest element, the sum of its magnitudes, or its length, along the last axis."""
+    build, x, norm = call.build, call.x(), call.attribute("norm", "MAX")
+    if len(call.shape()) > 2:
+        raise call.fail(f"an input of shape {call.shape()}")
+    axis = [build.rank(x) - 1]
+    if norm == "MAX":
+        return build.div(x, build.extreme(Op.REDUCE_MAX, x, axis))
+    if norm == "L1":
+        return build.div(x, build.sum(build.unary(x, "abs"), axis))
+    return build.mul(x, build.unary(build.sum(build.square(x), axis), "rsqrt"))
+
+
+def label_encoder(call: Call) -> int:
+    """A map of labels, where the input is a class index."""
+    pairs = [(k, v) for k in ("int64s", "floats") for v in ("int64s", "floats", "strings")]
+    found = [(k, v) for k, v in pairs if call.attribute(f"keys_{k}") and call.attribute(f"values_{v}")]
+    count = classes(call.build, call.x())
+    if not found or not count:
+        raise call.fail("only maps of a class index are", hint="move the encoding out of the model")
+    keys, values = found[0]
+    missing = {"int64s": -1, "floats": 0.0, "strings": "_Unused"}[values]
+    default = call.attribute(f"default_{values.removesuffix('s')}", missing)
+    table = dict(zip(call.attribute(f"keys_{keys}"), call.attribute(f"values_{values}"), strict=True))
+    return lookup(call, call.x(), np.asarray([table.get(i, default) for i in range(count)]))
+
+
+def imputer(call: Call) -> int:
+    """Only a NaN is ever replaced: inputs of a circuit are numbers, so nothing is."""
+    replaced = call.attribute("replaced_value_float", call.attribute("replaced_value_int64"))
+    if replaced is None or not np.isnan(replaced):
+        raise call.fail(f"replacing {replaced}", hint="only missing values (NaN) may be replaced")
+    return call.x()
+
+
+RULES: Mapping[str, Rule] = MappingProxyType(
+    {
+        "ai.onnx.ml.Binarizer": lambda call: call.build.unary(call.x(), "greater", call.number("threshold", 0.0)),
+        "ai.onnx.ml.Imputer": imputer,
+        "ai.onnx.ml.LabelEncoder": label_encoder,
+        "ai.onnx.ml.LinearClassifier": linear_classifier,
+        "ai.onnx.ml.LinearRegressor": linear_regressor,
+        "ai.onnx.ml.Normalizer": normalizer,
+        "ai.onnx.ml.Scaler": scaler,
+        "ai.onnx.ml.ZipMap": lambda call: call.x(),
+    }
+)

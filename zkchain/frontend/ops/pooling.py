@@ -1,0 +1,92 @@
+"""Pools: windows are a TAKE, then a maximum or a sum over the last axis."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+import numpy as np
+import numpy.typing as npt
+
+from zkchain.frontend.call import Call, Rule
+from zkchain.frontend.window import Geometry, geometry, positions
+from zkchain.graph import Op
+
+IntArray = npt.NDArray[np.int64]
+
+
+def _geometry(call: Call) -> Geometry:
+    shape = call.shape()
+    kernel = call.integers("kernel_shape")
+    if len(shape) < 3 or not kernel:
+        raise call.build.error(f"expected an input (N, C, ...) and a kernel_shape, got {shape} and {kernel}")
+    return geometry(call, shape[2:], kernel)
+
+
+def _grid(shape: Sequence[int], axes: Sequence[IntArray]) -> IntArray:
+    """Window positions along each axis (out, kernel; -1 is padding) -> index (N, C, *out, prod kernel), -1 likewise."""
+    rank = len(axes)
+    flat = np.zeros((1,) * (2 * rank), dtype=np.int64)
+    padding = np.zeros((1,) * (2 * rank), dtype=bool)
+    for i, at in enumerate(axes):
+        spread = at.reshape([at.shape[0] if j == i else at.shape[1] if j == rank + i else 1 for j in range(2 * rank)])
+        flat = flat * shape[2 + i] + spread
+        padding = padding | (spread < 0)
+    flat = np.where(padding, -1, flat).reshape(*(a.shape[0] for a in axes), -1)
+    planes = np.arange(shape[0] * shape[1], dtype=np.int64).reshape(shape[0], shape[1], *(1 for _ in flat.shape))
+    return np.where(flat < 0, -1, planes * math.prod(shape[2:]) + flat)
+
+
+def max_pool(call: Call) -> int:
+    """Padding repeats an element of the window, which leaves its maximum as it is."""
+    call.refuse_output(1, "indices")
+    window, shape = _geometry(call), call.shape()
+    axes = []
+    for i, size in enumerate(shape[2:]):
+        at = positions(window, i)
+        inside = (at >= 0) & (at < size)
+        if not inside.any(axis=1).all():
+            raise call.build.error(f"a pooling window lies wholly in the padding along axis {i + 2}")
+        first = np.take_along_axis(at, inside.argmax(axis=1)[:, None], axis=1)
+        axes.append(np.where(inside, at, first))
+    taken = call.build.take(call.x(), _grid(shape, axes))
+    return _squeezed(call, call.build.extreme(Op.REDUCE_MAX, taken, [-1]))
+
+
+def average_pool(call: Call) -> int:
+    """Sum over the window, times one over the number of elements that count."""
+    window, shape = _geometry(call), call.shape()
+    rank, build = len(window.kernel), call.build
+    everything = call.integer("count_include_pad", 0)
+    axes, counts = [], np.ones((1,) * rank)
+    for i, size in enumerate(shape[2:]):
+        at = positions(window, i)
+        inside = (at >= 0) & (at < size)
+        counted = at < size + window.pads[rank + i] if everything else inside
+        axes.append(np.where(inside, at, -1))
+        counts = counts * counted.sum(axis=1).reshape([-1 if j == i else 1 for j in range(rank)])
+    if not counts.all():
+        raise build.error("a pooling window lies wholly in the padding")
+    total = _squeezed(call, build.sum(build.take_or(call.x(), _grid(shape, axes), 0.0), [-1]))
+    if np.all(counts == counts.flat[0]):
+        return build.scale(total, 1.0 / float(counts.flat[0]))
+    return build.mul(total, build.const(1.0 / counts))
+
+
+def _squeezed(call: Call, x: int) -> int:
+    return call.build.reshape(x, call.build.shape(x)[:-1])
+
+
+def _spatial(call: Call) -> range:
+    return range(2, len(call.shape()))
+
+
+RULES: Mapping[str, Rule] = MappingProxyType(
+    {
+        "AveragePool": average_pool,
+        "GlobalAveragePool": lambda call: call.build.mean(call.x(), _spatial(call)),
+        "GlobalMaxPool": lambda call: call.build.extreme(Op.REDUCE_MAX, call.x(), _spatial(call)),
+        "MaxPool": max_pool,
+    }
+)

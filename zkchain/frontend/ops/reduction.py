@@ -1,0 +1,186 @@
+"""Reductions, softmax, argmax and normalisations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+
+import numpy as np
+
+from zkchain.frontend.builder import Builder
+from zkchain.frontend.call import Call, Rule
+from zkchain.graph import Op
+
+Verb = Callable[[Builder, int, Sequence[int]], int]
+
+
+def _reduction(verb: Verb) -> Rule:
+    """Axes are an attribute, in newer opsets input 1; none means all, or nothing with noop_with_empty_axes."""
+
+    def rule(call: Call) -> int:
+        axes = call.integers("axes", 1)
+        if not axes and call.integer("noop_with_empty_axes", 0):
+            axes = []
+        elif not axes:
+            axes = list(range(len(call.shape())))
+        over = [call.build.axis(call.x(), a) for a in axes]
+        kept = verb(call.build, call.x(), over)
+        return kept if call.integer("keepdims", 1) else _dropped(call.build, kept, over)
+
+    return rule
+
+
+def _dropped(build: Builder, x: int, axes: Sequence[int]) -> int:
+    return build.reshape(x, [d for i, d in enumerate(build.shape(x)) if i not in axes])
+
+
+def _l1(build: Builder, x: int, axes: Sequence[int]) -> int:
+    return build.sum(build.unary(x, "abs"), axes)
+
+
+def _sum_square(build: Builder, x: int, axes: Sequence[int]) -> int:
+    return build.sum(build.square(x), axes)
+
+
+def _l2(build: Builder, x: int, axes: Sequence[int]) -> int:
+    return build.unary(_sum_square(build, x, axes), "sqrt")
+
+
+def _log_sum_exp(build: Builder, x: int, axes: Sequence[int]) -> int:
+    # max + log sum e^(x - max)
+    top = build.extreme(Op.REDUCE_MAX, x, axes)
+    total = build.sum(build.unary(build.sub(x, top), "exp"), axes)
+    return build.add(build.unary(total, "log"), top)
+
+
+def arg(sign: float) -> Rule:
+    """ArgMax (1) and ArgMin (-1); the last index of several equal ones is the first of the reversed axis."""
+
+    def rule(call: Call) -> int:
+        build, x = call.build, call.build.scale(call.x(), sign)
+        axis = build.axis(x, call.integer("axis", 0))
+        if call.integer("select_last_index", 0):
+            backwards = build.argmax(build.move(x, lambda at: np.flip(at, axis)), axis)
+            found = build.sub(build.const(float(build.shape(x)[axis] - 1)), backwards)
+        else:
+            found = build.argmax(x, axis)
+        return found if call.integer("keepdims", 1) else _dropped(build, found, [axis])
+
+    return rule
+
+
+def softmax(call: Call) -> int:
+    return _over_axis(call, lambda build, x, axis: build.softmax(x, axis))
+
+
+def log_softmax(call: Call) -> int:
+    # x - log sum e^x
+    return _over_axis(call, lambda build, x, axis: build.sub(x, _log_sum_exp(build, x, [axis])))
+
+
+def _over_axis(call: Call, verb: Callable[[Builder, int, int], int]) -> int:
+    """Before opset 13 the axis (default 1) begins a matrix's rows: everything from it on is normalised together."""
+    build, x, shape = call.build, call.x(), call.shape()
+    if call.version >= 13:
+        return verb(build, x, build.axis(x, call.integer("axis", -1)))
+    axis = call.integer("axis", 1)
+    axis = axis + len(shape) if axis < 0 else axis
+    rows = int(np.prod(shape[:axis], dtype=np.int64))
+    return build.reshape(verb(build, build.reshape(x, (rows, build.size(x) // rows)), 1), shape)
+
+
+def batch_normalization(call: Call) -> int:
+    # scale (x - mean) / sqrt(var + epsilon) + bias = a x + b
+    if call.integer("training_mode", 0):
+        raise call.fail("training_mode is on", hint="export the model in evaluation mode")
+    scale, bias, mean, var = (
+        call.constant(i, name).astype(np.float64) for i, name in enumerate(("scale", "B", "mean", "var"), start=1)
+    )
+    a = scale / np.sqrt(var + call.number("epsilon", 1e-5))
+    rank = len(call.shape())
+    shape = (-1, *(1 for _ in range(2, rank))) if call.integer("spatial", 1) and rank > 1 else scale.shape
+    build = call.build
+    scaled = build.mul(call.x(), build.const(a.reshape(shape)))
+    return build.add(scaled, build.const((bias - mean * a).reshape(shape)))
+
+
+def normalised(build: Builder, x: int, axes: Sequence[int], epsilon: float) -> int:
+    # (x - mean) / sqrt(mean (x - mean)^2 + epsilon)
+    centred = build.sub(x, build.mean(x, axes))
+    variance = build.mean(build.square(centred), axes)
+    return build.mul(centred, build.unary(build.shift(variance, epsilon), "rsqrt"))
+
+
+def layer_normalization(call: Call) -> int:
+    call.refuse_output(1, "mean")
+    call.refuse_output(2, "inverse deviation")
+    build, x = call.build, call.x()
+    axes = range(build.axis(x, call.integer("axis", -1)), build.rank(x))
+    y = build.mul(normalised(build, x, axes, call.number("epsilon", 1e-5)), call.x(1))
+    return build.add(y, call.x(2)) if call.has(2) else y
+
+
+def rms_normalization(call: Call) -> int:
+    # scale x / sqrt(mean x^2 + epsilon)
+    build, x = call.build, call.x()
+    axes = range(build.axis(x, call.integer("axis", -1)), build.rank(x))
+    power = build.shift(build.mean(build.square(x), axes), call.number("epsilon", 1e-5))
+    return build.mul(build.mul(x, build.unary(power, "rsqrt")), call.x(1))
+
+
+def instance_normalization(call: Call) -> int:
+    build, x = call.build, call.x()
+    y = normalised(build, x, range(2, build.rank(x)), call.number("epsilon", 1e-5))
+    per_channel = (-1, *(1 for _ in range(2, build.rank(x))))
+    scale, bias = (call.constant(i, name).reshape(per_channel) for i, name in ((1, "scale"), (2, "B")))
+    return build.add(build.mul(y, build.const(scale)), build.const(bias))
+
+
+def group_normalization(call: Call) -> int:
+    """scale and bias are one number a group before opset 21, one a channel since."""
+    build, x, shape = call.build, call.x(), call.shape()
+    groups = call.integer("num_groups", 1)
+    grouped = build.reshape(x, (shape[0], groups, build.size(x) // (shape[0] * groups)))
+    y = build.reshape(normalised(build, grouped, [2], call.number("epsilon", 1e-5)), shape)
+    scale, bias = (call.constant(i, name) for i, name in ((1, "scale"), (2, "bias")))
+    if call.version < 21:
+        scale, bias = (np.repeat(v, shape[1] // groups) for v in (scale, bias))
+    per_channel = (-1, *(1 for _ in shape[2:]))
+    return build.add(build.mul(y, build.const(scale.reshape(per_channel))), build.const(bias.reshape(per_channel)))
+
+
+def mean_variance_normalization(call: Call) -> int:
+    axes = call.integers("axes") or [0, 2, 3]
+    return normalised(call.build, call.x(), axes, 1e-9)
+
+
+def lp_normalization(call: Call) -> int:
+    norm = {1: _l1, 2: _l2}[call.integer("p", 2)]
+    axis = [call.build.axis(call.x(), call.integer("axis", -1))]
+    return call.build.div(call.x(), norm(call.build, call.x(), axis))
+
+
+RULES: Mapping[str, Rule] = MappingProxyType(
+    {
+        "ArgMax": arg(1.0),
+        "ArgMin": arg(-1.0),
+        "BatchNormalization": batch_normalization,
+        "GroupNormalization": group_normalization,
+        "InstanceNormalization": instance_normalization,
+        "LayerNormalization": layer_normalization,
+        "LogSoftmax": log_softmax,
+        "LpNormalization": lp_normalization,
+        "MeanVarianceNormalization": mean_variance_normalization,
+        "RMSNormalization": rms_normalization,
+        "ReduceL1": _reduction(_l1),
+        "ReduceL2": _reduction(_l2),
+        "ReduceLogSum": _reduction(lambda build, x, axes: build.unary(build.sum(x, axes), "log")),
+        "ReduceLogSumExp": _reduction(_log_sum_exp),
+        "ReduceMax": _reduction(lambda build, x, axes: build.extreme(Op.REDUCE_MAX, x, axes)),
+        "ReduceMean": _reduction(Builder.mean),
+        "ReduceMin": _reduction(lambda build, x, axes: build.extreme(Op.REDUCE_MIN, x, axes)),
+        "ReduceSum": _reduction(Builder.sum),
+        "ReduceSumSquare": _reduction(_sum_square),
+        "Softmax": softmax,
+    }
+)

@@ -1,0 +1,80 @@
+"""The static shape of every model input: declared, with unknown batch sizes filled in, or given by the caller."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import onnx
+from onnx import TensorProto
+
+from zkchain.errors import ModelError
+
+NOT_NUMBERS = frozenset({TensorProto.STRING, TensorProto.COMPLEX64, TensorProto.COMPLEX128, TensorProto.UNDEFINED})
+
+
+def input_values(graph: onnx.GraphProto) -> list[onnx.ValueInfoProto]:
+    """The inputs a user feeds: initializers that are listed as inputs too (IR version 3) are constants."""
+    constants = {t.name for t in graph.initializer}
+    return [v for v in graph.input if v.name not in constants]
+
+
+def resolve(
+    graph: onnx.GraphProto, batch: int, given: Mapping[str, Sequence[int]] | None
+) -> dict[str, tuple[int, ...]]:
+    """Input name -> static shape. An unknown first dimension (and every other of its name) is ``batch``.
+
+    Raises ModelError for an input that is no tensor of numbers, a dimension nobody knows, and given shapes that
+    contradict the declaration or name no input.
+    """
+    if batch < 1:
+        raise ModelError(f"batch: expected a positive number, got {batch}")
+    values = {v.name: v for v in input_values(graph)}
+    unknown = sorted(set(given or {}) - set(values))
+    if unknown:
+        raise ModelError(f"input_shapes names {unknown}, but the model's inputs are {list(values)}")
+    symbols = _batch_symbols(list(values.values()))
+    return {name: _shape(value, batch, symbols, (given or {}).get(name)) for name, value in values.items()}
+
+
+def _batch_symbols(values: list[onnx.ValueInfoProto]) -> set[str]:
+    first = [v.type.tensor_type.shape.dim[0] for v in values if v.type.tensor_type.shape.dim]
+    return {d.dim_param for d in first if d.dim_param}
+
+
+def _shape(value: onnx.ValueInfoProto, batch: int, symbols: set[str], given: Sequence[int] | None) -> tuple[int, ...]:
+    if value.type.WhichOneof("value") != "tensor_type" or value.type.tensor_type.elem_type in NOT_NUMBERS:
+        raise ModelError(f"input {value.name!r}: expected a tensor of real numbers, got {_type_name(value)}")
+    declared = value.type.tensor_type
+    if given is not None:
+        return _agreed(value, tuple(int(d) for d in given))
+    if not declared.HasField("shape"):
+        raise ModelError(f"input {value.name!r} declares no shape", hint=_hint(value.name, "..."))
+    shape = []
+    for i, dim in enumerate(declared.shape.dim):
+        if dim.dim_value > 0:
+            shape.append(dim.dim_value)
+        elif i == 0 or dim.dim_param in symbols:
+            shape.append(batch)
+        else:
+            text = ", ".join(str(d.dim_value) if d.dim_value > 0 else d.dim_param or "?" for d in declared.shape.dim)
+            raise ModelError(
+                f"input {value.name!r}: dimension {i} of ({text}) is dynamic", hint=_hint(value.name, text)
+            )
+    return tuple(shape)
+
+
+def _agreed(value: onnx.ValueInfoProto, given: tuple[int, ...]) -> tuple[int, ...]:
+    declared = value.type.tensor_type
+    dims = [d.dim_value for d in declared.shape.dim]
+    fits = len(dims) == len(given) and all(d in (0, g) or d < 0 for d, g in zip(dims, given, strict=True))
+    if min(given, default=1) < 1 or (declared.HasField("shape") and not fits):
+        raise ModelError(f"input {value.name!r}: the shape {given} contradicts the declared {_type_name(value)}")
+    return given
+
+
+def _type_name(value: onnx.ValueInfoProto) -> str:
+    return onnx.helper.printable_type(value.type)
+
+
+def _hint(name: str, text: str) -> str:
+    return f"a circuit has one size: give it, input_shapes={{{name!r}: (...)}} with numbers for ({text})"

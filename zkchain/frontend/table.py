@@ -1,0 +1,85 @@
+"""The one table: ONNX operator -> rule that builds graph nodes. An operator outside it is an UnsupportedOp."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
+
+import onnx
+
+from zkchain.errors import UnsupportedOp
+from zkchain.frontend.call import Rule, operator
+from zkchain.frontend.ops import elementwise, linear, ml, movement, pooling, reduction, resize
+
+RULES: Mapping[str, Rule] = MappingProxyType(
+    {
+        **elementwise.RULES,
+        **linear.RULES,
+        **ml.RULES,
+        **movement.RULES,
+        **pooling.RULES,
+        **reduction.RULES,
+        **resize.RULES,
+    }
+)
+
+# Known whatever their inputs are, once shapes are static: these never reach the table.
+SHAPES = frozenset({"Shape", "Size"})
+
+# Different at every run, even on constants: no definition of an output to prove.
+RANDOM = frozenset(
+    {"Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"}
+)
+
+SUPPORTED: tuple[str, ...] = tuple(sorted([*RULES, *SHAPES, "Constant", "ConstantOfShape", "If"]))
+
+
+def node_name(node: onnx.NodeProto) -> str:
+    return node.name or next((name for name in node.output if name), node.op_type)
+
+
+def check_operators(graph: onnx.GraphProto, inputs: Sequence[str], wanted: Sequence[str]) -> None:
+    """Raise UnsupportedOp for the first operator that depends on the inputs and has no rule; its hint names the others.
+
+    Nodes that no wanted output needs are not looked at, nor are those that shapes and constants alone decide.
+    """
+    missing = list(_outside(graph, set(inputs), needed(graph, wanted)))
+    if missing:
+        others = "; ".join(f"{operator(n)} (node {node_name(n)!r})" for n in missing[1:9])
+        raise UnsupportedOp(
+            node_name(missing[0]),
+            operator(missing[0]),
+            "it is not in the operator table",
+            hint=(f"also outside the table: {others}. " if others else "") + "Supported: " + ", ".join(SUPPORTED),
+        )
+
+
+def _outside(graph: onnx.GraphProto, variable: set[str], used: frozenset[str]) -> Iterator[onnx.NodeProto]:
+    for node in graph.node:
+        name = operator(node)
+        if used.isdisjoint(node.output) or name in SHAPES:
+            continue
+        if name in RANDOM or (not variable.isdisjoint(node.input) and name not in RULES and name != "If"):
+            yield node
+        if not variable.isdisjoint(names_read(node)):
+            variable.update(node.output)
+
+
+def names_read(node: onnx.NodeProto) -> set[str]:
+    """The node's inputs, and for control flow what its inner graphs may read."""
+    names = {name for name in node.input if name}
+    for attribute in node.attribute:
+        for inner in (*attribute.graphs, attribute.g):
+            names.update(o.name for o in inner.output)
+            for inner_node in inner.node:
+                names |= names_read(inner_node)
+    return names
+
+
+def needed(graph: onnx.GraphProto, wanted: Sequence[str]) -> frozenset[str]:
+    """Names of all values that the wanted ones are computed from, themselves included."""
+    names = set(wanted)
+    for node in reversed(graph.node):
+        if not names.isdisjoint(node.output):
+            names |= names_read(node)
+    return frozenset(names)
