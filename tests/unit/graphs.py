@@ -85,10 +85,20 @@ def conv_net(rng: np.random.Generator) -> Graph:
     return b.graph(x)
 
 
+def pooled_last(rng: np.random.Generator) -> Graph:
+    """Rescale and relu before the max-pool, as exporters order them."""
+    b = Build()
+    x = b.input((1, 1, 4, 4), -99, 120)
+    x = b.add(Op.CLIP, b.add(Op.RELU, b.add(Op.RESCALE, x, shift=2)), lo=0, hi=23)
+    index = np.arange(16).reshape(2, 2, 2, 2).transpose(0, 2, 1, 3).reshape(1, 4, 4)
+    x = b.add(Op.TAKE, x, shape=index.shape, index=index)
+    return b.graph(b.add(Op.REDUCE_MAX, x, shape=(1, 4, 1), axis=2))
+
+
 def zoo() -> dict[str, Graph]:
     """One small graph an operator (and a few nets)."""
     rng = np.random.default_rng(7)
-    graphs = {"dense": dense_net(rng), "conv": conv_net(rng)}
+    graphs = {"dense": dense_net(rng), "conv": conv_net(rng), "pooled_last": pooled_last(rng)}
 
     def single(name: str, lo: int, hi: int, shape: tuple[int, ...], *steps: tuple[Op, dict[str, Any]]) -> None:
         b = Build()

@@ -17,6 +17,7 @@ from tests.unit import graphs
 from zkchain import interpret
 from zkchain.circuit import Assignment, Circuit, Visibility, check, solve, synthesize
 from zkchain.circuit.emitter import Constraint
+from zkchain.circuit.hoist import hoist
 from zkchain.errors import CompileError, InputError, OutOfDomain, UnsatisfiedConstraint, UnsupportedOp
 from zkchain.graph import Graph
 from zkchain.groth16.types import R, System
@@ -124,6 +125,18 @@ def test_refuses_a_circuit_that_says_nothing_or_needs_lookups() -> None:
         synthesize(ZOO["relu"], Visibility((False,), (False,)), System.CG16)
     with pytest.raises(UnsupportedOp, match="cg16"):
         synthesize(LOOKUPS["table"], Visibility((False,), (True,)), System.GROTH16)
+
+
+def test_hoisting_pools_saves_rows_and_keeps_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    graph, rng = ZOO["pooled_last"], np.random.default_rng(2)
+    turned = hoist(graph)
+    assert [n.op for n in turned.nodes] != [n.op for n in graph.nodes]
+    for _ in range(20):
+        inputs = graphs.random_inputs(graph, rng)
+        assert np.array_equal(interpret.run(turned, inputs)[0], interpret.run(graph, inputs)[0])
+    rows = {system: compiled("pooled_last", system).n_rows for system in System}
+    monkeypatch.setattr("zkchain.circuit.synthesis.hoist", lambda graph: graph)
+    assert all(rows[system] < compiled("pooled_last", system).n_rows for system in System)
 
 
 def test_relu_costs_at_most_q_plus_2_plain_rows_and_2_lookups() -> None:

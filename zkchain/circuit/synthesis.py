@@ -10,6 +10,7 @@ import numpy as np
 
 from zkchain.circuit import obligations, symbolic
 from zkchain.circuit.emitter import Constraint, Synthesizer
+from zkchain.circuit.hoist import hoist
 from zkchain.circuit.layout import Layout, Visibility, make_layout
 from zkchain.circuit.phases import phase_a, phase_b
 from zkchain.circuit.symbolic import Packed, Symbolic
@@ -24,7 +25,7 @@ BLOCK_NONZEROS = 1 << 20  # of one streamed block
 
 @dataclass(frozen=True, eq=False)
 class Circuit:
-    """Rows of one integer graph under one proof system.
+    """Rows of one integer graph (in the form that `hoist` leaves) under one proof system.
 
     ``n_public``: public wires without the one (L for groth16; 2 for cg16: challenge, compressed inputs).
     ``n_committed``: cg16's private phase-A wires, right after them. ``n_rows`` is without the rows wire_j * 0 = 0 that
@@ -82,6 +83,7 @@ def synthesize(graph: Graph, visibility: Visibility, system: System) -> Circuit:
     layout = make_layout(graph, visibility, system)
     if not layout.fields:
         raise CompileError("no input and no output is public: such a proof says nothing", hint="make an output public")
+    graph = hoist(graph)
     n_public = layout.length if system is System.GROTH16 else 2
     em = Synthesizer(system, n_public)
     committed = phase_a(em, graph, visibility, layout, inputs=None)
