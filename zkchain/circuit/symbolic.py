@@ -9,15 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-import scipy.sparse as sp
 
 from zkchain.circuit.types import Csr, IntArray
 from zkchain.groth16.types import R
 
-Rows = Callable[[IntArray, int], sp.csr_array]
-Scalar = int | IntArray
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+Rows: TypeAlias = "Callable[[IntArray, int], csr_array]"
+Scalar: TypeAlias = int | IntArray
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -59,21 +62,27 @@ class Symbolic:
     def sum(self) -> Symbolic:
         """One element: the sum of all."""
 
-        def rows(select: IntArray, n_wires: int) -> sp.csr_array:
+        def rows(select: IntArray, n_wires: int) -> csr_array:
+            from scipy.sparse import csr_array
+
             total = self.rows(np.arange(self.size), n_wires)
-            ones = sp.csr_array(np.ones((len(select), self.size), dtype=np.int64))
+            ones = csr_array(np.ones((len(select), self.size), dtype=np.int64))
             return ones @ total
 
         return Symbolic(1, self.weight * self.size, rows)
 
 
-def _scale_rows(matrix: sp.csr_array, factors: IntArray) -> sp.csr_array:
+def _scale_rows(matrix: csr_array, factors: IntArray) -> csr_array:
+    from scipy.sparse import csr_array  # late: a prover that only solves never needs it
+
     data = matrix.data * np.repeat(factors, np.diff(matrix.indptr))
-    return sp.csr_array((data, matrix.indices, matrix.indptr), shape=matrix.shape)
+    return csr_array((data, matrix.indices, matrix.indptr), shape=matrix.shape)
 
 
-def _one_per_row(data: IntArray, cols: IntArray, n_wires: int) -> sp.csr_array:
-    return sp.csr_array((data, cols, np.arange(len(cols) + 1)), shape=(len(cols), n_wires))
+def _one_per_row(data: IntArray, cols: IntArray, n_wires: int) -> csr_array:
+    from scipy.sparse import csr_array
+
+    return csr_array((data, cols, np.arange(len(cols) + 1)), shape=(len(cols), n_wires))
 
 
 def wires(start: int, size: int) -> Symbolic:
@@ -94,13 +103,15 @@ def concat(parts: Sequence[Symbolic]) -> Symbolic:
     ends = np.cumsum([len(p) for p in parts])
     size = int(ends[-1])
 
-    def rows(select: IntArray, n_wires: int) -> sp.csr_array:
+    def rows(select: IntArray, n_wires: int) -> csr_array:
+        from scipy.sparse import csr_array, vstack
+
         owner = np.searchsorted(ends, select, side="right")
         order = np.argsort(owner, kind="stable")
         starts = ends - np.array([len(p) for p in parts])
         blocks = [parts[k].rows(select[order[owner[order] == k]] - starts[k], n_wires) for k in np.unique(owner)]
-        stacked = sp.vstack(blocks, format="csr") if len(blocks) > 1 else blocks[0]
-        return sp.csr_array(stacked if np.all(order == np.arange(len(order))) else stacked[np.argsort(order)])
+        stacked = vstack(blocks, format="csr") if len(blocks) > 1 else blocks[0]
+        return csr_array(stacked if np.all(order == np.arange(len(order))) else stacked[np.argsort(order)])
 
     return Symbolic(size, sum(p.weight * len(p) for p in parts) / max(size, 1), rows)
 
@@ -120,18 +131,20 @@ class Taps:
 def linear(taps: Taps, source: Symbolic) -> Symbolic:
     """Compose a fixed linear map with a vector; only the selected rows are ever formed."""
 
-    def rows(select: IntArray, n_wires: int) -> sp.csr_array:
+    def rows(select: IntArray, n_wires: int) -> csr_array:
+        from scipy.sparse import csr_array
+
         index, coefficient = taps.rows(select)
         used = (index >= 0) & (coefficient != 0)
         indptr = np.concatenate(([0], np.cumsum(used.sum(axis=1))))
         needed, position = np.unique(index[used], return_inverse=True)
-        outer = sp.csr_array((coefficient[used], position.ravel(), indptr), shape=(len(select), len(needed)))
-        return sp.csr_array(outer @ source.rows(needed, n_wires))
+        outer = csr_array((coefficient[used], position.ravel(), indptr), shape=(len(select), len(needed)))
+        return csr_array(outer @ source.rows(needed, n_wires))
 
     return Symbolic(taps.size, taps.taps * source.weight, rows)
 
 
-def to_csr(matrix: sp.csr_array) -> Csr:
+def to_csr(matrix: csr_array) -> Csr:
     """Canonical form: duplicates added, columns ascending, zeros dropped."""
     matrix.sum_duplicates()
     matrix.eliminate_zeros()
