@@ -1,8 +1,20 @@
-//! `zkchain._core`: the thin Python face of `zkchain-core`.
+//! `zkchain._core`: the thin Python face of `zkchain-core`. Bytes and buffers in, frozen classes out.
+
+mod buffers;
+mod errors;
+mod frvec;
+mod job;
+mod keys;
+mod verifying;
 
 use pyo3::prelude::*;
 
 #[pymodule]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add("__version__", env!("CARGO_PKG_VERSION"))
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add_class::<frvec::FrVec>()?;
+    module.add_class::<keys::SetupBuilder>()?;
+    module.add_class::<keys::ProvingKey>()?;
+    module.add_class::<keys::Commitment>()?;
+    module.add_class::<verifying::VerifyingKey>()
 }

@@ -1,0 +1,79 @@
+//! Many proofs under one key at the price of one pairing each, and the search for the bad one.
+
+use ark_ec::CurveGroup;
+use ark_ff::AdditiveGroup;
+
+use crate::curve::{self, G1Projective};
+use crate::error::{Error, Result};
+use crate::field::Fr;
+use crate::parallel::Monitor;
+use crate::transcript::{self, Word};
+use crate::verify::{pairing_is_one, verify, Proof, VerifyingKey};
+
+/// One proof of a batch.
+pub struct Claim {
+    pub instance: Vec<Fr>,
+    pub proof: Proof,
+    pub ctx: Word,
+}
+
+/// `Ok` when every proof holds; else `Err(ProofInvalid)` with the index of the first bad one, found by bisection.
+pub fn verify_batch(key: &VerifyingKey, claims: &[Claim], monitor: &dyn Monitor) -> Result<()> {
+    claims.iter().try_for_each(|claim| key.check_instance(&claim.instance))?;
+    if holds(key, claims) {
+        return Ok(());
+    }
+    Err(Error::ProofInvalid { index: Some(first_bad(key, claims, monitor)?) })
+}
+
+/// Index of the first bad proof of a batch that does not hold.
+fn first_bad(key: &VerifyingKey, claims: &[Claim], monitor: &dyn Monitor) -> Result<usize> {
+    let (mut start, mut end) = (0, claims.len());
+    while end - start > 1 {
+        monitor.check()?;
+        let middle = start + (end - start) / 2;
+        if holds(key, &claims[start..middle]) {
+            start = middle;
+        } else {
+            end = middle;
+        }
+    }
+    Ok(start)
+}
+
+/// prod e(-rho_i A_i, B_i) e((sum rho) alpha, beta) e(sum_j (sum_i rho_i w_ij) IC_j, gamma)
+///     e(sum rho_i C_i, delta) [e(sum rho_i D_i, eta)] = 1.
+fn holds(key: &VerifyingKey, claims: &[Claim]) -> bool {
+    if let [claim] = claims {
+        return verify(key, &claim.instance, &claim.proof, &claim.ctx).is_ok();
+    }
+    let seeds: Vec<Word> = claims.iter().map(|c| key.seed(&c.ctx, c.proof.d.as_ref(), &c.instance)).collect();
+    let rhos = multipliers(key, claims, &seeds);
+    let total: Fr = rhos.iter().sum();
+    let mut public = vec![Fr::ZERO; key.ic.len() - 1];
+    let (mut c, mut d) = (G1Projective::ZERO, G1Projective::ZERO);
+    let mut pairs = Vec::with_capacity(claims.len() + 4);
+    for ((claim, seed), rho) in claims.iter().zip(&seeds).zip(&rhos) {
+        let wires = key.public_wires(seed, &claim.instance);
+        public.iter_mut().zip(wires).for_each(|(sum, w)| *sum += w * rho);
+        c += claim.proof.c * rho;
+        d += claim.proof.d.map_or(G1Projective::ZERO, |d| d * rho);
+        pairs.push((-curve::mul(&claim.proof.a, rho), claim.proof.b));
+    }
+    pairs.push((curve::mul(&key.alpha, &total), key.beta));
+    pairs.push((key.combine_ic(&total, &public).into_affine(), key.gamma));
+    pairs.push((c.into_affine(), key.delta));
+    pairs.extend(key.eta.map(|eta| (d.into_affine(), eta)));
+    pairing_is_one(&pairs)
+}
+
+fn multipliers(key: &VerifyingKey, claims: &[Claim], seeds: &[Word]) -> Vec<Fr> {
+    let mut items = Vec::with_capacity(claims.len() * 288);
+    for (claim, seed) in claims.iter().zip(seeds) {
+        items.extend(seed);
+        items.extend(curve::encode_g1(&claim.proof.a));
+        items.extend(curve::encode_g2(&claim.proof.b));
+        items.extend(curve::encode_g1(&claim.proof.c));
+    }
+    transcript::batch_multipliers(key.system.labels().batch, &key.hash, &items, claims.len())
+}

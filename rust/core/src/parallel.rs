@@ -1,0 +1,81 @@
+//! The crate's private thread pool, and how long work reports progress and hears that it should stop.
+
+use std::sync::{Arc, Mutex};
+
+use rayon::ThreadPool;
+
+use crate::error::{Error, Result};
+
+/// Below this many field operations a loop stays on the calling thread.
+pub const SERIAL_BELOW: usize = 1 << 11;
+
+/// Receives progress and answers whether the work should go on. Called from worker threads.
+pub trait Monitor: Sync {
+    /// `fraction` in [0, 1] of `stage` is done.
+    fn report(&self, stage: &'static str, fraction: f64);
+    /// True once the work should stop.
+    fn cancelled(&self) -> bool;
+
+    /// `Err(Cancelled)` once the work should stop.
+    fn check(&self) -> Result<()> {
+        if self.cancelled() {
+            Err(Error::Cancelled)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Reports `fraction` of `stage`, or stops.
+    fn step(&self, stage: &'static str, fraction: f64) -> Result<()> {
+        self.check()?;
+        self.report(stage, fraction);
+        Ok(())
+    }
+}
+
+/// Never reports and never stops.
+pub struct Silent;
+
+impl Monitor for Silent {
+    fn report(&self, _stage: &'static str, _fraction: f64) {}
+
+    fn cancelled(&self) -> bool {
+        false
+    }
+}
+
+/// A pool belongs to the process that made it: after a fork its threads are gone, so a new one is made.
+static POOL: Mutex<Option<(u32, Arc<ThreadPool>)>> = Mutex::new(None);
+
+/// Threads to use: `ZKCHAIN_THREADS`, else all the machine offers.
+fn thread_count() -> usize {
+    let asked = std::env::var("ZKCHAIN_THREADS").ok().and_then(|text| text.parse().ok());
+    let offered = std::thread::available_parallelism().map_or(1, |n| n.get());
+    asked.filter(|&n| n > 0).unwrap_or(offered)
+}
+
+fn pool() -> Result<Arc<ThreadPool>> {
+    let mut slot = POOL.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let pid = std::process::id();
+    match &*slot {
+        Some((owner, pool)) if *owner == pid => Ok(pool.clone()),
+        _ => {
+            let pool = rayon::ThreadPoolBuilder::new()
+                .num_threads(thread_count())
+                .thread_name(|i| format!("zkchain-{i}"))
+                .build()
+                .map_err(|e| Error::Internal(format!("cannot start worker threads: {e}")))?;
+            let pool = Arc::new(pool);
+            if let Some((_, stale)) = slot.replace((pid, pool.clone())) {
+                // The forked child must not join threads that do not exist here.
+                std::mem::forget(stale);
+            }
+            Ok(pool)
+        }
+    }
+}
+
+/// Runs `work` on the private pool. `work` may use rayon freely.
+pub fn run<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T> {
+    Ok(pool()?.install(work))
+}

@@ -1,0 +1,215 @@
+//! The prover of both systems. It refuses values that do not satisfy the rows, and verifies every proof it makes.
+//!
+//! A = alpha + sum z_j [u_j] + rA delta;  B = beta + sum z_j [v_j] + sB delta (in G1 as B1);
+//! C = sum_K z_j [K'_j] + sum_i a_i b_i [H_i] + sB A + rA B1 - rA sB delta [- kappa eta];
+//! D = sum_COM z_j [K_j / eta] + kappa delta   (CG16).
+
+use std::sync::Arc;
+
+use ark_ec::CurveGroup;
+use ark_ff::{AdditiveGroup, Field};
+use rayon::prelude::*;
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+use crate::curve::{Curve, G1Affine, G1Projective, G1, G2};
+use crate::error::{expect_len, Error, Result};
+use crate::field::{self, Fr};
+use crate::key::{ProvingKey, Section};
+use crate::msm::msm;
+use crate::ntt::Domain;
+use crate::parallel::Monitor;
+use crate::system::System;
+use crate::transcript::{self, Word};
+use crate::verify::{verify, Proof};
+
+/// CG16's commitment D to the committed wires, with its blinding, which is wiped on drop. Good for one proof.
+pub struct Commitment {
+    pub d: G1Affine,
+    kappa: Blind,
+    committed: Arc<Vec<Fr>>,
+    vk_hash: Word,
+}
+
+/// A secret scalar, wiped on drop.
+#[derive(Zeroize, ZeroizeOnDrop)]
+struct Blind(Fr);
+
+impl Blind {
+    fn random() -> Result<Self> {
+        Ok(Blind(field::random()?))
+    }
+}
+
+/// All wires and the row values a = A z, b = B z, c = C z of the rows without dummies.
+pub struct Assignment<'a> {
+    pub wires: &'a [Fr],
+    pub a: &'a [Fr],
+    pub b: &'a [Fr],
+    pub c: &'a [Fr],
+}
+
+impl ProvingKey {
+    /// D = sum z_j [K_j / eta] + kappa delta for the committed wires, in order. Errors: groth16 key, wrong length.
+    pub fn commit(&self, committed: Arc<Vec<Fr>>, monitor: &dyn Monitor) -> Result<Commitment> {
+        if self.shape.system != System::Cg16 {
+            return Err(Error::KeyMismatch("commit: this is a groth16 key; only cg16 commits".into()));
+        }
+        expect_len("committed wires", committed.len(), self.shape.n_committed)?;
+        let first = self.shape.first_committed();
+        let pick = |j: u32| (j as usize).checked_sub(first).and_then(|i| committed.get(i)).copied();
+        let scalars = gather(self.indices(Section::CommittedIndex)?, pick)?;
+        let kappa = Blind::random()?;
+        let sum = msm::<G1>(self.g1(Section::CommittedPoints)?, &scalars, monitor)?;
+        let d = (sum + self.constants()?.delta * kappa.0).into_affine();
+        Ok(Commitment { d, kappa, committed, vk_hash: self.vk.hash })
+    }
+
+    /// The challenge c for a commitment, an instance and a context.
+    pub fn challenge(&self, commitment: &Commitment, instance: &[Fr], ctx: &Word) -> Result<Fr> {
+        self.vk.check_instance(instance)?;
+        Ok(transcript::challenge(&self.vk.seed(ctx, Some(&commitment.d), instance), 0))
+    }
+
+    /// A proof of `assignment` for `instance` under `ctx`, already verified.
+    ///
+    /// Errors: `Unsatisfied` (first row with a b != c), `Witness` (wire 0, row values of other wires), `KeyMismatch`
+    /// (lengths, commitment of another key, public wires that do not belong to the instance), `KeyFormat` (the key is damaged), `Cancelled`.
+    pub fn prove(
+        &self,
+        assignment: &Assignment<'_>,
+        commitment: Option<Commitment>,
+        instance: &[Fr],
+        ctx: &Word,
+        monitor: &dyn Monitor,
+    ) -> Result<Proof> {
+        monitor.step("prove: check", 0.0)?;
+        self.check_assignment(assignment)?;
+        self.check_public(assignment, commitment.as_ref(), instance, ctx)?;
+        let proof = self.assemble(assignment, commitment.as_ref(), monitor)?;
+        monitor.step("prove: verify", 0.9)?;
+        verify(&self.vk, instance, &proof, ctx).map_err(|_| self.explain_bad_proof())?;
+        monitor.report("prove: done", 1.0);
+        Ok(proof)
+    }
+
+    fn explain_bad_proof(&self) -> Error {
+        match self.verify_digests() {
+            Err(corrupt) => corrupt,
+            Ok(()) => Error::Witness(
+                "the proof made does not verify, and the key is intact: a, b, c are not the row values of these wires"
+                    .into(),
+            ),
+        }
+    }
+
+    fn check_assignment(&self, z: &Assignment<'_>) -> Result<()> {
+        let rows = self.shape.n_rows;
+        let lengths = [("wires", z.wires, self.shape.n_wires), ("a", z.a, rows), ("b", z.b, rows), ("c", z.c, rows)];
+        for (name, values, expected) in lengths {
+            expect_len(name, values.len(), expected)
+                .map_err(|e| Error::KeyMismatch(format!("prove: the key is for another circuit: {e}")))?;
+        }
+        if z.wires[0] != Fr::ONE {
+            return Err(Error::Witness("wires[0]: expected the constant one".into()));
+        }
+        let holds = |row: usize| z.a[row] * z.b[row] == z.c[row];
+        match (0..z.a.len()).into_par_iter().with_min_len(1024).find_first(|row| !holds(*row)) {
+            Some(row) => Err(Error::Unsatisfied { row }),
+            None => Ok(()),
+        }
+    }
+
+    fn check_public(&self, z: &Assignment<'_>, d: Option<&Commitment>, instance: &[Fr], ctx: &Word) -> Result<()> {
+        self.vk.check_instance(instance)?;
+        let committed = &z.wires[self.shape.first_committed()..self.shape.first_private()];
+        let mismatch = match (self.shape.system, d) {
+            (System::Groth16, Some(_)) => Some("a groth16 proof has no commitment"),
+            (System::Cg16, None) => Some("a cg16 proof needs a commitment"),
+            (_, Some(d)) if d.vk_hash != self.vk.hash => Some("the commitment was made with another key"),
+            (_, Some(d)) if d.committed.as_slice() != committed => Some("the committed wires are not the ones in D"),
+            _ => None,
+        };
+        let seed = self.vk.seed(ctx, d.map(|d| &d.d), instance);
+        let public = &z.wires[1..self.shape.first_committed()];
+        match mismatch {
+            Some(text) => Err(Error::KeyMismatch(format!("prove: {text}"))),
+            None if self.vk.public_wires(&seed, instance) != public => {
+                Err(Error::KeyMismatch("prove: the public wires are not those of this instance and context".into()))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn assemble(&self, z: &Assignment<'_>, commitment: Option<&Commitment>, monitor: &dyn Monitor) -> Result<Proof> {
+        let (ra, sb) = (Blind::random()?, Blind::random()?);
+        let k = self.constants()?;
+        let wire = |j: u32| z.wires.get(j as usize).copied();
+        let scalars = |index| gather(self.indices(index)?, wire);
+
+        monitor.step("prove: quotient", 0.05)?;
+        let mut h = self.products_on_coset(z, monitor)?;
+        monitor.step("prove: h", 0.2)?;
+        let h_sum = msm::<G1>(self.g1(Section::HPoints)?, &h, monitor)?;
+        h.zeroize();
+        monitor.step("prove: k", 0.4)?;
+        let k_sum = msm::<G1>(self.g1(Section::KPoints)?, &scalars(Section::KIndex)?, monitor)?;
+        monitor.step("prove: a", 0.5)?;
+        let a_sum = msm::<G1>(self.g1(Section::APoints)?, &scalars(Section::AIndex)?, monitor)?;
+        let b_scalars = scalars(Section::BIndex)?;
+        monitor.step("prove: b1", 0.6)?;
+        let b1_sum = msm::<G1>(self.g1(Section::B1Points)?, &b_scalars, monitor)?;
+        monitor.step("prove: b2", 0.7)?;
+        let b2_sum = msm::<G2>(self.g2(Section::B2Points)?, &b_scalars, monitor)?;
+
+        let a = a_sum + k.alpha + k.delta * ra.0;
+        let b1 = b1_sum + k.beta + k.delta * sb.0;
+        let b = b2_sum + k.beta2 + k.delta2 * sb.0;
+        let eta = commitment.map_or(G1Projective::ZERO, |d| k.eta * d.kappa.0);
+        let c = k_sum + h_sum + a * sb.0 + b1 * ra.0 - k.delta * (ra.0 * sb.0) - eta;
+        Ok(Proof { a: a.into_affine(), b: b.into_affine(), c: c.into_affine(), d: commitment.map(|d| d.d) })
+    }
+
+    /// a_i b_i on the coset, for A and B interpolated over all rows, the dummy rows wire_j * 0 included.
+    fn products_on_coset(&self, z: &Assignment<'_>, monitor: &dyn Monitor) -> Result<Vec<Fr>> {
+        let n = self.domain_size;
+        let domain = Domain::new(n)?;
+        let extend = |values: &[Fr], tail: &[Fr]| {
+            let mut out = Vec::with_capacity(n);
+            out.extend_from_slice(values);
+            out.extend_from_slice(tail);
+            out.resize(n, Fr::ZERO);
+            domain.interpolate(&mut out);
+            domain.evaluate_on_coset(&mut out);
+            out
+        };
+        let mut a = extend(z.a, &z.wires[..self.shape.first_committed()]);
+        monitor.step("prove: quotient", 0.12)?;
+        let b = extend(z.b, &[]);
+        // Each interpolation left a factor n.
+        let n_inverse = Fr::from(n as u64).inverse().ok_or(Error::DivisionByZero { index: 0 })?;
+        let scale = n_inverse.square();
+        a.par_iter_mut().zip(&b).with_min_len(1024).for_each(|(x, y)| *x *= *y * scale);
+        Ok(a)
+    }
+
+    fn constants(&self) -> Result<Constants> {
+        let g1: Vec<G1Affine> = self.g1(Section::ConstantsG1)?.iter().map(G1::load).collect();
+        let g2: Vec<_> = self.g2(Section::ConstantsG2)?.iter().map(G2::load).collect();
+        Ok(Constants { alpha: g1[0], beta: g1[1], delta: g1[2], eta: g1[3], beta2: g2[0], delta2: g2[1] })
+    }
+}
+
+struct Constants {
+    alpha: G1Affine,
+    beta: G1Affine,
+    delta: G1Affine,
+    eta: G1Affine,
+    beta2: crate::curve::G2Affine,
+    delta2: crate::curve::G2Affine,
+}
+
+/// The scalars of a query; an index that `pick` does not know means a damaged key.
+fn gather(index: &[u32], pick: impl Fn(u32) -> Option<Fr> + Sync) -> Result<Vec<Fr>> {
+    let found = |j: &u32| pick(*j).ok_or_else(|| Error::KeyFormat(format!("proving key: wire {j} does not exist")));
+    index.par_iter().with_min_len(4096).map(found).collect()
+}

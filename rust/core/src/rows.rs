@@ -1,0 +1,110 @@
+//! Borrowed sparse rows in compressed form, as the circuit streams them, and their product with a vector.
+
+use ark_ff::{AdditiveGroup, BigInt, PrimeField};
+use rayon::prelude::*;
+
+use crate::error::{expect_len, Error, Result};
+use crate::field::{lowered as raw, Fr, Limbs, MONTGOMERY_R};
+use crate::parallel::SERIAL_BELOW;
+
+/// Coefficients: signed 64-bit integers, or canonical little-endian limbs below r.
+#[derive(Clone, Copy)]
+pub enum Coefficients<'a> {
+    Small(&'a [i64]),
+    Wide(&'a [Limbs]),
+}
+
+impl Coefficients<'_> {
+    fn len(&self) -> usize {
+        match self {
+            Coefficients::Small(v) => v.len(),
+            Coefficients::Wide(v) => v.len(),
+        }
+    }
+}
+
+/// Row i has the entries indptr[i] .. indptr[i + 1] of `cols` and `vals`. Checked by `new`.
+#[derive(Clone, Copy)]
+pub struct Rows<'a> {
+    indptr: &'a [i64],
+    cols: &'a [u32],
+    vals: Coefficients<'a>,
+}
+
+impl<'a> Rows<'a> {
+    /// Errors: indptr does not rise from 0 to nnz, a column >= `width`, a wide coefficient >= r.
+    pub fn new(indptr: &'a [i64], cols: &'a [u32], vals: Coefficients<'a>, width: usize) -> Result<Self> {
+        let ends = (indptr.first().copied(), indptr.last().copied());
+        if ends != (Some(0), Some(cols.len() as i64)) || indptr.windows(2).any(|w| w[0] > w[1]) {
+            return Err(Error::Argument(format!("indptr: expected to rise from 0 to {}, got {ends:?}", cols.len())));
+        }
+        expect_len("vals", vals.len(), cols.len())?;
+        if let Some(col) = cols.iter().find(|c| **c as usize >= width) {
+            return Err(Error::Argument(format!("cols: expected wires below {width}, got {col}")));
+        }
+        if let Coefficients::Wide(wide) = vals {
+            if wide.iter().any(|v| BigInt(*v) >= Fr::MODULUS) {
+                return Err(Error::Argument("vals: expected canonical limbs below r".into()));
+            }
+        }
+        Ok(Rows { indptr, cols, vals })
+    }
+
+    pub fn count(&self) -> usize {
+        self.indptr.len() - 1
+    }
+
+    fn range(&self, row: usize) -> std::ops::Range<usize> {
+        self.indptr[row] as usize..self.indptr[row + 1] as usize
+    }
+
+    /// out[col] += val * weight[row] for every entry.
+    pub fn scatter(&self, weights: &[Fr], out: &mut [Fr]) {
+        for (row, weight) in weights.iter().enumerate().take(self.count()) {
+            // (weight R) * (value / R): an integer needs no conversion of its own.
+            let lifted = *weight * MONTGOMERY_R;
+            for k in self.range(row) {
+                out[self.cols[k] as usize] += self.times(weight, &lifted, k);
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn times(&self, weight: &Fr, lifted: &Fr, k: usize) -> Fr {
+        match self.vals {
+            Coefficients::Small(v) => match v[k] {
+                1 => *weight,
+                -1 => -*weight,
+                x if x < 0 => -(*lifted * raw([x.unsigned_abs(), 0, 0, 0])),
+                x => *lifted * raw([x as u64, 0, 0, 0]),
+            },
+            Coefficients::Wide(v) => *lifted * raw(v[k]),
+        }
+    }
+
+    /// Row sums of val * z[col].
+    pub fn multiply(&self, z: &[Fr]) -> Vec<Fr> {
+        if self.count() <= SERIAL_BELOW {
+            return (0..self.count()).map(|row| self.dot(row, z)).collect();
+        }
+        (0..self.count()).into_par_iter().with_min_len(256).map(|row| self.dot(row, z)).collect()
+    }
+
+    fn dot(&self, row: usize, z: &[Fr]) -> Fr {
+        let mut plain = Fr::ZERO;
+        let mut low = Fr::ZERO;
+        for k in self.range(row) {
+            let x = &z[self.cols[k] as usize];
+            match self.vals {
+                Coefficients::Small(v) => match v[k] {
+                    1 => plain += x,
+                    -1 => plain -= x,
+                    c if c < 0 => low -= *x * raw([c.unsigned_abs(), 0, 0, 0]),
+                    c => low += *x * raw([c as u64, 0, 0, 0]),
+                },
+                Coefficients::Wide(v) => low += *x * raw(v[k]),
+            }
+        }
+        plain + low * MONTGOMERY_R
+    }
+}

@@ -1,0 +1,252 @@
+//! Key generation from streamed rows, with toxic waste from the operating system, wiped after use.
+//!
+//! Memory is three field elements a wire beside the key itself, whatever the number of non-zero coefficients.
+//!
+//! u_j = sum_i A_ij L_i(tau), v_j and w_j likewise over B and C; K_j = beta u_j + alpha v_j + w_j; t = tau^n - 1.
+//! The C matrix is folded into the K query (z0 = -2 is t on the coset, on which deg C < n lets C drop out):
+//!     h t / delta = sum_i a_i b_i L'_i t / (z0 delta) - sum_j z_j w_j t / (z0 delta).
+
+use ark_ec::short_weierstrass::Affine;
+use ark_ec::AffineRepr;
+use ark_ff::{AdditiveGroup, Field};
+use rayon::prelude::*;
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+use crate::curve::{Curve, G1Affine, G2Affine, G1, G2};
+use crate::error::{expect_len, Error, Result};
+use crate::field::{self, Fr};
+use crate::fixed_base::{FixedBase, BATCH};
+use crate::key::{Counts, KeyWriter, ProvingKey, Section};
+use crate::ntt;
+use crate::parallel::Monitor;
+use crate::rows::Rows;
+use crate::system::{Shape, System};
+use crate::verify::VerifyingKey;
+
+/// The trapdoors. gamma = 1.
+#[derive(Zeroize, ZeroizeOnDrop)]
+pub struct Toxic {
+    pub alpha: Fr,
+    pub beta: Fr,
+    pub tau: Fr,
+    pub delta: Fr,
+    pub eta: Fr,
+}
+
+impl Toxic {
+    /// Fresh trapdoors: none is 0 or +-1, delta != +-eta, tau outside the domain of order n and its coset.
+    pub fn random(n: usize) -> Result<Self> {
+        loop {
+            let [alpha, beta, tau, delta, eta] = [(); 5].map(|()| field::random_trapdoor());
+            let toxic = Toxic { alpha: alpha?, beta: beta?, tau: tau?, delta: delta?, eta: eta? };
+            let on_domain = toxic.tau.pow([2 * n as u64]) == Fr::ONE;
+            if !on_domain && toxic.delta != toxic.eta && toxic.delta != -toxic.eta {
+                return Ok(toxic);
+            }
+        }
+    }
+}
+
+/// Collects rows, then makes the key.
+pub struct SetupBuilder {
+    shape: Shape,
+    domain_size: usize,
+    toxic: Toxic,
+    rows_seen: usize,
+    /// u, v, w at tau, for each wire.
+    columns: [Secret; 3],
+}
+
+/// Field elements that betray the trapdoors; wiped on drop.
+#[derive(Zeroize, ZeroizeOnDrop)]
+struct Secret(Vec<Fr>);
+
+impl SetupBuilder {
+    pub fn new(shape: Shape) -> Result<Self> {
+        let domain_size = Self::domain_for(&shape)?;
+        Self::with_toxic(shape, Toxic::random(domain_size)?)
+    }
+
+    /// Deterministic setup from given trapdoors: for tests against the reference.
+    pub fn with_toxic(shape: Shape, toxic: Toxic) -> Result<Self> {
+        let domain_size = Self::domain_for(&shape)?;
+        let columns = [(); 3].map(|()| Secret(vec![Fr::ZERO; shape.n_wires]));
+        Ok(SetupBuilder { shape, domain_size, toxic, rows_seen: 0, columns })
+    }
+
+    fn domain_for(shape: &Shape) -> Result<usize> {
+        shape.check()?;
+        ntt::domain_size(shape.all_rows())
+    }
+
+    pub fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
+    /// Adds the next rows a * b = c. Errors: the three differ in length, more rows than declared.
+    pub fn add_rows(&mut self, rows: [Rows<'_>; 3]) -> Result<()> {
+        let count = rows[0].count();
+        rows.iter().try_for_each(|r| expect_len("rows of a, b, c", r.count(), count))?;
+        if self.rows_seen + count > self.shape.n_rows {
+            let (expected, got) = (self.shape.n_rows, self.rows_seen + count);
+            return Err(Error::Argument(format!("rows: expected {expected}, got at least {got}")));
+        }
+        let lagrange = Secret(self.lagrange(self.rows_seen, count)?);
+        self.columns.par_iter_mut().zip(rows).for_each(|(column, r)| r.scatter(&lagrange.0, &mut column.0));
+        self.rows_seen += count;
+        Ok(())
+    }
+
+    fn lagrange(&self, start: usize, count: usize) -> Result<Vec<Fr>> {
+        ntt::lagrange_at(self.toxic.tau, Fr::ONE, self.domain_size, start, count)
+    }
+
+    /// The key. Errors: fewer rows than declared, cancelled.
+    pub fn finish(mut self, monitor: &dyn Monitor) -> Result<ProvingKey> {
+        expect_len("rows", self.rows_seen, self.shape.n_rows)?;
+        // The rows wire_j * 0 = 0 for the one and the public wires: soundness-critical.
+        let dummy = Secret(self.lagrange(self.shape.n_rows, self.shape.n_public + 1)?);
+        self.columns[0].0.iter_mut().zip(&dummy.0).for_each(|(u, l)| *u += l);
+        let scalars = Scalars::new(&self)?;
+        monitor.step("setup: tables", 0.0)?;
+        let base = Bases { g1: FixedBase::new(G1Affine::generator()), g2: FixedBase::new(G2Affine::generator()) };
+        let mut writer = KeyWriter::new(self.shape, scalars.counts(self.domain_size))?;
+        self.write_constants(&base, &scalars, &mut writer)?;
+        scalars.write(&base, &mut writer, monitor)?;
+        monitor.step("setup: digests", 0.0)?;
+        writer.seal(true)
+    }
+
+    fn write_constants(&self, base: &Bases, scalars: &Scalars, writer: &mut KeyWriter) -> Result<()> {
+        let t = &self.toxic;
+        let cg16 = self.shape.system == System::Cg16;
+        let eta1 = if cg16 { t.eta } else { Fr::ZERO };
+        let g1 = base.g1.multiply(&[t.alpha, t.beta, t.delta, eta1]);
+        let g2 = base.g2.multiply(&[t.beta, Fr::ONE, t.delta, t.eta]);
+        let key = VerifyingKey {
+            system: self.shape.system,
+            instance_length: self.shape.instance_length,
+            circuit_hash: self.shape.circuit_hash,
+            alpha: g1[0],
+            beta: g2[0],
+            gamma: g2[1],
+            delta: g2[2],
+            eta: cg16.then_some(g2[3]),
+            ic: base.g1.multiply(&scalars.ic.0),
+            hash: [0; 32],
+        };
+        writer.section::<u8>(Section::VerifyingKey)?.copy_from_slice(&key.to_bytes());
+        store::<G1>(writer, Section::ConstantsG1, &g1)?;
+        store::<G2>(writer, Section::ConstantsG2, &[g2[0], g2[2]])
+    }
+}
+
+fn store<C: Curve>(writer: &mut KeyWriter, section: Section, points: &[Affine<C>]) -> Result<()> {
+    let slots = writer.section::<C::Stored>(section)?;
+    slots.iter_mut().zip(points).for_each(|(slot, point)| *slot = C::store(point));
+    Ok(())
+}
+
+struct Bases {
+    g1: FixedBase<G1>,
+    g2: FixedBase<G2>,
+}
+
+/// Nonzero scalars of one query and the wires they belong to.
+struct Query {
+    wires: Vec<u32>,
+    scalars: Secret,
+}
+
+impl Query {
+    fn of(values: impl Iterator<Item = (usize, Fr)>) -> Self {
+        let (wires, scalars) = values.filter(|(_, s)| *s != Fr::ZERO).map(|(j, s)| (j as u32, s)).unzip();
+        Query { wires, scalars: Secret(scalars) }
+    }
+}
+
+/// Every scalar of the key.
+struct Scalars {
+    a: Query,
+    b: Query,
+    k: Query,
+    committed: Query,
+    h: Secret,
+    ic: Secret,
+}
+
+impl Scalars {
+    fn new(builder: &SetupBuilder) -> Result<Self> {
+        let (toxic, shape, n) = (&builder.toxic, &builder.shape, builder.domain_size);
+        let [u, v, w] = &builder.columns;
+        let invert = |x: Fr| x.inverse().ok_or(Error::Internal("a trapdoor is zero".into()));
+        let (delta, eta) = (invert(toxic.delta)?, invert(toxic.eta)?);
+        let t = toxic.tau.pow([n as u64]) - Fr::ONE;
+        // t / (z0 delta), z0 = -2
+        let slope = t * invert(-Fr::from(2u64))? * delta;
+        let big_k = |j: usize| toxic.beta * u.0[j] + toxic.alpha * v.0[j] + w.0[j];
+        let folded = |j: usize| match j {
+            j if j < shape.first_private() => -w.0[j] * slope,
+            j => big_k(j) * delta - w.0[j] * slope,
+        };
+        let committed = shape.first_committed()..shape.first_private();
+        let shift = ntt::root_of_unity(2 * n)?;
+        let mut h = Secret(ntt::lagrange_at(toxic.tau, shift, n, 0, n)?);
+        h.0.par_iter_mut().for_each(|l| *l *= slope);
+        Ok(Scalars {
+            a: Query::of(u.0.iter().copied().enumerate()),
+            b: Query::of(v.0.iter().copied().enumerate()),
+            k: Query::of((0..shape.n_wires).map(|j| (j, folded(j)))),
+            committed: Query::of(committed.map(|j| (j, big_k(j) * eta))),
+            h,
+            ic: Secret((0..=shape.n_public).map(big_k).collect()),
+        })
+    }
+
+    fn counts(&self, domain_size: usize) -> Counts {
+        Counts {
+            a: self.a.wires.len(),
+            b: self.b.wires.len(),
+            k: self.k.wires.len(),
+            committed: self.committed.wires.len(),
+            domain_size,
+        }
+    }
+
+    fn write(&self, base: &Bases, writer: &mut KeyWriter, monitor: &dyn Monitor) -> Result<()> {
+        let indices = [
+            (Section::AIndex, &self.a),
+            (Section::BIndex, &self.b),
+            (Section::KIndex, &self.k),
+            (Section::CommittedIndex, &self.committed),
+        ];
+        for (section, query) in indices {
+            writer.section::<u32>(section)?.copy_from_slice(&query.wires);
+        }
+        write_points(&base.g1, &self.a.scalars, Section::APoints, "setup: a", writer, monitor)?;
+        write_points(&base.g1, &self.b.scalars, Section::B1Points, "setup: b1", writer, monitor)?;
+        write_points(&base.g2, &self.b.scalars, Section::B2Points, "setup: b2", writer, monitor)?;
+        write_points(&base.g1, &self.k.scalars, Section::KPoints, "setup: k", writer, monitor)?;
+        write_points(&base.g1, &self.committed.scalars, Section::CommittedPoints, "setup: committed", writer, monitor)?;
+        write_points(&base.g1, &self.h, Section::HPoints, "setup: h", writer, monitor)
+    }
+}
+
+fn write_points<C: Curve>(
+    base: &FixedBase<C>,
+    scalars: &Secret,
+    section: Section,
+    stage: &'static str,
+    writer: &mut KeyWriter,
+    monitor: &dyn Monitor,
+) -> Result<()> {
+    let slots = writer.section::<C::Stored>(section)?;
+    let total = scalars.0.len();
+    let done = std::sync::atomic::AtomicUsize::new(0);
+    slots.par_chunks_mut(BATCH).zip(scalars.0.par_chunks(BATCH)).try_for_each(|(slots, scalars)| {
+        let points = base.multiply(scalars);
+        slots.iter_mut().zip(&points).for_each(|(slot, point)| *slot = C::store(point));
+        let before = done.fetch_add(points.len(), std::sync::atomic::Ordering::Relaxed);
+        monitor.step(stage, (before + points.len()) as f64 / total as f64)
+    })
+}
