@@ -8,35 +8,27 @@ import pytest
 
 from zkchain.errors import FormatError
 from zkchain.formats import records
-from zkchain.formats.records import (
-    Accuracy,
-    Choices,
-    DeploymentRecord,
-    InputChoice,
-    OutputAccuracy,
-    OutputChoice,
-    PublicField,
-    Summary,
-    Tensor,
-)
+from zkchain.formats.records import Choices, DeploymentRecord, InputChoice, OutputChoice, PublicField, Summary, Tensor
 from zkchain.groth16.types import System
+from zkchain.oracle import Evaluation
+from zkchain.quantize import Accuracy
 
 CHOICES = Choices(
     System.GROTH16,
     1,
-    (InputChoice("x", False, 0.0, (16.0, 15.0), None),),
+    (InputChoice("x", False, 0.0, (16.0, 15.0), 1.0, True),),
     (OutputChoice("y", True),),
     {"max_error": 0.01, "weight_bits": None, "cost": "plain"},
 )
 SUMMARY = Summary(
     "ab" * 32,
     System.CG16,
-    *(100, 120, 90, 2, 128),
+    *(100, 120, 90, 2),
     (PublicField("output", "y", (1, 10), 12, 2048, 1 / 3),),
     (Tensor("x", (1, 64), False, 0, 16, 1.0),),
     (Tensor("y", (1, 10), True, -5, 5, 1 / 3),),
     {"fc": 60, "relu": 40},
-    Accuracy("held-out data", 3, (OutputAccuracy("y", 1e-3, 1e-4, 1.0, 0.5),), 0.9),
+    Evaluation("held-out data", 3, (Accuracy("y", 3, 1e-3, 1e-4, 1.0, 0.5),), 0.9),
 )
 DEPLOYMENT = DeploymentRecord("rpc", 31337, "0x" + "ab" * 20, "0x" + "cd" * 32, 299_000, 7)
 
@@ -53,7 +45,7 @@ def test_round_trip(record):
         (lambda d: d.update(extra=1), "extra"),
         (lambda d: d.pop("rows"), "rows"),
         (lambda d: d.update(rows="many"), "rows"),
-        (lambda d: d["fields"][0].update(kind="weights"), "fields.0.kind"),
+        (lambda d: d["fields"][0].update(kind=7), "fields.0.kind"),
         (lambda d: d["inputs"][0].update(scale=None), "inputs.0.scale"),
         (lambda d: d.update(system="plonk"), "system"),
     ],

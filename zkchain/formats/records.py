@@ -13,6 +13,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from zkchain.errors import FormatError
 from zkchain.groth16.types import System
+from zkchain.oracle import Evaluation
 
 T = TypeVar("T")
 STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
@@ -22,14 +23,16 @@ Bound = float | tuple[float, ...]
 
 @dataclass(frozen=True, slots=True)
 class InputChoice:
-    """A model input: its domain in the model's own unit, one integer step of it, and whether the verifier sees it."""
+    """A model input: its domain in the model's own unit and one integer step of it, whether the verifier sees it, and
+    whether the domain was declared (else it was taken from data)."""
 
     __pydantic_config__ = STRICT
     name: str
     public: bool
     lo: Bound
     hi: Bound
-    scale: float | None
+    scale: float
+    declared: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,7 @@ class PublicField:
     """One tensor among the public inputs (circuit.layout.Field)."""
 
     __pydantic_config__ = STRICT
-    kind: Literal["input", "output"]
+    kind: str
     name: str
     shape: tuple[int, ...]
     bits: int
@@ -82,36 +85,8 @@ class PublicField:
 
 
 @dataclass(frozen=True, slots=True)
-class OutputAccuracy:
-    """The integer program's output against onnxruntime's on the same samples.
-
-    ``max_error`` and ``mean_error``: absolute, in the output's unit. ``same_argmax``: part of the samples whose largest
-    element stands at the same place (None for an output of one element). ``equal``: part with equal values (labels).
-    """
-
-    __pydantic_config__ = STRICT
-    name: str
-    max_error: float
-    mean_error: float
-    same_argmax: float | None
-    equal: float
-
-
-@dataclass(frozen=True, slots=True)
-class Accuracy:
-    """``data``: which samples. ``correct`` and ``float_correct``: part whose label output equals the given labels."""
-
-    __pydantic_config__ = STRICT
-    data: str
-    samples: int
-    outputs: tuple[OutputAccuracy, ...]
-    correct: float | None = None
-    float_correct: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Summary:
-    """circuit.json. ``domain``: the size that proving works on, over ``rows``. ``rows_by_node``: model node -> rows."""
+    """circuit.json. ``rows_by_node``: model node -> rows."""
 
     __pydantic_config__ = STRICT
     digest: str
@@ -120,12 +95,11 @@ class Summary:
     wires: int
     committed: int
     instance_length: int
-    domain: int
     fields: tuple[PublicField, ...]
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
     rows_by_node: dict[str, int] = field(default_factory=dict)
-    accuracy: Accuracy | None = None
+    evaluation: Evaluation | None = None
     format: Literal["zkchain-circuit"] = "zkchain-circuit"
     version: Literal[1] = 1
 

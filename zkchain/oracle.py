@@ -1,0 +1,133 @@
+"""The integer program against the float model: onnxruntime is the judge, on the user's own samples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from zkchain import interpret
+from zkchain.errors import ModelError, OutOfDomain
+from zkchain.graph import Graph
+from zkchain.quantize import Accuracy, accuracy, dequantize, quantize_input
+
+Array = npt.NDArray[Any]
+Sample = Sequence[Array]
+Progress = Callable[[str, float], None]
+STRICT = {"extra": "forbid", "allow_inf_nan": False}
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """``data``: which samples; ``outside``: how many of them lie outside the domain and were left out.
+
+    ``correct`` and ``float_correct``: share of samples whose label output equals the given label.
+    """
+
+    __pydantic_config__ = STRICT
+    data: str
+    samples: int
+    outputs: tuple[Accuracy, ...]
+    correct: float | None = None
+    float_correct: float | None = None
+    outside: int = 0
+
+
+def evaluate(
+    model: bytes,
+    graph: Graph,
+    samples: Sequence[Sample],
+    labels: Sequence[int] | npt.NDArray[np.int64] | None = None,
+    *,
+    data: str = "data",
+    progress: Progress = lambda stage, done: None,
+) -> Evaluation:
+    """Run model and integer graph on every sample; ``labels`` are compared with the first integer of one element.
+
+    Raises ModelError where onnxruntime refuses the model, InputError for a sample, OutOfDomain when all are outside.
+    """
+    float_model = FloatModel(model, graph)
+    got: list[list[Array]] = []
+    expected: list[list[Array]] = []
+    inside: list[int] = []
+    for k, sample in enumerate(samples):
+        try:
+            got.append(run_integer(graph, sample))
+        except OutOfDomain:
+            if not inside and k == len(samples) - 1:
+                raise
+            continue
+        inside.append(k)
+        expected.append(float_model(sample))
+        progress("accuracy", (k + 1) / len(samples))
+    outputs, outside = accuracy(graph.output_names, expected, got), len(samples) - len(inside)
+    label = next((k for k, value in enumerate(expected[0]) if value.dtype.kind in "iu" and value.size == 1), None)
+    if labels is None or label is None:
+        return Evaluation(data, len(inside), outputs, outside=outside)
+    truth = np.asarray(labels).ravel()[inside]
+    right = [float(np.mean(np.array([row[label].item() for row in side]) == truth)) for side in (got, expected)]
+    return Evaluation(data, len(inside), outputs, *right, outside=outside)
+
+
+def run_integer(graph: Graph, sample: Sample) -> list[Array]:
+    """Real outputs (integer * scale) of an integer graph on real inputs."""
+    integers = [quantize_input(graph.nodes[i], x) for i, x in zip(graph.inputs, sample, strict=True)]
+    return [dequantize(graph.nodes[i], y) for i, y in zip(graph.outputs, interpret.run(graph, integers), strict=True)]
+
+
+class FloatModel:
+    """The model under onnxruntime, by position of the graph's inputs and outputs."""
+
+    def __init__(self, model: bytes, graph: Graph) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 4
+        try:
+            self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime's exceptions share no public base
+            raise ModelError(f"onnxruntime cannot run the model: {_first_line(error)}") from error
+        self._graph = graph
+        self._types = {given.name: _DTYPES.get(given.type, np.float32) for given in self._session.get_inputs()}
+        known = {given.name for given in self._session.get_outputs()}
+        if not set(graph.output_names) <= known or not set(graph.input_names) <= set(self._types):
+            raise ModelError(f"onnxruntime knows outputs {sorted(known)}, the graph has {list(graph.output_names)}")
+
+    def __call__(self, sample: Sample) -> list[Array]:
+        """Outputs in the graph's shapes; sequences of maps (ZipMap) become arrays in the order of their keys."""
+        names = self._graph.input_names
+        feed: dict[str, Array] = {name: np.asarray(x, self._types[name]) for name, x in zip(names, sample, strict=True)}
+        try:
+            results = self._session.run(list(self._graph.output_names), feed)
+        except Exception as error:
+            raise ModelError(f"onnxruntime failed on a sample: {_first_line(error)}") from error
+        shapes = [self._graph.nodes[i].shape for i in self._graph.outputs]
+        return [_array(value).reshape(shape) for value, shape in zip(results, shapes, strict=True)]
+
+
+_DTYPES = {
+    "tensor(double)": np.float64,
+    "tensor(float16)": np.float16,
+    "tensor(int8)": np.int8,
+    "tensor(uint8)": np.uint8,
+    "tensor(int16)": np.int16,
+    "tensor(uint16)": np.uint16,
+    "tensor(int32)": np.int32,
+    "tensor(uint32)": np.uint32,
+    "tensor(int64)": np.int64,
+    "tensor(uint64)": np.uint64,
+    "tensor(bool)": np.bool_,
+}
+
+
+def _array(value: Any) -> Array:
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return np.array([[row[key] for key in sorted(row)] for row in value])
+    return np.asarray(value)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

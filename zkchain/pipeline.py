@@ -1,0 +1,245 @@
+"""The steps composed, in memory: values in, frozen values out. ``workspace`` does the same between bundles.
+
+    model --compile_model--> Compiled --setup--> Keys --prove--> Proved --verify--> (or ProofInvalid)
+
+A ``Progress`` is called with the name of a stage and the part of it that is done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from zkchain import frontend, groth16, interpret
+from zkchain.circuit import Circuit, Layout, Visibility, solve, synthesize
+from zkchain.circuit.layout import Field
+from zkchain.errors import InputError, ProofFormatError
+from zkchain.formats import tensors
+from zkchain.formats.records import Bound, Choices, InputChoice, OutputChoice, PublicField, Summary, Tensor
+from zkchain.formats.tensors import Samples
+from zkchain.graph import Graph, Node
+from zkchain.groth16.types import Instance, Proof, System, VerifyingKey
+from zkchain.oracle import Evaluation, evaluate
+from zkchain.quantize import Domain, Settings, dequantize, quantize, quantize_input
+
+if TYPE_CHECKING:
+    from zkchain._core import ProvingKey
+
+Array = npt.NDArray[Any]
+Progress = Callable[[str, float], None]
+NO_DOMAINS: Mapping[str, Domain] = {}
+COST: Mapping[System, Literal["plain", "lookup"]] = {System.GROTH16: "plain", System.CG16: "lookup"}
+
+
+def quiet(stage: str, done: float) -> None:
+    """The Progress that shows nothing."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Compiled:
+    """A model and the circuit that proves it. ``evaluation``: against onnxruntime, when data was given."""
+
+    model: bytes
+    circuit: Circuit
+    choices: Choices
+    evaluation: Evaluation | None = None
+
+    @property
+    def program(self) -> Graph:
+        """The integer program that the circuit proves, bit for bit."""
+        return self.circuit.graph
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Keys:
+    """Both keys of one setup."""
+
+    proving: ProvingKey
+    verifying: VerifyingKey
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Proved:
+    """A proof, what it is about (``instance``), and all outputs as real numbers by name, hidden ones too."""
+
+    proof: Proof
+    instance: Instance
+    outputs: Mapping[str, Array]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Claim:
+    """One public tensor of a verified proof: ``values`` = integers * scale."""
+
+    kind: str
+    name: str
+    integers: npt.NDArray[np.int64]
+    values: Array
+
+
+def compile_model(
+    model: bytes,
+    data: Mapping[str, Array] | None = None,
+    *,
+    domains: Mapping[str, Domain] = NO_DOMAINS,
+    public_inputs: Sequence[str] = (),
+    private_outputs: Sequence[str] = (),
+    system: System = System.GROTH16,
+    settings: Settings | None = None,
+    batch: int = 1,
+    progress: Progress = quiet,
+) -> Compiled:
+    """ONNX bytes to a circuit. Inputs are private and outputs public unless named.
+
+    ``data``: samples as in ``tensors.calibration``; they choose scales, and measure accuracy (held-out ones if given).
+    ``domains``: by input name, "" for all others; without one the data's own span, widened, is the domain.
+    Raises ModelError, UnsupportedOp, InputError, CompileError.
+    """
+    progress("import", 0.0)
+    graph = frontend.load(model, batch=batch)
+    progress("import", 1.0)
+    visible = visibility(graph, public_inputs, private_outputs)
+    known = _known(domains, graph)
+    samples, held_out = _samples(data, graph)
+    settings = replace(settings or Settings(), cost=COST[system])
+    progress("quantise", 0.0)
+    program = quantize(graph, known, None if samples is None else samples.samples, settings)
+    progress("quantise", 1.0)
+    progress("synthesise", 0.0)
+    circuit = synthesize(program, visible, system)
+    progress("synthesise", 1.0)
+    evaluation = _judge(model, program, held_out or samples, progress)
+    return Compiled(model, circuit, _choices(circuit, known, settings, batch), evaluation)
+
+
+def _judge(model: bytes, program: Graph, samples: Samples | None, progress: Progress) -> Evaluation | None:
+    if samples is None:
+        return None
+    return evaluate(model, program, samples.samples, samples.labels, data=samples.name, progress=progress)
+
+
+def visibility(graph: Graph, public_inputs: Sequence[str], private_outputs: Sequence[str]) -> Visibility:
+    """By name; raises InputError for a name that the model does not have."""
+    for kind, named, names in (
+        ("input", public_inputs, graph.input_names),
+        ("output", private_outputs, graph.output_names),
+    ):
+        unknown = sorted(set(named) - set(names))
+        if unknown:
+            raise InputError(f"the model has no {kind} {', '.join(map(repr, unknown))}: expected some of {list(names)}")
+    return Visibility(
+        tuple(name in public_inputs for name in graph.input_names),
+        tuple(name not in private_outputs for name in graph.output_names),
+    )
+
+
+def _known(domains: Mapping[str, Domain], graph: Graph) -> list[Domain | None]:
+    unknown = sorted(set(domains) - set(graph.input_names) - {""})
+    if unknown:
+        raise InputError(f"domain for {unknown}: the model's inputs are {list(graph.input_names)}")
+    return [domains.get(name, domains.get("")) for name in graph.input_names]
+
+
+def _samples(data: Mapping[str, Array] | None, graph: Graph) -> tuple[Samples | None, Samples | None]:
+    shapes = [graph.nodes[i].shape for i in graph.inputs]
+    return (None, None) if data is None else tensors.calibration(data, graph.input_names, shapes)
+
+
+def _choices(circuit: Circuit, declared: Sequence[Domain | None], settings: Settings, batch: int) -> Choices:
+    graph, visible = circuit.graph, circuit.visibility
+    inputs = [
+        InputChoice(name, public, _bound(node, node.lo), _bound(node, node.hi), node.scale, domain is not None)
+        for name, public, node, domain in zip(
+            graph.input_names, visible.inputs, (graph.nodes[i] for i in graph.inputs), declared, strict=True
+        )
+    ]
+    outputs = [OutputChoice(name, public) for name, public in zip(graph.output_names, visible.outputs, strict=True)]
+    return Choices(circuit.system, batch, tuple(inputs), tuple(outputs), asdict(settings))
+
+
+def _bound(node: Node, ends: npt.NDArray[np.int64] | None) -> Bound:
+    real = np.broadcast_to(np.asarray(ends), node.shape).ravel() * node.scale
+    return float(real[0]) if (real == real[0]).all() else tuple(map(float, real))
+
+
+def summarise(compiled: Compiled) -> Summary:
+    """What circuit.json says."""
+    circuit = compiled.circuit
+    graph, visible = circuit.graph, circuit.visibility
+    return Summary(
+        digest=circuit.digest.hex(),
+        system=circuit.system,
+        rows=circuit.n_rows,
+        wires=circuit.n_wires,
+        committed=circuit.n_committed,
+        instance_length=circuit.instance_length,
+        fields=tuple(PublicField(f.kind, f.name, f.shape, f.bits, f.offset, f.scale) for f in circuit.layout.fields),
+        inputs=_tensors(graph, graph.inputs, graph.input_names, visible.inputs),
+        outputs=_tensors(graph, graph.outputs, graph.output_names, visible.outputs),
+        rows_by_node=circuit.rows_by_node(),
+        evaluation=compiled.evaluation,
+    )
+
+
+def _tensors(graph: Graph, indices: Sequence[int], names: Sequence[str], public: Sequence[bool]) -> tuple[Tensor, ...]:
+    nodes = [graph.nodes[i] for i in indices]
+    return tuple(
+        Tensor(name, node.shape, shown, *_span(node), node.scale)
+        for name, node, shown in zip(names, nodes, public, strict=True)
+    )
+
+
+def _span(node: Node) -> tuple[int, int]:
+    return int(np.min(np.asarray(node.lo))), int(np.max(np.asarray(node.hi)))
+
+
+def setup(circuit: Circuit, *, progress: Progress = quiet) -> Keys:
+    """A DEVELOPMENT key pair: its trapdoors were drawn on this machine, and who knows them can prove anything."""
+    return Keys(*groth16.insecure_setup(circuit, progress=progress))
+
+
+def prove(
+    circuit: Circuit, keys: Keys, arrays: Mapping[str, Array], *, index: int | None = None, progress: Progress = quiet
+) -> Proved:
+    """Prove one inference on real inputs by name; ``index`` picks a sample from arrays that hold many.
+
+    Raises InputError, OutOfDomain (before any proving), KeyMismatch, UnsatisfiedConstraint.
+    """
+    graph = circuit.graph
+    if index is not None:
+        arrays = tensors.pick(arrays, graph.input_names, index)
+    sample = tensors.one_sample(arrays, graph.input_names, [graph.nodes[i].shape for i in graph.inputs])
+    integers = [quantize_input(graph.nodes[i], x) for i, x in zip(graph.inputs, sample, strict=True)]
+    progress("witness", 0.0)
+    solution = solve(circuit, integers)
+    progress("witness", 1.0)
+    proof = groth16.prove(keys.proving, keys.verifying, solution, progress=progress)
+    results = interpret.run(graph, integers)
+    nodes = [graph.nodes[i] for i in graph.outputs]
+    outputs = {name: dequantize(node, y) for name, node, y in zip(graph.output_names, nodes, results, strict=True)}
+    return Proved(proof, solution.instance, outputs)
+
+
+def verify(key: VerifyingKey, proof: Proof, instance: Instance) -> None:
+    """Returns None, or raises ProofInvalid / ProofFormatError."""
+    groth16.verify(key, instance, proof)
+
+
+def claims(layout: Layout, instance: Instance) -> tuple[Claim, ...]:
+    """What an instance says: every public tensor, as integers and as real numbers."""
+    parts = layout.decode(instance)
+    return tuple(Claim(f.kind, f.name, q, q * f.scale) for f, q in zip(layout.fields, parts, strict=True))
+
+
+def layout_of(summary: Summary) -> Layout:
+    """The layout that circuit.json records; all that reading an instance takes."""
+    fields = tuple(Field(f.kind, f.name, f.shape, f.bits, f.offset, f.scale) for f in summary.fields)
+    layout = Layout(summary.system, fields)
+    if layout.length != summary.instance_length:
+        message = f"circuit.json: its fields make {layout.length} public inputs, it says {summary.instance_length}"
+        raise ProofFormatError(message)
+    return layout
