@@ -1,0 +1,57 @@
+"""Choosing fraction bits: as few rows as the wanted output error allows.
+
+A place of rounding p with f_p fraction bits adds gain_p 4^-f_p to the mean squared error of the outputs and cost_p f_p
+to the rows. At the optimum every gain_p 4^-f_p / cost_p is the same number, found by bisection on its logarithm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from zkchain.quantize.points import Point
+from zkchain.quantize.settings import Settings
+
+BITS_SETTING = {"weight": "weight_bits", "activation": "activation_bits", "input": "input_bits"}
+
+
+def allocate(points: Sequence[Point], gains: Sequence[float], error: float, settings: Settings) -> list[int]:
+    """Fraction bits per point such that the root mean squared error stays below ``error`` (where the limits allow)."""
+    fixed = [_fixed(p, settings) for p in points]
+    low, high = -80.0, 80.0  # log2 of the common price
+    for _ in range(60):
+        middle = (low + high) / 2
+        chosen = [_bits(p, g, f, middle, settings) for p, g, f in zip(points, gains, fixed, strict=True)]
+        if squared_error(points, gains, chosen) <= error**2:
+            low = middle
+        else:
+            high = middle
+    return [_bits(p, g, f, low, settings) for p, g, f in zip(points, gains, fixed, strict=True)]
+
+
+def squared_error(points: Sequence[Point], gains: Sequence[float], bits: Sequence[int]) -> float:
+    """Predicted mean squared error: the sum of what every rounding adds."""
+    return sum(g * 4.0**-f for p, g, f in zip(points, gains, bits, strict=True) if p.exact is None or f < p.exact)
+
+
+def _fixed(point: Point, settings: Settings) -> int | None:
+    """Fraction bits from a setting that fixes the bits of a kind of point (sign included)."""
+    total = getattr(settings, BITS_SETTING[point.kind])
+    if total is None:
+        return None
+    whole = int(np.ceil(np.log2(point.top))) if point.top > 0 else 0
+    chosen = int(total) - 1 - whole
+    return chosen if point.exact is None else min(chosen, point.exact)
+
+
+def _bits(point: Point, gain: float, fixed: int | None, log_price: float, settings: Settings) -> int:
+    if fixed is not None:
+        return fixed
+    low, high = point.limits
+    if gain <= 0:
+        return low
+    cost = 1.0 if settings.cost == "lookup" else max(point.cost, 1.0)
+    # gain 4^-f = price cost
+    wanted = round((np.log2(gain) - np.log2(cost) - log_price) / 2)
+    return int(np.clip(wanted, low, high))

@@ -1,0 +1,113 @@
+"""A-priori error bounds: how far the integer program can be from the float model, over the whole domain.
+
+``error`` carries, node by node, a bound on |q * scale - x|: q the integer value, x the float value. Products use
+|q s p t - x y| <= |q s| e_y + |p t| e_x + e_x e_y. A clamp the quantiser put in is taken as not reached; everything
+else holds for every input of the domain (given in its grid). Arrays broadcast to the node's shape, in real units.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from zkchain import interpret, kernels
+from zkchain.graph import Node, Op
+from zkchain.quantize.ranges import FloatArray, compress, largest
+
+Source = tuple[Node, FloatArray]
+
+
+def error(node: Node, sources: Sequence[Source]) -> FloatArray:
+    """Bound for ``node`` from its sources and their bounds; infinite where nothing is known."""
+    with np.errstate(all="ignore"):
+        bound = RULES[node.op](node, *sources)
+    return np.asarray(compress(np.nan_to_num(bound, nan=np.inf, posinf=np.inf))[0])
+
+
+def magnitude(source: Source) -> FloatArray:
+    """|q * scale|."""
+    return np.asarray(largest(source[0]) * source[0].scale)
+
+
+def _product(combine: Callable[[FloatArray, FloatArray], FloatArray], x: Source, y: Source) -> FloatArray:
+    (e_x, e_y), (m_x, m_y) = (x[1], y[1]), (magnitude(x), magnitude(y))
+    return combine(m_x, e_y) + combine(e_x, m_y) + combine(e_x, e_y)
+
+
+def _mul(node: Node, x: Source, y: Source) -> FloatArray:
+    return _product(lambda a, b: a * b, x, y)
+
+
+def _matmul(node: Node, x: Source, y: Source) -> FloatArray:
+    def combine(a: FloatArray, b: FloatArray) -> FloatArray:
+        return np.asarray(np.broadcast_to(a, x[0].shape) @ np.broadcast_to(b, y[0].shape))
+
+    return _product(combine, x, y)
+
+
+def _conv(node: Node, x: Source, w: Source) -> FloatArray:
+    group, shape = node.arg["group"], w[0].shape
+
+    def per_channel(a: FloatArray) -> FloatArray:
+        full = np.broadcast_to(a, x[0].shape)
+        return np.asarray(full.max(axis=(0, *range(2, full.ndim))).reshape(group, -1, 1))
+
+    def combine(a: FloatArray, b: FloatArray) -> FloatArray:
+        taps = np.broadcast_to(b, shape).reshape(group, shape[0] // group, shape[1], -1).sum(axis=-1)
+        return np.asarray((taps @ per_channel(a)).reshape(1, -1, *(1,) * (len(shape) - 2)))
+
+    return _product(combine, x, w)
+
+
+def _same(node: Node, x: Source) -> FloatArray:
+    return x[1]
+
+
+def _larger(node: Node, x: Source, y: Source) -> FloatArray:
+    return np.maximum(x[1], y[1])
+
+
+def _moved(node: Node, *xs: Source) -> FloatArray:
+    full = [np.broadcast_to(e, x.shape) for x, e in xs]
+    return np.asarray(interpret.COMMON[node.op](node, *full))
+
+
+def _reduced(node: Node, x: Source) -> FloatArray:
+    return np.asarray(np.broadcast_to(x[1], x[0].shape).max(axis=node.arg["axis"], keepdims=True))
+
+
+def _sum(node: Node, x: Source) -> FloatArray:
+    return np.asarray(np.broadcast_to(x[1], x[0].shape).sum(axis=node.arg["axes"], keepdims=True))
+
+
+def _argmax(node: Node, x: Source) -> FloatArray:
+    return np.full((1,) * len(node.shape), np.inf)
+
+
+RULES: Mapping[Op, Callable[..., FloatArray]] = {
+    Op.RESHAPE: _moved,
+    Op.TAKE: _moved,
+    Op.CONCAT: _moved,
+    Op.ADD: lambda node, x, y: x[1] + y[1],
+    Op.SUB: lambda node, x, y: x[1] + y[1],
+    Op.MUL: _mul,
+    Op.MATMUL: _matmul,
+    Op.CONV: _conv,
+    Op.SUM: _sum,
+    Op.RELU: _same,
+    Op.CLIP: _same,
+    Op.MAX: _larger,
+    Op.MIN: _larger,
+    Op.REDUCE_MAX: _reduced,
+    Op.REDUCE_MIN: _reduced,
+    Op.ARGMAX: _argmax,
+    Op.RESCALE: lambda node, x: x[1] + node.scale / 2,
+}
+
+
+def constant(values: FloatArray, node: Node) -> FloatArray:
+    """Bound of a quantised constant: the exact distance, plus what float64 could hide."""
+    exact = kernels.magnitude(node.value) < kernels.FLOAT_EXACT if node.value is not None else False
+    distance = np.abs(values - (node.value * node.scale if node.value is not None else 0.0))
+    return np.asarray(compress(distance if exact else distance + node.scale)[0])

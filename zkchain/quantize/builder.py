@@ -1,0 +1,78 @@
+"""Building an integer graph: every node gets its scale, its static range and its error bound when it is added."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from zkchain.errors import CompileError
+from zkchain.graph import BOUND, IntArray, Node, Op
+from zkchain.quantize import bounds
+from zkchain.quantize.ranges import FloatArray, interval
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A node of the integer graph and its fraction bits: real value = q / 2^frac."""
+
+    index: int
+    frac: int
+
+
+class Builder:
+    """Nodes of an integer graph under construction, and the error bound of each."""
+
+    def __init__(self) -> None:
+        self.nodes: list[Node] = []
+        self.errors: list[FloatArray] = []
+
+    def __getitem__(self, value: Value) -> Node:
+        return self.nodes[value.index]
+
+    def error(self, value: Value) -> FloatArray:
+        """Bound on |q * scale - float value|."""
+        return self.errors[value.index]
+
+    def input(self, name: str, shape: Sequence[int], frac: int, lo: IntArray, hi: IntArray, error: float) -> Value:
+        """An input with its integer domain; ``error``: rounding of the real number to the grid."""
+        node = Node(Op.INPUT, name, (), tuple(shape), scale=2.0**-frac, lo=lo, hi=hi)
+        return self._append(node, np.asarray(error), frac)
+
+    def const(self, name: str, values: FloatArray, frac: int) -> Value:
+        """``values`` rounded to multiples of 2^-frac. Raises CompileError when that takes 62 bits or more."""
+        scaled = np.rint(np.ldexp(values, frac))
+        if values.size and not float(np.abs(scaled).max()) < BOUND:
+            raise CompileError(
+                f"node {name!r}: a constant of magnitude {np.abs(values).max():g} at {frac} fraction bits reaches 2^62",
+                hint="use fewer bits for weights or activations",
+            )
+        q = scaled.astype(np.int64)
+        node = Node(Op.CONST, name, (), q.shape, value=q, scale=2.0**-frac, lo=q, hi=q)
+        return self._append(node, bounds.constant(values, node), frac)
+
+    def add(
+        self, op: Op, name: str, src: Sequence[Value], frac: int, shape: Sequence[int] | None = None, **arg: Any
+    ) -> Value:
+        """A node at 2^-frac; without ``shape``, that of the sources broadcast together.
+
+        Raises CompileError when a value or partial sum could reach 2^62.
+        """
+        sources = [self[s] for s in src]
+        if shape is None:
+            shape = np.broadcast_shapes(*(s.shape for s in sources))
+        node = Node(op, name, tuple(s.index for s in src), tuple(shape), arg, scale=2.0**-frac)
+        lo, hi = interval(node, sources)
+        node = replace(node, lo=lo, hi=hi)
+        return self._append(node, bounds.error(node, [(self[s], self.error(s)) for s in src]), frac)
+
+    def widen_error(self, value: Value, by: float) -> None:
+        """Add ``by`` to the bound of a value: an approximation the rules do not see."""
+        self.errors[value.index] = self.errors[value.index] + by
+
+    def _append(self, node: Node, error: FloatArray, frac: int) -> Value:
+        self.nodes.append(node)
+        self.errors.append(error)
+        return Value(len(self.nodes) - 1, frac)

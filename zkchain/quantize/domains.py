@@ -1,0 +1,194 @@
+"""From a declared (or observed) domain to the integer grid of an input, and from real inputs to that grid.
+
+An input's integers are q = round(x / scale), lo <= q <= hi. A declared domain is kept exactly. Without one, calibration
+data decides, and the domain is widened so that its width is a power of two (one range check of whole bits):
+
+- integers (or a whole number of steps of 1/255, or of 2^-1 ... 2^-8): from the smallest to the largest seen, rounded
+  outward to 0 .. 2^k - 1 or -2^k .. 2^k - 1; steps of 1/255 always cover [0, 1];
+- other numbers: twice the span seen (a quarter more, where MANY values were seen), rounded up to a power of two,
+  centred; never below 0 if no datum was. Rows of features (at most one axis longer than 1, ENOUGH or more samples) get
+  a domain for each feature, other tensors one in common.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from zkchain.errors import InputError, OutOfDomain
+from zkchain.graph import BOUND, Graph, IntArray, Node
+from zkchain.quantize.ranges import FloatArray
+from zkchain.quantize.settings import Domain, Sample
+
+STEPS = (1.0, 1 / 255, *(2.0**-k for k in range(1, 9)))
+ENOUGH = 32  # values before a grid is read into data, samples before features are told apart
+MANY = 1024  # values that show their range well
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Grid:
+    """lo, hi: real ends (scalars or arrays of the input's shape); step: real size of an integer, None: to be chosen;
+    binary: widths are powers of two and hi is exclusive."""
+
+    lo: FloatArray
+    hi: FloatArray
+    step: float | None
+    binary: bool
+
+    def integers(self, step: float) -> tuple[IntArray, IntArray]:
+        """(lo, hi), inclusive, of the grid of this step."""
+        if not self.binary:
+            return _to_int(self.lo, step), _to_int(self.hi, step)
+        low = np.floor(self.lo / step).astype(np.int64)
+        width = np.exp2(np.ceil(np.log2(np.maximum((self.hi - self.lo) / step, 1.0)))).astype(np.int64)
+        return low, low + width - 1
+
+
+def resolve(graph: Graph, domain: Sequence[Domain | None] | None, samples: Sequence[Sample] | None) -> tuple[Grid, ...]:
+    """The grid of every input. Raises InputError when an input has neither a domain nor data, or the counts differ."""
+    given = [None] * len(graph.inputs) if domain is None else list(domain)
+    if len(given) != len(graph.inputs):
+        raise InputError(f"expected {len(graph.inputs)} domains for inputs {list(graph.input_names)}, got {len(given)}")
+    data = stack(graph, samples or ())
+    grids = []
+    for i, name, declared, seen in zip(graph.inputs, graph.input_names, given, data, strict=True):
+        grids.append(_resolve_one(name, graph.nodes[i], declared, seen))
+    return tuple(grids)
+
+
+def stack(graph: Graph, samples: Sequence[Sample]) -> list[npt.NDArray[np.generic] | None]:
+    """Per input, all samples stacked on a new first axis; None without samples. Raises InputError."""
+    for k, sample in enumerate(samples):
+        if len(sample) != len(graph.inputs):
+            raise InputError(f"sample {k}: expected {len(graph.inputs)} arrays, got {len(sample)}")
+    columns: list[npt.NDArray[np.generic] | None] = []
+    for position, (i, name) in enumerate(zip(graph.inputs, graph.input_names, strict=True)):
+        arrays = [checked(graph.nodes[i], name, sample[position]) for sample in samples]
+        columns.append(np.stack(arrays) if arrays else None)
+    return columns
+
+
+def checked(node: Node, name: str, x: npt.ArrayLike) -> npt.NDArray[np.generic]:
+    """x as an array of finite real numbers of the input's shape, or InputError."""
+    array = np.asarray(x)
+    if array.dtype.kind not in "biuf":
+        raise InputError(f"input {name!r}: expected real numbers, got {array.dtype}")
+    if array.shape != node.shape:
+        raise InputError(f"input {name!r}: expected shape {node.shape}, got {array.shape}")
+    bad = np.flatnonzero(~np.isfinite(array))
+    if bad.size:
+        element = _element(int(bad[0]), node.shape)
+        raise InputError(f"input {name!r}, element {element}: expected a finite number, got {array[element]}")
+    return array
+
+
+def _resolve_one(name: str, node: Node, declared: Domain | None, seen: npt.NDArray[np.generic] | None) -> Grid:
+    if declared is not None:
+        lo, hi = (np.asarray(v, dtype=np.float64) for v in (declared.lo, declared.hi))
+        try:
+            np.broadcast_to(lo, node.shape), np.broadcast_to(hi, node.shape)
+        except ValueError:
+            raise InputError(
+                f"input {name!r}: domain ends of shapes {lo.shape} and {hi.shape} do not broadcast to {node.shape}"
+            ) from None
+        return Grid(lo, hi, declared.scale or _step_of(np.asarray([lo.min(), hi.max()]), seen), binary=False)
+    if seen is None:
+        raise InputError(
+            f"input {name!r}: no domain is declared and there is no calibration data",
+            hint="declare Domain(lo, hi) for it, or give samples of real inputs",
+        )
+    step = _step_of(np.asarray([]), seen)
+    return _observed_numbers(seen.astype(np.float64)) if step is None else _observed_steps(seen, step)
+
+
+def _step_of(ends: FloatArray, seen: npt.NDArray[np.generic] | None) -> float | None:
+    """The coarsest step that all data (and the declared ends) are whole multiples of; None if there is none."""
+    if seen is None:
+        return None
+    if seen.dtype.kind in "biu":
+        return 1.0
+    if seen.size < ENOUGH:
+        return None
+    for step in STEPS:
+        k = np.concatenate([ends, seen.ravel().astype(np.float64)]) / step
+        if np.all(np.abs(k - np.rint(k)) < 2.0**-12):
+            return step
+    return None
+
+
+def _observed_steps(seen: npt.NDArray[np.generic], step: float) -> Grid:
+    low, high = int(np.rint(float(seen.min()) / step)), int(np.rint(float(seen.max()) / step))
+    if seen.dtype.kind in "iu" and seen.dtype.itemsize == 1:
+        low, high = (-128, 127) if seen.dtype.kind == "i" else (0, 255)
+    elif step == 1 / 255 and low >= 0 and high <= 255:
+        low, high = 0, 255
+    bits = max(high.bit_length(), (-low - 1).bit_length() if low < 0 else 0, 1)
+    ends = (-(1 << bits) if low < 0 else 0, 1 << bits)
+    return Grid(np.asarray(ends[0] * step), np.asarray(ends[1] * step), step, binary=True)
+
+
+def _observed_numbers(seen: FloatArray) -> Grid:
+    features = sum(n > 1 for n in seen.shape[1:]) <= 1 and len(seen) >= ENOUGH
+    axes = (0,) if features else None
+    low, high = np.asarray(seen.min(axis=axes)), np.asarray(seen.max(axis=axes))
+    span = high - low
+    span = np.where(span > 0, span, max(float(seen.max() - seen.min()), 2.0**-8))
+    # the width is a power of two, its lower end a multiple of a sixteenth of it
+    widening = 1.25 if seen.size >= MANY * low.size else 2.0
+    width = np.exp2(np.ceil(np.log2(widening * span)))
+    lower = np.floor(((low + high) / 2 - width / 2) / (width / 16)) * (width / 16)
+    lower = np.where((low >= 0) & (lower < 0), 0.0, lower)
+    return Grid(lower, lower + width, None, binary=True)
+
+
+def quantize_input(node: Node, x: npt.ArrayLike) -> IntArray:
+    """Real input to integers: nearest multiple of ``node.scale``, halves to even.
+
+    Raises InputError (shape, type, NaN, infinity) and OutOfDomain, naming input, element, value and domain.
+    """
+    array = checked(node, node.name, x)
+    scaled = _on_grid(array, node.scale)
+    lo, hi = (np.broadcast_to(end, node.shape) for end in _ends(node))
+    outside = np.flatnonzero((scaled < lo) | (scaled > hi))
+    if outside.size:
+        at = _element(int(outside[0]), node.shape)
+        more = f" ({outside.size} elements do)" if outside.size > 1 else ""
+        raise OutOfDomain(
+            f"input {node.name!r}, element {at}: {float(array[at]):g} lies outside its declared domain "
+            f"[{lo[at] * node.scale:g}, {hi[at] * node.scale:g}]{more}",
+            hint="the circuit was compiled for this domain; declare a wider one and compile again",
+        )
+    return scaled
+
+
+def _on_grid(x: npt.NDArray[Any], scale: float) -> IntArray:
+    """round(x / scale), anything of 2^62 or more brought to +-2^62 (which no domain reaches)."""
+    if x.dtype.kind in "biu" and scale == 1.0:
+        return (np.minimum(x, BOUND) if x.dtype == np.uint64 else x).astype(np.int64)
+    return np.asarray(np.clip(np.rint(x.astype(np.float64) / scale), -float(BOUND), float(BOUND)).astype(np.int64))
+
+
+def dequantize(node: Node, q: IntArray) -> FloatArray:
+    """The real numbers meant by integers of this node."""
+    return np.asarray(q, dtype=np.float64) * node.scale
+
+
+def _ends(node: Node) -> tuple[IntArray, IntArray]:
+    if node.lo is None or node.hi is None:
+        raise InputError(f"input {node.name!r}: not an input of an integer graph, it has no domain")
+    return node.lo, node.hi
+
+
+def _to_int(x: FloatArray, step: float) -> IntArray:
+    scaled = np.rint(x / step)
+    if scaled.size and not float(np.abs(scaled).max()) < BOUND:
+        raise InputError(f"a domain reaching {np.abs(x).max():g} in steps of {step:g} does not fit in 62 bits")
+    return np.asarray(scaled.astype(np.int64))
+
+
+def _element(flat: int, shape: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(int(k) for k in np.unravel_index(flat, shape))

@@ -1,0 +1,172 @@
+"""Where a plan rounds, and what each rounding does to the outputs.
+
+A point is one place of rounding: a constant, an input's grid, or an accumulator that is brought back. Its ``gain`` is
+the mean squared error it causes on the worst output element, per squared unit of its step, measured by rounding (or
+disturbing) that place alone in the float model; errors are counted in units of what each output may be off by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from zkchain import interpret
+from zkchain.graph import Graph, Node, Op
+from zkchain.quantize.edit import Array, constant, consumers
+from zkchain.quantize.lower import exact_bits
+
+NARROW = frozenset(
+    {Op.MATMUL, Op.CONV, Op.RELU, Op.CLIP, Op.MAX, Op.MIN, Op.REDUCE_MAX, Op.REDUCE_MIN, Op.UNARY, Op.SOFTMAX}
+)
+ACCUMULATES = frozenset({Op.MATMUL, Op.CONV, Op.MUL, Op.ADD, Op.SUM, Op.CONCAT, Op.TAKE, Op.RESHAPE})
+MOVES = frozenset({Op.RESHAPE, Op.TAKE})
+FINEST = 24  # bits kept of the largest value of a tensor, at most
+COARSEST = {"weight": 4, "activation": 3, "input": 3}  # and at least
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """``node``, ``position``: a constant (position of the source) or a value (None). ``top``: its largest magnitude.
+    ``exact``: fraction bits beyond which nothing is rounded. ``cost``: rows a further bit takes."""
+
+    node: int
+    position: int | None
+    kind: str
+    top: float
+    exact: int | None
+    cost: float
+
+    @property
+    def limits(self) -> tuple[int, int]:
+        """Fewest and most fraction bits worth considering."""
+        whole = int(np.ceil(np.log2(self.top))) if self.top > 0 else 0
+        low, high = COARSEST[self.kind] - whole, FINEST - whole
+        return (min(low, self.exact), min(high, self.exact)) if self.exact is not None else (low, high)
+
+
+Trace = list[Array]  # the float value of every node, for one sample
+
+
+def root(graph: Graph, i: int) -> int:
+    """The node at which a request to narrow node i is met: movements that do not shrink pass it on."""
+    node = graph.nodes[i]
+    while node.op in MOVES and node.size >= graph.nodes[node.src[0]].size:
+        i = node.src[0]
+        node = graph.nodes[i]
+    return i
+
+
+def narrowed_roots(graph: Graph) -> set[int]:
+    """Nodes some consumer wants narrow and whose value may be an accumulator."""
+    wanted: set[int] = set()
+    for node in graph.nodes:
+        variables = [s for s in node.src if graph.nodes[s].op is not Op.CONST]
+        if node.op in NARROW or (node.op is Op.MUL and len(variables) == 2):
+            wanted.update(root(graph, s) for s in variables)
+    return {i for i in wanted if graph.nodes[i].op in ACCUMULATES and _accumulates(graph, i)}
+
+
+def _accumulates(graph: Graph, i: int) -> bool:
+    node = graph.nodes[i]
+    if node.op in (Op.MATMUL, Op.CONV, Op.MUL, Op.SUM):
+        return True
+    return node.op in ACCUMULATES and any(_accumulates(graph, s) for s in node.src)
+
+
+def find(graph: Graph, traces: Sequence[Trace], fixed_inputs: Mapping[int, bool]) -> list[Point]:
+    """All points of a prepared graph; ``fixed_inputs``: inputs whose grid is already given."""
+    before, after = _units(graph)
+    tops = [max((float(np.abs(t[i]).max()) if t[i].size else 0.0) for t in traces) for i in range(len(graph.nodes))]
+    points = []
+    for i in graph.inputs:
+        if not fixed_inputs[i]:
+            points.append(Point(i, None, "input", tops[i], None, graph.nodes[i].size + after[i]))
+    for i in sorted(narrowed_roots(graph)):
+        points.append(Point(i, None, "activation", tops[i], None, after[i]))
+    for i, node in enumerate(graph.nodes):
+        for position, s in enumerate(node.src):
+            if graph.nodes[s].op is Op.CONST:
+                points.append(Point(i, position, "weight", tops[s], exact_bits(constant(graph.nodes[s])), before[i]))
+    return points
+
+
+def _units(graph: Graph) -> tuple[list[float], list[float]]:
+    """For every node, how many elements are decomposed or compared at a width that one more bit of this value adds to:
+    (of the value as computed, of the value as narrowed)."""
+    readers, roots = consumers(graph), narrowed_roots(graph)
+    before, after = [0.0] * len(graph.nodes), [0.0] * len(graph.nodes)
+    for i in reversed(range(len(graph.nodes))):
+        after[i] = sum(before[k] + _compared(graph, graph.nodes[k]) for k in set(readers[i]))
+        if i in graph.outputs:  # nothing is checked, but a wide output takes a word of its own
+            after[i] += 0.25 * graph.nodes[i].size
+        before[i] = float(graph.nodes[i].size) if i in roots else after[i]
+    return before, after
+
+
+def _compared(graph: Graph, node: Node) -> float:
+    compares = node.op in (Op.MAX, Op.MIN, Op.REDUCE_MAX, Op.REDUCE_MIN, Op.ARGMAX)
+    return float(sum(graph.nodes[s].size for s in node.src) / len(node.src)) if compares else 0.0
+
+
+def gains(
+    graph: Graph, points: Sequence[Point], traces: Sequence[Trace], tolerance: Mapping[int, float]
+) -> list[float]:
+    """Mean squared error per squared step of every point, on the worst element of the watched nodes (``tolerance``:
+    node -> what it may be off by)."""
+    below = [_descendants(graph, p.node) for p in points]
+    return [_gain(graph, p, d, traces, tolerance, seed) for seed, (p, d) in enumerate(zip(points, below, strict=True))]
+
+
+def _gain(
+    graph: Graph, point: Point, below: list[int], traces: Sequence[Trace], tolerance: Mapping[int, float], seed: int
+) -> float:
+    # step: a 2^-10th of the tensor's largest value, so that the response is linear and not lost in rounding
+    if point.top == 0:
+        return 0.0
+    step = 2.0 ** (np.floor(np.log2(point.top)) - 10)
+    rng = np.random.default_rng(seed)
+    squares: dict[int, Array] = {}
+    for trace in traces:
+        disturbed = dict(enumerate(trace))
+        disturbed[point.node] = _disturb(graph, point, trace, step, rng)
+        _replay(graph, disturbed, below)
+        for i, unit in tolerance.items():
+            squares[i] = squares.get(i, np.float64(0)) + np.square((disturbed[i] - trace[i]) / unit)
+    worst = max(float(np.max(s)) for s in squares.values())
+    return float(worst / len(traces) / step**2)
+
+
+def _disturb(graph: Graph, point: Point, trace: Trace, step: float, rng: np.random.Generator) -> Array:
+    node = graph.nodes[point.node]
+    if point.position is None:
+        value = trace[point.node]
+        return np.asarray(value + step * (rng.random(value.shape) - 0.5))
+    sources = [trace[s] for s in node.src]
+    weights = sources[point.position]
+    sources[point.position] = np.where(weights == 0, 0.0, weights + step * (rng.random(weights.shape) - 0.5))
+    return np.broadcast_to(interpret.FLOAT[node.op](node, *sources), node.shape)
+
+
+def _replay(graph: Graph, values: dict[int, Array], below: list[int]) -> None:
+    with np.errstate(all="ignore"):
+        for i in below:
+            node = graph.nodes[i]
+            result = interpret.FLOAT[node.op](node, *(values[s] for s in node.src))
+            values[i] = np.broadcast_to(result, node.shape)
+
+
+def _descendants(graph: Graph, start: int) -> list[int]:
+    touched = {start}
+    for i in range(start + 1, len(graph.nodes)):
+        if not touched.isdisjoint(graph.nodes[i].src):
+            touched.add(i)
+    return sorted(touched - {start})
+
+
+def observe(graph: Graph, samples: Sequence[Sequence[npt.NDArray[np.float64]]]) -> list[Trace]:
+    """The float value of every node on every sample."""
+    with np.errstate(all="ignore"):
+        return [interpret.evaluate(graph, dict(zip(graph.inputs, s, strict=True)), interpret.FLOAT) for s in samples]

@@ -1,0 +1,99 @@
+"""How close the integer program is to the float model, and what the quantiser decided."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from zkchain.errors import InputError
+from zkchain.graph import Graph, Op
+from zkchain.quantize.edit import consumers
+from zkchain.quantize.ranges import bits
+
+
+@dataclass(frozen=True, slots=True)
+class Accuracy:
+    """One output over all samples. ``top1``: share of samples whose largest element is the same (vectors of two or more
+    numbers); ``equal``: share of samples equal in every element (labels, counts); None where it does not apply."""
+
+    output: str
+    samples: int
+    max_error: float
+    mean_error: float
+    top1: float | None
+    equal: float | None
+
+
+def accuracy(
+    names: Sequence[str], expected: Sequence[Sequence[npt.ArrayLike]], got: Sequence[Sequence[npt.ArrayLike]]
+) -> tuple[Accuracy, ...]:
+    """Compare outputs: ``expected[sample][output]`` of the float model, ``got`` of the integer program, dequantised.
+
+    Integer-typed expected outputs are labels. Raises InputError when counts or shapes differ.
+    """
+    if len(expected) != len(got) or not expected:
+        raise InputError(f"expected the outputs of the same samples, got {len(expected)} and {len(got)}")
+    return tuple(_compare(name, [s[k] for s in expected], [s[k] for s in got]) for k, name in enumerate(names))
+
+
+def _compare(name: str, expected: Sequence[npt.ArrayLike], got: Sequence[npt.ArrayLike]) -> Accuracy:
+    e, g = np.asarray(expected), np.asarray(got, dtype=np.float64)
+    if e.shape != g.shape:
+        raise InputError(f"output {name!r}: expected shape {e.shape[1:]}, got {g.shape[1:]}")
+    error = np.abs(e.astype(np.float64) - g)
+    rows_e, rows_g = e.reshape(len(e), -1), g.reshape(len(g), -1)
+    label = e.dtype.kind in "biu"
+    top1 = None if label or rows_e.shape[1] < 2 else float(np.mean(rows_e.argmax(axis=1) == rows_g.argmax(axis=1)))
+    equal = float(np.mean(np.all(rows_e == rows_g, axis=1))) if label else None
+    return Accuracy(name, len(e), float(error.max(initial=0)), float(error.mean()) if error.size else 0.0, top1, equal)
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One rescaled tensor: bits of its accumulators, bits taken off, bits kept, fraction bits kept; clamp: bits of a
+    clamp behind it (None: none), and how many of the calibration's elements it changed."""
+
+    name: str
+    elements: int
+    accumulator_bits: int
+    shift: int
+    bits: int
+    fraction: int
+    clamp_bits: int | None
+    clamped: int
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """``bounds``: a-priori bound on the error of every output over the whole domain, clamps aside (None: no finite
+    one); ``accuracy``: against the float model on the calibration samples; ``rows``: estimate for the plain system."""
+
+    layers: tuple[Layer, ...]
+    bounds: tuple[float | None, ...]
+    accuracy: tuple[Accuracy, ...]
+    rows: int
+
+
+def layers(graph: Graph, runs: Sequence[Sequence[npt.NDArray[np.int64]]]) -> tuple[Layer, ...]:
+    """The rescales of an integer graph; ``runs``: the values of all nodes (run_all) for each calibration sample."""
+    readers, found = consumers(graph), []
+    for i, node in enumerate(graph.nodes):
+        if node.op is not Op.RESCALE:
+            continue
+        clips = [k for k in readers[i] if graph.nodes[k].op is Op.CLIP]
+        clamp = max((bits(graph.nodes[k]) for k in clips), default=None)
+        hits = sum(int(np.count_nonzero(_clipped(graph, k, run[i]))) for k in clips for run in runs)
+        shift, fraction = int(node.arg["shift"]), int(-np.log2(node.scale))
+        source = graph.nodes[node.src[0]]
+        found.append(Layer(node.name, node.size, bits(source), shift, bits(node), fraction, clamp, hits))
+    return tuple(found)
+
+
+def _clipped(graph: Graph, clip: int, x: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    lo, hi = graph.nodes[clip].arg["lo"], graph.nodes[clip].arg["hi"]
+    # a lower end of zero is a ReLU
+    below = x < lo if lo is not None and lo != 0 else np.zeros(x.shape, dtype=np.bool_)
+    return below | (x > hi) if hi is not None else below

@@ -1,0 +1,78 @@
+"""What the user may say about quantisation: the domain of each input and a few knobs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from zkchain.errors import CompileError, InputError
+
+Sample = Sequence[npt.ArrayLike]  # one array per graph input
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Domain:
+    """The declared domain of one input: every element x satisfies lo <= x <= hi, or proving is refused.
+
+    ``lo``, ``hi``: numbers, or arrays that broadcast to the input's shape (per-element domains). ``scale``: the real
+    number meant by one integer step (1.0 for integers, 1/255 for bytes brought to [0, 1]); None lets the quantiser
+    choose a power of two. Raises InputError for an empty or infinite domain.
+    """
+
+    lo: npt.ArrayLike
+    hi: npt.ArrayLike
+    scale: float | None = None
+
+    def __post_init__(self) -> None:
+        lo, hi = np.asarray(self.lo, dtype=np.float64), np.asarray(self.hi, dtype=np.float64)
+        if not (np.all(np.isfinite(lo)) and np.all(np.isfinite(hi)) and np.all(lo <= hi)):
+            raise InputError(
+                f"domain [{self.lo!r}, {self.hi!r}]: expected finite numbers, lo <= hi",
+                hint="declare the values the input can really take",
+            )
+        if self.scale is not None and not (np.isfinite(self.scale) and self.scale > 0):
+            raise InputError(f"domain scale {self.scale}: expected a positive number")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Precision against rows. The defaults choose every scale from ``max_error``.
+
+    max_error         largest error wanted on an output, in the output's own unit. It is tightened to 1/256 of the
+                      spread of a small output, and never asks for more than 1/65536 of the spread of a large one
+    weight_bits       bits of the largest weight of each constant, sign included; None: chosen per constant
+    activation_bits   bits of the largest calibrated activation of each tensor, sign included; None: chosen per tensor
+    input_bits        bits of each input that has no scale of its own; None: chosen
+    max_range_bits    clamp an activation whose static range is wider than this many bits; None: where it saves rows
+    clamp_margin_bits a clamp leaves this many bits above the largest value seen
+    cost              what the scales are chosen for: "plain" (a row per bit) or "lookup" (a row per chunk of bits)
+    """
+
+    max_error: float = 1e-2
+    weight_bits: int | None = None
+    activation_bits: int | None = None
+    input_bits: int | None = None
+    max_range_bits: int | None = None
+    clamp_margin_bits: int = 2
+    cost: Literal["plain", "lookup"] = "plain"
+
+    def __post_init__(self) -> None:
+        limits = {
+            "weight_bits": (2, 32),
+            "activation_bits": (2, 32),
+            "input_bits": (1, 32),
+            "max_range_bits": (4, 60),
+            "clamp_margin_bits": (0, 16),
+        }
+        for name, (low, high) in limits.items():
+            value = getattr(self, name)
+            if value is not None and not low <= value <= high:
+                raise CompileError(f"setting {name}: expected {low} to {high}, got {value}")
+        if not (np.isfinite(self.max_error) and self.max_error > 0):
+            raise CompileError(f"setting max_error: expected a positive number, got {self.max_error}")
+        if self.cost not in ("plain", "lookup"):
+            raise CompileError(f"setting cost: expected 'plain' or 'lookup', got {self.cost!r}")
