@@ -34,7 +34,7 @@ class Builder:
     def __init__(self) -> None:
         self.nodes: list[Node] = []
         self.name = ""
-        self._whole: list[bool] = []  # node -> its values are integers, whatever the inputs
+        self._whole_inputs: set[int] = set()
         self._constants: dict[int, tuple[Array, int]] = {}  # id(array) -> array (kept alive), node
 
     # -- looking ----------------------------------------------------------------------------------------------------
@@ -54,7 +54,19 @@ class Builder:
 
     def is_whole(self, x: int) -> bool:
         """True when the values are known to be integers: labels, counts and what is made of them."""
-        return self._whole[x]
+        found: dict[int, bool] = {}
+        for i in self._ancestors(x):
+            node = self.nodes[i]
+            found[i] = i in self._whole_inputs or _is_whole(node, [found[s] for s in node.src])
+        return found[x]
+
+    def _ancestors(self, x: int) -> list[int]:
+        seen, waiting = {x}, [x]
+        while waiting:
+            new = set(self.nodes[waiting.pop()].src) - seen
+            seen |= new
+            waiting.extend(new)
+        return sorted(seen)
 
     def axis(self, x: int, axis: int) -> int:
         """An axis counted from either end, as one counted from the front."""
@@ -78,13 +90,13 @@ class Builder:
 
     def _append(self, node: Node) -> int:
         self.nodes.append(node)
-        self._whole.append(_is_whole(node, [self._whole[s] for s in node.src]))
         return len(self.nodes) - 1
 
     def input(self, name: str, shape: Sequence[int], *, whole: bool = False) -> int:
         self.name = name
         index = self.node(Op.INPUT, (), shape)
-        self._whole[index] = whole
+        if whole:
+            self._whole_inputs.add(index)
         return index
 
     def const(self, array: npt.ArrayLike) -> int:

@@ -1,0 +1,31 @@
+"""Rewrites of the float graph, as a straight list of named passes.
+
+Each pass is a table, operator -> rules; each rule states its equation. What a model computes does not change: exporters
+write one thing in many ways, and what the quantiser sees should be few affine nodes and whole functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+from zkchain.frontend.rewrite import affine, compound, tidy
+from zkchain.frontend.rewrite.engine import Rule, fixpoint, prune, share
+from zkchain.graph import Graph, Op, check
+
+PASSES: Mapping[str, Sequence[Mapping[Op, Sequence[Rule]]]] = MappingProxyType(
+    {
+        "tidy": [tidy.RULES],
+        "functions": [tidy.RULES, compound.RULES],
+        "affine": [tidy.RULES, affine.RULES],
+    }
+)
+
+
+def simplify(graph: Graph) -> Graph:
+    """The same function in fewer nodes; inputs and outputs keep their order and names."""
+    graph = share(prune(graph))
+    for rules in PASSES.values():
+        graph = share(fixpoint(graph, rules))
+        check(graph, integer=False)
+    return graph

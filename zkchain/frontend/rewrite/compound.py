@@ -1,0 +1,279 @@
+"""Functions that exporters write out, made whole again: one table instead of five.
+
+A product k f1 f2 ... is read as its number and its other factors, an argument as a polynomial in the factor beside it;
+so the order in which an exporter multiplies and where it puts the halves do not matter.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from zkchain.frontend.rewrite.engine import Rule, View
+from zkchain.graph import Op
+
+Polynomial = dict[int, float]  # degree -> coefficient
+
+TOLERANCE = 1e-3  # exporters round 1/sqrt(2) and the like to the model's type, float16 included
+DEPTH = 8  # nodes between an argument and the x it is a polynomial in
+
+
+def _close(a: float, b: float) -> bool:
+    return math.isclose(a, b, rel_tol=TOLERANCE, abs_tol=1e-12)
+
+
+def factors(view: View, i: int) -> tuple[float, list[int]]:
+    """Node ``i`` as number * product of nodes, none of which is a number or such a product."""
+    if view.op(i) is not Op.MUL:
+        return 1.0, [i]
+    number, others = 1.0, []
+    for source in view.node(i).src:
+        value = view.number(source)
+        if value is not None:
+            number *= value
+        elif view.value(source) is not None:
+            return 1.0, [i]
+        else:
+            k, more = factors(view, source)
+            number *= k
+            others += more
+    return number, others
+
+
+def polynomial(view: View, i: int, x: int, depth: int = DEPTH) -> Polynomial | None:
+    """Node ``i`` as a polynomial in node ``x``, if that is what it is."""
+    if i == x:
+        return {1: 1.0}
+    node, number = view.node(i), view.number(i)
+    if number is not None:
+        return {0: number}
+    if node.op not in (Op.ADD, Op.SUB, Op.MUL, Op.UNARY) or depth == 0:
+        return None
+    parts = [polynomial(view, s, x, depth - 1) for s in node.src]
+    known = [p for p in parts if p is not None]
+    if len(known) < len(parts):
+        return None
+    if node.op is Op.UNARY:
+        return _to_power(known[0], node.arg["fn"])
+    if node.op is Op.MUL:
+        return _times(*known)
+    return _plus(known[0], known[1] if node.op is Op.ADD else _times(known[1], {0: -1.0}))
+
+
+def _times(p: Polynomial, q: Polynomial) -> Polynomial:
+    product: Counter[int] = Counter()
+    for m, a in p.items():
+        for n, b in q.items():
+            product[m + n] += a * b  # type: ignore[assignment]
+    return dict(product)
+
+
+def _plus(p: Polynomial, q: Polynomial) -> Polynomial:
+    return {n: p.get(n, 0.0) + q.get(n, 0.0) for n in {*p, *q}}
+
+
+def _to_power(p: Polynomial, fn: tuple[str, float]) -> Polynomial | None:
+    if fn[0] != "pow" or fn[1] not in (2.0, 3.0):
+        return None
+    square = _times(p, p)
+    return square if fn[1] == 2.0 else _times(square, p)
+
+
+def _is(p: Polynomial | None, expected: Polynomial) -> bool:
+    return p is not None and all(_close(p.get(n, 0.0), expected.get(n, 0.0)) for n in {*p, *expected})
+
+
+def _line(view: View, i: int, inner: str) -> tuple[float, float, int] | None:
+    """(a, b, w) where node ``i`` is a * inner(w) + b."""
+    for candidate in _below(view, i):
+        if view.is_unary(candidate, inner):
+            line = polynomial(view, i, candidate)
+            if line is not None and set(line) <= {0, 1}:
+                return line.get(1, 0.0), line.get(0, 0.0), view.node(candidate).src[0]
+    return None
+
+
+def _below(view: View, i: int) -> list[int]:
+    """``i`` and what is under it through additions and multiplications by constants."""
+    found = [i]
+    while view.op(found[-1]) in (Op.ADD, Op.MUL) and len(found) <= DEPTH:
+        side = view.constant_side(found[-1])
+        if side is None:
+            break
+        found.append(side[0])
+    return found
+
+
+def _pairs(view: View, i: int) -> tuple[float, list[tuple[int, int]]]:
+    """A product k x v of two factors, read both ways."""
+    k, parts = factors(view, i)
+    return k, [(parts[0], parts[1]), (parts[1], parts[0])] if len(parts) == 2 else []
+
+
+def _scaled(view: View, factor: float, x: int, *fn: str | float) -> int:
+    """factor * fn(x), the factor left out where it is one."""
+    y = view.build.unary(x, *fn)
+    return y if _close(factor, 1.0) else view.build.scale(y, factor)
+
+
+def _times_argument(view: View, x: int, s: float) -> int:
+    return view.new[x] if _close(s, 1.0) else view.build.scale(view.new[x], s)
+
+
+def gelu(view: View, i: int) -> int | None:
+    # k x (a erf(c x) + a) = (2 a k / s) gelu(s x),  s = sqrt(2) c
+    k, pairs = _pairs(view, i)
+    for x, v in pairs:
+        line = _line(view, v, "erf")
+        if line is None or not _close(line[0], line[1]):
+            continue
+        argument = polynomial(view, line[2], x)
+        if argument is not None and set(argument) == {1}:
+            s = math.sqrt(2.0) * argument[1]
+            return _scaled(view, 2.0 * line[0] * k / s, _times_argument(view, x, s), "gelu")
+    return None
+
+
+def gelu_tanh(view: View, i: int) -> int | None:
+    # k x (a tanh(r (s x + 0.044715 (s x)^3)) + a) = (2 a k / s) gelu_tanh(s x),  r = sqrt(2 / pi)
+    k, pairs = _pairs(view, i)
+    for x, v in pairs:
+        line = _line(view, v, "tanh")
+        if line is None or not _close(line[0], line[1]):
+            continue
+        r, argument = math.sqrt(2.0 / math.pi), polynomial(view, line[2], x)
+        s = (argument or {}).get(1, 0.0) / r
+        if s != 0.0 and _is(argument, {1: r * s, 3: r * 0.044715 * s**3}):
+            return _scaled(view, 2.0 * line[0] * k / s, _times_argument(view, x, s), "gelu_tanh")
+    return None
+
+
+def swish(view: View, i: int) -> int | None:
+    # k x sigmoid(b x) = k swish(x; b)
+    k, pairs = _pairs(view, i)
+    for x, v in pairs:
+        argument = polynomial(view, view.node(v).src[0], x) if view.is_unary(v, "sigmoid") else None
+        if argument is not None and set(argument) == {1}:
+            return _scaled(view, k, view.new[x], "swish", argument[1])
+    return None
+
+
+def mish(view: View, i: int) -> int | None:
+    # k x tanh(softplus(x))
+    k, pairs = _pairs(view, i)
+    for x, v in pairs:
+        inner = view.node(v).src[0] if view.is_unary(v, "tanh") else -1
+        if inner >= 0 and view.is_unary(inner, "softplus") and view.node(inner).src == (x,):
+            return _scaled(view, k, view.new[x], "mish")
+    return None
+
+
+def hard_swish(view: View, i: int) -> int | None:
+    # k x clip(p x + 3 p, 0, 6 p) = 6 k p hard_swish(x)
+    k, pairs = _pairs(view, i)
+    for x, v in pairs:
+        node = view.node(v)
+        if node.op is not Op.CLIP or node.arg["lo"] != 0.0 or node.arg["hi"] is None:
+            continue
+        p = node.arg["hi"] / 6.0
+        if _is(polynomial(view, node.src[0], x), {1: p, 0: 3.0 * p}):
+            return _scaled(view, 6.0 * k * p, view.new[x], "hard_swish")
+    return None
+
+
+def _one_plus(view: View, i: int, name: str) -> int | None:
+    """w where node ``i`` is 1 + name(w)."""
+    line = _line(view, i, name)
+    return line[2] if line is not None and line[:2] == (1.0, 1.0) else None
+
+
+def softplus(view: View, i: int) -> int | None:
+    # log(1 + e^x)
+    x = _one_plus(view, view.node(i).src[0], "exp") if view.is_unary(i, "log") else None
+    return None if x is None else view.build.unary(view.new[x], "softplus")
+
+
+def sigmoid(view: View, i: int) -> int | None:
+    # 1 / (1 + e^w) = sigmoid(-w)
+    w = _one_plus(view, view.node(i).src[0], "exp") if view.is_unary(i, "reciprocal") else None
+    if w is None:
+        return None
+    k, parts = factors(view, w)
+    minus = view.build.scale(view.new[parts[0]], -k) if len(parts) == 1 else view.build.scale(view.new[w], -1.0)
+    return view.build.unary(minus, "sigmoid")
+
+
+def inverse_root(view: View, i: int) -> int | None:
+    # 1 / sqrt(x)
+    root = view.node(i).src[0]
+    if not view.is_unary(i, "reciprocal") or not view.is_unary(root, "sqrt"):
+        return None
+    return view.build.unary(view.new[view.node(root).src[0]], "rsqrt")
+
+
+def over_root(view: View, i: int) -> int | None:
+    # x / sqrt(y) = x rsqrt(y)
+    x, y = view.node(i).src
+    if not view.is_unary(y, "sqrt"):
+        return None
+    return view.build.mul(view.new[x], view.build.unary(view.new[view.node(y).src[0]], "rsqrt"))
+
+
+def softsign(view: View, i: int) -> int | None:
+    # x / (1 + |x|)
+    x, y = view.node(i).src
+    return view.build.unary(view.new[x], "softsign") if _one_plus(view, y, "abs") == x else None
+
+
+def softmax(view: View, i: int) -> int | None:
+    # e^w / sum e^w = softmax(x) for w = x, or w = x - max x
+    e, total = view.node(i).src
+    node = view.node(total)
+    if not view.is_unary(e, "exp") or node.op is not Op.SUM or node.src != (e,) or len(node.arg["axes"]) != 1:
+        return None
+    axis = node.arg["axes"][0]
+    w = view.node(e).src[0]
+    return view.build.softmax(view.new[_without_maximum(view, w, axis)], axis)
+
+
+def _without_maximum(view: View, w: int, axis: int) -> int:
+    """x where w = x - max x over the axis, else w."""
+    if view.op(w) is not Op.SUB:
+        return w
+    x, top = view.node(w).src
+    node = view.node(top)
+    return x if node.op is Op.REDUCE_MAX and node.src == (x,) and node.arg["axis"] == axis else w
+
+
+def leaky_maximum(view: View, i: int) -> int | None:
+    # max(x, a x) for 0 <= a <= 1
+    for x, y in (view.node(i).src, view.node(i).src[::-1]):
+        line = polynomial(view, y, x) if view.node(y).shape == view.node(x).shape else None
+        if line is not None and set(line) == {1} and 0.0 <= line[1] <= 1.0:
+            return view.build.leaky_relu(view.new[x], view.build.const(line[1]))
+    return None
+
+
+def leaky_difference(view: View, i: int) -> int | None:
+    # relu(x) - a relu(-x), also written relu(x) + (-a) relu(-x)
+    left, right = view.node(i).src
+    sign = -1.0 if view.op(i) is Op.ADD else 1.0
+    for positive, other in ((left, right), (right, left)) if view.op(i) is Op.ADD else ((left, right),):
+        side = view.constant_side(other) if view.op(other) is Op.MUL else None
+        if view.op(positive) is not Op.RELU or side is None or view.op(side[0]) is not Op.RELU:
+            continue
+        x, minus = view.node(positive).src[0], view.node(side[0]).src[0]
+        if _is(polynomial(view, minus, x), {1: -1.0}) and view.node(i).shape == view.node(x).shape:
+            return view.build.leaky_relu(view.new[x], view.build.const(sign * side[1]))
+    return None
+
+
+RULES: Mapping[Op, Sequence[Rule]] = {
+    Op.ADD: [leaky_difference],
+    Op.SUB: [leaky_difference],
+    Op.MUL: [gelu, gelu_tanh, swish, mish, hard_swish],
+    Op.DIV: [over_root, softsign, softmax],
+    Op.MAX: [leaky_maximum],
+    Op.UNARY: [softplus, sigmoid, inverse_root],
+}
