@@ -23,6 +23,7 @@ from zkchain.circuit.symbolic import Packed, Symbolic, Taps
 from zkchain.circuit.types import IntArray
 from zkchain.circuit.value import Numbers, Value
 from zkchain.groth16.types import System
+from zkchain.tables import Request
 
 Vec = Any  # Symbolic | Value: a gadget is generic in it
 Hint = Callable[[], Numbers]
@@ -44,10 +45,10 @@ class Constraint:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class RangeRequest:
-    """cg16: every element of ``vec`` lies in [0, size); looked up when the whole circuit is known."""
+    """cg16: every element of ``vec`` lies in the range; looked up when the whole circuit is known."""
 
     vec: Vec
-    size: int
+    request: Request
     node: str
 
 

@@ -13,10 +13,8 @@ combining challenge must be independent: with X = c^2 forged pairs cancel).
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
-from itertools import combinations
 
 import numpy as np
 
@@ -24,17 +22,7 @@ from zkchain._core import FrVec
 from zkchain.circuit.emitter import Emitter, Vec
 from zkchain.circuit.types import IntArray, PoleHit
 from zkchain.circuit.value import to_field
-
-WIDEST = 16  # bits of the largest range table considered
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """``widths``: range tables [0, 2^k); ``own``: sizes (not powers of two) that get a table of their own; ``rows``."""
-
-    widths: tuple[int, ...]
-    own: frozenset[int]
-    rows: int
+from zkchain.tables import Cut, Plan, Request, choose_tables
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -64,88 +52,42 @@ class Committed:
     pairs: tuple[PairTable, ...]
 
 
-def chunk_widths(bits: int, widths: tuple[int, ...]) -> tuple[tuple[int, bool], ...]:
-    """Cheapest cut of ``bits`` into chunks (width, exact): an exact chunk has a table of its width and costs one
-    lookup, another two in the widest table (t and t 2^(k - width))."""
-    return _cuts(bits, widths)[bits][1]
-
-
-@lru_cache(maxsize=4096)
-def _cuts(most: int, widths: tuple[int, ...]) -> tuple[tuple[int, tuple[tuple[int, bool], ...]], ...]:
-    widest = max(widths)
-    pieces = [(w, w in widths) for w in range(1, widest + 1)]
-    best: list[tuple[int, tuple[tuple[int, bool], ...]]] = [(0, ())]
-    for bits in range(1, most + 1):
-        options = (
-            (best[bits - w][0] + (1 if exact else 2), (*best[bits - w][1], (w, exact)))
-            for w, exact in pieces
-            if w <= bits
-        )
-        best.append(min(options))
-    return tuple(best)
-
-
-def choose_tables(requests: Mapping[int, int]) -> Plan:
-    """Tables with the fewest rows for ``requests``: range size -> number of elements."""
-    total = sum(requests.values())
-    candidates = [k for k in range(1, WIDEST + 1) if 1 << k <= 4 * total + 2]
-    choices = [c for n in (1, 2, 3) for c in combinations(candidates, n)]
-    return min((_cost(requests, widths) for widths in choices), key=lambda plan: (plan.rows, plan.widths))
-
-
-def _cost(requests: Mapping[int, int], widths: tuple[int, ...]) -> Plan:
-    cuts = _cuts(max(int(size - 1).bit_length() for size in requests), widths)
-    rows, own, used = 0, set[int](), set[int]()
-    for size, count in requests.items():
-        bits = int(size - 1).bit_length()
-        lookups = cuts[bits][0] * count * (1 if size == 1 << bits else 2)
-        if size != 1 << bits and count + size + 1 < lookups:
-            own.add(size)
-            rows += count + size + 1
-        else:
-            used.update(w if exact else max(widths) for w, exact in cuts[bits][1])
-            rows += lookups
-    return Plan(widths, frozenset(own), rows + sum((1 << w) + 1 for w in used))
-
-
 def commit(em: Emitter) -> Committed:
     """Phase A: chunks and multiplicities of every request so far."""
-    sizes: dict[int, int] = defaultdict(int)
-    for request in em.ranges:
-        sizes[request.size] += len(request.vec)
+    counts: dict[Request, int] = defaultdict(int)
+    for asked in em.ranges:
+        counts[asked.request] += len(asked.vec)
     keys: dict[int, list[Vec]] = defaultdict(list)
-    if sizes:
-        plan = choose_tables(sizes)
-        for request in em.ranges:
-            with em.at(request.node):
-                for size, vec in _lookups(em, request.vec, request.size, plan):
+    if counts:
+        plan = choose_tables(counts)
+        for asked in em.ranges:
+            with em.at(asked.node):
+                for size, vec in _lookups(em, asked.vec, asked.request, plan):
                     keys[size].append(vec)
     with em.at("lookup"):
         ranges = tuple(_range_table(em, size, em.concat(vecs)) for size, vecs in sorted(keys.items()))
         return Committed(ranges, tuple(_pair_tables(em)))
 
 
-def _lookups(em: Emitter, vec: Vec, size: int, plan: Plan) -> Iterable[tuple[int, Vec]]:
-    bits = int(size - 1).bit_length()
-    if size in plan.own:
-        yield size, vec
+def _lookups(em: Emitter, vec: Vec, request: Request, plan: Plan) -> Iterable[tuple[int, Vec]]:
+    if request.exact and request.size in plan.own:
+        yield request.size, vec
         return
-    yield from _chunks(em, vec, bits, plan.widths)
-    if size != 1 << bits:  # v < size as well: v + (2^bits - size) < 2^bits
-        yield from _chunks(em, vec + ((1 << bits) - size), bits, plan.widths)
+    yield from _chunks(em, vec, plan.cut(request), max(plan.widths))
+    if not request.whole:  # v < size as well: v + (2^bits - size) < 2^bits
+        yield from _chunks(em, vec + ((1 << request.bits) - request.size), plan.cut(request), max(plan.widths))
 
 
-def _chunks(em: Emitter, vec: Vec, bits: int, widths: tuple[int, ...]) -> Iterable[tuple[int, Vec]]:
+def _chunks(em: Emitter, vec: Vec, cut: Cut, widest: int) -> Iterable[tuple[int, Vec]]:
     """v = sum_j 2^(o_j) t_j with every t_j in [0, 2^(w_j)); the lowest chunk is v minus the others."""
-    cut = chunk_widths(bits, widths)
     offsets = np.concatenate(([0], np.cumsum([w for w, _ in cut])))
     low = vec
     for (w, exact), offset in zip(cut[1:], offsets[1:-1].tolist(), strict=True):
         mask = (1 << w) - 1
         chunk = em.wires(len(vec), lambda o=offset, m=mask: (vec.ints >> o) & m)  # type: ignore[misc]
         low = low - chunk * (1 << offset)
-        yield from _one_chunk(chunk, w, exact, max(widths))
-    yield from _one_chunk(low, *cut[0], max(widths))
+        yield from _one_chunk(chunk, w, exact, widest)
+    yield from _one_chunk(low, *cut[0], widest)
 
 
 def _one_chunk(chunk: Vec, w: int, exact: bool, widest: int) -> Iterable[tuple[int, Vec]]:

@@ -48,19 +48,14 @@ def phase_a(
             return None
         shown = [vecs[i] for i, yes in zip(graph.inputs, visibility.inputs, strict=True) if yes] + outputs
         public = em.concat([v + f.offset for v, f in zip(shown, layout.fields, strict=True)])
-        _check_widths(em, kit.nonneg, public, layout)
+        # each public number in its own width (protocol.md, section 2.6): 0 <= v + offset < 2^bits
+        kit.fits(em, public, np.concatenate([np.full(f.size, f.bits, dtype=np.int64) for f in layout.fields]))
     return PhaseA(logup.commit(em), public, layout)
 
 
 def _publish(em: Emitter, out: Vec) -> None:
     """Public wires equal to the output: out * 1 = wire."""
     em.enforce(out, em.full(len(out), 1), em.public(len(out), lambda: out.values))
-
-
-def _check_widths(em: Emitter, nonneg: object, public: Vec, layout: Layout) -> None:
-    """Each public number lies in its own width (protocol.md, section 2.6): 0 <= v + offset < 2^bits."""
-    most = np.concatenate([np.full(f.size, (1 << f.bits) - 1, dtype=np.int64) for f in layout.fields])
-    nonneg(em, public, most)  # type: ignore[operator]
 
 
 def phase_b(em: Emitter, state: PhaseA) -> None:
@@ -84,7 +79,8 @@ def _horner_step(em: Emitter, before: Vec, part: Vec, shift: IntArray, *, last: 
 
     def value() -> FrVec:
         word = FrVec.from_ints(pack(part, zero, shift, 1))
-        return before.field * em.challenge.field + word
+        accumulated: FrVec = before.field * em.challenge.field
+        return accumulated + word
 
     acc = em.public(1, value) if last else em.wires(1, value)
     em.enforce_packed(before, em.challenge, acc, part, zero, shift)

@@ -100,7 +100,7 @@ def check(circuit: Circuit, assignment: Assignment) -> None:
     """Multiply the matrices out; raise UnsatisfiedConstraint for the first row that does not hold."""
     z, first = assignment.wires, 0
     for block in circuit.blocks():
-        a, b, c = (z.spmv(side.indptr, side.cols, side.vals) for side in (block.a, block.b, block.c))
+        a, b, c = (z.spmv(side) for side in (block.a, block.b, block.c))
         holds = (a * b).eq_mask(c)
         span = slice(first, first + block.rows)
         for given, own in ((assignment.a, a), (assignment.b, b), (assignment.c, c)):

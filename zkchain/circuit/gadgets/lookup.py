@@ -18,19 +18,25 @@ from zkchain.circuit.gadgets.groups import (
 )
 from zkchain.circuit.gadgets.plain import sign_class
 from zkchain.circuit.types import IntArray
+from zkchain.tables import Request
 
 
-def in_range(em: Emitter, v: Vec, size: int) -> None:
-    """v in [0, size), settled later by lookups."""
-    if size == 1:
+def in_range(em: Emitter, v: Vec, size: int, *, exact: bool = True) -> None:
+    """v in [0, size), settled later by lookups; not ``exact``: in [0, 2^b), some 2^b >= size (see zkchain.tables)."""
+    if size == 1 and exact:
         em.equal(v, em.full(len(v), 0))
     elif len(v):
-        em.ranges.append(RangeRequest(v, size, em.node))
+        em.ranges.append(RangeRequest(v, Request(size, exact), em.node))
 
 
 def nonneg(em: Emitter, v: Vec, hi: IntArray) -> None:
-    """v in [0, 2^b) with b the width of its static upper bound."""
-    for_groups(width(hi), lambda bits, members: in_range(em, v.take(members), 1 << bits))
+    """0 <= v without wrap-around, for a v that is at most ``hi`` by its meaning."""
+    for_groups(width(hi), lambda bits, members: in_range(em, v.take(members), 1 << max(bits, 1), exact=False))
+
+
+def fits(em: Emitter, v: Vec, bits: IntArray) -> None:
+    """v in [0, 2^bits), exactly."""
+    for_groups(bits, lambda b, members: in_range(em, v.take(members), 1 << b))
 
 
 def interval(em: Emitter, v: Vec, lo: IntArray, hi: IntArray) -> None:
@@ -43,7 +49,7 @@ def rescale(em: Emitter, acc: Vec, shift: int, lo: IntArray, hi: IntArray) -> tu
     q = _quotient(em, acc, shift)
     for_groups(
         signed_width(lo, hi),
-        lambda bits, members: in_range(em, q.take(members) + (1 << (bits - 1)), 1 << bits),
+        lambda bits, members: in_range(em, q.take(members) + (1 << (bits - 1)), 1 << bits, exact=False),
     )
     return q, None
 
@@ -70,7 +76,7 @@ def relu(em: Emitter, q: Vec, lo: IntArray, hi: IntArray, sign: None = None) -> 
 def _relu_mixed(em: Emitter, q: Vec, bits: IntArray) -> Vec:
     y = em.wires(len(q), lambda: np.maximum(q.ints, 0))
     em.enforce(y, y - q, em.full(len(q), 0))
-    for_groups(bits, lambda b, members: in_range(em, (y * 2 - q).take(members), 1 << b))
+    for_groups(bits, lambda b, members: in_range(em, (y * 2 - q).take(members), 1 << b, exact=False))
     return y
 
 

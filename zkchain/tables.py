@@ -1,0 +1,97 @@
+"""Which lookup tables a circuit gets: arithmetic on range sizes, before any row is written.
+
+A request says how many numbers must lie in [0, size). ``exact``: in just that range (remainders, inputs, public
+numbers); otherwise any power of two from ``size`` on will do, because the number is determined by something else and
+only must not wrap (quotients, differences).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import combinations
+
+WIDEST = 16  # bits of the largest range table considered
+Cut = tuple[tuple[int, bool], ...]  # chunks (width, exact), lowest first
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class Request:
+    """Numbers that must lie in [0, size)."""
+
+    size: int
+    exact: bool
+
+    @property
+    def bits(self) -> int:
+        return (self.size - 1).bit_length()
+
+    @property
+    def whole(self) -> bool:
+        """Whether the range is a whole number of bits (or may be)."""
+        return not self.exact or self.size == 1 << self.bits
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """``widths``: range tables [0, 2^k); ``own``: sizes that get a table of their own; ``rows``: of all lookups."""
+
+    widths: tuple[int, ...]
+    own: frozenset[int]
+    rows: int
+
+    def cut(self, request: Request) -> Cut:
+        """How a number of this request is cut. An exact chunk has a table of its width and costs one lookup, another
+        two in the widest table (t and t 2^(k - width))."""
+        return _best_cut(request, self.widths)[1]
+
+
+@lru_cache(maxsize=4096)
+def _cuts(widths: tuple[int, ...]) -> tuple[tuple[int, Cut], ...]:
+    """For 0 .. 80 bits: fewest lookups that check exactly so many bits, and the chunks."""
+    widest = max(widths)
+    pieces = [(w, w in widths) for w in range(1, widest + 1)]
+    best: list[tuple[int, Cut]] = [(0, ())]
+    for bits in range(1, 81):
+        options = (
+            (best[bits - w][0] + (1 if exact else 2), (*best[bits - w][1], (w, exact)))
+            for w, exact in pieces
+            if w <= bits
+        )
+        best.append(min(options))
+    return tuple(best)
+
+
+def _best_cut(request: Request, widths: tuple[int, ...]) -> tuple[int, Cut]:
+    cuts, bits = _cuts(widths), request.bits
+    if request.exact:
+        return cuts[bits]
+    return min(cuts[bits : bits + max(widths)])
+
+
+def choose_tables(requests: Mapping[Request, int]) -> Plan:
+    """Tables with the fewest rows for ``requests``: request -> number of elements."""
+    total = sum(requests.values())
+    candidates = [k for k in range(1, WIDEST + 1) if 1 << k <= 4 * total + 2]
+    choices = (c for n in (1, 2, 3) for c in combinations(candidates, n))
+    return min((_plan(requests, widths) for widths in choices), key=lambda plan: (plan.rows, plan.widths))
+
+
+def _plan(requests: Mapping[Request, int], widths: tuple[int, ...]) -> Plan:
+    rows, own, used = 0, set[int](), set[int]()
+    for request, count in requests.items():
+        lookups, cut = _best_cut(request, widths)
+        lookups *= count if request.whole else 2 * count
+        if not request.whole and count + request.size + 1 < lookups:
+            own.add(request.size)
+            rows += count + request.size + 1
+        else:
+            used.update(w if exact else max(widths) for w, exact in cut)
+            rows += lookups
+    return Plan(widths, frozenset(own), rows + table_rows(used))
+
+
+def table_rows(widths: Iterable[int]) -> int:
+    """Entries of the tables and one balance row each."""
+    return sum((1 << w) + 1 for w in widths)
