@@ -17,28 +17,35 @@ pub struct Claim {
     pub ctx: Word,
 }
 
-/// `Ok` when every proof holds; else `Err(ProofInvalid)` with the index of the first bad one, found by bisection.
+/// `Ok` when every proof holds; else `Err(BatchInvalid)` with all bad ones, found by bisection.
 pub fn verify_batch(key: &VerifyingKey, claims: &[Claim], monitor: &dyn Monitor) -> Result<()> {
     claims.iter().try_for_each(|claim| key.check_instance(&claim.instance))?;
-    if holds(key, claims) {
+    let mut bad = Vec::new();
+    find_bad(key, claims, 0, &mut bad, monitor)?;
+    if bad.is_empty() {
         return Ok(());
     }
-    Err(Error::ProofInvalid { index: Some(first_bad(key, claims, monitor)?) })
+    Err(Error::BatchInvalid { bad, total: claims.len() })
 }
 
-/// Index of the first bad proof of a batch that does not hold.
-fn first_bad(key: &VerifyingKey, claims: &[Claim], monitor: &dyn Monitor) -> Result<usize> {
-    let (mut start, mut end) = (0, claims.len());
-    while end - start > 1 {
-        monitor.check()?;
-        let middle = start + (end - start) / 2;
-        if holds(key, &claims[start..middle]) {
-            start = middle;
-        } else {
-            end = middle;
-        }
+fn find_bad(
+    key: &VerifyingKey,
+    claims: &[Claim],
+    first: usize,
+    bad: &mut Vec<usize>,
+    monitor: &dyn Monitor,
+) -> Result<()> {
+    monitor.check()?;
+    if claims.is_empty() || holds(key, claims) {
+        return Ok(());
     }
-    Ok(start)
+    if claims.len() == 1 {
+        bad.push(first);
+        return Ok(());
+    }
+    let (left, right) = claims.split_at(claims.len() / 2);
+    find_bad(key, left, first, bad, monitor)?;
+    find_bad(key, right, first + left.len(), bad, monitor)
 }
 
 /// prod e(-rho_i A_i, B_i) e((sum rho) alpha, beta) e(sum_j (sum_i rho_i w_ij) IC_j, gamma)

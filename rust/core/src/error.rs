@@ -12,8 +12,12 @@ pub enum Error {
     KeyMismatch(String),
     /// A proof or instance is malformed: wrong length, coordinate out of range, point off its curve or subgroup.
     ProofFormat(String),
-    /// A well-formed proof that does not verify; `index` is its place in a batch.
-    ProofInvalid { index: Option<usize> },
+    /// A well-formed key with which anyone can forge proofs.
+    UnsafeKey(String),
+    /// A well-formed proof that does not verify.
+    ProofInvalid,
+    /// Proofs of a batch that do not verify, counted from 0, and the size of the batch.
+    BatchInvalid { bad: Vec<usize>, total: usize },
     /// Row `row` of the constraint system does not hold for the given values.
     Unsatisfied { row: usize },
     /// The values given do not form a witness.
@@ -34,14 +38,15 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Error::KeyFormat(text)
+            | Error::UnsafeKey(text)
             | Error::KeyMismatch(text)
             | Error::ProofFormat(text)
             | Error::Witness(text)
             | Error::Argument(text) => f.write_str(text),
-            Error::ProofInvalid { index: None } => {
-                f.write_str("the proof does not verify: the pairing product is not one")
+            Error::ProofInvalid => f.write_str("the proof does not verify: the pairing product is not one"),
+            Error::BatchInvalid { bad, total } => {
+                write!(f, "{} of {total} proofs of the batch do not verify: {bad:?}", bad.len())
             }
-            Error::ProofInvalid { index: Some(i) } => write!(f, "proof {i} of the batch does not verify"),
             Error::Unsatisfied { row } => write!(f, "row {row} is not satisfied: a * b != c"),
             Error::DivisionByZero { index } => write!(f, "element {index} is zero and has no inverse"),
             Error::Cancelled => f.write_str("cancelled"),

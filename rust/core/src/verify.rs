@@ -95,14 +95,14 @@ impl VerifyingKey {
         let mut seen: Vec<G2Affine> = Vec::new();
         for point in [Some(self.gamma), Some(self.delta), self.eta].into_iter().flatten() {
             if point.is_zero() || seen.iter().any(|p| *p == point || *p == -point) {
-                return Err(Error::KeyFormat(
+                return Err(Error::UnsafeKey(
                     "verifying key: gamma, delta, eta are not independent: anyone can forge proofs for this key".into(),
                 ));
             }
             seen.push(point);
         }
         if self.alpha.is_zero() || self.beta.is_zero() {
-            return Err(Error::KeyFormat("verifying key: alpha or beta is the point at infinity".into()));
+            return Err(Error::UnsafeKey("verifying key: alpha or beta is the point at infinity".into()));
         }
         Ok(())
     }
@@ -191,6 +191,6 @@ pub fn verify(key: &VerifyingKey, instance: &[Fr], proof: &Proof, ctx: &Word) ->
     if pairing_is_one(&pairs) {
         Ok(())
     } else {
-        Err(Error::ProofInvalid { index: None })
+        Err(Error::ProofInvalid)
     }
 }

@@ -3,22 +3,14 @@
 use std::any::Any;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 
+use pyo3::call::PyCallArgs;
 use pyo3::exceptions::{PyKeyboardInterrupt, PyOSError, PyValueError, PyZeroDivisionError};
 use pyo3::prelude::*;
 use zkchain_core::{Error, Result};
 
 /// An exception of `zkchain.errors` by name.
-fn ours(py: Python<'_>, class: &str, message: String) -> PyErr {
-    let make = || py.import("zkchain.errors")?.getattr(class)?.call1((message,));
-    match make() {
-        Ok(exception) => PyErr::from_value(exception),
-        Err(error) => error,
-    }
-}
-
-/// The core knows the row only; the wrapper that knows the circuit names the node.
-fn unsatisfied(py: Python<'_>, row: usize) -> PyErr {
-    let make = || py.import("zkchain.errors")?.getattr("UnsatisfiedConstraint")?.call1((row, "", 0));
+fn ours<'py>(py: Python<'py>, class: &str, arguments: impl PyCallArgs<'py>) -> PyErr {
+    let make = || py.import("zkchain.errors")?.getattr(class)?.call1(arguments);
     match make() {
         Ok(exception) => PyErr::from_value(exception),
         Err(error) => error,
@@ -35,13 +27,16 @@ fn os_error(error: &std::io::Error) -> PyErr {
 pub fn to_py(py: Python<'_>, error: Error) -> PyErr {
     let message = error.to_string();
     match error {
-        Error::KeyFormat(_) => ours(py, "KeyFormatError", message),
-        Error::KeyMismatch(_) => ours(py, "KeyMismatch", message),
-        Error::ProofFormat(_) => ours(py, "ProofFormatError", message),
-        Error::ProofInvalid { .. } => ours(py, "ProofInvalid", message),
-        Error::Unsatisfied { row } => unsatisfied(py, row),
-        Error::Witness(_) => ours(py, "InputError", message),
-        Error::Internal(_) => ours(py, "ZkchainError", message),
+        Error::KeyFormat(_) => ours(py, "KeyFormatError", (message,)),
+        Error::KeyMismatch(_) => ours(py, "KeyMismatch", (message,)),
+        Error::ProofFormat(_) => ours(py, "ProofFormatError", (message,)),
+        Error::UnsafeKey(_) => ours(py, "UnsafeKey", (message,)),
+        Error::ProofInvalid => ours(py, "ProofInvalid", (message,)),
+        Error::BatchInvalid { bad, total } => ours(py, "BatchInvalid", (bad, total)),
+        // The core knows the row only; the wrapper that knows the circuit names node and element.
+        Error::Unsatisfied { row } => ours(py, "UnsatisfiedConstraint", (row, "", 0)),
+        Error::Witness(_) => ours(py, "InputError", (message,)),
+        Error::Internal(_) => ours(py, "ZkchainError", (message,)),
         Error::Argument(_) => PyValueError::new_err(message),
         Error::DivisionByZero { .. } => PyZeroDivisionError::new_err(message),
         Error::Cancelled => PyKeyboardInterrupt::new_err(()),

@@ -60,7 +60,8 @@ impl VerifyingKey {
 
     /// Claims are (instance, proof, ctx).
     fn verify_batch(&self, py: Python<'_>, claims: Vec<(Bound<'_, PyAny>, Vec<u8>, Vec<u8>)>) -> PyResult<()> {
-        let claim = |(words, proof, ctx): (Bound<'_, PyAny>, Vec<u8>, Vec<u8>)| {
+        type PyClaim<'py> = (Bound<'py, PyAny>, Vec<u8>, Vec<u8>);
+        let claim = |(words, proof, ctx): PyClaim<'_>| {
             Ok(Claim { instance: instance(&words)?, proof: self.proof(py, &proof)?, ctx: word(&ctx, "ctx")? })
         };
         let claims: Vec<Claim> = claims.into_iter().map(claim).collect::<PyResult<_>>()?;

@@ -1,0 +1,163 @@
+"""The native core (Rust): field vectors, keys, prover, verifier. Use ``zkchain.groth16`` for keys and proofs.
+
+Points are bytes as in ``zkchain.groth16.encoding``. ``progress(stage, fraction)`` is called on the calling thread; an
+exception from it, or Ctrl-C, stops the work within about 50 ms of the next check. The GIL is released while work runs.
+Errors are those of ``zkchain.errors``; misuse gives ValueError, TypeError, IndexError or ZeroDivisionError.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from os import PathLike
+from typing import Protocol, TypedDict, final, overload
+
+import numpy as np
+import numpy.typing as npt
+
+__version__: str
+
+_Progress = Callable[[str, float], object]
+
+class CsrLike(Protocol):
+    """``indptr`` int64[rows + 1], ``cols`` uint32[nnz], ``vals`` int64[nnz] or canonical limbs uint64[nnz, 4]."""
+
+    @property
+    def indptr(self) -> npt.NDArray[np.int64]: ...
+    @property
+    def cols(self) -> npt.NDArray[np.uint32]: ...
+    @property
+    def vals(self) -> npt.NDArray[np.int64] | npt.NDArray[np.uint64]: ...
+
+@final
+class FrVec:
+    """Immutable vector of elements of the scalar field. Integers are reduced mod r; a vector of length 1 broadcasts."""
+
+    @staticmethod
+    def from_i64(values: npt.NDArray[np.int64]) -> FrVec: ...
+    @staticmethod
+    def from_ints(values: Iterable[int]) -> FrVec: ...
+    @staticmethod
+    def from_bytes(data: bytes) -> FrVec:
+        """32 little-endian bytes an element; ValueError when one is not below r."""
+    @staticmethod
+    def full(value: int, length: int) -> FrVec: ...
+    @staticmethod
+    def powers(base: int, length: int) -> FrVec:
+        """1, base, base^2, ..."""
+    @staticmethod
+    def concat(parts: Sequence[FrVec]) -> FrVec: ...
+    def to_bytes(self) -> bytes: ...
+    def to_ints(self) -> list[int]: ...
+    def __len__(self) -> int: ...
+    def __iter__(self) -> Iterator[int]: ...
+    @overload
+    def __getitem__(self, key: int) -> int: ...
+    @overload
+    def __getitem__(self, key: slice) -> FrVec: ...
+    def take(self, index: npt.NDArray[np.int64]) -> FrVec: ...
+    def __add__(self, other: FrVec | int) -> FrVec: ...
+    def __radd__(self, other: int) -> FrVec: ...
+    def __sub__(self, other: FrVec | int) -> FrVec: ...
+    def __rsub__(self, other: int) -> FrVec: ...
+    def __mul__(self, other: FrVec | int) -> FrVec: ...
+    def __rmul__(self, other: int) -> FrVec: ...
+    def __neg__(self) -> FrVec: ...
+    def __eq__(self, other: object) -> bool: ...
+    def inverse(self) -> FrVec:
+        """Elementwise; ZeroDivisionError names the first zero found."""
+    def sum(self) -> int: ...
+    def dot(self, other: FrVec) -> int: ...
+    def prefix_sum(self) -> FrVec: ...
+    def prefix_product(self) -> FrVec: ...
+    def horner_prefix(self, x: int) -> FrVec:
+        """acc_i = acc_{i-1} x + v_i."""
+    def spmv(self, csr: CsrLike) -> FrVec:
+        """Row sums of the sparse matrix times this vector."""
+    def eq_mask(self, other: FrVec | int) -> npt.NDArray[np.bool_]: ...
+
+@final
+class SetupBuilder:
+    """Streams rows into a development key. Toxic waste is drawn and wiped inside. Memory in proportion to wires."""
+
+    def __new__(
+        cls,
+        *,
+        system: str,
+        n_wires: int,
+        n_public: int,
+        n_committed: int,
+        n_rows: int,
+        instance_length: int,
+        circuit_hash: bytes,
+    ) -> SetupBuilder: ...
+    def add_rows(self, a: CsrLike, b: CsrLike, c: CsrLike) -> None: ...
+    def finish(self, progress: _Progress | None = None) -> ProvingKey: ...
+
+class KeyInfo(TypedDict):
+    version: int
+    system: str
+    circuit_hash: bytes
+    n_wires: int
+    n_public: int
+    n_committed: int
+    n_rows: int
+    instance_length: int
+    domain_size: int
+    file_size: int
+    development: bool
+
+@final
+class ProvingKey:
+    """A key in memory or mapped from a file. KeyFormatError when header, size or verifying key are wrong."""
+
+    @staticmethod
+    def open(path: str | PathLike[str]) -> ProvingKey: ...
+    @staticmethod
+    def from_bytes(data: bytes) -> ProvingKey: ...
+    def to_bytes(self) -> bytes: ...
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write and sync; renaming into place is the caller's."""
+    def verify_digests(self) -> None:
+        """Read the whole key; KeyFormatError names the section that was altered."""
+    @property
+    def vk_bytes(self) -> bytes: ...
+    @property
+    def vk_hash(self) -> bytes: ...
+    @property
+    def info(self) -> KeyInfo: ...
+    def commit(self, committed: FrVec, progress: _Progress | None = None) -> Commitment: ...
+    def challenge(self, commitment: Commitment, instance: Sequence[int], ctx: bytes) -> int: ...
+    def prove(
+        self,
+        wires: FrVec,
+        a: FrVec,
+        b: FrVec,
+        c: FrVec,
+        *,
+        instance: Sequence[int],
+        ctx: bytes,
+        commitment: Commitment | None = None,
+        progress: _Progress | None = None,
+    ) -> bytes:
+        """Proof bytes, verified already. Uses up the commitment.
+
+        UnsatisfiedConstraint (first row; the node is left empty), InputError, KeyMismatch, KeyFormatError.
+        """
+
+@final
+class Commitment:
+    """cg16: D and its blinding, which never leaves and is wiped."""
+
+    @property
+    def d(self) -> bytes: ...
+
+@final
+class VerifyingKey:
+    """A checked verifying key. KeyFormatError on construction from bad points or dependent trapdoors."""
+
+    def __new__(cls, points: bytes, *, system: str, instance_length: int, circuit_hash: bytes) -> VerifyingKey: ...
+    @property
+    def hash(self) -> bytes: ...
+    def challenge(self, d: bytes, instance: Sequence[int], ctx: bytes) -> int: ...
+    def verify(self, instance: Sequence[int], proof: bytes, ctx: bytes) -> None:
+        """None, or ProofInvalid / ProofFormatError."""
+    def verify_batch(self, claims: list[tuple[Sequence[int], bytes, bytes]]) -> None:
+        """(instance, proof, ctx) each; BatchInvalid names the bad ones."""

@@ -1,0 +1,67 @@
+"""Proving keys: opening, saving, and the verifying key inside.
+
+A proving key is the native core's flat file, memory-mapped: opening one costs milliseconds whatever its size. Its
+layout is documented in ``rust/core/src/key.rs``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from zkchain import _core
+from zkchain._core import ProvingKey
+from zkchain.errors import KeyFormatError
+from zkchain.groth16.encoding import decode_key_points, encode_key_points
+from zkchain.groth16.types import System, VerifyingKey
+
+Progress = Callable[[str, float], object]
+"""Called with a stage and the fraction of it that is done; an exception from it stops the work and is raised."""
+
+__all__ = ["Progress", "ProvingKey", "native_key", "open_key", "save_key", "verifying_key"]
+
+
+def open_key(path: str | os.PathLike[str]) -> ProvingKey:
+    """Map a key file. Header, size and verifying key are checked; ``verify_digests()`` reads the rest.
+
+    KeyFormatError on a truncated, altered or foreign file; OSError when it cannot be read. The file must not change
+    while the key is open.
+    """
+    try:
+        return ProvingKey.open(path)
+    except KeyFormatError as error:
+        raise type(error)(f"{os.fspath(path)}: {error.message}", hint="make the key again: `zkchain setup`") from None
+
+
+def save_key(pk: ProvingKey, path: str | os.PathLike[str]) -> None:
+    """Write the key beside ``path``, sync it, and rename it into place."""
+    target = Path(path)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        pk.save(temporary)
+        os.replace(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def verifying_key(pk: ProvingKey) -> VerifyingKey:
+    """The verifying key that a proving key carries."""
+    info = pk.info
+    return decode_key_points(
+        pk.vk_bytes,
+        System(info["system"]),
+        n_public=info["instance_length"],
+        circuit_hash=info["circuit_hash"],
+        development=info["development"],
+    )
+
+
+def native_key(vk: VerifyingKey) -> _core.VerifyingKey:
+    """The core's form of a verifying key. KeyFormatError, UnsafeKey when it must not be relied on."""
+    return _core.VerifyingKey(
+        encode_key_points(vk),
+        system=str(vk.system),
+        instance_length=vk.n_public,
+        circuit_hash=vk.circuit_hash,
+    )

@@ -1,0 +1,102 @@
+"""The prover: a solved circuit and a key to a proof that has been verified already."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from zkchain._core import Commitment, FrVec
+from zkchain.circuit.types import Assignment, PoleHit
+from zkchain.errors import KeyMismatch, UnsatisfiedConstraint, ZkchainError
+from zkchain.groth16.encoding import decode_proof
+from zkchain.groth16.key import Progress, ProvingKey
+from zkchain.groth16.transcript import NO_CONTEXT, vkhash
+from zkchain.groth16.types import Instance, Proof, System, VerifyingKey
+from zkchain.groth16.verify import check_context
+
+POLE_RETRIES = 8
+"""A pole has probability below 2^-205: a second one means a broken solver."""
+
+
+class Locator(Protocol):
+    """The circuit a solution belongs to."""
+
+    @property
+    def digest(self) -> bytes: ...
+    def locate(self, row: int) -> tuple[str, int]:
+        """Model node and element of a row."""
+
+
+class SolutionLike(Protocol):
+    """Phase A solved; ``finish`` solves phase B. ``zkchain.circuit.Solution`` is one."""
+
+    @property
+    def circuit(self) -> Locator: ...
+    @property
+    def instance(self) -> Instance: ...
+    @property
+    def committed(self) -> FrVec | None: ...
+    def finish(self, challenge: int | None = None) -> Assignment: ...
+
+
+def prove(
+    pk: ProvingKey,
+    vk: VerifyingKey,
+    solution: SolutionLike,
+    *,
+    ctx: bytes = NO_CONTEXT,
+    progress: Progress | None = None,
+) -> Proof:
+    """Prove ``solution``; ``ctx`` (32 bytes, cg16 only) binds the proof to where it may be used.
+
+    Raises KeyMismatch (keys of another circuit), UnsatisfiedConstraint (no proof is made of a witness that breaks a
+    row), KeyFormatError (the key file is damaged), InputError (row values that are not those of the wires).
+    """
+    check_context(vk, ctx)
+    check_keys(pk, vk, solution.circuit.digest)
+    if vk.system is System.GROTH16:
+        return _finish(pk, solution, solution.finish(None), None, ctx, progress)
+    if solution.committed is None:
+        raise KeyMismatch("prove: a cg16 key needs the solution of a cg16 circuit, this one commits to nothing")
+    for _ in range(POLE_RETRIES):
+        commitment = pk.commit(solution.committed, progress)
+        try:
+            assignment = solution.finish(pk.challenge(commitment, solution.instance, ctx))
+        except PoleHit:
+            continue
+        return _finish(pk, solution, assignment, commitment, ctx, progress)
+    raise ZkchainError(f"prove: {POLE_RETRIES} challenges in a row were poles of a lookup: the solver is broken")
+
+
+def check_keys(pk: ProvingKey, vk: VerifyingKey, circuit_digest: bytes) -> None:
+    """KeyMismatch unless both keys were made together, and for this circuit."""
+    if pk.info["circuit_hash"] != circuit_digest:
+        made_for, this = pk.info["circuit_hash"].hex()[:8], circuit_digest.hex()[:8]
+        raise KeyMismatch(
+            f"proving key was made for circuit {made_for}..., this circuit is {this}...", hint="run `zkchain setup`"
+        )
+    if pk.vk_hash != vkhash(vk):
+        raise KeyMismatch("the proving key and the verifying key do not belong together", hint="run `zkchain setup`")
+
+
+def _finish(
+    pk: ProvingKey,
+    solution: SolutionLike,
+    assignment: Assignment,
+    commitment: Commitment | None,
+    ctx: bytes,
+    progress: Progress | None,
+) -> Proof:
+    try:
+        proof = pk.prove(
+            assignment.wires,
+            assignment.a,
+            assignment.b,
+            assignment.c,
+            instance=solution.instance,
+            ctx=ctx,
+            commitment=commitment,
+            progress=progress,
+        )
+    except UnsatisfiedConstraint as error:
+        raise UnsatisfiedConstraint(error.row, *solution.circuit.locate(error.row)) from None
+    return decode_proof(proof, System(pk.info["system"]))

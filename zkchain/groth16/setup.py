@@ -1,0 +1,61 @@
+"""Development keys: one machine knows the toxic waste for a moment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from zkchain._core import SetupBuilder
+from zkchain.circuit.types import RowBlock
+from zkchain.groth16.key import Progress, ProvingKey, verifying_key
+from zkchain.groth16.keycheck import check_shape, check_trapdoors
+from zkchain.groth16.types import System, VerifyingKey
+
+
+class CircuitLike(Protocol):
+    """What setup needs of a circuit; ``zkchain.circuit.Circuit`` has it."""
+
+    @property
+    def system(self) -> System: ...
+    @property
+    def n_wires(self) -> int: ...
+    @property
+    def n_public(self) -> int: ...
+    @property
+    def n_committed(self) -> int: ...
+    @property
+    def n_rows(self) -> int: ...
+    @property
+    def instance_length(self) -> int: ...
+    @property
+    def digest(self) -> bytes: ...
+    def blocks(self) -> Iterable[RowBlock]: ...
+
+
+def insecure_setup(circuit: CircuitLike, progress: Progress | None = None) -> tuple[ProvingKey, VerifyingKey]:
+    """A development key: whoever controlled this process could forge proofs for it.
+
+    Trapdoors come from the operating system's randomness, never leave the core and are wiped. Rows are streamed; memory
+    grows with wires, not with multiplications. ``progress(stage, fraction)`` may raise to stop. The circuit's own
+    compile errors pass through.
+    """
+    builder = SetupBuilder(
+        system=str(circuit.system),
+        n_wires=circuit.n_wires,
+        n_public=circuit.n_public,
+        n_committed=circuit.n_committed,
+        n_rows=circuit.n_rows,
+        instance_length=circuit.instance_length,
+        circuit_hash=circuit.digest,
+    )
+    done = 0
+    for block in circuit.blocks():
+        builder.add_rows(block.a, block.b, block.c)
+        done += block.rows
+        if progress is not None:
+            progress("setup: rows", done / circuit.n_rows)
+    pk = builder.finish(progress)
+    vk = verifying_key(pk)
+    check_shape(vk)
+    check_trapdoors(vk)
+    return pk, vk
