@@ -11,7 +11,7 @@ from zkchain.groth16.encoding import decode_proof
 from zkchain.groth16.key import Progress, ProvingKey
 from zkchain.groth16.transcript import NO_CONTEXT, vkhash
 from zkchain.groth16.types import Instance, Proof, System, VerifyingKey
-from zkchain.groth16.verify import check_context
+from zkchain.groth16.verifier import check_context
 
 POLE_RETRIES = 8
 """A pole has probability below 2^-205: a second one means a broken solver."""
