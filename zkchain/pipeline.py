@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from zkchain import frontend, groth16, interpret
+from zkchain import frontend, interpret
 from zkchain.circuit import Circuit, Layout, Visibility, solve, synthesize
 from zkchain.circuit.layout import Field
 from zkchain.errors import InputError, ProofFormatError
@@ -22,9 +22,12 @@ from zkchain.formats import tensors
 from zkchain.formats.records import Bound, Choices, InputChoice, OutputChoice, PublicField, Summary, Tensor
 from zkchain.formats.tensors import Samples
 from zkchain.graph import Graph, Node
+from zkchain.groth16.prover import prove as groth16_prove
+from zkchain.groth16.setup import insecure_setup
 from zkchain.groth16.types import Instance, Proof, System, VerifyingKey
+from zkchain.groth16.verifier import verify as groth16_verify
 from zkchain.oracle import Evaluation, evaluate
-from zkchain.quantize import Domain, Settings, dequantize, quantize, quantize_input
+from zkchain.quantize import Domain, Settings, quantize, quantize_input
 
 if TYPE_CHECKING:
     from zkchain._core import ProvingKey
@@ -88,7 +91,7 @@ def compile_model(
     domains: Mapping[str, Domain] = NO_DOMAINS,
     public_inputs: Sequence[str] = (),
     private_outputs: Sequence[str] = (),
-    system: System = System.GROTH16,
+    system: System | str = System.GROTH16,
     settings: Settings | None = None,
     batch: int = 1,
     progress: Progress = quiet,
@@ -99,6 +102,7 @@ def compile_model(
     ``domains``: by input name, "" for all others; without one the data's own span, widened, is the domain.
     Raises ModelError, UnsupportedOp, InputError, CompileError.
     """
+    system = System(system)
     progress("import", 0.0)
     graph = frontend.load(model, batch=batch)
     progress("import", 1.0)
@@ -199,7 +203,7 @@ def _span(node: Node) -> tuple[int, int]:
 
 def setup(circuit: Circuit, *, progress: Progress = quiet) -> Keys:
     """A DEVELOPMENT key pair: its trapdoors were drawn on this machine, and who knows them can prove anything."""
-    return Keys(*groth16.insecure_setup(circuit, progress=progress))
+    return Keys(*insecure_setup(circuit, progress=progress))
 
 
 def prove(
@@ -217,22 +221,27 @@ def prove(
     progress("witness", 0.0)
     solution = solve(circuit, integers)
     progress("witness", 1.0)
-    proof = groth16.prove(keys.proving, keys.verifying, solution, progress=progress)
+    proof = groth16_prove(keys.proving, keys.verifying, solution, progress=progress)
     results = interpret.run(graph, integers)
     nodes = [graph.nodes[i] for i in graph.outputs]
-    outputs = {name: dequantize(node, y) for name, node, y in zip(graph.output_names, nodes, results, strict=True)}
+    outputs = {name: real(y, node.scale) for name, node, y in zip(graph.output_names, nodes, results, strict=True)}
     return Proved(proof, solution.instance, outputs)
 
 
 def verify(key: VerifyingKey, proof: Proof, instance: Instance) -> None:
     """Returns None, or raises ProofInvalid / ProofFormatError."""
-    groth16.verify(key, instance, proof)
+    groth16_verify(key, instance, proof)
 
 
 def claims(layout: Layout, instance: Instance) -> tuple[Claim, ...]:
     """What an instance says: every public tensor, as integers and as real numbers."""
     parts = layout.decode(instance)
-    return tuple(Claim(f.kind, f.name, q, q * f.scale) for f, q in zip(layout.fields, parts, strict=True))
+    return tuple(Claim(f.kind, f.name, q, real(q, f.scale)) for f, q in zip(layout.fields, parts, strict=True))
+
+
+def real(integers: npt.NDArray[np.int64], scale: float) -> Array:
+    """integers * scale; integers stay what they are at scale 1 (labels, counts)."""
+    return integers if scale == 1.0 else integers * scale
 
 
 def layout_of(summary: Summary) -> Layout:
