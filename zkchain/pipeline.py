@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from zkchain import frontend, interpret
+from zkchain import frontend, groth16, interpret
 from zkchain.circuit import Circuit, Layout, Visibility, solve, synthesize
 from zkchain.circuit.layout import Field
 from zkchain.errors import InputError, ProofFormatError
@@ -22,10 +22,7 @@ from zkchain.formats import tensors
 from zkchain.formats.records import Bound, Choices, InputChoice, OutputChoice, PublicField, Summary, Tensor
 from zkchain.formats.tensors import Samples
 from zkchain.graph import Graph, Node
-from zkchain.groth16.prover import prove as groth16_prove
-from zkchain.groth16.setup import insecure_setup
 from zkchain.groth16.types import Instance, Proof, System, VerifyingKey
-from zkchain.groth16.verifier import verify as groth16_verify
 from zkchain.oracle import Evaluation, evaluate
 from zkchain.quantize import Domain, Settings, quantize, quantize_input
 
@@ -203,7 +200,7 @@ def _span(node: Node) -> tuple[int, int]:
 
 def setup(circuit: Circuit, *, progress: Progress = quiet) -> Keys:
     """A DEVELOPMENT key pair: its trapdoors were drawn on this machine, and who knows them can prove anything."""
-    return Keys(*insecure_setup(circuit, progress=progress))
+    return Keys(*groth16.insecure_setup(circuit, progress=progress))
 
 
 def prove(
@@ -221,7 +218,7 @@ def prove(
     progress("witness", 0.0)
     solution = solve(circuit, integers)
     progress("witness", 1.0)
-    proof = groth16_prove(keys.proving, keys.verifying, solution, progress=progress)
+    proof = groth16.prove(keys.proving, keys.verifying, solution, progress=progress)
     results = interpret.run(graph, integers)
     nodes = [graph.nodes[i] for i in graph.outputs]
     outputs = {name: real(y, node.scale) for name, node, y in zip(graph.output_names, nodes, results, strict=True)}
@@ -230,7 +227,7 @@ def prove(
 
 def verify(key: VerifyingKey, proof: Proof, instance: Instance) -> None:
     """Returns None, or raises ProofInvalid / ProofFormatError."""
-    groth16_verify(key, instance, proof)
+    groth16.verify(key, instance, proof)
 
 
 def claims(layout: Layout, instance: Instance) -> tuple[Claim, ...]:
