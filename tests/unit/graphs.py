@@ -85,6 +85,37 @@ def conv_net(rng: np.random.Generator) -> Graph:
     return b.graph(x)
 
 
+def pooled(b: Build, x: int, channels: int, side: int) -> int:
+    """rescale by 2^10, relu, 2x2 max-pool of a (1, channels, side, side) accumulator."""
+    x = b.add(Op.RELU, b.add(Op.RESCALE, x, shift=10))
+    half = side // 2
+    index = np.arange(channels * side * side).reshape(channels, half, 2, half, 2)
+    index = index.transpose(0, 1, 3, 2, 4).reshape(1, channels, half, half, 4)
+    x = b.add(Op.REDUCE_MAX, b.add(Op.TAKE, x, shape=index.shape, index=index), shape=(*index.shape[:-1], 1), axis=4)
+    return b.add(Op.RESHAPE, x, shape=(1, channels, half, half))
+
+
+def lenet(rng: np.random.Generator) -> Graph:
+    """LeNet-5 on 28 x 28 bytes, 10 logits and a label; weights of 9 bits and more."""
+
+    def weights(*shape: int) -> int:
+        return b.const(np.rint(rng.normal(0, 400 / np.sqrt(np.prod(shape[1:])), shape)))
+
+    b = Build()
+    x = b.input((1, 1, 28, 28), 0, 255)
+    for side, channels, before, pad in ((28, 6, 1, 2), (10, 16, 6, 0)):
+        pads, one = (pad,) * 4, (1, 1)
+        w = weights(channels, before, 5, 5)
+        shape = (1, channels, side, side)
+        x = b.add(Op.CONV, x, w, shape=shape, strides=one, pads=pads, dilations=one, group=1)
+        x = pooled(b, b.add(Op.ADD, x, b.const(rng.integers(-999, 999, (1, channels, 1, 1)))), channels, side)
+    x = b.add(Op.RESHAPE, x, shape=(1, 400))
+    for n, m in ((400, 120), (120, 84)):
+        x = b.add(Op.RELU, b.add(Op.RESCALE, b.add(Op.MATMUL, x, weights(n, m), shape=(1, m)), shift=10))
+    x = b.add(Op.MATMUL, x, weights(84, 10), shape=(1, 10))
+    return b.graph(x, b.add(Op.ARGMAX, x, shape=(1, 1), axis=1))
+
+
 def pooled_last(rng: np.random.Generator) -> Graph:
     """Rescale and relu before the max-pool, as exporters order them."""
     b = Build()
