@@ -47,7 +47,11 @@ def test_key_of_another_circuit(folder):
 
 
 def test_same_circuit_again_keeps_the_keys(folder):
+    bundle.update(folder, COMPILED, circuit=SECOND)
+    assert not bundle.open_bundle(folder).is_current("proving_key")
     bundle.update(folder, COMPILED, circuit=FIRST)
+    assert bundle.open_bundle(folder).is_current("proving_key")
+    assert not bundle.open_bundle(folder).is_current("verifier")
     assert bundle.open_bundle(folder).read("proving_key") == KEYS["proving_key"]
 
 
@@ -99,6 +103,12 @@ def test_missing_artifact_names_the_command(tmp_path):
     with pytest.raises(BundleError, match="has no proving key") as caught:
         opened.path("proving_key")
     assert "zkchain setup" in str(caught.value)
+
+
+def test_folder_that_cannot_be_made(tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(BundleError, match="cannot make the bundle"):
+        bundle.update(tmp_path / "file" / "b", COMPILED, circuit=FIRST)
 
 
 def test_folder_without_manifest(tmp_path):

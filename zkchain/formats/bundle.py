@@ -22,6 +22,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
@@ -91,6 +92,14 @@ class Bundle:
         """True when the manifest lists the artifact; says nothing about its file."""
         return name in self.manifest.files
 
+    def is_current(self, name: str) -> bool:
+        """True when the artifact is listed and was made from what the bundle holds now; its file is not looked at."""
+        try:
+            self._check_sources(name, self._entry(name))
+        except (BundleError, KeyMismatch):
+            return False
+        return True
+
     def identity(self, name: str) -> str:
         """Hex identity of an artifact; raises BundleError when the bundle lacks it."""
         return self._entry(name).identity
@@ -148,8 +157,9 @@ def _error(kind: Kind) -> type[KeyFormatError] | type[BundleError]:
     return KeyFormatError if kind.is_key else BundleError
 
 
-def open_bundle(folder: Path) -> Bundle:
+def open_bundle(folder: str | PathLike[str]) -> Bundle:
     """Read the manifest; raises BundleError when the folder is no bundle."""
+    folder = Path(folder)
     path = folder / MANIFEST
     if not path.is_file():
         hint = f"make one with `zkchain compile model.onnx --data calibration.npz -o {folder}`"
@@ -167,13 +177,16 @@ def open_bundle(folder: Path) -> Bundle:
     return Bundle(folder, manifest)
 
 
-def update(folder: Path, contents: Mapping[str, files.Content], *, circuit: bytes | None = None) -> Bundle:
+def update(
+    folder: str | PathLike[str], contents: Mapping[str, files.Content], *, circuit: bytes | None = None
+) -> Bundle:
     """Put artifacts in, all or none as far as a file system allows: stage every file, rename them, then the manifest.
 
     ``circuit`` is the digest that becomes the identity of a "circuit" among ``contents``. Sources of an artifact are
     recorded as the bundle holds them after this update; they must be in it.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = Path(folder)
+    _make(folder)
     with _locked(folder), ExitStack() as stack:
         old = open_bundle(folder).manifest.files if (folder / MANIFEST).is_file() else {}
         staged = {n: stack.enter_context(files.staged(folder / KINDS[n].file, c)) for n, c in contents.items()}
@@ -193,6 +206,13 @@ def update(folder: Path, contents: Mapping[str, files.Content], *, circuit: byte
         os.replace(temporary, folder / MANIFEST)
         files.sync(folder)
     return Bundle(folder, manifest)
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BundleError(f"cannot make the bundle {folder}: {error.strerror}") from error
 
 
 @contextmanager
