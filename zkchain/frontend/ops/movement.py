@@ -101,6 +101,14 @@ def concat(call: Call) -> int:
     return call.build.concat(xs, call.integer("axis", 1))
 
 
+def trilu(call: Call) -> int:
+    """The upper or lower triangle of the last two axes, zeros elsewhere."""
+    k = int(call.optional_scalar(1, "k") or 0)
+    triangle = np.triu if call.integer("upper", 1) else np.tril
+    # positions count from one here, so that zero and then -1 is outside the triangle
+    return call.build.take_or(call.x(), triangle(call.build.positions(call.x()) + 1, k) - 1, 0.0)
+
+
 def pad(call: Call) -> int:
     """Constant, reflect, edge or wrap padding; negative pads cut off. Pads are attributes before opset 11."""
     x, rank = call.x(), len(call.shape())
@@ -138,6 +146,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "Concat": concat,
         "Gather": gather,
         "Pad": pad,
+        "Trilu": trilu,
         "ai.onnx.ml.ArrayFeatureExtractor": feature,
         "ai.onnx.ml.FeatureVectorizer": concat,
     }

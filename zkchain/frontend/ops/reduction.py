@@ -137,14 +137,12 @@ def instance_normalization(call: Call) -> int:
 
 
 def group_normalization(call: Call) -> int:
-    """scale and bias are one number a group before opset 21, one a channel since."""
+    """Opset 21 on: scale and bias are one number a channel."""
     build, x, shape = call.build, call.x(), call.shape()
     groups = call.integer("num_groups", 1)
     grouped = build.reshape(x, (shape[0], groups, build.size(x) // (shape[0] * groups)))
     y = build.reshape(normalised(build, grouped, [2], call.number("epsilon", 1e-5)), shape)
     scale, bias = (call.constant(i, name) for i, name in ((1, "scale"), (2, "bias")))
-    if call.version < 21:
-        scale, bias = (np.repeat(v, shape[1] // groups) for v in (scale, bias))
     per_channel = (-1, *(1 for _ in shape[2:]))
     return build.add(build.mul(y, build.const(scale.reshape(per_channel))), build.const(bias.reshape(per_channel)))
 

@@ -1,0 +1,161 @@
+"""Arithmetic and functions of one number against onnxruntime."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from onnx import TensorProto
+
+from tests.unit.onnx_models import agrees, model, node, random, single
+from zkchain.errors import ModelError, UnsupportedOp
+from zkchain.frontend import load
+from zkchain.graph import Op
+from zkchain.interpret import run_float
+
+POSITIVE = {"Acosh": (1.1, 4.0), "Log": (0.1, 4.0), "Reciprocal": (0.2, 4.0), "Sqrt": (0.0, 4.0)}
+UNIT = {"Acos": (-0.99, 0.99), "Asin": (-0.99, 0.99), "Atanh": (-0.99, 0.99)}
+FUNCTIONS: list[tuple[str, dict[str, Any]]] = [
+    *((name, {}) for name in ("Abs", "Acos", "Acosh", "Asin", "Asinh", "Atan", "Atanh", "Ceil", "Cos", "Cosh", "Erf")),
+    *((name, {}) for name in ("Exp", "Floor", "HardSwish", "Identity", "Log", "Mish", "Neg", "Reciprocal", "Relu")),
+    *(
+        (name, {})
+        for name in ("Round", "Sigmoid", "Sign", "Sin", "Sinh", "Softplus", "Softsign", "Sqrt", "Tan", "Tanh")
+    ),
+    ("Celu", {"alpha": 0.7}),
+    ("Elu", {}),
+    ("Elu", {"alpha": 0.3}),
+    ("Gelu", {}),
+    ("Gelu", {"approximate": "tanh"}),
+    ("HardSigmoid", {}),
+    ("HardSigmoid", {"alpha": 0.4, "beta": 0.3}),
+    ("LeakyRelu", {}),
+    ("LeakyRelu", {"alpha": 0.3}),
+    ("Selu", {}),
+    ("Selu", {"alpha": 1.1, "gamma": 2.0}),
+    ("Shrink", {"lambd": 1.0, "bias": 0.5}),
+    ("ThresholdedRelu", {"alpha": 0.7}),
+]
+
+
+@pytest.mark.parametrize(("op", "attributes"), FUNCTIONS, ids=[f"{op}{list(a.values())}" for op, a in FUNCTIONS])
+def test_function_of_one_number(op: str, attributes: dict[str, Any]) -> None:
+    low, high = {**POSITIVE, **UNIT}.get(op, (-4.0, 4.0))
+    agrees(single(op, [2, 9], **attributes), random([2, 9], low=low, high=high))
+
+
+@given(
+    op=st.sampled_from(["Add", "Sub", "Mul", "Div", "Max", "Min"]),
+    shapes=st.sampled_from([((2, 3), (2, 3)), ((2, 3), (3,)), ((1, 3), (4, 1)), ((2, 1, 3), (5, 1)), ((3,), ())]),
+    constant=st.sampled_from([None, 0, 1]),
+    opset=st.sampled_from([8, 13, 21]),
+)
+@settings(max_examples=60, deadline=None)
+def test_binary(op: str, shapes: tuple[tuple[int, ...], ...], constant: int | None, opset: int) -> None:
+    values = [random(shapes[0], 1), random(shapes[1], 2, low=0.5)]
+    names = ["a", "b"]
+    fixed = {} if constant is None else {names[constant]: values[constant]}
+    free = [i for i in range(2) if i != constant]
+    proto = model([node(op, names)], {names[i]: shapes[i] for i in free}, constants=fixed, opset=opset)
+    agrees(proto, *(values[i] for i in free))
+
+
+@pytest.mark.parametrize("op", ["Sum", "Mean", "Max", "Min"])
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_any_number_of_inputs(op: str, count: int) -> None:
+    names = [f"x{i}" for i in range(count)]
+    values = [random([2, 3] if i != 1 else [3], i) for i in range(count)]
+    agrees(model([node(op, names)], {n: v.shape for n, v in zip(names, values, strict=True)}), *values)
+
+
+@pytest.mark.parametrize("exponent", [2.0, 3.0, 0.5, -0.5, -1.0, 1.0, 1.5, 0.0])
+def test_power(exponent: float) -> None:
+    agrees(single("Pow", [5], np.float32(exponent)), random([5], low=0.2))
+
+
+def test_power_of_a_constant_base() -> None:
+    agrees(model([node("Pow", ["a", "x"])], {"x": [2, 5]}, constants={"a": np.float32([1.7])}), random([2, 5]))
+
+
+def test_power_refused() -> None:
+    with pytest.raises(UnsupportedOp, match="must be constant"):
+        load(model([node("Pow", ["a", "b"])], {"a": [2], "b": [2]}))
+    with pytest.raises(UnsupportedOp, match="single number"):
+        load(single("Pow", [2], np.float32([1, 2])))
+    with pytest.raises(UnsupportedOp, match="not positive"):
+        load(model([node("Pow", ["a", "x"])], {"x": [2]}, constants={"a": np.float32(-2)}))
+
+
+@pytest.mark.parametrize("bounds", [(-1.0, 1.0), (None, 0.5), (0.0, None), (None, None), (2.0, 1.0)])
+@pytest.mark.parametrize("opset", [7, 11, 13])
+def test_clip(bounds: tuple[float | None, float | None], opset: int) -> None:
+    lo, hi = bounds
+    if opset < 11:
+        proto = single("Clip", [9], opset=opset, **{k: v for k, v in (("min", lo), ("max", hi)) if v is not None})
+    else:
+        proto = single("Clip", [9], *(None if v is None else np.float32(v) for v in bounds), opset=opset)
+    if bounds != (2.0, 1.0):  # onnxruntime and ONNX differ on empty intervals
+        agrees(proto, random([9]))
+    else:
+        assert np.all(run_float(load(proto), [random([9])])[0] == 1.0)
+
+
+@pytest.mark.parametrize("slope", [(1,), (3, 1, 1), (4,), (2, 3, 1, 4), (1, 1, 3, 1, 1)])
+def test_prelu(slope: tuple[int, ...]) -> None:
+    values = random(slope, 3)
+    proto = single("PRelu", [2, 3, 4, 4], values)
+    if len(slope) < 5:
+        agrees(proto, random([2, 3, 4, 4]))
+    else:
+        assert load(proto).nodes[-1].op is Op.LEAKY_RELU
+
+
+@pytest.mark.parametrize("opset", [7, 10, 12, 13])
+def test_dropout_is_the_identity(opset: int) -> None:
+    inner = [node("Dropout", ["x"], ["d"])]
+    assert len(agrees(model([*inner, node("Relu", ["d"])], {"x": [4]}, opset=opset), random([4])).nodes) == 2
+
+
+def test_dropout_in_training_refused() -> None:
+    with pytest.raises(UnsupportedOp, match="training_mode"):
+        load(single("Dropout", [4], np.float32(0.5), np.bool_(True), opset=13))
+
+
+def test_casts() -> None:
+    chain = [node("Cast", ["x"], ["a"], to=TensorProto.DOUBLE), node("Cast", ["a"], to=TensorProto.FLOAT)]
+    assert len(agrees(model(chain, {"x": [4]}), random([4])).nodes) == 1
+    cut = [node("Cast", ["x"], ["a"], to=TensorProto.INT64), node("Cast", ["a"], to=TensorProto.FLOAT)]
+    graph = agrees(model(cut, {"x": [9]}), random([9]))
+    assert [n.op for n in graph.nodes] == [Op.INPUT, Op.UNARY]
+    flag = [node("Cast", ["x"], ["a"], to=TensorProto.BOOL), node("Cast", ["a"], to=TensorProto.FLOAT)]
+    agrees(model(flag, {"x": [3]}), np.float32([0.0, 1.0, -0.5]))
+
+
+def test_integer_inputs_stay_whole() -> None:
+    cast = model(
+        [node("Cast", ["x"], to=TensorProto.INT32)], {"x": [3]}, types={"x": TensorProto.INT64, "y": TensorProto.INT32}
+    )
+    assert len(agrees(cast, np.array([3, -2, 7])).nodes) == 1
+    divided = model([node("Div", ["x", "c"])], {"x": [3]}, constants={"c": np.int64(2)}, type_=TensorProto.INT64)
+    with pytest.raises(UnsupportedOp, match="integer division"):
+        load(divided)
+
+
+def test_division_by_a_constant_zero_refused() -> None:
+    with pytest.raises(ModelError, match="division by a constant that holds a zero"):
+        load(single("Div", [2], np.float32([1, 0])))
+
+
+@pytest.mark.parametrize("condition", [[[True, False, True]], [[True], [False]], [[True]], [[False]]])
+def test_where(condition: list[list[bool]]) -> None:
+    proto = model([node("Where", ["c", "a", "b"])], {"a": [2, 3], "b": [1, 3]}, constants={"c": np.array(condition)})
+    agrees(proto, random([2, 3], 1), random([1, 3], 2))
+
+
+def test_where_on_a_variable_condition_refused() -> None:
+    nodes = [node("Cast", ["x"], ["c"], to=TensorProto.BOOL), node("Where", ["c", "x", "x"])]
+    with pytest.raises(UnsupportedOp, match="condition"):
+        load(model(nodes, {"x": [3]}))

@@ -1,0 +1,153 @@
+"""Matrix products, convolutions and pools against onnxruntime."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from tests.unit.onnx_models import agrees, model, node, random, single
+from zkchain.errors import ModelError, UnsupportedOp
+from zkchain.frontend import load
+from zkchain.graph import Op
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        ((2, 3), (3, 4)),
+        ((3,), (3, 4)),
+        ((2, 3), (3,)),
+        ((3,), (3,)),
+        ((5, 2, 3), (3, 4)),
+        ((5, 2, 3), (5, 3, 1)),
+        ((2, 1, 2, 3), (4, 3, 2)),
+    ],
+)
+@pytest.mark.parametrize("constant", ["", "a", "b"])
+def test_matmul(a: tuple[int, ...], b: tuple[int, ...], constant: str) -> None:
+    values = {"a": random(a, 1), "b": random(b, 2)}
+    fixed = {k: v for k, v in values.items() if k == constant}
+    free = {k: v for k, v in values.items() if k != constant}
+    agrees(model([node("MatMul", ["a", "b"])], {k: v.shape for k, v in free.items()}, constants=fixed), *free.values())
+
+
+@given(
+    trans_a=st.integers(0, 1),
+    trans_b=st.integers(0, 1),
+    bias=st.sampled_from([None, (), (1,), (4,), (2, 1), (2, 4)]),
+    alpha=st.sampled_from([1.0, 0.5]),
+    beta=st.sampled_from([1.0, 0.0, 2.0]),
+    variable=st.booleans(),
+    opset=st.sampled_from([7, 9, 11, 13]),
+)
+@settings(max_examples=40, deadline=None)
+def test_gemm(
+    trans_a: int, trans_b: int, bias: tuple[int, ...] | None, alpha: float, beta: float, variable: bool, opset: int
+) -> None:
+    assume(bias is not None or opset >= 11)
+    shapes = {"a": (3, 2) if trans_a else (2, 3), "b": (4, 3) if trans_b else (3, 4)}
+    if bias is not None:
+        shapes["c"] = bias
+    values = {k: random(s, i) for i, (k, s) in enumerate(shapes.items())}
+    free = values if variable else {"a": values["a"]}
+    gemm = node("Gemm", list(values), transA=trans_a, transB=trans_b, alpha=alpha, beta=beta)
+    fixed = {k: v for k, v in values.items() if k not in free}
+    agrees(model([gemm], {k: v.shape for k, v in free.items()}, constants=fixed, opset=opset), *free.values())
+
+
+def windows(data: st.DataObject, rank: int) -> dict[str, Any]:
+    """Random window attributes for axes of 5 to 8 elements."""
+    kernel = [data.draw(st.integers(1, 3)) for _ in range(rank)]
+    strides = [data.draw(st.integers(1, k)) for k in kernel]
+    attributes: dict[str, Any] = {"kernel_shape": kernel, "strides": strides}
+    mode = data.draw(st.sampled_from(["NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID"]))
+    if mode == "NOTSET":
+        attributes["pads"] = [data.draw(st.integers(0, k - 1)) for k in kernel * 2]
+    else:
+        attributes["auto_pad"] = mode
+    return attributes
+
+
+@given(data=st.data(), rank=st.integers(1, 3), group=st.sampled_from([1, 2]), bias=st.booleans())
+@settings(max_examples=40, deadline=None)
+def test_conv(data: st.DataObject, rank: int, group: int, bias: bool) -> None:
+    attributes = windows(data, rank)
+    if attributes.get("auto_pad", "NOTSET") in ("NOTSET", "VALID"):
+        attributes["dilations"] = [data.draw(st.integers(1, 2)) for _ in range(rank)]
+    shape = [2, 4, *(data.draw(st.integers(5, 8)) for _ in range(rank))]
+    weights = random([6, 4 // group, *attributes["kernel_shape"]], 1)
+    proto = single("Conv", shape, weights, *([random([6], 2)] if bias else []), group=group, **attributes)
+    graph = agrees(proto, random(shape))
+    assert {n.op for n in graph.nodes} <= {Op.INPUT, Op.CONST, Op.CONV, Op.ADD}
+
+
+def test_conv_depthwise_and_default_attributes() -> None:
+    agrees(single("Conv", [1, 4, 6, 6], random([8, 1, 3, 3], 1), group=4), random([1, 4, 6, 6]))
+    agrees(
+        model([node("Conv", ["x", "w"])], {"x": [1, 2, 5, 5], "w": [3, 2, 2, 2]}),
+        random([1, 2, 5, 5]),
+        random([3, 2, 2, 2], 1),
+    )
+
+
+@given(data=st.data(), rank=st.integers(1, 2), group=st.sampled_from([1, 2]), bias=st.booleans())
+@settings(max_examples=40, deadline=None)
+def test_conv_transpose(data: st.DataObject, rank: int, group: int, bias: bool) -> None:
+    kernel = [data.draw(st.integers(1, 3)) for _ in range(rank)]
+    strides = [data.draw(st.integers(1, 3)) for _ in range(rank)]
+    dilations = [data.draw(st.integers(1, 2)) for _ in range(rank)]
+    attributes: dict[str, Any] = {"kernel_shape": kernel, "strides": strides, "dilations": dilations, "group": group}
+    shape = [2, 4, *(data.draw(st.integers(2, 5)) for _ in range(rank))]
+    full = [s * (n - 1) + (k - 1) * d + 1 for s, n, k, d in zip(strides, shape[2:], kernel, dilations, strict=True)]
+    match data.draw(st.sampled_from(["pads", "output_padding", "output_shape"])):
+        case "pads":
+            attributes["pads"] = [data.draw(st.integers(0, min(2, (f - 1) // 2))) for f in full * 2]
+        case "output_padding":
+            attributes["output_padding"] = [data.draw(st.integers(0, s - 1)) for s in strides]
+        case _:
+            attributes["output_shape"] = [data.draw(st.integers(max(1, f - 2), f)) for f in full]
+            attributes["auto_pad"] = data.draw(st.sampled_from(["NOTSET", "SAME_UPPER", "SAME_LOWER"]))
+    weights = random([4, 3, *kernel], 1)
+    proto = single("ConvTranspose", shape, weights, *([random([3 * group], 2)] if bias else []), opset=11, **attributes)
+    agrees(proto, random(shape))
+
+
+@given(data=st.data(), rank=st.integers(1, 3), op=st.sampled_from(["MaxPool", "AveragePool"]))
+@settings(max_examples=40, deadline=None)
+def test_pool(data: st.DataObject, rank: int, op: str) -> None:
+    attributes = windows(data, rank)
+    if attributes.get("auto_pad", "NOTSET") == "NOTSET":
+        attributes["ceil_mode"] = data.draw(st.integers(0, 1))
+        if op == "MaxPool":
+            attributes["dilations"] = [data.draw(st.integers(1, 2)) for _ in range(rank)]
+    if op == "AveragePool" and not attributes.get("ceil_mode"):
+        attributes["count_include_pad"] = data.draw(st.integers(0, 1))
+    shape = [2, 2, *(data.draw(st.integers(5, 8)) for _ in range(rank))]
+    graph = agrees(single(op, shape, opset=19, **attributes), random(shape))
+    assert Op.CONV not in {n.op for n in graph.nodes}
+
+
+@pytest.mark.parametrize("op", ["GlobalAveragePool", "GlobalMaxPool"])
+@pytest.mark.parametrize("shape", [(2, 3, 5), (2, 3, 4, 5), (1, 2, 3, 2, 2)])
+def test_global_pool(op: str, shape: tuple[int, ...]) -> None:
+    agrees(single(op, shape), random(shape))
+
+
+def test_linear_operators_that_do_not_fit() -> None:
+    with pytest.raises(ModelError, match="cannot multiply matrices"):
+        load(single("MatMul", [2, 3], random([4, 2])))
+    with pytest.raises(ModelError, match="channels"):
+        load(single("Conv", [1, 3, 5, 5], random([2, 2, 3, 3])))
+    with pytest.raises(ModelError, match="does not fit"):
+        load(single("Conv", [1, 2, 2, 2], random([2, 2, 3, 3])))
+    with pytest.raises(ModelError, match="expected a bias"):
+        load(single("Conv", [1, 2, 4, 4], random([2, 2, 3, 3]), random([3])))
+    with pytest.raises(ModelError, match="are not"):
+        load(single("ConvTranspose", [1, 2, 4, 4], random([3, 2, 3, 3])))
+    with pytest.raises(UnsupportedOp, match="indices"):
+        load(single("MaxPool", [1, 1, 4, 4], kernel_shape=[2, 2], outputs=["y", "i"]))
+    with pytest.raises(ModelError, match="wholly in the padding"):
+        load(single("MaxPool", [1, 1, 4], kernel_shape=[1], pads=[1, 1], opset=11))

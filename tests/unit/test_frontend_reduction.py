@@ -1,0 +1,102 @@
+"""Reductions, softmax, argmax and normalisations against onnxruntime."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.unit.onnx_models import agrees, model, node, random, single
+from zkchain.errors import ModelError, UnsupportedOp
+from zkchain.frontend import load
+from zkchain.graph import Op
+
+REDUCTIONS = ["L1", "L2", "LogSum", "LogSumExp", "Max", "Mean", "Min", "Sum", "SumSquare"]
+
+
+@given(
+    name=st.sampled_from(REDUCTIONS),
+    axes=st.sampled_from([None, [0], [-1], [1, 2], [0, 2], [0, 1, 2]]),
+    keep=st.integers(0, 1),
+    opset=st.sampled_from([7, 11, 13, 18, 21]),
+)
+@settings(max_examples=60, deadline=None)
+def test_reduction(name: str, axes: list[int] | None, keep: int, opset: int) -> None:
+    as_input = opset >= 18 or (opset >= 13 and name == "Sum")
+    attributes: dict[str, Any] = {"keepdims": keep}
+    if axes is not None and min(axes) < 0 and opset < 11:
+        axes = [2]
+    if axes is not None and not as_input:
+        attributes["axes"] = axes
+    constants = [np.array(axes, dtype=np.int64)] if axes is not None and as_input else []
+    agrees(single(f"Reduce{name}", [2, 3, 4], *constants, opset=opset, **attributes), random([2, 3, 4], low=0.1))
+
+
+def test_reduction_of_no_axes() -> None:
+    none = np.array([], dtype=np.int64)
+    assert len(agrees(single("ReduceSum", [2, 3], none, noop_with_empty_axes=1), random([2, 3])).nodes) == 1
+    agrees(single("ReduceSum", [2, 3], none), random([2, 3]))
+
+
+@pytest.mark.parametrize("op", ["Softmax", "LogSoftmax"])
+@pytest.mark.parametrize("opset", [7, 11, 13, 21])
+@pytest.mark.parametrize("axis", [None, 0, 1, 2])
+def test_softmax(op: str, opset: int, axis: int | None) -> None:
+    agrees(single(op, [2, 3, 4], opset=opset, **({} if axis is None else {"axis": axis})), random([2, 3, 4]))
+
+
+@pytest.mark.parametrize("op", ["ArgMax", "ArgMin"])
+@pytest.mark.parametrize(
+    "attributes", [{}, {"axis": 1}, {"axis": -1, "keepdims": 0}, {"axis": 1, "select_last_index": 1}]
+)
+def test_arg(op: str, attributes: dict[str, Any]) -> None:
+    from onnx import TensorProto
+
+    proto = single(op, [4, 5], opset=13, types={"y": TensorProto.INT64}, **attributes)
+    agrees(proto, np.random.default_rng(1).integers(0, 3, (4, 5)).astype(np.float32))
+
+
+@pytest.mark.parametrize("shape", [(3, 4), (2, 4, 5), (2, 4, 3, 3)])
+@pytest.mark.parametrize("opset", [7, 9, 14, 15])
+def test_batch_normalization(shape: tuple[int, ...], opset: int) -> None:
+    constants = [random([4], i, 0.5, 2.0) for i in range(4)]
+    agrees(single("BatchNormalization", shape, *constants, opset=opset, epsilon=1e-3), random(shape))
+
+
+def test_batch_normalization_in_training_refused() -> None:
+    with pytest.raises(UnsupportedOp, match="training_mode"):
+        load(single("BatchNormalization", [2, 3], *[np.ones(3, np.float32)] * 4, training_mode=1))
+    names = ["x", "s", "b", "m", "v"]
+    with pytest.raises(UnsupportedOp, match="must be constant"):
+        load(model([node("BatchNormalization", names)], {n: [2, 3] if n == "x" else [3] for n in names}))
+
+
+def test_normalisations() -> None:
+    x = random([2, 4, 3, 5])
+    agrees(single("LayerNormalization", x.shape, random([5], 1), random([5], 2), opset=17), x)
+    agrees(single("LayerNormalization", x.shape, random([3, 5], 1), opset=17, axis=2, epsilon=1e-2), x)
+    agrees(single("InstanceNormalization", x.shape, random([4], 1), random([4], 2)), x)
+    agrees(single("GroupNormalization", x.shape, random([4], 1), random([4], 2), opset=21, num_groups=2), x)
+    agrees(single("RMSNormalization", x.shape, random([5], 1), opset=23), x)
+    agrees(single("MeanVarianceNormalization", x.shape, opset=13), x)
+    agrees(single("LpNormalization", [2, 5], axis=1, p=1), random([2, 5]))
+    agrees(single("LpNormalization", [2, 5], opset=13), random([2, 5]))
+
+
+def test_layer_normalization_statistics_refused() -> None:
+    with pytest.raises(UnsupportedOp, match="output 1"):
+        load(single("LayerNormalization", [2, 3], np.ones(3, np.float32), opset=17, outputs=["y", "mean"]))
+
+
+@pytest.mark.parametrize(("op", "axes"), [("ReduceSum", 5), ("ReduceMax", -4)])
+def test_axis_outside(op: str, axes: int) -> None:
+    with pytest.raises(ModelError, match="axis"):
+        load(single(op, [2, 3], np.array([axes], dtype=np.int64)))
+
+
+def test_maximum_over_several_axes_is_one_reduction() -> None:
+    graph = agrees(single("ReduceMax", [2, 3, 4, 5], np.array([1, 3], dtype=np.int64)), random([2, 3, 4, 5]))
+    assert [n.op for n in graph.nodes].count(Op.REDUCE_MAX) == 1
