@@ -71,10 +71,16 @@ def _best_cut(request: Request, widths: tuple[int, ...]) -> tuple[int, Cut]:
 
 
 def choose_tables(requests: Mapping[Request, int]) -> Plan:
-    """Tables with the fewest rows for ``requests``: request -> number of elements."""
+    """Tables with the fewest rows for ``requests``: request -> number of elements. All choices of up to three tables,
+    then the best of these with a fourth."""
     total = sum(requests.values())
     candidates = [k for k in range(1, WIDEST + 1) if 1 << k <= 4 * total + 2]
-    choices = (c for n in (1, 2, 3) for c in combinations(candidates, n))
+    best = _fewest(requests, (c for n in (1, 2, 3) for c in combinations(candidates, n)))
+    fourth = [tuple(sorted({*best.widths, k})) for k in candidates]
+    return _fewest(requests, [best.widths, *fourth])
+
+
+def _fewest(requests: Mapping[Request, int], choices: Iterable[tuple[int, ...]]) -> Plan:
     return min((_plan(requests, widths) for widths in choices), key=lambda plan: (plan.rows, plan.widths))
 
 
