@@ -184,9 +184,12 @@ def lower_clip(ctx: Context, index: int, node: Node) -> Vec:
         sign = ctx.signs.get(node.src[0]) if below == 0 else None
         vec = ctx.kit.relu(ctx.em, vec - below, lo - below, hi - below, sign) + below
         lo, hi = np.maximum(lo, below), np.maximum(hi, below)
-    if above is not None:
-        vec = above - ctx.kit.relu(ctx.em, above - vec, above - hi, above - lo)
-    return vec
+    return vec if above is None else at_most(ctx, vec, above, lo, hi)
+
+
+def at_most(ctx: Context, vec: Vec, above: int, lo: IntArray, hi: IntArray) -> Vec:
+    """min(x, above) = above - relu(above - x)."""
+    return above - ctx.kit.relu(ctx.em, above - vec, above - hi, above - lo)
 
 
 def _gap(ctx: Context, node: Node) -> tuple[IntArray, IntArray]:
@@ -271,9 +274,14 @@ def lower_pool(ctx: Context, pool: Pool) -> Vec:
         vec, groups = ctx.vecs[pool.source], len(lo)
     else:
         vec, groups, lo, hi = rows_along(ctx, pool.source, pool.axis)
-    if pool.axis is None and pool.positive:
-        return ctx.kit.rescale_relu(ctx.em, vec, pool.shift, *ctx.range(pool.rescaled))
-    return ctx.kit.pool(ctx.em, vec, groups, pool.shift, lo, hi, positive=pool.positive)
+    if pool.axis is None:
+        out = ctx.kit.rescale_relu(ctx.em, vec, pool.shift, *ctx.range(pool.rescaled))
+    else:
+        out = ctx.kit.pool(ctx.em, vec, groups, pool.shift, lo, hi, positive=pool.positive)
+    if pool.ceiling is None:
+        return out
+    low, high = (np.maximum(bound, 0) for bound in ctx.range(pool.rescaled))
+    return at_most(ctx, out, pool.ceiling, low, high)
 
 
 def lower(graph: Graph, em: Emitter, inputs: Mapping[int, Vec]) -> dict[int, Vec]:

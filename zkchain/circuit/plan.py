@@ -19,13 +19,16 @@ LARGEST_WINDOW = 9  # the product over a window, of numbers of at most q bits, s
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """[relu of] [rescale by ``shift`` of] [max over ``axis`` of] ``source``; ``rescaled``: the node that holds q."""
+    """[relu of] [rescale by ``shift`` of] [max over ``axis`` of] ``source``; ``rescaled``: the node that holds q.
+
+    ``ceiling``: the relu is a clip to [0, ceiling]."""
 
     source: int
     axis: int | None
     shift: int
     positive: bool
     rescaled: int
+    ceiling: int | None
 
 
 def single_uses(graph: Graph) -> dict[int, int]:
@@ -49,12 +52,17 @@ def fusions(graph: Graph) -> Mapping[int, Pool | None]:
         if below.op is Op.REDUCE_MAX and source in only and _window(graph, source) <= LARGEST_WINDOW:
             inside, axis, source = [source], below.arg["axis"], below.src[0]
         user = only.get(index)
-        positive = user is not None and graph.nodes[user].op is Op.RELU
+        positive = user is not None and _from_zero(graph.nodes[user])
         if positive or axis is not None:
             last = user if positive and user is not None else index
             fused.update(dict.fromkeys([*inside, index]))
-            fused[last] = Pool(source, axis, node.arg["shift"], positive, index)
+            ceiling = graph.nodes[last].arg.get("hi") if positive else None
+            fused[last] = Pool(source, axis, node.arg["shift"], positive, index, ceiling)
     return fused
+
+
+def _from_zero(node: Node) -> bool:
+    return node.op is Op.RELU or (node.op is Op.CLIP and node.arg["lo"] == 0)
 
 
 def _window(graph: Graph, index: int) -> int:
