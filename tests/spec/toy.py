@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from zkchain.circuit.types import Csr, PoleHit, RowBlock
+from zkchain._core import FrVec
+from zkchain.circuit.types import Assignment, Csr, PoleHit, RowBlock
 from zkchain.groth16.reference import Blinding, Toxic
 from zkchain.groth16.reference.qap import Row, row_values
 from zkchain.groth16.transcript import keccak256
@@ -125,6 +126,9 @@ class ToyCircuit:
         terms = sorted((self.wire(name), k) for name, k in lincomb.items() if k)
         cols = np.array([wire for wire, _ in terms], dtype=np.uint32)
         return Csr(np.array([0, len(terms)], dtype=np.int64), cols, np.array([k for _, k in terms], dtype=np.int64))
+
+    def locate(self, row: int) -> tuple[str, int]:
+        return self.rows[row][0], 0
 
     def indexed_rows(self) -> list[Row]:
         return [(self._indexed(a), self._indexed(b), self._indexed(c)) for _, a, b, c in self.rows]
@@ -314,3 +318,26 @@ def without(circuit: ToyCircuit, *lookups: str) -> ToyCircuit:
 
 HONEST: tuple[Instance, dict[str, int]] = ((1, 3, 2), {"w0": 1, "w1": 2})
 """An instance of ``factors`` and its secrets."""
+
+
+@dataclass(frozen=True)
+class NativeSolution:
+    """A toy solution in the native core's vectors."""
+
+    toy: ToySolution
+
+    @property
+    def circuit(self) -> ToyCircuit:
+        return self.toy.circuit
+
+    @property
+    def instance(self) -> Instance:
+        return self.toy.instance
+
+    @property
+    def committed(self) -> FrVec | None:
+        return FrVec.from_ints(self.toy.committed) if self.circuit.system is System.CG16 else None
+
+    def finish(self, challenge: int | None = None) -> Assignment:
+        done = self.toy.finish(challenge)
+        return Assignment(*(FrVec.from_ints(vector) for vector in (done.wires, done.a, done.b, done.c)))
