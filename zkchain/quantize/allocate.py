@@ -16,18 +16,28 @@ from zkchain.quantize.settings import Settings
 BITS_SETTING = {"weight": "weight_bits", "activation": "activation_bits", "input": "input_bits"}
 
 
-def allocate(points: Sequence[Point], gains: Sequence[float], error: float, settings: Settings) -> list[int]:
-    """Fraction bits per point such that the root mean squared error stays below ``error`` (where the limits allow)."""
+def allocate(
+    points: Sequence[Point], gains: Sequence[float], error: float, settings: Settings, more: int = 0
+) -> list[int]:
+    """Fraction bits per point such that the root mean squared error stays below ``error`` (where the limits allow).
+
+    ``more``: bits on top of the least every point gets, for gains that cannot be trusted."""
     fixed = [_fixed(p, settings) for p in points]
+
+    def at(log_price: float) -> list[int]:
+        return [
+            _bits(p, g, log_price, settings, more) if f is None else f
+            for p, g, f in zip(points, gains, fixed, strict=True)
+        ]
+
     low, high = -80.0, 80.0  # log2 of the common price
     for _ in range(60):
         middle = (low + high) / 2
-        chosen = [_bits(p, g, f, middle, settings) for p, g, f in zip(points, gains, fixed, strict=True)]
-        if squared_error(points, gains, chosen) <= error**2:
+        if squared_error(points, gains, at(middle)) <= error**2:
             low = middle
         else:
             high = middle
-    return [_bits(p, g, f, low, settings) for p, g, f in zip(points, gains, fixed, strict=True)]
+    return at(low)
 
 
 def squared_error(points: Sequence[Point], gains: Sequence[float], bits: Sequence[int]) -> float:
@@ -45,10 +55,8 @@ def _fixed(point: Point, settings: Settings) -> int | None:
     return chosen if point.exact is None else min(chosen, point.exact)
 
 
-def _bits(point: Point, gain: float, fixed: int | None, log_price: float, settings: Settings) -> int:
-    if fixed is not None:
-        return fixed
-    low, high = point.limits
+def _bits(point: Point, gain: float, log_price: float, settings: Settings, more: int) -> int:
+    low, high = point.limits(more)
     if gain <= 0:
         return low
     cost = 1.0 if settings.cost == "lookup" else max(point.cost, 1.0)

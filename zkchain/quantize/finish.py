@@ -27,7 +27,7 @@ def relu_into_clip(graph: Graph) -> Graph:
         if node.op is not Op.RELU or clip.op is not Op.CLIP or not once or (clip.arg["hi"] or 0) < 0:
             return copy(editor, node, src)
         ends = {"lo": max(clip.arg["lo"] or 0, 0), "hi": clip.arg["hi"]}
-        return _ranged(editor, replace(node, op=Op.CLIP, src=clip.src, arg=ends))
+        return _ranged(editor, replace(clip, arg=ends))
 
     return rewrite(graph, rule)
 

@@ -23,6 +23,7 @@ from zkchain.quantize.domains import Grid
 from zkchain.quantize.edit import Array, constant
 from zkchain.quantize.ranges import FloatArray, bits, largest
 
+ENDS = -1  # source position that stands for the ends of a CLIP
 CLAMP = "/clamp"  # suffix of the name of a clamp the quantiser put in
 WIDE_ENOUGH = 48  # an accumulator of more bits is narrowed before an elementwise factor too
 
@@ -224,11 +225,18 @@ def _narrowed(state: Lowering, i: int, node: Node) -> Value:
 
 def _clip(state: Lowering, i: int, node: Node) -> Value:
     x = narrow(state, node.src[0])
+    finer = min(state.plan.weight[i, ENDS], exact_bits(clip_ends(node)))
+    x = _shifted(state, node.name, x, max(finer - x.frac, 0))
     ends = {k: None if v is None else int(np.rint(np.ldexp(float(v), x.frac))) for k, v in node.arg.items()}
     result = state.out.add(Op.CLIP, node.name, (x,), x.frac, node.shape, **ends)
     exact = all(v is None or float(v) == np.ldexp(float(ends[k] or 0), -x.frac) for k, v in node.arg.items())
     state.out.widen_error(result, 0.0 if exact else 2.0**-x.frac / 2)
     return result
+
+
+def clip_ends(node: Node) -> FloatArray:
+    """The finite ends of a CLIP."""
+    return np.asarray([float(v) for v in (node.arg["lo"], node.arg["hi"]) if v is not None])
 
 
 def _argmax(state: Lowering, i: int, node: Node) -> Value:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from zkchain import interpret
 from zkchain.graph import Graph, Node, Op
 from zkchain.quantize.edit import Array, constant, consumers
-from zkchain.quantize.lower import exact_bits
+from zkchain.quantize.lower import ENDS, clip_ends, exact_bits
 
 NARROW = frozenset(
     {Op.MATMUL, Op.CONV, Op.RELU, Op.CLIP, Op.MAX, Op.MIN, Op.REDUCE_MAX, Op.REDUCE_MIN, Op.UNARY, Op.SOFTMAX}
@@ -24,13 +24,13 @@ NARROW = frozenset(
 ACCUMULATES = frozenset({Op.MATMUL, Op.CONV, Op.MUL, Op.ADD, Op.SUM, Op.CONCAT, Op.TAKE, Op.RESHAPE})
 MOVES = frozenset({Op.RESHAPE, Op.TAKE})
 FINEST = 24  # bits kept of the largest value of a tensor, at most
-COARSEST = {"weight": 4, "activation": 3, "input": 3}  # and at least
+COARSEST = {"weight": 5, "activation": 4, "input": 4}  # and at least
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """``node``, ``position``: a constant (position of the source) or a value (None). ``top``: its largest magnitude.
-    ``exact``: fraction bits beyond which nothing is rounded. ``cost``: rows a further bit takes."""
+    """``node``, ``position``: a constant (position of the source, or ENDS) or a value (None). ``top``: its largest
+    magnitude. ``exact``: fraction bits beyond which nothing is rounded. ``cost``: rows a further bit takes."""
 
     node: int
     position: int | None
@@ -39,11 +39,10 @@ class Point:
     exact: int | None
     cost: float
 
-    @property
-    def limits(self) -> tuple[int, int]:
-        """Fewest and most fraction bits worth considering."""
+    def limits(self, more: int = 0) -> tuple[int, int]:
+        """Fewest (``more`` on top) and most fraction bits worth considering."""
         whole = int(np.ceil(np.log2(self.top))) if self.top > 0 else 0
-        low, high = COARSEST[self.kind] - whole, FINEST - whole
+        low, high = min(COARSEST[self.kind] + more, FINEST) - whole, FINEST - whole
         return (min(low, self.exact), min(high, self.exact)) if self.exact is not None else (low, high)
 
 
@@ -90,6 +89,9 @@ def find(graph: Graph, traces: Sequence[Trace], fixed_inputs: Mapping[int, bool]
         for position, s in enumerate(node.src):
             if graph.nodes[s].op is Op.CONST:
                 points.append(Point(i, position, "weight", tops[s], exact_bits(constant(graph.nodes[s])), before[i]))
+        if node.op is Op.CLIP:
+            ends = clip_ends(node)
+            points.append(Point(i, ENDS, "weight", float(np.abs(ends).max()), exact_bits(ends), after[i]))
     return points
 
 
@@ -145,6 +147,8 @@ def _disturb(graph: Graph, point: Point, trace: Trace, step: float, rng: np.rand
         value = trace[point.node]
         return np.asarray(value + step * (rng.random(value.shape) - 0.5))
     sources = [trace[s] for s in node.src]
+    if point.position == ENDS:
+        return np.where(trace[point.node] == sources[0], sources[0], trace[point.node] + step * (rng.random() - 0.5))
     weights = sources[point.position]
     sources[point.position] = np.where(weights == 0, 0.0, weights + step * (rng.random(weights.shape) - 0.5))
     return np.broadcast_to(interpret.FLOAT[node.op](node, *sources), node.shape)

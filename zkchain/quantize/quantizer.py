@@ -77,12 +77,13 @@ def quantize_with_report(
     settings = settings or Settings()
     check(graph, integer=False)
     grids = domains.resolve(graph, domain, calibration)
-    problem = _pose(graph, grids, calibration or (), settings)
+    problem = pose(graph, grids, calibration or (), settings)
     lowered = _search(problem)
     return _without_extra(problem, lowered.graph), _report(problem, lowered)
 
 
-def _pose(graph: Graph, grids: tuple[Grid, ...], calibration: Sequence[Sample], settings: Settings) -> Problem:
+def pose(graph: Graph, grids: tuple[Grid, ...], calibration: Sequence[Sample], settings: Settings) -> Problem:
+    """Prepare the float graph and gather what choosing needs: samples, all their values, tolerances."""
     prepared = prepare(lift_grids(graph, grids))
     extra = [i for i in watched(prepared) if i not in prepared.outputs]
     names = tuple(prepared.nodes[i].name for i in extra)
@@ -159,13 +160,10 @@ def _drawn(graph: Graph, grids: Sequence[Grid]) -> tuple[tuple[FloatArray, ...],
 
 def _search(problem: Problem) -> Lowered:
     """Tighten the error allowed to the roundings until the measured error fits; keep the best."""
-    fixed = {i: grid.step is not None for i, grid in zip(problem.graph.inputs, problem.grids, strict=True)}
-    found = points.find(problem.graph, problem.traces[: problem.judged], fixed)
-    some = problem.traces[: problem.judged][:: max(problem.judged // TRACED, 1)][:TRACED]
-    gains = points.gains(problem.graph, found, some, problem.tolerance)
+    found, gains = _measure_points(problem)
     best: tuple[float, Lowered] | None = None
     for attempt in range(ATTEMPTS):
-        bits = allocate(found, gains, 0.5**attempt / DEVIATIONS, problem.settings)
+        bits = allocate(found, gains, 0.5**attempt / DEVIATIONS, problem.settings, more=2 * attempt)
         lowered = _cheapest(problem, _plan(problem, found, bits))
         error = _measured(problem, lowered)
         if best is None or error < best[0]:
@@ -175,6 +173,20 @@ def _search(problem: Problem) -> Lowered:
     if best is None:
         raise CompileError("no precision was tried")
     return best[1]
+
+
+def _measure_points(problem: Problem) -> tuple[list[Point], list[float]]:
+    fixed = {i: grid.step is not None for i, grid in zip(problem.graph.inputs, problem.grids, strict=True)}
+    judged = problem.traces[: problem.judged]
+    found = points.find(problem.graph, judged, fixed)
+    some = judged[:: max(len(judged) // TRACED, 1)][:TRACED]
+    return found, points.gains(problem.graph, found, some, problem.tolerance)
+
+
+def first_plan(problem: Problem) -> Plan:
+    """The plan that predicted errors alone suggest."""
+    found, gains = _measure_points(problem)
+    return _plan(problem, found, allocate(found, gains, 1 / DEVIATIONS, problem.settings))
 
 
 def _plan(problem: Problem, found: Sequence[Point], bits: Sequence[int]) -> Plan:

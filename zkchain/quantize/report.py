@@ -11,6 +11,7 @@ import numpy.typing as npt
 from zkchain.errors import InputError
 from zkchain.graph import Graph, Op
 from zkchain.quantize.edit import consumers
+from zkchain.quantize.lower import CLAMP
 from zkchain.quantize.ranges import bits
 
 
@@ -83,7 +84,7 @@ def layers(graph: Graph, runs: Sequence[Sequence[npt.NDArray[np.int64]]]) -> tup
     for i, node in enumerate(graph.nodes):
         if node.op is not Op.RESCALE:
             continue
-        clips = [k for k in readers[i] if graph.nodes[k].op is Op.CLIP]
+        clips = [k for k in readers[i] if graph.nodes[k].name.endswith(CLAMP)]
         clamp = max((bits(graph.nodes[k]) for k in clips), default=None)
         hits = sum(int(np.count_nonzero(_clipped(graph, k, run[i]))) for k in clips for run in runs)
         shift, fraction = int(node.arg["shift"]), int(-np.log2(node.scale))
