@@ -1,0 +1,133 @@
+"""Interval rules against every input of tiny domains; overflow is refused, not wrapped."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.unit import graphs
+from zkchain import interpret
+from zkchain.errors import CompileError
+from zkchain.graph import Graph, Node, Op
+from zkchain.quantize import ranges
+
+LO, HI = np.array([[-2, 0, 1]]), np.array([[1, 2, 3]])
+TABLE = np.array([5, -3, 8, 8, -1, 0, 2])
+CONV = {"strides": (1,), "pads": (1, 1), "dilations": (1,), "group": 1}
+
+
+def image(b: graphs.Build, x: int) -> int:
+    return b.add(Op.RESHAPE, x, shape=(1, 1, 3))
+
+
+EXACT = {  # the range is reached: (graph builder) -> node
+    "reshape": lambda b, x: b.add(Op.RESHAPE, x, shape=(3, 1)),
+    "take": lambda b, x: b.add(Op.TAKE, x, shape=(2, 2), index=np.array([[2, 0], [0, 1]])),
+    "concat": lambda b, x: b.add(Op.CONCAT, x, x, shape=(2, 3), axis=0),
+    "add": lambda b, x: b.add(Op.ADD, x, b.const([[1, 2, 3]])),
+    "sub": lambda b, x: b.add(Op.SUB, b.const([[1], [2]]), x, shape=(2, 3)),
+    "mul": lambda b, x: b.add(Op.MUL, x, b.const([[-1, 2, 0]])),
+    "square": lambda b, x: b.add(Op.MUL, x, x),
+    "matmul": lambda b, x: b.add(Op.MATMUL, x, b.const([[1, -2], [3, 0], [-1, 1]]), shape=(1, 2)),
+    "matmul left": lambda b, x: b.add(
+        Op.MATMUL, b.const([[2, -1, 1]]), b.add(Op.RESHAPE, x, shape=(3, 1)), shape=(1, 1)
+    ),
+    "sum": lambda b, x: b.add(Op.SUM, x, shape=(1, 1), axes=(1,)),
+    "relu": lambda b, x: b.add(Op.RELU, x),
+    "clip": lambda b, x: b.add(Op.CLIP, x, lo=-1, hi=None),
+    "max": lambda b, x: b.add(Op.MAX, x, b.const([[0, 1, 2]])),
+    "min": lambda b, x: b.add(Op.MIN, x, b.const([[0, 1, 2]])),
+    "reduce_max": lambda b, x: b.add(Op.REDUCE_MAX, x, shape=(1, 1), axis=1),
+    "reduce_min": lambda b, x: b.add(Op.REDUCE_MIN, x, shape=(1, 1), axis=1),
+    "argmax": lambda b, x: b.add(Op.ARGMAX, x, shape=(1, 1), axis=1),
+    "rescale": lambda b, x: b.add(Op.RESCALE, x, shift=1),
+    "table": lambda b, x: b.add(Op.TABLE, x, first=-2, values=TABLE),
+}
+SOUND = {  # the range may be wider than what is reached
+    "conv": lambda b, x: b.add(Op.CONV, image(b, x), b.const([[[1, -2]], [[0, 3]]]), shape=(1, 2, 4), **CONV),
+    "matmul of variables": lambda b, x: b.add(Op.MATMUL, x, b.add(Op.RESHAPE, x, shape=(3, 1)), shape=(1, 1)),
+    "mul of variables": lambda b, x: b.add(Op.MUL, x, b.add(Op.RESHAPE, x, shape=(3, 1)), shape=(3, 3)),
+}
+
+
+def reached(graph: Graph) -> tuple[np.ndarray, np.ndarray]:
+    """Smallest and largest value of the output over the whole domain."""
+    spans = [range(a, b + 1) for a, b in zip(LO.ravel(), HI.ravel(), strict=True)]
+    values = np.stack([interpret.run(graph, [np.array([x])])[0] for x in product(*spans)])
+    return values.min(axis=0), values.max(axis=0)
+
+
+@pytest.mark.parametrize("name", [*EXACT, *SOUND])
+def test_ranges_hold_over_the_whole_domain(name):
+    b = graphs.Build()
+    x = b.input((1, 3), LO, HI)
+    out = {**EXACT, **SOUND}[name](b, x)
+    node = b.nodes[out]
+    low, high = reached(b.graph(out))
+    lo, hi = np.broadcast_to(node.lo, node.shape), np.broadcast_to(node.hi, node.shape)
+    assert np.all(lo <= low)
+    assert np.all(high <= hi)
+    if name in EXACT and name != "argmax":
+        assert np.array_equal(lo, low)
+        assert np.array_equal(hi, high)
+
+
+OVERFLOWS = {
+    "add": lambda b, x: b.add(Op.ADD, x, x),
+    "sub": lambda b, x: b.add(Op.SUB, x, b.const([[-(2**61)] * 3])),
+    "mul": lambda b, x: b.add(Op.MUL, x, x),
+    "mul by constant": lambda b, x: b.add(Op.MUL, x, b.const([[2, 2, 2]])),
+    "matmul": lambda b, x: b.add(Op.MATMUL, x, b.const([[1], [1], [-1]]), shape=(1, 1)),
+    "matmul of variables": lambda b, x: b.add(Op.MATMUL, x, b.add(Op.RESHAPE, x, shape=(3, 1)), shape=(1, 1)),
+    "conv": lambda b, x: b.add(Op.CONV, image(b, x), b.const([[[1, 1]]]), shape=(1, 1, 4), **CONV),
+    "sum": lambda b, x: b.add(Op.SUM, x, shape=(1, 1), axes=(1,)),
+}
+
+
+@pytest.mark.parametrize("name", list(OVERFLOWS))
+def test_two_to_the_62_is_refused(name):
+    b = graphs.Build()
+    x = b.input((1, 3), np.full((1, 3), -(2**61)), np.full((1, 3), 2**61))
+    with pytest.raises(CompileError, match="expected less than 2\\^62"):
+        OVERFLOWS[name](b, x)
+
+
+@pytest.mark.parametrize("name", list(OVERFLOWS))
+def test_a_little_less_is_accepted(name):
+    b = graphs.Build()
+    x = b.input((1, 3), np.full((1, 3), -(2**29)), np.full((1, 3), 2**29))
+    OVERFLOWS[name](b, x)
+
+
+def test_a_source_that_leaves_the_table_is_refused():
+    b = graphs.Build()
+    x = b.input((1, 3), LO, HI + 2)
+    with pytest.raises(CompileError, match="leave the table's domain"):
+        b.add(Op.TABLE, x, first=-2, values=TABLE)
+
+
+def test_a_node_without_range_is_refused():
+    with pytest.raises(CompileError, match="no static range"):
+        ranges.bounds_of(Node(Op.RELU, "r", (0,), (1,)))
+
+
+@given(st.lists(st.integers(-1000, 1000), min_size=1, max_size=40), st.data())
+@settings(max_examples=60, deadline=None)
+def test_least_is_the_minimum_of_a_slice(values, data):
+    begin = data.draw(st.integers(0, len(values) - 1))
+    end = data.draw(st.integers(begin, len(values) - 1))
+    got = ranges.least(np.array(values), np.array([begin, begin]), np.array([end, begin]))
+    assert got.tolist() == [min(values[begin : end + 1]), values[begin]]
+
+
+def test_compress_keeps_what_varies():
+    a = np.broadcast_to(np.array([[1], [2]]), (2, 3))
+    b = np.zeros((2, 3), dtype=np.int64)
+    x, y = ranges.compress(a, b)
+    assert x.shape == y.shape == (2, 1)
+    assert np.array_equal(np.broadcast_to(x, (2, 3)), a)
+    assert ranges.compress(np.array([[1, 2], [1, 3]]))[0].shape == (2, 2)
