@@ -1,0 +1,92 @@
+"""Prove that an ONNX model gave this output, and have Ethereum check the proof.
+
+The pipeline in memory: compile_model -> setup -> prove -> verify, contract -> deploy -> submit. The same between bundles on
+disk: compile_bundle, setup_bundle, ... Names are loaded when they are used, so importing the package costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from zkchain.errors import ZkchainError
+    from zkchain.groth16.types import Proof, System, VerifyingKey
+    from zkchain.pipeline import (
+        Compiled,
+        Keys,
+        Proved,
+        claims,
+        compile_model,
+        connect,
+        contract,
+        deploy,
+        prove,
+        setup,
+        submit,
+        verify,
+    )
+    from zkchain.quantize import Domain, Settings
+    from zkchain.workspace import (
+        compile_bundle,
+        deploy_bundle,
+        gas_bundle,
+        inspect_bundle,
+        prove_bundle,
+        run_demo,
+        setup_bundle,
+        solidity_bundle,
+        submit_bundle,
+        verify_bundle,
+    )
+
+_HOME = {
+    "ZkchainError": "errors",
+    **dict.fromkeys(("Proof", "System", "VerifyingKey"), "groth16.types"),
+    **dict.fromkeys(("Compiled", "Keys", "Proved", "claims", "compile_model", "connect", "contract"), "pipeline"),
+    **dict.fromkeys(("deploy", "prove", "setup", "submit", "verify"), "pipeline"),
+    **dict.fromkeys(("Domain", "Settings"), "quantize"),
+    **dict.fromkeys(("compile_bundle", "deploy_bundle", "gas_bundle", "inspect_bundle", "prove_bundle"), "workspace"),
+    **dict.fromkeys(("run_demo", "setup_bundle", "solidity_bundle", "submit_bundle", "verify_bundle"), "workspace"),
+}
+
+__all__ = [
+    "Compiled",
+    "Domain",
+    "Keys",
+    "Proof",
+    "Proved",
+    "Settings",
+    "System",
+    "VerifyingKey",
+    "ZkchainError",
+    "claims",
+    "compile_bundle",
+    "compile_model",
+    "connect",
+    "contract",
+    "deploy",
+    "deploy_bundle",
+    "gas_bundle",
+    "inspect_bundle",
+    "prove",
+    "prove_bundle",
+    "run_demo",
+    "setup",
+    "setup_bundle",
+    "solidity_bundle",
+    "submit",
+    "submit_bundle",
+    "verify",
+    "verify_bundle",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOME])

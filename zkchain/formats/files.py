@@ -54,8 +54,13 @@ def staged(path: Path, content: Content) -> Iterator[Path]:
 def write(path: Path, content: Content) -> None:
     """Replace ``path`` in one step: temporary name in the same directory, fsync, rename, fsync of the directory."""
     with staged(path, content) as temporary:
-        os.replace(temporary, path)
-        sync(path.parent)
+        move(temporary, path)
+
+
+def move(staged_file: Path, path: Path) -> None:
+    """Rename into place and sync the directory."""
+    os.replace(staged_file, path)
+    sync(path.parent)
 
 
 def sync(path: Path) -> None:

@@ -1,0 +1,374 @@
+"""The command line: results on stdout, everything else on stderr, one exit code a kind of error, nothing half written."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.unit.cli_tools import GOOD, calibration, compile_into, names, small_model, write_input, zkchain
+from zkchain import errors
+
+SNAPSHOT = Path(__file__).parent.parent / "snapshots" / "help.txt"
+COMMANDS = ("compile", "setup", "prove", "verify", "solidity", "deploy", "submit", "gas", "inspect", "demo")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> Path:
+    """A bundle with keys and one proof. Tests that change it work on a copy."""
+    folder = tmp_path_factory.mktemp("made") / "bundle"
+    assert compile_into(folder).code == 0
+    assert zkchain("setup", folder).code == 0
+    assert zkchain("prove", folder, write_input(folder.parent / "input.json")).code == 0
+    return folder
+
+
+@pytest.fixture
+def bundle(made, tmp_path) -> Path:
+    shutil.copytree(made, tmp_path / "bundle")
+    return tmp_path / "bundle"
+
+
+def flip(path: Path, where: float = 0.7) -> None:
+    data = bytearray(path.read_bytes())
+    data[int(len(data) * where)] ^= 4
+    path.write_bytes(bytes(data))
+
+
+def refused(outcome, error: type[errors.ZkchainError], message: str) -> None:
+    """The error's exit code, one ``error:`` line that says so, nothing on stdout, no traceback."""
+    assert outcome.code == error.exit_code, outcome.err
+    assert outcome.out == ""
+    assert outcome.err.splitlines()[-2 if "hint:" in outcome.err else -1].startswith("error: ")
+    assert re.search(message, outcome.err), outcome.err
+    assert "Traceback" not in outcome.err
+
+
+class TestTheWay:
+    def test_compile_reports(self, tmp_path):
+        outcome = compile_into(tmp_path / "bundle", "--json")
+        assert outcome.code == 0
+        assert outcome.json["circuit"]["rows"] > 50
+        assert outcome.json["circuit"]["evaluation"]["outputs"][0]["max_error"] < 0.02
+        assert names(tmp_path / "bundle") == sorted(
+            ["manifest.json", "model.onnx", "program.npz", "settings.json", "circuit.json"]
+        )
+
+    def test_setup_says_development_everywhere(self, bundle):
+        outcome = zkchain("setup", bundle)
+        assert "DEVELOPMENT" in outcome.out
+        assert "warning: " in outcome.err
+        assert "DEVELOPMENT" in outcome.err
+        assert zkchain("setup", bundle, "--json").json["development"] is True
+
+    def test_prove_and_verify(self, bundle):
+        proved = zkchain("prove", bundle, write_input(bundle.parent / "i.json"), "--json", "--proof", "second")
+        assert proved.code == 0
+        verified = zkchain("verify", bundle, "--proof", "second", "--json")
+        assert verified.code == 0
+        assert verified.json["verified"] is True
+        shown = {claim["name"]: claim["values"] for claim in verified.json["claims"]}
+        assert shown == proved.json["outputs"]
+        assert proved.json["proof_bytes"] == 256
+
+    def test_text_and_json_say_the_same(self, bundle):
+        text, values = zkchain("verify", bundle).out, zkchain("verify", bundle, "--json").json
+        assert values["circuit"] in text
+        label = next(claim for claim in values["claims"] if claim["name"] == "label")
+        assert re.search(rf"output label +\[?{label['values'][0]}", text)
+
+    def test_npz_with_many_samples(self, bundle):
+        data = bundle.parent / "many.npz"
+        np.savez(data, **calibration())
+        first = zkchain("prove", bundle, data, "--index", 0, "--json")
+        second = zkchain("prove", bundle, data, "--index", 1, "--json")
+        assert first.code == second.code == 0
+        assert first.json["outputs"] != second.json["outputs"]
+        refused(zkchain("prove", bundle, data, "--index", 40), errors.InputError, "no sample 40")
+        refused(zkchain("prove", bundle, data), errors.InputError, r"expected shape \(1, 4\), got \(40, 4\)")
+
+    def test_public_input_and_private_output(self, tmp_path):
+        folder = tmp_path / "bundle"
+        assert compile_into(folder, "--public-input", "x", "--private-output", "y").code == 0
+        assert zkchain("setup", folder).code == 0
+        proved = zkchain("prove", folder, write_input(tmp_path / "i.json"))
+        assert "(private)" in proved.out
+        claims = {claim["name"]: claim["values"] for claim in zkchain("verify", folder, "--json").json["claims"]}
+        assert set(claims) == {"x", "label"}
+        assert np.allclose(claims["x"], GOOD["x"], atol=0.01)
+
+    def test_cg16(self, tmp_path):
+        folder = tmp_path / "bundle"
+        assert compile_into(folder, "--system", "cg16").code == 0
+        assert zkchain("setup", folder).code == 0
+        assert zkchain("prove", folder, write_input(tmp_path / "i.json"), "--json").json["proof_bytes"] == 320
+        assert zkchain("verify", folder).code == 0
+
+    def test_inspect(self, bundle):
+        values = zkchain("inspect", bundle, "--json").json
+        assert values["circuit"]["system"] == "groth16"
+        assert values["proofs"] == ["proof"]
+        assert "relu" in zkchain("inspect", bundle).out
+
+    def test_contract_on_the_embedded_chain(self, bundle):
+        contract = zkchain("solidity", bundle, "--json")
+        assert contract.code == 0, contract.err
+        assert "DEVELOPMENT" in contract.json["name"]
+        assert zkchain("deploy", bundle).code == 0
+        sent = zkchain("submit", bundle, "--json")
+        assert sent.code == 0, sent.err
+        estimated = zkchain("gas", bundle, "--json")
+        assert estimated.code == 0, estimated.err
+
+
+class TestCompileRefuses:
+    def test_corrupt_model(self, tmp_path):
+        model = tmp_path / "m.onnx"
+        model.write_bytes(small_model()[:-100])
+        outcome = zkchain("compile", model, "--domain", "-1:1", "-o", tmp_path / "b")
+        refused(outcome, errors.ModelError, "ONNX|model|tensor")
+        assert names(tmp_path) == ["m.onnx"]
+
+    def test_noise(self, tmp_path):
+        model = tmp_path / "m.onnx"
+        model.write_bytes(bytes(range(256)) * 4)
+        refused(zkchain("compile", model, "-o", tmp_path / "b"), errors.ModelError, "not an ONNX model")
+
+    def test_missing_model(self, tmp_path):
+        outcome = zkchain("compile", tmp_path / "none.onnx", "-o", tmp_path / "b")
+        refused(outcome, errors.ModelError, r"cannot read model .*none.onnx: No such file")
+
+    def test_unknown_operator(self, tmp_path):
+        model = tmp_path / "m.onnx"
+        model.write_bytes(small_model(last="IsNaN"))
+        outcome = zkchain("compile", model, "--domain", "-1:1", "-o", tmp_path / "b")
+        refused(outcome, errors.UnsupportedOp, r"node 'out': operator IsNaN is not supported")
+        assert "Relu" in outcome.err, "names what is supported"
+
+    def test_no_domain_and_no_data(self, tmp_path):
+        model = tmp_path / "m.onnx"
+        model.write_bytes(small_model())
+        refused(zkchain("compile", model, "-o", tmp_path / "b"), errors.InputError, "input 'x'.*domain")
+
+    def test_data_of_another_shape(self, tmp_path):
+        model, data = tmp_path / "m.onnx", tmp_path / "d.npz"
+        model.write_bytes(small_model())
+        np.savez(data, x=np.zeros((10, 5)))
+        outcome = zkchain("compile", model, "--data", data, "-o", tmp_path / "b")
+        refused(outcome, errors.InputError, r"input 'x': expected shape \(N, 4\), got \(10, 5\)")
+
+    @pytest.mark.parametrize(
+        ("option", "value", "message"),
+        [
+            ("--public-input", "z", "no input 'z'"),
+            ("--private-output", "z", "no output 'z'"),
+            ("--domain", "z=0:1", "domain for"),
+            ("--domain", "2:1", "lo <= hi"),
+        ],
+    )
+    def test_unknown_names(self, tmp_path, option, value, message):
+        refused(compile_into(tmp_path / "b", option, value), errors.InputError, message)
+        assert not (tmp_path / "b").exists()
+
+    def test_nothing_public(self, tmp_path):
+        outcome = compile_into(tmp_path / "b", "--private-output", "y", "--private-output", "label")
+        refused(outcome, errors.CompileError, "public")
+
+
+class TestProveRefuses:
+    @pytest.mark.parametrize(
+        ("tensors", "error", "message"),
+        [
+            ({"x": [[1, 2, 3]]}, errors.InputError, r"input 'x': expected shape \(1, 4\), got \(1, 3\)"),
+            ({"y": [[1, 2, 3, 4]]}, errors.InputError, "no array for input 'x'"),
+            ({"x": [[1, float("nan"), 3, 4]]}, errors.InputError, r"element \(0, 1\).*nan"),
+            ({"x": [[1, 2, float("inf"), 4]]}, errors.InputError, r"element \(0, 2\).*inf"),
+            ({"x": [["a", "b", "c", "d"]]}, errors.InputError, "expected numbers"),
+            ({"x": [[1, 2, 3, 4.5]]}, errors.OutOfDomain, r"element \(0, 3\): 4.5 lies outside"),
+            ({"x": [[1, 2, 3, -1e30]]}, errors.OutOfDomain, r"element \(0, 3\)"),
+        ],
+    )
+    def test_bad_input(self, bundle, tensors, error, message):
+        before = names(bundle)
+        outcome = zkchain("prove", bundle, write_input(bundle.parent / "bad.json", tensors), "--proof", "bad")
+        refused(outcome, error, message)
+        assert names(bundle) == before
+
+    def test_missing_input(self, bundle):
+        refused(zkchain("prove", bundle, bundle / "none.json"), errors.InputError, "cannot read input")
+
+    def test_before_setup(self, tmp_path):
+        assert compile_into(tmp_path / "b").code == 0
+        outcome = zkchain("prove", tmp_path / "b", write_input(tmp_path / "i.json"))
+        refused(outcome, errors.BundleError, "has no proving key")
+        assert "hint: run `zkchain setup" in outcome.err
+
+    def test_key_of_another_circuit(self, bundle):
+        assert compile_into(bundle, seed=2).code == 0
+        outcome = zkchain("prove", bundle, write_input(bundle.parent / "i.json"))
+        refused(outcome, errors.KeyMismatch, r"proving key was made for circuit \w{12}\.\.\., this circuit is \w{12}")
+        assert "hint: run `zkchain setup" in outcome.err
+
+    def test_key_file_of_another_bundle(self, bundle, tmp_path):
+        other = tmp_path / "other" / "bundle"
+        assert compile_into(other, seed=2).code == 0
+        assert zkchain("setup", other).code == 0
+        shutil.copy(other / "proving_key.zkpk", bundle / "proving_key.zkpk")
+        outcome = zkchain("prove", bundle, write_input(bundle.parent / "i.json"))
+        refused(outcome, errors.KeyFormatError, "proving key .* is .*altered")
+
+    @pytest.mark.parametrize("damage", [flip, lambda path: os.truncate(path, path.stat().st_size // 2)])
+    def test_damaged_key(self, bundle, damage):
+        damage(bundle / "proving_key.zkpk")
+        outcome = zkchain("prove", bundle, write_input(bundle.parent / "i.json"), "--proof", "bad")
+        refused(outcome, errors.KeyFormatError, "altered")
+        assert not (bundle / "proofs" / "bad").exists()
+
+    @pytest.mark.parametrize("file", ["program.npz", "settings.json"])
+    def test_damaged_bundle(self, bundle, file):
+        flip(bundle / file)
+        outcome = zkchain("prove", bundle, write_input(bundle.parent / "i.json"))
+        refused(outcome, errors.BundleError, f"{file} is altered")
+
+    def test_damaged_manifest(self, bundle):
+        flip(bundle / "manifest.json")
+        outcome = zkchain("prove", bundle, write_input(bundle.parent / "i.json"))
+        assert outcome.code in range(14, 20), outcome.err
+        assert "Traceback" not in outcome.err
+
+    @pytest.mark.parametrize("name", ["../../evil", "a/b", ".hidden", ""])
+    def test_proof_name_that_leaves_the_bundle(self, bundle, name):
+        outcome = zkchain("prove", bundle, write_input(bundle.parent / "i.json"), "--proof", name)
+        refused(outcome, errors.InputError, "proof name")
+
+
+class TestVerifyRefuses:
+    def change(self, path: Path, edit) -> None:
+        document = json.loads(path.read_text())
+        path.write_text(json.dumps(edit(document) or document))
+
+    def test_altered_proof(self, bundle):
+        self.change(bundle / "proofs/proof/proof.json", lambda p: p.update(pi_a=p["pi_c"]))
+        refused(zkchain("verify", bundle), errors.ProofInvalid, "")
+
+    def test_altered_public_input(self, bundle):
+        self.change(bundle / "proofs/proof/public.json", lambda p: [str(int(p[0]) + 1), *p[1:]])
+        refused(zkchain("verify", bundle), errors.ProofInvalid, "")
+
+    def test_public_input_plus_r(self, bundle):
+        from zkchain.groth16.types import R
+
+        self.change(bundle / "proofs/proof/public.json", lambda p: [str(int(p[0]) + R), *p[1:]])
+        refused(zkchain("verify", bundle), errors.ProofFormatError, "")
+
+    def test_wrong_number_of_public_inputs(self, bundle):
+        self.change(bundle / "proofs/proof/public.json", lambda p: p[:-1])
+        refused(zkchain("verify", bundle), errors.ProofFormatError, "expected 4 .*got 3")
+
+    def test_point_off_the_curve(self, bundle):
+        self.change(bundle / "proofs/proof/proof.json", lambda p: p.update(pi_a=["1", "1", "1"]))
+        refused(zkchain("verify", bundle), errors.ProofFormatError, "")
+
+    def test_proof_of_another_key(self, bundle, tmp_path):
+        assert zkchain("setup", bundle).code == 0
+        refused(zkchain("verify", bundle), errors.ProofInvalid, "")
+
+    def test_damaged_circuit_record(self, bundle):
+        flip(bundle / "circuit.json")
+        refused(zkchain("verify", bundle), errors.BundleError, "circuit.json is altered")
+
+    def test_no_proof(self, bundle):
+        refused(zkchain("verify", bundle, "--proof", "none"), errors.BundleError, "no proof 'none'")
+
+
+class TestChainRefuses:
+    def test_unreachable_rpc(self, bundle):
+        assert zkchain("solidity", bundle).code == 0
+        before = names(bundle)
+        for command in ("deploy", "submit"):
+            outcome = zkchain(command, bundle, "--rpc", "http://127.0.0.1:9")
+            refused(outcome, errors.NodeUnreachable, "127.0.0.1:9")
+        assert names(bundle) == before
+
+    def test_altered_proof_reverts(self, bundle):
+        path = bundle / "proofs/proof/public.json"
+        words = json.loads(path.read_text())
+        path.write_text(json.dumps([str(int(words[0]) + 1), *words[1:]]))
+        outcome = zkchain("submit", bundle)
+        refused(outcome, errors.TransactionReverted, "ProofInvalid|revert")
+
+    def test_missing_keystore(self, bundle):
+        outcome = zkchain("deploy", bundle, "--keystore", bundle / "none.json")
+        refused(outcome, errors.ChainError, "cannot read keystore")
+
+
+class TestCommandLine:
+    def test_help_is_the_snapshot(self, monkeypatch):
+        assert help_text(monkeypatch) == SNAPSHOT.read_text(), "help changed: if meant, run scripts/snapshots.py"
+
+    def test_every_command_is_in_the_help(self):
+        top = zkchain("--help").out
+        assert all(re.search(rf"^  {command} ", top, re.MULTILINE) for command in COMMANDS)
+
+    @pytest.mark.parametrize("arguments", [["fly"], ["compile"], ["prove", "b"], ["compile", "m", "-o", "b", "--max"]])
+    def test_wrong_usage(self, arguments):
+        outcome = zkchain(*arguments)
+        assert outcome.code == 2
+        assert outcome.out == ""
+        assert "Usage: zkchain" in outcome.err
+
+    @pytest.mark.parametrize("option", [("--system", "plonk"), ("--domain", "0-1"), ("--batch", "0")])
+    def test_wrong_option(self, tmp_path, option):
+        assert compile_into(tmp_path / "b", *option).code == 2
+
+    def test_not_a_bundle(self, tmp_path):
+        for command in ("setup", "verify", "solidity", "deploy", "submit", "gas", "inspect"):
+            refused(zkchain(command, tmp_path), errors.BundleError, "is not a bundle")
+
+    def test_help_starts_fast(self):
+        best = min(run_timed("--help") for _ in range(5))
+        assert best < 0.3 if os.environ.get("CI") is None else best < 1.0
+
+    def test_help_imports_nothing_heavy(self):
+        code = "import sys; from zkchain import cli; cli.run(['--help']); print(sorted(sys.modules))"
+        loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+        assert not re.search(r"'(numpy|onnx|onnxruntime|web3|pydantic|scipy|rich|jinja2|solcx|zkchain\._core)'", loaded)
+
+    def test_debug_shows_the_traceback(self, tmp_path, monkeypatch):
+        monkeypatch.setenv("ZKCHAIN_DEBUG", "1")
+        with pytest.raises(errors.BundleError):
+            zkchain("inspect", tmp_path)
+
+    def test_interrupt_leaves_nothing_half_written(self, bundle, monkeypatch):
+        from zkchain import pipeline
+
+        def interrupted(*_, **__):
+            raise KeyboardInterrupt
+
+        before = {name: (bundle / name).read_bytes() for name in names(bundle)}
+        monkeypatch.setattr(pipeline, "setup", interrupted)
+        assert zkchain("setup", bundle).code == 130
+        assert {name: (bundle / name).read_bytes() for name in names(bundle)} == before
+
+
+def run_timed(*arguments: str) -> float:
+    start = time.perf_counter()
+    subprocess.run([sys.executable, "-m", "zkchain", *arguments], capture_output=True, check=True)
+    return time.perf_counter() - start
+
+
+def help_text(monkeypatch=None) -> str:
+    """Help of the program and of every command, 100 columns wide."""
+    if monkeypatch is not None:
+        monkeypatch.setenv("COLUMNS", "100")
+        monkeypatch.setenv("NO_COLOR", "1")
+    pages = [zkchain("--help").out, *(zkchain(command, "--help").out for command in COMMANDS)]
+    return "\n".join(pages)

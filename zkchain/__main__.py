@@ -1,0 +1,5 @@
+"""``python -m zkchain``."""
+
+from zkchain.cli import main
+
+main()

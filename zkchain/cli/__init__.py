@@ -1,0 +1,45 @@
+"""The command line: parses, calls the steps, prints. Nothing is computed here.
+
+stdout carries a command's result and nothing else; progress, warnings and errors go to stderr. Exit codes: 0, 2 for a
+wrong command line, 130 for Ctrl-C, and each error class's own (zkchain/errors.py).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from zkchain.errors import ZkchainError
+
+INTERRUPTED = 130
+
+
+def main() -> None:
+    """Entry point of the ``zkchain`` script."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Exit code of one command. ZKCHAIN_DEBUG=1 in the environment shows tracebacks."""
+    from zkchain.cli.app import app
+
+    try:
+        app(args=list(arguments), prog_name="zkchain")
+    except SystemExit as leave:
+        return leave.code if isinstance(leave.code, int) else int(leave.code is not None)
+    except ZkchainError as error:
+        if os.environ.get("ZKCHAIN_DEBUG") == "1":
+            raise
+        report(error)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return 0
+
+
+def report(error: ZkchainError) -> None:
+    """``error: ...`` and ``hint: ...`` on stderr."""
+    print(f"error: {error.message}", file=sys.stderr)
+    if error.hint is not None:
+        print(f"hint: {error.hint}", file=sys.stderr)

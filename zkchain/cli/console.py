@@ -1,0 +1,97 @@
+"""What the terminal shows: progress on stderr, tables and JSON on stdout."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from typing import Any
+
+Progress = Callable[[str, float], None]
+"""Called with the name of a stage and the part of it that is done, 0 to 1."""
+
+
+@contextmanager
+def progress() -> Iterator[Progress]:
+    """Bars on stderr, one a stage, where stderr is a terminal; silence elsewhere."""
+    if not sys.stderr.isatty():
+        yield lambda stage, done: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bars
+
+    columns = TextColumn("{task.description:<24}"), BarColumn(), TimeElapsedColumn()
+    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
+        stages: dict[str, TaskID] = {}
+
+        def step(stage: str, done: float) -> None:
+            if stage not in stages:
+                stages[stage] = bars.add_task(stage, total=1.0)
+            bars.update(stages[stage], completed=done)
+
+        yield step
+
+
+def warn(text: str) -> None:
+    print(f"warning: {text}", file=sys.stderr)
+
+
+def note(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+def plain(value: Any) -> Any:
+    """JSON values of a report: dataclasses become objects, bytes 0x-hex, arrays lists, numbers over 2^53 strings."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: plain(getattr(value, field.name)) for field in fields(value) if field.repr}
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, bytes):
+        return "0x" + value.hex()
+    if hasattr(value, "tolist"):
+        return plain(value.tolist())
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) > 1 << 53:
+        return str(value)
+    return value
+
+
+def show_json(value: Any) -> None:
+    print(json.dumps(plain(value), indent=2, allow_nan=False))
+
+
+def show_pairs(pairs: Sequence[tuple[str, Any]]) -> None:
+    """Aligned ``name  value`` lines; an empty name continues the one above, None values are left out."""
+    kept = [(name, str(value)) for name, value in pairs if value is not None]
+    width = max(len(name) for name, _ in kept)
+    for name, value in kept:
+        print(f"{name:<{width}}  {value}".rstrip())
+
+
+def show_table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """A table with the first column to the left and the others to the right."""
+    cells = [[str(cell) for cell in row] for row in (header, *rows)]
+    widths = [max(len(row[k]) for row in cells) for k in range(len(header))]
+    for first, *others in cells:
+        right = [cell.rjust(w) for cell, w in zip(others, widths[1:], strict=True)]
+        print("  ".join([first.ljust(widths[0]), *right]).rstrip())
+
+
+def seconds(value: float) -> str:
+    """A duration in the unit that suits it."""
+    return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.2f} s"
+
+
+def size(value: int) -> str:
+    """Bytes in the unit that suits them."""
+    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if value >= factor:
+            return f"{value / factor:.1f} {unit}"
+    return f"{value} bytes"

@@ -1,0 +1,107 @@
+"""Options that several commands share, and the parsing of what typer does not parse."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from zkchain.groth16.types import System
+    from zkchain.quantize import Domain
+
+PRIVATE_KEY = "ZKCHAIN_PRIVATE_KEY"
+PASSWORD = "ZKCHAIN_KEYSTORE_PASSWORD"
+SYSTEMS = ("groth16", "cg16")
+
+BundleArg = Annotated[Path, typer.Argument(help="Folder made by `zkchain compile`.", show_default=False)]
+JsonOpt = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+ProofOpt = Annotated[str, typer.Option("--proof", help="Name of the proof in the bundle's proofs/ folder.")]
+RpcOpt = Annotated[
+    str | None, typer.Option("--rpc", help="URL of a node.", envvar="ZKCHAIN_RPC", show_default="embedded chain")
+]
+KeystoreOpt = Annotated[
+    Path | None,
+    typer.Option(
+        "--keystore",
+        help=f"The sender's encrypted key file (geth's JSON). Without it: ${PRIVATE_KEY}, else the node's own account.",
+        show_default=False,
+    ),
+]
+PasswordFileOpt = Annotated[
+    Path | None,
+    typer.Option(
+        "--password-file",
+        help=f"File with the keystore's password (default: ${PASSWORD}, else asked).",
+        show_default=False,
+    ),
+]
+DomainOpt = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--domain",
+        help="[NAME=]LO:HI[:STEP]: the values that an input may take; STEP is the unit of one integer step. "
+        "Default: what the data spans.",
+        show_default=False,
+    ),
+]
+GasPriceOpt = Annotated[
+    float | None, typer.Option("--gas-price", min=0, help="Gwei a gas, to have costs in ether.", show_default=False)
+]
+SystemOpt = Annotated[str, typer.Option("--system", help=f"Proof system: {' or '.join(SYSTEMS)}.")]
+
+_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?(?:/\d+)?"
+_DOMAIN = re.compile(rf"(?:(?P<name>.*)=)?(?P<lo>{_NUMBER}):(?P<hi>{_NUMBER})(?::(?P<step>{_NUMBER}))?")
+
+
+def system_named(name: str) -> System:
+    from zkchain.groth16.types import System
+
+    if name not in SYSTEMS:
+        raise typer.BadParameter(f"{name!r} is not one of {', '.join(SYSTEMS)}.", param_hint="'--system'")
+    return System(name)
+
+
+def parse_domains(texts: Sequence[str]) -> Mapping[str, Domain]:
+    """``NAME=LO:HI[:STEP]``; the name "" stands for every input not named. Fractions such as 1/255 are understood."""
+    from zkchain.quantize import Domain
+
+    domains = {}
+    for text in texts:
+        match = _DOMAIN.fullmatch(text)
+        if match is None:
+            raise typer.BadParameter(
+                f"{text!r} is not [NAME=]LO:HI[:STEP], such as image=0:16:1.", param_hint="'--domain'"
+            )
+        lo, hi, step = (None if part is None else _number(part) for part in match.group("lo", "hi", "step"))
+        if lo is not None and hi is not None:
+            domains[match["name"] or ""] = Domain(lo, hi, step)
+    return domains
+
+
+def _number(text: str) -> float:
+    above, _, below = text.partition("/")
+    return float(above) / (int(below) if below else 1)
+
+
+def signer(keystore: Path | None, password_file: Path | None) -> str | None:
+    """The sender's private key in hex, or None for an account that the node holds; never taken from arguments."""
+    if keystore is None:
+        return os.environ.get(PRIVATE_KEY) or None
+    from zkchain.errors import ChainError
+    from zkchain.formats import files
+
+    content = files.read(keystore, what="keystore", limit=1 << 20, error=ChainError)
+    if password_file is not None:
+        password = (
+            files.read(password_file, what="password file", limit=1 << 16, error=ChainError).decode().rstrip("\r\n")
+        )
+    else:
+        password = os.environ.get(PASSWORD) or typer.prompt(f"Password of {keystore}", hide_input=True, err=True)
+    from zkchain.chain import unlock
+
+    return unlock(content, password)

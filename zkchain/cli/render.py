@@ -1,0 +1,159 @@
+"""Reports as text: one function a report, found by its type; ``--json`` prints the same values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from zkchain import reports
+from zkchain.cli.console import seconds, show_json, show_pairs, show_table, size
+from zkchain.formats.records import Summary, Tensor
+from zkchain.oracle import Evaluation
+
+DEVELOPMENT = (
+    "this is a DEVELOPMENT key: its secrets were drawn on this machine, and whoever kept them can forge proofs"
+)
+SHOWN = 12  # elements of a tensor in text
+
+
+def show(report: Any, *, json: bool) -> None:
+    """Print a report on stdout."""
+    if json:
+        show_json(report)
+    else:
+        RENDER[type(report)](report)
+
+
+def numbers(array: Any) -> str:
+    """A tensor in a line: four significant digits, at most SHOWN elements."""
+    flat = np.asarray(array).ravel()
+    kept = ", ".join(str(x) if flat.dtype.kind in "iu" else f"{x:.4g}" for x in flat[:SHOWN].tolist())
+    more = f", ... ({flat.size} in all)" if flat.size > SHOWN else ""
+    return kept + more if flat.size == 1 else f"[{kept}{more}]"
+
+
+def tensor_line(tensor: Tensor) -> str:
+    lo, hi = tensor.lo * tensor.scale, tensor.hi * tensor.scale
+    shape = "x".join(map(str, tensor.shape)) or "scalar"
+    return f"{shape}, {lo:.6g} to {hi:.6g} in steps of {tensor.scale:.4g}, {'public' if tensor.public else 'private'}"
+
+
+def circuit_pairs(circuit: Summary) -> list[tuple[str, Any]]:
+    return [
+        ("circuit", circuit.digest),
+        ("system", circuit.system.value),
+        ("rows", f"{circuit.rows:,}"),
+        ("wires", f"{circuit.wires:,}"),
+        ("public inputs", f"{circuit.instance_length:,} field elements"),
+        *((f"input {tensor.name}", tensor_line(tensor)) for tensor in circuit.inputs),
+        *((f"output {tensor.name}", tensor_line(tensor)) for tensor in circuit.outputs),
+    ]
+
+
+def evaluation_pairs(evaluation: Evaluation | None) -> list[tuple[str, Any]]:
+    """Accuracy against onnxruntime, output by output."""
+    if evaluation is None:
+        return [("accuracy", "not measured: no data was given")]
+    outside = f", {evaluation.outside} more outside the domain" if evaluation.outside else ""
+    pairs: list[tuple[str, Any]] = [("accuracy", f"{evaluation.samples} samples of {evaluation.data}{outside}")]
+    for out in evaluation.outputs:
+        parts = [f"max error {out.max_error:.2e}, mean {out.mean_error:.2e}"] if out.equal is None else []
+        parts += [f"same largest element {out.top1:.2%}"] if out.top1 is not None else []
+        parts += [f"equal {out.equal:.2%}"] if out.equal is not None else []
+        pairs.append((f"  {out.output}", ", ".join(parts) + " against onnxruntime"))
+    if evaluation.correct is not None and evaluation.float_correct is not None:
+        pairs.append(("  labels", f"{evaluation.correct:.2%} right, float model {evaluation.float_correct:.2%}"))
+    return pairs
+
+
+def show_rows(rows: Mapping[str, int]) -> None:
+    total = sum(rows.values()) or 1
+    print()
+    show_table(("node", "rows", "share"), [(name, f"{n:,}", f"{n / total:.1%}") for name, n in rows.items()])
+
+
+def compiled(report: reports.CompileReport) -> None:
+    keys = "the bundle's keys are for this circuit" if report.keys_kept else f"run `zkchain setup {report.bundle}` next"
+    show_pairs(
+        [
+            ("bundle", report.bundle),
+            *circuit_pairs(report.circuit),
+            *evaluation_pairs(report.circuit.evaluation),
+            ("time", seconds(report.seconds)),
+            ("keys", keys),
+        ]
+    )
+    show_rows(report.circuit.rows_by_node)
+
+
+def set_up(report: reports.SetupReport) -> None:
+    show_pairs(
+        [
+            ("bundle", report.bundle),
+            ("system", report.system.value),
+            ("circuit", report.circuit),
+            ("rows", f"{report.rows:,}"),
+            ("proving key", size(report.proving_key_bytes)),
+            ("verification key", size(report.verification_key_bytes)),
+            ("kind", "DEVELOPMENT key" if report.development else "key of a ceremony"),
+            ("time", seconds(report.seconds)),
+        ]
+    )
+
+
+def proved(report: reports.ProveReport) -> None:
+    outputs = [
+        (f"output {name}", numbers(value) + ("" if name in report.public else "  (private)"))
+        for name, value in report.outputs.items()
+    ]
+    spent = ", ".join(f"{name} {seconds(value)}" for name, value in report.seconds.items())
+    show_pairs(
+        [
+            ("proof", report.folder),
+            ("system", report.system.value),
+            *outputs,
+            ("size", f"{report.proof_bytes} bytes"),
+            ("time", spent),
+        ]
+    )
+
+
+def verified(report: reports.VerifyReport) -> None:
+    show_pairs(
+        [
+            ("proof", f"{report.folder} HOLDS"),
+            ("system", report.system.value),
+            ("circuit", report.circuit),
+            *((f"{claim.kind} {claim.name}", numbers(claim.values)) for claim in report.claims),
+            ("key", "DEVELOPMENT key: says nothing to who did not run the setup" if report.development else "ceremony"),
+            ("time", seconds(report.seconds)),
+        ]
+    )
+
+
+def inspected(report: reports.InspectReport) -> None:
+    settings = ", ".join(f"{name} {value}" for name, value in report.choices.quantisation.items() if value is not None)
+    show_pairs(
+        [
+            ("bundle", report.bundle),
+            *circuit_pairs(report.circuit),
+            *evaluation_pairs(report.circuit.evaluation),
+            ("settings", settings),
+            ("proofs", ", ".join(report.proofs) or "none"),
+        ]
+    )
+    print()
+    rows = [(a.file, a.name, size(a.bytes), "" if a.current else "STALE") for a in report.artifacts]
+    show_table(("file", "artifact", "size", "state"), rows)
+    show_rows(report.circuit.rows_by_node)
+
+
+RENDER: dict[type, Callable[[Any], None]] = {
+    reports.CompileReport: compiled,
+    reports.SetupReport: set_up,
+    reports.ProveReport: proved,
+    reports.VerifyReport: verified,
+    reports.InspectReport: inspected,
+}

@@ -1,0 +1,47 @@
+"""Proofs of a bundle: ``proofs/NAME/proof.json`` and ``public.json``, in snarkjs's formats."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from zkchain.errors import BundleError, InputError
+from zkchain.formats import files, snarkjs
+from zkchain.formats.bundle import Bundle
+from zkchain.groth16.types import Instance, Proof
+
+PROOF, PUBLIC = "proof.json", "public.json"
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}", re.ASCII)
+
+
+def folder(bundle: Bundle, name: str) -> Path:
+    """Where the proof of this name is kept; InputError for a name that is no plain file name."""
+    if not _NAME.fullmatch(name):
+        raise InputError(f"proof name {name!r}: expected at most 64 letters, digits, '_', '-' and '.'")
+    return bundle.folder / "proofs" / name
+
+
+def save(bundle: Bundle, name: str, proof: Proof, instance: Instance) -> Path:
+    """Write both files, public inputs first: where there is a proof.json, its public.json is there too."""
+    place = folder(bundle, name)
+    with files.staged(place / PROOF, snarkjs.dump_proof(proof)) as staged:
+        files.write(place / PUBLIC, snarkjs.dump_public(instance))
+        files.move(staged, place / PROOF)
+    return place
+
+
+def load(bundle: Bundle, name: str) -> tuple[Proof, Instance]:
+    """BundleError when there is none; ProofFormatError when it is malformed."""
+    place = folder(bundle, name)
+    if not (place / PROOF).is_file():
+        hint = f"make one with `zkchain prove {bundle.folder} INPUT`, proofs there are: {', '.join(names(bundle))}"
+        raise BundleError(f"bundle {bundle.folder} has no proof {name!r}", hint=hint)
+    proof, public = (
+        files.read(place / name, what=name, limit=snarkjs.SIZE_LIMIT, error=BundleError) for name in (PROOF, PUBLIC)
+    )
+    return snarkjs.load_proof(proof), snarkjs.load_public(public)
+
+
+def names(bundle: Bundle) -> list[str]:
+    """Names of the bundle's proofs, sorted."""
+    return sorted(path.parent.name for path in bundle.folder.glob(f"proofs/*/{PROOF}"))

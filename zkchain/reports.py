@@ -1,0 +1,91 @@
+"""What each command reports: frozen values, printed as text or JSON by ``cli``. Times in seconds, sizes in bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy.typing as npt
+
+from zkchain.formats.records import Choices, Summary
+from zkchain.groth16.types import System
+from zkchain.pipeline import Claim
+
+
+@dataclass(frozen=True, slots=True)
+class CompileReport:
+    """``keys_kept``: the bundle had keys, and they are for this very circuit."""
+
+    bundle: str
+    circuit: Summary
+    choices: Choices
+    seconds: float
+    keys_kept: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SetupReport:
+    bundle: str
+    system: System
+    circuit: str
+    rows: int
+    seconds: float
+    proving_key_bytes: int
+    verification_key_bytes: int
+    development: bool
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class ProveReport:
+    """``outputs``: all outputs by name, hidden ones too: this is the prover's report. ``folder``: the proof's place."""
+
+    folder: str
+    system: System
+    outputs: Mapping[str, npt.NDArray[Any]]
+    public: tuple[str, ...]
+    proof_bytes: int
+    seconds: Mapping[str, float]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class VerifyReport:
+    """Only made for a proof that holds."""
+
+    folder: str
+    system: System
+    circuit: str
+    claims: tuple[Claim, ...]
+    seconds: float
+    development: bool
+    verified: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactReport:
+    """``current``: made from what the bundle holds now."""
+
+    name: str
+    file: str
+    bytes: int
+    current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class InspectReport:
+    bundle: str
+    circuit: Summary
+    choices: Choices
+    artifacts: tuple[ArtifactReport, ...]
+    proofs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ContractReport:
+    name: str
+    file: str
+    code_bytes: int
+    data_contracts: int
+    public_inputs: int
+    compiler: str
+    development: bool

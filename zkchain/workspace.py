@@ -1,0 +1,191 @@
+"""The pipeline between bundles: read what a step needs, run it, put its result back, report.
+
+Every function takes the bundle's folder first. Nothing is written unless the step succeeded.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from typing import Any
+
+import numpy.typing as npt
+
+from zkchain import pipeline
+from zkchain.circuit import Circuit, Visibility, synthesize
+from zkchain.errors import BundleError
+from zkchain.formats import bundle, program, proofs, records, snarkjs
+from zkchain.formats.bundle import Bundle
+from zkchain.formats.files import Content
+from zkchain.formats.records import Choices, Summary
+from zkchain.groth16.encoding import encode_proof
+from zkchain.groth16.key import open_key
+from zkchain.groth16.types import System, VerifyingKey
+from zkchain.pipeline import NO_DOMAINS, Compiled, Keys, Progress, quiet
+from zkchain.quantize import Domain, Settings
+from zkchain.reports import ArtifactReport, CompileReport, InspectReport, ProveReport, SetupReport, VerifyReport
+
+Array = npt.NDArray[Any]
+Folder = str | PathLike[str]
+
+
+def compile_bundle(
+    folder: Folder,
+    model: bytes,
+    data: Mapping[str, Array] | None = None,
+    *,
+    domains: Mapping[str, Domain] = NO_DOMAINS,
+    public_inputs: Sequence[str] = (),
+    private_outputs: Sequence[str] = (),
+    system: System = System.GROTH16,
+    settings: Settings | None = None,
+    batch: int = 1,
+    progress: Progress = quiet,
+) -> CompileReport:
+    """``pipeline.compile_model`` into a bundle, new or old."""
+    start = time.perf_counter()
+    compiled = pipeline.compile_model(
+        model,
+        data,
+        domains=domains,
+        public_inputs=public_inputs,
+        private_outputs=private_outputs,
+        system=system,
+        settings=settings,
+        batch=batch,
+        progress=progress,
+    )
+    return save_compiled(folder, compiled, time.perf_counter() - start)
+
+
+def save_compiled(folder: Folder, compiled: Compiled, seconds: float = 0.0) -> CompileReport:
+    """Write model, integer program, settings and circuit record."""
+    summary = pipeline.summarise(compiled)
+    contents = {
+        "model": compiled.model,
+        "program": program.dump(compiled.program),
+        "settings": records.dump(compiled.choices),
+        "circuit": records.dump(summary),
+    }
+    opened = bundle.update(folder, contents, circuit=compiled.circuit.digest)
+    kept = opened.has("proving_key") and opened.is_current("proving_key")
+    return CompileReport(str(folder), summary, compiled.choices, seconds, kept)
+
+
+def load_summary(opened: Bundle) -> Summary:
+    summary = records.load(Summary, opened.read("circuit"), what="circuit record")
+    if summary.digest != opened.identity("circuit"):
+        raise BundleError(f"circuit record of {opened.folder} is about another circuit than the manifest")
+    return summary
+
+
+def load_circuit(opened: Bundle) -> Circuit:
+    """Synthesise the bundle's program again; BundleError unless it gives the circuit that the manifest names."""
+    graph = program.load(opened.read("program"))
+    choices = records.load(Choices, opened.read("settings"), what="settings")
+    visible = Visibility(tuple(i.public for i in choices.inputs), tuple(o.public for o in choices.outputs))
+    if (len(visible.inputs), len(visible.outputs)) != (len(graph.inputs), len(graph.outputs)):
+        raise BundleError(f"settings of {opened.folder} name other inputs and outputs than its integer program")
+    circuit = synthesize(graph, visible, choices.system)
+    expected, got = opened.identity("circuit"), circuit.digest.hex()
+    if got != expected:
+        raise BundleError(
+            f"bundle {opened.folder} was compiled to circuit {expected[:12]}..., its program now gives {got[:12]}...",
+            hint="another version of zkchain wrote it: run `zkchain compile` and `zkchain setup` again",
+        )
+    return circuit
+
+
+def load_verifying_key(opened: Bundle) -> VerifyingKey:
+    return snarkjs.load_verification_key(opened.read("verification_key"))
+
+
+def load_keys(opened: Bundle) -> Keys:
+    """Both keys; the proving key is mapped, not read."""
+    return Keys(open_key(opened.path("proving_key")), load_verifying_key(opened))
+
+
+def setup_bundle(folder: Folder, *, progress: Progress = quiet) -> SetupReport:
+    """Make a development key pair for the bundle's circuit."""
+    opened = bundle.open_bundle(folder)
+    circuit = load_circuit(opened)
+    start = time.perf_counter()
+    keys = pipeline.setup(circuit, progress=progress)
+    seconds = time.perf_counter() - start
+    contents: dict[str, Content] = {
+        "proving_key": keys.proving.save,
+        "verification_key": snarkjs.dump_verification_key(keys.verifying),
+    }
+    made = bundle.update(folder, contents).manifest.files
+    return SetupReport(
+        str(folder),
+        circuit.system,
+        circuit.digest.hex(),
+        circuit.n_rows,
+        seconds,
+        made["proving_key"].bytes,
+        made["verification_key"].bytes,
+        keys.verifying.development,
+    )
+
+
+def prove_bundle(
+    folder: Folder,
+    arrays: Mapping[str, Array],
+    *,
+    index: int | None = None,
+    name: str = "proof",
+    progress: Progress = quiet,
+) -> ProveReport:
+    """Prove one inference and keep the proof under ``name``."""
+    opened = bundle.open_bundle(folder)
+    proofs.folder(opened, name)  # a bad name is refused before any work
+    clock = Clock()
+    keys = load_keys(opened)
+    clock.lap("open keys")
+    circuit = load_circuit(opened)
+    clock.lap("synthesise")
+    proved = pipeline.prove(circuit, keys, arrays, index=index, progress=progress)
+    clock.lap("prove")
+    place = proofs.save(opened, name, proved.proof, proved.instance)
+    public = tuple(field.name for field in circuit.layout.fields if field.kind == "output")
+    size = len(encode_proof(proved.proof))
+    return ProveReport(str(place), circuit.system, proved.outputs, public, size, clock.laps)
+
+
+def verify_bundle(folder: Folder, *, name: str = "proof") -> VerifyReport:
+    """Verify a kept proof; needs the verification key and the circuit record only. Raises unless it holds."""
+    opened = bundle.open_bundle(folder)
+    proof, instance = proofs.load(opened, name)
+    summary, key = load_summary(opened), load_verifying_key(opened)
+    clock = Clock()
+    pipeline.verify(key, proof, instance)
+    clock.lap("verify")
+    claims = pipeline.claims(pipeline.layout_of(summary), instance)
+    place = str(proofs.folder(opened, name))
+    return VerifyReport(place, summary.system, summary.digest, claims, clock.laps["verify"], key.development)
+
+
+def inspect_bundle(folder: Folder) -> InspectReport:
+    """What a bundle holds. Reads only what it reports."""
+    opened = bundle.open_bundle(folder)
+    made = tuple(
+        ArtifactReport(name, kind.file, opened.manifest.files[name].bytes, opened.is_current(name))
+        for name, kind in bundle.KINDS.items()
+        if opened.has(name)
+    )
+    choices = records.load(Choices, opened.read("settings"), what="settings")
+    return InspectReport(str(folder), load_summary(opened), choices, made, tuple(proofs.names(opened)))
+
+
+class Clock:
+    """Seconds between laps, by name."""
+
+    def __init__(self) -> None:
+        self.laps: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def lap(self, name: str) -> None:
+        now = time.perf_counter()
+        self.laps[name], self._last = now - self._last, now
