@@ -1,0 +1,19 @@
+"""Verifier contracts: a verifying key rendered as Solidity, compiled, and called."""
+
+from zkchain.solidity.calldata import ContractError, batch_calldata, binder, calldata, decode_error
+from zkchain.solidity.compiler import Artifact, compile, compile_sources, find_solc
+from zkchain.solidity.render import VerifierSource, render
+
+__all__ = [
+    "Artifact",
+    "ContractError",
+    "VerifierSource",
+    "batch_calldata",
+    "binder",
+    "calldata",
+    "compile",
+    "compile_sources",
+    "decode_error",
+    "find_solc",
+    "render",
+]

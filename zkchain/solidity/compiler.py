@@ -1,0 +1,218 @@
+"""solc: finding it, and compiling with it through py-solc-x's ``compile_standard``.
+
+The compiler is pinned, so that the same key always gives the same bytecode and the same gas. It is looked for in this
+order (``FINDERS``): the variable ZKCHAIN_SOLC; what py-solc-x has installed; npm's package ``solc`` (of the checkout,
+of the working directory, or of the user's cache) behind a small front; a download by py-solc-x; ``npm install`` into
+the user's cache.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from zkchain.errors import SolidityError
+from zkchain.solidity.render import VerifierSource
+
+SOLC_VERSION = "0.8.37"
+EVM_VERSION = "cancun"
+MAX_CODE_BYTES = 24_576
+"""EIP-170: the longest code a contract may have."""
+FRONT = Path(__file__).with_name("solc_front.js")
+NPM_TIMEOUT = 300.0
+
+# Measured on the verifier with one public input: 1,081 bytes of code with viaIR, 1,292 without; the metadata trailer
+# would add 54. A byte costs 200 gas to deploy.
+SETTINGS: Mapping[str, Any] = {
+    "evmVersion": EVM_VERSION,
+    "viaIR": True,
+    "optimizer": {"enabled": True, "runs": 200},
+    "metadata": {"appendCBOR": False, "bytecodeHash": "none"},
+    "outputSelection": {"*": {"*": ["abi", "evm.bytecode.object", "evm.deployedBytecode.object"]}},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A compiled contract.
+
+    ``bytecode`` creates it (without constructor arguments), ``runtime`` is what then stands on the chain (immutables
+    zero). ``data`` is the code of the data contracts that must be deployed first, their addresses being the
+    constructor's argument; empty for most contracts.
+    """
+
+    name: str
+    abi: tuple[Mapping[str, Any], ...]
+    bytecode: bytes
+    runtime: bytes
+    source: str
+    warnings: tuple[str, ...] = ()
+    data: tuple[bytes, ...] = ()
+    compiler: str = f"solc {SOLC_VERSION}, {EVM_VERSION}, viaIR, 200 runs"
+
+
+def compile(source: VerifierSource) -> Artifact:
+    """The verifier's contract, with the code of its data contracts. Errors as ``compile_sources``."""
+    return replace(compile_sources({f"{source.name}.sol": source.source})[source.name], data=source.data)
+
+
+def compile_sources(sources: Mapping[str, str]) -> dict[str, Artifact]:
+    """Compile files (name -> text) that may import each other; all contracts found, by their name.
+
+    SolidityError: no compiler, an error in a source (with solc's own message), or code over EIP-170's limit.
+    """
+    import solcx  # type: ignore[import-untyped, unused-ignore]
+    from solcx.exceptions import SolcError  # type: ignore[import-untyped, unused-ignore]
+
+    request = {
+        "language": "Solidity",
+        "sources": {name: {"content": text} for name, text in sources.items()},
+        "settings": SETTINGS,
+    }
+    try:
+        output = solcx.compile_standard(request, solc_binary=find_solc())
+    except SolcError as error:
+        raise SolidityError(f"solc refused {', '.join(sources)}: {error.message}") from error
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
+        raise SolidityError(f"solc could not be run: {error}", hint=FIND_HINT) from error
+    return dict(_artifacts(sources, output))
+
+
+def _artifacts(sources: Mapping[str, str], output: Mapping[str, Any]) -> Iterator[tuple[str, Artifact]]:
+    """The contracts of solc's standard JSON output."""
+    warnings = tuple(entry["formattedMessage"] for entry in output.get("errors", ()))
+    for file, contracts in output["contracts"].items():
+        for name, contract in contracts.items():
+            runtime = bytes.fromhex(contract["evm"]["deployedBytecode"]["object"])
+            if len(runtime) > MAX_CODE_BYTES:
+                raise SolidityError(f"contract {name}: {len(runtime)} bytes of code, EIP-170 allows {MAX_CODE_BYTES}")
+            bytecode = bytes.fromhex(contract["evm"]["bytecode"]["object"])
+            yield name, Artifact(name, tuple(contract["abi"]), bytecode, runtime, sources[file], warnings)
+
+
+FIND_HINT = (
+    f"set ZKCHAIN_SOLC to a solc {SOLC_VERSION}, or run `npm install solc@{SOLC_VERSION}` here (needs Node), or "
+    "connect to the internet so that py-solc-x can download it"
+)
+
+
+@cache
+def find_solc() -> Path:
+    """The compiler, installing it where none is had. SolidityError when nothing works."""
+    for finder in FINDERS:
+        if (path := finder()) is not None:
+            return path
+    raise SolidityError(f"no Solidity compiler: solc {SOLC_VERSION} is not installed and could not be", hint=FIND_HINT)
+
+
+def _from_environment() -> Path | None:
+    value = os.environ.get("ZKCHAIN_SOLC")
+    if not value:
+        return None
+    path = Path(value)
+    if not (path.is_file() and os.access(path, os.X_OK)):
+        raise SolidityError(f"ZKCHAIN_SOLC: expected an executable solc, got {value!r}", hint="set it to a full path")
+    return path
+
+
+def _installed_by_solcx() -> Path | None:
+    import solcx
+    from solcx.exceptions import SolcNotInstalled
+
+    try:
+        return Path(solcx.install.get_executable(SOLC_VERSION))
+    except (SolcNotInstalled, OSError):
+        return None
+
+
+def _from_npm() -> Path | None:
+    """npm's solc behind ``solc_front.js``, as one executable file in the user's cache."""
+    node = shutil.which("node")
+    package = next(filter(_is_pinned_solc, _npm_folders()), None)
+    return None if node is None or package is None else _launcher(node, package)
+
+
+def _npm_folders() -> Iterator[Path]:
+    """Where the npm package may be: above this file (a checkout), above the working directory, in the user's cache."""
+    here, working = Path(__file__).resolve(), Path.cwd()
+    for folder in (*here.parents[1:], working, *working.parents, _user_cache() / "npm"):
+        yield folder / "node_modules" / "solc"
+
+
+def _is_pinned_solc(package: Path) -> bool:
+    try:
+        return bool(json.loads((package / "package.json").read_text())["version"] == SOLC_VERSION)
+    except (OSError, ValueError, KeyError):
+        return False
+
+
+def _launcher(node: str, package: Path) -> Path:
+    """An executable that starts the front: py-solc-x runs a file, without arguments of ours before its own."""
+    text = f'#!/bin/sh\nexec {shlex.join([node, str(FRONT), str(package)])} "$@"\n'
+    name = f"solc-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+    try:
+        return _write_executable(_user_cache(), name, text)
+    except OSError:  # a read-only home directory
+        return _write_executable(Path(tempfile.mkdtemp(prefix="zkchain-")), name, text)
+
+
+def _write_executable(folder: Path, name: str, text: str) -> Path:
+    path = folder / name
+    if path.is_file() and os.access(path, os.X_OK) and path.read_text() == text:
+        return path
+    folder.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=folder)
+    with os.fdopen(handle, "w") as file:
+        file.write(text)
+    os.chmod(temporary, 0o755)
+    os.replace(temporary, path)
+    return path
+
+
+def _user_cache() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "zkchain"
+
+
+def _downloaded_by_solcx() -> Path | None:
+    import requests
+    import solcx
+    from solcx.exceptions import SolcError, SolcInstallationError
+
+    try:
+        solcx.install_solc(SOLC_VERSION)
+    except (SolcError, SolcInstallationError, requests.RequestException, OSError, ValueError):
+        return None
+    return _installed_by_solcx()
+
+
+def _installed_by_npm() -> Path | None:
+    """``npm install`` of the pinned package into the user's cache."""
+    npm = shutil.which("npm")
+    if npm is None:
+        return None
+    command = [npm, "install", "--prefix", str(_user_cache() / "npm"), "--no-audit", "--no-fund", "--ignore-scripts"]
+    try:
+        subprocess.run([*command, f"solc@{SOLC_VERSION}"], check=True, capture_output=True, timeout=NPM_TIMEOUT)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return _from_npm()
+
+
+FINDERS: tuple[Callable[[], Path | None], ...] = (
+    _from_environment,
+    _installed_by_solcx,
+    _from_npm,
+    _downloaded_by_solcx,
+    _installed_by_npm,
+)
