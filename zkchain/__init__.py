@@ -1,7 +1,7 @@
 """Prove that an ONNX model gave this output, and have Ethereum check the proof.
 
-The pipeline in memory: compile_model -> setup -> prove -> verify, contract -> deploy -> submit. The same between bundles on
-disk: compile_bundle, setup_bundle, ... Names are loaded when they are used, so importing the package costs nothing.
+In memory: compile_model -> setup -> prove -> verify, contract -> deploy -> submit. The same between bundles on disk:
+compile_bundle, setup_bundle, ... Names are loaded when they are used, so importing the package costs nothing.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 
 import numpy as np
 import numpy.typing as npt
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[Any]
 Progress = Callable[[str, float], None]
-NO_DOMAINS: Mapping[str, Domain] = {}
 COST: Mapping[System, Literal["plain", "lookup"]] = {System.GROTH16: "plain", System.CG16: "lookup"}
 
 
@@ -81,40 +80,46 @@ class Claim:
     values: Array
 
 
-def compile_model(
-    model: bytes,
-    data: Mapping[str, Array] | None = None,
-    *,
-    domains: Mapping[str, Domain] = NO_DOMAINS,
-    public_inputs: Sequence[str] = (),
-    private_outputs: Sequence[str] = (),
-    system: System | str = System.GROTH16,
-    settings: Settings | None = None,
-    batch: int = 1,
-    progress: Progress = quiet,
-) -> Compiled:
+class CompileOptions(TypedDict, total=False):
+    """What may be said about a model; see ``compile_model``."""
+
+    domains: Mapping[str, Domain]
+    public_inputs: Sequence[str]
+    private_outputs: Sequence[str]
+    system: System | str
+    settings: Settings | None
+    batch: int
+    shapes: Mapping[str, Sequence[int]] | None
+    outputs: Sequence[str] | None
+    progress: Progress
+
+
+def compile_model(model: bytes, data: Mapping[str, Array] | None = None, **options: Unpack[CompileOptions]) -> Compiled:
     """ONNX bytes to a circuit. Inputs are private and outputs public unless named.
 
     ``data``: samples as in ``tensors.calibration``; they choose scales, and measure accuracy (held-out ones if given).
     ``domains``: by input name, "" for all others; without one the data's own span, widened, is the domain.
+    ``public_inputs``, ``private_outputs``: names. ``system``: groth16 (the default) or cg16. ``settings``: precision.
+    ``batch`` fills a free first dimension, ``shapes`` gives whole shapes by input name; ``outputs`` keeps only these.
     Raises ModelError, UnsupportedOp, InputError, CompileError.
     """
-    system = System(system)
+    progress, batch = options.get("progress", quiet), options.get("batch", 1)
+    system = System(options.get("system", System.GROTH16))
     progress("import", 0.0)
-    graph = frontend.load(model, batch=batch)
+    graph = frontend.load(model, batch=batch, input_shapes=options.get("shapes"), outputs=options.get("outputs"))
     progress("import", 1.0)
-    visible = visibility(graph, public_inputs, private_outputs)
-    known = _known(domains, graph)
+    visible = visibility(graph, options.get("public_inputs", ()), options.get("private_outputs", ()))
+    domains = _domains(options.get("domains", {}), graph)
     samples, held_out = _samples(data, graph)
-    settings = replace(settings or Settings(), cost=COST[system])
+    settings = replace(options.get("settings") or Settings(), cost=COST[system])
     progress("quantise", 0.0)
-    program = quantize(graph, known, None if samples is None else samples.samples, settings)
+    program = quantize(graph, domains, None if samples is None else samples.samples, settings)
     progress("quantise", 1.0)
     progress("synthesise", 0.0)
     circuit = synthesize(program, visible, system)
     progress("synthesise", 1.0)
     evaluation = _judge(model, program, held_out or samples, progress)
-    return Compiled(model, circuit, _choices(circuit, known, settings, batch), evaluation)
+    return Compiled(model, circuit, _choices(circuit, domains, settings, batch), evaluation)
 
 
 def _judge(model: bytes, program: Graph, samples: Samples | None, progress: Progress) -> Evaluation | None:
@@ -138,7 +143,7 @@ def visibility(graph: Graph, public_inputs: Sequence[str], private_outputs: Sequ
     )
 
 
-def _known(domains: Mapping[str, Domain], graph: Graph) -> list[Domain | None]:
+def _domains(domains: Mapping[str, Domain], graph: Graph) -> list[Domain | None]:
     unknown = sorted(set(domains) - set(graph.input_names) - {""})
     if unknown:
         raise InputError(f"domain for {unknown}: the model's inputs are {list(graph.input_names)}")

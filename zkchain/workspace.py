@@ -6,9 +6,9 @@ Every function takes the bundle's folder first. Nothing is written unless the st
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from os import PathLike
-from typing import Any
+from typing import Any, Unpack
 
 import numpy.typing as npt
 
@@ -21,9 +21,8 @@ from zkchain.formats.files import Content
 from zkchain.formats.records import Choices, Summary
 from zkchain.groth16.encoding import encode_proof
 from zkchain.groth16.key import open_key
-from zkchain.groth16.types import System, VerifyingKey
-from zkchain.pipeline import NO_DOMAINS, Compiled, Keys, Progress, quiet
-from zkchain.quantize import Domain, Settings
+from zkchain.groth16.types import VerifyingKey
+from zkchain.pipeline import Compiled, CompileOptions, Keys, Progress, quiet
 from zkchain.reports import ArtifactReport, CompileReport, InspectReport, ProveReport, SetupReport, VerifyReport
 
 Array = npt.NDArray[Any]
@@ -31,32 +30,13 @@ Folder = str | PathLike[str]
 
 
 def compile_bundle(
-    folder: Folder,
-    model: bytes,
-    data: Mapping[str, Array] | None = None,
-    *,
-    domains: Mapping[str, Domain] = NO_DOMAINS,
-    public_inputs: Sequence[str] = (),
-    private_outputs: Sequence[str] = (),
-    system: System = System.GROTH16,
-    settings: Settings | None = None,
-    batch: int = 1,
-    progress: Progress = quiet,
+    folder: Folder, model: bytes, data: Mapping[str, Array] | None = None, **options: Unpack[CompileOptions]
 ) -> CompileReport:
     """``pipeline.compile_model`` into a bundle, new or old."""
-    start = time.perf_counter()
-    compiled = pipeline.compile_model(
-        model,
-        data,
-        domains=domains,
-        public_inputs=public_inputs,
-        private_outputs=private_outputs,
-        system=system,
-        settings=settings,
-        batch=batch,
-        progress=progress,
-    )
-    return save_compiled(folder, compiled, time.perf_counter() - start)
+    clock = Clock()
+    compiled = pipeline.compile_model(model, data, **options)
+    clock.lap("compile")
+    return save_compiled(folder, compiled, clock.laps["compile"])
 
 
 def save_compiled(folder: Folder, compiled: Compiled, seconds: float = 0.0) -> CompileReport:

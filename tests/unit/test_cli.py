@@ -1,4 +1,4 @@
-"""The command line: results on stdout, everything else on stderr, one exit code a kind of error, nothing half written."""
+"""The command line: results on stdout, all else on stderr, one exit code a kind of error, nothing half written."""
 
 from __future__ import annotations
 

@@ -16,8 +16,10 @@ from zkchain.cli.options import (
     PasswordFileOpt,
     ProofOpt,
     RpcOpt,
+    ShapeOpt,
     SystemOpt,
     parse_domains,
+    parse_shapes,
     signer,
     system_named,
 )
@@ -46,12 +48,15 @@ def root(
 
 @app.command("compile")
 def compile_model(
-    model: Annotated[Path, typer.Argument(help="An ONNX file.", show_default=False)],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The bundle to write.", show_default=False)],
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="An ONNX file.", show_default=False)],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="DIR", help="The bundle to write.", show_default=False)
+    ],
     data: Annotated[
         Path | None,
         typer.Option(
             "--data",
+            metavar="FILE",
             help="Samples (.npz): an array (N, ...) for each input; held-out ones under test/NAME; `labels` optional.",
             show_default=False,
         ),
@@ -59,21 +64,46 @@ def compile_model(
     domain: DomainOpt = None,
     public_input: Annotated[
         list[str] | None,
-        typer.Option("--public-input", help="Input that the verifier sees (default: none).", show_default=False),
+        typer.Option(
+            "--public-input", metavar="NAME", help="Input that the verifier sees (default: none).", show_default=False
+        ),
     ] = None,
     private_output: Annotated[
         list[str] | None,
-        typer.Option("--private-output", help="Output hidden from the verifier (default: none).", show_default=False),
+        typer.Option(
+            "--private-output",
+            metavar="NAME",
+            help="Output hidden from the verifier (default: none).",
+            show_default=False,
+        ),
     ] = None,
+    only_output: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--only-output", metavar="NAME", help="Compute just this output (default: all).", show_default=False
+        ),
+    ] = None,
+    input_shape: ShapeOpt = None,
     system: SystemOpt = "groth16",
-    max_error: Annotated[float, typer.Option(help="Largest error wanted on an output, in its unit.")] = 1e-2,
-    weight_bits: Annotated[int | None, typer.Option(help="Bits of the weights.", show_default="chosen")] = None,
-    activation_bits: Annotated[int | None, typer.Option(help="Bits of the activations.", show_default="chosen")] = None,
-    input_bits: Annotated[int | None, typer.Option(help="Bits of the inputs.", show_default="chosen")] = None,
-    batch: Annotated[int, typer.Option(min=1, help="Size of a free batch dimension.")] = 1,
+    max_error: Annotated[
+        float, typer.Option(metavar="E", help="Largest error wanted on an output, in its unit.")
+    ] = 1e-2,
+    weight_bits: Annotated[
+        int | None, typer.Option(metavar="N", help="Bits of the weights.", show_default="chosen")
+    ] = None,
+    activation_bits: Annotated[
+        int | None, typer.Option(metavar="N", help="Bits of the activations.", show_default="chosen")
+    ] = None,
+    input_bits: Annotated[
+        int | None, typer.Option(metavar="N", help="Bits of the inputs.", show_default="chosen")
+    ] = None,
+    batch: Annotated[int, typer.Option(min=1, metavar="N", help="Size of a free batch dimension.")] = 1,
     json: JsonOpt = False,
 ) -> None:
-    """Compile a model to a circuit; report rows, ranges and accuracy against onnxruntime."""
+    """Compile a model to a circuit.
+
+    Reports rows, ranges, and accuracy against onnxruntime on the data given.
+    """
     from zkchain.cli import render
     from zkchain.cli.console import progress
     from zkchain.errors import ModelError
@@ -97,6 +127,8 @@ def compile_model(
             system=system_named(system),
             settings=settings,
             batch=batch,
+            shapes=parse_shapes(input_shape or []),
+            outputs=only_output,
             progress=step,
         )
     render.show(report, json=json)
@@ -104,7 +136,10 @@ def compile_model(
 
 @app.command()
 def setup(bundle: BundleArg, json: JsonOpt = False) -> None:
-    """Make proving and verification keys on this machine: DEVELOPMENT keys, whoever made them can forge proofs."""
+    """Make DEVELOPMENT keys for the circuit.
+
+    Their secrets are drawn on this machine; whoever keeps them can forge proofs.
+    """
     from zkchain.cli import render
     from zkchain.cli.console import progress, warn
     from zkchain.workspace import setup_bundle
@@ -123,12 +158,16 @@ def prove(
         typer.Argument(metavar="INPUT", help="Input tensors: .json {name: nested lists} or .npz.", show_default=False),
     ],
     index: Annotated[
-        int | None, typer.Option(min=0, help="Take this sample of arrays that hold many.", show_default=False)
+        int | None,
+        typer.Option(min=0, metavar="K", help="Take this sample of arrays that hold many.", show_default=False),
     ] = None,
     proof: ProofOpt = "proof",
     json: JsonOpt = False,
 ) -> None:
-    """Prove one inference; refuses inputs outside the declared domain."""
+    """Prove one inference.
+
+    An input outside the declared domain is refused before any proving.
+    """
     from zkchain.cli import render
     from zkchain.cli.console import progress
     from zkchain.formats import tensors
@@ -142,7 +181,10 @@ def prove(
 
 @app.command()
 def verify(bundle: BundleArg, proof: ProofOpt = "proof", json: JsonOpt = False) -> None:
-    """Verify a proof off chain; exit code 0 means that it holds."""
+    """Verify a proof off chain.
+
+    Exit code 0 means that it holds.
+    """
     from zkchain.cli import render
     from zkchain.workspace import verify_bundle
 
@@ -152,7 +194,9 @@ def verify(bundle: BundleArg, proof: ProofOpt = "proof", json: JsonOpt = False) 
 @app.command()
 def solidity(
     bundle: BundleArg,
-    name: Annotated[str | None, typer.Option(help="Name of the contract.", show_default="from the key")] = None,
+    name: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Name of the contract.", show_default="from the key")
+    ] = None,
     json: JsonOpt = False,
 ) -> None:
     """Write and compile the verifier contract."""
@@ -170,7 +214,10 @@ def deploy(
     password_file: PasswordFileOpt = None,
     json: JsonOpt = False,
 ) -> None:
-    """Deploy the verifier contract: on the chain at --rpc, or as a rehearsal on an embedded one."""
+    """Deploy the verifier contract.
+
+    On the chain at --rpc; without it, as a rehearsal, on a chain embedded in this process.
+    """
     from zkchain.cli import render
     from zkchain.workspace import deploy_bundle
 
@@ -187,7 +234,10 @@ def submit(
     password_file: PasswordFileOpt = None,
     json: JsonOpt = False,
 ) -> None:
-    """Verify a proof in a transaction; without --rpc the contract is deployed on an embedded chain first."""
+    """Verify a proof in a transaction.
+
+    Without --rpc the contract is deployed on an embedded chain first.
+    """
     from zkchain.cli import render
     from zkchain.workspace import submit_bundle
 
@@ -197,7 +247,7 @@ def submit(
 
 @app.command()
 def gas(bundle: BundleArg, gas_price: GasPriceOpt = None, json: JsonOpt = False) -> None:
-    """Estimate what deployment and verification cost, part by part, before any transaction."""
+    """Estimate gas, part by part, before any transaction."""
     from zkchain.cli import render
     from zkchain.workspace import gas_bundle
 
@@ -206,7 +256,7 @@ def gas(bundle: BundleArg, gas_price: GasPriceOpt = None, json: JsonOpt = False)
 
 @app.command()
 def inspect(bundle: BundleArg, json: JsonOpt = False) -> None:
-    """Say what a bundle holds: model, domain, what is public, rows by node, keys, contract, proofs."""
+    """Say what a bundle holds."""
     from zkchain.cli import render
     from zkchain.workspace import inspect_bundle
 
@@ -217,16 +267,24 @@ def inspect(bundle: BundleArg, json: JsonOpt = False) -> None:
 def demo(
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Keep the bundle in this folder.", show_default=False),
+        typer.Option("--output", "-o", metavar="DIR", help="Keep the bundle in this folder.", show_default=False),
     ] = None,
     files: Annotated[
         Path | None,
-        typer.Option("--files", help="Only write digits.onnx, digits.npz and input.json there.", show_default=False),
+        typer.Option(
+            "--files",
+            metavar="DIR",
+            help="Only write digits.onnx, digits.npz and input.json there.",
+            show_default=False,
+        ),
     ] = None,
     system: SystemOpt = "groth16",
     json: JsonOpt = False,
 ) -> None:
-    """The whole way with a shipped digits classifier: compile, set up, prove, verify, deploy and submit."""
+    """The whole way with a shipped classifier.
+
+    Compiles, sets up, proves, verifies, deploys and submits, on an embedded chain.
+    """
     from zkchain.cli import render
     from zkchain.cli.console import progress
     from zkchain.workspace import demo_files, run_demo

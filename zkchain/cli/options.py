@@ -18,16 +18,22 @@ PRIVATE_KEY = "ZKCHAIN_PRIVATE_KEY"
 PASSWORD = "ZKCHAIN_KEYSTORE_PASSWORD"
 SYSTEMS = ("groth16", "cg16")
 
-BundleArg = Annotated[Path, typer.Argument(help="Folder made by `zkchain compile`.", show_default=False)]
+BundleArg = Annotated[
+    Path, typer.Argument(metavar="BUNDLE", help="Folder made by `zkchain compile`.", show_default=False)
+]
 JsonOpt = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
-ProofOpt = Annotated[str, typer.Option("--proof", help="Name of the proof in the bundle's proofs/ folder.")]
+ProofOpt = Annotated[
+    str, typer.Option("--proof", metavar="NAME", help="Name of the proof in the bundle's proofs/ folder.")
+]
 RpcOpt = Annotated[
-    str | None, typer.Option("--rpc", help="URL of a node.", envvar="ZKCHAIN_RPC", show_default="embedded chain")
+    str | None,
+    typer.Option("--rpc", metavar="URL", help="URL of a node.", envvar="ZKCHAIN_RPC", show_default="embedded chain"),
 ]
 KeystoreOpt = Annotated[
     Path | None,
     typer.Option(
         "--keystore",
+        metavar="FILE",
         help=f"The sender's encrypted key file (geth's JSON). Without it: ${PRIVATE_KEY}, else the node's own account.",
         show_default=False,
     ),
@@ -36,6 +42,7 @@ PasswordFileOpt = Annotated[
     Path | None,
     typer.Option(
         "--password-file",
+        metavar="FILE",
         help=f"File with the keystore's password (default: ${PASSWORD}, else asked).",
         show_default=False,
     ),
@@ -44,15 +51,22 @@ DomainOpt = Annotated[
     list[str] | None,
     typer.Option(
         "--domain",
-        help="[NAME=]LO:HI[:STEP]: the values that an input may take; STEP is the unit of one integer step. "
-        "Default: what the data spans.",
+        metavar="[NAME=]LO:HI[:STEP]",
+        help="The values that an input may take; STEP is the unit of one integer step. Default: what the data spans.",
         show_default=False,
     ),
 ]
 GasPriceOpt = Annotated[
-    float | None, typer.Option("--gas-price", min=0, help="Gwei a gas, to have costs in ether.", show_default=False)
+    float | None,
+    typer.Option("--gas-price", min=0, metavar="GWEI", help="Gwei a gas, to have costs in ether.", show_default=False),
 ]
-SystemOpt = Annotated[str, typer.Option("--system", help=f"Proof system: {' or '.join(SYSTEMS)}.")]
+ShapeOpt = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--input-shape", metavar="NAME=1x3x32", help="Shape of an input with free dimensions.", show_default=False
+    ),
+]
+SystemOpt = Annotated[str, typer.Option("--system", metavar="|".join(SYSTEMS), help="Proof system.")]
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?(?:/\d+)?"
 _DOMAIN = re.compile(rf"(?:(?P<name>.*)=)?(?P<lo>{_NUMBER}):(?P<hi>{_NUMBER})(?::(?P<step>{_NUMBER}))?")
@@ -81,6 +95,17 @@ def parse_domains(texts: Sequence[str]) -> Mapping[str, Domain]:
         if lo is not None and hi is not None:
             domains[match["name"] or ""] = Domain(lo, hi, step)
     return domains
+
+
+def parse_shapes(texts: Sequence[str]) -> Mapping[str, tuple[int, ...]]:
+    """``NAME=1x3x32x32``."""
+    shapes = {}
+    for text in texts:
+        name, _, sizes = text.rpartition("=")
+        if not name or not re.fullmatch(r"\d+(x\d+)*", sizes, re.ASCII):
+            raise typer.BadParameter(f"{text!r} is not NAME=1x3x32x32.", param_hint="'--input-shape'")
+        shapes[name] = tuple(map(int, sizes.split("x")))
+    return shapes
 
 
 def _number(text: str) -> float:
