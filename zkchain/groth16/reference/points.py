@@ -71,3 +71,8 @@ def pairing_product_is_one(pairs: Iterable[tuple[Point, Point]]) -> bool:
     for p, q in pairs:
         product = product * pairing(q, p, final_exponentiate=False)
     return bool(final_exponentiate(product) == FQ12.one())
+
+
+def pairing_power(p: Point, q: Point, exponent: int) -> tuple[int, ...]:
+    """e(P, Q)^exponent, P in G1, Q in G2: 12 coefficients over 1, w, ..., w^11 with w^12 - 18 w^6 + 82 = 0."""
+    return tuple(int(c) for c in (pairing(q, p) ** (exponent % R)).coeffs)
