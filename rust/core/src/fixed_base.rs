@@ -76,8 +76,7 @@ impl<C: Curve> FixedBase<C> {
         let all: Vec<_> = scalars.iter().map(|s| digits(&canonical(s))).collect();
         let mut acc = vec![Affine::zero(); scalars.len()];
         let mut adder = BatchAdder::default();
-        for w in 0..WINDOWS {
-            let row = &self.table[w * HALF..(w + 1) * HALF];
+        for (w, row) in self.table.chunks_exact(HALF).enumerate() {
             adder.accumulate(&mut acc, |i| match all[i][w] {
                 0 => Affine::zero(),
                 d if d > 0 => row[d as usize - 1],

@@ -52,6 +52,9 @@ fn total(len: usize, f: impl Fn(usize) -> Fr + Sync + Send) -> Fr {
 
 /// Applies `f` to chunks of the given size, in parallel when there is more than one.
 fn each_chunk(values: &mut [Fr], size: usize, f: impl Fn(usize, &mut [Fr]) + Sync + Send) {
+    if values.is_empty() {
+        return;
+    }
     if values.len() <= size {
         f(0, values);
     } else {
@@ -103,7 +106,8 @@ pub fn prefix_product(values: &[Fr]) -> Vec<Fr> {
     let size = chunk_size(values.len());
     each_chunk(&mut out, size, |_, chunk| {
         for i in 1..chunk.len() {
-            chunk[i] = chunk[i] * chunk[i - 1];
+            let before = chunk[i - 1];
+            chunk[i] *= before;
         }
     });
     let before = scan(&lasts(&out, size), Fr::ONE, |acc, x| acc * x);

@@ -3,6 +3,8 @@
 //! No Python in here. Modules in the order in which a proof passes through them; `field`, `curve`, `ntt` and `msm` are
 //! the hot kernels, each behind a narrow interface of its own.
 
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 #[cfg(target_endian = "big")]
 compile_error!("the key file is mapped as it is, which needs a little-endian machine");
 

@@ -1,5 +1,7 @@
 //! `zkchain._core`: the thin Python face of `zkchain-core`. Bytes and buffers in, frozen classes out.
 
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod buffers;
 mod errors;
 mod frvec;
