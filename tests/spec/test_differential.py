@@ -13,7 +13,7 @@ from tests.unit.graphs import Build
 from zkchain import circuit as circuits
 from zkchain import groth16
 from zkchain._core import VerifyingKey as NativeKey
-from zkchain.errors import BatchInvalid, ProofInvalid, UnsatisfiedConstraint
+from zkchain.errors import BatchInvalid, KeyFormatError, ProofInvalid, UnsatisfiedConstraint
 from zkchain.graph import Graph, Op
 from zkchain.groth16 import reference
 from zkchain.groth16.key import ProvingKey
@@ -148,3 +148,12 @@ def test_native_challenges() -> None:
         instance = [int(x, 16) for x in case["instance"]]
         drawn = keys[case["vkhash"]].challenge(raw(case["d"]), instance, raw(case["ctx"]))
         assert drawn == int(case["challenges"][0], 16), case["name"]
+
+
+@pytest.mark.parametrize("length", [1 << 60, 6, 4, 0])
+def test_native_keys_of_impossible_length_are_refused(length: int) -> None:
+    """Before anything is allocated for them (gnark, CVE-2024-50354)."""
+    case = next(case for case in VECTORS["keys"] if case["name"] == "groth16-five-inputs")
+    native_vector_key(case)
+    with pytest.raises(KeyFormatError):
+        native_vector_key(case | {"n_public": length})
