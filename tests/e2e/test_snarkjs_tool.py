@@ -4,9 +4,12 @@ import json
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.spec import toy
+from tests.unit.graphs import dense_net, random_inputs
+from zkchain import circuit as circuits
 from zkchain import groth16
 from zkchain.errors import ProofInvalid
 from zkchain.formats import r1cs, snarkjs, wtns
@@ -64,6 +67,18 @@ def test_and_finds_an_altered_one_wrong(folder: Path) -> None:
     (folder / "altered.wtns").write_bytes(wtns.dump(type(SOLUTION.finish().wires).from_ints(values)))
     done = run(folder, "wtns", "check", "circuit.r1cs", "altered.wtns")
     assert "WITNESS IS NOT CORRECT" in done.stdout + done.stderr
+
+
+def test_snarkjs_accepts_the_witness_of_a_compiled_circuit(tmp_path: Path) -> None:
+    graph = dense_net(np.random.default_rng(1))
+    circuit = circuits.synthesize(graph, circuits.Visibility((False,), (True, True)), System.GROTH16)
+    solution = circuits.solve(circuit, random_inputs(graph, np.random.default_rng(2)))
+    r1cs.save(tmp_path / "circuit.r1cs", circuit)
+    (tmp_path / "witness.wtns").write_bytes(wtns.dump(solution.finish(None).wires))
+    done = run(tmp_path, "wtns", "check", "circuit.r1cs", "witness.wtns")
+    assert "WITNESS IS CORRECT" in done.stdout
+    read = r1cs.load((tmp_path / "circuit.r1cs").read_bytes())
+    assert (read.n_wires, read.n_public, read.n_rows) == (circuit.n_wires, circuit.n_public, circuit.n_rows)
 
 
 def test_snarkjs_reads_the_same_numbers(folder: Path) -> None:
