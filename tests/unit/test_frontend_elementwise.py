@@ -155,7 +155,28 @@ def test_where(condition: list[list[bool]]) -> None:
     agrees(proto, random([2, 3], 1), random([1, 3], 2))
 
 
-def test_where_on_a_variable_condition_refused() -> None:
-    nodes = [node("Cast", ["x"], ["c"], to=TensorProto.BOOL), node("Where", ["c", "x", "x"])]
-    with pytest.raises(UnsupportedOp, match="condition"):
-        load(model(nodes, {"x": [3]}))
+def test_where_on_a_variable_condition() -> None:
+    nodes = [node("Greater", ["x", "zero"], ["c"]), node("Where", ["c", "x", "a"])]
+    constants = {"zero": np.float32(0), "a": np.float32([1, 2, 3])}
+    agrees(model(nodes, {"x": [2, 3]}, constants=constants), random([2, 3]))
+
+
+@pytest.mark.parametrize("op", ["Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual"])
+@pytest.mark.parametrize("right", [(), (1,), (3,), (2, 3), (1, 2, 3)])
+@pytest.mark.parametrize("constant", [True, False])
+def test_comparison(op: str, right: tuple[int, ...], constant: bool) -> None:
+    rng = np.random.default_rng(1)
+    x, y = (rng.integers(0, 3, shape).astype(np.float32) for shape in ((2, 3), right))
+    nodes = [node(op, ["x", "c"], ["t"]), node("Cast", ["t"], to=TensorProto.FLOAT)]
+    if constant:
+        agrees(model(nodes, {"x": x.shape}, constants={"c": y}, opset=16), x)
+    else:
+        agrees(model(nodes, {"x": x.shape, "c": y.shape}, opset=16), x, y)
+
+
+@pytest.mark.parametrize("op", ["And", "Or", "Xor", "Not"])
+def test_logic(op: str) -> None:
+    x, y = np.array([[True], [False]]), np.array([True, False])
+    bools = {"x": TensorProto.BOOL, "y": TensorProto.BOOL, "c": TensorProto.BOOL}
+    inputs = {"x": x.shape} if op == "Not" else {"x": x.shape, "c": y.shape}
+    agrees(model([node(op, list(inputs))], inputs, types=bools), *([x] if op == "Not" else [x, y]))

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.onnx_models import agrees, model, node, random, single
@@ -170,6 +170,8 @@ TRANSFORMS = ["half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric",
 )
 @settings(max_examples=80, deadline=None)
 def test_resize(transform: str, rounding: str, mode: str, size: tuple[int, int], by_scales: bool) -> None:
+    # there 5 -> 3 elements meet a coordinate of 2 exactly, on which a float32 rounding error decides
+    assume(transform != "half_pixel_symmetric" or rounding.startswith("round"))
     attributes = {"coordinate_transformation_mode": transform, "nearest_mode": rounding, "mode": mode}
     scales = np.float32([1, 1, size[0] / 4, size[1] / 5]) if by_scales else None
     sizes = None if by_scales else ints(1, 2, *size)

@@ -21,6 +21,7 @@ Array = npt.NDArray[Any]
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
+LARGEST = 1 << 26  # elements of one value: beyond any circuit, and all that memory holds positions for
 KEEPS_WHOLE = frozenset(
     {Op.RESHAPE, Op.TAKE, Op.CONCAT, Op.ADD, Op.SUB, Op.MUL, Op.MATMUL, Op.CONV, Op.SUM, Op.RELU, Op.MAX, Op.MIN}
     | {Op.REDUCE_MAX, Op.REDUCE_MIN}
@@ -89,6 +90,8 @@ class Builder:
         return self._append(Node(node.op, node.name, tuple(src), node.shape, node.arg, node.value))
 
     def _append(self, node: Node) -> int:
+        if math.prod(node.shape) > LARGEST:
+            raise self.error(f"a value of shape {node.shape} is too large", hint="is this the shape you meant?")
         self.nodes.append(node)
         return len(self.nodes) - 1
 
@@ -113,7 +116,8 @@ class Builder:
     def _real(self, given: Array) -> FloatArray:
         if given.dtype.kind in "OSUc":
             raise self.error(f"expected a constant of real numbers, got elements of type {given.dtype}")
-        value = given.astype(np.float64)
+        with np.errstate(invalid="ignore"):
+            value = given.astype(np.float64)
         bad = np.argwhere(~np.isfinite(value))
         if bad.size:
             at = tuple(int(k) for k in bad[0])

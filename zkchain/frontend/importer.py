@@ -13,11 +13,14 @@ from onnx import TensorProto, numpy_helper, shape_inference
 from zkchain.errors import ModelError, UnsupportedOp, ZkchainError
 from zkchain.frontend import fold
 from zkchain.frontend.builder import Builder
-from zkchain.frontend.call import INTEGERS, Call, Value, operator
+from zkchain.frontend.call import INTEGERS, Array, Call, Value, operator
 from zkchain.frontend.model import opsets
 from zkchain.frontend.shapes import input_values
 from zkchain.frontend.table import RANDOM, RULES, SHAPES, SUPPORTED, needed, node_name
 from zkchain.graph import Graph
+
+# what numpy raises over attributes and shapes that do not fit each other
+UNFIT = (ValueError, IndexError, KeyError, TypeError, OverflowError, ZeroDivisionError, MemoryError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,7 @@ class Importer:
         """Import the nodes of a graph that are needed, in order."""
         for tensor in graph.initializer:
             if tensor.name in self.used:
-                self.values[tensor.name] = numpy_helper.to_array(tensor)
+                self.values[tensor.name] = _decoded(tensor)
         for node in graph.node:
             if not self.used.isdisjoint(node.output):
                 self._import(node)
@@ -62,7 +65,8 @@ class Importer:
         if len(arrays) < len(inputs) or name in RANDOM or any(a.HasField("g") for a in node.attribute):
             return ()
         try:
-            return fold.evaluate(node, arrays, self.opsets)
+            with np.errstate(all="ignore"):
+                return fold.evaluate(node, arrays, self.opsets)
         except Exception as error:  # the reference raises what numpy raises
             if name in RULES:
                 return ()
@@ -77,10 +81,11 @@ class Importer:
         wanted = tuple(name in self.used for name in node.output)
         call = Call(self.build, node, node_name(node), version, self.opsets, inputs, wanted, self.types)
         try:
-            result = rule(call)
+            with np.errstate(all="ignore"):  # a constant that is no number is refused by name later
+                result = rule(call)
         except ZkchainError:
             raise
-        except (ValueError, IndexError, KeyError, TypeError, OverflowError, ZeroDivisionError) as error:
+        except UNFIT as error:
             shapes = ", ".join(str(call.shape(i)) if call.has(i) else "-" for i in range(len(inputs)))
             raise ModelError(f"node {call.name!r}: {name} does not fit inputs of shapes {shapes}: {error}") from error
         return [result] if isinstance(result, int) else result
@@ -115,6 +120,15 @@ def import_graph(proto: onnx.ModelProto, shapes: Mapping[str, tuple[int, ...]], 
     importer = Importer(build, opsets(proto), _types(proto, shapes), needed(proto.graph, outputs), dict(inputs))
     importer.run(proto.graph)
     return build.graph(inputs, [(name, _output(importer, name)) for name in outputs])
+
+
+def _decoded(tensor: onnx.TensorProto) -> Array:
+    try:
+        return numpy_helper.to_array(tensor)
+    except UNFIT as error:
+        raise ModelError(
+            f"initializer {tensor.name!r} of shape {tuple(tensor.dims)} cannot be read: {error}"
+        ) from error
 
 
 def _output(importer: Importer, name: str) -> int:

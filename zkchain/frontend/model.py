@@ -2,7 +2,7 @@
 
 Operators are read in the form of the model's own opset (attributes where axes used to be attributes, inputs where they
 are inputs now), so a model of opset 7 or later needs no conversion. Before opset 7 arithmetic had other broadcasting
-rules; such models go through ONNX's version converter first.
+rules; such models go through ONNX's version converter first, if it can read them.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ def parse(model: bytes | onnx.ModelProto) -> onnx.ModelProto:
             "not an ONNX model: expected a graph with outputs, got none",
             hint="export the network with torch.onnx.export, tf2onnx or skl2onnx and pass that file",
         )
+    _refuse_garbled_names(proto.graph)
     _refuse_external_data(proto)
     return _inline(proto)
 
@@ -43,6 +44,28 @@ def _decode(model: bytes, proto: onnx.ModelProto) -> None:
             f"not an ONNX model: the {len(model)} bytes do not parse ({error})",
             hint="is the file complete, and is it .onnx rather than .pt, .h5 or .tflite?",
         ) from error
+
+
+def _names(graph: onnx.GraphProto) -> Iterator[object]:
+    yield graph.name
+    for value in (*graph.input, *graph.output, *graph.value_info, *graph.initializer):
+        yield value.name
+    for node in graph.node:
+        yield from (node.name, node.op_type, node.domain, *node.input, *node.output)
+        for attribute in node.attribute:
+            yield attribute.name
+            for inner in (*attribute.graphs, attribute.g):
+                yield from _names(inner)
+
+
+def _refuse_garbled_names(graph: onnx.GraphProto) -> None:
+    """Protobuf reads any bytes as a string and fails, or gives bytes, only when one is used."""
+    try:
+        garbled = [name for name in _names(graph) if not isinstance(name, str)]
+    except UnicodeDecodeError as error:
+        garbled = [error.object]
+    if garbled:
+        raise ModelError(f"not an ONNX model: the name {garbled[0]!r} is not UTF-8", hint="is the file damaged?")
 
 
 def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
@@ -91,23 +114,28 @@ def opsets(proto: onnx.ModelProto) -> Mapping[str, int]:
 
 
 def validate(proto: onnx.ModelProto) -> onnx.ModelProto:
-    """Run ONNX's checker and, before opset 7, its version converter. Raises ModelError with their reason."""
+    """Run ONNX's checker and, before opset 7, its version converter. Raises ModelError with the checker's reason."""
     proto.graph.name = proto.graph.name or "graph"
     shown = _with_shapes(proto)
     try:
         checker.check_model(shown)
     except Exception as error:  # ValidationError, and ValueError above 2 GiB
         raise ModelError(f"the ONNX checker refuses the model: {_first_line(error)}") from error
-    version = opsets(proto).get("", OLDEST_OPSET)
-    if version >= OLDEST_OPSET:
-        return proto
+    version, newest = opsets(proto).get("", OLDEST_OPSET), onnx.defs.onnx_opset_version()
+    if version > newest:
+        raise ModelError(
+            f"opset {version} is newer than the installed onnx package knows ({newest})",
+            hint="update the onnx package, or export the model with an older opset",
+        )
+    return proto if version >= OLDEST_OPSET else _converted(proto)
+
+
+def _converted(proto: onnx.ModelProto) -> onnx.ModelProto:
+    """The model in the oldest opset read as it is; the model itself where ONNX's converter cannot do that."""
     try:
         return version_converter.convert_version(proto, OLDEST_OPSET)
-    except Exception as error:  # the converter raises bare RuntimeErrors
-        raise ModelError(
-            f"opset {version} cannot be converted to {OLDEST_OPSET}: {_first_line(error)}",
-            hint=f"export the model again with opset {OLDEST_OPSET} or later",
-        ) from error
+    except Exception:  # the converter raises bare RuntimeErrors, mostly over the old broadcasting, which rules know too
+        return proto
 
 
 def _with_shapes(proto: onnx.ModelProto) -> onnx.ModelProto:

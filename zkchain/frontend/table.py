@@ -9,12 +9,13 @@ import onnx
 
 from zkchain.errors import UnsupportedOp
 from zkchain.frontend.call import Rule, operator
-from zkchain.frontend.ops import elementwise, linear, ml, movement, pooling, reduction, resize
+from zkchain.frontend.ops import elementwise, linear, logic, ml, movement, pooling, reduction, resize
 
 RULES: Mapping[str, Rule] = MappingProxyType(
     {
         **elementwise.RULES,
         **linear.RULES,
+        **logic.RULES,
         **ml.RULES,
         **movement.RULES,
         **pooling.RULES,

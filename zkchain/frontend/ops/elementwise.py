@@ -17,9 +17,19 @@ BOOL = 9  # onnx.TensorProto.BOOL
 UNBOUNDED = 3e38  # a bound from here on is the float32 maximum, exporters' way of writing none
 
 
+def _second(call: Call) -> int:
+    """Input 1. Before opset 7 its axes begin at ``axis`` of the first input, where ``broadcast`` is set."""
+    y = call.x(1)
+    axis = call.attribute("axis")
+    if call.version >= 7 or axis is None or not call.integer("broadcast", 0):
+        return y
+    behind = len(call.shape(0)) - call.build.axis(call.x(0), int(axis)) - call.build.rank(y)
+    return call.build.reshape(y, (*call.build.shape(y), *(1 for _ in range(behind))))
+
+
 def _binary(verb: Callable[[Builder, int, int], int]) -> Rule:
     def rule(call: Call) -> int:
-        return verb(call.build, call.x(0), call.x(1))
+        return verb(call.build, call.x(0), _second(call))
 
     return rule
 
@@ -55,7 +65,7 @@ def dropout(call: Call) -> list[int]:
 def div(call: Call) -> int:
     if call.is_integer(0) and call.is_integer(1):
         raise call.fail("integer division depends on the model's inputs", hint="cast to float before dividing")
-    return call.build.div(call.x(0), call.x(1))
+    return call.build.div(call.x(0), _second(call))
 
 
 def mean(call: Call) -> int:
@@ -143,9 +153,11 @@ def _power(build: Builder, x: int, p: float) -> int:
 
 
 def where(call: Call) -> int:
-    """Constant condition: a choice of elements of either side, no arithmetic."""
-    chosen = call.constant(0, "condition").astype(bool)
+    """Constant condition: a choice of elements of either side, no arithmetic. Otherwise y + condition (x - y)."""
     build, x, y = call.build, call.x(1), call.x(2)
+    if not call.is_constant(0):
+        return build.add(build.mul(build.sub(x, y), call.x(0)), y)
+    chosen = call.constant(0, "condition").astype(bool)
     shape = np.broadcast_shapes(chosen.shape, build.shape(x), build.shape(y))
     if chosen.all() or not chosen.any():
         return build.expand(x if chosen.all() else y, shape)

@@ -74,13 +74,10 @@ def linear_classifier(call: Call) -> list[int]:
         label = lookup(call, best, labels)
     if rows > 1 or labels.size != 2 or not any(call.wanted[1:]):
         return [label, _transformed(call, scores)]
-    return [label, _both_classes(call, scores)]
-
-
-def _both_classes(call: Call, score: int) -> int:
-    # (1 - s, s)
-    build = call.build
-    return build.concat([build.shift(build.scale(score, -1.0), 1.0), score], 1)
+    if call.attribute("post_transform", "NONE") == "LOGISTIC":
+        scores = build.unary(scores, "sigmoid")
+    # (1 - s, s), which onnxruntime gives for SOFTMAX too
+    return [label, build.concat([build.shift(build.scale(scores, -1.0), 1.0), scores], 1)]
 
 
 def normalizer(call: Call) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
@@ -44,6 +45,15 @@ def _sum_square(build: Builder, x: int, axes: Sequence[int]) -> int:
 
 def _l2(build: Builder, x: int, axes: Sequence[int]) -> int:
     return build.unary(_sum_square(build, x, axes), "sqrt")
+
+
+def _product(build: Builder, x: int, axes: Sequence[int]) -> int:
+    # x1 x2 ... xn, one factor after the other
+    for axis in axes:
+        at = build.positions(x)
+        slices = [build.take(x, at.take([k], axis=axis)) for k in range(at.shape[axis])]
+        x = functools.reduce(build.mul, slices)
+    return x
 
 
 def _log_sum_exp(build: Builder, x: int, axes: Sequence[int]) -> int:
@@ -177,6 +187,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "ReduceMax": _reduction(lambda build, x, axes: build.extreme(Op.REDUCE_MAX, x, axes)),
         "ReduceMean": _reduction(Builder.mean),
         "ReduceMin": _reduction(lambda build, x, axes: build.extreme(Op.REDUCE_MIN, x, axes)),
+        "ReduceProd": _reduction(_product),
         "ReduceSum": _reduction(Builder.sum),
         "ReduceSumSquare": _reduction(_sum_square),
         "Softmax": softmax,

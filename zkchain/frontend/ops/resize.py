@@ -35,8 +35,9 @@ def _half_pixel(a: Axis) -> FloatArray:
 
 def _half_pixel_symmetric(a: Axis) -> FloatArray:
     # offset = n/2 (1 - out / (n scale)): the middle stays in the middle where n * scale is not whole
-    offset = a.size / 2 * (1 - a.out / (a.size * a.scale))
-    return np.float32(offset) + _half_pixel(a)
+    size, half, scale = np.float32(a.size), np.float32(0.5), np.float32(a.scale)
+    offset = size / np.float32(2) * (np.float32(1) - np.float32(a.out) / (scale * size))
+    return offset + (a.steps + half) / scale - half
 
 
 def _pytorch_half_pixel(a: Axis) -> FloatArray:

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from zkchain.frontend.rewrite import affine, compound, tidy
+from zkchain.frontend.rewrite import affine, compound, order, tidy
 from zkchain.frontend.rewrite.engine import Rule, fixpoint, prune, share
 from zkchain.graph import Graph, Op, check
 
 PASSES: Mapping[str, Sequence[Mapping[Op, Sequence[Rule]]]] = MappingProxyType(
     {
         "tidy": [tidy.RULES],
-        "functions": [tidy.RULES, compound.RULES],
+        "functions": [tidy.RULES, compound.RULES, order.RULES],
         "affine": [tidy.RULES, affine.RULES],
     }
 )

@@ -226,26 +226,6 @@ def softsign(view: View, i: int) -> int | None:
     return view.build.unary(view.new[x], "softsign") if _one_plus(view, y, "abs") == x else None
 
 
-def softmax(view: View, i: int) -> int | None:
-    # e^w / sum e^w = softmax(x) for w = x, or w = x - max x
-    e, total = view.node(i).src
-    node = view.node(total)
-    if not view.is_unary(e, "exp") or node.op is not Op.SUM or node.src != (e,) or len(node.arg["axes"]) != 1:
-        return None
-    axis = node.arg["axes"][0]
-    w = view.node(e).src[0]
-    return view.build.softmax(view.new[_without_maximum(view, w, axis)], axis)
-
-
-def _without_maximum(view: View, w: int, axis: int) -> int:
-    """x where w = x - max x over the axis, else w."""
-    if view.op(w) is not Op.SUB:
-        return w
-    x, top = view.node(w).src
-    node = view.node(top)
-    return x if node.op is Op.REDUCE_MAX and node.src == (x,) and node.arg["axis"] == axis else w
-
-
 def leaky_maximum(view: View, i: int) -> int | None:
     # max(x, a x) for 0 <= a <= 1
     for x, y in (view.node(i).src, view.node(i).src[::-1]):
@@ -273,7 +253,7 @@ RULES: Mapping[Op, Sequence[Rule]] = {
     Op.ADD: [leaky_difference],
     Op.SUB: [leaky_difference],
     Op.MUL: [gelu, gelu_tanh, swish, mish, hard_swish],
-    Op.DIV: [over_root, softsign, softmax],
+    Op.DIV: [over_root, softsign],
     Op.MAX: [leaky_maximum],
     Op.UNARY: [softplus, sigmoid, inverse_root],
 }

@@ -1,0 +1,50 @@
+"""Comparisons and logic: a truth value is the number 1 or 0."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from zkchain.frontend.builder import Builder
+from zkchain.frontend.call import Call, Rule
+
+
+def _not(build: Builder, x: int) -> int:
+    # 1 - x
+    return build.shift(build.scale(x, -1.0), 1.0)
+
+
+def _compare(function: str, *, swap: bool = False, negate: bool = False) -> Rule:
+    """x > y is greater(x - y; 0), or greater(x; c) where y is one number c."""
+
+    def rule(call: Call) -> int:
+        build = call.build
+        left, right = (1, 0) if swap else (0, 1)
+        y = build.nodes[call.x(right)]
+        if y.value is not None and y.value.size == 1 and len(y.shape) <= build.rank(call.x(left)):
+            truth = build.unary(call.x(left), function, float(y.value.item()))
+        else:
+            truth = build.unary(build.sub(call.x(left), call.x(right)), function, 0.0)
+        return _not(build, truth) if negate else truth
+
+    return rule
+
+
+def xor(call: Call) -> int:
+    # (x - y)^2
+    return call.build.square(call.build.sub(call.x(0), call.x(1)))
+
+
+RULES: Mapping[str, Rule] = MappingProxyType(
+    {
+        "And": lambda call: call.build.mul(call.x(0), call.x(1)),
+        "Equal": _compare("equal"),
+        "Greater": _compare("greater"),
+        "GreaterOrEqual": _compare("greater", swap=True, negate=True),
+        "Less": _compare("greater", swap=True),
+        "LessOrEqual": _compare("greater", negate=True),
+        "Not": lambda call: _not(call.build, call.x()),
+        "Or": lambda call: call.build.max(call.x(0), call.x(1)),
+        "Xor": xor,
+    }
+)
