@@ -15,7 +15,8 @@ from zkchain.errors import CompileError, InputError, UnsupportedOp
 from zkchain.graph import Graph, Op, check
 from zkchain.quantize import Domain, Settings, quantize, quantize_input, quantize_with_report, quantizer
 from zkchain.quantize.domains import resolve
-from zkchain.quantize.lower import CLAMP, lower
+from zkchain.quantize.lower import lower
+from zkchain.quantize.lowering import CLAMP
 from zkchain.quantize.report import layers
 
 

@@ -10,7 +10,7 @@ from zkchain.errors import InputError
 from zkchain.graph import Op
 from zkchain.quantize import Domain, Settings, accuracy, quantize_with_report, rows
 from zkchain.quantize.allocate import allocate, squared_error
-from zkchain.quantize.lower import exact_bits
+from zkchain.quantize.lowering import exact_bits
 from zkchain.quantize.points import Point
 
 

@@ -4,32 +4,49 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from zkchain.graph import Graph, Node, Op, check
 from zkchain.quantize.edit import Editor, consumers, copy, drop_dead, rewrite
+from zkchain.quantize.lowering import CLAMP
 from zkchain.quantize.ranges import interval
+
+CLIPS = frozenset({Op.RELU, Op.CLIP})
 
 
 def finish(graph: Graph) -> Graph:
     """Drop what no output needs, then simplify; checked after every pass."""
-    for step in (drop_dead, relu_into_clip, share):
+    for step in (drop_dead, merge_clips, share):
         graph = step(graph)
         check(graph, integer=True)
     return graph
 
 
-def relu_into_clip(graph: Graph) -> Graph:
-    """RELU(CLIP(x, lo, hi)) = CLIP(x, max(lo, 0), hi) for hi >= 0."""
+def merge_clips(graph: Graph) -> Graph:
+    """CLIP(CLIP(x, a, b), c, d) = CLIP(x, clip(a, c, d), clip(b, c, d)); a RELU is a CLIP(0, none)."""
     readers = consumers(graph)
 
     def rule(editor: Editor, node: Node, src: tuple[int, ...]) -> int:
-        clip = editor[src[0]] if node.op is Op.RELU else node
+        inner = editor[src[0]] if node.op in CLIPS else node
         once = bool(node.src) and len(readers[node.src[0]]) == 1 and node.src[0] not in graph.outputs
-        if node.op is not Op.RELU or clip.op is not Op.CLIP or not once or (clip.arg["hi"] or 0) < 0:
+        if node.op not in CLIPS or inner.op not in CLIPS or not once:
             return copy(editor, node, src)
-        ends = {"lo": max(clip.arg["lo"] or 0, 0), "hi": clip.arg["hi"]}
-        return _ranged(editor, replace(clip, arg=ends))
+        (a, b), (c, d) = _ends(inner), _ends(node)
+        a, b = (min(max(end, c), d) for end in (a, b))
+        ends = {"lo": None if a == -np.inf else int(a), "hi": None if b == np.inf else int(b)}
+        if ends == {"lo": 0, "hi": None}:
+            return _ranged(editor, replace(node, op=Op.RELU, src=inner.src, arg={}))
+        name = inner.name if inner.name.endswith(CLAMP) else node.name
+        return _ranged(editor, replace(node, op=Op.CLIP, name=name, src=inner.src, arg=ends))
 
     return rewrite(graph, rule)
+
+
+def _ends(clip: Node) -> tuple[float, float]:
+    if clip.op is Op.RELU:
+        return 0, np.inf
+    lo, hi = clip.arg["lo"], clip.arg["hi"]
+    return -np.inf if lo is None else lo, np.inf if hi is None else hi
 
 
 def share(graph: Graph) -> Graph:

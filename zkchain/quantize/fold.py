@@ -66,9 +66,10 @@ def read_affine(editor: Editor, index: int) -> Affine:
     if inner and editor[inner[0]].shape == node.shape and not is_wide(editor, inner[0]):
         value = read_affine(editor, inner[0])
         return Affine(value.terms, value.offset + inner[1], value.scaled)
-    if node.op is Op.ADD and not inner and all(editor[s].shape == node.shape for s in node.src):
+    if node.op in (Op.ADD, Op.SUB) and not inner and all(editor[s].shape == node.shape for s in node.src):
         u, v = (read_affine(editor, s) for s in node.src)
         if u.scaled or v.scaled:
+            v = v if node.op is Op.ADD else _scaled(v, np.asarray(-1.0), node.shape)
             return Affine(u.terms + v.terms, u.offset + v.offset, scaled=True)
     return _itself(index)
 
@@ -76,7 +77,7 @@ def read_affine(editor: Editor, index: int) -> Affine:
 def is_wide(editor: Editor | Sequence[Node], index: int) -> bool:
     """Whether the value is an accumulator (it will be rescaled before the next layer, offset or not)."""
     node = editor[index]
-    if node.op in (Op.ADD, Op.MUL):
+    if node.op in (Op.ADD, Op.SUB, Op.MUL):
         variables = [s for s in node.src if editor[s].op is not Op.CONST]
         return len(variables) == 2 or is_wide(editor, variables[0])
     return node.op in (Op.MATMUL, Op.CONV, Op.SUM) or (node.op in MOVES and is_wide(editor, node.src[0]))

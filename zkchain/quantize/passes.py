@@ -71,9 +71,28 @@ def _under_monotone(editor: Editor, x: int, axis: int) -> int | None:
     return None
 
 
+def expand_softmax(graph: Graph) -> Graph:
+    """softmax(x) = e / sum e, e = exp(x - max x) <= 1, so 1 <= sum e <= n; the clips say so to the static ranges."""
+
+    def rule(editor: Editor, node: Node, src: tuple[int, ...]) -> int:
+        if node.op is not Op.SOFTMAX:
+            return copy(editor, node, src)
+        name, axis = node.name, node.arg["axis"]
+        reduced = tuple(1 if k == axis else n for k, n in enumerate(node.shape))
+        top = editor.add(Op.REDUCE_MAX, name, src, reduced, axis=axis)
+        below = editor.add(Op.CLIP, name, (editor.add(Op.SUB, name, (src[0], top)),), lo=None, hi=0.0)
+        powers = editor.add(Op.UNARY, name, (below,), fn=("exp",))
+        total = editor.add(Op.SUM, name, (powers,), reduced, axes=(axis,))
+        total = editor.add(Op.CLIP, name, (total,), lo=1.0, hi=float(node.shape[axis]))
+        return editor.add(Op.MUL, name, (powers, editor.add(Op.UNARY, name, (total,), fn=("reciprocal",))))
+
+    return rewrite(graph, rule)
+
+
 PASSES: tuple[Pass, ...] = (
     simplify,
     drop_final_monotone,
+    expand_softmax,
     fold_affine,
     simplify,
     fold_scale_back,

@@ -16,21 +16,19 @@ import numpy.typing as npt
 from zkchain import interpret
 from zkchain.graph import Graph, Node, Op
 from zkchain.quantize.edit import Array, constant, consumers
-from zkchain.quantize.lower import ENDS, clip_ends, exact_bits
+from zkchain.quantize.lowering import ENDS, MOVES, OUT, clip_ends, exact_bits, root
 
-NARROW = frozenset(
-    {Op.MATMUL, Op.CONV, Op.RELU, Op.CLIP, Op.MAX, Op.MIN, Op.REDUCE_MAX, Op.REDUCE_MIN, Op.UNARY, Op.SOFTMAX}
-)
-ACCUMULATES = frozenset({Op.MATMUL, Op.CONV, Op.MUL, Op.ADD, Op.SUM, Op.CONCAT, Op.TAKE, Op.RESHAPE})
-MOVES = frozenset({Op.RESHAPE, Op.TAKE})
-FINEST = 24  # bits kept of the largest value of a tensor, at most
+NARROW = frozenset({Op.MATMUL, Op.CONV, Op.RELU, Op.CLIP, Op.MAX, Op.MIN, Op.REDUCE_MAX, Op.REDUCE_MIN})
+ACCUMULATES = frozenset({Op.MATMUL, Op.CONV, Op.MUL, Op.ADD, Op.SUB, Op.SUM, Op.CONCAT, *MOVES})
+FINEST = {"weight": 26, "activation": 26, "input": 34}  # bits kept of the largest value of a tensor, at most
 COARSEST = {"weight": 5, "activation": 4, "input": 4}  # and at least
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """``node``, ``position``: a constant (position of the source, or ENDS) or a value (None). ``top``: its largest
-    magnitude. ``exact``: fraction bits beyond which nothing is rounded. ``cost``: rows a further bit takes."""
+    """``node``, ``position``: a constant (position of the source, or ENDS), a value (None), a function's value (OUT).
+    ``top``: its largest magnitude. ``exact``: fraction bits beyond which nothing is rounded. ``cost``: rows a bit
+    takes."""
 
     node: int
     position: int | None
@@ -42,20 +40,12 @@ class Point:
     def limits(self, more: int = 0) -> tuple[int, int]:
         """Fewest (``more`` on top) and most fraction bits worth considering."""
         whole = int(np.ceil(np.log2(self.top))) if self.top > 0 else 0
-        low, high = min(COARSEST[self.kind] + more, FINEST) - whole, FINEST - whole
+        most = FINEST[self.kind]
+        low, high = min(COARSEST[self.kind] + more, most) - whole, most - whole
         return (min(low, self.exact), min(high, self.exact)) if self.exact is not None else (low, high)
 
 
 Trace = list[Array]  # the float value of every node, for one sample
-
-
-def root(graph: Graph, i: int) -> int:
-    """The node at which a request to narrow node i is met: movements that do not shrink pass it on."""
-    node = graph.nodes[i]
-    while node.op in MOVES and node.size >= graph.nodes[node.src[0]].size:
-        i = node.src[0]
-        node = graph.nodes[i]
-    return i
 
 
 def narrowed_roots(graph: Graph) -> set[int]:
@@ -65,7 +55,13 @@ def narrowed_roots(graph: Graph) -> set[int]:
         variables = [s for s in node.src if graph.nodes[s].op is not Op.CONST]
         if node.op in NARROW or (node.op is Op.MUL and len(variables) == 2):
             wanted.update(root(graph, s) for s in variables)
-    return {i for i in wanted if graph.nodes[i].op in ACCUMULATES and _accumulates(graph, i)}
+    return {i for i in wanted if graph.nodes[i].op in ACCUMULATES and _accumulates(graph, i)} | tabulated(graph)
+
+
+def tabulated(graph: Graph) -> set[int]:
+    """Arguments of tabulated functions: their precision decides the size of the table. (Not indices into a list.)"""
+    sources = (root(graph, n.src[0]) for n in graph.nodes if n.op is Op.UNARY and n.arg["fn"][0] != "lookup")
+    return {i for i in sources if graph.nodes[i].op not in (Op.INPUT, Op.ARGMAX)}
 
 
 def _accumulates(graph: Graph, i: int) -> bool:
@@ -92,6 +88,8 @@ def find(graph: Graph, traces: Sequence[Trace], fixed_inputs: Mapping[int, bool]
         if node.op is Op.CLIP:
             ends = clip_ends(node)
             points.append(Point(i, ENDS, "weight", float(np.abs(ends).max()), exact_bits(ends), after[i]))
+        if node.op is Op.UNARY and node.arg["fn"][0] != "lookup":
+            points.append(Point(i, OUT, "activation", tops[i], None, after[i]))
     return points
 
 
@@ -143,7 +141,7 @@ def _gain(
 
 def _disturb(graph: Graph, point: Point, trace: Trace, step: float, rng: np.random.Generator) -> Array:
     node = graph.nodes[point.node]
-    if point.position is None:
+    if point.position in (None, OUT):
         value = trace[point.node]
         return np.asarray(value + step * (rng.random(value.shape) - 0.5))
     sources = [trace[s] for s in node.src]

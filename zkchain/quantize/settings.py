@@ -49,6 +49,7 @@ class Settings:
     input_bits        bits of each input that has no scale of its own; None: chosen
     max_range_bits    clamp an activation whose static range is wider than this many bits; None: where it saves rows
     clamp_margin_bits a clamp leaves this many bits above the largest value seen
+    table_bits        the largest table of a function has 2^table_bits entries
     cost              what the scales are chosen for: "plain" (a row per bit) or "lookup" (a row per chunk of bits)
     """
 
@@ -58,6 +59,7 @@ class Settings:
     input_bits: int | None = None
     max_range_bits: int | None = None
     clamp_margin_bits: int = 2
+    table_bits: int = 14
     cost: Literal["plain", "lookup"] = "plain"
 
     def __post_init__(self) -> None:
@@ -67,6 +69,7 @@ class Settings:
             "input_bits": (1, 32),
             "max_range_bits": (4, 60),
             "clamp_margin_bits": (0, 16),
+            "table_bits": (4, 18),
         }
         for name, (low, high) in limits.items():
             value = getattr(self, name)

@@ -1,7 +1,8 @@
 """Float graph to a smaller float graph of the same function: constants folded, few kinds of node left.
 
 ``make`` is a smart constructor: it builds a node in its simplest form. What is left afterwards: INPUT, CONST, movement,
-ADD and MUL (a constant stands on the right), MATMUL, CONV, SUM, RELU, CLIP, MAX, MIN, REDUCE_*, ARGMAX, UNARY, SOFTMAX.
+ADD and MUL (a constant stands on the right), SUB of variables, MATMUL, CONV, SUM, RELU, CLIP, MAX, MIN, REDUCE_*,
+ARGMAX, UNARY, SOFTMAX.
 """
 
 from __future__ import annotations
@@ -77,11 +78,11 @@ def _add(editor: Editor, node: Node, values: list[Array | None]) -> int | None:
     return None
 
 
-def _sub(editor: Editor, node: Node, values: list[Array | None]) -> int:
+def _sub(editor: Editor, node: Node, values: list[Array | None]) -> int | None:
     x, y = node.src
     if values[1] is not None:
         return plus(editor, node.name, x, -values[1])
-    return binary(editor, Op.ADD, node.name, times(editor, node.name, y, -1.0), x)
+    return None if values[0] is None else plus(editor, node.name, times(editor, node.name, y, -1.0), values[0])
 
 
 def _mul(editor: Editor, node: Node, values: list[Array | None]) -> int | None:

@@ -1,0 +1,142 @@
+"""Precision under a plan: where a lowering rounds, and to how many fraction bits.
+
+Every tensor has one power-of-two scale 2^-frac. Linear layers accumulate exactly at the sum of the fraction bits of
+their two sources. ``narrow`` brings an accumulator back to the planned precision, once, and only for a consumer that
+needs it: another linear layer, a product of variables, a comparison. Outputs, sums, additions and argmax take
+accumulators as they are.
+
+A clamp follows a rescale where the static range is far wider than anything seen in calibration: interval bounds grow by
+a layer's L1 norm each time, values do not. It is part of the integer program, so every input stays provable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from zkchain.graph import Graph, Node, Op
+from zkchain.quantize.builder import Builder, Value
+from zkchain.quantize.domains import Grid
+from zkchain.quantize.edit import Array, constant
+from zkchain.quantize.ranges import FloatArray, largest
+
+# source positions that stand for something else than a source
+ENDS = -1  # the ends of a CLIP
+OUT = -2  # the values of a tabulated function
+CLAMP = "/clamp"  # suffix of the name of a clamp the quantiser put in
+MOVES = frozenset({Op.RESHAPE, Op.TAKE})
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """weight: (node, source position) -> fraction bits of that constant; activation: node -> fraction bits after its
+    rescale (inputs: of their grid); seen: node -> smallest and largest value; margin: bits left above what was seen;
+    slack: a clamp is put in where the static range has more than this many bits above that; limit: and where it has
+    more bits than this at all; table_bits: the widest lookup table has 2^table_bits entries."""
+
+    weight: Mapping[tuple[int, int], int]
+    activation: Mapping[int, int]
+    seen: Mapping[int, tuple[float, float]]
+    margin: int
+    slack: int
+    limit: int | None = None
+    table_bits: int = 14
+
+
+@dataclass(eq=False, slots=True)
+class Lowering:
+    """State of one lowering: values as computed, and as narrowed."""
+
+    graph: Graph
+    plan: Plan
+    grids: Sequence[Grid]
+    out: Builder = field(default_factory=Builder)
+    values: dict[int, Value] = field(default_factory=dict)
+    narrowed: dict[int, Value] = field(default_factory=dict)
+
+    def const(self, i: int, position: int, at_least: int | None = None) -> Value:
+        """The constant source of node i at its planned precision (or exactly, if fewer bits do); ``at_least``: and no
+        coarser than that."""
+        node = self.graph.nodes[self.graph.nodes[i].src[position]]
+        frac = min(self.plan.weight[i, position], exact_bits(constant(node)))
+        return self.out.const(node.name, constant(node), frac if at_least is None else max(frac, at_least))
+
+    def is_const(self, i: int) -> bool:
+        return self.graph.nodes[i].op is Op.CONST
+
+
+def exact_bits(values: Array) -> int:
+    """Fewest fraction bits (may be negative) that hold every value exactly; 0 if all are zero."""
+    mantissa, exponent = np.frexp(values[values != 0])
+    whole = np.abs(np.ldexp(mantissa, 53)).astype(np.int64)
+    trailing = np.frexp((whole & -whole).astype(np.float64))[1] - 1
+    return int((53 - exponent - trailing).max()) if whole.size else 0
+
+
+def root(graph: Graph, i: int) -> int:
+    """The node at which a request to narrow node i is met: movements that do not shrink pass it on."""
+    node = graph.nodes[i]
+    while node.op in MOVES and node.size >= graph.nodes[node.src[0]].size:
+        i = node.src[0]
+        node = graph.nodes[i]
+    return i
+
+
+def prefer(state: Lowering, i: int) -> Value:
+    """The value of node i for a consumer that takes any: narrow if it is made narrow anyway, and so clamped."""
+    return narrow(state, i) if root(state.graph, i) in state.plan.activation else state.values[i]
+
+
+def narrow(state: Lowering, i: int) -> Value:
+    """The value of node i at no more than its planned precision, clamped if planned; rescaled at most once."""
+    if i not in state.narrowed:
+        node = state.graph.nodes[i]
+        if root(state.graph, i) != i:
+            inner = narrow(state, node.src[0])
+            state.narrowed[i] = state.out.add(node.op, node.name, (inner,), inner.frac, node.shape, **node.arg)
+        else:
+            state.narrowed[i] = _clamped(state, i, _rescaled(state, i, state.values[i]))
+    return state.narrowed[i]
+
+
+def _rescaled(state: Lowering, i: int, value: Value) -> Value:
+    planned = state.plan.activation.get(i)
+    if planned is None or value.frac <= planned:
+        return value
+    name = state.graph.nodes[i].name
+    return state.out.add(Op.RESCALE, name, (value,), planned, shift=value.frac - planned)
+
+
+def _clamped(state: Lowering, i: int, value: Value) -> Value:
+    if i not in state.plan.seen:
+        return value
+    # -2^m <= q < 2^m, 2^m the largest magnitude in integers with its margin
+    peak = max(max(-state.plan.seen[i][0], state.plan.seen[i][1]) * 2.0**value.frac, 1.0)
+    m = int(np.ceil(np.log2(peak))) + state.plan.margin
+    top = largest(state.out[value])
+    has = int(np.ceil(np.log2(float(top.max()) + 1))) if top.size else 0
+    limit = m + state.plan.slack if state.plan.limit is None else max(m, min(state.plan.limit, m + state.plan.slack))
+    if has <= limit:
+        return value
+    name = state.graph.nodes[i].name + CLAMP
+    return state.out.add(Op.CLIP, name, (value,), value.frac, lo=-(1 << m), hi=(1 << m) - 1)
+
+
+def align(state: Lowering, name: str, values: Sequence[Value]) -> list[Value]:
+    """The values at the largest of their precisions: multiplied by powers of two, exactly."""
+    frac = max(v.frac for v in values)
+    return [shifted(state, name, v, frac - v.frac) for v in values]
+
+
+def shifted(state: Lowering, name: str, value: Value, by: int) -> Value:
+    if by == 0:
+        return value
+    factor = state.out.const(name, np.asarray(float(1 << by)), 0)
+    return state.out.add(Op.MUL, name, (value, factor), value.frac + by, state.out[value].shape)
+
+
+def clip_ends(node: Node) -> FloatArray:
+    """The finite ends of a CLIP."""
+    return np.asarray([float(v) for v in (node.arg["lo"], node.arg["hi"]) if v is not None])
