@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import onnx
-from onnx import TensorProto, numpy_helper, shape_inference
+from onnx import helper, numpy_helper, shape_inference
 
 from zkchain.errors import ModelError, UnsupportedOp, ZkchainError
 from zkchain.frontend import fold
@@ -117,7 +117,7 @@ def import_graph(proto: onnx.ModelProto, shapes: Mapping[str, tuple[int, ...]], 
     for value in input_values(proto.graph):
         whole = value.type.tensor_type.elem_type in INTEGERS
         inputs[value.name] = build.input(value.name, shapes[value.name], whole=whole)
-    importer = Importer(build, opsets(proto), _types(proto, shapes), needed(proto.graph, outputs), dict(inputs))
+    importer = Importer(build, opsets(proto), _types(proto), needed(proto.graph, outputs), dict(inputs))
     importer.run(proto.graph)
     return build.graph(inputs, [(name, _output(importer, name)) for name in outputs])
 
@@ -139,12 +139,17 @@ def _output(importer: Importer, name: str) -> int:
     return value if isinstance(value, int) else importer.build.const(value)
 
 
-def _types(proto: onnx.ModelProto, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, int]:
-    """Element types of the model's values, as far as ONNX's inference knows them."""
+def _types(proto: onnx.ModelProto) -> dict[str, int]:
+    """Element types of the model's values, as far as ONNX's inference knows them; weights stand in by their types."""
+    constants = [helper.make_tensor_value_info(t.name, t.data_type, None) for t in proto.graph.initializer]
+    typed = onnx.ModelProto(ir_version=proto.ir_version, opset_import=proto.opset_import)
+    typed.graph.name = proto.graph.name
+    typed.graph.node.extend(proto.graph.node)
+    typed.graph.input.extend([*input_values(proto.graph), *constants])
+    typed.graph.output.extend(proto.graph.output)
     try:
-        inferred = shape_inference.infer_shapes(proto).graph
+        inferred = shape_inference.infer_shapes(typed).graph
     except Exception:  # only integer division and casts ask for types, and they have a default
-        inferred = proto.graph
+        inferred = typed.graph
     listed: Iterable[Any] = (*inferred.input, *inferred.value_info, *inferred.output)
-    types = {v.name: v.type.tensor_type.elem_type for v in listed if v.type.WhichOneof("value") == "tensor_type"}
-    return {**types, **{t.name: t.data_type for t in inferred.initializer}, "": TensorProto.UNDEFINED}
+    return {v.name: v.type.tensor_type.elem_type for v in listed if v.type.WhichOneof("value") == "tensor_type"}
