@@ -1,21 +1,43 @@
-"""Rewrite the pinned row counts of tests/snapshots/gadget_rows.json after a change that was meant."""
+"""Write the snapshots that tests compare with; the diff of tests/snapshots then shows what changed.
+
+    python scripts/snapshots.py [NAME ...]
+"""
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
+FOLDER = ROOT / "tests" / "snapshots"
 sys.path.insert(0, str(ROOT))
 
-from tests.unit import test_circuit  # noqa: E402
+
+def gadget_rows() -> str:
+    from tests.unit.test_circuit import CASES, compiled
+
+    rows = {f"{name} {system}": compiled(name, system).n_rows for name, system in CASES}
+    return json.dumps(rows, indent=1) + "\n"
 
 
-def main() -> None:
-    rows = {f"{name} {system}": test_circuit.compiled(name, system).n_rows for name, system in test_circuit.CASES}
-    test_circuit.SNAPSHOT.write_text(json.dumps(rows, indent=1) + "\n")
+def help_pages() -> str:
+    from tests.unit.test_cli import help_text
+
+    return help_text()
+
+
+SNAPSHOTS: Mapping[str, Callable[[], str]] = {"gadget_rows.json": gadget_rows, "help.txt": help_pages}
+
+
+def main(names: list[str]) -> None:
+    for name in names or SNAPSHOTS:
+        text, path = SNAPSHOTS[name](), FOLDER / name
+        changed = not path.exists() or path.read_text() != text
+        path.write_text(text)
+        print(f"{name}: {'changed' if changed else 'as it was'}")
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -1,0 +1,69 @@
+"""The demo, as a user runs it: one process, the report's figures within their limits."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+COMMAND = [sys.executable, "-m", "zkchain"]
+
+
+@pytest.fixture(scope="module", params=["groth16", "cg16"])
+def report(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("demo") / "bundle"
+    command = [*COMMAND, "demo", "--json", "--system", request.param, "--output", str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (folder / "manifest.json").exists()
+    return json.loads(done.stdout)
+
+
+def test_rows(report):
+    plain = report["circuit"]["system"] == "groth16"
+    assert report["circuit"]["rows"] <= (1800 if plain else 500)
+
+
+def test_accuracy_of_the_integer_program(report):
+    evaluation = report["circuit"]["evaluation"]
+    assert evaluation["samples"] == 360
+    assert evaluation["correct"] == evaluation["float_correct"] > 0.99
+
+
+def test_gas(report):
+    plain = report["circuit"]["system"] == "groth16"
+    assert report["verification"]["gas"] <= (280_000 if plain else 262_000)
+    assert report["verification"]["gas"] >= report["verification"]["floor"]
+
+
+def test_proof(report):
+    plain = report["circuit"]["system"] == "groth16"
+    assert report["proof_bytes"] == (256 if plain else 320)
+    assert report["development"] is True
+    assert report["label"] == report["expected_label"]
+
+
+def test_text_says_development():
+    done = subprocess.run([*COMMAND, "demo"], capture_output=True, text=True, check=True)
+    assert "DEVELOPMENT" in done.stdout + done.stderr
+    assert "gas" in done.stdout
+
+
+def test_interrupted_by_ctrl_c(tmp_path):
+    """SIGINT in the middle: exit code 130, no traceback, no bundle."""
+    process = subprocess.Popen(
+        [*COMMAND, "demo", "--output", str(tmp_path / "bundle")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    time.sleep(1.5)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    assert [path for path in tmp_path.rglob("*.tmp")] == []

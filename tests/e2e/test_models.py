@@ -1,0 +1,150 @@
+"""Whole models, made here, through every step: onnxruntime, circuit, keys, proof, native verifier and the EVM agree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import onnxruntime
+import pytest
+from onnx import ModelProto, TensorProto
+
+import zkchain
+from tests.unit.onnx_models import model, node
+from zkchain.errors import OutOfDomain, ProofInvalid, TransactionReverted
+
+RNG = np.random.default_rng(11)
+
+
+def weights(*shape: int, spread: float = 1.0) -> np.ndarray:
+    return (RNG.normal(size=shape) * spread / np.sqrt(np.prod(shape[1:]))).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Case:
+    """``rows``: at most so many, plain and CG16."""
+
+    make: Callable[[], ModelProto]
+    shapes: dict[str, tuple[int, ...]]
+    rows: tuple[int, int]
+    span: float = 1.0
+
+
+def perceptron() -> ModelProto:
+    constants = {"w1": weights(16, 12, spread=4), "b1": weights(12), "w2": weights(12, 4, spread=3)}
+    nodes = [
+        node("Gemm", ["x", "w1", "b1"], ["h"]),
+        node("LeakyRelu", ["h"], ["a"], alpha=0.125),
+        node("MatMul", ["a", "w2"], ["scores"]),
+        node("ArgMax", ["scores"], ["label"], axis=1, keepdims=0),
+    ]
+    return model(nodes, {"x": [1, 16]}, ("scores", "label"), constants=constants, types={"label": TensorProto.INT64})
+
+
+def convolutional() -> ModelProto:
+    constants = {"k": weights(4, 1, 3, 3, spread=3), "b": weights(4), "w": weights(3, 36, spread=6)}
+    nodes = [
+        node("Conv", ["x", "k", "b"], ["c"], kernel_shape=[3, 3]),
+        node("Relu", ["c"], ["r"]),
+        node("MaxPool", ["r"], ["p"], kernel_shape=[2, 2], strides=[2, 2]),
+        node("Flatten", ["p"], ["f"]),
+        node("Gemm", ["f", "w"], ["y"], transB=1),
+    ]
+    return model(nodes, {"x": [1, 1, 8, 8]}, ("y",), constants=constants)
+
+
+def two_inputs() -> ModelProto:
+    constants = {"w": weights(6, 3, spread=2), "s": np.array([2, -1, 0.5], np.float32)}
+    nodes = [
+        node("Concat", ["p", "q"], ["both"], axis=1),
+        node("MatMul", ["both", "w"], ["m"]),
+        node("Mul", ["m", "s"], ["scaled"]),
+        node("Max", ["scaled", "m"], ["y"]),
+    ]
+    return model(nodes, {"p": [1, 2], "q": [1, 4]}, ("y",), constants=constants)
+
+
+def residual() -> ModelProto:
+    constants = {"w1": weights(8, 8, spread=2), "w2": weights(8, 8, spread=2)}
+    nodes = [
+        node("MatMul", ["x", "w1"], ["h"]),
+        node("Relu", ["h"], ["r"]),
+        node("MatMul", ["r", "w2"], ["m"]),
+        node("Add", ["m", "x"], ["s"]),
+        node("Clip", ["s", "lo", "hi"], ["y"]),
+    ]
+    bounds = {"lo": np.array(-1.5, np.float32), "hi": np.array(1.5, np.float32)}
+    return model(nodes, {"x": [1, 8]}, ("y",), constants=constants | bounds)
+
+
+CASES = {
+    "perceptron": Case(perceptron, {"x": (1, 16)}, (1200, 400)),
+    "convolutional": Case(convolutional, {"x": (1, 1, 8, 8)}, (12_000, 1500)),
+    "two inputs": Case(two_inputs, {"p": (1, 2), "q": (1, 4)}, (600, 300)),
+    "residual": Case(residual, {"x": (1, 8)}, (1500, 500)),
+}
+
+
+def samples(case: Case, count: int) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(5)
+    return {
+        name: rng.uniform(-case.span, case.span, (count, *shape[1:])).astype(np.float32)
+        for name, shape in case.shapes.items()
+    }
+
+
+@pytest.mark.parametrize("system", ["groth16", "cg16"])
+@pytest.mark.parametrize("name", CASES)
+def test_model(name, system):
+    case = CASES[name]
+    content = case.make().SerializeToString()
+    data = samples(case, 48)
+    domains = {"": zkchain.Domain(-case.span, case.span)}
+    compiled = zkchain.compile_model(content, data, domains=domains, system=system)
+    assert compiled.circuit.n_rows <= case.rows[system == "cg16"]
+    keys = zkchain.setup(compiled.circuit)
+    chain = zkchain.connect()
+    contract = zkchain.deploy(chain, zkchain.contract(keys.verifying))
+    session = onnxruntime.InferenceSession(content)
+    for index in (0, 1):
+        proved = zkchain.prove(compiled.circuit, keys, data, index=index)
+        zkchain.verify(keys.verifying, proved.proof, proved.instance)
+        zkchain.submit(chain, contract, proved.proof, proved.instance)
+        feed = {given: data[given][index : index + 1] for given in case.shapes}
+        for output, expected in zip(session.get_outputs(), session.run(None, feed), strict=True):
+            got = proved.outputs[output.name]
+            assert np.abs(got.reshape(expected.shape) - expected).max() <= (0 if got.dtype.kind == "i" else 0.02)
+    lie = (proved.instance[0] ^ 1, *proved.instance[1:])
+    with pytest.raises(ProofInvalid):
+        zkchain.verify(keys.verifying, proved.proof, lie)
+    with pytest.raises(TransactionReverted):
+        zkchain.submit(chain, contract, proved.proof, lie)
+    first = next(iter(case.shapes))
+    with pytest.raises(OutOfDomain, match=f"input '{first}'"):
+        zkchain.prove(compiled.circuit, keys, {k: v * 40 for k, v in data.items()}, index=0)
+
+
+@pytest.mark.parametrize("system", ["groth16", "cg16"])
+def test_scikit_learn(system):
+    """A pipeline of scikit-learn's: StandardScaler and LogisticRegression on iris, the label alone public."""
+    from skl2onnx import to_onnx
+    from sklearn.datasets import load_iris
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    pixels, labels = load_iris(return_X_y=True)
+    pixels = pixels.astype(np.float32)
+    fitted = make_pipeline(StandardScaler(), LogisticRegression()).fit(pixels, labels)
+    content = to_onnx(fitted, pixels[:1], options={"zipmap": False}).SerializeToString()
+    data = {"X": pixels, "labels": labels}
+    domains = {"X": zkchain.Domain(0, 10, 0.1)}
+    compiled = zkchain.compile_model(content, data, outputs=["label"], domains=domains, system=system)
+    assert compiled.evaluation is not None
+    assert compiled.evaluation.correct == compiled.evaluation.float_correct == fitted.score(pixels, labels)
+    keys = zkchain.setup(compiled.circuit)
+    for index in (3, 77, 140):
+        proved = zkchain.prove(compiled.circuit, keys, data, index=index)
+        zkchain.verify(keys.verifying, proved.proof, proved.instance)
+        assert zkchain.claims(compiled.circuit.layout, proved.instance)[0].integers.item() == labels[index]

@@ -1,0 +1,67 @@
+"""What the README shows is what happens: its Python and its commands run, its operators are those of the table."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from zkchain.frontend import supported_operators
+
+README = Path(__file__).parents[2] / "README.md"
+
+
+def block(language: str) -> str:
+    found = re.findall(rf"^```{language}\n(.*?)^```", README.read_text(), re.MULTILINE | re.DOTALL)
+    assert len(found) == 1
+    return found[0]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    subprocess.run([sys.executable, "-m", "zkchain", "demo", "--files", str(tmp_path)], check=True)
+    return tmp_path
+
+
+def run(command: list[str], folder: Path, code: str) -> subprocess.CompletedProcess[str]:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path}
+    return subprocess.run(command, input=code, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_python(folder):
+    done = run([sys.executable, "-"], folder, block("python"))
+    assert done.returncode == 0, done.stderr
+    label, gas = re.fullmatch(r"\[(\d)\] (\d+)\n", done.stdout).groups()
+    assert int(label) in range(10)
+    assert int(gas) < 280_000
+
+
+def test_commands(tmp_path):
+    done = run(["bash", "-e"], tmp_path, block("sh"))
+    assert done.returncode == 0, done.stderr
+    assert "HOLDS" in done.stdout
+    assert (tmp_path / "bundle" / "Verifier.sol").exists()
+
+
+def test_a_command_that_fails_would_be_seen(tmp_path):
+    assert (
+        run(["bash", "-e"], tmp_path, block("sh").replace("digits.npz --domain", "none.npz --domain")).returncode == 11
+    )
+
+
+def test_operators():
+    text = README.read_text().partition("Operators that are imported:")[2].partition("\n## ")[0]
+    listed = re.findall(r"[A-Z][A-Za-z0-9]+", re.sub(r"\|.*?\|", "|", text))
+    expected = [name.removeprefix("ai.onnx.ml.") for name in supported_operators()]
+    assert sorted(listed) == sorted(expected)
+
+
+def test_files_that_the_readme_links_to_exist():
+    links = re.findall(r"\]\(([^)#]+)\)", README.read_text())
+    assert links
+    assert [link for link in links if not (README.parent / link).exists()] == []

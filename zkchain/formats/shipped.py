@@ -1,0 +1,36 @@
+"""The files that come with the package: the digits model and its data (scripts/train_digits.py)."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files as resources
+from os import PathLike
+from pathlib import Path
+
+from zkchain.formats import files, npz
+from zkchain.formats.npz import Array
+
+MODEL, DATA, INPUT = "digits.onnx", "digits.npz", "input.json"
+
+
+def _read(name: str) -> bytes:
+    return resources("zkchain.demo").joinpath(name).read_bytes()
+
+
+def model() -> bytes:
+    """The 64-32-10 perceptron: image (batch, 64) of pixels 0..16 -> label (batch,), logits (batch, 10)."""
+    return _read(MODEL)
+
+
+def data() -> dict[str, Array]:
+    """image, labels (calibration); test/image, test/labels (held out): uint8."""
+    return npz.unpack(_read(DATA), what=DATA)
+
+
+def write(folder: str | PathLike[str]) -> tuple[str, ...]:
+    """Put model, data and one input (the first held-out digit, as JSON) into a folder; their paths."""
+    sample = {"image": data()["test/image"][:1].tolist()}
+    contents = {MODEL: model(), DATA: _read(DATA), INPUT: json.dumps(sample).encode() + b"\n"}
+    for name, content in contents.items():
+        files.write(Path(folder, name), content)
+    return tuple(str(Path(folder, name)) for name in contents)
