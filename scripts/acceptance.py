@@ -26,6 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 from zkchain import pipeline
+from zkchain.chain import connect, deploy, submit
 from zkchain.cli.console import plain, show_table
 from zkchain.errors import CompileError, ModelError, ZkchainError
 from zkchain.formats import snarkjs
@@ -189,12 +190,12 @@ def snarkjs_verify(keys: Keys, proved: Proved) -> None:
 
 
 def on_chain(keys: Keys, row: Row) -> Callable[[Proved], None]:
-    chain = pipeline.connect()
-    deployment = pipeline.deploy(chain, pipeline.contract(keys.verifying))
+    chain = connect()
+    deployment = deploy(chain, pipeline.contract(keys.verifying))
     row.deploy_gas = deployment.gas_used
 
     def verify(proved: Proved) -> None:
-        row.gas = pipeline.submit(chain, deployment, proved.proof, proved.instance).gas_used
+        row.gas = submit(chain, deployment, keys.verifying, proved.proof, proved.instance).gas_used
 
     return verify
 

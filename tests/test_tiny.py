@@ -43,6 +43,6 @@ def test_the_whole_way(system):
         zkchain.verify(keys.verifying, proved.proof, lie)
     chain = zkchain.connect()
     contract = zkchain.deploy(chain, zkchain.contract(keys.verifying))
-    assert zkchain.submit(chain, contract, proved.proof, proved.instance).gas_used < 300_000
+    assert zkchain.submit(chain, contract, keys.verifying, proved.proof, proved.instance).gas_used < 300_000
     with pytest.raises(TransactionReverted):
-        zkchain.submit(chain, contract, proved.proof, lie)
+        zkchain.submit(chain, contract, keys.verifying, proved.proof, lie)

@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from zkchain.chain import connect, deploy, submit
     from zkchain.errors import ZkchainError
     from zkchain.groth16.types import Proof, System, VerifyingKey
     from zkchain.pipeline import (
@@ -18,12 +19,9 @@ if TYPE_CHECKING:
         Proved,
         claims,
         compile_model,
-        connect,
         contract,
-        deploy,
         prove,
         setup,
-        submit,
         verify,
     )
     from zkchain.quantize import Domain, Settings
@@ -33,7 +31,6 @@ if TYPE_CHECKING:
         gas_bundle,
         inspect_bundle,
         prove_bundle,
-        run_demo,
         setup_bundle,
         solidity_bundle,
         submit_bundle,
@@ -43,11 +40,12 @@ if TYPE_CHECKING:
 _HOME = {
     "ZkchainError": "errors",
     **dict.fromkeys(("Proof", "System", "VerifyingKey"), "groth16.types"),
-    **dict.fromkeys(("Compiled", "Keys", "Proved", "claims", "compile_model", "connect", "contract"), "pipeline"),
-    **dict.fromkeys(("deploy", "prove", "setup", "submit", "verify"), "pipeline"),
+    **dict.fromkeys(("Compiled", "Keys", "Proved", "claims", "compile_model", "contract"), "pipeline"),
+    **dict.fromkeys(("prove", "setup", "verify"), "pipeline"),
+    **dict.fromkeys(("connect", "deploy", "submit"), "chain"),
     **dict.fromkeys(("Domain", "Settings"), "quantize"),
     **dict.fromkeys(("compile_bundle", "deploy_bundle", "gas_bundle", "inspect_bundle", "prove_bundle"), "workspace"),
-    **dict.fromkeys(("run_demo", "setup_bundle", "solidity_bundle", "submit_bundle", "verify_bundle"), "workspace"),
+    **dict.fromkeys(("setup_bundle", "solidity_bundle", "submit_bundle", "verify_bundle"), "workspace"),
 }
 
 __all__ = [
@@ -71,7 +69,6 @@ __all__ = [
     "inspect_bundle",
     "prove",
     "prove_bundle",
-    "run_demo",
     "setup",
     "setup_bundle",
     "solidity_bundle",

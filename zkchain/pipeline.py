@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 import numpy as np
 import numpy.typing as npt
 
-from zkchain import frontend, groth16, interpret
+from zkchain import frontend, groth16, interpret, solidity
 from zkchain.circuit import Circuit, Layout, Visibility, solve, synthesize
 from zkchain.circuit.layout import Field
 from zkchain.errors import InputError, ProofFormatError
@@ -25,6 +25,7 @@ from zkchain.graph import Graph, Node
 from zkchain.groth16.types import Instance, Proof, System, VerifyingKey
 from zkchain.oracle import Evaluation, evaluate
 from zkchain.quantize import Domain, Settings, quantize, quantize_input
+from zkchain.solidity import Artifact
 
 if TYPE_CHECKING:
     from zkchain._core import ProvingKey
@@ -233,6 +234,11 @@ def prove(
 def verify(key: VerifyingKey, proof: Proof, instance: Instance) -> None:
     """Returns None, or raises ProofInvalid / ProofFormatError."""
     groth16.verify(key, instance, proof)
+
+
+def contract(key: VerifyingKey, name: str = "Verifier") -> Artifact:
+    """The compiled verifier contract of a key; a development key is named so in it. Raises SolidityError, UnsafeKey."""
+    return solidity.compile(solidity.render(key, name))
 
 
 def claims(layout: Layout, instance: Instance) -> tuple[Claim, ...]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from zkchain.formats.records import Choices, Summary
+from zkchain.formats.records import Choices, DeploymentRecord, Summary
 from zkchain.groth16.types import System
 from zkchain.pipeline import Claim
 
@@ -89,3 +89,73 @@ class ContractReport:
     public_inputs: int
     compiler: str
     development: bool
+
+
+@dataclass(frozen=True, slots=True)
+class GasReport:
+    """One transaction. ``parts`` sum up to ``gas``; ``floor``: all but overhead and creation, which no contract saves.
+
+    ``ether``: the cost at the gas price given, as a decimal.
+    """
+
+    what: str
+    gas: int
+    floor: int
+    parts: Mapping[str, int]
+    ether: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EstimateReport:
+    """Estimates before any transaction: deployment (data contracts included), and verification of a proof."""
+
+    bundle: str
+    fork: str
+    deployment: GasReport
+    verification: GasReport
+    development: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DeployReport:
+    contract: str
+    deployment: DeploymentRecord
+    code_bytes: int
+    gas: GasReport
+    development: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SubmitReport:
+    contract: str
+    chain: str
+    chain_id: int
+    address: str
+    transaction: str
+    block: int
+    verification: GasReport
+    development: bool
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class DemoReport:
+    """The whole way. ``seconds`` by step; ``label`` is what was proved, ``expected_label`` what the digit is."""
+
+    circuit: Summary
+    seconds: Mapping[str, float]
+    proving_key_bytes: int
+    proof_bytes: int
+    label: int
+    expected_label: int
+    logits: npt.NDArray[Any]
+    contract: str
+    contract_bytes: int
+    deployment: GasReport
+    verification: GasReport
+    development: bool
+    bundle: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class FilesReport:
+    files: tuple[str, ...]

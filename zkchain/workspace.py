@@ -7,23 +7,38 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from os import PathLike
-from typing import Any, Unpack
+from typing import Any, Literal, Unpack
 
 import numpy.typing as npt
 
 from zkchain import pipeline
+from zkchain.chain import Chain, Deployment, attach, connect, deploy, gas, submit
 from zkchain.circuit import Circuit, Visibility, synthesize
-from zkchain.errors import BundleError
+from zkchain.errors import BundleError, ChainError
 from zkchain.formats import bundle, program, proofs, records, snarkjs
 from zkchain.formats.bundle import Bundle
 from zkchain.formats.files import Content
-from zkchain.formats.records import Choices, Summary
+from zkchain.formats.records import Choices, DeploymentRecord, Summary
 from zkchain.groth16.encoding import encode_proof
 from zkchain.groth16.key import open_key
 from zkchain.groth16.types import VerifyingKey
 from zkchain.pipeline import Compiled, CompileOptions, Keys, Progress, quiet
-from zkchain.reports import ArtifactReport, CompileReport, InspectReport, ProveReport, SetupReport, VerifyReport
+from zkchain.reports import (
+    ArtifactReport,
+    CompileReport,
+    ContractReport,
+    DeployReport,
+    EstimateReport,
+    GasReport,
+    InspectReport,
+    ProveReport,
+    SetupReport,
+    SubmitReport,
+    VerifyReport,
+)
+from zkchain.solidity import Artifact, compile_sources, render
 
 Array = npt.NDArray[Any]
 Folder = str | PathLike[str]
@@ -93,11 +108,7 @@ def setup_bundle(folder: Folder, *, progress: Progress = quiet) -> SetupReport:
     start = time.perf_counter()
     keys = pipeline.setup(circuit, progress=progress)
     seconds = time.perf_counter() - start
-    contents: dict[str, Content] = {
-        "proving_key": keys.proving.save,
-        "verification_key": snarkjs.dump_verification_key(keys.verifying),
-    }
-    made = bundle.update(folder, contents).manifest.files
+    made = save_keys(folder, keys).manifest.files
     return SetupReport(
         str(folder),
         circuit.system,
@@ -108,6 +119,15 @@ def setup_bundle(folder: Folder, *, progress: Progress = quiet) -> SetupReport:
         made["verification_key"].bytes,
         keys.verifying.development,
     )
+
+
+def save_keys(folder: Folder, keys: Keys) -> Bundle:
+    """Put both keys into the bundle."""
+    contents: dict[str, Content] = {
+        "proving_key": keys.proving.save,
+        "verification_key": snarkjs.dump_verification_key(keys.verifying),
+    }
+    return bundle.update(folder, contents)
 
 
 def prove_bundle(
@@ -145,6 +165,105 @@ def verify_bundle(folder: Folder, *, name: str = "proof") -> VerifyReport:
     claims = pipeline.claims(pipeline.layout_of(summary), instance)
     place = str(proofs.folder(opened, name))
     return VerifyReport(place, summary.system, summary.digest, claims, clock.laps["verify"], key.development)
+
+
+def solidity_bundle(folder: Folder, *, contract: str | None = None) -> ContractReport:
+    """Write Verifier.sol and compile it."""
+    opened = bundle.open_bundle(folder)
+    key = load_verifying_key(opened)
+    artifact = pipeline.contract(key, contract or "Verifier")
+    opened = bundle.update(folder, {"verifier": artifact.source.encode()})
+    file = str(opened.folder / bundle.KINDS["verifier"].file)
+    size = len(artifact.runtime)
+    return ContractReport(
+        artifact.name, file, size, len(artifact.data), key.n_public, artifact.compiler, key.development
+    )
+
+
+def load_artifact(opened: Bundle, key: VerifyingKey) -> Artifact:
+    """The bundle's Verifier.sol compiled, or what ``zkchain solidity`` would write."""
+    if not opened.has("verifier"):
+        return pipeline.contract(key)
+    source = opened.read("verifier").decode()
+    (artifact,) = compile_sources({bundle.KINDS["verifier"].file: source}).values()
+    return replace(artifact, data=render(key).data)
+
+
+def deploy_bundle(folder: Folder, *, rpc: str | None = None, key: str | None = None) -> DeployReport:
+    """Deploy the verifier. ``rpc`` None: on an embedded chain that ends with this call. ``key``: the sender's (hex)."""
+    opened = bundle.open_bundle(folder)
+    verifying = load_verifying_key(opened)
+    chain = connect(rpc, key=key)
+    artifact = load_artifact(opened, verifying)
+    deployment = deploy(chain, artifact)
+    record = _record(deployment, embedded=chain.embedded)
+    bundle.update(folder, {"verifier": artifact.source.encode(), "deployment": records.dump(record)})
+    spent = gas_report("deployment", gas.estimate_deployment(artifact), deployment.gas_used)
+    return DeployReport(artifact.name, record, len(artifact.runtime), spent, verifying.development)
+
+
+def _record(deployment: Deployment, *, embedded: bool) -> DeploymentRecord:
+    last = deployment.receipts[-1]
+    where: Literal["embedded", "rpc"] = "embedded" if embedded else "rpc"
+    return DeploymentRecord(
+        where, deployment.chain_id, deployment.address, last.transaction, deployment.gas_used, last.block
+    )
+
+
+def submit_bundle(
+    folder: Folder, *, name: str = "proof", rpc: str | None = None, key: str | None = None
+) -> SubmitReport:
+    """Verify a kept proof in a transaction. On an embedded chain (``rpc`` None) the contract is deployed first."""
+    opened = bundle.open_bundle(folder)
+    proof, instance = proofs.load(opened, name)
+    verifying = load_verifying_key(opened)
+    chain = connect(rpc, key=key)
+    artifact = load_artifact(opened, verifying)
+    deployment = deploy(chain, artifact) if chain.embedded else _attach(chain, opened, artifact)
+    receipt = submit(chain, deployment, verifying, proof, instance)
+    estimate = gas.estimate_verification(verifying, proof, instance)
+    return SubmitReport(
+        artifact.name,
+        chain.where,
+        chain.chain_id,
+        deployment.address,
+        receipt.transaction,
+        receipt.block,
+        gas_report("verification", estimate, receipt.gas_used),
+        verifying.development,
+    )
+
+
+def gas_report(what: str, estimate: gas.Estimate, used: int | None = None, gwei: float | None = None) -> GasReport:
+    """An estimate, or with ``used`` a mined transaction's gas, split into its parts."""
+    split = estimate if used is None else estimate.measured(used)
+    floor = max(split.total - split.overhead - split.creation, split.floor)
+    ether = None if gwei is None else f"{split.cost(int(gwei * 10**9)).ether:f}"
+    return GasReport(what, split.total, floor, split.parts(), ether)
+
+
+def gas_bundle(folder: Folder, *, gas_price: float | None = None) -> EstimateReport:
+    """Gas of deployment and of one verification. ``gas_price`` in gwei adds costs in ether."""
+    opened = bundle.open_bundle(folder)
+    key = load_verifying_key(opened)
+    artifact = load_artifact(opened, key)
+    deployment, verification = gas.estimate_deployment(artifact), gas.estimate_verification(key)
+    return EstimateReport(
+        str(folder),
+        verification.fork.name,
+        gas_report("deployment", deployment, gwei=gas_price),
+        gas_report("verification", verification, gwei=gas_price),
+        key.development,
+    )
+
+
+def _attach(chain: Chain, opened: Bundle, artifact: Artifact) -> Deployment:
+    record = records.load(DeploymentRecord, opened.read("deployment"), what="deployment")
+    if record.chain != "rpc" or record.chain_id != chain.chain_id:
+        where = "the embedded chain" if record.chain == "embedded" else f"chain {record.chain_id}"
+        hint = f"run `zkchain deploy {opened.folder} --rpc URL` with this node first"
+        raise ChainError(f"the contract was deployed on {where}, {chain.where} is chain {chain.chain_id}", hint=hint)
+    return attach(chain, record.address, artifact)
 
 
 def inspect_bundle(folder: Folder) -> InspectReport:

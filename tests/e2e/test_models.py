@@ -110,7 +110,7 @@ def test_model(name, system):
     for index in (0, 1):
         proved = zkchain.prove(compiled.circuit, keys, data, index=index)
         zkchain.verify(keys.verifying, proved.proof, proved.instance)
-        zkchain.submit(chain, contract, proved.proof, proved.instance)
+        zkchain.submit(chain, contract, keys.verifying, proved.proof, proved.instance)
         feed = {given: data[given][index : index + 1] for given in case.shapes}
         for output, expected in zip(session.get_outputs(), session.run(None, feed), strict=True):
             got = proved.outputs[output.name]
@@ -119,7 +119,7 @@ def test_model(name, system):
     with pytest.raises(ProofInvalid):
         zkchain.verify(keys.verifying, proved.proof, lie)
     with pytest.raises(TransactionReverted):
-        zkchain.submit(chain, contract, proved.proof, lie)
+        zkchain.submit(chain, contract, keys.verifying, proved.proof, lie)
     first = next(iter(case.shapes))
     with pytest.raises(OutOfDomain, match=f"input '{first}'"):
         zkchain.prove(compiled.circuit, keys, {k: v * 40 for k, v in data.items()}, index=0)

@@ -311,8 +311,8 @@ class TestChainRefuses:
 
 
 class TestCommandLine:
-    def test_help_is_the_snapshot(self, monkeypatch):
-        assert help_text(monkeypatch) == SNAPSHOT.read_text(), "help changed: if meant, run scripts/snapshots.py"
+    def test_help_is_the_snapshot(self):
+        assert help_text() == SNAPSHOT.read_text(), "help changed: if meant, run scripts/snapshots.py"
 
     def test_every_command_is_in_the_help(self):
         top = zkchain("--help").out
@@ -365,10 +365,15 @@ def run_timed(*arguments: str) -> float:
     return time.perf_counter() - start
 
 
-def help_text(monkeypatch=None) -> str:
-    """Help of the program and of every command, 100 columns wide."""
-    if monkeypatch is not None:
-        monkeypatch.setenv("COLUMNS", "100")
-        monkeypatch.setenv("NO_COLOR", "1")
-    pages = [zkchain("--help").out, *(zkchain(command, "--help").out for command in COMMANDS)]
+def help_text() -> str:
+    """Help of the program and of every command, 80 columns wide and without colour."""
+    before = {name: os.environ.get(name) for name in ("COLUMNS", "TERMINAL_WIDTH", "NO_COLOR")}
+    os.environ.update(COLUMNS="80", TERMINAL_WIDTH="80", NO_COLOR="1")
+    try:
+        pages = [zkchain("--help").out, *(zkchain(command, "--help").out for command in COMMANDS)]
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
     return "\n".join(pages)

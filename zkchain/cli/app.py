@@ -287,11 +287,11 @@ def demo(
     """
     from zkchain.cli import render
     from zkchain.cli.console import progress
-    from zkchain.workspace import demo_files, run_demo
+    from zkchain.demo import run, write_files
 
     if files is not None:
-        render.show(demo_files(files), json=json)
+        render.show(write_files(files), json=json)
         return
     with progress() as step:
-        report = run_demo(output, system=system_named(system), progress=step)
+        report = run(output, system=system_named(system), progress=step)
     render.show(report, json=json)

@@ -97,7 +97,7 @@ def set_up(report: reports.SetupReport) -> None:
             ("rows", f"{report.rows:,}"),
             ("proving key", size(report.proving_key_bytes)),
             ("verification key", size(report.verification_key_bytes)),
-            ("kind", "DEVELOPMENT key" if report.development else "key of a ceremony"),
+            ("kind", kind_of_key(report.development)),
             ("time", seconds(report.seconds)),
         ]
     )
@@ -127,7 +127,7 @@ def verified(report: reports.VerifyReport) -> None:
             ("system", report.system.value),
             ("circuit", report.circuit),
             *((f"{claim.kind} {claim.name}", numbers(claim.values)) for claim in report.claims),
-            ("key", "DEVELOPMENT key: says nothing to who did not run the setup" if report.development else "ceremony"),
+            ("key", kind_of_key(report.development)),
             ("time", seconds(report.seconds)),
         ]
     )
@@ -150,10 +150,110 @@ def inspected(report: reports.InspectReport) -> None:
     show_rows(report.circuit.rows_by_node)
 
 
+def contracted(report: reports.ContractReport) -> None:
+    data = f" and {report.data_contracts} data contracts" if report.data_contracts else ""
+    show_pairs(
+        [
+            ("contract", report.name),
+            ("file", report.file),
+            ("code", f"{report.code_bytes:,} bytes{data}"),
+            ("public inputs", report.public_inputs),
+            ("compiler", report.compiler),
+            ("key", kind_of_key(report.development)),
+        ]
+    )
+
+
+def kind_of_key(development: bool) -> str:
+    return "DEVELOPMENT key: its maker can forge proofs" if development else "key of a ceremony"
+
+
+def gas_pairs(title: str, report: reports.GasReport) -> list[tuple[str, Any]]:
+    parts = ", ".join(f"{name} {value:,}" for name, value in report.parts.items())
+    return [
+        (title, f"{report.gas:,} gas; no contract can do with less than {report.floor:,}"),
+        ("", parts),
+        *([("", f"{report.ether} ether")] if report.ether is not None else []),
+    ]
+
+
+def estimated(report: reports.EstimateReport) -> None:
+    show_pairs(
+        [
+            ("bundle", report.bundle),
+            ("estimated for", report.fork),
+            *gas_pairs("deployment", report.deployment),
+            *gas_pairs("verification", report.verification),
+        ]
+    )
+
+
+def deployed(report: reports.DeployReport) -> None:
+    place = report.deployment
+    show_pairs(
+        [
+            ("contract", report.contract),
+            ("chain", f"{place.chain_id} ({place.chain})"),
+            ("address", place.address),
+            ("transaction", place.transaction),
+            ("block", place.block),
+            ("code", f"{report.code_bytes:,} bytes"),
+            *gas_pairs("deployment", report.gas),
+            ("key", kind_of_key(report.development)),
+        ]
+    )
+
+
+def submitted(report: reports.SubmitReport) -> None:
+    show_pairs(
+        [
+            ("verified by", f"{report.contract} at {report.address}"),
+            ("chain", f"{report.chain_id} ({report.chain})"),
+            ("transaction", report.transaction),
+            ("block", report.block),
+            *gas_pairs("verification", report.verification),
+            ("key", kind_of_key(report.development)),
+        ]
+    )
+
+
+def demonstrated(report: reports.DemoReport) -> None:
+    spent = ", ".join(f"{name} {seconds(value)}" for name, value in report.seconds.items())
+    show_pairs(
+        [
+            ("model", "64-32-10 perceptron on handwritten digits; the image stays private"),
+            *circuit_pairs(report.circuit),
+            *evaluation_pairs(report.circuit.evaluation),
+            (
+                "proved",
+                f"label {report.label} (the digit is a {report.expected_label}), logits {numbers(report.logits)}",
+            ),
+            ("time", spent),
+            ("proving key", size(report.proving_key_bytes)),
+            ("proof", f"{report.proof_bytes} bytes"),
+            ("contract", f"{report.contract}, {report.contract_bytes:,} bytes"),
+            *gas_pairs("deployment", report.deployment),
+            *gas_pairs("verification", report.verification),
+            ("key", kind_of_key(report.development)),
+            ("bundle", report.bundle),
+        ]
+    )
+
+
+def written(report: reports.FilesReport) -> None:
+    print("\n".join(report.files))
+
+
 RENDER: dict[type, Callable[[Any], None]] = {
     reports.CompileReport: compiled,
     reports.SetupReport: set_up,
     reports.ProveReport: proved,
     reports.VerifyReport: verified,
     reports.InspectReport: inspected,
+    reports.ContractReport: contracted,
+    reports.EstimateReport: estimated,
+    reports.DeployReport: deployed,
+    reports.SubmitReport: submitted,
+    reports.DemoReport: demonstrated,
+    reports.FilesReport: written,
 }
