@@ -7,77 +7,74 @@ use ark_ff::AdditiveGroup;
 use crate::curve::{to_affine, BatchAdder, Curve};
 use crate::field::{canonical, Fr, Limbs};
 
-/// Window width in bits: a table of 2^(WIDTH-1) points for each of ceil(255 / WIDTH) windows, 10 MB in G1.
-const WIDTH: usize = 14;
-const WINDOWS: usize = 255usize.div_ceil(WIDTH);
-const HALF: usize = 1 << (WIDTH - 1);
-
 /// Scalars handled together by `multiply`.
 pub const BATCH: usize = 1 << 11;
 
-/// `table[w * HALF + d - 1] = d * 2^(WIDTH w) * base`, d = 1 .. HALF.
+/// Scalars are below 2^254; one bit more for the sign.
+const BITS: usize = 255;
+/// The widest window: 2^13 points for each of 19 windows, 10 MB in G1.
+const WIDEST: usize = 14;
+
+/// `table[w * half + d - 1] = d * 2^(width w) * base`, d = 1 .. half = 2^(width - 1).
 pub struct FixedBase<C: Curve> {
+    width: usize,
     table: Vec<Affine<C>>,
 }
 
-/// Signed digits d_w in [-HALF, HALF) with s = sum d_w 2^(WIDTH w); the top digit stays below HALF since s < 2^254.
-fn digits(scalar: &Limbs) -> [i32; WINDOWS] {
+/// Digit of window `w`, in [-half, half), of a scalar to which `offset(width)` has been added.
+#[inline(always)]
+fn digit(shifted: &[u64; 5], w: usize, width: usize) -> i32 {
+    let (limb, shift) = (w * width / 64, w * width % 64);
+    let mut raw = shifted[limb] >> shift;
+    if shift + width > 64 && limb + 1 < shifted.len() {
+        raw |= shifted[limb + 1] << (64 - shift);
+    }
+    (raw & ((1 << width) - 1)) as i32 - (1 << (width - 1))
+}
+
+/// half in every window: what makes all windows unsigned.
+fn offset(width: usize) -> [u64; 5] {
+    let mut limbs = [0; 5];
+    for w in 0..BITS.div_ceil(width) {
+        let bit = w * width + width - 1;
+        limbs[bit / 64] |= 1 << (bit % 64);
+    }
+    limbs
+}
+
+fn add(scalar: &Limbs, offset: &[u64; 5]) -> [u64; 5] {
     let mut carry = 0;
-    std::array::from_fn(|w| {
-        let raw = bits(scalar, w * WIDTH, WIDTH) as i32 + carry;
-        carry = i32::from(raw >= HALF as i32 && w + 1 < WINDOWS);
-        raw - (carry << WIDTH)
+    std::array::from_fn(|i| {
+        let sum = u128::from(scalar.get(i).copied().unwrap_or(0)) + u128::from(offset[i]) + carry;
+        carry = sum >> 64;
+        sum as u64
     })
 }
 
-/// `count` (at most 32) bits of a 256-bit integer from bit `start`; bits past the end are zero.
-#[inline(always)]
-pub fn bits(limbs: &Limbs, start: usize, count: usize) -> u64 {
-    let (limb, shift) = (start / 64, start % 64);
-    if limb >= 4 {
-        return 0;
-    }
-    let mut value = limbs[limb] >> shift;
-    if shift + count > 64 && limb < 3 {
-        value |= limbs[limb + 1] << (64 - shift);
-    }
-    value & ((1 << count) - 1)
-}
-
 impl<C: Curve> FixedBase<C> {
-    pub fn new(base: Affine<C>) -> Self {
-        let mut table = Vec::with_capacity(WINDOWS * HALF);
+    /// A table for about `count` multiples of `base`.
+    pub fn new(base: Affine<C>, count: usize) -> Self {
+        let cost = |width: &usize| BITS.div_ceil(*width) * (count + (1 << (width - 1)));
+        let width = (2..=WIDEST).min_by_key(cost).unwrap_or(WIDEST);
+        let mut table = Vec::with_capacity(BITS.div_ceil(width) << (width - 1));
         let mut window_base = base.into_group();
-        for _ in 0..WINDOWS {
-            let first = to_affine(&[window_base])[0];
-            table.extend(Self::multiples(first));
-            for _ in 0..WIDTH {
+        for _ in 0..BITS.div_ceil(width) {
+            table.extend(multiples(to_affine(&[window_base])[0], 1 << (width - 1)));
+            for _ in 0..width {
                 window_base.double_in_place();
             }
         }
-        FixedBase { table }
-    }
-
-    /// 1 .. HALF times the point, by doubling the list: (k + j) P = kP + jP, j = 1 .. k.
-    fn multiples(point: Affine<C>) -> Vec<Affine<C>> {
-        let mut adder = BatchAdder::default();
-        let mut list = vec![point];
-        while list.len() < HALF {
-            let mut upper = list.clone();
-            let last = list[list.len() - 1];
-            adder.accumulate(&mut upper, |_| last);
-            list.extend(upper);
-        }
-        list
+        FixedBase { width, table }
     }
 
     /// scalar * base for each scalar (at most `BATCH` for good use of the cache), calling thread only.
     pub fn multiply(&self, scalars: &[Fr]) -> Vec<Affine<C>> {
-        let all: Vec<_> = scalars.iter().map(|s| digits(&canonical(s))).collect();
+        let offset = offset(self.width);
+        let shifted: Vec<_> = scalars.iter().map(|s| add(&canonical(s), &offset)).collect();
         let mut acc = vec![Affine::zero(); scalars.len()];
         let mut adder = BatchAdder::default();
-        for (w, row) in self.table.chunks_exact(HALF).enumerate() {
-            adder.accumulate(&mut acc, |i| match all[i][w] {
+        for (w, row) in self.table.chunks_exact(1 << (self.width - 1)).enumerate() {
+            adder.accumulate(&mut acc, |i| match digit(&shifted[i], w, self.width) {
                 0 => Affine::zero(),
                 d if d > 0 => row[d as usize - 1],
                 d => -row[d.unsigned_abs() as usize - 1],
@@ -85,4 +82,17 @@ impl<C: Curve> FixedBase<C> {
         }
         acc
     }
+}
+
+/// 1 .. count times the point, by doubling the list: (k + j) P = kP + jP, j = 1 .. k. `count` is a power of two.
+fn multiples<C: Curve>(point: Affine<C>, count: usize) -> Vec<Affine<C>> {
+    let mut adder = BatchAdder::default();
+    let mut list = vec![point];
+    while list.len() < count {
+        let mut upper = list.clone();
+        let last = list[list.len() - 1];
+        adder.accumulate(&mut upper, |_| last);
+        list.extend(upper);
+    }
+    list
 }

@@ -109,7 +109,7 @@ impl SetupBuilder {
         self.columns[0].0.iter_mut().zip(&dummy.0).for_each(|(u, l)| *u += l);
         let scalars = Scalars::new(&self)?;
         monitor.step("setup: tables", 0.0)?;
-        let base = Bases { g1: FixedBase::new(G1Affine::generator()), g2: FixedBase::new(G2Affine::generator()) };
+        let base = scalars.bases();
         let mut writer = KeyWriter::new(self.shape, scalars.counts(self.domain_size))?;
         self.write_constants(&base, &scalars, &mut writer)?;
         scalars.write(&base, &mut writer, monitor)?;
@@ -211,6 +211,14 @@ impl Scalars {
             committed: self.committed.wires.len(),
             domain_size,
         }
+    }
+
+    fn bases(&self) -> Bases {
+        let g2 = self.b.wires.len() + 4;
+        let g1 = self.a.wires.len() + g2 + self.k.wires.len() + self.committed.wires.len() + self.h.0.len();
+        let (g1, g2) =
+            rayon::join(|| FixedBase::new(G1Affine::generator(), g1), || FixedBase::new(G2Affine::generator(), g2));
+        Bases { g1, g2 }
     }
 
     fn write(&self, base: &Bases, writer: &mut KeyWriter, monitor: &dyn Monitor) -> Result<()> {

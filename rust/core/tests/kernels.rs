@@ -119,10 +119,14 @@ fn batched_additions_handle_every_case() {
 #[test]
 fn fixed_base_multiples() {
     let all: Vec<Fr> = edge_scalars().into_iter().chain(scalars(4, 20)).collect();
-    let (g1, g2) = (FixedBase::<G1>::new(G1Affine::generator()), FixedBase::<G2>::new(G2Affine::generator()));
-    for ((p, q), s) in g1.multiply(&all).into_iter().zip(g2.multiply(&all)).zip(&all) {
-        assert_eq!(p, curve::mul::<G1>(&G1Affine::generator(), s));
-        assert_eq!(q, curve::mul::<G2>(&G2Affine::generator(), s));
+    let (o1, o2) = (G1Affine::generator(), G2Affine::generator());
+    for count in [0, 300, 5000, 1 << 20] {
+        for (p, s) in FixedBase::<G1>::new(o1, count).multiply(&all).iter().zip(&all) {
+            assert_eq!(*p, curve::mul::<G1>(&o1, s));
+        }
+    }
+    for (p, s) in FixedBase::<G2>::new(o2, 100).multiply(&all).iter().zip(&all) {
+        assert_eq!(*p, curve::mul::<G2>(&o2, s));
     }
 }
 

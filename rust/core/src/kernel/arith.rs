@@ -1,0 +1,81 @@
+//! What the algorithms need from a field kernel: one element, or eight at once, with lazy bounds.
+//!
+//! Coordinates and coefficients lie in memory as four limbs, x 2^256 mod p. A kernel multiplies in its own Montgomery
+//! form: v(e) = e / R, with R = 2^256 (scalar kernels) or 2^260 (vectors). A loaded coordinate x therefore has the value
+//! s x with s = 2^256 / R, and the algorithms below are written for any s:
+//!   - a product of a coordinate with a true factor (`factor`) is the coordinate of the product;
+//!   - a chord's slope is kept as sqrt(s) times the true one (`Arith::INVERSE_FIX` brings that in, `widen` takes it out).
+//!
+//! Bounds. *tight*: at most 2p, fits four limbs. *loose*: what one or two `*_loose` operations on tight values leave
+//! (scalar kernels: still at most 2p; vectors: below 8p). Multiplications of vectors take any a b <= 84 p^2.
+
+use super::modulus::{Base, Limbs, Modulus, Order};
+
+/// `LANES` elements modulo M.
+pub trait Arith<M: Modulus>: 'static {
+    const LANES: usize;
+    /// sqrt(s) in the kernel's form times R^2 / 2^512, in four limbs: see `coordinate::invert`.
+    const INVERSE_FIX: Limbs;
+    type Elem: Copy;
+    type Constant: Copy + Send + Sync;
+
+    /// One in the kernel's form.
+    fn one() -> Self::Elem;
+    /// Lane i from `at(i)`, below 2^256.
+    fn gather<'a>(at: impl Fn(usize) -> &'a Limbs) -> Self::Elem;
+    /// Hands lane i of a tight element to `put(i, ..)`.
+    fn scatter(e: &Self::Elem, put: impl FnMut(usize, Limbs));
+    /// A residue below p as a constant factor: times 1 / s, below p.
+    fn constant(x: &Limbs) -> Self::Constant;
+    /// The same in every lane.
+    fn splat(x: &Self::Constant) -> Self::Elem;
+    /// A loaded residue (tight) as a true factor: times 1 / s; up to 32p.
+    fn factor(e: &Self::Elem) -> Self::Elem;
+
+    /// Tight product of a loose or grown element and a loose one or a factor.
+    fn mul(a: &Self::Elem, b: &Self::Elem) -> Self::Elem;
+    /// A product with shorter latency: below 6.2p in vectors, for a b <= 100 p^2.
+    fn mul_loose(a: &Self::Elem, b: &Self::Elem) -> Self::Elem;
+    /// a^2, bound as `mul_loose`.
+    fn square_loose(a: &Self::Elem) -> Self::Elem;
+
+    /// a + b for tight or once loose operands.
+    fn add_loose(a: &Self::Elem, b: &Self::Elem) -> Self::Elem;
+    /// a - b for a tight or once loose, b tight.
+    fn sub_loose(a: &Self::Elem, b: &Self::Elem) -> Self::Elem;
+    /// Tight a - b for a from `mul_loose`, b tight.
+    fn sub_tight(a: &Self::Elem, b: &Self::Elem) -> Self::Elem;
+    /// Tight a - b - c for a from `mul_loose`, b and c tight.
+    fn sub_both(a: &Self::Elem, b: &Self::Elem, c: &Self::Elem) -> Self::Elem;
+    /// The tight residue of an element from `mul_loose`.
+    fn tighten(a: &Self::Elem) -> Self::Elem;
+    /// 2p - e in the lanes whose bit is set; e tight, or 0.
+    fn negate_if(mask: u32, e: &Self::Elem) -> Self::Elem;
+    /// e / sqrt(s); e below 4p, result below 16p.
+    fn widen(e: &Self::Elem) -> Self::Elem;
+    /// True when some lane of a gathered element is the integer zero.
+    fn any_zero(e: &Self::Elem) -> bool;
+
+    /// (x + y w, x - y w) for w at most p. Transforms start with tight values; after l layers of butterflies x is below
+    /// 4p (scalar) or at most (4 + 2 l) p (vectors, so l <= 40).
+    fn butterfly(x: &Self::Elem, y: &Self::Elem, w: &Self::Elem) -> (Self::Elem, Self::Elem);
+    /// (x + y, x - y) in the first two layers: y is at most 4p.
+    fn butterfly_one(x: &Self::Elem, y: &Self::Elem) -> (Self::Elem, Self::Elem);
+    /// Brings a grown element of a transform to where `add_loose` and `sub_loose` may go on: tight in scalar kernels.
+    fn settle(x: &Self::Elem) -> Self::Elem;
+}
+
+/// Work that runs inside a kernel's code: entered once, inlined into a function compiled for the kernel's machine.
+pub trait Work<K: Kernel> {
+    type Out;
+    /// Must be `#[inline(always)]`, like everything generic that it calls.
+    fn run(self) -> Self::Out;
+}
+
+/// A field kernel for both moduli.
+pub trait Kernel: Arith<Base> + Arith<Order> + Sized {
+    /// The kernel for single elements on the same machine.
+    type Scalar: Kernel + Arith<Base, Elem = Limbs> + Arith<Order, Elem = Limbs>;
+
+    fn enter<W: Work<Self>>(work: W) -> W::Out;
+}

@@ -1,0 +1,169 @@
+//! The vector operations as AVX-512 instructions, one each, and the entry into code compiled for them.
+
+use std::arch::x86_64::*;
+
+use super::arith::{Kernel, Work};
+use super::ifma::Ifma;
+use super::modulus::Limbs;
+use super::scalar::{AdxEngine, Scalar};
+use super::simd::Simd;
+
+/// True when this machine has the instructions.
+pub fn available() -> bool {
+    std::arch::is_x86_feature_detected!("avx512f")
+        && std::arch::is_x86_feature_detected!("avx512ifma")
+        && super::adx::available()
+}
+
+/// Only used inside `Kernel::enter` below, behind `Choice::Ifma`, which checks the machine.
+#[derive(Clone, Copy)]
+pub struct Avx512;
+
+/// One instruction on registers.
+macro_rules! register_op {
+    ($call:expr) => {
+        // SAFETY: values only, no memory; reached only through `Choice::Ifma`, so the machine has the instruction.
+        unsafe { $call }
+    };
+}
+
+impl Simd for Avx512 {
+    type V = __m512i;
+    const LANE: [usize; 8] = [0, 2, 1, 3, 4, 6, 5, 7];
+
+    #[inline(always)]
+    fn splat(x: u64) -> __m512i {
+        register_op!(_mm512_set1_epi64(x as i64))
+    }
+
+    #[inline(always)]
+    fn madd_lo(acc: __m512i, a: __m512i, b: __m512i) -> __m512i {
+        register_op!(_mm512_madd52lo_epu64(acc, a, b))
+    }
+
+    #[inline(always)]
+    fn madd_hi(acc: __m512i, a: __m512i, b: __m512i) -> __m512i {
+        register_op!(_mm512_madd52hi_epu64(acc, a, b))
+    }
+
+    #[inline(always)]
+    fn add(a: __m512i, b: __m512i) -> __m512i {
+        register_op!(_mm512_add_epi64(a, b))
+    }
+
+    #[inline(always)]
+    fn sub(a: __m512i, b: __m512i) -> __m512i {
+        register_op!(_mm512_sub_epi64(a, b))
+    }
+
+    #[inline(always)]
+    fn and(a: __m512i, b: __m512i) -> __m512i {
+        register_op!(_mm512_and_si512(a, b))
+    }
+
+    #[inline(always)]
+    fn or(a: __m512i, b: __m512i) -> __m512i {
+        register_op!(_mm512_or_si512(a, b))
+    }
+
+    #[inline(always)]
+    fn shl<const N: u32>(a: __m512i) -> __m512i {
+        register_op!(_mm512_slli_epi64::<N>(a))
+    }
+
+    #[inline(always)]
+    fn shr<const N: u32>(a: __m512i) -> __m512i {
+        register_op!(_mm512_srli_epi64::<N>(a))
+    }
+
+    #[inline(always)]
+    fn sar<const N: u32>(a: __m512i) -> __m512i {
+        register_op!(_mm512_srai_epi64::<N>(a))
+    }
+
+    #[inline(always)]
+    fn select(lanes: u8, a: __m512i, b: __m512i) -> __m512i {
+        register_op!(_mm512_mask_blend_epi64(lanes, b, a))
+    }
+
+    #[inline(always)]
+    fn zeros(a: __m512i) -> u8 {
+        register_op!(_mm512_testn_epi64_mask(a, a))
+    }
+
+    #[inline(always)]
+    fn lookup(table: &[u64; 16], index: __m512i) -> __m512i {
+        // SAFETY: reads the table's 128 bytes, in halves of 64; the instruction is there as above.
+        unsafe {
+            let low = _mm512_loadu_si512(table.as_ptr().cast());
+            let high = _mm512_loadu_si512(table.as_ptr().add(8).cast());
+            _mm512_permutex2var_epi64(low, index, high)
+        }
+    }
+
+    #[inline(always)]
+    fn words<'a>(at: impl Fn(usize) -> &'a Limbs) -> [__m512i; 4] {
+        // Elements 2k and 2k + 1 side by side: four words each.
+        let pair = |k: usize| {
+            // SAFETY: reads 32 bytes behind each of two references; the instructions are there as above.
+            unsafe {
+                let low = _mm256_loadu_si256(at(2 * k).as_ptr().cast());
+                let high = _mm256_loadu_si256(at(2 * k + 1).as_ptr().cast());
+                _mm512_inserti64x4::<1>(_mm512_castsi256_si512(low), high)
+            }
+        };
+        let r = [pair(0), pair(1), pair(2), pair(3)];
+        register_op!({
+            // Words 0 (even) and 1 (odd) of elements (0, 2), their words 2 and 3, then elements (1, 3) ..
+            let even = [_mm512_unpacklo_epi64(r[0], r[1]), _mm512_unpacklo_epi64(r[2], r[3])];
+            let odd = [_mm512_unpackhi_epi64(r[0], r[1]), _mm512_unpackhi_epi64(r[2], r[3])];
+            [
+                _mm512_shuffle_i64x2::<0x88>(even[0], even[1]),
+                _mm512_shuffle_i64x2::<0x88>(odd[0], odd[1]),
+                _mm512_shuffle_i64x2::<0xDD>(even[0], even[1]),
+                _mm512_shuffle_i64x2::<0xDD>(odd[0], odd[1]),
+            ]
+        })
+    }
+
+    #[inline(always)]
+    fn rows(words: [__m512i; 4]) -> [Limbs; 8] {
+        let pairs: [__m512i; 4] = register_op!({
+            let s = [
+                _mm512_unpacklo_epi64(words[0], words[1]),
+                _mm512_unpackhi_epi64(words[0], words[1]),
+                _mm512_unpacklo_epi64(words[2], words[3]),
+                _mm512_unpackhi_epi64(words[2], words[3]),
+            ];
+            let o = [
+                _mm512_shuffle_i64x2::<0x44>(s[0], s[2]),
+                _mm512_shuffle_i64x2::<0x44>(s[1], s[3]),
+                _mm512_shuffle_i64x2::<0xEE>(s[0], s[2]),
+                _mm512_shuffle_i64x2::<0xEE>(s[1], s[3]),
+            ];
+            [
+                _mm512_shuffle_i64x2::<0xD8>(o[0], o[0]),
+                _mm512_shuffle_i64x2::<0xD8>(o[1], o[1]),
+                _mm512_shuffle_i64x2::<0xD8>(o[2], o[2]),
+                _mm512_shuffle_i64x2::<0xD8>(o[3], o[3]),
+            ]
+        });
+        // SAFETY: both are 256 bytes without padding, every bit pattern is valid.
+        unsafe { std::mem::transmute::<[__m512i; 4], [Limbs; 8]>(pairs) }
+    }
+}
+
+impl Kernel for Ifma<Avx512> {
+    type Scalar = Scalar<AdxEngine>;
+
+    #[inline(always)]
+    fn enter<W: Work<Self>>(work: W) -> W::Out {
+        #[target_feature(enable = "avx512f,avx512ifma,bmi2,adx")]
+        #[inline(never)]
+        fn inside<W: Work<Ifma<Avx512>>>(work: W) -> W::Out {
+            work.run()
+        }
+        // SAFETY: this kernel is reached only through `Choice::Ifma`, which has checked the machine.
+        unsafe { inside(work) }
+    }
+}

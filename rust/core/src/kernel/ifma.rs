@@ -1,0 +1,318 @@
+//! Eight elements at once in five 52-bit limbs, Montgomery form with R = 2^260.
+//!
+//! A *normalised* element has limbs 0 .. 4 below 2^52 and a top limb below 2^52 (every value here is below 2^258.6).
+//! The value bounds stand in `Arith`; 2^260 > 84 p for both moduli.
+
+use std::marker::PhantomData;
+
+use super::arith::{Arith, Kernel, Work};
+use super::modulus::{split_52, Limbs, Modulus, MASK52};
+use super::scalar::{PortableEngine, Scalar};
+use super::simd::{Emulated, Simd};
+use super::wide;
+
+pub struct Ifma<S>(PhantomData<S>);
+
+/// Five limbs of eight elements, least significant first.
+type Wide<S> = [<S as Simd>::V; 5];
+
+/// The constants as vectors.
+#[inline(always)]
+fn splat_52<S: Simd>(x: &[u64; 5]) -> Wide<S> {
+    x.map(S::splat)
+}
+
+/// Carries limbs upwards as signed numbers; |limb| < 2^63 and the value is not negative.
+#[inline(always)]
+fn normalise<S: Simd>(t: Wide<S>) -> Wide<S> {
+    let mask = S::splat(MASK52);
+    let t1 = S::add(t[1], S::sar::<52>(t[0]));
+    let t2 = S::add(t[2], S::sar::<52>(t1));
+    let t3 = S::add(t[3], S::sar::<52>(t2));
+    let t4 = S::add(t[4], S::sar::<52>(t3));
+    [S::and(t[0], mask), S::and(t1, mask), S::and(t2, mask), S::and(t3, mask), t4]
+}
+
+#[inline(always)]
+fn each<S: Simd>(a: &Wide<S>, b: &Wide<S>, f: impl Fn(S::V, S::V) -> S::V) -> Wide<S> {
+    [f(a[0], b[0]), f(a[1], b[1]), f(a[2], b[2]), f(a[3], b[3]), f(a[4], b[4])]
+}
+
+/// a b / 2^260 mod p, normalised, below a b / 2^260 + p. Row by row; a and b normalised.
+///
+/// A limb of t collects at most 20 halves of products below 2^52 and one carry: below 2^57.
+#[inline(always)]
+fn mul_rows<S: Simd, M: Modulus>(a: &Wide<S>, b: &Wide<S>) -> Wide<S> {
+    let (p, inverse, zero) = (splat_52::<S>(&M::MULTIPLES_52[1]), S::splat(M::NEG_INVERSE_52), S::splat(0));
+    let mut t = [zero; 6];
+    for digit in b {
+        for j in 0..5 {
+            t[j] = S::madd_lo(t[j], *digit, a[j]);
+        }
+        for j in 0..5 {
+            t[j + 1] = S::madd_hi(t[j + 1], *digit, a[j]);
+        }
+        // Only the low 52 bits of m are used: t + m p has a zero limb 0, up to its carry.
+        let m = S::madd_lo(zero, t[0], inverse);
+        for j in 0..5 {
+            t[j] = S::madd_lo(t[j], m, p[j]);
+        }
+        for j in 0..5 {
+            t[j + 1] = S::madd_hi(t[j + 1], m, p[j]);
+        }
+        let carry = S::shr::<52>(t[0]);
+        t = [S::add(t[1], carry), t[2], t[3], t[4], t[5], zero];
+    }
+    normalise::<S>([t[0], t[1], t[2], t[3], t[4]])
+}
+
+/// The ten-limb product's low and high halves: sum of (l_k + h_k) 2^(52 k).
+type Halves<S> = ([<S as Simd>::V; 10], [<S as Simd>::V; 10]);
+
+#[inline(always)]
+fn product<S: Simd>(a: &Wide<S>, b: &Wide<S>) -> Halves<S> {
+    let (mut l, mut h) = ([S::splat(0); 10], [S::splat(0); 10]);
+    for i in 0..5 {
+        for j in 0..5 {
+            l[i + j] = S::madd_lo(l[i + j], a[i], b[j]);
+            h[i + j + 1] = S::madd_hi(h[i + j + 1], a[i], b[j]);
+        }
+    }
+    (l, h)
+}
+
+/// The same for a = b: products of different limbs once, doubled.
+#[inline(always)]
+fn product_square<S: Simd>(a: &Wide<S>) -> Halves<S> {
+    let (mut l, mut h) = ([S::splat(0); 10], [S::splat(0); 10]);
+    for i in 0..5 {
+        for j in i + 1..5 {
+            l[i + j] = S::madd_lo(l[i + j], a[i], a[j]);
+            h[i + j + 1] = S::madd_hi(h[i + j + 1], a[i], a[j]);
+        }
+    }
+    l = l.map(|x| S::add(x, x));
+    h = h.map(|x| S::add(x, x));
+    for i in 0..5 {
+        l[2 * i] = S::madd_lo(l[2 * i], a[i], a[i]);
+        h[2 * i + 1] = S::madd_hi(h[2 * i + 1], a[i], a[i]);
+    }
+    (l, h)
+}
+
+/// T / 2^260 mod p for a product T, normalised, below T / 2^260 + 5p.
+///
+/// Limbs 0 .. 4 of T, each below 2^52 after the carries, are multiplied with 2^-208 .. 2^-52 mod p all at once, which
+/// adds at most 4 2^52 p to T / 2^208; one Montgomery step, of at most 2^52 p, then divides by 2^52.
+#[inline(always)]
+fn fold<S: Simd, M: Modulus>((l, h): Halves<S>) -> Wide<S> {
+    let p = splat_52::<S>(&M::MULTIPLES_52[1]);
+    let t0 = l[0];
+    let t1 = S::add(S::add(l[1], h[1]), S::shr::<52>(t0));
+    let t2 = S::add(S::add(l[2], h[2]), S::shr::<52>(t1));
+    let t3 = S::add(S::add(l[3], h[3]), S::shr::<52>(t2));
+    let t4 = S::add(S::add(l[4], h[4]), S::shr::<52>(t3));
+    let mut u = [t4, S::add(l[5], h[5]), S::add(l[6], h[6]), S::add(l[7], h[7]), S::add(l[8], h[8]), h[9]];
+    let mut v = [S::splat(0); 6];
+    // The multiplier uses the low 52 bits of t0 .. t3, which is what the carries have left there.
+    for (digit, power) in [t0, t1, t2, t3].into_iter().zip(&M::FOLD_52) {
+        for j in 0..5 {
+            u[j] = S::madd_lo(u[j], digit, S::splat(power[j]));
+            v[j + 1] = S::madd_hi(v[j + 1], digit, S::splat(power[j]));
+        }
+    }
+    let m = S::madd_lo(S::splat(0), u[0], S::splat(M::NEG_INVERSE_52));
+    for j in 0..5 {
+        u[j] = S::madd_lo(u[j], m, p[j]);
+        v[j + 1] = S::madd_hi(v[j + 1], m, p[j]);
+    }
+    normalise::<S>([
+        S::add(S::add(u[1], v[1]), S::shr::<52>(u[0])),
+        S::add(u[2], v[2]),
+        S::add(u[3], v[3]),
+        S::add(u[4], v[4]),
+        S::add(u[5], v[5]),
+    ])
+}
+
+/// The residue in [0, 1.01 p) of a signed value in (-5p, 7p) with limbs |t_i| < 2^56.
+///
+/// q = floor((top + 6 p4 - 64) / p4), p4 > 2^45 the top limb of p. The limbs below carry less than 2^5 into top, and p is
+/// less than 2^208 above p4 2^208, which 13 times still is less than 2^5 top units: so q never exceeds
+/// floor(value / p) + 6, and the result is less than 2^7 top units above p.
+#[inline(always)]
+fn reduce<S: Simd, M: Modulus>(t: Wide<S>) -> Wide<S> {
+    let p4 = M::MULTIPLES_52[1][4];
+    let reciprocal = ((1u128 << 96) / (p4 as u128 + 1)) as u64;
+    // 0 < top < 14 p4 < 2^50: four times it fits 52 bits. The product is 4 top 2^96 / p4, its high half / 2^46 is q.
+    let top = S::shl::<2>(S::add(t[4], S::splat(6 * p4 - 64)));
+    let q = S::shr::<46>(S::madd_hi(S::splat(0), top, S::splat(reciprocal)));
+    let table = &M::SIGNED_MULTIPLES_52;
+    normalise::<S>(std::array::from_fn(|i| S::sub(t[i], S::lookup(&table[i], q))))
+}
+
+/// 256-bit words as 52-bit limbs.
+#[inline(always)]
+fn split<S: Simd>(w: [S::V; 4]) -> Wide<S> {
+    let mask = S::splat(MASK52);
+    [
+        S::and(w[0], mask),
+        S::and(S::or(S::shr::<52>(w[0]), S::shl::<12>(w[1])), mask),
+        S::and(S::or(S::shr::<40>(w[1]), S::shl::<24>(w[2])), mask),
+        S::and(S::or(S::shr::<28>(w[2]), S::shl::<36>(w[3])), mask),
+        S::shr::<16>(w[3]),
+    ]
+}
+
+/// The inverse of `split`, for normalised values below 2^256.
+#[inline(always)]
+fn join<S: Simd>(t: &Wide<S>) -> [S::V; 4] {
+    [
+        S::or(t[0], S::shl::<52>(t[1])),
+        S::or(S::shr::<12>(t[1]), S::shl::<40>(t[2])),
+        S::or(S::shr::<24>(t[2]), S::shl::<28>(t[3])),
+        S::or(S::shr::<36>(t[3]), S::shl::<16>(t[4])),
+    ]
+}
+
+/// The lanes of the elements whose bits are set.
+#[inline(always)]
+fn lanes<S: Simd>(mask: u32) -> u8 {
+    (0..8).fold(0, |lanes, i| lanes | (((mask >> i) & 1) as u8) << S::LANE[i])
+}
+
+/// a - b + k p, normalised: not negative when b <= k p.
+#[inline(always)]
+fn sub_offset<S: Simd, M: Modulus>(a: &Wide<S>, b: &Wide<S>, k: usize) -> Wide<S> {
+    let offset = splat_52::<S>(&M::MULTIPLES_52[k]);
+    normalise::<S>(each::<S>(&each::<S>(a, b, S::sub), &offset, S::add))
+}
+
+/// Limbs as they are wanted for a constant.
+#[derive(Clone, Copy)]
+pub struct Lanes<V>([V; 5]);
+
+impl<S: Simd, M: Modulus> Arith<M> for Ifma<S> {
+    const LANES: usize = 8;
+    const INVERSE_FIX: Limbs = M::FIX_52;
+    type Elem = Lanes<S::V>;
+    type Constant = [u64; 5];
+
+    #[inline(always)]
+    fn one() -> Lanes<S::V> {
+        Lanes(splat_52::<S>(&M::ONE_52))
+    }
+
+    #[inline(always)]
+    fn gather<'a>(at: impl Fn(usize) -> &'a Limbs) -> Lanes<S::V> {
+        Lanes(split::<S>(S::words(at)))
+    }
+
+    #[inline(always)]
+    fn scatter(e: &Lanes<S::V>, mut put: impl FnMut(usize, Limbs)) {
+        let rows = S::rows(join::<S>(&e.0));
+        for (i, row) in rows.into_iter().enumerate() {
+            put(i, row);
+        }
+    }
+
+    #[inline(always)]
+    fn constant(x: &Limbs) -> [u64; 5] {
+        split_52((0..4).fold(*x, |x, _| wide::reduce_once(&wide::add(&x, &x).0, &M::P)))
+    }
+
+    #[inline(always)]
+    fn splat(x: &[u64; 5]) -> Lanes<S::V> {
+        Lanes(splat_52::<S>(x))
+    }
+
+    /// 16 e: e < 2p gives 32p < 2^259.
+    #[inline(always)]
+    fn factor(e: &Lanes<S::V>) -> Lanes<S::V> {
+        Lanes(normalise::<S>(e.0.map(S::shl::<4>)))
+    }
+
+    #[inline(always)]
+    fn mul(a: &Lanes<S::V>, b: &Lanes<S::V>) -> Lanes<S::V> {
+        Lanes(mul_rows::<S, M>(&a.0, &b.0))
+    }
+
+    #[inline(always)]
+    fn mul_loose(a: &Lanes<S::V>, b: &Lanes<S::V>) -> Lanes<S::V> {
+        Lanes(fold::<S, M>(product::<S>(&a.0, &b.0)))
+    }
+
+    #[inline(always)]
+    fn square_loose(a: &Lanes<S::V>) -> Lanes<S::V> {
+        Lanes(fold::<S, M>(product_square::<S>(&a.0)))
+    }
+
+    #[inline(always)]
+    fn add_loose(a: &Lanes<S::V>, b: &Lanes<S::V>) -> Lanes<S::V> {
+        Lanes(normalise::<S>(each::<S>(&a.0, &b.0, S::add)))
+    }
+
+    #[inline(always)]
+    fn sub_loose(a: &Lanes<S::V>, b: &Lanes<S::V>) -> Lanes<S::V> {
+        Lanes(sub_offset::<S, M>(&a.0, &b.0, 2))
+    }
+
+    #[inline(always)]
+    fn sub_tight(a: &Lanes<S::V>, b: &Lanes<S::V>) -> Lanes<S::V> {
+        Lanes(reduce::<S, M>(each::<S>(&a.0, &b.0, S::sub)))
+    }
+
+    #[inline(always)]
+    fn sub_both(a: &Lanes<S::V>, b: &Lanes<S::V>, c: &Lanes<S::V>) -> Lanes<S::V> {
+        Lanes(reduce::<S, M>(each::<S>(&each::<S>(&a.0, &b.0, S::sub), &c.0, S::sub)))
+    }
+
+    #[inline(always)]
+    fn tighten(a: &Lanes<S::V>) -> Lanes<S::V> {
+        Lanes(reduce::<S, M>(a.0))
+    }
+
+    #[inline(always)]
+    fn negate_if(mask: u32, e: &Lanes<S::V>) -> Lanes<S::V> {
+        let two_p = splat_52::<S>(&M::MULTIPLES_52[2]);
+        let chosen = lanes::<S>(mask);
+        let negated = each::<S>(&two_p, &e.0, S::sub);
+        Lanes(normalise::<S>(each::<S>(&negated, &e.0, |n, x| S::select(chosen, n, x))))
+    }
+
+    #[inline(always)]
+    fn widen(e: &Lanes<S::V>) -> Lanes<S::V> {
+        Lanes(normalise::<S>(e.0.map(S::shl::<2>)))
+    }
+
+    #[inline(always)]
+    fn any_zero(e: &Lanes<S::V>) -> bool {
+        let e = e.0;
+        S::zeros(S::or(S::or(S::or(e[0], e[1]), S::or(e[2], e[3])), e[4])) != 0
+    }
+
+    #[inline(always)]
+    fn butterfly(x: &Lanes<S::V>, y: &Lanes<S::V>, w: &Lanes<S::V>) -> (Lanes<S::V>, Lanes<S::V>) {
+        let t = mul_rows::<S, M>(&y.0, &w.0);
+        (Lanes(normalise::<S>(each::<S>(&x.0, &t, S::add))), Lanes(sub_offset::<S, M>(&x.0, &t, 2)))
+    }
+
+    #[inline(always)]
+    fn butterfly_one(x: &Lanes<S::V>, y: &Lanes<S::V>) -> (Lanes<S::V>, Lanes<S::V>) {
+        (Lanes(normalise::<S>(each::<S>(&x.0, &y.0, S::add))), Lanes(sub_offset::<S, M>(&x.0, &y.0, 4)))
+    }
+
+    #[inline(always)]
+    fn settle(x: &Lanes<S::V>) -> Lanes<S::V> {
+        *x
+    }
+}
+
+impl Kernel for Ifma<Emulated> {
+    type Scalar = Scalar<PortableEngine>;
+
+    #[inline(never)]
+    fn enter<W: Work<Self>>(work: W) -> W::Out {
+        work.run()
+    }
+}

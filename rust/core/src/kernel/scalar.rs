@@ -1,0 +1,174 @@
+//! The scalar kernels: one element at a time, every intermediate value at most 2p (butterflies: below 4p).
+
+use std::marker::PhantomData;
+
+use super::arith::{Arith, Kernel, Work};
+use super::modulus::{Limbs, Modulus};
+use super::{portable, wide};
+
+/// Multiplication of single elements; bounds as `portable::mul`.
+pub trait Engine: 'static {
+    fn mul<M: Modulus>(a: &Limbs, b: &Limbs) -> Limbs;
+    /// a at most 2p.
+    fn square<M: Modulus>(a: &Limbs) -> Limbs;
+}
+
+pub struct PortableEngine;
+
+impl Engine for PortableEngine {
+    #[inline(always)]
+    fn mul<M: Modulus>(a: &Limbs, b: &Limbs) -> Limbs {
+        portable::mul::<M>(a, b)
+    }
+
+    #[inline(always)]
+    fn square<M: Modulus>(a: &Limbs) -> Limbs {
+        portable::mul::<M>(a, a)
+    }
+}
+
+/// Only used behind `Choice::Adx` and `Choice::Ifma`, which check the machine.
+#[cfg(target_arch = "x86_64")]
+pub struct AdxEngine;
+
+#[cfg(target_arch = "x86_64")]
+impl Engine for AdxEngine {
+    #[inline(always)]
+    fn mul<M: Modulus>(a: &Limbs, b: &Limbs) -> Limbs {
+        // SAFETY: the engine is reached only through a `Choice` whose instructions this machine has.
+        unsafe { super::adx::mul::<M>(a, b) }
+    }
+
+    #[inline(always)]
+    fn square<M: Modulus>(a: &Limbs) -> Limbs {
+        // SAFETY: as above.
+        unsafe { super::adx::square::<M>(a) }
+    }
+}
+
+pub struct Scalar<E>(PhantomData<E>);
+
+impl<M: Modulus, E: Engine> Arith<M> for Scalar<E> {
+    const LANES: usize = 1;
+    const INVERSE_FIX: Limbs = M::ONE;
+    type Elem = Limbs;
+    type Constant = Limbs;
+
+    #[inline(always)]
+    fn one() -> Limbs {
+        M::ONE
+    }
+
+    #[inline(always)]
+    fn gather<'a>(at: impl Fn(usize) -> &'a Limbs) -> Limbs {
+        *at(0)
+    }
+
+    #[inline(always)]
+    fn scatter(e: &Limbs, mut put: impl FnMut(usize, Limbs)) {
+        put(0, *e);
+    }
+
+    #[inline(always)]
+    fn constant(x: &Limbs) -> Limbs {
+        *x
+    }
+
+    #[inline(always)]
+    fn splat(x: &Limbs) -> Limbs {
+        *x
+    }
+
+    #[inline(always)]
+    fn factor(e: &Limbs) -> Limbs {
+        *e
+    }
+
+    #[inline(always)]
+    fn mul(a: &Limbs, b: &Limbs) -> Limbs {
+        E::mul::<M>(a, b)
+    }
+
+    #[inline(always)]
+    fn mul_loose(a: &Limbs, b: &Limbs) -> Limbs {
+        E::mul::<M>(a, b)
+    }
+
+    #[inline(always)]
+    fn square_loose(a: &Limbs) -> Limbs {
+        E::square::<M>(a)
+    }
+
+    #[inline(always)]
+    fn add_loose(a: &Limbs, b: &Limbs) -> Limbs {
+        wide::add_mod::<M>(a, b)
+    }
+
+    #[inline(always)]
+    fn sub_loose(a: &Limbs, b: &Limbs) -> Limbs {
+        wide::sub_mod::<M>(a, b)
+    }
+
+    #[inline(always)]
+    fn sub_tight(a: &Limbs, b: &Limbs) -> Limbs {
+        wide::sub_mod::<M>(a, b)
+    }
+
+    #[inline(always)]
+    fn sub_both(a: &Limbs, b: &Limbs, c: &Limbs) -> Limbs {
+        wide::sub_mod::<M>(&wide::sub_mod::<M>(a, b), c)
+    }
+
+    #[inline(always)]
+    fn tighten(a: &Limbs) -> Limbs {
+        *a
+    }
+
+    #[inline(always)]
+    fn negate_if(mask: u32, e: &Limbs) -> Limbs {
+        if mask & 1 == 1 {
+            wide::sub(&M::TWO_P, e).0
+        } else {
+            *e
+        }
+    }
+
+    #[inline(always)]
+    fn widen(e: &Limbs) -> Limbs {
+        *e
+    }
+
+    #[inline(always)]
+    fn any_zero(e: &Limbs) -> bool {
+        wide::is_zero(e)
+    }
+
+    /// x, y < 4p -> < 4p: x is brought below 2p, y w / 2^256 + p < (4 * 2 * 0.19 + 1) p with w <= p, below 2p.
+    #[inline(always)]
+    fn butterfly(x: &Limbs, y: &Limbs, w: &Limbs) -> (Limbs, Limbs) {
+        let x = wide::reduce_once(x, &M::TWO_P);
+        let t = E::mul::<M>(y, w);
+        (wide::add(&x, &t).0, wide::sub(&wide::add(&x, &M::TWO_P).0, &t).0)
+    }
+
+    #[inline(always)]
+    fn butterfly_one(x: &Limbs, y: &Limbs) -> (Limbs, Limbs) {
+        let x = wide::reduce_once(x, &M::TWO_P);
+        let t = wide::reduce_once(y, &M::TWO_P);
+        (wide::add(&x, &t).0, wide::sub(&wide::add(&x, &M::TWO_P).0, &t).0)
+    }
+
+    #[inline(always)]
+    fn settle(x: &Limbs) -> Limbs {
+        wide::reduce_once(x, &M::TWO_P)
+    }
+}
+
+impl<E: Engine> Kernel for Scalar<E> {
+    type Scalar = Self;
+
+    #[inline(never)]
+    fn enter<W: Work<Self>>(work: W) -> W::Out {
+        work.run()
+    }
+}
