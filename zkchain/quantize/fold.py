@@ -184,6 +184,24 @@ def fold_scale_back(graph: Graph) -> Graph:
     return rewrite(graph, rule)
 
 
+def scale_inside_square(graph: Graph) -> Graph:
+    """(x x) c = (x sqrt(c)) (x sqrt(c)): features of very different size meet at one scale before they are squared."""
+    readers = consumers(graph)
+
+    def rule(editor: Editor, node: Node, src: tuple[int, ...]) -> int:
+        c = editor.value(src[1]) if node.op is Op.MUL else None
+        if c is None or c.size == 1 or not (np.all(c > 0) or np.all(c < 0)) or len(readers[node.src[0]]) != 1:
+            return copy(editor, node, src)
+        square = editor[src[0]]
+        if square.op is not Op.MUL or square.src[0] != square.src[1]:
+            return copy(editor, node, src)
+        root = times(editor, node.name, square.src[0], np.sqrt(np.abs(c)))
+        result = binary(editor, Op.MUL, node.name, root, root)
+        return result if np.all(c > 0) else times(editor, node.name, result, -1.0)
+
+    return rewrite(graph, rule)
+
+
 def _scale_weights(editor: Editor, node: Node, x: int, c: Array) -> int | None:
     """The linear layer x with its weights times c, if c varies along the output channels alone."""
     linear = editor[x]

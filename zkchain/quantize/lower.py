@@ -12,7 +12,18 @@ from zkchain.graph import Graph, Node, Op, check
 from zkchain.quantize.builder import Value
 from zkchain.quantize.domains import Grid
 from zkchain.quantize.edit import constant
-from zkchain.quantize.lowering import ENDS, Lowering, Plan, align, clip_ends, exact_bits, narrow, prefer, shifted
+from zkchain.quantize.lowering import (
+    ENDS,
+    Lowering,
+    Plan,
+    align,
+    clip_ends,
+    exact_bits,
+    narrow,
+    prefer,
+    shifted,
+    with_room,
+)
 from zkchain.quantize.ranges import FloatArray, bits, largest
 from zkchain.quantize.tabulate import lower_unary
 
@@ -77,6 +88,8 @@ def _move(state: Lowering, i: int, node: Node) -> Value:
 
 def _sum(state: Lowering, i: int, node: Node) -> Value:
     x = prefer(state, node.src[0])
+    terms = state.out[x].size // max(node.size, 1)
+    x = with_room(state, node.name, x, terms.bit_length())
     return state.out.add(node.op, node.name, (x,), x.frac, node.shape, **node.arg)
 
 
@@ -106,7 +119,7 @@ def _mul(state: Lowering, i: int, node: Node) -> Value:
         return state.out.add(Op.MUL, node.name, values, values[0].frac + values[1].frac, node.shape)
     value, factor = prefer(state, x), state.const(i, 1)
     if bits(state.out[value]) + bits_of_constant(state.out[factor]) > WIDE_ENOUGH:
-        value = narrow(state, x)
+        value = with_room(state, node.name, narrow(state, x), bits_of_constant(state.out[factor]))
     if np.all(constant(state.out[factor]) == 1) and state.out[value].shape == node.shape:
         return _relabelled(state, node.name, value, value.frac + factor.frac, node.shape)
     return state.out.add(Op.MUL, node.name, (value, factor), value.frac + factor.frac, node.shape)

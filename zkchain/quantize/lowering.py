@@ -27,6 +27,7 @@ ENDS = -1  # the ends of a CLIP
 OUT = -2  # the values of a tabulated function
 CLAMP = "/clamp"  # suffix of the name of a clamp the quantiser put in
 MOVES = frozenset({Op.RESHAPE, Op.TAKE})
+ROOM = 60  # bits of an accumulator that is multiplied or summed again
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,7 @@ def _rescaled(state: Lowering, i: int, value: Value) -> Value:
 
 
 def _clamped(state: Lowering, i: int, value: Value) -> Value:
-    if i not in state.plan.seen:
+    if i not in state.plan.activation or state.graph.nodes[i].op is Op.INPUT:
         return value
     # -2^m <= q < 2^m, 2^m the largest magnitude in integers with its margin
     peak = max(max(-state.plan.seen[i][0], state.plan.seen[i][1]) * 2.0**value.frac, 1.0)
@@ -135,6 +136,13 @@ def shifted(state: Lowering, name: str, value: Value, by: int) -> Value:
         return value
     factor = state.out.const(name, np.asarray(float(1 << by)), 0)
     return state.out.add(Op.MUL, name, (value, factor), value.frac + by, state.out[value].shape)
+
+
+def with_room(state: Lowering, name: str, value: Value, bits: int) -> Value:
+    """The value, rescaled if its static range leaves no room to grow by so many bits below 2^62."""
+    top = largest(state.out[value])
+    excess = int(np.ceil(np.log2(float(top.max()) + 1))) + bits - ROOM if top.size else 0
+    return value if excess <= 0 else state.out.add(Op.RESCALE, name, (value,), value.frac - excess, shift=excess)
 
 
 def clip_ends(node: Node) -> FloatArray:

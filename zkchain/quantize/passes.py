@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from zkchain.graph import Graph, Node, Op, check
 from zkchain.quantize.edit import Editor, consumers, copy, rewrite
-from zkchain.quantize.fold import fold_affine, fold_scale_back
+from zkchain.quantize.fold import fold_affine, fold_scale_back, scale_inside_square
 from zkchain.quantize.simplify import inner_constant, make, simplify
 
 Pass = Callable[[Graph], Graph]
@@ -93,6 +93,7 @@ PASSES: tuple[Pass, ...] = (
     simplify,
     drop_final_monotone,
     expand_softmax,
+    scale_inside_square,
     fold_affine,
     simplify,
     fold_scale_back,

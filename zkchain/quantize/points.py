@@ -20,6 +20,7 @@ from zkchain.quantize.lowering import ENDS, MOVES, OUT, clip_ends, exact_bits, r
 
 NARROW = frozenset({Op.MATMUL, Op.CONV, Op.RELU, Op.CLIP, Op.MAX, Op.MIN, Op.REDUCE_MAX, Op.REDUCE_MIN})
 ACCUMULATES = frozenset({Op.MATMUL, Op.CONV, Op.MUL, Op.ADD, Op.SUB, Op.SUM, Op.CONCAT, *MOVES})
+ADDS = frozenset({Op.ADD, Op.MAX, Op.MIN, Op.CONCAT})
 FINEST = {"weight": 26, "activation": 26, "input": 34}  # bits kept of the largest value of a tensor, at most
 COARSEST = {"weight": 5, "activation": 4, "input": 4}  # and at least
 
@@ -60,8 +61,16 @@ def narrowed_roots(graph: Graph) -> set[int]:
 
 def tabulated(graph: Graph) -> set[int]:
     """Arguments of tabulated functions: their precision decides the size of the table. (Not indices into a list.)"""
-    sources = (root(graph, n.src[0]) for n in graph.nodes if n.op is Op.UNARY and n.arg["fn"][0] != "lookup")
+    sources = (argument(graph, n.src[0]) for n in graph.nodes if n.op is Op.UNARY and n.arg["fn"][0] != "lookup")
     return {i for i in sources if graph.nodes[i].op not in (Op.INPUT, Op.ARGMAX)}
+
+
+def argument(graph: Graph, i: int) -> int:
+    """The node whose precision the value i has: comparisons keep that of their source."""
+    i = root(graph, i)
+    while graph.nodes[i].op in (Op.RELU, Op.CLIP, Op.REDUCE_MAX, Op.REDUCE_MIN):
+        i = root(graph, graph.nodes[i].src[0])
+    return i
 
 
 def _accumulates(graph: Graph, i: int) -> bool:
@@ -84,10 +93,12 @@ def find(graph: Graph, traces: Sequence[Trace], fixed_inputs: Mapping[int, bool]
     for i, node in enumerate(graph.nodes):
         for position, s in enumerate(node.src):
             if graph.nodes[s].op is Op.CONST:
-                points.append(Point(i, position, "weight", tops[s], exact_bits(constant(graph.nodes[s])), before[i]))
+                # what is added to a large value need not be fine just because it is small
+                top = max(tops[s], tops[i]) if node.op in ADDS else tops[s]
+                points.append(Point(i, position, "weight", top, exact_bits(constant(graph.nodes[s])), before[i]))
         if node.op is Op.CLIP:
             ends = clip_ends(node)
-            points.append(Point(i, ENDS, "weight", float(np.abs(ends).max()), exact_bits(ends), after[i]))
+            points.append(Point(i, ENDS, "weight", max(float(np.abs(ends).max()), tops[i]), exact_bits(ends), after[i]))
         if node.op is Op.UNARY and node.arg["fn"][0] != "lookup":
             points.append(Point(i, OUT, "activation", tops[i], None, after[i]))
     return points

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from zkchain import interpret
-from zkchain.errors import CompileError
+from zkchain.errors import CompileError, UnsupportedOp
 from zkchain.graph import Graph, IntArray, Op, check
 from zkchain.quantize import domains, points, rows
 from zkchain.quantize.allocate import allocate
@@ -17,7 +17,7 @@ from zkchain.quantize.domains import Grid
 from zkchain.quantize.edit import Editor, copy
 from zkchain.quantize.finish import finish
 from zkchain.quantize.lower import Lowered, lower
-from zkchain.quantize.lowering import OUT, Plan, root
+from zkchain.quantize.lowering import OUT, Plan
 from zkchain.quantize.passes import prepare
 from zkchain.quantize.points import Point, Trace
 from zkchain.quantize.report import Accuracy, Report, accuracy, layers
@@ -91,10 +91,34 @@ def pose(graph: Graph, grids: tuple[Grid, ...], calibration: Sequence[Sample], s
     names = tuple(prepared.nodes[i].name for i in extra)
     prepared = replace(prepared, outputs=prepared.outputs + tuple(extra), output_names=prepared.output_names + names)
     given = _given(prepared, grids, calibration)
-    samples = given + _drawn(prepared, grids)
-    traces, judged = points.observe(prepared, samples), len(given) or DRAWN
+    samples, traces = _observed(prepared, given, _drawn(prepared, grids))
+    judged = len(given) or len(samples)
     tolerance = {i: _tolerance([t[i] for t in traces[:judged]], settings) for i in watched(prepared)}
     return Problem(prepared, len(extra), grids, samples, traces, judged, tolerance, settings)
+
+
+def _observed(
+    graph: Graph, given: Sequence[tuple[FloatArray, ...]], drawn: Sequence[tuple[FloatArray, ...]]
+) -> tuple[tuple[tuple[FloatArray, ...], ...], list[Trace]]:
+    """Samples with all their float values. Raises UnsupportedOp where a value is not finite; drawn samples are left out
+    then, unless there are no others."""
+    kept, traces, first_bad = [], [], None
+    for k, (sample, trace) in enumerate(zip((*given, *drawn), points.observe(graph, (*given, *drawn)), strict=True)):
+        bad = next((i for i, value in enumerate(trace) if not np.all(np.isfinite(value))), None)
+        if bad is None:
+            kept.append(sample)
+            traces.append(trace)
+        elif k < len(given) or first_bad is None:
+            first_bad = bad
+            if k < len(given):
+                break
+    if first_bad is not None and (len(traces) < len(given) or not traces):
+        node = graph.nodes[first_bad]
+        what = str(node.arg["fn"][0]) if node.op is Op.UNARY else str(node.op)
+        raise UnsupportedOp(
+            node.name, what, "its value is not finite on a sample", hint="clip its argument in the model"
+        )
+    return tuple(kept), traces
 
 
 def lift_grids(graph: Graph, grids: Sequence[Grid]) -> Graph:
@@ -201,7 +225,8 @@ def _plan(problem: Problem, found: Sequence[Point], bits: Sequence[int]) -> Plan
         if grid.step is not None:
             activation[i] = 0
     _share_tables(problem.graph, weight, activation)
-    seen = {i: _ends([t[i] for t in problem.traces]) for i in points.narrowed_roots(problem.graph)}
+    watched = points.narrowed_roots(problem.graph) | {n.src[0] for n in problem.graph.nodes if n.op is Op.UNARY}
+    seen = {i: _ends([t[i] for t in problem.traces]) for i in watched}
     settings = problem.settings
     return Plan(
         weight, activation, seen, settings.clamp_margin_bits, SLACKS[0], settings.max_range_bits, settings.table_bits
@@ -219,7 +244,7 @@ def _share_tables(graph: Graph, weight: dict[tuple[int, int], int], activation: 
         if (i, OUT) in weight:
             uses.setdefault(tuple(node.arg["fn"]), []).append(i)
     for same in uses.values():
-        arguments = [r for r in (root(graph, graph.nodes[i].src[0]) for i in same) if r in activation]
+        arguments = [r for r in (points.argument(graph, graph.nodes[i].src[0]) for i in same) if r in activation]
         inner = max((activation[r] for r in arguments), default=0)
         outer = max(weight[i, OUT] for i in same)
         weight.update({(i, OUT): outer for i in same})

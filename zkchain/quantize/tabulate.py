@@ -2,14 +2,18 @@
 
 A function that ends in a straight line is that line, a multiple of relu(x), plus a bounded rest; the rest is tabulated.
 Where the rest no longer changes (to the last bit of the output) its argument is clipped, which loses nothing; where it
-goes on for ever it is clipped at what was seen, with a margin. A domain too wide for one table is cut into segments of
-2^k, each with a chord: y = A[h] + B[h] (x - 2^k h), h = floor(x / 2^k).
+goes on for ever it is clipped at what was seen, with a margin.
+
+A domain too wide for one table is cut into segments of 2^k, each with a chord: y = A[h] + B[h] (x - 2^k h), with
+h = floor(x / 2^k). Where chords of one length do not fit (1/x), the domain falls into pieces [t_0, t_1], [t_1, t_2]
+and so on: f(x) = f(x_0) + sum_j (f(x_j) - f(t_j)), x_j = clip(x, t_j, t_(j+1)).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -17,12 +21,15 @@ from zkchain import functions
 from zkchain.errors import UnsupportedOp
 from zkchain.graph import IntArray, Node, Op
 from zkchain.quantize.builder import Value
-from zkchain.quantize.lowering import CLAMP, OUT, Lowering, align, exact_bits, narrow, root
+from zkchain.quantize.lowering import CLAMP, OUT, Lowering, align, exact_bits, narrow
 from zkchain.quantize.ranges import FloatArray, bounds_of
 
 LARGEST = 1 << 40  # of a tabulated integer
 SAMPLES = 4096  # points a wide domain is judged by
 CHORD_ROWS = 15  # an interpolated element, against 2 of a plain lookup
+CLIP_ROWS = 6
+ALLOWED_SAG = 0.25  # of a chord, in units of the output
+MOST_PIECES = 12
 
 # functions that approach slope * relu(x) + constant: the slope, given the parameters
 LINES: Mapping[str, Callable[..., float]] = {
@@ -37,18 +44,20 @@ LINES: Mapping[str, Callable[..., float]] = {
 }
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(frozen=True, slots=True)
 class Rest:
-    """g(x) = f(x) - slope relu(x) on integers x / 2^a, in units of 2^-b."""
+    """g(x) = f(x) - slope relu(x) on integers x / 2^a, in units of 2^-b, less ``offset`` units."""
 
     fn: functions.Fn
     slope: float
     a: int
     b: int
+    offset: float = 0.0
 
     def exact(self, x: IntArray) -> FloatArray:
         real = np.ldexp(x.astype(np.float64), -self.a)
-        return np.ldexp(functions.evaluate(self.fn, real) - self.slope * np.maximum(real, 0.0), self.b)
+        bent = functions.evaluate(self.fn, real) - self.slope * np.maximum(real, 0.0)
+        return np.ldexp(bent, self.b) - self.offset
 
     def rounded(self, x: IntArray) -> FloatArray:
         return np.rint(self.exact(x))
@@ -62,7 +71,7 @@ def lower_unary(state: Lowering, i: int, node: Node) -> Value:
     rest = Rest(fn, slope, x.frac, _output_bits(state, i, node, x))
     first, last, lossless = _domain(state, node, x, rest)
     inside = _clip(state, node.name if lossless else node.name + CLAMP, x, first, last)
-    y = _tabulated(state, node, inside, first, last, rest)
+    y = _tabulated(state, node, inside, rest, _pieces(node, rest, (first, last), node.size, state.plan.table_bits))
     if slope == 0.0:
         return y
     positive = state.out.add(Op.RELU, node.name, (x,), x.frac)
@@ -84,12 +93,11 @@ def _domain(state: Lowering, node: Node, x: Value, rest: Rest) -> tuple[int, int
     whether clipping to it changes nothing."""
     lo, hi = (int(end) for end in (bounds_of(state.out[x])[0].min(), bounds_of(state.out[x])[1].max()))
     seen = _seen(state, node, x, (lo, hi))
-    first, last = _finite(node, rest, seen, (lo, hi))
+    first, last = _usable(node, rest, seen, (lo, hi))
     lossless = (first, last) == (lo, hi)
     flat = (_saturated(rest, first, last, rising=False), _saturated(rest, first, last, rising=True))
-    first, last = max(first, flat[0]), min(last, flat[1])
-    values = np.abs(rest.exact(np.array([first, last])))
-    if last - first < 1 << state.plan.table_bits and values.max() < LARGEST:
+    first, last = max(first, flat[0]), max(min(last, flat[1]), first, flat[0])
+    if last - first < 1 << state.plan.table_bits:
         return first, last, lossless
     ends = max(first, min(seen[0], last)), min(last, max(seen[1], first))
     return *ends, lossless and ends == (first, last)
@@ -97,7 +105,7 @@ def _domain(state: Lowering, node: Node, x: Value, rest: Rest) -> tuple[int, int
 
 def _seen(state: Lowering, node: Node, x: Value, ends: tuple[int, int]) -> tuple[int, int]:
     """What was seen, as integers, widened on either side by its span times 2^margin / 2; what is positive stays so."""
-    low, high = state.plan.seen.get(root(state.graph, node.src[0]), (-np.inf, np.inf))
+    low, high = state.plan.seen.get(node.src[0], (-np.inf, np.inf))
     if not np.isfinite(high - low):
         return ends
     margin = 2.0**state.plan.margin
@@ -107,24 +115,23 @@ def _seen(state: Lowering, node: Node, x: Value, ends: tuple[int, int]) -> tuple
     return max(ends[0], int(np.floor(at[0]))), min(ends[1], int(np.ceil(at[1])))
 
 
-def _finite(node: Node, rest: Rest, seen: tuple[int, int], ends: tuple[int, int]) -> tuple[int, int]:
-    """The part of the static range around what was seen on which the function is finite."""
-    if not np.all(np.isfinite(rest.exact(_spread(*seen)))):
-        seen = (max(seen[0], 1), seen[1])  # log, reciprocal, rsqrt: not at zero
-    if seen[0] > seen[1] or not np.all(np.isfinite(rest.exact(_spread(*seen)))):
+def _usable(node: Node, rest: Rest, seen: tuple[int, int], ends: tuple[int, int]) -> tuple[int, int]:
+    """The stretch of the static range, around what was seen, on which the function is finite and no table entry huge."""
+    x = np.unique(np.concatenate([_spread(*ends), _spread(*seen)]))
+    value = rest.exact(x)
+    usable = np.isfinite(value) & (np.abs(value) < LARGEST)
+    inside = np.flatnonzero(usable & (seen[0] <= x) & (x <= seen[1]))
+    if not inside.size:
         raise UnsupportedOp(
             node.name,
             str(node.arg["fn"][0]),
-            f"it is not finite on [{np.ldexp(seen[0], -rest.a):g}, "
-            f"{np.ldexp(seen[1], -rest.a):g}], the values its argument takes",
+            f"it is not finite on [{np.ldexp(seen[0], -rest.a):g}, {np.ldexp(seen[1], -rest.a):g}], which its argument takes",
             hint="clip the argument in the model",
         )
-    first, last = ends
-    if not np.all(np.isfinite(rest.exact(_spread(first, seen[0])))):
-        first = seen[0]
-    if not np.all(np.isfinite(rest.exact(_spread(seen[1], last)))):
-        last = seen[1]
-    return first, last
+    middle = inside[inside.size // 2]
+    broken = np.flatnonzero(~usable)
+    left, right = broken[broken < middle], broken[broken > middle]
+    return int(x[left[-1] + 1 if left.size else 0]), int(x[right[0] - 1 if right.size else -1])
 
 
 def _spread(first: int, last: int) -> IntArray:
@@ -160,14 +167,96 @@ def _clip(state: Lowering, name: str, x: Value, first: int, last: int) -> Value:
     return state.out.add(Op.CLIP, name, (x,), x.frac, lo=first, hi=last)
 
 
-def _tabulated(state: Lowering, node: Node, x: Value, first: int, last: int, rest: Rest) -> Value:
-    width, size = last - first + 1, state.out[x].size
-    k = _segment(rest, first, last, state.plan.table_bits)
-    chords = 2 * ((width >> k) + 2) + CHORD_ROWS * size
-    if k == 0 or (width <= 1 << state.plan.table_bits and width + 2 * size <= chords):
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A stretch [first, last] of the domain, cut into segments of 2^k (k = 0: every value has its entry)."""
+
+    first: int
+    last: int
+    k: int
+
+
+def _pieces(node: Node, rest: Rest, domain: tuple[int, int], size: int, table_bits: int) -> tuple[Piece, ...]:
+    """The pieces of fewest rows for ``size`` elements, over how long a table may be."""
+    choices = [_cut(rest, *domain, bits) for bits in (*range(6, table_bits, 2), table_bits)]
+    possible = [pieces for pieces in choices if pieces]
+    if not possible:
+        raise UnsupportedOp(
+            node.name,
+            str(node.arg["fn"][0]),
+            "it bends too often over the range of its argument for lookup tables",
+            hint="raise table_bits, or clip the argument in the model",
+        )
+    return min(possible, key=lambda pieces: _rows(pieces, size))
+
+
+def _rows(pieces: tuple[Piece, ...], size: int) -> int:
+    clips = CLIP_ROWS * size * len(pieces) if len(pieces) > 1 else 0
+    return clips + sum(
+        min(_direct_rows(p, size), _chord_rows(p, size)) if p.k else _direct_rows(p, size) for p in pieces
+    )
+
+
+def _direct_rows(piece: Piece, size: int) -> int:
+    return piece.last - piece.first + 1 + 2 * size
+
+
+def _chord_rows(piece: Piece, size: int) -> int:
+    return 2 * ((piece.last - piece.first >> piece.k) + 2) + CHORD_ROWS * size
+
+
+@lru_cache(maxsize=1024)
+def _cut(rest: Rest, first: int, last: int, bits: int) -> tuple[Piece, ...] | None:
+    """Greedy from the left: the longest stretch (of halves of what is left) that 2^bits entries can follow; None if it
+    takes more than MOST_PIECES."""
+    pieces: list[Piece] = []
+    begin = first
+    while not pieces or begin < last:
+        end = last
+        while (k := _segment(rest, begin, end, bits)) is None:
+            end = begin + (end - begin) // 2
+        pieces.append(Piece(begin, end, k))
+        begin = end
+        if len(pieces) > MOST_PIECES:
+            return None
+    return tuple(pieces)
+
+
+def _segment(rest: Rest, first: int, last: int, bits: int) -> int | None:
+    """k of the widest segments whose chords stay close; 0 if only single entries do; None if these are too many."""
+    width = (last - first + 1).bit_length()
+    k = max(width - bits, 0)
+    if k and not _close(rest, first, last, k):
+        return None
+    while k < width - 3 and _close(rest, first, last, k + 1):
+        k += 1
+    return k
+
+
+def _close(rest: Rest, first: int, last: int, k: int) -> bool:
+    return _fit(rest, first, last, k, np.unique(_spread(first >> k, last >> k))).sag <= ALLOWED_SAG
+
+
+def _tabulated(state: Lowering, node: Node, x: Value, rest: Rest, pieces: tuple[Piece, ...]) -> Value:
+    if len(pieces) == 1:
+        return _one_piece(state, node, x, rest, pieces[0])
+    rest = replace(rest, b=rest.b + 2)  # the roundings of all pieces add up
+    total = _one_piece(state, node, _clip(state, node.name, x, pieces[0].first, pieces[0].last), rest, pieces[0])
+    for piece in pieces[1:]:
+        inside = _clip(state, node.name, x, piece.first, piece.last)
+        start = float(rest.rounded(np.array([piece.first]))[0])
+        y = _one_piece(state, node, inside, replace(rest, offset=start), piece)
+        total = state.out.add(Op.ADD, node.name, (total, y), rest.b)
+    return total
+
+
+def _one_piece(state: Lowering, node: Node, x: Value, rest: Rest, piece: Piece) -> Value:
+    first, last, size = piece.first, piece.last, state.out[x].size
+    fits = last - first < 1 << state.plan.table_bits
+    if piece.k == 0 or (fits and _direct_rows(piece, size) <= _chord_rows(piece, size)):
         xs = np.arange(first, last + 1, dtype=np.int64)
         return _table(state, node, x, rest.b, first, rest.rounded(xs).astype(np.int64), _unevenness(rest, xs), 0.5)
-    return _chords(state, node, x, first, last, rest, k)
+    return _chords(state, node, x, first, last, rest, piece.k)
 
 
 def _table(
@@ -181,7 +270,8 @@ def _table(
 def _bound(state: Lowering, x: Value, y: Value, slope: float, rounding: float) -> None:
     """|f(x + e) - y| <= slope e + rounding, slope in units of the output a step of the input."""
     error = state.out.error(x) * 2.0**x.frac
-    state.out.errors[y.index] = (np.where(error > 0, error * slope, 0.0) + rounding) * 2.0**-y.frac
+    carried = np.where(error > 0, np.where(error > 0, error, 1.0) * slope, 0.0)
+    state.out.errors[y.index] = (carried + rounding) * 2.0**-y.frac
 
 
 def _unevenness(rest: Rest, x: IntArray) -> float:
@@ -198,7 +288,7 @@ def _unevenness(rest: Rest, x: IntArray) -> float:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Chords:
-    """Chords over segments [2^k h, 2^k (h + 1)): their left values, slopes a step, largest distance from g."""
+    """Chords over segments [2^k h, 2^k (h + 1)): left values, slopes a step; the largest distance from g."""
 
     h: IntArray
     left: FloatArray
@@ -215,16 +305,6 @@ def _fit(rest: Rest, first: int, last: int, k: int, h: IntArray) -> Chords:
         x = begin + ((end - begin) * quarter >> 2)
         sag = max(sag, float(np.abs(rest.exact(x) - f0 - slope * (x - begin)).max()))
     return Chords(h, f0 - slope * (begin - (h << k)), slope, sag)
-
-
-def _segment(rest: Rest, first: int, last: int, table_bits: int) -> int:
-    """k of the widest segments whose chords stay within a quarter of a unit; 0 for a narrow domain."""
-    width = (last - first + 1).bit_length()
-    least = max(width - table_bits, 0)
-    for k in range(width - 4, least, -1):
-        if _fit(rest, first, last, k, np.unique(_spread(first >> k, last >> k))).sag <= 0.25:
-            return k
-    return least
 
 
 def _chords(state: Lowering, node: Node, x: Value, first: int, last: int, rest: Rest, k: int) -> Value:

@@ -1,0 +1,178 @@
+"""Functions as tables: close to the function over the whole domain, clipped where that loses nothing, shared."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.unit.float_graphs import Build
+from zkchain import functions, interpret
+from zkchain.errors import UnsupportedOp
+from zkchain.graph import Graph, Op
+from zkchain.quantize import Domain, Settings, dequantize, quantize, quantize_input, quantize_with_report
+from zkchain.quantize.lowering import CLAMP
+from zkchain.quantize.tabulate import ALLOWED_SAG, Rest, _cut, _fit
+
+FINE = Settings(max_error=2e-3)
+
+
+def of(fn: functions.Fn, *shape: int) -> Graph:
+    b = Build()
+    return b.graph(b.add(Op.UNARY, b.input(*shape), fn=fn))
+
+
+def worst(graph: Graph, program: Graph, xs: np.ndarray) -> float:
+    """Largest error of the only output over inputs, one run for all."""
+    q = quantize_input(program.nodes[program.inputs[0]], xs)
+    values = interpret.run_all(program, [q])
+    for node, value in zip(program.nodes, values, strict=True):
+        assert np.all(node.lo <= value)
+        assert np.all(value <= node.hi)
+    out = program.nodes[program.outputs[0]]
+    return float(np.abs(dequantize(out, values[program.outputs[0]]) - interpret.run_float(graph, [xs])[0]).max())
+
+
+SMOOTH = [
+    (("sigmoid",), -20, 20),
+    (("tanh",), -8, 8),
+    (("gelu",), -6, 30),
+    (("gelu_tanh",), -6, 6),
+    (("swish", 1.0), -12, 12),
+    (("mish",), -10, 10),
+    (("softplus",), -20, 20),
+    (("elu", 1.0), -10, 10),
+    (("selu", functions.SELU_ALPHA, functions.SELU_GAMMA), -10, 10),
+    (("celu", 2.0), -10, 10),
+    (("erf",), -5, 5),
+    (("exp",), -30, 2),
+    (("log",), 0.05, 40),
+    (("sqrt",), 0.01, 100),
+    (("reciprocal",), 0.1, 50),
+    (("rsqrt",), 0.02, 500),
+    (("sin",), -7, 7),
+    (("softsign",), -30, 30),
+]
+
+
+@pytest.mark.parametrize(("fn", "lo", "hi"), SMOOTH)
+def test_smooth_functions_are_close_over_the_whole_domain(fn, lo, hi):
+    graph = of(fn, 64)
+    program, report = quantize_with_report(graph, [Domain(lo, hi)], settings=FINE)
+    xs = np.linspace(lo, hi, 64 * 40).reshape(40, 64)
+    xs[0] = lo + (hi - lo) * np.exp(np.linspace(-9, 0, 64))
+    error = max(worst(graph, program, x) for x in xs)
+    assert error <= 4e-3
+    assert error <= report.bounds[0] + 1e-9
+    assert all(len(n.arg["values"]) <= 2**14 for n in program.nodes if n.op is Op.TABLE)
+
+
+@pytest.mark.parametrize(
+    ("fn", "lo", "hi"), [(("floor",), -9, 9), (("sign",), -3, 3), (("greater", 0.5), -2, 2), (("round",), -9, 9)]
+)
+def test_steps_are_exact_on_the_grid(fn, lo, hi):
+    graph = of(fn, 8)
+    program = quantize(graph, [Domain(lo, hi, scale=0.125)])
+    xs = np.arange(lo * 8, hi * 8) / 8
+    assert worst(graph, program, np.resize(xs, (len(xs) // 8) * 8).reshape(-1, 8)[0]) == 0
+
+
+def test_labels_are_looked_up_exactly():
+    b = Build()
+    label = b.add(Op.ARGMAX, b.input(1, 3), shape=(1, 1), axis=1)
+    graph = b.graph(b.add(Op.UNARY, label, fn=("lookup", 7.0, -2.0, 40.0)))
+    program = quantize(graph, [Domain(-1, 1)])
+    for k, want in enumerate((7, -2, 40)):
+        (got,) = interpret.run(program, [quantize_input(program.nodes[0], np.eye(3)[k][None])])
+        assert got.tolist() == [[want]]
+
+
+def test_saturation_is_clipped_without_loss_and_is_no_clamp():
+    program = quantize(of(("sigmoid",), 4), [Domain(-1000, 1000)], [[np.linspace(-5, 5, 4) + k] for k in range(4)])
+    clip = next(n for n in program.nodes if n.op is Op.CLIP)
+    assert not clip.name.endswith(CLAMP)
+    assert clip.arg["hi"] * program.nodes[clip.src[0]].scale < 20
+    assert worst(of(("sigmoid",), 4), program, np.array([-1000.0, -30, 30, 1000])) < 1e-2
+
+
+def test_what_never_saturates_is_clamped_by_what_was_seen():
+    rng = np.random.default_rng(0)
+    b = Build()
+    x = b.dense(b.input(1, 4), np.full((4, 4), 1.0))
+    graph = b.graph(b.add(Op.UNARY, x, fn=("exp",)))
+    calibration = [[rng.uniform(-1, 0, (1, 4))] for _ in range(8)]
+    program = quantize(graph, [Domain(-9.0, 9.0)], calibration)
+    assert max(int(n.hi.max()) for n in program.nodes).bit_length() < 62
+
+
+def test_all_uses_of_a_function_share_one_table():
+    rng = np.random.default_rng(0)
+    b = Build()
+    x = b.input(1, 8)
+    for _ in range(3):
+        x = b.add(Op.UNARY, b.dense(x, rng.normal(size=(8, 8)) * 3), fn=("sigmoid",))
+    program = quantize(b.graph(b.dense(x, rng.normal(size=(8, 2)))), [Domain(-1, 1)])
+    tables = [n.arg["values"].tobytes() for n in program.nodes if n.op is Op.TABLE]
+    kinds = Counter(tables)
+    assert len(tables) >= 3
+    assert len(set(kinds.values())) == 1
+
+
+@pytest.mark.parametrize(("fn", "lo", "hi"), [(("log",), -5, -1), (("sqrt",), -5, -1), (("acosh",), -1, 0.5)])
+def test_functions_that_are_nowhere_finite_are_refused(fn, lo, hi):
+    with pytest.raises(UnsupportedOp, match="not finite"):
+        quantize(of(fn, 2), [Domain(lo, hi)])
+
+
+def test_functions_that_bend_too_often_are_refused():
+    with pytest.raises(UnsupportedOp, match="bends too often"):
+        quantize(of(("sin",), 2), [Domain(-1e6, 1e6)], settings=Settings(input_bits=32, table_bits=8))
+
+
+@given(st.sampled_from(SMOOTH), st.integers(4, 12), st.integers(4, 12), st.integers(6, 12))
+@settings(max_examples=40, deadline=None)
+def test_pieces_follow_the_function(case, a, b, bits):
+    fn, lo, hi = case
+    rest = Rest(fn, 0.0, a, b)
+    first, last = int(np.ceil(lo * 2**a)), int(np.floor(hi * 2**a))
+    if first >= last:
+        return
+    pieces = _cut(rest, first, last, bits)
+    if pieces is None:
+        return
+    assert (pieces[0].first, pieces[-1].last) == (first, last)
+    for left, right in pairwise(pieces):
+        assert left.last == right.first
+    for p in pieces:
+        assert (p.last - p.first) >> p.k <= 2**bits
+        if p.k:
+            h = np.arange(p.first >> p.k, (p.last >> p.k) + 1)
+            assert _fit(rest, p.first, p.last, p.k, h).sag <= 1.2 * ALLOWED_SAG
+
+
+def test_softmax_sums_to_one():
+    rng = np.random.default_rng(0)
+    b = Build()
+    graph = b.graph(b.add(Op.SOFTMAX, b.dense(b.input(1, 6), rng.normal(size=(6, 5)) * 2), axis=1))
+    program, report = quantize_with_report(graph, [Domain(-2, 2)], settings=FINE)
+    for _ in range(20):
+        x = rng.uniform(-2, 2, (1, 6))
+        assert worst(graph, program, x) <= 5e-3
+    assert report.accuracy[0].top1 == 1.0
+
+
+def test_layer_normalisation():
+    rng = np.random.default_rng(0)
+    b = Build()
+    x = b.dense(b.input(1, 8), rng.normal(size=(8, 8)))
+    eighth = b.const(1 / 8)
+    centred = b.add(Op.SUB, x, b.add(Op.MUL, b.add(Op.SUM, x, shape=(1, 1), axes=(1,)), eighth))
+    variance = b.add(Op.MUL, b.add(Op.SUM, b.add(Op.MUL, centred, centred), shape=(1, 1), axes=(1,)), eighth)
+    inverse = b.add(Op.UNARY, b.add(Op.ADD, variance, b.const(1e-5)), fn=("rsqrt",))
+    graph = b.graph(b.add(Op.MUL, centred, inverse))
+    program = quantize(graph, [Domain(-3, 3)])
+    assert max(worst(graph, program, rng.uniform(-3, 3, (1, 8))) for _ in range(20)) <= 2e-2
