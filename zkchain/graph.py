@@ -58,12 +58,15 @@ class Op(StrEnum):
     LEAKY_RELU = "leaky_relu"
     # compound float operators that quantise takes apart
     SOFTMAX = "softmax"
+    # of models that are quantised already: between integers and the real numbers they mean
+    QUANTIZE = "quantize"
+    DEQUANTIZE = "dequantize"
     # integer graphs only
     RESCALE = "rescale"
     TABLE = "table"
 
 
-FLOAT_ONLY = frozenset({Op.DIV, Op.UNARY, Op.LEAKY_RELU, Op.SOFTMAX})
+FLOAT_ONLY = frozenset({Op.DIV, Op.UNARY, Op.LEAKY_RELU, Op.SOFTMAX, Op.QUANTIZE, Op.DEQUANTIZE})
 INT_ONLY = frozenset({Op.RESCALE, Op.TABLE})
 
 # op: (number of sources or None for any, argument names, meaning)
@@ -93,6 +96,9 @@ ARGS: Mapping[Op, tuple[int | None, frozenset[str], str]] = MappingProxyType(
         Op.UNARY: (1, frozenset({"fn"}), "fn: name in zkchain.functions.FUNCTIONS plus its parameters: (name, *params)"),
         Op.LEAKY_RELU: (2, frozenset(), "src (x, slope): x if x >= 0 else slope * x; slope CONST, broadcast (PRelu too)"),
         Op.SOFTMAX: (1, frozenset({"axis"}), "exp(x - max) / sum exp over one axis (>= 0)"),
+        Op.QUANTIZE: (1, frozenset({"scale", "zero", "lo", "hi"}), "clip(rint(x / scale) + zero, lo, hi), halves to even; "
+                      "scale: float64, zero: int64 arrays that broadcast to the node's shape; lo, hi: ends of the type"),
+        Op.DEQUANTIZE: (1, frozenset({"scale", "zero", "lo", "hi"}), "(x - zero) * scale, lo <= x <= hi"),
         Op.RESCALE: (1, frozenset({"shift"}), "floor((x + 2^(shift-1)) / 2^shift), shift >= 1"),
         Op.TABLE: (1, frozenset({"first", "values"}), "values[x - first]; values: int64 array; the range of x lies in the table"),
     }

@@ -57,7 +57,13 @@ FLOAT: Mapping[Op, Kernel] = {
     Op.UNARY: lambda node, x: functions.evaluate(node.arg["fn"], x),
     Op.LEAKY_RELU: lambda node, x, slope: np.where(x >= 0, x, slope * x),
     Op.SOFTMAX: lambda node, x: _softmax(x, node.arg["axis"]),
+    Op.QUANTIZE: lambda node, x: _quantize(x, **node.arg),
+    Op.DEQUANTIZE: lambda node, x: (x - node.arg["zero"]) * node.arg["scale"],
 }
+
+
+def _quantize(x: Array, scale: Array, zero: IntArray, lo: int, hi: int) -> Array:
+    return np.asarray(np.clip(np.rint(x / scale) + zero, lo, hi))
 
 
 def _softmax(x: Array, axis: int) -> Array:

@@ -309,6 +309,15 @@ class Builder:
     def softmax(self, x: int, axis: int) -> int:
         return self.node(Op.SOFTMAX, (x,), self.shape(x), {"axis": self.axis(x, axis)})
 
+    # -- quantised models ----------------------------------------------------------------------------------------
+
+    def quantize(self, x: int, arg: Mapping[str, Any]) -> int:
+        """QUANTIZE with its arguments (scale, zero, lo, hi), per tensor or shaped to broadcast to x."""
+        return self.node(Op.QUANTIZE, (x,), self.shape(x), arg)
+
+    def dequantize(self, x: int, arg: Mapping[str, Any]) -> int:
+        return self.node(Op.DEQUANTIZE, (x,), self.shape(x), arg)
+
     # -- result -----------------------------------------------------------------------------------------------------
 
     def graph(self, inputs: Mapping[str, int], outputs: Sequence[tuple[str, int]]) -> Graph:
@@ -322,4 +331,4 @@ def _is_whole(node: Node, sources: Sequence[bool]) -> bool:
     if node.op is Op.UNARY:
         name, *params = node.arg["fn"]
         return name in WHOLE_FUNCTIONS or (name == "lookup" and all(float(p).is_integer() for p in params))
-    return node.op is Op.ARGMAX or (node.op in KEEPS_WHOLE and all(sources))
+    return node.op in (Op.ARGMAX, Op.QUANTIZE) or (node.op in KEEPS_WHOLE and all(sources))

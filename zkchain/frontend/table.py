@@ -9,7 +9,7 @@ import onnx
 
 from zkchain.errors import UnsupportedOp
 from zkchain.frontend.call import Rule, operator
-from zkchain.frontend.ops import elementwise, linear, logic, ml, movement, pooling, reduction, resize
+from zkchain.frontend.ops import elementwise, linear, logic, ml, movement, pooling, quantized, reduction, resize
 
 RULES: Mapping[str, Rule] = MappingProxyType(
     {
@@ -19,6 +19,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         **ml.RULES,
         **movement.RULES,
         **pooling.RULES,
+        **quantized.RULES,
         **reduction.RULES,
         **resize.RULES,
     }
@@ -27,12 +28,15 @@ RULES: Mapping[str, Rule] = MappingProxyType(
 # Known whatever their inputs are, once shapes are static: these never reach the table.
 SHAPES = frozenset({"Shape", "Size"})
 
+# Never evaluated here: a dequantised weight keeps its integers.
+KEPT = frozenset({"DequantizeLinear"})
+
 # Different at every run, even on constants: no definition of an output to prove.
 RANDOM = frozenset(
     {"Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"}
 )
 
-SUPPORTED: tuple[str, ...] = tuple(sorted([*RULES, *SHAPES, "Constant", "ConstantOfShape", "If"]))
+SUPPORTED: tuple[str, ...] = tuple(sorted([*(set(RULES) - quantized.REFUSED.keys()), *SHAPES, "Constant", "ConstantOfShape", "If"]))
 
 
 def node_name(node: onnx.NodeProto) -> str:

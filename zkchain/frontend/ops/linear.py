@@ -50,13 +50,17 @@ def _biased(call: Call, y: int) -> int:
     return call.build.add(y, call.build.reshape(call.x(2), channels))
 
 
-def conv(call: Call) -> int:
-    shape, kernel = call.shape(0), call.shape(1)
+def convolution(call: Call, x: int, w: int) -> int:
+    """The convolution that the call's attributes describe, of these two values."""
+    shape, kernel = call.build.shape(x), call.build.shape(w)
     if len(kernel) != len(shape) or len(shape) < 3:
         raise call.build.error(f"input {shape} and weights {kernel} are not (N, C, ...) and (M, C, ...)")
     window = geometry(call, shape[2:], kernel[2:])
-    y = call.build.conv(call.x(0), call.x(1), window.strides, window.pads, window.dilations, call.integer("group", 1))
-    return _biased(call, y)
+    return call.build.conv(x, w, window.strides, window.pads, window.dilations, call.integer("group", 1))
+
+
+def conv(call: Call) -> int:
+    return _biased(call, convolution(call, call.x(0), call.x(1)))
 
 
 def conv_transpose(call: Call) -> int:
