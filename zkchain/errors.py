@@ -134,6 +134,20 @@ class NodeUnreachable(ChainError):
 
 
 class TransactionReverted(ChainError):
-    """The transaction (or call) reverted; carries the decoded custom error where there is one."""
+    """The transaction (or call) reverted: ``data`` is what it returned, ``name`` and ``arguments`` its custom error."""
 
     exit_code = 23
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        data: bytes = b"",
+        name: str | None = None,
+        arguments: tuple[object, ...] = (),
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.data = data
+        self.name = name
+        self.arguments = arguments

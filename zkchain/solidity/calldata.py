@@ -63,7 +63,7 @@ def batch_calldata(
 
 
 def binder(caller: bytes, nonce: int) -> bytes:
-    """keccak256(abi.encode(caller, nonce)): what ``ZkBinder.of`` of our contracts computes. ``caller`` has 20 bytes."""
+    """keccak256(abi.encode(caller, nonce)), as the contract ``ZkBinder`` computes it. ``caller`` has 20 bytes."""
     if len(caller) != 20:
         raise SolidityError(f"binder: expected an address of 20 bytes, got {len(caller)}")
     return keccak256(bytes(12) + caller + word(nonce))

@@ -1,0 +1,290 @@
+"""What a transaction will cost, part by part, before any is sent.
+
+    total = max(intrinsic + calldata + creation + precompiles + overhead, floor)
+
+Intrinsic gas, calldata, creation, precompiles and the floor of EIP-7623 are exact. The overhead is memory and hashing,
+exact too, and the steps around them (dispatch, loops, calls): ``STEPS``, measured on what the pinned compiler makes, which
+differs from one number of inputs to the next by some ``TOLERANCE`` gas. Sources: Yellow Paper, appendix G; EIP-1108
+(precompiles), 2028 (calldata), 2929 (cold accounts), 3860 (initcode), 7623 (floor), 7825 (cap).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from zkchain.errors import ChainError
+from zkchain.groth16.encoding import PROOF_BYTES, WORD
+from zkchain.groth16.transcript import BATCH_LABEL
+from zkchain.groth16.types import System, VerifyingKey
+from zkchain.solidity import Artifact
+from zkchain.solidity.render import MAX_INLINE_INPUTS, POINTS_PER_DATA_CONTRACT, data_initcode
+
+
+@dataclass(frozen=True, slots=True)
+class Fork:
+    """Prices of a hard fork, in gas. ``floor_token`` is 0 before EIP-7623, ``cap`` None before EIP-7825."""
+
+    name: str
+    floor_token: int
+    cap: int | None
+    transaction: int = 21_000
+    creation: int = 32_000
+    token: int = 4
+    initcode_word: int = 2
+    code_byte: int = 200
+    cold_account: int = 2_600
+    ec_add: int = 150
+    ec_mul: int = 6_000
+    pairing: int = 45_000
+    pairing_term: int = 34_000
+
+
+FORKS: Mapping[str, Fork] = {
+    "cancun": Fork("cancun", floor_token=0, cap=None),
+    "prague": Fork("prague", floor_token=10, cap=None),
+    "osaka": Fork("osaka", floor_token=10, cap=1 << 24),
+}
+DEFAULT_FORK = "osaka"
+NONZERO_TOKENS = 4
+"""A calldata byte counts as one token if it is zero, else as four: 4 and 16 gas."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """``money`` is in the currency in which the price of an ether was given."""
+
+    wei: int
+    ether: Decimal
+    money: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """Gas of one transaction by what it is spent on; ``creation`` is 0 unless it deploys a contract."""
+
+    what: str
+    fork: Fork
+    intrinsic: int
+    calldata: int
+    floor: int
+    creation: int = 0
+    pairing: int = 0
+    ec_mul: int = 0
+    ec_add: int = 0
+    overhead: int = 0
+
+    @property
+    def execution(self) -> int:
+        """What the contract itself uses."""
+        return self.pairing + self.ec_mul + self.ec_add + self.overhead
+
+    @property
+    def total(self) -> int:
+        """What the sender pays for."""
+        return max(self.intrinsic + self.calldata + self.creation + self.execution, self.floor)
+
+    @property
+    def over_cap(self) -> bool:
+        """Whether the fork refuses so large a transaction."""
+        return self.fork.cap is not None and self.total > self.fork.cap
+
+    def parts(self) -> dict[str, int]:
+        """The summands of ``total`` by name, without those that are zero."""
+        names = ("intrinsic", "calldata", "creation", "pairing", "ec_mul", "ec_add", "overhead")
+        parts: dict[str, int] = {name: getattr(self, name) for name in names}
+        parts["calldata floor"] = self.total - sum(parts.values())
+        return {name: value for name, value in parts.items() if value}
+
+    def measured(self, gas_used: int) -> Estimate:
+        """The same split of a mined transaction: what the exact parts do not explain is overhead."""
+        if gas_used <= self.floor:
+            return self
+        exact = self.intrinsic + self.calldata + self.creation + self.execution - self.overhead
+        return replace(self, overhead=gas_used - exact)
+
+    def cost(self, gas_price: int, ether_price: Decimal | None = None) -> Cost:
+        """In money, at ``gas_price`` wei a gas and ``ether_price`` (in any currency) an ether."""
+        wei = self.total * gas_price
+        ether = Decimal(wei) / 10**18
+        return Cost(wei, ether, None if ether_price is None else ether * ether_price)
+
+
+def verification(
+    vk: VerifyingKey,
+    *,
+    data: bytes | None = None,
+    bound: bool = False,
+    batch_contract: bool = False,
+    fork: str = DEFAULT_FORK,
+) -> Estimate:
+    """One proof, verified in a transaction.
+
+    ``data`` is the calldata (``solidity.calldata``); without it every byte is taken as nonzero, the most it can cost.
+    ``batch_contract``: the contract was rendered with ``batch``. ChainError: an unknown fork.
+    """
+    prices = fork_named(fork)
+    data = data if data is not None else _worst_case(vk, bound)
+    kind = _kind(vk, bound) + (", batch" if batch_contract else "")
+    overhead = STEPS[vk.system, kind].at(vk.n_public) + memory(_single_words(vk, batch_contract)) + _data_access(vk, prices)
+    inputs = _input_terms(vk)
+    return Estimate(
+        what="verification",
+        **_transaction(prices, data),
+        pairing=prices.pairing + _pairs(vk) * prices.pairing_term,
+        ec_mul=inputs * prices.ec_mul,
+        ec_add=inputs * prices.ec_add,
+        overhead=overhead,
+    )
+
+
+def batch(
+    vk: VerifyingKey, proofs: int, *, data: bytes | None = None, bound: bool = False, fork: str = DEFAULT_FORK
+) -> Estimate:
+    """``proofs`` proofs verified in one transaction. Arguments and errors as ``verification``."""
+    prices = fork_named(fork)
+    data = data if data is not None else _worst_case(vk, bound, proofs)
+    sums, inputs = (2 if vk.system is System.CG16 else 1), _input_terms(vk)
+    return Estimate(
+        what=f"batch of {proofs}",
+        **_transaction(prices, data),
+        pairing=prices.pairing + (_pairs(vk) - 1 + proofs) * prices.pairing_term,
+        # rho A, rho C (rho D) of every proof but the first, whose rho is 1; alpha and IC_0 times the sum of rho
+        ec_mul=((1 + sums) * (proofs - 1) + 2 + inputs) * prices.ec_mul,
+        ec_add=(sums * proofs + inputs) * prices.ec_add,
+        overhead=_batch_overhead(vk, proofs, bound, prices),
+    )
+
+
+def deployment(artifact: Artifact, *, fork: str = DEFAULT_FORK) -> tuple[Estimate, ...]:
+    """The transactions that deploy a contract: its data contracts, then itself. ChainError: an unknown fork."""
+    prices = fork_named(fork)
+    data = tuple(
+        _creation("data contract", prices, data_initcode(code), len(code), DATA_STEPS + 3 * words(len(code)))
+        for code in artifact.data
+    )
+    arguments = b"\x01" * (WORD * len(artifact.data))  # addresses: 12 zero bytes and 20 others each
+    arguments = b"".join(bytes(12) + b"\x01" * 20 for _ in artifact.data)
+    steps = CREATION_STEPS + 3 * words(len(artifact.runtime)) + memory(words(len(artifact.runtime)) + 4)
+    steps += len(artifact.data) * (DATA_CHECK_STEPS + prices.cold_account) + (DATA_CONSTRUCTOR_STEPS if data else 0)
+    contract = _creation(artifact.name, prices, artifact.bytecode + arguments, len(artifact.runtime), steps)
+    return (*data, contract)
+
+
+def fork_named(name: str) -> Fork:
+    """ChainError unless ``name`` is one of FORKS."""
+    if name not in FORKS:
+        raise ChainError(f"unknown fork {name!r}", hint=f"known: {', '.join(FORKS)}")
+    return FORKS[name]
+
+
+def memory(n_words: int) -> int:
+    """Gas of the first ``n_words`` words of memory: 3 w + w^2 / 512."""
+    return 3 * n_words + n_words * n_words // 512
+
+
+def words(n_bytes: int) -> int:
+    """Number of words that ``n_bytes`` bytes take."""
+    return -(-n_bytes // WORD)
+
+
+def tokens(data: bytes) -> int:
+    """Calldata in units of one zero byte."""
+    zeros = data.count(0)
+    return zeros + NONZERO_TOKENS * (len(data) - zeros)
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """Gas around precompiles, memory and hashing: base + inputs L + n (proofs + proof_inputs L)."""
+
+    base: int
+    inputs: int
+    proofs: int = 0
+    proof_inputs: int = 0
+
+    def at(self, n_public: int, n: int = 0) -> int:
+        return self.base + self.inputs * n_public + n * (self.proofs + self.proof_inputs * n_public)
+
+
+# Measured with solc 0.8.37 (cancun, viaIR, 200 runs); tests/snapshots/gas.json pins what they are compared with.
+STEPS: Mapping[tuple[System, str], Steps] = {}
+TOLERANCE = 150
+CREATION_STEPS = 45
+DATA_STEPS = 16
+DATA_CHECK_STEPS = 220
+DATA_CONSTRUCTOR_STEPS = 300
+
+
+def _kind(vk: VerifyingKey, bound: bool) -> str:
+    """Which measurement applies."""
+    if vk.system is System.CG16:
+        return "bound" if bound else "unbound"
+    if vk.n_public == 1:
+        return "one input"
+    return "inline" if vk.n_public <= MAX_INLINE_INPUTS else "data"
+
+
+def _pairs(vk: VerifyingKey) -> int:
+    return 5 if vk.system is System.CG16 else 4
+
+
+def _input_terms(vk: VerifyingKey) -> int:
+    """Points that the public inputs are multiplied with: IC_1 .. IC_L, or those of the challenge and the polynomial."""
+    return 2 if vk.system is System.CG16 else vk.n_public
+
+
+def _single_words(vk: VerifyingKey, batch_contract: bool) -> int:
+    """Words of memory that one verification touches, as the templates lay them out."""
+    if vk.system is System.CG16:
+        return 40 + vk.n_public
+    return 28 + (vk.n_public if batch_contract else 0) + _point_words(vk)
+
+
+def _point_words(vk: VerifyingKey) -> int:
+    return 2 * vk.n_public if vk.n_public > 1 else 0
+
+
+def _data_access(vk: VerifyingKey, prices: Fork) -> int:
+    """EXTCODECOPY of the data contracts: cold accounts, three gas a word."""
+    if vk.system is System.CG16 or vk.n_public <= MAX_INLINE_INPUTS:
+        return 0
+    chunks = -(-vk.n_public // POINTS_PER_DATA_CONTRACT)
+    return chunks * prices.cold_account + 3 * 2 * vk.n_public
+
+
+def _batch_overhead(vk: VerifyingKey, n: int, bound: bool, prices: Fork) -> int:
+    # each weight hashes the label, three words and nine words a proof
+    hashing = (n - 1) * 6 * words(len(BATCH_LABEL[vk.system]) + WORD * (3 + 9 * n))
+    if vk.system is System.CG16:
+        touched = 20 + 11 * n + max(12 + 6 * n - 0, 6 + vk.n_public)
+    else:
+        touched = 26 + 15 * n + vk.n_public + _point_words(vk)
+    steps = STEPS[vk.system, f"verifyBatch, {_kind(vk, bound)}"].at(vk.n_public, n)
+    return steps + hashing + memory(touched) + _data_access(vk, prices)
+
+
+def _worst_case(vk: VerifyingKey, bound: bool, proofs: int | None = None) -> bytes:
+    """Calldata of the right length without zero bytes (but for the heads of a batch's arrays)."""
+    record = b"\x01" * (PROOF_BYTES[vk.system] + WORD * vk.n_public)
+    binder = b"\x01" * WORD if bound else b""
+    head = bytes(2 * WORD) * (2 if bound else 1) if proofs is not None else b""
+    return b"\x01" * 4 + head + (record + binder) * (1 if proofs is None else proofs)
+
+
+def _transaction(prices: Fork, data: bytes) -> dict[str, Any]:
+    """What every transaction pays: 21,000, its calldata, and EIP-7623's minimum."""
+    n = tokens(data)
+    return {
+        "fork": prices,
+        "intrinsic": prices.transaction,
+        "calldata": n * prices.token,
+        "floor": prices.transaction + n * prices.floor_token,
+    }
+
+
+def _creation(what: str, prices: Fork, initcode: bytes, code_bytes: int, overhead: int) -> Estimate:
+    """A transaction that creates a contract: initcode is calldata, its words and the code it leaves are paid for."""
+    creation = prices.creation + prices.initcode_word * words(len(initcode)) + prices.code_byte * code_bytes
+    return Estimate(what=what, **_transaction(prices, initcode), creation=creation, overhead=overhead)

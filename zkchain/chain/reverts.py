@@ -1,0 +1,68 @@
+"""Reverted calls: finding the data that the contract returned, and saying what it means."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from zkchain.errors import TransactionReverted
+from zkchain.solidity import ContractError, decode_error
+
+HINTS: Mapping[str, str] = {
+    "ProofInvalid": "was the proof made for this contract's key, these public inputs and this context?",
+    "PrecompileFailed": "the proof was altered, or the gas limit is too low",
+    "CalldataLength": "the call was made for another contract",
+    "DataMismatch": "deploy the data contracts again",
+}
+
+
+def revert_of(error: BaseException) -> TransactionReverted | None:
+    """The error as a TransactionReverted holding the raw revert data, or None if it is no revert."""
+    from eth_tester.exceptions import TransactionFailed
+    from web3.exceptions import ContractLogicError
+
+    if isinstance(error, TransactionFailed):
+        return reverted(_embedded_data(str(error.args[0] if error.args else "")))
+    if isinstance(error, ContractLogicError):
+        return reverted(_hex_bytes(error.data))
+    return None
+
+
+def reverted(data: bytes, abi: Sequence[Mapping[str, Any]] = (), *, what: str = "the call") -> TransactionReverted:
+    """A TransactionReverted for revert ``data``, decoded by the ABI's errors."""
+    decoded = decode_error(abi, data)
+    message = f"{what} reverted: {_describe(decoded, data)}"
+    if decoded is None:
+        return TransactionReverted(message, data=data)
+    return TransactionReverted(
+        message, hint=HINTS.get(decoded.name), data=data, name=decoded.name, arguments=decoded.arguments
+    )
+
+
+def _describe(decoded: ContractError | None, data: bytes) -> str:
+    if decoded is not None:
+        return str(decoded)
+    return f"unknown error 0x{data.hex()}" if data else "without a reason (malformed arguments, or out of gas)"
+
+
+def _embedded_data(message: str) -> bytes:
+    """eth-tester puts the data into its message as a Python literal: ``execution reverted: b'...'``."""
+    literal = message.removeprefix("execution reverted: ")
+    try:
+        data = ast.literal_eval(literal)
+    except (ValueError, SyntaxError):
+        return b""
+    return data if isinstance(data, bytes) else b""
+
+
+def _hex_bytes(data: Any) -> bytes:
+    """web3 hands the data on as the node sent it: a hex string, or an object around one."""
+    if isinstance(data, dict):
+        data = data.get("data")
+    if not isinstance(data, str) or not data.startswith("0x"):
+        return b""
+    try:
+        return bytes.fromhex(data[2:])
+    except ValueError:
+        return b""
