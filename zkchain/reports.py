@@ -93,7 +93,7 @@ class ContractReport:
 
 @dataclass(frozen=True, slots=True)
 class GasReport:
-    """One transaction. ``parts`` sum up to ``gas``; ``floor``: all but overhead and creation, which no contract saves.
+    """``parts`` sum up to ``gas``; ``floor``: all of them but the overhead, which is what our code adds.
 
     ``ether``: the cost at the gas price given, as a decimal.
     """

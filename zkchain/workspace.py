@@ -6,15 +6,16 @@ Every function takes the bundle's folder first. Nothing is written unless the st
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from decimal import Decimal
 from os import PathLike
 from typing import Any, Literal, Unpack
 
 import numpy.typing as npt
 
 from zkchain import pipeline
-from zkchain.chain import Chain, Deployment, attach, connect, deploy, gas, submit
+from zkchain.chain import Chain, Deployment, Receipt, attach, connect, deploy, gas, submit
 from zkchain.circuit import Circuit, Visibility, synthesize
 from zkchain.errors import BundleError, ChainError
 from zkchain.formats import bundle, program, proofs, records, snarkjs
@@ -198,7 +199,7 @@ def deploy_bundle(folder: Folder, *, rpc: str | None = None, key: str | None = N
     deployment = deploy(chain, artifact)
     record = _record(deployment, embedded=chain.embedded)
     bundle.update(folder, {"verifier": artifact.source.encode(), "deployment": records.dump(record)})
-    spent = gas_report("deployment", gas.estimate_deployment(artifact), deployment.gas_used)
+    spent = deployment_gas(artifact, deployment)
     return DeployReport(artifact.name, record, len(artifact.runtime), spent, verifying.development)
 
 
@@ -221,7 +222,6 @@ def submit_bundle(
     artifact = load_artifact(opened, verifying)
     deployment = deploy(chain, artifact) if chain.embedded else _attach(chain, opened, artifact)
     receipt = submit(chain, deployment, verifying, proof, instance)
-    estimate = gas.estimate_verification(verifying, proof, instance)
     return SubmitReport(
         artifact.name,
         chain.where,
@@ -229,17 +229,35 @@ def submit_bundle(
         deployment.address,
         receipt.transaction,
         receipt.block,
-        gas_report("verification", estimate, receipt.gas_used),
+        verification_gas(verifying, receipt),
         verifying.development,
     )
 
 
-def gas_report(what: str, estimate: gas.Estimate, used: int | None = None, gwei: float | None = None) -> GasReport:
-    """An estimate, or with ``used`` a mined transaction's gas, split into its parts."""
-    split = estimate if used is None else estimate.measured(used)
-    floor = max(split.total - split.overhead - split.creation, split.floor)
-    ether = None if gwei is None else f"{split.cost(int(gwei * 10**9)).ether:f}"
-    return GasReport(what, split.total, floor, split.parts(), ether)
+def deployment_gas(artifact: Artifact, deployment: Deployment | None = None, gwei: float | None = None) -> GasReport:
+    """All transactions of a deployment: as mined, or estimated."""
+    estimates = gas.deployment(artifact)
+    if deployment is not None:
+        mined = zip(estimates, deployment.receipts, strict=True)
+        estimates = tuple(estimate.measured(receipt.gas_used) for estimate, receipt in mined)
+    return _gas_report("deployment", estimates, gwei)
+
+
+def verification_gas(key: VerifyingKey, receipt: Receipt | None = None, gwei: float | None = None) -> GasReport:
+    """The verification of one proof: as mined, or estimated for calldata without zero bytes."""
+    estimate = gas.verification(key, data=None if receipt is None else receipt.data)
+    return _gas_report("verification", (estimate if receipt is None else estimate.measured(receipt.gas_used),), gwei)
+
+
+def _gas_report(what: str, estimates: Sequence[gas.Estimate], gwei: float | None) -> GasReport:
+    parts: dict[str, int] = {}
+    for estimate in estimates:
+        for name, value in estimate.parts().items():
+            parts[name] = parts.get(name, 0) + value
+    total = sum(estimate.total for estimate in estimates)
+    floor = total - parts.get("overhead", 0)
+    ether = None if gwei is None else f"{Decimal(total) * Decimal(str(gwei)) / 10**9:f}"
+    return GasReport(what, total, floor, parts, ether)
 
 
 def gas_bundle(folder: Folder, *, gas_price: float | None = None) -> EstimateReport:
@@ -247,12 +265,11 @@ def gas_bundle(folder: Folder, *, gas_price: float | None = None) -> EstimateRep
     opened = bundle.open_bundle(folder)
     key = load_verifying_key(opened)
     artifact = load_artifact(opened, key)
-    deployment, verification = gas.estimate_deployment(artifact), gas.estimate_verification(key)
     return EstimateReport(
         str(folder),
-        verification.fork.name,
-        gas_report("deployment", deployment, gwei=gas_price),
-        gas_report("verification", verification, gwei=gas_price),
+        gas.DEFAULT_FORK,
+        deployment_gas(artifact, gwei=gas_price),
+        verification_gas(key, gwei=gas_price),
         key.development,
     )
 

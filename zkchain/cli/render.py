@@ -171,7 +171,7 @@ def kind_of_key(development: bool) -> str:
 def gas_pairs(title: str, report: reports.GasReport) -> list[tuple[str, Any]]:
     parts = ", ".join(f"{name} {value:,}" for name, value in report.parts.items())
     return [
-        (title, f"{report.gas:,} gas; no contract can do with less than {report.floor:,}"),
+        (title, f"{report.gas:,} gas, {report.gas - report.floor:,} over the floor of {report.floor:,}"),
         ("", parts),
         *([("", f"{report.ether} ether")] if report.ether is not None else []),
     ]

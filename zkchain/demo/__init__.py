@@ -5,14 +5,14 @@ from __future__ import annotations
 from os import PathLike
 
 from zkchain import pipeline, workspace
-from zkchain.chain import connect, deploy, gas, submit
+from zkchain.chain import connect, deploy, submit
 from zkchain.formats import proofs, shipped
 from zkchain.groth16.encoding import encode_proof
 from zkchain.groth16.types import System
 from zkchain.pipeline import Progress, quiet
 from zkchain.quantize import Domain
 from zkchain.reports import DemoReport, FilesReport
-from zkchain.workspace import Clock, gas_report
+from zkchain.workspace import Clock, deployment_gas, verification_gas
 
 PIXELS = Domain(0, 16, 1.0)
 SHOWN = 0
@@ -40,7 +40,6 @@ def run(
     chain = connect()
     deployment = deploy(chain, artifact)
     receipt = submit(chain, deployment, keys.verifying, proved.proof, proved.instance)
-    verification = gas.estimate_verification(keys.verifying, proved.proof, proved.instance)
     clock.lap("chain")
     progress("chain", 1.0)
     if output is not None:
@@ -55,8 +54,8 @@ def run(
         label=int(proved.outputs["label"].item()),
         expected_label=int(data["test/labels"][SHOWN]),
         logits=proved.outputs["logits"],
-        deployment=gas_report("deployment", gas.estimate_deployment(artifact), deployment.gas_used),
-        verification=gas_report("verification", verification, receipt.gas_used),
+        deployment=deployment_gas(artifact, deployment),
+        verification=verification_gas(keys.verifying, receipt),
         contract=artifact.name,
         contract_bytes=len(artifact.runtime),
         development=keys.verifying.development,
