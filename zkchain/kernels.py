@@ -47,12 +47,24 @@ def conv(
     n, c, m = x.shape[0], x.shape[1], w.shape[0]
     columns = windows(x, w.shape[2:], strides, pads, dilations)  # (N, C, *out, *K)
     out = columns.shape[2 : 2 + w.ndim - 2]
+    if group == c == m:
+        return _depthwise(columns, w)
     k = columns.ndim - 2 - len(out)
     order = (0, 1, *range(2 + len(out), 2 + len(out) + k), *range(2, 2 + len(out)))
     taps = (c // group) * int(np.prod(w.shape[2:], dtype=np.int64))
     flat = columns.transpose(order).reshape(n, group, taps, -1)
     y = matmul(w.reshape(1, group, m // group, taps), flat)  # (N, group, M/group, positions)
     return y.reshape(n, m, *out)
+
+
+def _depthwise(columns: Array, w: Array) -> Array:
+    """One kernel a channel: a sum over its taps, no copies. (N, C, *out, *K), (C, 1, *K) -> (N, C, *out)."""
+    rank = w.ndim - 2
+    total: Array | int = 0
+    for tap in np.ndindex(*w.shape[2:]):
+        at = (..., *tap)
+        total = total + columns[at] * w[:, 0][at].reshape(-1, *(1,) * rank)
+    return np.asarray(total)
 
 
 def windows(

@@ -27,7 +27,7 @@ def conv_by_definition(x, w, strides, pads, dilations, group):
 
 
 @pytest.mark.parametrize("bits", [8, 20, 27, 29])  # products below and above 2^53
-@pytest.mark.parametrize("group", [1, 2, 4])
+@pytest.mark.parametrize("group", [1, 2, 4])  # 4: depthwise
 def test_conv_is_exact(bits, group):
     rng = np.random.default_rng(bits * 8 + group)
     x = rng.integers(-(1 << bits), 1 << bits, (2, 4, 6, 5))

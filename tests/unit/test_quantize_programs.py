@@ -13,11 +13,13 @@ from tests.unit.float_graphs import Build, networks
 from zkchain import interpret
 from zkchain.errors import CompileError, InputError, UnsupportedOp
 from zkchain.graph import Graph, Op, check
-from zkchain.quantize import Domain, Settings, quantize, quantize_input, quantize_with_report, quantizer
+from zkchain.quantize import Domain, Settings, quantize, quantize_input, quantize_with_report
 from zkchain.quantize.domains import resolve
 from zkchain.quantize.lower import lower
 from zkchain.quantize.lowering import CLAMP
+from zkchain.quantize.problem import pose
 from zkchain.quantize.report import layers
+from zkchain.quantize.search import first_plan
 
 
 def draw_inputs(graph: Graph, domain: Domain, rng: np.random.Generator) -> list[np.ndarray]:
@@ -140,8 +142,8 @@ def test_a_clamp_that_bites_is_counted():
 def test_without_clamps_two_to_the_62_is_refused_with_them_it_is_not():
     graph = deep(layers=40)
     grids = resolve(graph, [Domain(-1, 1)], None)
-    problem = quantizer.pose(graph, grids, (), Settings())
-    plan = quantizer.first_plan(problem)
+    problem = pose(graph, grids, (), Settings())
+    plan = first_plan(problem)
     with pytest.raises(CompileError, match=r"could reach 2\^6"):
         lower(problem.graph, replace(plan, slack=1000), grids)
     check(lower(problem.graph, replace(plan, slack=8), grids).graph, integer=True)

@@ -116,16 +116,17 @@ def _seen(state: Lowering, node: Node, x: Value, ends: tuple[int, int]) -> tuple
 
 
 def _usable(node: Node, rest: Rest, seen: tuple[int, int], ends: tuple[int, int]) -> tuple[int, int]:
-    """The stretch of the static range, around what was seen, on which the function is finite and no table entry huge."""
+    """The stretch of the static range, around what was seen, on which the function is finite and no entry huge."""
     x = np.unique(np.concatenate([_spread(*ends), _spread(*seen)]))
     value = rest.exact(x)
     usable = np.isfinite(value) & (np.abs(value) < LARGEST)
     inside = np.flatnonzero(usable & (seen[0] <= x) & (x <= seen[1]))
     if not inside.size:
+        low, high = (np.ldexp(end, -rest.a) for end in seen)
         raise UnsupportedOp(
             node.name,
             str(node.arg["fn"][0]),
-            f"it is not finite on [{np.ldexp(seen[0], -rest.a):g}, {np.ldexp(seen[1], -rest.a):g}], which its argument takes",
+            f"it is not finite for an argument in [{low:g}, {high:g}]",
             hint="clip the argument in the model",
         )
     middle = inside[inside.size // 2]
