@@ -1,0 +1,141 @@
+"""What is being quantised: the prepared float graph, samples with all their values, and how far off values may be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from zkchain.errors import UnsupportedOp
+from zkchain.graph import Graph, Op
+from zkchain.quantize import domains, points
+from zkchain.quantize.domains import Grid
+from zkchain.quantize.edit import Editor, copy
+from zkchain.quantize.passes import prepare
+from zkchain.quantize.points import Trace
+from zkchain.quantize.settings import Sample, Settings
+
+FloatArray = npt.NDArray[np.float64]
+
+DRAWN = 8  # random samples drawn from the domain, beside the calibration's
+TRACED = 4  # samples kept of the calibration at least, and on which gains are measured
+SAMPLES_KEPT = 64
+VALUES_KEPT = 30_000_000
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Problem:
+    """What is being quantised. ``graph``: the prepared float graph, its outputs followed by ``extra`` watched values
+    (what an argmax reads); ``samples`` in grid units; ``traces``: all their float values; ``judged``: how many of them,
+    from the first, accuracy is measured on; ``tolerance``: watched node -> what it may be off by."""
+
+    graph: Graph
+    extra: int
+    grids: tuple[Grid, ...]
+    samples: tuple[tuple[FloatArray, ...], ...]
+    traces: Sequence[Trace]
+    judged: int
+    tolerance: Mapping[int, float]
+    settings: Settings
+
+
+def pose(graph: Graph, grids: tuple[Grid, ...], calibration: Sequence[Sample], settings: Settings) -> Problem:
+    """Prepare the float graph and gather what choosing needs: samples, all their values, tolerances."""
+    prepared = prepare(lift_grids(graph, grids))
+    extra = [i for i in watched(prepared) if i not in prepared.outputs]
+    names = tuple(prepared.nodes[i].name for i in extra)
+    prepared = replace(prepared, outputs=prepared.outputs + tuple(extra), output_names=prepared.output_names + names)
+    given = _given(prepared, grids, calibration)
+    samples, traces = _observed(prepared, given, _drawn(prepared, grids))
+    judged = len(given) or len(samples)
+    tolerance = {i: _tolerance([t[i] for t in traces[:judged]], settings) for i in watched(prepared)}
+    return Problem(prepared, len(extra), grids, samples, traces, judged, tolerance, settings)
+
+
+def _observed(
+    graph: Graph, given: Sequence[tuple[FloatArray, ...]], drawn: Sequence[tuple[FloatArray, ...]]
+) -> tuple[tuple[tuple[FloatArray, ...], ...], list[Trace]]:
+    """Samples with all their float values. Raises UnsupportedOp where a value is not finite; drawn samples are left out
+    then, unless there are no others."""
+    kept, traces, first_bad = [], [], None
+    for k, (sample, trace) in enumerate(zip((*given, *drawn), points.observe(graph, (*given, *drawn)), strict=True)):
+        bad = next((i for i, value in enumerate(trace) if not np.all(np.isfinite(value))), None)
+        if bad is None:
+            kept.append(sample)
+            traces.append(trace)
+        elif k < len(given) or first_bad is None:
+            first_bad = bad
+            if k < len(given):
+                break
+    if first_bad is not None and (len(traces) < len(given) or not traces):
+        node = graph.nodes[first_bad]
+        what = str(node.arg["fn"][0]) if node.op is Op.UNARY else str(node.op)
+        raise UnsupportedOp(
+            node.name, what, "its value is not finite on a sample", hint="clip its argument in the model"
+        )
+    return tuple(kept), traces
+
+
+def lift_grids(graph: Graph, grids: Sequence[Grid]) -> Graph:
+    """Inputs of a given step become integers times the step; the factor then folds into the first layer."""
+    editor, new = Editor(), [0] * len(graph.nodes)
+    steps = {i: grid.step for i, grid in zip(graph.inputs, grids, strict=True)}
+    inputs = {}
+    for i, node in enumerate(graph.nodes):
+        new[i] = inputs[i] = copy(editor, node, tuple(new[s] for s in node.src))
+        if steps.get(i) is not None:
+            new[i] = editor.add(Op.MUL, node.name, (new[i], editor.const(node.name, steps[i] or 1.0)))
+    return replace(
+        graph,
+        nodes=tuple(editor.nodes),
+        inputs=tuple(inputs[i] for i in graph.inputs),
+        outputs=tuple(new[i] for i in graph.outputs),
+    )
+
+
+def watched(graph: Graph) -> list[int]:
+    """The values whose error is limited: outputs that are numbers, and what decides the labels."""
+    decided, deciding = set(), set()
+    for i, node in enumerate(graph.nodes):
+        if node.op is Op.ARGMAX:
+            deciding.add(node.src[0])
+            decided.add(i)
+        elif decided.intersection(node.src):
+            decided.add(i)
+    return sorted({i for i in graph.outputs if i not in decided} | deciding)
+
+
+def _tolerance(values: Sequence[FloatArray], settings: Settings) -> float:
+    """max_error, but at most 1/256 and at least 1/65536 of the spread of the values."""
+    stacked = np.stack(values)
+    spread = float(stacked.max() - stacked.min()) or float(np.abs(stacked).max())
+    return max(min(settings.max_error, spread / 256), spread / 65536) or settings.max_error
+
+
+def _given(graph: Graph, grids: Sequence[Grid], calibration: Sequence[Sample]) -> tuple[tuple[FloatArray, ...], ...]:
+    """The user's samples in grid units, brought into the domain; evenly thinned where all values would not fit."""
+    columns = domains.stack(graph, calibration)
+    keep = int(np.clip(VALUES_KEPT // max(sum(n.size for n in graph.nodes), 1), TRACED, SAMPLES_KEPT))
+    chosen = np.unique(np.linspace(0, len(calibration) - 1, min(keep, len(calibration))).astype(int))
+    return tuple(
+        tuple(
+            np.clip(np.asarray(column[k], dtype=np.float64), grid.lo, grid.hi) / (grid.step or 1.0)
+            for column, grid in zip(columns, grids, strict=True)
+            if column is not None
+        )
+        for k in chosen
+    )
+
+
+def _drawn(graph: Graph, grids: Sequence[Grid]) -> tuple[tuple[FloatArray, ...], ...]:
+    """Random inputs of the domain, in grid units; always the same ones."""
+    rng = np.random.default_rng(0)
+
+    def draw(i: int, grid: Grid) -> FloatArray:
+        unit = grid.step or 1.0
+        x = (grid.lo + (grid.hi - grid.lo) * rng.random(graph.nodes[i].shape)) / unit
+        return np.asarray(np.floor(x) if grid.step else x)
+
+    return tuple(tuple(draw(i, g) for i, g in zip(graph.inputs, grids, strict=True)) for _ in range(DRAWN))

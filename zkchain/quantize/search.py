@@ -1,0 +1,139 @@
+"""Searching a plan: fraction bits from predicted errors, clamps from estimated rows, both judged on samples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from zkchain import interpret
+from zkchain.errors import CompileError
+from zkchain.graph import Graph, IntArray, Op
+from zkchain.quantize import points, rows
+from zkchain.quantize.allocate import allocate
+from zkchain.quantize.finish import finish
+from zkchain.quantize.lower import Lowered, lower
+from zkchain.quantize.lowering import OUT, Plan
+from zkchain.quantize.points import Point
+from zkchain.quantize.problem import TRACED, Problem
+
+FloatArray = npt.NDArray[np.float64]
+
+SLACKS = (24, 16, 12, 8, 6, 4, 2)  # bits of static range above what was seen that are let through, tried in turn
+WORTH_A_CLAMP = 0.95  # clamp more only where it brings the rows down to this share
+DEVIATIONS = 4.0  # the largest error is this many times the root mean square
+ATTEMPTS = 12
+TIGHTER = 0.75  # each attempt allows the roundings this share of the error
+JUDGED_ENOUGH = 0.7  # of the tolerance, on the samples at hand
+
+
+def search(problem: Problem) -> Lowered:
+    """Tighten the error allowed to the roundings until the measured error fits, or no longer falls."""
+    found, gains = _measure_points(problem)
+    tried: list[tuple[float, Lowered]] = []
+    slacks: Sequence[int] = SLACKS
+    for attempt in range(ATTEMPTS):
+        bits = allocate(found, gains, TIGHTER**attempt / DEVIATIONS, problem.settings, more=attempt)
+        slack, lowered = _cheapest(problem, _plan(problem, found, bits), slacks)
+        slacks = tuple(s for s in SLACKS if s <= slack)[:2]
+        tried.append((_measured(problem, lowered), lowered))
+        if tried[-1][0] <= JUDGED_ENOUGH or (attempt > 3 and tried[-1][0] > 0.9 * tried[-4][0]):
+            break
+    least = max(min(error for error, _ in tried), JUDGED_ENOUGH)
+    return next(lowered for error, lowered in tried if error <= 1.2 * least)
+
+
+def _measure_points(problem: Problem) -> tuple[list[Point], list[float]]:
+    fixed = {i: grid.step is not None for i, grid in zip(problem.graph.inputs, problem.grids, strict=True)}
+    judged = problem.traces[: problem.judged]
+    found = points.find(problem.graph, judged, fixed)
+    some = judged[:: max(len(judged) // TRACED, 1)][:TRACED]
+    return found, points.gains(problem.graph, found, some, problem.tolerance)
+
+
+def first_plan(problem: Problem) -> Plan:
+    """The plan that predicted errors alone suggest."""
+    found, gains = _measure_points(problem)
+    return _plan(problem, found, allocate(found, gains, 1 / DEVIATIONS, problem.settings))
+
+
+def _plan(problem: Problem, found: Sequence[Point], bits: Sequence[int]) -> Plan:
+    weight, activation = {}, {}
+    for point, frac in zip(found, bits, strict=True):
+        if point.position is None:
+            activation[point.node] = frac
+        else:
+            weight[point.node, point.position] = frac
+    for i, grid in zip(problem.graph.inputs, problem.grids, strict=True):
+        if grid.step is not None:
+            activation[i] = 0
+    _share_tables(problem.graph, weight, activation)
+    watched = points.narrowed_roots(problem.graph) | {n.src[0] for n in problem.graph.nodes if n.op is Op.UNARY}
+    seen = {i: _ends([t[i] for t in problem.traces]) for i in watched}
+    settings = problem.settings
+    return Plan(
+        weight, activation, seen, settings.clamp_margin_bits, SLACKS[0], settings.max_range_bits, settings.table_bits
+    )
+
+
+def _ends(values: Sequence[FloatArray]) -> tuple[float, float]:
+    return min(float(v.min()) for v in values), max(float(v.max()) for v in values)
+
+
+def _share_tables(graph: Graph, weight: dict[tuple[int, int], int], activation: dict[int, int]) -> None:
+    """One precision for every use of a function, so that all can look it up in the same table."""
+    uses: dict[tuple[object, ...], list[int]] = {}
+    for i, node in enumerate(graph.nodes):
+        if (i, OUT) in weight:
+            uses.setdefault(tuple(node.arg["fn"]), []).append(i)
+    for same in uses.values():
+        arguments = [r for r in (points.argument(graph, graph.nodes[i].src[0]) for i in same) if r in activation]
+        inner = max((activation[r] for r in arguments), default=0)
+        outer = max(weight[i, OUT] for i in same)
+        weight.update({(i, OUT): outer for i in same})
+        activation.update({r: inner for r in arguments if graph.nodes[r].op is not Op.INPUT})
+
+
+def _cheapest(problem: Problem, plan: Plan, slacks: Sequence[int]) -> tuple[int, Lowered]:
+    """The lowering with fewest clamps among those of (nearly) fewest estimated rows, and its slack."""
+    found: list[tuple[float, int, Lowered]] = []
+    refusal: CompileError | None = None
+    for slack in slacks:
+        try:
+            lowered = lower(problem.graph, replace(plan, slack=slack), problem.grids)
+        except CompileError as error:
+            refusal = error
+            continue
+        lowered = replace(lowered, graph=finish(lowered.graph))
+        found.append((rows.total(lowered.graph), slack, lowered))
+    if not found:
+        raise refusal or CompileError("no lowering was tried")
+    enough = min(cost for cost, _, _ in found) / WORTH_A_CLAMP
+    return next((slack, lowered) for cost, slack, lowered in found if cost <= enough)
+
+
+def runs(problem: Problem, lowered: Lowered) -> list[list[IntArray]]:
+    """All integer values on the judged samples."""
+    graph = lowered.graph
+    inputs = [graph.nodes[i] for i in graph.inputs]
+    runs = []
+    for sample in problem.samples[: problem.judged]:
+        q = []
+        for node, grid, x in zip(inputs, problem.grids, sample, strict=True):
+            scaled = np.rint(x * (grid.step or 1.0) / node.scale)
+            q.append(np.clip(scaled, node.lo, node.hi).astype(np.int64))
+        runs.append(interpret.run_all(graph, q))
+    return runs
+
+
+def _measured(problem: Problem, lowered: Lowered) -> float:
+    """Largest error of a watched value, in units of its tolerance."""
+    worst = 0.0
+    for run, trace in zip(runs(problem, lowered), problem.traces, strict=False):
+        for i, unit in problem.tolerance.items():
+            k = lowered.graph.outputs[problem.graph.outputs.index(i)]
+            off = np.abs(run[k] * lowered.graph.nodes[k].scale - trace[i])
+            worst = max(worst, float(off.max(initial=0)) / unit)
+    return worst
