@@ -22,9 +22,9 @@ def main() -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Exit code of one command. ZKCHAIN_DEBUG=1 in the environment shows tracebacks."""
-    from zkchain.cli.app import app
-
     try:
+        from zkchain.cli.app import app
+
         app(args=list(arguments), prog_name="zkchain")
     except SystemExit as leave:
         return leave.code if isinstance(leave.code, int) else int(leave.code is not None)
