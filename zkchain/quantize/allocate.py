@@ -25,10 +25,7 @@ def allocate(
     fixed = [_fixed(p, settings) for p in points]
 
     def at(log_price: float) -> list[int]:
-        return [
-            _bits(p, g, log_price, settings, more) if f is None else f
-            for p, g, f in zip(points, gains, fixed, strict=True)
-        ]
+        return [_bits(p, g, log_price, more) if f is None else f for p, g, f in zip(points, gains, fixed, strict=True)]
 
     low, high = -80.0, 80.0  # log2 of the common price
     for _ in range(60):
@@ -55,11 +52,10 @@ def _fixed(point: Point, settings: Settings) -> int | None:
     return chosen if point.exact is None else min(chosen, point.exact)
 
 
-def _bits(point: Point, gain: float, log_price: float, settings: Settings, more: int) -> int:
+def _bits(point: Point, gain: float, log_price: float, more: int) -> int:
     low, high = point.limits(more)
     if gain <= 0:
         return low
-    cost = 1.0 if settings.cost == "lookup" else max(point.cost, 1.0)
     # gain 4^-f = price cost
-    wanted = round((np.log2(gain) - np.log2(cost) - log_price) / 2)
+    wanted = round((np.log2(gain) - np.log2(max(point.cost, 1.0)) - log_price) / 2)
     return int(np.clip(wanted, low, high))

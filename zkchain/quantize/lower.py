@@ -32,10 +32,13 @@ WIDE_ENOUGH = 48  # an accumulator of more bits is narrowed before an elementwis
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Lowered:
-    """The integer graph, and for every output the bound on its distance from the float output (inf: none known)."""
+    """The integer graph; for every output the bound on its distance from the float output (inf: none known); the
+    rescales and what argmax reads, by the float node they belong to."""
 
     graph: Graph
     bounds: tuple[FloatArray, ...]
+    rescaled: Mapping[int, Node]
+    compared: Mapping[int, Node]
 
 
 def _relabelled(state: Lowering, name: str, value: Value, frac: int, shape: Sequence[int]) -> Value:
@@ -66,7 +69,8 @@ def lower(graph: Graph, plan: Plan, grids: Sequence[Grid]) -> Lowered:
         outputs=tuple(v.index for v in outputs),
     )
     check(result, integer=True)
-    return Lowered(result, tuple(np.broadcast_to(state.out.error(v), state.out[v].shape) for v in outputs))
+    bounds = tuple(np.broadcast_to(state.out.error(v), state.out[v].shape) for v in outputs)
+    return Lowered(result, bounds, state.rescaled, state.compared)
 
 
 def _input(state: Lowering, i: int, node: Node) -> Value:
@@ -152,7 +156,9 @@ def _clip(state: Lowering, i: int, node: Node) -> Value:
 
 
 def _argmax(state: Lowering, i: int, node: Node) -> Value:
-    return state.out.add(Op.ARGMAX, node.name, (state.values[node.src[0]],), 0, node.shape, **node.arg)
+    x = state.values[node.src[0]]
+    state.compared[node.src[0]] = state.out[x]
+    return state.out.add(Op.ARGMAX, node.name, (x,), 0, node.shape, **node.arg)
 
 
 LOWER: Mapping[Op, Callable[[Lowering, int, Node], Value]] = {

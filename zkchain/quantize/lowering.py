@@ -27,6 +27,7 @@ ENDS = -1  # the ends of a CLIP
 OUT = -2  # the values of a tabulated function
 CLAMP = "/clamp"  # suffix of the name of a clamp the quantiser put in
 MOVES = frozenset({Op.RESHAPE, Op.TAKE})
+LEAST_SHIFT = 3  # a rescale by fewer bits costs more rows than it saves
 ROOM = 60  # bits of an accumulator that is multiplied or summed again
 
 
@@ -48,7 +49,7 @@ class Plan:
 
 @dataclass(eq=False, slots=True)
 class Lowering:
-    """State of one lowering: values as computed, and as narrowed."""
+    """State of one lowering: values as computed, and as narrowed; the rescales made for that, and what argmax reads."""
 
     graph: Graph
     plan: Plan
@@ -56,6 +57,8 @@ class Lowering:
     out: Builder = field(default_factory=Builder)
     values: dict[int, Value] = field(default_factory=dict)
     narrowed: dict[int, Value] = field(default_factory=dict)
+    rescaled: dict[int, Node] = field(default_factory=dict)
+    compared: dict[int, Node] = field(default_factory=dict)
 
     def const(self, i: int, position: int, at_least: int | None = None) -> Value:
         """The constant source of node i at its planned precision (or exactly, if fewer bits do); ``at_least``: and no
@@ -104,10 +107,12 @@ def narrow(state: Lowering, i: int) -> Value:
 
 def _rescaled(state: Lowering, i: int, value: Value) -> Value:
     planned = state.plan.activation.get(i)
-    if planned is None or value.frac <= planned:
+    if planned is None or value.frac < planned + LEAST_SHIFT:
         return value
     name = state.graph.nodes[i].name
-    return state.out.add(Op.RESCALE, name, (value,), planned, shift=value.frac - planned)
+    result = state.out.add(Op.RESCALE, name, (value,), planned, shift=value.frac - planned)
+    state.rescaled[i] = state.out[result]
+    return result
 
 
 def _clamped(state: Lowering, i: int, value: Value) -> Value:

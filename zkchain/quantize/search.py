@@ -11,13 +11,15 @@ import numpy.typing as npt
 from zkchain import interpret
 from zkchain.errors import CompileError
 from zkchain.graph import Graph, IntArray, Op
-from zkchain.quantize import points, rows
-from zkchain.quantize.allocate import allocate
+from zkchain.quantize import lookups, points, rows
+from zkchain.quantize.allocate import BITS_SETTING, allocate
 from zkchain.quantize.finish import finish
 from zkchain.quantize.lower import Lowered, lower
 from zkchain.quantize.lowering import OUT, Plan
 from zkchain.quantize.points import Point
 from zkchain.quantize.problem import TRACED, Problem
+from zkchain.quantize.ranges import bits as bits_of
+from zkchain.tables import Request
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -31,12 +33,16 @@ JUDGED_ENOUGH = 0.7  # of the tolerance, on the samples at hand
 
 def search(problem: Problem) -> Lowered:
     """Tighten the error allowed to the roundings until the measured error fits, or no longer falls."""
-    found, gains = _measure_points(problem)
+    found, gains = measure_points(problem)
     tried: list[tuple[float, Lowered]] = []
     slacks: Sequence[int] = SLACKS
     for attempt in range(ATTEMPTS):
-        bits = allocate(found, gains, TIGHTER**attempt / DEVIATIONS, problem.settings, more=attempt)
+        error = TIGHTER**attempt / DEVIATIONS
+        bits = allocate(found, gains, error, problem.settings, more=attempt)
         slack, lowered = _cheapest(problem, _plan(problem, found, bits), slacks)
+        if problem.settings.cost == "lookup":
+            bits = _tuned(problem, found, gains, bits, error, lowered)
+            slack, lowered = _cheapest(problem, _plan(problem, found, bits), slacks)
         slacks = tuple(s for s in SLACKS if s <= slack)[:2]
         tried.append((_measured(problem, lowered), lowered))
         if tried[-1][0] <= JUDGED_ENOUGH or (attempt > 3 and tried[-1][0] > 0.9 * tried[-4][0]):
@@ -45,7 +51,30 @@ def search(problem: Problem) -> Lowered:
     return next(lowered for error, lowered in tried if error <= 1.2 * least)
 
 
-def _measure_points(problem: Problem) -> tuple[list[Point], list[float]]:
+def _tuned(
+    problem: Problem,
+    found: Sequence[Point],
+    gains: Sequence[float],
+    bits: Sequence[int],
+    error: float,
+    lowered: Lowered,
+) -> list[int]:
+    """The bits moved to where lookups are fewest; what settings fix, or tables share, stays."""
+    tied = points.tabulated(problem.graph)
+    inputs = (lowered.graph.nodes[i] for i in lowered.graph.inputs)
+    base = lookups.Requests()
+    for node in inputs:
+        base[Request(1 << bits_of(node), True)] += node.size
+    model = lookups.Model(problem.graph, found, lookups.sites(problem.graph, lowered.rescaled, lowered.compared), base)
+    free = [
+        p.position != OUT and p.node not in tied and getattr(problem.settings, BITS_SETTING[p.kind]) is None
+        for p in found
+    ]
+    return lookups.tune(model, gains, bits, error, free)
+
+
+def measure_points(problem: Problem) -> tuple[list[Point], list[float]]:
+    """Every place of rounding, and what it does to the outputs."""
     fixed = {i: grid.step is not None for i, grid in zip(problem.graph.inputs, problem.grids, strict=True)}
     judged = problem.traces[: problem.judged]
     found = points.find(problem.graph, judged, fixed)
@@ -55,7 +84,7 @@ def _measure_points(problem: Problem) -> tuple[list[Point], list[float]]:
 
 def first_plan(problem: Problem) -> Plan:
     """The plan that predicted errors alone suggest."""
-    found, gains = _measure_points(problem)
+    found, gains = measure_points(problem)
     return _plan(problem, found, allocate(found, gains, 1 / DEVIATIONS, problem.settings))
 
 
