@@ -1,7 +1,7 @@
 """Quantise: a float graph becomes a graph of integers with static ranges, which the circuit proves bit for bit."""
 
 from zkchain.quantize.domains import dequantize, quantize_input
-from zkchain.quantize.quantizer import quantize, quantize_with_report
+from zkchain.quantize.entry import quantize, quantize_with_report
 from zkchain.quantize.report import Accuracy, Layer, Report, accuracy
 from zkchain.quantize.settings import Domain, Sample, Settings
 

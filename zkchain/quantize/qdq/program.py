@@ -1,0 +1,132 @@
+"""A model that is quantised already, as an integer program: its own integers and scales, onnxruntime's results."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from zkchain import interpret
+from zkchain.graph import Graph, IntArray, Node, Op, check
+from zkchain.quantize import domains, rows
+from zkchain.quantize.builder import Value
+from zkchain.quantize.finish import finish
+from zkchain.quantize.qdq import inputs, islands
+from zkchain.quantize.qdq.forms import Form, State
+from zkchain.quantize.qdq.rules import step
+from zkchain.quantize.report import Accuracy, Report, accuracy, layers
+from zkchain.quantize.settings import Domain, Sample, Settings
+
+QUANTIZED = frozenset({Op.QUANTIZE, Op.DEQUANTIZE})
+SAMPLES_KEPT = 16
+
+
+def is_quantized(graph: Graph) -> bool:
+    return any(node.op in QUANTIZED for node in graph.nodes)
+
+
+def quantize_with_report(
+    graph: Graph,
+    domain: Sequence[Domain | None] | None = None,
+    calibration: Sequence[Sample] | None = None,
+    settings: Settings | None = None,
+) -> tuple[Graph, Report]:
+    """As ``quantizer.quantize_with_report``. Calibration matters to the parts alone that the model left in floats."""
+    settings = settings or Settings()
+    check(graph, integer=False)
+    state = State(graph, tables=settings.cost == "lookup")
+    samples = list(calibration or ())
+    inputs.enter(state, domain, samples)
+    kept = _thinned(state, samples)
+    traces = [interpret.evaluate(graph, dict(zip(graph.inputs, s, strict=True)), interpret.FLOAT) for s in kept]
+    for i, node in enumerate(graph.nodes):
+        if node.op is Op.QUANTIZE and node.src[0] not in {**state.forms, **state.fixed}:
+            source = node.src[0]
+            finer = islands.tolerance(settings, node)
+            state.forms[source] = islands.lower(state, [source], traces, finer)[0]
+        step(state, i)
+    program = finish(_assemble(state, traces, settings))
+    return program, _report(graph, program, kept, traces)
+
+
+def _thinned(state: State, samples: Sequence[Sample]) -> list[list[npt.NDArray[np.float64]]]:
+    """Some of the samples, on the grids of the inputs; without any, random ones."""
+    nodes = [state.node(state.forms[i].value) for i in state.graph.inputs]
+    if not samples:
+        rng = np.random.default_rng(0)
+        drawn = [[rng.integers(*_ends(n), endpoint=True) * n.scale for n in nodes] for _ in range(SAMPLES_KEPT // 2)]
+        return [[np.asarray(x, dtype=np.float64) for x in sample] for sample in drawn]
+    domains.stack(state.graph, samples)  # checks them
+    chosen = np.unique(np.linspace(0, len(samples) - 1, min(len(samples), SAMPLES_KEPT)).astype(int))
+    return [[_integers(n, x) * n.scale for n, x in zip(nodes, samples[k], strict=True)] for k in chosen]
+
+
+def _ends(node: Node) -> tuple[IntArray, IntArray]:
+    lo, hi = np.broadcast_to(np.asarray(node.lo), node.shape), np.broadcast_to(np.asarray(node.hi), node.shape)
+    return lo, hi
+
+
+def _integers(node: Node, x: npt.ArrayLike) -> IntArray:
+    q = np.rint(np.asarray(x, dtype=np.float64) / node.scale)
+    return np.asarray(np.clip(q, *_ends(node)).astype(np.int64))
+
+
+def _assemble(state: State, traces: Sequence[islands.Trace], settings: Settings) -> Graph:
+    graph = state.graph
+    floats = sorted({i for i in graph.outputs if _direct(state, i) is None})
+    found = dict(zip(floats, islands.lower(state, floats, traces, settings) if floats else [], strict=True))
+    ends = {i: _labelled(state, graph.nodes[i], found.get(i) or _held(_direct(state, i))) for i in set(graph.outputs)}
+    result = replace(
+        graph,
+        nodes=tuple(state.out.nodes),
+        inputs=tuple(state.forms[i].value.index for i in graph.inputs),
+        outputs=tuple(ends[i].index for i in graph.outputs),
+    )
+    check(result, integer=True)
+    return result
+
+
+def _held(form: Form | None) -> Form:
+    if form is None:
+        raise ValueError("an output that is no island has a form")
+    return form
+
+
+def _direct(state: State, i: int) -> Form | None:
+    """The form of an output that is integers times one scale, a relu carried out; a constant at 24 bits."""
+    form = state.forms.get(i)
+    if i in state.fixed:
+        return Form(state.const(state.graph.nodes[i].name, np.rint(state.fixed[i].real * 2.0**24)), np.asarray(2.0**-24))
+    if form is None or not form.straight or not form.uniform or form.offset.any() or form.high is not None:
+        return None
+    if form.low == 0.0:
+        form = replace(form, value=state.add(Op.RELU, state.graph.nodes[i].name, (form.value,)), low=None)
+    return form if form.low is None else None
+
+
+def _labelled(state: State, node: Node, form: Form) -> Value:
+    """The same integers with their scale written on them."""
+    scale = float(form.scale.flat[0]) / form.count
+    if state.node(form.value).scale == scale:
+        return form.value
+    value = state.add(Op.RESHAPE, node.name, (form.value,), node.shape)
+    state.out.nodes[value.index] = replace(state.out.nodes[value.index], scale=scale)
+    return value
+
+
+def _report(
+    graph: Graph, program: Graph, samples: Sequence[Sequence[npt.NDArray[np.float64]]], traces: Sequence[islands.Trace]
+) -> Report:
+    nodes = [program.nodes[i] for i in program.inputs]
+    runs = [interpret.run_all(program, [_integers(n, x) for n, x in zip(nodes, s, strict=True)]) for s in samples]
+    whole = [program.nodes[i].scale == 1.0 for i in program.outputs]
+    expected = [[_as(t[i], w) for i, w in zip(graph.outputs, whole, strict=True)] for t in traces]
+    got = [[run[k] * program.nodes[k].scale for k in program.outputs] for run in runs]
+    compared: tuple[Accuracy, ...] = accuracy(program.output_names, expected, got)
+    return Report(layers(program, runs), (None,) * len(program.outputs), compared, round(rows.total(program)))
+
+
+def _as(x: npt.NDArray[np.float64], whole: bool) -> npt.NDArray[np.generic]:
+    return np.rint(x).astype(np.int64) if whole else x

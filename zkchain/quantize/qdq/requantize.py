@@ -1,0 +1,196 @@
+"""A QUANTIZE node as integers: lines with a shift and a clip, exactly onnxruntime's for every value of the range.
+
+Where one line has not all the steps (float32 rounds the product before it is rounded to an integer, so ties, and what
+float32 takes for one, go to even values: up at every other step and down at those between), the value is the sum of two:
+how many of its even steps are reached and how many of its odd ones. Each has lines of its own; if not, its lower
+and upper half have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from zkchain.errors import CompileError, UnsupportedOp
+from zkchain.graph import IntArray, Node, Op
+from zkchain.quantize.builder import Value
+from zkchain.quantize.qdq import laws, pairs
+from zkchain.quantize.qdq.forms import Form, State, shaped
+from zkchain.quantize.qdq.laws import Target
+from zkchain.quantize.qdq.steps import Lines, Steps, lines, steps_of
+from zkchain.quantize.ranges import FloatArray, bounds_of, compress
+
+BYTE = 255  # steps that are met exactly; 16-bit tensors are rounded to nearest, which is onnxruntime's but near ties
+TABLE = 1 << 16  # arguments of a tabulated function
+MANY = 3  # lines, from which a table is cheaper
+
+
+def quantize(state: State, node: Node, form: Form) -> Value:
+    """The integers of QUANTIZE of ``form``."""
+    target = target_of(state, node, form)
+    if form.plus is not None:
+        return pairs.quantize(state, node.name, form, form.plus, target)
+    if _same_scale(form, target):
+        return _clipped(state, node.name, state.plus(node.name, form.value, target.zero), target)
+    if form.function is not None:
+        return _function(state, node, form, target)
+    if target.last - target.first > BYTE:
+        return _rounded(state, node.name, form, target)
+    return _stepped(state, node.name, form, target)
+
+
+def target_of(state: State, node: Node, form: Form) -> Target:
+    scale, zero = node.arg["scale"], node.arg["zero"]
+    if scale.size != 1 or zero.size != 1:
+        raise UnsupportedOp(node.name, "QuantizeLinear", "an activation with a scale a channel")
+    whole = Target(float(scale.flat[0]), int(zero.flat[0]), int(node.arg["lo"]), int(node.arg["hi"]))
+    low, high = (None if end is None else int(whole.quantize(end)) for end in (form.low, form.high))
+    first = whole.first if low is None else low
+    return replace(whole, first=first, last=max(whole.last if high is None else high, first))
+
+
+def _same_scale(form: Form, target: Target) -> bool:
+    plain = form.straight and form.uniform and form.count == 1 and not form.offset.any()
+    return plain and float(form.scale.flat[0]) == target.scale and form.kind == "real"
+
+
+def _clipped(state: State, name: str, value: Value, target: Target) -> Value:
+    lo, hi = state.ends(value)
+    if target.first <= lo and hi <= target.last:
+        return value
+    moved = state.plus(name, value, -target.first)
+    return state.plus(name, state.add(Op.CLIP, name, (moved,), lo=0, hi=target.last - target.first), target.first)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Laws:
+    """The distinct laws of a tensor: their parameters (P,), and their layout (broadcasts to the tensor's shape)."""
+
+    scale: FloatArray
+    offset: FloatArray
+    lo: IntArray
+    hi: IntArray
+    layout: tuple[int, ...]
+
+    def across(self, values: IntArray) -> IntArray:
+        return values.reshape(self.layout)
+
+
+def laws_of(state: State, form: Form) -> Laws:
+    rank = len(state.node(form.value).shape)
+    found = (form.scale, form.offset, *bounds_of(state.node(form.value)))
+    scale, offset, lo, hi = compress(*np.broadcast_arrays(*(shaped(v, rank) for v in found)))
+    return Laws(scale.ravel(), offset.ravel(), lo.ravel(), hi.ravel(), lo.shape)
+
+
+def law_of(form: Form, found: Laws, target: Target) -> Callable[[IntArray], IntArray]:
+    if form.kind in laws.FUSED and not form.offset.any():
+        return laws.FUSED[form.kind](found.scale, form.count, target)
+    return laws.real(found.scale / form.count, found.offset, target, form.function)
+
+
+def _stepped(state: State, name: str, form: Form, target: Target) -> Value:
+    found = laws_of(state, form)
+    law = law_of(form, found, target)
+    n = target.last - target.first
+    if n == 0:
+        return state.const(name, np.full(state.node(form.value).shape, target.first))
+    steps = steps_of(lambda acc: law(acc) - target.first, found.lo, found.hi, n)
+    slope = np.maximum(found.scale / form.count / target.scale, 2.0**-60)
+    places = np.broadcast_to(np.arange(found.lo.size).reshape(found.layout), state.node(form.value).shape)
+    total = emit(state, name, form.value, steps, slope, places, even_odd=True)
+    return state.plus(name, total, target.first)
+
+
+def emit(
+    state: State, name: str, acc: Value, steps: Steps, slope: FloatArray, places: IntArray, *, even_odd: bool
+) -> Value:
+    """How many steps every accumulator has reached. ``places``: the law of each, of the shape of ``acc``."""
+    line = lines(steps, slope)
+    if line.found.all():
+        return _line(state, name, acc, line, steps.at.shape[1], places)
+    if not line.found.any():
+        return _two(state, name, acc, steps, slope, places, even_odd=even_odd)
+    # laws with one line and the others: apart, then together again
+    shape, good = places.shape, line.found[places].ravel()
+    parts, order = [], []
+    for chosen in (True, False):
+        members = np.flatnonzero(good == chosen)
+        of = np.cumsum(line.found == chosen) - 1
+        rows = line.found == chosen
+        taken = state.add(Op.TAKE, name, (acc,), (members.size,), index=members)
+        inner = of[places.ravel()[members]]
+        parts.append(emit(state, name, taken, steps.rows(rows), slope[rows], inner, even_odd=even_odd))
+        order.append(members)
+    both = state.add(Op.CONCAT, name, parts, (places.size,), axis=0)
+    back = np.argsort(np.concatenate(order), kind="stable").reshape(shape)
+    return state.add(Op.TAKE, name, (both,), shape, index=back)
+
+
+def _line(state: State, name: str, acc: Value, line: Lines, n: int, places: IntArray) -> Value:
+    m, o = compress(line.m[places], line.o[places] - (1 << line.shift >> 1))
+    moved = state.plus(name, state.times(name, acc, m), o)
+    q = state.add(Op.RESCALE, name, (moved,), shift=line.shift)
+    lo, hi = state.ends(q)
+    return q if lo >= 0 and hi <= n else state.add(Op.CLIP, name, (q,), lo=0, hi=n)
+
+
+def _two(
+    state: State, name: str, acc: Value, steps: Steps, slope: FloatArray, places: IntArray, *, even_odd: bool
+) -> Value:
+    columns = np.arange(steps.at.shape[1])
+    if even_odd:
+        halves, slope = (columns[0::2], columns[1::2]), slope / 2
+    else:
+        halves = (columns[: columns.size // 2], columns[columns.size // 2 :])
+    if columns.size < 2:
+        raise CompileError(f"node {name!r}: a single step has no line")
+    parts = [emit(state, name, acc, steps.values(half), slope, places, even_odd=False) for half in halves]
+    return state.add(Op.ADD, name, parts)
+
+
+def _rounded(state: State, name: str, form: Form, target: Target) -> Value:
+    """round(acc scale / target scale) to nearest: the slope to 40 bits."""
+    found = laws_of(state, form)
+    slope = found.scale / form.count / target.scale
+    reach = np.maximum(np.maximum(np.abs(found.lo), np.abs(found.hi)), 1) * slope
+    shift = int(min(40, 58 - np.ceil(np.log2(max(float(reach.max()), 2.0)))))
+    m = found.across(np.rint(np.ldexp(slope, shift)).astype(np.int64))
+    o = found.across(np.rint(np.ldexp(found.offset / target.scale, shift)).astype(np.int64))
+    q = state.add(Op.RESCALE, name, (state.plus(name, state.times(name, form.value, m), o),), shift=shift)
+    return _clipped(state, name, state.plus(name, q, target.zero), target)
+
+
+def _function(state: State, node: Node, form: Form, target: Target) -> Value:
+    lo, hi = state.ends(form.value)
+    if not form.uniform or form.offset.size != 1 or hi - lo >= TABLE:
+        raise UnsupportedOp(
+            node.name, "QuantizeLinear", "a function of a tensor that is not quantised for all channels alike"
+        )
+    arguments = np.arange(lo, hi + 1, dtype=np.int64)
+    law = laws.real(form.scale.reshape(1) / form.count, form.offset.reshape(1), target, form.function)
+    values = law(arguments[None])[0]
+    if state.tables and (np.any(np.diff(values) < 0) or np.unique(np.diff(values)).size > MANY):
+        return state.add(Op.TABLE, node.name, (form.value,), first=lo, values=values)
+    return tabulated(state, node.name, form.value, lo, values)
+
+
+def tabulated(state: State, name: str, x: Value, first: int, values: IntArray) -> Value:
+    """A table without lookups: its runs up and down, each as lines."""
+    total = state.const(name, np.full(state.node(x).shape, values[0]))
+    for sign in (1, -1):
+        rises = np.maximum(sign * np.diff(values), 0)
+        n = int(rises.sum())
+        if n:
+            at = np.repeat(np.arange(first + 1, first + len(values)), rises)[None]
+            ends = np.asarray([first]), np.asarray([first + len(values) - 1])
+            slope = np.asarray([n / (at.max() - at.min() + 1)])
+            places = np.zeros(state.node(x).shape, dtype=np.int64)
+            part = emit(state, name, x, Steps(at, *ends), slope, places, even_odd=False)
+            total = state.add(Op.ADD, name, (total, part)) if sign > 0 else state.add(Op.SUB, name, (total, part))
+    return total
+
+
+Emit = Callable[[State, str, Value, Sequence[int]], Value]
