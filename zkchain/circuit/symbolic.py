@@ -25,7 +25,7 @@ Scalar: TypeAlias = int | IntArray
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Symbolic:
-    """``size`` linear combinations: ``rows(select, n_wires)`` their coefficients, ``weight`` the non-zeros of one."""
+    """``size`` linear combinations: ``rows(select, n_wires)`` their coefficients, at most ``weight`` in one."""
 
     size: int
     weight: float
@@ -113,7 +113,7 @@ def concat(parts: Sequence[Symbolic]) -> Symbolic:
         stacked = vstack(blocks, format="csr") if len(blocks) > 1 else blocks[0]
         return csr_array(stacked if np.all(order == np.arange(len(order))) else stacked[np.argsort(order)])
 
-    return Symbolic(size, sum(p.weight * len(p) for p in parts) / max(size, 1), rows)
+    return Symbolic(size, max(p.weight for p in parts), rows)
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -20,7 +20,7 @@ from zkchain.graph import Graph
 from zkchain.graph import check as check_graph
 from zkchain.groth16.types import System
 
-BLOCK_NONZEROS = 1 << 20  # of one streamed block
+BLOCK_NONZEROS = 1 << 18  # of one streamed block
 
 
 @dataclass(frozen=True, eq=False)

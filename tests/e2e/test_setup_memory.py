@@ -1,0 +1,47 @@
+"""Setup's memory grows with wires, never with multiply-accumulates: rows are streamed, matrices are never held."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+SETUP = """
+import resource, sys
+import numpy as np
+from tests.unit.graphs import Build
+from zkchain.circuit import Visibility, synthesize
+from zkchain.graph import Op
+from zkchain.groth16 import System, insecure_setup
+
+kernel = int(sys.argv[1])
+b = Build()
+x = b.input((1, 4, 32, 32), 0, 255)
+w = b.const(np.random.default_rng(0).integers(-99, 99, (4, 4, kernel, kernel)))
+pads = (kernel // 2,) * 4
+x = b.add(Op.CONV, x, w, shape=(1, 4, 32, 32), strides=(1, 1), pads=pads, dilations=(1, 1), group=1)
+x = b.add(Op.RELU, b.add(Op.RESCALE, x, shift=8))
+graph = b.graph(b.add(Op.SUM, x, shape=(1, 1, 1, 1), axes=(1, 2, 3)))
+circuit = synthesize(graph, Visibility((False,), (True,)), System.CG16)
+insecure_setup(circuit)
+nonzeros = sum(side.nnz for block in circuit.blocks() for side in (block.a, block.b, block.c))
+print(circuit.n_wires, nonzeros, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def measured(kernel: int) -> tuple[int, int, int]:
+    """(wires, non-zeros, peak resident KiB) of a setup in a process of its own."""
+    out = subprocess.run([sys.executable, "-c", SETUP, str(kernel)], capture_output=True, text=True, check=True).stdout
+    wires, nonzeros, peak = map(int, out.split())
+    return wires, nonzeros, peak
+
+
+@pytest.mark.slow
+def test_fifteen_times_the_multiplications_take_no_more_memory() -> None:
+    wires, few, small = measured(kernel=5)
+    more_wires, many, large = measured(kernel=27)
+    assert more_wires < 1.05 * wires
+    assert many > 15 * few
+    assert large < 1.2 * small
+    assert (many - few) * 12 / 1024 > 4 * (1.2 - 1) * small  # holding them, at 12 bytes each, would show
