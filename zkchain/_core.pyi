@@ -149,6 +149,39 @@ class Commitment:
     @property
     def d(self) -> bytes: ...
 
+class ZkeyInfo(TypedDict):
+    n_wires: int
+    n_public: int
+    domain_size: int
+    coefficients: int
+    file_size: int
+
+@final
+class ZkeyProver:
+    """A Groth16 key of snarkjs, mapped and kept open. The file must not change meanwhile."""
+
+    @staticmethod
+    def open(path: str | PathLike[str]) -> ZkeyProver:
+        """Sizes, coefficients and verifying key are checked; FormatError, UnsafeKey, OSError."""
+    @property
+    def vk_bytes(self) -> bytes: ...
+    @property
+    def info(self) -> ZkeyInfo: ...
+    def check_points(self, progress: _Progress | None = None) -> None:
+        """Every point on its curve and in its group; FormatError."""
+    def prove(self, wtns: bytes, progress: _Progress | None = None) -> tuple[bytes, list[int]]:
+        """Proof bytes, verified already, and the public wires, from the content of a .wtns file.
+
+        FormatError (the witness file, a point of the key), KeyMismatch (another number of wires), InputError (the
+        witness does not satisfy the constraints).
+        """
+
+def setup_r1cs_ptau(r1cs: bytes, ptau: str | PathLike[str], progress: _Progress | None = None) -> ProvingKey:
+    """A development key for the content of an .r1cs file on prepared powers of tau, which are checked.
+
+    FormatError: either file is malformed, or the powers are too few (power k serves 2^(k-1) rows).
+    """
+
 @final
 class VerifyingKey:
     """A checked verifying key. KeyFormatError on construction from bad points or dependent trapdoors."""

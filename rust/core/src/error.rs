@@ -12,6 +12,8 @@ pub enum Error {
     KeyMismatch(String),
     /// A proof or instance is malformed: wrong length, coordinate out of range, point off its curve or subgroup.
     ProofFormat(String),
+    /// A file of another prover's format (.zkey, .wtns, .r1cs, .ptau) is malformed.
+    Format(String),
     /// A well-formed key with which anyone can forge proofs.
     UnsafeKey(String),
     /// A well-formed proof that does not verify.
@@ -38,6 +40,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Error::KeyFormat(text)
+            | Error::Format(text)
             | Error::UnsafeKey(text)
             | Error::KeyMismatch(text)
             | Error::ProofFormat(text)

@@ -13,6 +13,7 @@ pub mod curve;
 pub mod error;
 pub mod field;
 pub mod fixed_base;
+pub mod foreign;
 pub mod frvec;
 pub mod key;
 pub mod msm;

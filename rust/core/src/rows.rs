@@ -1,6 +1,6 @@
 //! Borrowed sparse rows in compressed form, as the circuit streams them, and their product with a vector.
 
-use ark_ff::{AdditiveGroup, BigInt, PrimeField};
+use ark_ff::{AdditiveGroup, BigInt, Field, PrimeField};
 use rayon::prelude::*;
 
 use crate::error::{expect_len, Error, Result};
@@ -56,6 +56,15 @@ impl<'a> Rows<'a> {
 
     fn range(&self, row: usize) -> std::ops::Range<usize> {
         self.indptr[row] as usize..self.indptr[row + 1] as usize
+    }
+
+    /// each(row, col, val) for every entry, in order.
+    pub fn for_each(&self, mut each: impl FnMut(usize, usize, Fr)) {
+        for row in 0..self.count() {
+            for k in self.range(row) {
+                each(row, self.cols[k] as usize, self.times(&Fr::ONE, &MONTGOMERY_R, k));
+            }
+        }
     }
 
     /// out[col] += val * weight[row] for every entry.

@@ -28,6 +28,7 @@ pub fn to_py(py: Python<'_>, error: Error) -> PyErr {
     let message = error.to_string();
     match error {
         Error::KeyFormat(_) => ours(py, "KeyFormatError", (message,)),
+        Error::Format(_) => ours(py, "FormatError", (message,)),
         Error::KeyMismatch(_) => ours(py, "KeyMismatch", (message,)),
         Error::ProofFormat(_) => ours(py, "ProofFormatError", (message,)),
         Error::UnsafeKey(_) => ours(py, "UnsafeKey", (message,)),

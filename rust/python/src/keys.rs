@@ -69,12 +69,18 @@ impl SetupBuilder {
     fn finish(&self, py: Python<'_>, progress: Option<Py<PyAny>>) -> PyResult<ProvingKey> {
         let builder = locked(&self.0).take().ok_or_else(|| used("builder"))?;
         let key = run(py, progress, move |monitor| builder.finish(monitor))?;
-        Ok(ProvingKey(Arc::new(key)))
+        Ok(ProvingKey::new(key))
     }
 }
 
 #[pyclass(frozen, module = "zkchain._core")]
 pub struct ProvingKey(Arc<key::ProvingKey>);
+
+impl ProvingKey {
+    pub fn new(key: key::ProvingKey) -> Self {
+        ProvingKey(Arc::new(key))
+    }
+}
 
 #[pymethods]
 impl ProvingKey {

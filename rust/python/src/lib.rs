@@ -4,6 +4,7 @@
 
 mod buffers;
 mod errors;
+mod foreign;
 mod frvec;
 mod job;
 mod keys;
@@ -18,5 +19,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<keys::SetupBuilder>()?;
     module.add_class::<keys::ProvingKey>()?;
     module.add_class::<keys::Commitment>()?;
+    module.add_class::<foreign::ZkeyProver>()?;
+    module.add_function(wrap_pyfunction!(foreign::setup_r1cs_ptau, module)?)?;
     module.add_class::<verifying::VerifyingKey>()
 }

@@ -1,0 +1,109 @@
+//! The prover for keys of snarkjs.
+//!
+//! A = alpha + sum z_j [u_j] + r delta;  B = beta + sum z_j [v_j] + s delta (in G1 as B1);
+//! C = sum_private z_j [K_j / delta] + sum_i (a_i b_i - c_i) [H_i] + s A + r B1 - r s delta,
+//! where a, b, c are A, B and the polynomial through the products of the rows, on the odd points of the domain of twice
+//! the size, on which t is -2: the factor is in H. Six transforms, since the file does not hold the C matrix.
+
+use ark_ec::CurveGroup;
+use ark_ff::Field;
+use rayon::prelude::*;
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::curve::{Curve, G1, G2};
+use crate::error::{Error, Result};
+use crate::field::{self, canonical, lowered, Fr};
+use crate::foreign::zkey::{Part, Zkey};
+use crate::msm::msm;
+use crate::ntt::Domain;
+use crate::parallel::Monitor;
+use crate::system::System;
+use crate::verify::{verify, Proof};
+
+impl Zkey {
+    /// A proof for all wires (the one first), verified already, and the public wires.
+    ///
+    /// Errors: KeyMismatch (another number of wires), Witness (the proof made does not verify: the wires do not satisfy
+    /// the constraints, or the key is damaged), Format (a point off its curve), Cancelled.
+    pub fn prove<'w>(&self, wires: &'w [Fr], monitor: &dyn Monitor) -> Result<(Proof, &'w [Fr])> {
+        if wires.len() != self.n_wires {
+            let (expected, got) = (self.n_wires, wires.len());
+            return Err(Error::KeyMismatch(format!("witness: the key expects {expected} wires, got {got}")));
+        }
+        if wires[0] != Fr::ONE {
+            return Err(Error::Witness("witness: expected wire 0 to be 1".into()));
+        }
+        let public = &wires[1..=self.n_public];
+        let proof = self.assemble(wires, monitor)?;
+        monitor.step("prove: verify", 0.95)?;
+        // Parsed again, so that points off their curves or subgroup are refused too.
+        let checked = Proof::from_bytes(System::Groth16, &proof.to_bytes());
+        let verified = checked.and_then(|proof| verify(&self.vk, public, &proof, &[0; 32]).map(|()| proof));
+        let proof = verified.map_err(|_| {
+            Error::Witness(
+                "the proof made does not verify: the witness does not satisfy the constraints of the key's circuit, or \
+                 the key is damaged"
+                    .into(),
+            )
+        })?;
+        monitor.report("prove: done", 1.0);
+        Ok((proof, public))
+    }
+
+    fn assemble(&self, wires: &[Fr], monitor: &dyn Monitor) -> Result<Proof> {
+        let blinding = Zeroizing::new([field::random()?, field::random()?]);
+        let [r, s] = *blinding;
+        monitor.step("prove: quotient", 0.0)?;
+        let mut quotient = self.quotient(wires, monitor)?;
+        monitor.step("prove: h", 0.25)?;
+        let h = self.multiply::<G1>(Part::H, &quotient, monitor)?;
+        quotient.zeroize();
+        drop(quotient);
+        monitor.step("prove: k", 0.45)?;
+        let k = self.multiply::<G1>(Part::C, &wires[self.n_public + 1..], monitor)?;
+        monitor.step("prove: a", 0.55)?;
+        let a_sum = self.multiply::<G1>(Part::A, wires, monitor)?;
+        monitor.step("prove: b1", 0.65)?;
+        let b1_sum = self.multiply::<G1>(Part::B1, wires, monitor)?;
+        monitor.step("prove: b2", 0.75)?;
+        let b2_sum = self.multiply::<G2>(Part::B2, wires, monitor)?;
+
+        let key = &self.constants;
+        let a = a_sum + key.alpha + key.delta1 * r;
+        let b1 = b1_sum + key.beta1 + key.delta1 * s;
+        let b = b2_sum + key.beta2 + key.delta2 * s;
+        let c = k + h + a * s + b1 * r - key.delta1 * (r * s);
+        Ok(Proof { a: a.into_affine(), b: b.into_affine(), c: c.into_affine(), d: None })
+    }
+
+    fn multiply<C: Curve>(
+        &self,
+        part: Part,
+        scalars: &[Fr],
+        monitor: &dyn Monitor,
+    ) -> Result<ark_ec::short_weierstrass::Projective<C>> {
+        let (points, scalars) = self.gather::<C>(part, scalars)?;
+        msm::<C>(&points, &scalars, monitor)
+    }
+
+    /// a b - c on the odd points.
+    fn quotient(&self, wires: &[Fr], monitor: &dyn Monitor) -> Result<Vec<Fr>> {
+        let low: Vec<Fr> = wires.par_iter().with_min_len(1 << 10).map(|z| lowered(canonical(z))).collect();
+        let [mut a, mut b] = self.row_values(wires, &low)?;
+        drop(low);
+        let mut c: Vec<Fr> = a.par_iter().zip(&b).with_min_len(1 << 10).map(|(x, y)| *x * y).collect();
+        let domain = Domain::new(self.domain_size)?;
+        for (values, fraction) in [(&mut a, 0.08), (&mut b, 0.14), (&mut c, 0.2)] {
+            monitor.step("prove: quotient", fraction)?;
+            domain.interpolate(values);
+            domain.evaluate_on_coset(values);
+        }
+        // Each interpolation left a factor n: a b / n^2 - c / n.
+        let n = Fr::from(self.domain_size as u64);
+        let scale = n.inverse().ok_or(Error::DivisionByZero { index: 0 })?;
+        a.par_iter_mut().zip(&b).zip(&c).with_min_len(1 << 10).for_each(|((x, y), z)| {
+            *x = (*x * y * scale - z) * scale;
+        });
+        Ok(a)
+    }
+}
