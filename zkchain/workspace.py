@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from decimal import Decimal
 from os import PathLike
 from typing import Any, Literal, Unpack
@@ -18,7 +17,7 @@ from zkchain import pipeline
 from zkchain.chain import Chain, Deployment, Receipt, attach, connect, deploy, gas, submit
 from zkchain.circuit import Circuit, Visibility, synthesize
 from zkchain.errors import BundleError, ChainError
-from zkchain.formats import bundle, program, proofs, records, snarkjs
+from zkchain.formats import bundle, contracts, program, proofs, records, snarkjs
 from zkchain.formats.bundle import Bundle
 from zkchain.formats.files import Content
 from zkchain.formats.records import Choices, DeploymentRecord, Summary
@@ -39,7 +38,7 @@ from zkchain.reports import (
     SubmitReport,
     VerifyReport,
 )
-from zkchain.solidity import Artifact, compile_sources, render
+from zkchain.solidity import Artifact
 
 Array = npt.NDArray[Any]
 Folder = str | PathLike[str]
@@ -173,7 +172,7 @@ def solidity_bundle(folder: Folder, *, contract: str | None = None) -> ContractR
     opened = bundle.open_bundle(folder)
     key = load_verifying_key(opened)
     artifact = pipeline.contract(key, contract or "Verifier")
-    opened = bundle.update(folder, {"verifier": artifact.source.encode()})
+    opened = bundle.update(folder, _contract_files(artifact))
     file = str(opened.folder / bundle.KINDS["verifier"].file)
     size = len(artifact.runtime)
     return ContractReport(
@@ -182,12 +181,14 @@ def solidity_bundle(folder: Folder, *, contract: str | None = None) -> ContractR
 
 
 def load_artifact(opened: Bundle, key: VerifyingKey) -> Artifact:
-    """The bundle's Verifier.sol compiled, or what ``zkchain solidity`` would write."""
-    if not opened.has("verifier"):
+    """The bundle's contract, or where it has none yet what ``zkchain solidity`` would write."""
+    if not opened.has("contract"):
         return pipeline.contract(key)
-    source = opened.read("verifier").decode()
-    (artifact,) = compile_sources({bundle.KINDS["verifier"].file: source}).values()
-    return replace(artifact, data=render(key).data)
+    return contracts.load(opened.read("contract"), opened.read("verifier").decode())
+
+
+def _contract_files(artifact: Artifact) -> dict[str, Content]:
+    return {"verifier": artifact.source.encode(), "contract": contracts.dump(artifact)}
 
 
 def deploy_bundle(folder: Folder, *, rpc: str | None = None, key: str | None = None) -> DeployReport:
@@ -198,7 +199,7 @@ def deploy_bundle(folder: Folder, *, rpc: str | None = None, key: str | None = N
     artifact = load_artifact(opened, verifying)
     deployment = deploy(chain, artifact)
     record = _record(deployment, embedded=chain.embedded)
-    bundle.update(folder, {"verifier": artifact.source.encode(), "deployment": records.dump(record)})
+    bundle.update(folder, _contract_files(artifact) | {"deployment": records.dump(record)})
     spent = deployment_gas(artifact, deployment)
     return DeployReport(artifact.name, record, len(artifact.runtime), spent, verifying.development)
 

@@ -36,7 +36,7 @@ def test_accuracy_of_the_integer_program(report):
 
 def test_gas(report):
     plain = report["circuit"]["system"] == "groth16"
-    assert report["verification"]["gas"] <= (280_000 if plain else 262_000)
+    assert report["verification"]["gas"] <= (286_000 if plain else 262_000)  # 11 public inputs; plain 10: 277,000
     assert report["verification"]["gas"] >= report["verification"]["floor"]
 
 

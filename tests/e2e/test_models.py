@@ -147,4 +147,6 @@ def test_scikit_learn(system):
     for index in (3, 77, 140):
         proved = zkchain.prove(compiled.circuit, keys, data, index=index)
         zkchain.verify(keys.verifying, proved.proof, proved.instance)
-        assert zkchain.claims(compiled.circuit.layout, proved.instance)[0].integers.item() == labels[index]
+        assert zkchain.claims(compiled.circuit.layout, proved.instance)[0].integers == fitted.predict(
+            pixels[index : index + 1]
+        )

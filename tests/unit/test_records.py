@@ -7,11 +7,12 @@ import json
 import pytest
 
 from zkchain.errors import FormatError
-from zkchain.formats import records
+from zkchain.formats import contracts, records
 from zkchain.formats.records import Choices, DeploymentRecord, InputChoice, OutputChoice, PublicField, Summary, Tensor
 from zkchain.groth16.types import System
 from zkchain.oracle import Evaluation
 from zkchain.quantize import Accuracy
+from zkchain.solidity import Artifact
 
 CHOICES = Choices(
     System.GROTH16,
@@ -31,6 +32,17 @@ SUMMARY = Summary(
     Evaluation("held-out data", 3, (Accuracy("y", 3, 1e-3, 1e-4, 1.0, 0.5),), 0.9),
 )
 DEPLOYMENT = DeploymentRecord("rpc", 31337, "0x" + "ab" * 20, "0x" + "cd" * 32, 299_000, 7)
+
+
+CONTRACT = Artifact(
+    "V", ({"type": "error", "name": "ProofInvalid", "inputs": []},), b"\1\2", b"\3", "source", data=(b"\4", b"")
+)
+
+
+def test_compiled_contract():
+    assert contracts.load(contracts.dump(CONTRACT), "source") == CONTRACT
+    with pytest.raises(FormatError, match="compiled contract is malformed"):
+        contracts.load(contracts.dump(CONTRACT).replace(b'"0102"', b'"010x"'), "source")
 
 
 @pytest.mark.parametrize("record", [CHOICES, SUMMARY, DEPLOYMENT])

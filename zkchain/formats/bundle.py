@@ -8,6 +8,7 @@
     proving_key.zkpk       flat, memory-mapped
     verification_key.json  snarkjs's format
     Verifier.sol           the generated contract
+    Verifier.json          the same compiled: abi, code
     deployment.json        where the contract stands
     proofs/                proofs and their public inputs: they verify or they do not, so no digest vouches for them
 
@@ -57,6 +58,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "proving_key": Kind("proving_key.zkpk", "proving key", "setup", ("circuit",), is_key=True),
         "verification_key": Kind("verification_key.json", "verification key", "setup", ("circuit",), is_key=True),
         "verifier": Kind("Verifier.sol", "verifier contract", "solidity", ("verification_key",)),
+        "contract": Kind("Verifier.json", "compiled contract", "solidity", ("verifier",)),
         "deployment": Kind("deployment.json", "deployment", "deploy", ("verification_key",)),
     }
 )

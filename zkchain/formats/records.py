@@ -105,6 +105,21 @@ class Summary:
 
 
 @dataclass(frozen=True, slots=True)
+class ContractRecord:
+    """Verifier.json. Code in hex without 0x; ``data``: code of the data contracts (solidity.Artifact)."""
+
+    __pydantic_config__ = STRICT
+    name: str
+    abi: tuple[dict[str, Any], ...]
+    bytecode: str
+    runtime: str
+    data: tuple[str, ...]
+    compiler: str
+    format: Literal["zkchain-contract"] = "zkchain-contract"
+    version: Literal[1] = 1
+
+
+@dataclass(frozen=True, slots=True)
 class DeploymentRecord:
     """deployment.json. ``chain`` is "embedded" for the chain that lives and dies with one command, else "rpc"."""
 
