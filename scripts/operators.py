@@ -20,12 +20,13 @@ SHAPES = "shapes and constants"
 def groups() -> dict[str, list[str]]:
     """Module of zkchain.frontend.ops -> names, and those that shapes and constants decide."""
     found: dict[str, list[str]] = {}
+    supported = set(supported_operators())
     for module in pkgutil.iter_modules(ops.__path__):
         rules = getattr(importlib.import_module(f"{ops.__name__}.{module.name}"), "RULES", {})
-        if rules:
-            found[module.name.replace("_", " ")] = sorted(rules)
+        if names := sorted(supported.intersection(rules)):
+            found[module.name.replace("_", " ")] = names
     named = {name for names in found.values() for name in names}
-    found[SHAPES] = sorted(set(supported_operators()) - named)
+    found[SHAPES] = sorted(supported - named)
     return found
 
 
