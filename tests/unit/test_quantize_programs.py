@@ -18,7 +18,7 @@ from zkchain.quantize.domains import resolve
 from zkchain.quantize.lower import lower
 from zkchain.quantize.lowering import CLAMP
 from zkchain.quantize.problem import pose
-from zkchain.quantize.report import layers
+from zkchain.quantize.report import clamped, layers
 from zkchain.quantize.search import first_plan
 
 
@@ -137,6 +137,7 @@ def test_a_clamp_that_bites_is_counted():
     clamp = next(i for i, n in enumerate(program.nodes) if n.name.endswith(CLAMP))
     far = [np.where(v == v, 2**40, 0) for v in runs[0]]
     assert sum(layer.clamped for layer in layers(program, [far])) >= program.nodes[clamp].size
+    assert clamped(program, runs[:4]) == 0 < clamped(program, [far])
 
 
 def test_without_clamps_two_to_the_62_is_refused_with_them_it_is_not():

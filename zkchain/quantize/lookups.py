@@ -9,7 +9,7 @@ gives precision away for nothing, within the error allowed.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -50,43 +50,66 @@ def rescaled(frac: int, planned: int | None) -> int:
     return frac if planned is None or frac < planned + LEAST_SHIFT else planned
 
 
-def precision(graph: Graph, plan: Mapping[tuple[int, int | None], int]) -> list[int]:
-    """Fraction bits of every float node's value as computed, under a plan: the arithmetic of ``lower`` alone.
+@dataclass(eq=False, slots=True)
+class Precision:
+    """Fraction bits of float nodes under a plan: the arithmetic of ``lower`` alone. ``found``: of values as computed.
 
     ``plan``: (node, position of a constant, or None for the value) -> fraction bits, constants no finer than exact."""
-    found = [0] * len(graph.nodes)
 
-    def narrow(i: int) -> int:
-        at = root(graph, i)
-        return rescaled(found[at], plan.get((at, None)))
+    graph: Graph
+    plan: Mapping[tuple[int, int | None], int]
+    found: list[int]
 
-    def prefer(i: int) -> int:
-        return narrow(i) if (root(graph, i), None) in plan else found[i]
+    def narrow(self, i: int) -> int:
+        at = root(self.graph, i)
+        return rescaled(self.found[at], self.plan.get((at, None)))
 
+    def prefer(self, i: int) -> int:
+        return self.narrow(i) if (root(self.graph, i), None) in self.plan else self.found[i]
+
+    def constants(self, i: int) -> list[int]:
+        sources = self.graph.nodes[i].src
+        return [self.plan[i, k] for k, s in enumerate(sources) if self.graph.nodes[s].op is Op.CONST]
+
+    def variables(self, i: int) -> list[int]:
+        return [s for s in self.graph.nodes[i].src if self.graph.nodes[s].op is not Op.CONST]
+
+
+def _product(state: Precision, i: int) -> int:
+    variables = state.variables(i)
+    lazy = state.graph.nodes[i].op is Op.MUL and len(variables) == 1
+    return sum((state.prefer if lazy else state.narrow)(s) for s in variables) + sum(state.constants(i))
+
+
+def _sum(state: Precision, i: int) -> int:
+    return max([*map(state.prefer, state.variables(i)), *state.constants(i)])
+
+
+def _compared(state: Precision, i: int) -> int:
+    return max([*map(state.narrow, state.variables(i)), *state.constants(i)])
+
+
+PRECISION: Mapping[Op, Callable[[Precision, int], int]] = {
+    Op.INPUT: lambda state, i: state.plan.get((i, None), 0),
+    Op.CONST: lambda state, i: 0,
+    Op.ARGMAX: lambda state, i: 0,
+    Op.MATMUL: _product,
+    Op.CONV: _product,
+    Op.MUL: _product,
+    **dict.fromkeys((Op.ADD, Op.SUB, Op.CONCAT, Op.SUM), _sum),
+    **dict.fromkeys((Op.MAX, Op.MIN, Op.RELU, Op.REDUCE_MAX, Op.REDUCE_MIN), _compared),
+    Op.CLIP: lambda state, i: max(_compared(state, i), state.plan[i, ENDS]),
+    Op.UNARY: lambda state, i: state.plan.get((i, OUT), 0),
+    **dict.fromkeys((Op.RESHAPE, Op.TAKE), lambda state, i: state.found[state.graph.nodes[i].src[0]]),
+}
+
+
+def precision(graph: Graph, plan: Mapping[tuple[int, int | None], int]) -> list[int]:
+    """Fraction bits of every float node's value as computed."""
+    state = Precision(graph, plan, [])
     for i, node in enumerate(graph.nodes):
-        fixed = [plan[i, k] for k, s in enumerate(node.src) if graph.nodes[s].op is Op.CONST]
-        free = [s for s in node.src if graph.nodes[s].op is not Op.CONST]
-        if node.op is Op.INPUT:
-            found[i] = plan.get((i, None), 0)
-        elif node.op in (Op.MATMUL, Op.CONV):
-            found[i] = sum(narrow(s) for s in free) + sum(fixed)
-        elif node.op is Op.MUL:
-            found[i] = sum((narrow if len(free) == 2 else prefer)(s) for s in free) + sum(fixed)
-        elif node.op in (Op.ADD, Op.SUB, Op.CONCAT):
-            found[i] = max([prefer(s) for s in free] + fixed)
-        elif node.op in (Op.MAX, Op.MIN):
-            found[i] = max([narrow(s) for s in free] + fixed)
-        elif node.op is Op.CLIP:
-            found[i] = max(narrow(free[0]), plan[i, ENDS])
-        elif node.op is Op.UNARY:
-            found[i] = plan.get((i, OUT), 0)
-        elif node.op is Op.SUM:
-            found[i] = prefer(free[0])
-        elif node.op in (Op.RESHAPE, Op.TAKE):
-            found[i] = found[free[0]]
-        elif node.op is not Op.ARGMAX and free:
-            found[i] = narrow(free[0])
-    return found
+        state.found.append(PRECISION[node.op](state, i))
+    return state.found
 
 
 def sites(graph: Graph, rescaled: Mapping[int, Node], compared: Mapping[int, Node]) -> list[Site]:

@@ -50,7 +50,7 @@ def pose(graph: Graph, grids: tuple[Grid, ...], calibration: Sequence[Sample], s
     given = _given(prepared, grids, calibration)
     samples, traces = _observed(prepared, given, _drawn(prepared, grids))
     judged = len(given) or len(samples)
-    tolerance = {i: _tolerance([t[i] for t in traces[:judged]], settings) for i in watched(prepared)}
+    tolerance = {i: _tolerance([t[i] for t in traces[:judged]], settings, i in extra) for i in watched(prepared)}
     return Problem(prepared, len(extra), grids, samples, traces, judged, tolerance, settings)
 
 
@@ -107,11 +107,13 @@ def watched(graph: Graph) -> list[int]:
     return sorted({i for i in graph.outputs if i not in decided} | deciding)
 
 
-def _tolerance(values: Sequence[FloatArray], settings: Settings) -> float:
-    """max_error, but at most 1/256 and at least 1/65536 of the spread of the values."""
+def _tolerance(values: Sequence[FloatArray], settings: Settings, decides: bool) -> float:
+    """max_error, but at most 1/256 and at least 1/65536 of the spread of the values; 1/1024 of it for values that only
+    decide a label."""
     stacked = np.stack(values)
     spread = float(stacked.max() - stacked.min()) or float(np.abs(stacked).max())
-    return max(min(settings.max_error, spread / 256), spread / 65536) or settings.max_error
+    wanted = spread / 1024 if decides else max(min(settings.max_error, spread / 256), spread / 65536)
+    return wanted or settings.max_error
 
 
 def _given(graph: Graph, grids: Sequence[Grid], calibration: Sequence[Sample]) -> tuple[tuple[FloatArray, ...], ...]:

@@ -13,7 +13,7 @@ from zkchain.quantize import domains, rows
 from zkchain.quantize.finish import finish
 from zkchain.quantize.lower import Lowered
 from zkchain.quantize.problem import Problem, pose, watched
-from zkchain.quantize.report import Accuracy, Report, accuracy, layers
+from zkchain.quantize.report import Accuracy, Report, accuracy, clamped, layers
 from zkchain.quantize.search import runs, search
 from zkchain.quantize.settings import Domain, Sample, Settings
 
@@ -64,7 +64,8 @@ def _report(problem: Problem, lowered: Lowered) -> Report:
     compared: tuple[Accuracy, ...] = accuracy(graph.output_names[:n], expected, got)
     limits = tuple(float(b.max(initial=0)) for b in lowered.bounds[:n])
     finite = tuple(b if np.isfinite(b) else None for b in limits)
-    return Report(layers(graph, values), finite, compared, round(rows.total(_without_extra(problem, graph))))
+    total = round(rows.total(_without_extra(problem, graph)))
+    return Report(layers(graph, values), finite, compared, total, clamped(graph, values))
 
 
 def _as_label(graph: Graph, i: int, value: FloatArray) -> npt.NDArray[np.generic]:

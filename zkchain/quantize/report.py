@@ -70,12 +70,14 @@ class Layer:
 @dataclass(frozen=True, slots=True)
 class Report:
     """``bounds``: a-priori bound on the error of every output over the whole domain, clamps aside (None: no finite
-    one); ``accuracy``: against the float model on the calibration samples; ``rows``: estimate for the plain system."""
+    one); ``accuracy``: against the float model on the calibration samples; ``rows``: estimate for the plain system;
+    ``clamped``: elements of the calibration samples that a clamp changes (0 expected)."""
 
     layers: tuple[Layer, ...]
     bounds: tuple[float | None, ...]
     accuracy: tuple[Accuracy, ...]
     rows: int
+    clamped: int = 0
 
 
 def layers(graph: Graph, runs: Sequence[Sequence[npt.NDArray[np.int64]]]) -> tuple[Layer, ...]:
@@ -91,6 +93,12 @@ def layers(graph: Graph, runs: Sequence[Sequence[npt.NDArray[np.int64]]]) -> tup
         source = graph.nodes[node.src[0]]
         found.append(Layer(node.name, node.size, bits(source), shift, bits(node), fraction, clamp, hits))
     return tuple(found)
+
+
+def clamped(graph: Graph, runs: Sequence[Sequence[npt.NDArray[np.int64]]]) -> int:
+    """Elements that any clamp of the quantiser changes."""
+    clamps = [k for k, node in enumerate(graph.nodes) if node.name.endswith(CLAMP) and node.op is Op.CLIP]
+    return sum(int(np.count_nonzero(_clipped(graph, k, run[graph.nodes[k].src[0]]))) for k in clamps for run in runs)
 
 
 def _clipped(graph: Graph, clip: int, x: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:

@@ -28,6 +28,7 @@ WORTH_A_CLAMP = 0.95  # clamp more only where it brings the rows down to this sh
 DEVIATIONS = 4.0  # the largest error is this many times the root mean square
 ATTEMPTS = 12
 TIGHTER = 0.75  # each attempt allows the roundings this share of the error
+MUCH_WORK = 100_000_000  # values times points, above which fewer samples are disturbed
 JUDGED_ENOUGH = 0.7  # of the tolerance, on the samples at hand
 
 
@@ -78,7 +79,9 @@ def measure_points(problem: Problem) -> tuple[list[Point], list[float]]:
     fixed = {i: grid.step is not None for i, grid in zip(problem.graph.inputs, problem.grids, strict=True)}
     judged = problem.traces[: problem.judged]
     found = points.find(problem.graph, judged, fixed)
-    some = judged[:: max(len(judged) // TRACED, 1)][:TRACED]
+    work = len(found) * sum(node.size for node in problem.graph.nodes)
+    few = TRACED if work < MUCH_WORK else TRACED // 2
+    some = judged[:: max(len(judged) // few, 1)][:few]
     return found, points.gains(problem.graph, found, some, problem.tolerance)
 
 
