@@ -163,10 +163,10 @@ def _conv(node: Node, x: Node, w: Node) -> Interval:
     weights, group = bounds_of(w)[0], node.arg["group"]
     m, per_group = weights.shape[:2]
     taps = weights.reshape(group, m // group, per_group, -1)
-    up, down = np.maximum(taps, 0).sum(axis=-1), np.minimum(taps, 0).sum(axis=-1)  # (group, M/group, C/group)
     low, high = (v.reshape(group, per_group, 1) for v in _channels(node, x))
     top = np.maximum(np.abs(low.astype(np.float64)), np.abs(high.astype(np.float64)))
-    _refuse_overflow(node, (up - down).astype(np.float64) @ top)
+    _refuse_overflow(node, np.abs(taps.astype(np.float64)).sum(axis=-1) @ top)
+    up, down = np.maximum(taps, 0).sum(axis=-1), np.minimum(taps, 0).sum(axis=-1)  # (group, M/group, C/group)
     shape = (1, m, *(1,) * (len(node.shape) - 2))
     return (up @ low + down @ high).reshape(shape), (up @ high + down @ low).reshape(shape)
 
