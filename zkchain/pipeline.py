@@ -15,9 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from zkchain import frontend, groth16, interpret, solidity
+from zkchain.choice import Choice, candidate, choose
 from zkchain.circuit import Circuit, Layout, Visibility, solve, synthesize
 from zkchain.circuit.layout import Field
-from zkchain.errors import InputError, ProofFormatError
+from zkchain.errors import CompileError, InputError, ProofFormatError, UnsupportedOp
 from zkchain.formats import tensors
 from zkchain.formats.records import Bound, Choices, InputChoice, OutputChoice, PublicField, Summary, Tensor
 from zkchain.formats.tensors import Samples
@@ -28,10 +29,11 @@ from zkchain.quantize import Domain, Settings, quantize, quantize_input
 from zkchain.solidity import Artifact
 
 if TYPE_CHECKING:
-    from zkchain._core import ProvingKey
+    from zkchain._core import FrVec, ProvingKey
 
 Array = npt.NDArray[Any]
 Progress = Callable[[str, float], None]
+AUTO = "auto"
 COST: Mapping[System, Literal["plain", "lookup"]] = {System.GROTH16: "plain", System.CG16: "lookup"}
 
 
@@ -41,12 +43,14 @@ def quiet(stage: str, done: float) -> None:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Compiled:
-    """A model and the circuit that proves it. ``evaluation``: against onnxruntime, when data was given."""
+    """A model and the circuit that proves it. ``evaluation``: against onnxruntime, when data was given. ``reason``: why
+    this proof system, when it was left open."""
 
     model: bytes
     circuit: Circuit
     choices: Choices
     evaluation: Evaluation | None = None
+    reason: str | None = None
 
     @property
     def program(self) -> Graph:
@@ -100,27 +104,44 @@ def compile_model(model: bytes, data: Mapping[str, Array] | None = None, **optio
 
     ``data``: samples as in ``tensors.calibration``; they choose scales, and measure accuracy (held-out ones if given).
     ``domains``: by input name, "" for all others; without one the data's own span, widened, is the domain.
-    ``public_inputs``, ``private_outputs``: names. ``system``: groth16 (the default) or cg16. ``settings``: precision.
+    ``public_inputs``, ``private_outputs``: names. ``system``: groth16 (the default), cg16 or auto. ``settings``: precision.
     ``batch`` fills a free first dimension, ``shapes`` gives whole shapes by input name; ``outputs`` keeps only these.
     Raises ModelError, UnsupportedOp, InputError, CompileError.
     """
     progress, batch = options.get("progress", quiet), options.get("batch", 1)
-    system = System(options.get("system", System.GROTH16))
+    wanted = options.get("system", System.GROTH16)
     progress("import", 0.0)
     graph = frontend.load(model, batch=batch, input_shapes=options.get("shapes"), outputs=options.get("outputs"))
     progress("import", 1.0)
     visible = visibility(graph, options.get("public_inputs", ()), options.get("private_outputs", ()))
     domains = _domains(options.get("domains", {}), graph)
     samples, held_out = _samples(data, graph)
-    settings = replace(options.get("settings") or Settings(), cost=COST[system])
-    progress("quantise", 0.0)
-    program = quantize(graph, domains, None if samples is None else samples.samples, settings)
-    progress("quantise", 1.0)
-    progress("synthesise", 0.0)
-    circuit = synthesize(program, visible, system)
-    progress("synthesise", 1.0)
-    evaluation = _judge(model, program, held_out or samples, progress)
-    return Compiled(model, circuit, _choices(circuit, domains, settings, batch), evaluation)
+    chosen = options.get("settings") or Settings()
+
+    def build(system: System) -> tuple[Circuit, Settings]:
+        settings = replace(chosen, cost=COST[system])
+        progress(f"quantise for {system}", 0.0)
+        program = quantize(graph, domains, None if samples is None else samples.samples, settings)
+        progress(f"synthesise for {system}", 0.5)
+        circuit = synthesize(program, visible, system)
+        progress(f"synthesise for {system}", 1.0)
+        return circuit, settings
+
+    choice, (circuit, settings) = _build_best(build) if wanted == AUTO else (None, build(System(wanted)))
+    evaluation = _judge(model, circuit.graph, held_out or samples, progress)
+    choices = _choices(circuit, domains, settings, batch)
+    return Compiled(model, circuit, choices, evaluation, None if choice is None else choice.reason)
+
+
+def _build_best(build: Callable[[System], tuple[Circuit, Settings]]) -> tuple[Choice, tuple[Circuit, Settings]]:
+    """Both systems' circuits, and the better one (see ``choice``)."""
+    cg16 = build(System.CG16)
+    try:
+        plain = build(System.GROTH16)
+    except UnsupportedOp as refusal:
+        return choose(refusal, candidate(cg16[0])), cg16
+    best = choose(candidate(plain[0]), candidate(cg16[0]))
+    return best, plain if best.system is System.GROTH16 else cg16
 
 
 def _judge(model: bytes, program: Graph, samples: Samples | None, progress: Progress) -> Evaluation | None:
@@ -216,11 +237,7 @@ def prove(
 
     Raises InputError, OutOfDomain (before any proving), KeyMismatch, UnsatisfiedConstraint.
     """
-    graph = circuit.graph
-    if index is not None:
-        arrays = tensors.pick(arrays, graph.input_names, index)
-    sample = tensors.one_sample(arrays, graph.input_names, [graph.nodes[i].shape for i in graph.inputs])
-    integers = [quantize_input(graph.nodes[i], x) for i, x in zip(graph.inputs, sample, strict=True)]
+    graph, integers = circuit.graph, inputs_of(circuit.graph, arrays, index)
     progress("witness", 0.0)
     solution = solve(circuit, integers)
     progress("witness", 1.0)
@@ -229,6 +246,22 @@ def prove(
     nodes = [graph.nodes[i] for i in graph.outputs]
     outputs = {name: real(y, node.scale) for name, node, y in zip(graph.output_names, nodes, results, strict=True)}
     return Proved(proof, solution.instance, outputs)
+
+
+def inputs_of(graph: Graph, arrays: Mapping[str, Array], index: int | None = None) -> list[npt.NDArray[np.int64]]:
+    """The integers of an integer graph's inputs, from real arrays by name. Raises InputError, OutOfDomain."""
+    if index is not None:
+        arrays = tensors.pick(arrays, graph.input_names, index)
+    sample = tensors.one_sample(arrays, graph.input_names, [graph.nodes[i].shape for i in graph.inputs])
+    return [quantize_input(graph.nodes[i], x) for i, x in zip(graph.inputs, sample, strict=True)]
+
+
+def witness(circuit: Circuit, arrays: Mapping[str, Array], *, index: int | None = None) -> FrVec:
+    """All wires of a plain Groth16 circuit on real inputs: what a .wtns file holds. CompileError for cg16."""
+    if circuit.system is not System.GROTH16:
+        message = "a cg16 witness depends on the proof's challenge: there is none outside a proof"
+        raise CompileError(message, hint="compile the model with --system groth16")
+    return solve(circuit, inputs_of(circuit.graph, arrays, index)).finish().wires
 
 
 def verify(key: VerifyingKey, proof: Proof, instance: Instance) -> None:

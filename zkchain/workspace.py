@@ -17,7 +17,7 @@ from zkchain import pipeline
 from zkchain.chain import Chain, Deployment, Receipt, attach, connect, deploy, gas, submit
 from zkchain.circuit import Circuit, Visibility, synthesize
 from zkchain.errors import BundleError, ChainError
-from zkchain.formats import bundle, contracts, program, proofs, records, snarkjs
+from zkchain.formats import bundle, contracts, exports, program, proofs, records, snarkjs
 from zkchain.formats.bundle import Bundle
 from zkchain.formats.files import Content
 from zkchain.formats.records import Choices, DeploymentRecord, Summary
@@ -152,6 +152,17 @@ def prove_bundle(
     public = tuple(field.name for field in circuit.layout.fields if field.kind == "output")
     size = len(encode_proof(proved.proof))
     return ProveReport(str(place), circuit.system, proved.outputs, public, size, clock.laps)
+
+
+def witness_bundle(folder: Folder, arrays: Mapping[str, Array], path: Folder, *, index: int | None = None) -> None:
+    """Write the witness of one inference as .wtns, for circom's tools."""
+    wires = pipeline.witness(load_circuit(bundle.open_bundle(folder)), arrays, index=index)
+    exports.write_wtns(path, wires)
+
+
+def r1cs_bundle(folder: Folder, path: Folder) -> None:
+    """Write the circuit as .r1cs, for circom's tools. FormatError for cg16."""
+    exports.write_r1cs(path, load_circuit(bundle.open_bundle(folder)))
 
 
 def verify_bundle(folder: Folder, *, name: str = "proof") -> VerifyReport:

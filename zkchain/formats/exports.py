@@ -1,0 +1,20 @@
+"""Circuits and witnesses for the tools of circom and snarkjs."""
+
+from __future__ import annotations
+
+from os import PathLike
+from pathlib import Path
+
+from zkchain._core import FrVec
+from zkchain.formats import files, r1cs, wtns
+from zkchain.groth16.setup import CircuitLike
+
+
+def write_r1cs(path: str | PathLike[str], circuit: CircuitLike) -> None:
+    """.r1cs, rows streamed. FormatError for cg16, whose challenge the format cannot express."""
+    r1cs.save(Path(path), circuit)
+
+
+def write_wtns(path: str | PathLike[str], wires: FrVec) -> None:
+    """.wtns of a full assignment."""
+    files.write(Path(path), wtns.dump(wires))
