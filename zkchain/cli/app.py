@@ -14,10 +14,14 @@ from zkchain.cli.options import (
     JsonOpt,
     KeystoreOpt,
     PasswordFileOpt,
+    ProofFolderOpt,
     ProofOpt,
     RpcOpt,
     ShapeOpt,
     SystemOpt,
+    WitnessOpt,
+    WtnsOpt,
+    ZkeyOpt,
     parse_domains,
     parse_shapes,
     signer,
@@ -152,31 +156,51 @@ def setup(bundle: BundleArg, json: JsonOpt = False) -> None:
 
 @app.command()
 def prove(
-    bundle: BundleArg,
+    bundle: Annotated[
+        Path | None, typer.Argument(metavar="BUNDLE", help="Folder made by `zkchain compile`.", show_default=False)
+    ] = None,
     sample: Annotated[
-        Path,
+        Path | None,
         typer.Argument(metavar="INPUT", help="Input tensors: .json {name: nested lists} or .npz.", show_default=False),
-    ],
+    ] = None,
     index: Annotated[
         int | None,
         typer.Option(min=0, metavar="K", help="Take this sample of arrays that hold many.", show_default=False),
     ] = None,
     proof: ProofOpt = "proof",
+    zkey: ZkeyOpt = None,
+    wtns: WtnsOpt = None,
+    output: ProofFolderOpt = Path(),
+    witness: WitnessOpt = None,
     json: JsonOpt = False,
 ) -> None:
-    """Prove one inference.
+    """Prove one inference, or a witness of circom under a key of snarkjs.
 
     An input outside the declared domain is refused before any proving.
     """
     from zkchain.cli import render
     from zkchain.cli.console import progress
-    from zkchain.formats import tensors
-    from zkchain.workspace import prove_bundle
 
-    arrays = tensors.read(sample)
-    with progress() as step:
-        report = prove_bundle(bundle, arrays, index=index, name=proof, progress=step)
-    render.show(report, json=json)
+    if zkey is None and wtns is None:
+        from zkchain.formats import tensors
+        from zkchain.workspace import prove_bundle, witness_bundle
+
+        if bundle is None or sample is None:
+            raise typer.BadParameter("expected BUNDLE and INPUT, or --zkey and --wtns")
+        arrays = tensors.read(sample)
+        if witness is not None:
+            witness_bundle(bundle, arrays, witness, index=index)
+        with progress() as step:
+            report = prove_bundle(bundle, arrays, index=index, name=proof, progress=step)
+        render.show(report, json=json)
+    else:
+        from zkchain.formats.zkey import prove_files
+
+        if zkey is None or wtns is None or bundle is not None:
+            raise typer.BadParameter("--zkey and --wtns go together, without a bundle")
+        with progress() as step:
+            proved = prove_files(zkey, wtns, output, progress=step)
+        render.show(proved, json=json)
 
 
 @app.command()
@@ -255,11 +279,20 @@ def gas(bundle: BundleArg, gas_price: GasPriceOpt = None, json: JsonOpt = False)
 
 
 @app.command()
-def inspect(bundle: BundleArg, json: JsonOpt = False) -> None:
+def inspect(
+    bundle: BundleArg,
+    r1cs: Annotated[
+        Path | None,
+        typer.Option("--r1cs", metavar="FILE", help="Also write the circuit, for circom's tools.", show_default=False),
+    ] = None,
+    json: JsonOpt = False,
+) -> None:
     """Say what a bundle holds."""
     from zkchain.cli import render
-    from zkchain.workspace import inspect_bundle
+    from zkchain.workspace import inspect_bundle, r1cs_bundle
 
+    if r1cs is not None:
+        r1cs_bundle(bundle, r1cs)
     render.show(inspect_bundle(bundle), json=json)
 
 

@@ -22,6 +22,21 @@ BundleArg = Annotated[
     Path, typer.Argument(metavar="BUNDLE", help="Folder made by `zkchain compile`.", show_default=False)
 ]
 JsonOpt = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+ZkeyOpt = Annotated[
+    Path | None, typer.Option("--zkey", metavar="FILE", help="A Groth16 key of snarkjs.", show_default=False)
+]
+WtnsOpt = Annotated[
+    Path | None, typer.Option("--wtns", metavar="FILE", help="The witness to prove under it.", show_default=False)
+]
+WitnessOpt = Annotated[
+    Path | None,
+    typer.Option(
+        "--witness", metavar="FILE", help="Also write the witness (.wtns), for circom's tools.", show_default=False
+    ),
+]
+ProofFolderOpt = Annotated[
+    Path, typer.Option("--output", "-o", metavar="DIR", help="With --zkey: where proof.json and public.json go.")
+]
 ProofOpt = Annotated[
     str, typer.Option("--proof", metavar="NAME", help="Name of the proof in the bundle's proofs/ folder.")
 ]

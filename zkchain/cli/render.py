@@ -9,6 +9,7 @@ import numpy as np
 
 from zkchain import reports
 from zkchain.cli.console import seconds, show_json, show_pairs, show_table, size
+from zkchain.formats import zkey
 from zkchain.formats.records import Summary, Tensor
 from zkchain.oracle import Evaluation
 
@@ -114,6 +115,19 @@ def proved(report: reports.ProveReport) -> None:
             ("proof", report.folder),
             ("system", report.system.value),
             *outputs,
+            ("size", f"{report.proof_bytes} bytes"),
+            ("time", spent),
+        ]
+    )
+
+
+def proved_zkey(report: zkey.Proved) -> None:
+    spent = ", ".join(f"{name} {seconds(value)}" for name, value in report.seconds.items())
+    show_pairs(
+        [
+            ("proof", f"{report.folder}/{report.proof}"),
+            ("public inputs", f"{report.folder}/{report.public}, {report.instance_length:,} field elements"),
+            ("wires", f"{report.wires:,}"),
             ("size", f"{report.proof_bytes} bytes"),
             ("time", spent),
         ]
@@ -248,6 +262,7 @@ RENDER: dict[type, Callable[[Any], None]] = {
     reports.CompileReport: compiled,
     reports.SetupReport: set_up,
     reports.ProveReport: proved,
+    zkey.Proved: proved_zkey,
     reports.VerifyReport: verified,
     reports.InspectReport: inspected,
     reports.ContractReport: contracted,

@@ -1,0 +1,102 @@
+"""Proving keys of snarkjs (.zkey): proofs of circom's circuits from the native prover.
+
+The key is mapped, checked once and kept open: ``Prover.open(path)``, then ``prove`` for any number of witness files.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from os import fspath
+from pathlib import Path
+
+from zkchain._core import ZkeyProver
+from zkchain.errors import FormatError, UnsafeKey
+from zkchain.formats import files, snarkjs
+from zkchain.formats.proofs import PROOF, PUBLIC
+from zkchain.groth16.encoding import decode_key_points, decode_proof
+from zkchain.groth16.key import Progress
+from zkchain.groth16.types import Instance, Proof, System, VerifyingKey
+
+UNKNOWN_CIRCUIT = bytes(32)
+"""The circuit hash of a key that does not name its circuit."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Prover:
+    """An open key. The file must not change while it is in use."""
+
+    native: ZkeyProver
+    vk: VerifyingKey
+
+    @classmethod
+    def open(cls, path: Path, *, check_points: bool = False, progress: Progress | None = None) -> Prover:
+        """Map a Groth16 key. Sizes, coefficients and verifying key are checked; points when they are first used.
+
+        ``check_points`` checks all of them at once, the subgroup of G2's included. FormatError: not such a file, of
+        another curve, truncated, altered. UnsafeKey: gamma = delta (nobody has contributed), or without the rows of
+        the public wires. OSError when it cannot be read. That the key belongs to a circuit, and hides the witness, is
+        for ``snarkjs zkey verify`` to say.
+        """
+        try:
+            native = ZkeyProver.open(path)
+            if check_points:
+                native.check_points(progress)
+        except (FormatError, UnsafeKey) as error:
+            raise type(error)(f"{fspath(path)}: {error.message}", hint=error.hint) from None
+        vk = decode_key_points(
+            native.vk_bytes,
+            System.GROTH16,
+            n_public=native.info["n_public"],
+            circuit_hash=UNKNOWN_CIRCUIT,
+            development=True,
+        )
+        return cls(native, vk)
+
+    def prove(self, witness: bytes, *, progress: Progress | None = None) -> tuple[Proof, Instance]:
+        """A proof, verified already, for the content of a .wtns file.
+
+        FormatError (no such file), KeyMismatch (the witness of another circuit), InputError (it does not satisfy the
+        constraints).
+        """
+        proof, instance = self.native.prove(witness, progress)
+        return decode_proof(proof, System.GROTH16), tuple(instance)
+
+
+@dataclass(frozen=True, slots=True)
+class Proved:
+    """What was written where; times in seconds."""
+
+    folder: str
+    proof: str
+    public: str
+    instance_length: int
+    wires: int
+    proof_bytes: int
+    seconds: dict[str, float]
+
+
+def prove_files(zkey: Path, wtns: Path, folder: Path, *, progress: Progress | None = None) -> Proved:
+    """Prove a witness file and write proof.json and public.json into ``folder``. Errors: those of ``Prover``."""
+    start = time.perf_counter()
+    witness = files.read(wtns, what="witness")
+    try:
+        prover = Prover.open(zkey, progress=progress)
+    except OSError as error:
+        raise FormatError(f"cannot read proving key {zkey}: {error.strerror}") from error
+    opened = time.perf_counter()
+    proof, instance = prover.prove(witness, progress=progress)
+    done = time.perf_counter()
+    content = snarkjs.dump_proof(proof)
+    with files.staged(folder / PROOF, content) as staged:
+        files.write(folder / PUBLIC, snarkjs.dump_public(instance))
+        files.move(staged, folder / PROOF)
+    return Proved(
+        folder=str(folder),
+        proof=PROOF,
+        public=PUBLIC,
+        instance_length=len(instance),
+        wires=prover.native.info["n_wires"],
+        proof_bytes=256,
+        seconds={"key": opened - start, "prove": done - opened},
+    )
