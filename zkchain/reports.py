@@ -15,13 +15,15 @@ from zkchain.pipeline import Claim
 
 @dataclass(frozen=True, slots=True)
 class CompileReport:
-    """``keys_kept``: the bundle had keys, and they are for this very circuit."""
+    """``keys_kept``: the bundle had keys, and they are for this very circuit. ``reason``: why this proof system, when it
+    was left open."""
 
     bundle: str
     circuit: Summary
     choices: Choices
     seconds: float
     keys_kept: bool
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,7 +65,7 @@ def save_compiled(folder: Folder, compiled: Compiled, seconds: float = 0.0) -> C
     }
     opened = bundle.update(folder, contents, circuit=compiled.circuit.digest)
     kept = opened.has("proving_key") and opened.is_current("proving_key")
-    return CompileReport(str(folder), summary, compiled.choices, seconds, kept)
+    return CompileReport(str(folder), summary, compiled.choices, seconds, kept, compiled.reason)
 
 
 def load_summary(opened: Bundle) -> Summary:

@@ -23,6 +23,7 @@ ORDER = (
     "groth16",
     "solidity",
     "chain",
+    "choice",
     "formats",
     "pipeline",
     "reports",

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from zkchain.groth16.types import System
     from zkchain.quantize import Domain
 
 PRIVATE_KEY = "ZKCHAIN_PRIVATE_KEY"
 PASSWORD = "ZKCHAIN_KEYSTORE_PASSWORD"
-SYSTEMS = ("groth16", "cg16")
+SYSTEMS = ("groth16", "cg16", "auto")
 
 BundleArg = Annotated[
     Path, typer.Argument(metavar="BUNDLE", help="Folder made by `zkchain compile`.", show_default=False)
@@ -87,12 +86,11 @@ _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?(?:/\d+)?"
 _DOMAIN = re.compile(rf"(?:(?P<name>.*)=)?(?P<lo>{_NUMBER}):(?P<hi>{_NUMBER})(?::(?P<step>{_NUMBER}))?")
 
 
-def system_named(name: str) -> System:
-    from zkchain.groth16.types import System
-
+def system_named(name: str) -> str:
+    """One of SYSTEMS; auto compares both and says why."""
     if name not in SYSTEMS:
         raise typer.BadParameter(f"{name!r} is not one of {', '.join(SYSTEMS)}.", param_hint="'--system'")
-    return System(name)
+    return name
 
 
 def parse_domains(texts: Sequence[str]) -> Mapping[str, Domain]:

@@ -81,6 +81,7 @@ def compiled(report: reports.CompileReport) -> None:
         [
             ("bundle", report.bundle),
             *circuit_pairs(report.circuit),
+            *([] if report.reason is None else [("chosen", report.reason)]),
             *evaluation_pairs(report.circuit.evaluation),
             ("time", seconds(report.seconds)),
             ("keys", keys),

@@ -20,7 +20,7 @@ SHOWN = 0
 
 
 def run(
-    output: str | PathLike[str] | None = None, *, system: System = System.GROTH16, progress: Progress = quiet
+    output: str | PathLike[str] | None = None, *, system: System | str = System.GROTH16, progress: Progress = quiet
 ) -> DemoReport:
     """Compile, set up, prove, verify, deploy, submit. With ``output`` the bundle is kept there."""
     data, clock = shipped.data(), Clock()
