@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from os import PathLike
 from typing import Any, Literal, Unpack
@@ -16,7 +17,7 @@ import numpy.typing as npt
 from zkchain import pipeline
 from zkchain.chain import Chain, Deployment, Receipt, attach, connect, deploy, gas, submit
 from zkchain.circuit import Circuit, Visibility, synthesize
-from zkchain.errors import BundleError, ChainError
+from zkchain.errors import BundleError, ChainError, InputError, KeyMismatch, UnsatisfiedConstraint
 from zkchain.formats import bundle, contracts, exports, program, proofs, records, snarkjs
 from zkchain.formats.bundle import Bundle
 from zkchain.formats.files import Content
@@ -77,19 +78,30 @@ def load_summary(opened: Bundle) -> Summary:
 
 def load_circuit(opened: Bundle) -> Circuit:
     """Synthesise the bundle's program again; BundleError unless it gives the circuit that the manifest names."""
+    circuit = synthesise_recorded(opened)
+    audit_recorded(opened, circuit)
+    return circuit
+
+
+def synthesise_recorded(opened: Bundle) -> Circuit:
+    """The same with the digest that the manifest records, not computed again: for proving, which finds a wrong one."""
     graph = program.load(opened.read("program"))
     choices = records.load(Choices, opened.read("settings"), what="settings")
     visible = Visibility(tuple(i.public for i in choices.inputs), tuple(o.public for o in choices.outputs))
     if (len(visible.inputs), len(visible.outputs)) != (len(graph.inputs), len(graph.outputs)):
         raise BundleError(f"settings of {opened.folder} name other inputs and outputs than its integer program")
     circuit = synthesize(graph, visible, choices.system)
-    expected, got = opened.identity("circuit"), circuit.digest.hex()
+    return replace(circuit, recorded=bytes.fromhex(opened.identity("circuit")))
+
+
+def audit_recorded(opened: Bundle, circuit: Circuit) -> None:
+    """BundleError unless the circuit's rows give the digest that the manifest records."""
+    expected, got = opened.identity("circuit"), replace(circuit, recorded=None).digest.hex()
     if got != expected:
         raise BundleError(
             f"bundle {opened.folder} was compiled to circuit {expected[:12]}..., its program now gives {got[:12]}...",
             hint="another version of zkchain wrote it: run `zkchain compile` and `zkchain setup` again",
         )
-    return circuit
 
 
 def load_verifying_key(opened: Bundle) -> VerifyingKey:
@@ -144,9 +156,13 @@ def prove_bundle(
     clock = Clock()
     keys = load_keys(opened)
     clock.lap("open keys")
-    circuit = load_circuit(opened)
+    circuit = synthesise_recorded(opened)
     clock.lap("synthesise")
-    proved = pipeline.prove(circuit, keys, arrays, index=index, progress=progress)
+    try:
+        proved = pipeline.prove(circuit, keys, arrays, index=index, progress=progress)
+    except (UnsatisfiedConstraint, KeyMismatch, InputError):
+        audit_recorded(opened, circuit)  # perhaps it is not the circuit that the key was made for
+        raise
     clock.lap("prove")
     place = proofs.save(opened, name, proved.proof, proved.instance)
     public = tuple(field.name for field in circuit.layout.fields if field.kind == "output")
