@@ -118,6 +118,17 @@ class TestTheWay:
         assert values["proofs"] == ["proof"]
         assert "relu" in zkchain("inspect", bundle).out
 
+    def test_exports_for_circom(self, bundle):
+        r1cs, wtns = bundle.parent / "c.r1cs", bundle.parent / "w.wtns"
+        assert zkchain("inspect", bundle, "--r1cs", r1cs).code == 0
+        sample = write_input(bundle.parent / "i.json")
+        assert zkchain("prove", bundle, sample, "--witness", wtns).code == 0
+        assert r1cs.read_bytes()[:4] == b"r1cs"
+        assert wtns.read_bytes()[:4] == b"wtns"
+        assert compile_into(bundle, "--system", "cg16").code == 0
+        refused(zkchain("inspect", bundle, "--r1cs", r1cs), errors.FormatError, "challenge")
+        refused(zkchain("prove", bundle, sample, "--witness", wtns), errors.CompileError, "challenge")
+
     def test_contract_on_the_embedded_chain(self, bundle):
         contract = zkchain("solidity", bundle, "--json")
         assert contract.code == 0, contract.err
