@@ -36,7 +36,9 @@ RANDOM = frozenset(
     {"Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"}
 )
 
-SUPPORTED: tuple[str, ...] = tuple(sorted([*(set(RULES) - quantized.REFUSED.keys()), *SHAPES, "Constant", "ConstantOfShape", "If"]))
+SUPPORTED: tuple[str, ...] = tuple(
+    sorted([*(set(RULES) - quantized.REFUSED.keys()), *SHAPES, "Constant", "ConstantOfShape", "If"])
+)
 
 
 def node_name(node: onnx.NodeProto) -> str:

@@ -8,6 +8,7 @@ The integers are found again, and onnxruntime's arithmetic with them, by ``zkcha
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -16,7 +17,7 @@ import numpy.typing as npt
 import onnx
 
 from zkchain.frontend.call import Call, Rule
-from zkchain.frontend.ops import linear
+from zkchain.frontend.ops import linear, pooling
 
 Array = npt.NDArray[Any]
 Arguments = Mapping[str, Any]
@@ -123,7 +124,9 @@ def qlinear_conv(call: Call) -> int:
 def _bias(call: Call, i: int, shape: tuple[int, ...], axis: int, x_scale: int, w_scale: int) -> int:
     """An int32 constant at the scale of the product it is added to."""
     values = call.constant(i, "bias").astype(np.int64)
-    products = (_scales(call, x_scale).astype(np.float32) * _scales(call, w_scale).astype(np.float32)).astype(np.float64)
+    products = (_scales(call, x_scale).astype(np.float32) * _scales(call, w_scale).astype(np.float32)).astype(
+        np.float64
+    )
     lo, hi = TYPES[onnx.TensorProto.INT32]
     arg = {"scale": _along(call, shape, products, axis), "zero": np.zeros((), np.int64), "lo": lo, "hi": hi}
     return call.build.dequantize(call.build.const(np.broadcast_to(values.ravel(), [shape[axis]]).reshape(shape)), arg)
@@ -183,6 +186,12 @@ def _global_average(call: Call, x: int) -> int:
     return call.build.mean(x, range(2, call.build.rank(x)))
 
 
+def _average(call: Call, x: int) -> int:
+    if call.integer("channels_last", 0):
+        raise call.fail("channels_last is set")
+    return pooling.average_pool(replace(call, inputs=(x,)))
+
+
 def qlinear_concat(call: Call) -> int:
     # y_scale, y_zero, then x, x_scale, x_zero of every part
     parts = [_real(call, i, i + 1, i + 2) for i in range(2, len(call.inputs), 3)]
@@ -216,6 +225,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "com.microsoft.DequantizeLinear": dequantize_linear,
         "com.microsoft.QGemm": qgemm,
         "com.microsoft.QLinearAdd": _of_two("add"),
+        "com.microsoft.QLinearAveragePool": _of_one(_average),
         "com.microsoft.QLinearConcat": qlinear_concat,
         "com.microsoft.QLinearGlobalAveragePool": _of_one(_global_average),
         "com.microsoft.QLinearLeakyRelu": _of_one(_leaky),

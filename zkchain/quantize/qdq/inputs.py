@@ -1,9 +1,10 @@
 """The grid of every input of a quantised model.
 
-An integer input that is dequantised is proved as it is: scale 1, the whole range of its type unless a narrower domain is
-declared. A float input that is only ever quantised, in one way, is its quantised tensor (less the zero point): the
+An integer input that is dequantised is proved as it is: scale 1, the whole range of its type unless a narrower domain
+is declared. A float input that is only ever quantised, in one way, is its quantised tensor (less the zero point): the
 proof is about those integers; real inputs outside its range are refused, not saturated, unless a wider domain is
-declared (or seen in the data), which is then clipped as onnxruntime does. Any other input gets a grid as in ``domains``.
+declared (or seen in the data), which is then clipped as onnxruntime does. Any other input gets a grid as in
+``domains``.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ import numpy.typing as npt
 from zkchain.errors import InputError
 from zkchain.graph import Graph, IntArray, Node, Op
 from zkchain.quantize import domains
+from zkchain.quantize.builder import Value
 from zkchain.quantize.edit import consumers
 from zkchain.quantize.qdq.forms import Form, State
-from zkchain.quantize.builder import Value
 from zkchain.quantize.settings import Domain, Sample
 
 FloatSamples = npt.NDArray[np.generic] | None
@@ -83,8 +84,8 @@ def _integers(state: State, node: Node, name: str, readers: Sequence[Node], decl
 
 def _input(state: State, node: Node, lo: IntArray, hi: IntArray, scale: float = 1.0) -> Value:
     shape = np.broadcast_shapes(lo.shape, hi.shape)
-    ends = (np.array(np.broadcast_to(v, shape), dtype=np.int64) for v in (lo, hi))
-    value = state.out.input(node.name, node.shape, 0, *ends, 0.0)
+    first, last = (np.array(np.broadcast_to(v, shape), dtype=np.int64) for v in (lo, hi))
+    value = state.out.input(node.name, node.shape, 0, first, last, 0.0)
     state.out.nodes[value.index] = replace(state.out.nodes[value.index], scale=scale)
     return value
 

@@ -107,4 +107,6 @@ def _graft(state: State, program: Graph, forms: Sequence[Form]) -> list[Form]:
             state.out.nodes.append(replace(node, src=tuple(new[s] for s in node.src)))
             state.out.errors.append(np.zeros(()))
     values = [replace(forms[0].value, index=new[i]) for i in program.outputs]
-    return [Form(v, np.asarray(program.nodes[i].scale)) for v, i in zip(values, program.outputs, strict=True)]
+    return [
+        Form(v, np.asarray(program.nodes[i].scale), kind="island") for v, i in zip(values, program.outputs, strict=True)
+    ]

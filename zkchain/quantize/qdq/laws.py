@@ -10,6 +10,11 @@ the same but for sums that lie within float32's rounding of a tie, and there it 
     product:  rint(float(acc) * M + zero),          M = s_a s_b / s_y
     others:   rint(float(x) / s_y) + zero           (MlasQuantizeLinear), x the real number, correctly rounded
 
+An average over windows (AveragePool) is added up in float32 by onnxruntime in all cases, and where the scales of input
+and output agree ties are common; here they go to even. Products of unsigned activations and signed 8-bit weights
+saturate at 16 bits on processors without VNNI, unless the model was quantised with ``reduce_range``; here they never
+do.
+
 rint rounds halves to even.
 """
 
@@ -97,5 +102,6 @@ def pair(a: IntArray, b: IntArray, scales: tuple[float, float], zeros: tuple[int
 
 FUSED: Mapping[str, Callable[[FloatArray, int, Target], Callable[[IntArray], IntArray]]] = {
     "linear": linear,
+    "average": linear,
     "product": product,
 }

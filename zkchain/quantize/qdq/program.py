@@ -21,6 +21,7 @@ from zkchain.quantize.settings import Domain, Sample, Settings
 
 QUANTIZED = frozenset({Op.QUANTIZE, Op.DEQUANTIZE})
 SAMPLES_KEPT = 16
+CONSTANT_BITS = 24  # of an output that is a constant
 
 
 def is_quantized(graph: Graph) -> bool:
@@ -56,11 +57,11 @@ def _thinned(state: State, samples: Sequence[Sample]) -> list[list[npt.NDArray[n
     nodes = [state.node(state.forms[i].value) for i in state.graph.inputs]
     if not samples:
         rng = np.random.default_rng(0)
-        drawn = [[rng.integers(*_ends(n), endpoint=True) * n.scale for n in nodes] for _ in range(SAMPLES_KEPT // 2)]
-        return [[np.asarray(x, dtype=np.float64) for x in sample] for sample in drawn]
+        drawn = [[rng.integers(*_ends(n), endpoint=True) for n in nodes] for _ in range(SAMPLES_KEPT // 2)]
+        return [[_real(n, q) for n, q in zip(nodes, sample, strict=True)] for sample in drawn]
     domains.stack(state.graph, samples)  # checks them
     chosen = np.unique(np.linspace(0, len(samples) - 1, min(len(samples), SAMPLES_KEPT)).astype(int))
-    return [[_integers(n, x) * n.scale for n, x in zip(nodes, samples[k], strict=True)] for k in chosen]
+    return [[_real(n, _integers(n, x)) for n, x in zip(nodes, samples[k], strict=True)] for k in chosen]
 
 
 def _ends(node: Node) -> tuple[IntArray, IntArray]:
@@ -71,6 +72,10 @@ def _ends(node: Node) -> tuple[IntArray, IntArray]:
 def _integers(node: Node, x: npt.ArrayLike) -> IntArray:
     q = np.rint(np.asarray(x, dtype=np.float64) / node.scale)
     return np.asarray(np.clip(q, *_ends(node)).astype(np.int64))
+
+
+def _real(node: Node, q: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    return np.asarray(np.asarray(q, dtype=np.float64) * node.scale)
 
 
 def _assemble(state: State, traces: Sequence[islands.Trace], settings: Settings) -> Graph:
@@ -95,10 +100,13 @@ def _held(form: Form | None) -> Form:
 
 
 def _direct(state: State, i: int) -> Form | None:
-    """The form of an output that is integers times one scale, a relu carried out; a constant at 24 bits."""
+    """The form of an output that is integers times one scale, a relu carried out."""
     form = state.forms.get(i)
     if i in state.fixed:
-        return Form(state.const(state.graph.nodes[i].name, np.rint(state.fixed[i].real * 2.0**24)), np.asarray(2.0**-24))
+        return Form(
+            state.const(state.graph.nodes[i].name, np.rint(np.ldexp(state.fixed[i].real, CONSTANT_BITS))),
+            np.asarray(2.0**-CONSTANT_BITS),
+        )
     if form is None or not form.straight or not form.uniform or form.offset.any() or form.high is not None:
         return None
     if form.low == 0.0:

@@ -1,14 +1,14 @@
 """A QUANTIZE node as integers: lines with a shift and a clip, exactly onnxruntime's for every value of the range.
 
 Where one line has not all the steps (float32 rounds the product before it is rounded to an integer, so ties, and what
-float32 takes for one, go to even values: up at every other step and down at those between), the value is the sum of two:
-how many of its even steps are reached and how many of its odd ones. Each has lines of its own; if not, its lower
+float32 takes for one, go to even values: up at every other step and down at those between), the value is the sum of
+two: how many of its even steps are reached and how many of its odd ones. Each has lines of its own; if not, its lower
 and upper half have.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -23,8 +23,8 @@ from zkchain.quantize.qdq.steps import Lines, Steps, lines, steps_of
 from zkchain.quantize.ranges import FloatArray, bounds_of, compress
 
 BYTE = 255  # steps that are met exactly; 16-bit tensors are rounded to nearest, which is onnxruntime's but near ties
+PRECISE = 8  # bits of a slope beyond those of the value
 TABLE = 1 << 16  # arguments of a tabulated function
-MANY = 3  # lines, from which a table is cheaper
 
 
 def quantize(state: State, node: Node, form: Form) -> Value:
@@ -36,7 +36,7 @@ def quantize(state: State, node: Node, form: Form) -> Value:
         return _clipped(state, node.name, state.plus(node.name, form.value, target.zero), target)
     if form.function is not None:
         return _function(state, node, form, target)
-    if target.last - target.first > BYTE:
+    if target.last - target.first > BYTE or form.kind == "island":
         return _rounded(state, node.name, form, target)
     return _stepped(state, node.name, form, target)
 
@@ -152,11 +152,12 @@ def _two(
 
 
 def _rounded(state: State, name: str, form: Form, target: Target) -> Value:
-    """round(acc scale / target scale) to nearest: the slope to 40 bits."""
+    """round(acc scale / target scale) to nearest, halves up: for what onnxruntime computes in floats alone."""
     found = laws_of(state, form)
     slope = found.scale / form.count / target.scale
-    reach = np.maximum(np.maximum(np.abs(found.lo), np.abs(found.hi)), 1) * slope
-    shift = int(min(40, 58 - np.ceil(np.log2(max(float(reach.max()), 2.0)))))
+    reach = float((np.maximum(np.maximum(np.abs(found.lo), np.abs(found.hi)), 1) * slope).max())
+    wanted = np.ceil(np.log2(target.last - target.first + 1)) + PRECISE - np.floor(np.log2(slope.min()))
+    shift = int(max(min(wanted, 58 - np.ceil(np.log2(max(reach, 2.0)))), 1))
     m = found.across(np.rint(np.ldexp(slope, shift)).astype(np.int64))
     o = found.across(np.rint(np.ldexp(found.offset / target.scale, shift)).astype(np.int64))
     q = state.add(Op.RESCALE, name, (state.plus(name, state.times(name, form.value, m), o),), shift=shift)
@@ -166,31 +167,34 @@ def _rounded(state: State, name: str, form: Form, target: Target) -> Value:
 def _function(state: State, node: Node, form: Form, target: Target) -> Value:
     lo, hi = state.ends(form.value)
     if not form.uniform or form.offset.size != 1 or hi - lo >= TABLE:
-        raise UnsupportedOp(
-            node.name, "QuantizeLinear", "a function of a tensor that is not quantised for all channels alike"
-        )
+        raise UnsupportedOp(node.name, "QuantizeLinear", "a function of a tensor with scales a channel")
     arguments = np.arange(lo, hi + 1, dtype=np.int64)
     law = laws.real(form.scale.reshape(1) / form.count, form.offset.reshape(1), target, form.function)
     values = law(arguments[None])[0]
-    if state.tables and (np.any(np.diff(values) < 0) or np.unique(np.diff(values)).size > MANY):
+    if state.tables and not _is_line(lo, values):
         return state.add(Op.TABLE, node.name, (form.value,), first=lo, values=values)
     return tabulated(state, node.name, form.value, lo, values)
 
 
+def _rises(first: int, values: IntArray, sign: int) -> tuple[Steps, FloatArray]:
+    """Where a table of numbers goes up (or down, sign -1), a step at a time; the slope."""
+    rises = np.maximum(sign * np.diff(values), 0)
+    at = np.repeat(np.arange(first + 1, first + len(values)), rises)[None]
+    ends = np.asarray([first]), np.asarray([first + len(values) - 1])
+    return Steps(at, *ends), np.asarray([at.size / max(np.ptp(at) if at.size else 0, 1)])
+
+
+def _is_line(first: int, values: IntArray) -> bool:
+    return not np.any(np.diff(values) < 0) and bool(lines(*_rises(first, values, 1)).found.all())
+
+
 def tabulated(state: State, name: str, x: Value, first: int, values: IntArray) -> Value:
     """A table without lookups: its runs up and down, each as lines."""
-    total = state.const(name, np.full(state.node(x).shape, values[0]))
-    for sign in (1, -1):
-        rises = np.maximum(sign * np.diff(values), 0)
-        n = int(rises.sum())
-        if n:
-            at = np.repeat(np.arange(first + 1, first + len(values)), rises)[None]
-            ends = np.asarray([first]), np.asarray([first + len(values) - 1])
-            slope = np.asarray([n / (at.max() - at.min() + 1)])
-            places = np.zeros(state.node(x).shape, dtype=np.int64)
-            part = emit(state, name, x, Steps(at, *ends), slope, places, even_odd=False)
-            total = state.add(Op.ADD, name, (total, part)) if sign > 0 else state.add(Op.SUB, name, (total, part))
+    shape = state.node(x).shape
+    total = state.const(name, np.full(shape, values[0]))
+    for sign, op in ((1, Op.ADD), (-1, Op.SUB)):
+        steps, slope = _rises(first, values, sign)
+        if steps.at.size:
+            part = emit(state, name, x, steps, slope, np.zeros(shape, dtype=np.int64), even_odd=False)
+            total = state.add(op, name, (total, part))
     return total
-
-
-Emit = Callable[[State, str, Value, Sequence[int]], Value]

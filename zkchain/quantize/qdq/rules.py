@@ -5,7 +5,7 @@ A rule gives the Form of its node, or None where the node has no integers of its
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from zkchain import functions, interpret
 from zkchain.graph import Node, Op
-from zkchain.quantize.qdq.forms import ONE, Fixed, Form, State, Table, shaped
+from zkchain.quantize.qdq.forms import Fixed, Form, State, Table, shaped
 from zkchain.quantize.qdq.laws import single
 from zkchain.quantize.qdq.requantize import quantize as requantize
 from zkchain.quantize.ranges import FloatArray, compress
@@ -29,7 +29,7 @@ def step(state: State, i: int) -> None:
     node = state.graph.nodes[i]
     if node.op is Op.INPUT:
         return
-    rule = CONSTANT if all(s in state.fixed for s in node.src) else RULES.get(node.op)
+    rule = _constant if all(s in state.fixed for s in node.src) else RULES.get(node.op)
     result = rule(state, node) if rule else None
     if isinstance(result, Form):
         state.forms[i] = result
@@ -48,13 +48,6 @@ def _constant(state: State, node: Node) -> Fixed:
     with np.errstate(all="ignore"):
         real = interpret.FLOAT[node.op](node, *(s.real for s in sources))
     return Fixed(np.broadcast_to(np.asarray(real, dtype=np.float64), node.shape))
-
-
-CONSTANT = _constant
-
-
-def _form(state: State, i: int) -> Form | None:
-    return state.forms.get(i)
 
 
 def _bare(state: State, i: int) -> Form | None:
@@ -85,11 +78,11 @@ def quantize(state: State, node: Node) -> Form | None:
 
 def _columns(weights: Fixed, node: Node) -> FloatArray | None:
     """The scale of every output channel of a product with these weights, shaped to broadcast to its result."""
-    assert_axis = 0 if node.op is Op.CONV else weights.real.ndim - 1
+    own = 0 if node.op is Op.CONV else weights.real.ndim - 1
     scale = shaped(weights.scale, weights.real.ndim) if weights.scale.size > 1 else weights.scale
     if weights.scale.size == 1:
         return weights.scale.reshape(())
-    if any(n != 1 for axis, n in enumerate(scale.shape) if axis != assert_axis):
+    if any(n != 1 for axis, n in enumerate(scale.shape) if axis != own):
         return None
     channel = 1 if node.op is Op.CONV else len(node.shape) - 1
     return np.asarray(scale.reshape([-1 if axis == channel else 1 for axis in range(len(node.shape))]))
@@ -178,7 +171,8 @@ def mul(state: State, node: Node) -> Form | None:
         count = 1.0 / float(factor.flat[0])
         if count >= 1 and abs(count - round(count)) < WHOLE * count:
             return replace(form, kind="linear", count=round(count))
-    return replace(form, scale=form.scale * factor, offset=form.offset * factor, kind="real")
+    kind = "average" if form.kind == "average" else "real"
+    return replace(form, scale=form.scale * factor, offset=form.offset * factor, kind=kind)
 
 
 def total(state: State, node: Node) -> Form | None:
@@ -245,8 +239,9 @@ def concat(state: State, node: Node) -> Form | None:
         scales.append(np.broadcast_to(form.scale, shape))
     value = state.add(Op.CONCAT, node.name, parts, node.shape, **node.arg)
     scale = np.concatenate(scales, axis=node.arg["axis"])
-    uniform = np.all(scale == scale.flat[0])
-    return replace(known[0], value=value, scale=scale.flat[0].reshape(()) if uniform else compress(scale)[0], zero=0)
+    uniform = bool(np.all(scale == scale.flat[0]))
+    scale = np.asarray(scale.flat[0]) if uniform else np.asarray(compress(scale)[0])
+    return replace(known[0], value=value, scale=scale, zero=0)
 
 
 def _joining(state: State, i: int, beside: Form) -> Form | None:
@@ -332,5 +327,3 @@ RULES: Table = {
     Op.UNARY: unary,
     Op.LEAKY_RELU: leaky,
 }
-MOVES: Mapping[Op, str] = {Op.RESHAPE: "", Op.TAKE: ""}
-UNIT = ONE
