@@ -1,11 +1,11 @@
 """Run the whole main job on a folder of models: compile, set up, prove, verify in every way there is.
 
     python scripts/acceptance.py MODELS [NAME ...] [--system groth16|cg16] [--samples N] [--max-rows N]
-                                 [--skip snarkjs,reference,chain] [--json FILE]
+                                 [--skip snarkjs,reference,chain] [--demo] [--json FILE]
 
 Each NAME.onnx has a NAME.npz beside it with ``K/in/INPUT`` and ``K/out/OUTPUT`` (sample K and what the float model
 answered), and optionally ``eval/X``, more samples of the single input. A model that cannot be compiled is reported with
-its reason; anything else that fails is an error, and the exit code says so.
+its reason; anything else that fails is an error, and the exit code says so. ``--demo`` adds the shipped digits model.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from zkchain import pipeline
 from zkchain.chain import connect, deploy, submit
 from zkchain.cli.console import plain, show_table
 from zkchain.errors import CompileError, ModelError, ZkchainError
-from zkchain.formats import snarkjs
+from zkchain.formats import shipped, snarkjs
 from zkchain.groth16 import reference
 from zkchain.groth16.types import System
 from zkchain.pipeline import Compiled, Keys, Proved
@@ -106,11 +107,10 @@ class Job:
     skip: frozenset[str]
     max_rows: int
 
-    def run(self, path: Path) -> Row:
-        row = Row(path.stem)
+    def run(self, name: str, read: Callable[[], tuple[bytes, Mapping[str, Array]]]) -> Row:
+        row = Row(name)
         try:
-            data = dict(np.load(path.with_suffix(".npz"), allow_pickle=False))
-            self._prove_all(path.read_bytes(), data, row)
+            self._prove_all(*read(), row)
         except (ModelError, CompileError) as error:
             row.status, row.reason = "refused", error.message
         except Exception as error:
@@ -156,6 +156,24 @@ class Job:
         }
         skip = self.skip | ({"snarkjs"} if self.system is System.CG16 else set())
         return {name: make() for name, make in every.items() if name not in skip}
+
+
+def read_pair(path: Path) -> tuple[bytes, Mapping[str, Array]]:
+    return path.read_bytes(), dict(np.load(path.with_suffix(".npz"), allow_pickle=False))
+
+
+def shipped_digits() -> tuple[bytes, Mapping[str, Array]]:
+    """The demo's model and four held-out digits, in the form of the files."""
+    import onnxruntime
+
+    model, data = shipped.model(), shipped.data()
+    session = onnxruntime.InferenceSession(model)
+    pairs: dict[str, Array] = {"eval/X": data["image"].astype(np.float32)}
+    for k in range(4):
+        pairs[f"{k}/in/image"] = data["test/image"][k : k + 1].astype(np.float32)
+        results = session.run(None, {"image": pairs[f"{k}/in/image"]})
+        pairs |= {f"{k}/out/{out.name}": value for out, value in zip(session.get_outputs(), results, strict=True)}
+    return model, pairs
 
 
 class timed:
@@ -219,16 +237,20 @@ def main() -> int:
     parser.add_argument("--samples", type=int, default=4)
     parser.add_argument("--skip", default="")
     parser.add_argument("--max-rows", type=int, default=1 << 22)
+    parser.add_argument("--demo", action="store_true")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     skip = frozenset(filter(None, options.skip.split(",")))
     job = Job(options.system, options.samples, skip, options.max_rows)
+    jobs = {
+        path.stem: partial(read_pair, path)
+        for path in sorted(options.folder.glob("*.onnx"))
+        if not options.names or path.stem in options.names
+    } | ({"digits (demo)": shipped_digits} if options.demo else {})
     rows = []
-    for path in sorted(options.folder.glob("*.onnx")):
-        if options.names and path.stem not in options.names:
-            continue
-        print(f"{path.stem} ...", file=sys.stderr, flush=True)
-        rows.append(job.run(path))
+    for name, read in jobs.items():
+        print(f"{name} ...", file=sys.stderr, flush=True)
+        rows.append(job.run(name, read))
         print(f"  {rows[-1].status} {rows[-1].rows} rows {rows[-1].reason[:200]}", file=sys.stderr, flush=True)
     if options.json:
         options.json.write_text(json.dumps(plain(rows), indent=1) + "\n")

@@ -14,7 +14,7 @@ MODEL, DATA, INPUT = "digits.onnx", "digits.npz", "input.json"
 
 
 def _read(name: str) -> bytes:
-    return resources("zkchain.demo").joinpath(name).read_bytes()
+    return resources("zkchain").joinpath("demo", name).read_bytes()
 
 
 def model() -> bytes:
