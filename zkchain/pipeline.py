@@ -23,6 +23,7 @@ from zkchain.formats import tensors
 from zkchain.formats.records import Bound, Choices, InputChoice, OutputChoice, PublicField, Summary, Tensor
 from zkchain.formats.tensors import Samples
 from zkchain.graph import Graph, Node
+from zkchain.groth16.transcript import NO_CONTEXT
 from zkchain.groth16.types import Instance, Proof, System, VerifyingKey
 from zkchain.oracle import Evaluation, evaluate
 from zkchain.quantize import Domain, Settings, quantize, quantize_input
@@ -104,7 +105,7 @@ def compile_model(model: bytes, data: Mapping[str, Array] | None = None, **optio
 
     ``data``: samples as in ``tensors.calibration``; they choose scales, and measure accuracy (held-out ones if given).
     ``domains``: by input name, "" for all others; without one the data's own span, widened, is the domain.
-    ``public_inputs``, ``private_outputs``: names. ``system``: groth16 (the default), cg16 or auto. ``settings``: precision.
+    ``public_inputs``, ``private_outputs``: names. ``system``: groth16 (the default), cg16 or auto. ``settings``: bits.
     ``batch`` fills a free first dimension, ``shapes`` gives whole shapes by input name; ``outputs`` keeps only these.
     Raises ModelError, UnsupportedOp, InputError, CompileError.
     """
@@ -231,9 +232,16 @@ def setup(circuit: Circuit, *, progress: Progress = quiet) -> Keys:
 
 
 def prove(
-    circuit: Circuit, keys: Keys, arrays: Mapping[str, Array], *, index: int | None = None, progress: Progress = quiet
+    circuit: Circuit,
+    keys: Keys,
+    arrays: Mapping[str, Array],
+    *,
+    index: int | None = None,
+    ctx: bytes = NO_CONTEXT,
+    progress: Progress = quiet,
 ) -> Proved:
-    """Prove one inference on real inputs by name; ``index`` picks a sample from arrays that hold many.
+    """Prove one inference on real inputs by name; ``index`` picks a sample from arrays that hold many. ``ctx`` (cg16)
+    binds the proof to a chain, a contract and what that contract chooses (``context``).
 
     Raises InputError, OutOfDomain (before any proving), KeyMismatch, UnsatisfiedConstraint.
     """
@@ -241,7 +249,7 @@ def prove(
     progress("witness", 0.0)
     solution = solve(circuit, integers)
     progress("witness", 1.0)
-    proof = groth16.prove(keys.proving, keys.verifying, solution, progress=progress)
+    proof = groth16.prove(keys.proving, keys.verifying, solution, ctx=ctx, progress=progress)
     results = interpret.run(graph, integers)
     nodes = [graph.nodes[i] for i in graph.outputs]
     outputs = {name: real(y, node.scale) for name, node, y in zip(graph.output_names, nodes, results, strict=True)}
@@ -264,9 +272,9 @@ def witness(circuit: Circuit, arrays: Mapping[str, Array], *, index: int | None 
     return solve(circuit, inputs_of(circuit.graph, arrays, index)).finish().wires
 
 
-def verify(key: VerifyingKey, proof: Proof, instance: Instance) -> None:
+def verify(key: VerifyingKey, proof: Proof, instance: Instance, *, ctx: bytes = NO_CONTEXT) -> None:
     """Returns None, or raises ProofInvalid / ProofFormatError."""
-    groth16.verify(key, instance, proof)
+    groth16.verify(key, instance, proof, ctx=ctx)
 
 
 def contract(key: VerifyingKey, name: str = "Verifier") -> Artifact:

@@ -21,9 +21,10 @@ from zkchain.errors import BundleError, ChainError, InputError, KeyMismatch, Uns
 from zkchain.formats import bundle, contracts, exports, program, proofs, records, snarkjs
 from zkchain.formats.bundle import Bundle
 from zkchain.formats.files import Content
-from zkchain.formats.records import Choices, DeploymentRecord, Summary
+from zkchain.formats.records import Choices, ContextRecord, DeploymentRecord, Summary
 from zkchain.groth16.encoding import encode_proof
 from zkchain.groth16.key import open_key
+from zkchain.groth16.transcript import NO_CONTEXT, context
 from zkchain.groth16.types import VerifyingKey
 from zkchain.pipeline import Compiled, CompileOptions, Keys, Progress, quiet
 from zkchain.reports import (
@@ -148,23 +149,26 @@ def prove_bundle(
     *,
     index: int | None = None,
     name: str = "proof",
+    binder: bytes | None = None,
     progress: Progress = quiet,
 ) -> ProveReport:
-    """Prove one inference and keep the proof under ``name``."""
+    """Prove one inference and keep the proof under ``name``. With a ``binder`` (32 bytes, cg16) the proof holds for the
+    deployed contract and this binder only."""
     opened = bundle.open_bundle(folder)
     proofs.folder(opened, name)  # a bad name is refused before any work
+    bound = None if binder is None else _bind(opened, binder)
     clock = Clock()
     keys = load_keys(opened)
     clock.lap("open keys")
     circuit = synthesise_recorded(opened)
     clock.lap("synthesise")
     try:
-        proved = pipeline.prove(circuit, keys, arrays, index=index, progress=progress)
+        proved = pipeline.prove(circuit, keys, arrays, index=index, ctx=_ctx(bound), progress=progress)
     except (UnsatisfiedConstraint, KeyMismatch, InputError):
         audit_recorded(opened, circuit)  # perhaps it is not the circuit that the key was made for
         raise
     clock.lap("prove")
-    place = proofs.save(opened, name, proved.proof, proved.instance)
+    place = proofs.save(opened, name, proved.proof, proved.instance, bound)
     public = tuple(field.name for field in circuit.layout.fields if field.kind == "output")
     size = len(encode_proof(proved.proof))
     return ProveReport(str(place), circuit.system, proved.outputs, public, size, clock.laps)
@@ -187,7 +191,7 @@ def verify_bundle(folder: Folder, *, name: str = "proof") -> VerifyReport:
     proof, instance = proofs.load(opened, name)
     summary, key = load_summary(opened), load_verifying_key(opened)
     clock = Clock()
-    pipeline.verify(key, proof, instance)
+    pipeline.verify(key, proof, instance, ctx=_ctx(proofs.load_context(opened, name)))
     clock.lap("verify")
     claims = pipeline.claims(pipeline.layout_of(summary), instance)
     place = str(proofs.folder(opened, name))
@@ -249,7 +253,7 @@ def submit_bundle(
     chain = connect(rpc, key=key)
     artifact = load_artifact(opened, verifying)
     deployment = deploy(chain, artifact) if chain.embedded else _attach(chain, opened, artifact)
-    receipt = submit(chain, deployment, verifying, proof, instance)
+    receipt = submit(chain, deployment, verifying, proof, instance, binder=_binder(opened, name, deployment, chain))
     return SubmitReport(
         artifact.name,
         chain.where,
@@ -300,6 +304,40 @@ def gas_bundle(folder: Folder, *, gas_price: float | None = None) -> EstimateRep
         verification_gas(key, gwei=gas_price),
         key.development,
     )
+
+
+def _bind(opened: Bundle, binder: bytes) -> ContextRecord:
+    """The context of the bundle's deployed contract. ChainError: it was not deployed to a node."""
+    if not opened.has("deployment"):
+        raise ChainError("a proof is bound to a contract, and none was deployed", hint="run `zkchain deploy --rpc URL`")
+    record = records.load(DeploymentRecord, opened.read("deployment"), what="deployment")
+    if record.chain != "rpc":
+        raise ChainError("a proof cannot be bound to a contract on the embedded chain: it ends with the command")
+    return ContextRecord(record.chain_id, record.address, "0x" + binder.hex())
+
+
+def _ctx(bound: ContextRecord | None) -> bytes:
+    return NO_CONTEXT if bound is None else context(bound.chain_id, _unhex(bound.contract), _unhex(bound.binder))
+
+
+def _unhex(text: str) -> bytes:
+    try:
+        return bytes.fromhex(text.removeprefix("0x"))
+    except ValueError as error:
+        raise BundleError(f"context: expected hexadecimal digits, got {text!r}") from error
+
+
+def _binder(opened: Bundle, name: str, deployment: Deployment, chain: Chain) -> bytes | None:
+    """The binder to send along; ChainError where the proof is bound to another contract."""
+    bound = proofs.load_context(opened, name)
+    if bound is None:
+        return None
+    if (bound.chain_id, bound.contract.lower()) != (chain.chain_id, deployment.address.lower()):
+        raise ChainError(
+            f"proof {name!r} is bound to contract {bound.contract} on chain {bound.chain_id}, "
+            f"this is {deployment.address} on chain {chain.chain_id}"
+        )
+    return _unhex(bound.binder)
 
 
 def _attach(chain: Chain, opened: Bundle, artifact: Artifact) -> Deployment:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from zkchain.cli.options import (
+    BinderOpt,
     BundleArg,
     DomainOpt,
     GasPriceOpt,
@@ -22,6 +23,7 @@ from zkchain.cli.options import (
     WitnessOpt,
     WtnsOpt,
     ZkeyOpt,
+    parse_binder,
     parse_domains,
     parse_shapes,
     signer,
@@ -168,6 +170,7 @@ def prove(
         typer.Option(min=0, metavar="K", help="Take this sample of arrays that hold many.", show_default=False),
     ] = None,
     proof: ProofOpt = "proof",
+    binder: BinderOpt = None,
     zkey: ZkeyOpt = None,
     wtns: WtnsOpt = None,
     output: ProofFolderOpt = Path(),
@@ -191,7 +194,7 @@ def prove(
         if witness is not None:
             witness_bundle(bundle, arrays, witness, index=index)
         with progress() as step:
-            report = prove_bundle(bundle, arrays, index=index, name=proof, progress=step)
+            report = prove_bundle(bundle, arrays, index=index, name=proof, binder=parse_binder(binder), progress=step)
         render.show(report, json=json)
     else:
         from zkchain.formats.zkey import prove_files

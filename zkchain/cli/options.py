@@ -39,6 +39,15 @@ ProofFolderOpt = Annotated[
 ProofOpt = Annotated[
     str, typer.Option("--proof", metavar="NAME", help="Name of the proof in the bundle's proofs/ folder.")
 ]
+BinderOpt = Annotated[
+    str | None,
+    typer.Option(
+        "--binder",
+        metavar="HEX32",
+        help="cg16: the proof holds for the deployed contract and these 32 bytes only.",
+        show_default=False,
+    ),
+]
 RpcOpt = Annotated[
     str | None,
     typer.Option("--rpc", metavar="URL", help="URL of a node.", envvar="ZKCHAIN_RPC", show_default="embedded chain"),
@@ -91,6 +100,16 @@ def system_named(name: str) -> str:
     if name not in SYSTEMS:
         raise typer.BadParameter(f"{name!r} is not one of {', '.join(SYSTEMS)}.", param_hint="'--system'")
     return name
+
+
+def parse_binder(text: str | None) -> bytes | None:
+    """32 bytes in hexadecimal."""
+    if text is None:
+        return None
+    digits = text.removeprefix("0x")
+    if re.fullmatch(r"[0-9a-fA-F]{64}", digits) is None:
+        raise typer.BadParameter(f"{text!r} is not 32 bytes in hexadecimal.", param_hint="'--binder'")
+    return bytes.fromhex(digits)
 
 
 def parse_domains(texts: Sequence[str]) -> Mapping[str, Domain]:

@@ -1,4 +1,5 @@
-"""Proofs of a bundle: ``proofs/NAME/proof.json`` and ``public.json``, in snarkjs's formats."""
+"""Proofs of a bundle: ``proofs/NAME/proof.json`` and ``public.json``, in snarkjs's formats; ``context.json`` where the
+proof is bound to a context."""
 
 from __future__ import annotations
 
@@ -6,11 +7,13 @@ import re
 from pathlib import Path
 
 from zkchain.errors import BundleError, InputError
-from zkchain.formats import files, snarkjs
+from zkchain.formats import files, records, snarkjs
 from zkchain.formats.bundle import Bundle
+from zkchain.formats.records import ContextRecord
 from zkchain.groth16.types import Instance, Proof
 
-PROOF, PUBLIC = "proof.json", "public.json"
+PROOF, PUBLIC, CONTEXT = "proof.json", "public.json", "context.json"
+CONTEXT_LIMIT = 1 << 12
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}", re.ASCII)
 
 
@@ -21,11 +24,15 @@ def folder(bundle: Bundle, name: str) -> Path:
     return bundle.folder / "proofs" / name
 
 
-def save(bundle: Bundle, name: str, proof: Proof, instance: Instance) -> Path:
-    """Write both files, public inputs first: where there is a proof.json, its public.json is there too."""
+def save(bundle: Bundle, name: str, proof: Proof, instance: Instance, context: ContextRecord | None = None) -> Path:
+    """Write all files, the proof last: where there is a proof.json, what belongs to it is there too."""
     place = folder(bundle, name)
     with files.staged(place / PROOF, snarkjs.dump_proof(proof)) as staged:
         files.write(place / PUBLIC, snarkjs.dump_public(instance))
+        if context is None:
+            (place / CONTEXT).unlink(missing_ok=True)
+        else:
+            files.write(place / CONTEXT, records.dump(context))
         files.move(staged, place / PROOF)
     return place
 
@@ -40,6 +47,15 @@ def load(bundle: Bundle, name: str) -> tuple[Proof, Instance]:
         files.read(place / name, what=name, limit=snarkjs.SIZE_LIMIT, error=BundleError) for name in (PROOF, PUBLIC)
     )
     return snarkjs.load_proof(proof), snarkjs.load_public(public)
+
+
+def load_context(bundle: Bundle, name: str) -> ContextRecord | None:
+    """What the proof is bound to; None for a proof in no particular context."""
+    path = folder(bundle, name) / CONTEXT
+    if not path.is_file():
+        return None
+    content = files.read(path, what=CONTEXT, limit=CONTEXT_LIMIT, error=BundleError)
+    return records.load(ContextRecord, content, what="context")
 
 
 def names(bundle: Bundle) -> list[str]:

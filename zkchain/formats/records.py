@@ -134,6 +134,18 @@ class DeploymentRecord:
     version: Literal[1] = 1
 
 
+@dataclass(frozen=True, slots=True)
+class ContextRecord:
+    """context.json of a cg16 proof that holds for one chain, contract and binder (0x-prefixed hex) only."""
+
+    __pydantic_config__ = STRICT
+    chain_id: int
+    contract: str
+    binder: str
+    format: Literal["zkchain-context"] = "zkchain-context"
+    version: Literal[1] = 1
+
+
 def dump(record: Any) -> bytes:
     """Indented JSON of one of the records above."""
     adapter: TypeAdapter[Any] = TypeAdapter(type(record))
