@@ -164,3 +164,28 @@ def test_float_inputs_are_their_quantised_tensor() -> None:
     expected = made.session(model).run(None, {"x": x})[0]
     got = interpret.run(wide, [quantize_input(wide.nodes[wide.inputs[0]], x)])[0] * wide.nodes[wide.outputs[0]].scale
     assert np.allclose(got, expected, rtol=1e-5)
+
+
+def test_a_float_prefix_gets_a_grid_of_its_own() -> None:
+    model = dense()
+    graph = model.graph
+    graph.input[0].type.tensor_type.elem_type = TensorProto.FLOAT
+    before = [
+        helper.make_node("Mul", ["x", "third"], ["scaled"]),
+        helper.make_node("QuantizeLinear", ["scaled", "sx", "zx"], ["q"]),
+    ]
+    graph.node[0].input[0] = "q"
+    nodes = [*before, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
+    graph.initializer.append(numpy_helper.from_array(np.float32(1 / 3), "third"))
+    program = quantize(frontend.load(model), [Domain(0, 255, scale=1.0)])
+    source = program.nodes[program.inputs[0]]
+    assert (source.scale, int(source.lo), int(source.hi)) == (1.0, 0, 255)
+    run, rng = made.session(model, optimised=False), np.random.default_rng(0)
+    for _ in range(50):
+        x = rng.integers(0, 256, (1, 6))
+        expected = run.run(None, {"x": x.astype(np.float32)})[0]
+        assert np.array_equal(interpret.run(program, [x])[0], expected)
+    with pytest.raises(InputError, match="no domain is declared"):
+        quantize(frontend.load(model))
