@@ -28,7 +28,17 @@ def help_pages() -> str:
     return help_text()
 
 
-SNAPSHOTS: Mapping[str, Callable[[], str]] = {"gadget_rows.json": gadget_rows, "help.txt": help_pages}
+def gas() -> str:
+    from tests.unit.test_chain_gas import snapshot
+
+    return snapshot()
+
+
+SNAPSHOTS: Mapping[str, Callable[[], str]] = {
+    "gadget_rows.json": gadget_rows,
+    "help.txt": help_pages,
+    "gas.json": gas,
+}
 
 
 def main(names: list[str]) -> None:

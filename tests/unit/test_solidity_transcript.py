@@ -40,7 +40,9 @@ contract Harness is Verifier_DEVELOPMENT_KEY {
         return _context(binder);
     }
 
-    function weights(Proof[] calldata proofs, bytes32[] calldata contexts) external pure returns (uint256[] memory rho) {
+    function weights(Proof[] calldata proofs, bytes32[] calldata contexts)
+        external pure returns (uint256[] memory rho)
+    {
         (uint256 t, uint256 challenges) = _allocate(proofs.length);
         rho = new uint256[](proofs.length);
         uint256 proof = _first(proofs);

@@ -69,7 +69,10 @@ def _remote(rpc: str, key: str | None, timeout: float) -> Chain:
 
     where = _without_secrets(rpc)
     signer = None if key is None else account_of(key)
-    provider = HTTPProvider(rpc, request_kwargs={"timeout": timeout}, exception_retry_configuration=None)
+    # minutes of proving may lie between two requests: a kept-alive connection would be closed by then
+    headers = {"Content-Type": "application/json", "User-Agent": "zkchain", "Connection": "close"}
+    options = {"timeout": timeout, "headers": headers}
+    provider = HTTPProvider(rpc, request_kwargs=options, exception_retry_configuration=None)
     web3 = Web3(provider)
     with node_errors(where):
         chain_id = web3.eth.chain_id

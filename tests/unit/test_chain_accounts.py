@@ -1,0 +1,46 @@
+"""Private keys: unlocked, recognised, never shown."""
+
+import json
+
+import pytest
+from eth_account import Account
+
+from zkchain.chain.accounts import account_of, unlock
+from zkchain.errors import ChainError
+
+KEY = "0x" + "4c" * 32
+ADDRESS = Account.from_key(KEY).address
+KEYSTORE = json.dumps(Account.encrypt(KEY, "open sesame", kdf="pbkdf2", iterations=2)).encode()
+
+
+def test_a_keystore_is_unlocked():
+    assert unlock(KEYSTORE, "open sesame") == KEY
+    assert account_of(unlock(KEYSTORE, "open sesame")).address == ADDRESS
+
+
+def test_a_wrong_password_is_not_shown():
+    with pytest.raises(ChainError, match="could not be unlocked") as caught:
+        unlock(KEYSTORE, "open simsim")
+    assert "simsim" not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"not json", b"\xff\xfe", b"[]", b"{}", b'"text"', KEYSTORE[: len(KEYSTORE) // 2]]
+)
+def test_something_else_than_a_keystore(content):
+    with pytest.raises(ChainError, match=r"^keystore: "):
+        unlock(content, "open sesame")
+
+
+@pytest.mark.parametrize("text", [KEY, KEY[2:], f" {KEY}\n", KEY.upper().replace("0X", "0x")])
+def test_a_key_in_hex(text):
+    assert account_of(text).address == ADDRESS
+
+
+@pytest.mark.parametrize("text", ["", "0x", KEY[:-1], KEY + "00", "0x" + "00" * 32, "0x" + "ff" * 32, "zz" * 32])
+def test_a_malformed_key_is_not_shown(text):
+    with pytest.raises(ChainError, match="private key: expected 32 bytes in hex") as caught:
+        account_of(text)
+    assert caught.value.__cause__ is None
+    assert not text.strip("0x") or text not in str(caught.value)

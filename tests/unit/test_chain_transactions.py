@@ -1,0 +1,161 @@
+"""Deploying and submitting, on the embedded chain and on a node."""
+
+from dataclasses import replace
+
+import pytest
+
+from tests.spec.evm import verifier
+from tests.spec.simulator import simulate, toxic_key
+from zkchain import chain as zk
+from zkchain import solidity
+from zkchain.chain import Chain, Deployment, connect
+from zkchain.errors import ChainError, KeyMismatch, TransactionReverted
+from zkchain.groth16.transcript import context
+from zkchain.groth16.types import System
+from zkchain.solidity.calldata import selector
+
+KEY = "0x" + "4c" * 32
+X = {1: (5,), 2: (5, 6)}
+
+
+@pytest.fixture(params=["embedded", pytest.param("node", marks=pytest.mark.anvil)])
+def chain(request) -> Chain:
+    found: Chain = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture(scope="module")
+def deployed(embedded) -> Deployment:
+    return zk.deploy(embedded, verifier(System.GROTH16, 1))
+
+
+def test_deploy_and_submit(chain):
+    key = toxic_key(System.GROTH16, 1)
+    artifact = verifier(System.GROTH16, 1)
+    deployment = zk.deploy(chain, artifact)
+    assert len(deployment.receipts) == 1
+    assert deployment.receipts[0].contract == deployment.address
+    assert deployment.chain_id == chain.chain_id
+    proof = simulate(key, X[1])
+    receipt = zk.submit(chain, deployment, key.vk, proof, X[1])
+    assert receipt.data == solidity.calldata(key.vk, proof, X[1])
+    assert receipt.sender == chain.sender
+    assert receipt.contract is None
+    assert len(receipt.transaction) == 66
+    assert receipt.block > deployment.receipts[0].block
+    assert receipt.gas_price > 0
+    assert 200_000 < receipt.gas_used <= 214_000
+
+
+def test_a_false_proof_reverts(chain):
+    key = toxic_key(System.GROTH16, 1)
+    deployment = zk.deploy(chain, verifier(System.GROTH16, 1))
+    with pytest.raises(TransactionReverted, match=r"reverted: ProofInvalid\(\): the proof does not verify") as caught:
+        zk.submit(chain, deployment, key.vk, simulate(key, X[1]), (6,))
+    assert caught.value.name == "ProofInvalid"
+    assert caught.value.exit_code == 23
+    assert caught.value.hint is not None
+    assert caught.value.data == selector("ProofInvalid()")
+
+
+def test_a_mined_failure_is_explained_too(embedded, deployed):
+    """The embedded chain mines what a node would refuse when it estimates gas."""
+    before = embedded.web3.eth.block_number
+    with pytest.raises(TransactionReverted, match="Verifier_DEVELOPMENT_KEY reverted: ProofInvalid"):
+        zk.submit(
+            embedded, deployed, toxic_key(System.GROTH16, 1).vk, simulate(toxic_key(System.GROTH16, 1), (1,)), (2,)
+        )
+    assert embedded.web3.eth.block_number == before + 1
+
+
+@pytest.mark.anvil
+def test_a_node_refuses_before_anything_is_sent(node):
+    key = toxic_key(System.GROTH16, 1)
+    deployment = zk.deploy(node, verifier(System.GROTH16, 1))
+    before = node.web3.eth.block_number
+    with pytest.raises(TransactionReverted, match="ProofInvalid"):
+        zk.submit(node, deployment, key.vk, simulate(key, X[1]), (6,))
+    assert node.web3.eth.block_number == before
+
+
+def test_arguments_of_errors_come_through(embedded, deployed):
+    data = solidity.calldata(toxic_key(System.GROTH16, 1).vk, simulate(toxic_key(System.GROTH16, 1), X[1]), X[1])
+    with pytest.raises(TransactionReverted, match=r"CalldataLength\(293, 292\)") as caught:
+        zk.call(embedded, deployed, data + b"\x00")
+    assert caught.value.arguments == (293, 292)
+
+
+def test_without_a_reason(embedded, deployed):
+    with pytest.raises(TransactionReverted, match="without a reason") as caught:
+        zk.call(embedded, deployed, b"\x00\x01\x02\x03")
+    assert (caught.value.name, caught.value.data) == (None, b"")
+
+
+def test_another_key_is_noticed_before_sending(chain):
+    deployment = zk.deploy(chain, verifier(System.GROTH16, 1))
+    other = toxic_key(System.GROTH16, 1, label="other")
+    with pytest.raises(KeyMismatch, match=r"verifies proofs of key 0x\w{16}\.\.\., this proof is for key 0x\w{16}"):
+        zk.submit(chain, deployment, other.vk, simulate(other, X[1]), X[1])
+
+
+def test_a_bound_proof(chain):
+    key = toxic_key(System.CG16, 2)
+    deployment = zk.deploy(chain, verifier(System.CG16, 2))
+    binder = solidity.binder(bytes.fromhex(chain.sender[2:]), 0)
+    ctx = context(chain.chain_id, bytes.fromhex(deployment.address[2:]), binder)
+    proof = simulate(key, X[2], ctx)
+    assert zk.submit(chain, deployment, key.vk, proof, X[2], binder=binder).gas_used <= 262_000
+    with pytest.raises(TransactionReverted, match="ProofInvalid"):
+        zk.submit(chain, deployment, key.vk, proof, X[2])
+
+
+@pytest.mark.parametrize("system", System)
+def test_a_batch(embedded, system):
+    key = toxic_key(system, 2)
+    deployment = zk.deploy(embedded, verifier(system, 2, batch=True))
+    items = [(simulate(key, (i, 1)), (i, 1)) for i in range(2)]
+    assert zk.submit_batch(embedded, deployment, key.vk, items).gas_used > 0
+    with pytest.raises(TransactionReverted, match="ProofInvalid"):
+        zk.submit_batch(embedded, deployment, key.vk, [items[0], (items[1][0], (1, 2))])
+
+
+@pytest.mark.anvil
+def test_784_inputs_in_data_contracts(node):
+    key = toxic_key(System.GROTH16, 784)
+    deployment = zk.deploy(node, verifier(System.GROTH16, 784))
+    assert len(deployment.receipts) == 4
+    x = tuple(i * i for i in range(784))
+    proof = simulate(key, x)
+    assert zk.submit(node, deployment, key.vk, proof, x).gas_used < 1 << 24
+    wrong = (*x[:783], x[783] + 1)
+    with pytest.raises(TransactionReverted, match="ProofInvalid"):
+        zk.submit(node, deployment, key.vk, proof, wrong)
+
+
+def test_other_data_is_refused_at_deployment(embedded):
+    artifact = verifier(System.GROTH16, 109)
+    code = artifact.data[0]
+    with pytest.raises(TransactionReverted, match=r"DataMismatch\(0\)"):
+        zk.deploy(embedded, replace(artifact, data=(code[:-1] + bytes([code[-1] ^ 1]),)))
+
+
+@pytest.mark.anvil
+def test_transactions_are_signed_with_a_key(node, anvil_rpc):
+    signer = connect(anvil_rpc, key=KEY)
+    with pytest.raises(ChainError, match=r"http://127\.0\.0\.1:\d+: .*(nsufficient|funds)"):
+        zk.deploy(signer, verifier(System.GROTH16, 1))
+    node.web3.provider.make_request("anvil_setBalance", [signer.sender, hex(10**18)])  # type: ignore[arg-type]
+    deployment = zk.deploy(signer, verifier(System.GROTH16, 1))
+    assert deployment.receipts[0].sender == signer.sender
+    spent = 10**18 - signer.balance()
+    assert spent == deployment.gas_used * deployment.receipts[0].gas_price
+
+
+def test_attach_to_what_is_deployed(chain):
+    artifact = verifier(System.GROTH16, 1)
+    deployment = zk.deploy(chain, artifact)
+    assert zk.attach(chain, deployment.address, artifact).address == deployment.address
+    with pytest.raises(ChainError, match="is not this Verifier"):
+        zk.attach(chain, deployment.address, verifier(System.CG16, 2))
+    with pytest.raises(ChainError, match="no contract at 0x00"):
+        zk.attach(chain, "0x" + "00" * 19 + "99", artifact)
