@@ -27,7 +27,7 @@ $(READY): pyproject.toml package-lock.json $(RUST)
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip "maturin>=1.9,<2"
 	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/maturin develop --release --extras dev
-	@if command -v npm >/dev/null; then npm ci --no-audit --no-fund; \
+	@if command -v npm >/dev/null; then npm install --no-save --no-audit --no-fund; \
 	 else echo "npm is not on PATH: no Solidity compiler, snarkjs or anvil from npm; install Node >= 18"; fi
 	@touch $@
 
