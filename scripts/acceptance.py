@@ -1,7 +1,7 @@
 """Run the whole main job on a folder of models: compile, set up, prove, verify in every way there is.
 
     python scripts/acceptance.py MODELS [NAME ...] [--system groth16|cg16] [--samples N] [--max-rows N]
-                                 [--skip snarkjs,reference,chain] [--demo] [--json FILE]
+                                 [--skip snarkjs,reference,chain] [--demo] [--json FILE] [--markdown]
 
 Each NAME.onnx has a NAME.npz beside it with ``K/in/INPUT`` and ``K/out/OUTPUT`` (sample K and what the float model
 answered), and optionally ``eval/X``, more samples of the single input. A model that cannot be compiled is reported with
@@ -32,6 +32,7 @@ from zkchain.cli.console import plain, show_table
 from zkchain.errors import CompileError, ModelError, ZkchainError
 from zkchain.formats import shipped, snarkjs
 from zkchain.groth16 import reference
+from zkchain.groth16.encoding import PROOF_BYTES
 from zkchain.groth16.types import System
 from zkchain.pipeline import Compiled, Keys, Proved
 
@@ -229,6 +230,17 @@ def table(rows: Sequence[Row]) -> None:
     show_table(header, lines)
 
 
+def markdown(rows: Sequence[Row], system: System) -> None:
+    """The README's table: times are of one sample."""
+    size = PROOF_BYTES[system]
+    for row in rows:
+        if row.status == "proved":
+            count = row.verified["native"]
+            prove, rows_text = row.seconds["prove"] / count, f"{row.rows:,}"
+            timed = f"{row.seconds['setup']:.2f} s | {prove * 1000:,.0f} ms"
+            print(f"| {row.model} | {system} | {rows_text} | {timed} | {size} | {row.gas:,} | {row.error:.1e} |")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
@@ -239,6 +251,7 @@ def main() -> int:
     parser.add_argument("--max-rows", type=int, default=1 << 22)
     parser.add_argument("--demo", action="store_true")
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--markdown", action="store_true")
     options = parser.parse_args()
     skip = frozenset(filter(None, options.skip.split(",")))
     job = Job(options.system, options.samples, skip, options.max_rows)
@@ -254,7 +267,10 @@ def main() -> int:
         print(f"  {rows[-1].status} {rows[-1].rows} rows {rows[-1].reason[:200]}", file=sys.stderr, flush=True)
     if options.json:
         options.json.write_text(json.dumps(plain(rows), indent=1) + "\n")
-    table(rows)
+    if options.markdown:
+        markdown(rows, options.system)
+    else:
+        table(rows)
     return int(any(row.status == "FAILED" for row in rows))
 
 
