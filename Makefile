@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.zkchain-ready
 RUST := $(shell find rust -path '*/target' -prune -o \( -name '*.rs' -o -name 'Cargo.*' \) -print)
 
-.PHONY: help setup demo test test-slow lint rust-check clean
+.PHONY: help setup demo test test-slow lint rust-check wheel clean
 
 help:
 	@echo "make setup       virtual environment, native core, development tools"
@@ -17,6 +17,7 @@ help:
 	@echo "make test-slow   the tests marked slow"
 	@echo "make lint        ruff and mypy --strict"
 	@echo "make rust-check  cargo fmt, clippy and test"
+	@echo "make wheel       build a wheel into dist and look into it"
 	@echo "make clean       remove the virtual environment and everything built"
 
 setup: $(READY)
@@ -46,6 +47,11 @@ lint: $(READY)
 
 rust-check:
 	cd rust && cargo fmt --all --check && cargo clippy --workspace --all-targets -- -D warnings && cargo test --release --workspace
+
+wheel: $(READY)
+	rm -rf dist
+	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/maturin build --release --out dist
+	$(BIN)/python scripts/check_wheel.py dist/*.whl
 
 clean:
 	rm -rf $(VENV) node_modules rust/target zkchain/_core*.so .pytest_cache .mypy_cache .ruff_cache .hypothesis
