@@ -16,10 +16,9 @@ sys.path.insert(0, str(ROOT))
 
 
 def gadget_rows() -> str:
-    from tests.unit.test_circuit import CASES, compiled
+    from tests.unit.test_circuit import pinned_rows
 
-    rows = {f"{name} {system}": compiled(name, system).n_rows for name, system in CASES}
-    return json.dumps(rows, indent=1) + "\n"
+    return json.dumps(pinned_rows(), indent=1) + "\n"
 
 
 def help_pages() -> str:

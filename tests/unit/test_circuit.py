@@ -11,14 +11,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from zkchain._core import FrVec
 
 from tests.unit import graphs
-from zkchain import interpret
+from zkchain import interpret, pipeline
+from zkchain._core import FrVec
 from zkchain.circuit import Assignment, Circuit, Visibility, check, solve, synthesize
 from zkchain.circuit.emitter import Constraint
 from zkchain.circuit.hoist import hoist
+from zkchain.demo import PIXELS
 from zkchain.errors import CompileError, InputError, OutOfDomain, UnsatisfiedConstraint, UnsupportedOp
+from zkchain.formats import shipped
 from zkchain.graph import Graph
 from zkchain.groth16.types import R, System
 
@@ -50,8 +52,23 @@ def test_solver_satisfies_rows_and_equals_interpret(name: str, system: System) -
         assert all(np.array_equal(a, b) for a, b in zip(expected, got, strict=True))
 
 
-def test_rows_are_pinned() -> None:
+def pinned_rows() -> dict[str, int]:
+    """Rows of every gadget, of the demo's classifier and of a whole LeNet."""
     rows = {f"{name} {system}": compiled(name, system).n_rows for name, system in CASES}
+    visible = Visibility((False,), (True, True))
+    for system in System:
+        lenet = graphs.lenet(np.random.default_rng(1))
+        rows[f"lenet {system}"] = synthesize(lenet, visible, system).n_rows
+        digits = pipeline.compile_model(shipped.model(), shipped.data(), domains={"image": PIXELS}, system=system)
+        rows[f"digits {system}"] = digits.circuit.n_rows
+    return rows
+
+
+def test_rows_are_pinned() -> None:
+    rows = pinned_rows()
+    assert rows["digits groth16"] <= 1_800
+    assert rows["digits cg16"] <= 500
+    assert rows["lenet cg16"] <= 30_000
     assert rows == json.loads(SNAPSHOT.read_text()), "row counts changed: if meant, run scripts/snapshots.py"
 
 
