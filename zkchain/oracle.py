@@ -68,8 +68,10 @@ def evaluate(
     if labels is None or label is None:
         return Evaluation(data, len(inside), outputs, outside=outside)
     truth = np.asarray(labels).ravel()[inside]
-    right = [float(np.mean(np.array([row[label].item() for row in side]) == truth)) for side in (got, expected)]
-    return Evaluation(data, len(inside), outputs, *right, outside=outside)
+    correct, float_correct = (
+        float(np.mean(np.array([row[label].item() for row in side]) == truth)) for side in (got, expected)
+    )
+    return Evaluation(data, len(inside), outputs, correct, float_correct, outside)
 
 
 def run_integer(graph: Graph, sample: Sample) -> list[Array]:

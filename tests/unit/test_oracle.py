@@ -1,0 +1,55 @@
+"""onnxruntime as the judge of integer programs: agreement, labels, samples outside the domain, models it refuses."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.unit.cli_tools import calibration, small_model
+from zkchain import frontend, oracle
+from zkchain.errors import ModelError, OutOfDomain
+from zkchain.quantize import Domain, quantize
+
+MODEL = small_model()
+SAMPLES = [(row[None],) for row in calibration()["x"]]
+
+
+@pytest.fixture(scope="module")
+def program():
+    return quantize(frontend.load(MODEL), [Domain(-2, 2)], SAMPLES)
+
+
+def test_outputs_agree_within_the_reported_error(program):
+    evaluation = oracle.evaluate(MODEL, program, SAMPLES)
+    y, label = evaluation.outputs
+    assert (y.output, label.output) == ("y", "label")
+    assert 0 < y.max_error < 0.01
+    assert label.equal == 1.0
+    assert (evaluation.samples, evaluation.outside) == (40, 0)
+
+
+def test_another_model_does_not_agree(program):
+    other = oracle.evaluate(small_model(seed=3), program, SAMPLES).outputs
+    assert other[0].max_error > 0.1
+    assert other[1].equal < 1.0
+
+
+def test_labels(program):
+    truth = np.array([oracle.FloatModel(MODEL, program)(sample)[1].item() for sample in SAMPLES])
+    evaluation = oracle.evaluate(MODEL, program, SAMPLES, truth)
+    assert evaluation.correct == evaluation.float_correct == 1.0
+    wrong = oracle.evaluate(MODEL, program, SAMPLES, truth + 1)
+    assert wrong.correct == wrong.float_correct == 0.0
+
+
+def test_samples_outside_the_domain_are_counted(program):
+    far = [(sample[0] * 100,) for sample in SAMPLES[:3]]
+    evaluation = oracle.evaluate(MODEL, program, [*SAMPLES[:5], *far])
+    assert (evaluation.samples, evaluation.outside) == (5, 3)
+    with pytest.raises(OutOfDomain):
+        oracle.evaluate(MODEL, program, far)
+
+
+def test_model_that_onnxruntime_refuses(program):
+    with pytest.raises(ModelError, match="onnxruntime cannot run the model"):
+        oracle.evaluate(b"noise", program, SAMPLES)
