@@ -11,6 +11,9 @@ contract BoundClaims {
     /// @notice `who` has proved a statement about `instance` with its claim number `nonce`.
     event Claimed(address indexed who, uint256 indexed nonce, uint256[] instance);
 
+    /// @notice The verifier given checks proofs of another key.
+    error AnotherKey(bytes32 got, bytes32 expected);
+
     /// @notice The verifier of the one circuit that claims are about.
     IZkVerifier public immutable verifier;
     /// @notice The number that the next claim of an address must be bound to.
@@ -19,7 +22,7 @@ contract BoundClaims {
     /// @param verifier_ Verifier of the circuit
     /// @param vkHash The key that claims shall be about: guards against the address of another verifier
     constructor(IZkVerifier verifier_, bytes32 vkHash) {
-        require(verifier_.vkHash() == vkHash, "another key's verifier");
+        if (verifier_.vkHash() != vkHash) revert AnotherKey(verifier_.vkHash(), vkHash);
         verifier = verifier_;
     }
 

@@ -20,7 +20,12 @@ contract Caller {
         returned += 1;
     }
 
-    /// The same in the caller's own storage and memory: a Yul `return` in the verifier cannot end this frame either.
+    /// Reverts with a text.
+    function fail() external pure {
+        revert("told so");
+    }
+
+    /// As `tryVerify`, in the caller's own storage and memory: a Yul `return` in the verifier cannot end this frame either.
     function delegateVerify(address verifier, bytes calldata data) external {
         (bool ok, bytes memory answer) = verifier.delegatecall(data);
         valid = ok;

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.spec.evm import verifier
+from tests.spec.evm import contracts, verifier
 from tests.spec.simulator import simulate, toxic_key
 from zkchain import chain as zk
 from zkchain import solidity
@@ -159,3 +159,10 @@ def test_attach_to_what_is_deployed(chain):
         zk.attach(chain, deployment.address, verifier(System.CG16, 2))
     with pytest.raises(ChainError, match="no contract at 0x00"):
         zk.attach(chain, "0x" + "00" * 19 + "99", artifact)
+
+
+def test_a_revert_with_a_text(chain):
+    caller = zk.deploy(chain, contracts()["Caller"])
+    with pytest.raises(TransactionReverted, match=r"Caller reverted: Error\(told so\)") as caught:
+        zk.transact(chain, caller, selector("fail()"))
+    assert (caught.value.name, caught.value.arguments) == ("Error", ("told so",))

@@ -8,6 +8,7 @@ from typing import Any
 
 from zkchain.errors import TransactionReverted
 from zkchain.solidity import ContractError, decode_error
+from zkchain.solidity.calldata import selector
 
 HINTS: Mapping[str, str] = {
     "ProofInvalid": "was the proof made for this contract's key, these public inputs and this context?",
@@ -47,12 +48,14 @@ def _describe(decoded: ContractError | None, data: bytes) -> str:
 
 
 def _embedded_data(message: str) -> bytes:
-    """eth-tester puts the data into its message as a Python literal: ``execution reverted: b'...'``."""
-    literal = message.removeprefix("execution reverted: ")
+    """eth-tester's message is ``execution reverted: b'...'``, a Python literal, or it ends in an Error(string)'s text."""
+    from eth_abi.abi import encode
+
+    reason = message.removeprefix("execution reverted: ")
     try:
-        data = ast.literal_eval(literal)
+        data = ast.literal_eval(reason)
     except (ValueError, SyntaxError):
-        return b""
+        return b"" if reason.startswith("Out of gas") else selector("Error(string)") + encode(["string"], [reason])
     return data if isinstance(data, bytes) else b""
 
 
