@@ -126,10 +126,18 @@ def pooled_last(rng: np.random.Generator) -> Graph:
     return b.graph(b.add(Op.REDUCE_MAX, x, shape=(1, 4, 1), axis=2))
 
 
+def pooled_then_linear() -> Graph:
+    """Rescaled max-pool without a relu, then a linear layer: nothing after it would notice a fraction."""
+    b = Build()
+    x = b.add(Op.REDUCE_MAX, b.input((1, 4), -8, 7), shape=(1, 1), axis=1)
+    return b.graph(b.add(Op.MUL, b.add(Op.RESCALE, x, shift=2), b.const([[4]])))
+
+
 def zoo() -> dict[str, Graph]:
     """One small graph an operator (and a few nets)."""
     rng = np.random.default_rng(7)
     graphs = {"dense": dense_net(rng), "conv": conv_net(rng), "pooled_last": pooled_last(rng)}
+    graphs["pooled_then_linear"] = pooled_then_linear()
 
     def single(name: str, lo: int, hi: int, shape: tuple[int, ...], *steps: tuple[Op, dict[str, Any]]) -> None:
         b = Build()
@@ -147,6 +155,7 @@ def zoo() -> dict[str, Graph]:
     single("clip_zero", -90, 90, (6,), (Op.RESCALE, {"shift": 1}), (Op.CLIP, {"lo": 0, "hi": 31}))
     single("reduce_max", -50, 50, (2, 5), (Op.REDUCE_MAX, {"axis": 1, "shape": (2, 1)}))
     single("reduce_min", -50, 50, (2, 5), (Op.REDUCE_MIN, {"axis": 0, "shape": (1, 5)}))
+    single("argmax_tie", 2, 3, (2, 5), (Op.ARGMAX, {"axis": 1, "shape": (2, 1)}))
     single("argmax", -3, 3, (2, 5), (Op.ARGMAX, {"axis": 1, "shape": (2, 1)}))
     single("sum", -50, 50, (2, 5), (Op.SUM, {"axes": (0,), "shape": (1, 5)}), (Op.RELU, {}))
     for op in (Op.ADD, Op.SUB, Op.MUL, Op.MAX, Op.MIN):

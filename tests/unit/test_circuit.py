@@ -186,3 +186,14 @@ def test_obligations_of_cg16_are_enforced() -> None:
     uncommitted = replace(circuit, n_committed=circuit.n_committed - circuit.n_committed // 2)
     with pytest.raises(CompileError, match="are not committed before the challenge"):
         _ = uncommitted.digest
+
+
+@pytest.mark.parametrize("system", list(System))
+def test_untrue_ranges_are_refused(system: System) -> None:
+    # a relu whose source claims to be never negative would be lowered to nothing
+    graph = ZOO["rescale_relu"]
+    source = graph.nodes[-1].src[0]
+    claimed = replace(graph.nodes[source], lo=np.zeros_like(graph.nodes[source].lo))
+    false = replace(graph, nodes=(*graph.nodes[:source], claimed, *graph.nodes[source + 1 :]))
+    with pytest.raises(CompileError, match="declared range does not hold"):
+        synthesize(false, Visibility((False,), (True,)), system)

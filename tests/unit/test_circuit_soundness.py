@@ -50,11 +50,13 @@ def test_the_lying_prover_finds_a_missing_check(
     assert surviving(name, system, per_hint=3)
 
 
-def test_two_lies_about_a_pair_key_do_not_cancel() -> None:
+def test_the_power_of_the_challenge_exceeds_lookups_and_entries() -> None:
     # With X = c^2 the forged pairs (-2, 3), (-6, 5) would pass against a table that holds only (-3, 4).
     b = graphs.Build()
     x = b.input((2,), -8, 8)
     graph = b.graph(b.add(graphs.Op.TABLE, x, first=-8, values=np.full(17, 4, dtype=np.int64)))
     circuit = synthesize(graph, Visibility((False,), (True,)), System.CG16)
-    squarings = sum(1 for c in circuit.constraints if c.node == "lookup" and c.size == 1) - 2
-    assert squarings >= 4  # X = c^(2^e), 2^e > 2 lookups + 17 entries, and one balance row a table
+    balances = 2  # one row a table: the input's range, and the pairs
+    squarings = sum(1 for c in circuit.constraints if c.node == "lookup" and c.size == 1) - balances
+    lookups, entries = 2, 17
+    assert 2**squarings > lookups + entries  # X = c^(2^e)

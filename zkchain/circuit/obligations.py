@@ -10,7 +10,9 @@ import numpy as np
 
 from zkchain.circuit.types import Csr, RowBlock
 from zkchain.errors import CompileError
+from zkchain.graph import Graph, Op
 from zkchain.groth16.types import System
+from zkchain.quantize.ranges import interval
 
 if TYPE_CHECKING:
     from zkchain.circuit.synthesis import Circuit
@@ -34,6 +36,20 @@ def audit(circuit: Circuit) -> bytes:
     if circuit.system is System.CG16:
         _occurrences(circuit, seen)
     return hashlib.sha256(_head(circuit) + b"".join(s.digest() for s in streams)).digest()
+
+
+def check_ranges(graph: Graph) -> None:
+    """Widths of range checks come from the static ranges, and these may come from a file: each must hold what interval
+    arithmetic makes of the ranges before it. They start from inputs (range-checked by rows) and constants alone."""
+    for node in graph.nodes:
+        if node.op is Op.INPUT:
+            continue
+        lo, hi = interval(node, [graph.nodes[s] for s in node.src])
+        if node.lo is None or node.hi is None or np.any(node.lo > lo) or np.any(node.hi < hi):
+            raise CompileError(
+                f"node {node.name!r} ({node.op}): its declared range does not hold what its sources can make of it",
+                hint="the integer program was altered: compile the model again",
+            )
 
 
 def _absorb(streams: list[hashlib._Hash], side: Csr) -> None:

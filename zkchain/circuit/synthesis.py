@@ -81,12 +81,13 @@ class Circuit:
 
 
 def synthesize(graph: Graph, visibility: Visibility, system: System) -> Circuit:
-    """Integer graph to rows. Raises UnsupportedOp, CompileError (illegal graph, nothing public)."""
+    """Integer graph to rows. Raises UnsupportedOp, CompileError (illegal graph, untrue ranges, nothing public)."""
     check_graph(graph, integer=True)
     layout = make_layout(graph, visibility, system)
     if not layout.fields:
         raise CompileError("no input and no output is public: such a proof says nothing", hint="make an output public")
     graph = hoist(graph)
+    obligations.check_ranges(graph)
     n_public = layout.length if system is System.GROTH16 else 2
     em = Synthesizer(system, n_public)
     committed = phase_a(em, graph, visibility, layout, inputs=None)

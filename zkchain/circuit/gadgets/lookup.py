@@ -101,7 +101,7 @@ def pool(em: Emitter, acc: Vec, windows: int, shift: int, lo: IntArray, hi: IntA
     """max over each window, rescaled by ``shift`` (0: not), then relu when ``positive``; lo, hi of the accumulators.
 
     With acc' = acc + 2^(s-1):  d_i = 2^s y + 2^s - 1 - acc'_i = 2^s h_i + l_i,  l_i in [0, 2^s), h_i >= 0,
-    h_1 ... h_w = 0 (some element reaches y); positive: y >= 0 and y h_1 ... h_w = 0. About 3 w + 1 rows a window."""
+    y in range, h_1 ... h_w = 0 (some element reaches y); positive: y >= 0 and y h_1 ... h_w = 0. About 3 w + 1 rows."""
     size = len(acc) // windows
     grid = np.arange(len(acc)).reshape(windows, size)
     floor_lo, floor_hi = floor_shift(lo, shift).reshape(windows, size), floor_shift(hi, shift).reshape(windows, size)
@@ -115,8 +115,10 @@ def pool(em: Emitter, acc: Vec, windows: int, shift: int, lo: IntArray, hi: IntA
 
     y = em.wires(windows, best)
     excess = [_excess(em, y, acc.take(grid[:, k]), shift, top_hi - floor_lo[:, k]) for k in range(size)]
+    # h_i = 0 alone leaves y a fraction: 2^s y = acc'_i + l_i - 2^s + 1 for any remainder l_i. The range makes it whole.
+    if shift or positive:
+        nonneg(em, y - top_lo, top_hi - top_lo)
     if positive:
-        nonneg(em, y, top_hi)
         excess.append(y)
     _some_zero(em, excess)
     return y
