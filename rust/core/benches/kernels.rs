@@ -64,11 +64,8 @@ fn transforms(c: &mut Criterion) {
         let Ok(domain) = Domain::new(1 << log) else { continue };
         let mut values = scalars(1 << log, 1000);
         group.throughput(Throughput::Elements(1 << log));
-        group.bench_function(BenchmarkId::new("interpolate", log), |b| {
-            b.iter(|| parallel::run(|| domain.interpolate(&mut values)));
-        });
-        group.bench_function(BenchmarkId::new("coset", log), |b| {
-            b.iter(|| parallel::run(|| domain.evaluate_on_coset(&mut values)));
+        group.bench_function(BenchmarkId::new("extend", log), |b| {
+            b.iter(|| parallel::run(|| domain.extend(&mut values)));
         });
     }
 }

@@ -4,11 +4,10 @@
 
 use ark_ec::short_weierstrass::{Affine, Projective, SWCurveConfig};
 use ark_ec::{AffineRepr, CurveGroup};
-use ark_ff::{AdditiveGroup, Field, Zero};
-use bytemuck::{Pod, Zeroable};
 
 use crate::error::{Error, Result};
-use crate::field::{self, Fp, Fp2, Limbs};
+use crate::field::{self, Fp, Fp2};
+use crate::kernel::point::Point;
 
 pub use ark_bn254::{Bn254, G1Affine, G1Projective, G2Affine, G2Projective};
 
@@ -18,49 +17,27 @@ pub const G2_BYTES: usize = 128;
 /// A group with everything the kernels need: coordinates, a stored form, an encoding.
 pub trait Curve: SWCurveConfig<ScalarField = field::Fr, ZeroFlag = ()> {
     /// The point as it lies in a key file: Montgomery limbs of x, then y.
-    type Stored: Pod + Send + Sync;
+    type Stored: Point<Curve = Self>;
 
-    fn load(stored: &Self::Stored) -> Affine<Self>;
-    fn store(point: &Affine<Self>) -> Self::Stored;
+    #[inline(always)]
+    fn load(stored: &Self::Stored) -> Affine<Self> {
+        stored.to_affine()
+    }
+
+    #[inline(always)]
+    fn store(point: &Affine<Self>) -> Self::Stored {
+        Self::Stored::from_affine(point)
+    }
 }
 
-#[derive(Clone, Copy, Pod, Zeroable)]
-#[repr(C, align(64))]
-pub struct StoredG1([Limbs; 2]);
-
-#[derive(Clone, Copy, Pod, Zeroable)]
-#[repr(C, align(64))]
-pub struct StoredG2([Limbs; 4]);
+pub use crate::kernel::point::{PointG1 as StoredG1, PointG2 as StoredG2};
 
 impl Curve for ark_bn254::g1::Config {
     type Stored = StoredG1;
-
-    #[inline(always)]
-    fn load(stored: &StoredG1) -> Affine<Self> {
-        let [x, y] = stored.0.map(field::fp_from_limbs);
-        G1Affine::new_unchecked(x, y)
-    }
-
-    #[inline(always)]
-    fn store(point: &Affine<Self>) -> StoredG1 {
-        StoredG1([point.x, point.y].map(|c| field::fp_limbs(&c)))
-    }
 }
 
 impl Curve for ark_bn254::g2::Config {
     type Stored = StoredG2;
-
-    #[inline(always)]
-    fn load(stored: &StoredG2) -> Affine<Self> {
-        let [x0, x1, y0, y1] = stored.0.map(field::fp_from_limbs);
-        G2Affine::new_unchecked(Fp2::new(x0, x1), Fp2::new(y0, y1))
-    }
-
-    #[inline(always)]
-    fn store(point: &Affine<Self>) -> StoredG2 {
-        let (x, y) = (&point.x, &point.y);
-        StoredG2([x.c0, x.c1, y.c0, y.c1].map(|c| field::fp_limbs(&c)))
-    }
 }
 
 pub type G1 = ark_bn254::g1::Config;
@@ -131,120 +108,6 @@ pub fn decode_g2(bytes: &[u8], what: &str) -> Result<G2Affine> {
 /// point * scalar, affine.
 pub fn mul<C: Curve>(point: &Affine<C>, scalar: &field::Fr) -> Affine<C> {
     (*point * scalar).into_affine()
-}
-
-/// Scratch of the batched additions, kept between calls.
-pub struct BatchAdder<C: Curve> {
-    prefix: Vec<C::BaseField>,
-}
-
-impl<C: Curve> Default for BatchAdder<C> {
-    fn default() -> Self {
-        BatchAdder { prefix: Vec::new() }
-    }
-}
-
-/// What lambda's denominator is for p + q.
-enum Sum<F> {
-    /// lambda = (y2 - y1) / (x2 - x1)
-    Chord(F),
-    /// lambda = 3 x^2 / 2y
-    Tangent(F),
-    /// One summand is infinity or p = -q: nothing is divided.
-    Trivial,
-}
-
-#[inline(always)]
-fn is_infinity<C: Curve>(p: &Affine<C>) -> bool {
-    p.x.is_zero() && p.y.is_zero()
-}
-
-#[inline(always)]
-fn classify<C: Curve>(p: &Affine<C>, q: &Affine<C>) -> Sum<C::BaseField> {
-    if is_infinity(p) || is_infinity(q) {
-        return Sum::Trivial;
-    }
-    let dx = q.x - p.x;
-    if !dx.is_zero() {
-        return Sum::Chord(dx);
-    }
-    // On y^2 = x^3 + b of odd order no point has y = 0, so equal y means p = q and 2y != 0.
-    if p.y == q.y {
-        Sum::Tangent(p.y.double())
-    } else {
-        Sum::Trivial
-    }
-}
-
-#[inline(always)]
-fn trivial_sum<C: Curve>(p: &Affine<C>, q: &Affine<C>) -> Affine<C> {
-    if is_infinity(p) {
-        *q
-    } else if is_infinity(q) {
-        *p
-    } else {
-        Affine::zero()
-    }
-}
-
-/// x3 = lambda^2 - x1 - x2, y3 = lambda (x1 - x3) - y1
-#[inline(always)]
-fn through<C: Curve>(p: &Affine<C>, q: &Affine<C>, lambda: C::BaseField) -> Affine<C> {
-    let x = lambda.square() - p.x - q.x;
-    let y = lambda * (p.x - x) - p.y;
-    Affine::new_unchecked(x, y)
-}
-
-impl<C: Curve> BatchAdder<C> {
-    /// Writes `pair(i).0 + pair(i).1` through `put(i, sum)` for i < count; one inversion in all.
-    ///
-    /// Every case is handled: infinity, p + p, p - p. `put(i, ..)` is called for i = count - 1 down to 0 and must not
-    /// change what `pair(j)` returns for j < i.
-    pub fn add<S>(
-        &mut self,
-        count: usize,
-        state: &mut S,
-        pair: impl Fn(&S, usize) -> (Affine<C>, Affine<C>),
-        mut put: impl FnMut(&mut S, usize, Affine<C>),
-    ) {
-        self.prefix.clear();
-        self.prefix.reserve(count);
-        let mut product = C::BaseField::ONE;
-        for i in 0..count {
-            let (p, q) = pair(state, i);
-            self.prefix.push(product);
-            match classify(&p, &q) {
-                Sum::Chord(d) | Sum::Tangent(d) => product *= d,
-                Sum::Trivial => {}
-            }
-        }
-        // Every factor is nonzero, so the product is; an empty product is one.
-        let mut inverse = product.inverse().unwrap_or(C::BaseField::ONE);
-        for i in (0..count).rev() {
-            let (p, q) = pair(state, i);
-            let sum = match classify(&p, &q) {
-                Sum::Chord(d) => {
-                    let lambda = (q.y - p.y) * (inverse * self.prefix[i]);
-                    inverse *= d;
-                    through(&p, &q, lambda)
-                }
-                Sum::Tangent(d) => {
-                    let square = p.x.square();
-                    let lambda = (square.double() + square) * (inverse * self.prefix[i]);
-                    inverse *= d;
-                    through(&p, &q, lambda)
-                }
-                Sum::Trivial => trivial_sum(&p, &q),
-            };
-            put(state, i, sum);
-        }
-    }
-
-    /// acc[i] += addend(i).
-    pub fn accumulate(&mut self, acc: &mut [Affine<C>], addend: impl Fn(usize) -> Affine<C>) {
-        let count = acc.len();
-        self.add(count, &mut &mut *acc, |a, i| (a[i], addend(i)), |a, i, sum| a[i] = sum);
-    }
 }
 
 /// Normalises many points with one inversion.

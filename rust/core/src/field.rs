@@ -27,6 +27,21 @@ pub fn fp_from_limbs(limbs: Limbs) -> Fp {
     Fp::new_unchecked(BigInt(limbs))
 }
 
+// Elements are four limbs and nothing else, so the limbs are where the element is.
+const _: () = assert!(size_of::<Fr>() == size_of::<Limbs>() && align_of::<Fr>() == align_of::<Limbs>());
+
+/// Montgomery limbs of many elements, in place.
+pub fn fr_limbs(values: &[Fr]) -> &[Limbs] {
+    // SAFETY: an element is structs around four limbs; by the assertion nothing else is in it, so they are at its start.
+    unsafe { std::slice::from_raw_parts(values.as_ptr().cast(), values.len()) }
+}
+
+/// The same for writing: residues below r must be left behind.
+pub fn fr_limbs_mut(values: &mut [Fr]) -> &mut [Limbs] {
+    // SAFETY: as above; any limbs are a valid element in memory, and the caller keeps them below r.
+    unsafe { std::slice::from_raw_parts_mut(values.as_mut_ptr().cast(), values.len()) }
+}
+
 /// The element R = 2^256 mod r.
 pub const MONTGOMERY_R: Fr = Fr::new_unchecked(<ark_bn254::FrConfig as MontConfig<4>>::R2);
 

@@ -4,8 +4,9 @@ use ark_ec::short_weierstrass::Affine;
 use ark_ec::AffineRepr;
 use ark_ff::AdditiveGroup;
 
-use crate::curve::{to_affine, BatchAdder, Curve};
+use crate::curve::{to_affine, Curve};
 use crate::field::{canonical, Fr, Limbs};
+use crate::kernel::{self, fixed};
 
 /// Scalars handled together by `multiply`.
 pub const BATCH: usize = 1 << 11;
@@ -18,7 +19,7 @@ const WIDEST: usize = 14;
 /// `table[w * half + d - 1] = d * 2^(width w) * base`, d = 1 .. half = 2^(width - 1).
 pub struct FixedBase<C: Curve> {
     width: usize,
-    table: Vec<Affine<C>>,
+    table: Vec<C::Stored>,
 }
 
 /// Digit of window `w`, in [-half, half), of a scalar to which `offset(width)` has been added.
@@ -59,7 +60,8 @@ impl<C: Curve> FixedBase<C> {
         let mut table = Vec::with_capacity(BITS.div_ceil(width) << (width - 1));
         let mut window_base = base.into_group();
         for _ in 0..BITS.div_ceil(width) {
-            table.extend(multiples(to_affine(&[window_base])[0], 1 << (width - 1)));
+            let first = C::store(&to_affine(&[window_base])[0]);
+            table.extend(fixed::multiples(kernel::active(), first, 1 << (width - 1)));
             for _ in 0..width {
                 window_base.double_in_place();
             }
@@ -71,28 +73,8 @@ impl<C: Curve> FixedBase<C> {
     pub fn multiply(&self, scalars: &[Fr]) -> Vec<Affine<C>> {
         let offset = offset(self.width);
         let shifted: Vec<_> = scalars.iter().map(|s| add(&canonical(s), &offset)).collect();
-        let mut acc = vec![Affine::zero(); scalars.len()];
-        let mut adder = BatchAdder::default();
-        for (w, row) in self.table.chunks_exact(1 << (self.width - 1)).enumerate() {
-            adder.accumulate(&mut acc, |i| match digit(&shifted[i], w, self.width) {
-                0 => Affine::zero(),
-                d if d > 0 => row[d as usize - 1],
-                d => -row[d.unsigned_abs() as usize - 1],
-            });
-        }
-        acc
+        let rows: Vec<_> = self.table.chunks_exact(1 << (self.width - 1)).collect();
+        let digit = |i: usize, w: usize| digit(&shifted[i], w, self.width);
+        fixed::multiply(kernel::active(), &rows, scalars.len(), digit).iter().map(C::load).collect()
     }
-}
-
-/// 1 .. count times the point, by doubling the list: (k + j) P = kP + jP, j = 1 .. k. `count` is a power of two.
-fn multiples<C: Curve>(point: Affine<C>, count: usize) -> Vec<Affine<C>> {
-    let mut adder = BatchAdder::default();
-    let mut list = vec![point];
-    while list.len() < count {
-        let mut upper = list.clone();
-        let last = list[list.len() - 1];
-        adder.accumulate(&mut upper, |_| last);
-        list.extend(upper);
-    }
-    list
 }

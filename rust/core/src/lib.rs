@@ -15,6 +15,7 @@ pub mod field;
 pub mod fixed_base;
 pub mod foreign;
 pub mod frvec;
+pub mod kernel;
 pub mod key;
 pub mod msm;
 pub mod ntt;

@@ -75,7 +75,8 @@ fn pool() -> Result<Arc<ThreadPool>> {
     }
 }
 
-/// Runs `work` on the private pool. `work` may use rayon freely.
+/// Runs `work` on the private pool. `work` may use rayon freely. Errors: ZKCHAIN_KERNEL names no kernel of this machine.
 pub fn run<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T> {
+    crate::kernel::check()?;
     Ok(pool()?.install(work))
 }

@@ -15,7 +15,7 @@ use crate::curve::{Curve, G1Affine, G1Projective, G1, G2};
 use crate::error::{expect_len, Error, Result};
 use crate::field::{self, Fr};
 use crate::key::{ProvingKey, Section};
-use crate::msm::msm;
+use crate::msm::{msm, msm_both};
 use crate::ntt::Domain;
 use crate::parallel::Monitor;
 use crate::system::System;
@@ -156,10 +156,9 @@ impl ProvingKey {
         monitor.step("prove: a", 0.5)?;
         let a_sum = msm::<G1>(self.g1(Section::APoints)?, &scalars(Section::AIndex)?, monitor)?;
         let b_scalars = scalars(Section::BIndex)?;
-        monitor.step("prove: b1", 0.6)?;
-        let b1_sum = msm::<G1>(self.g1(Section::B1Points)?, &b_scalars, monitor)?;
-        monitor.step("prove: b2", 0.7)?;
-        let b2_sum = msm::<G2>(self.g2(Section::B2Points)?, &b_scalars, monitor)?;
+        monitor.step("prove: b", 0.6)?;
+        let points = (self.g1(Section::B1Points)?, self.g2(Section::B2Points)?);
+        let (b1_sum, b2_sum) = msm_both(points.0, points.1, &b_scalars, monitor)?;
 
         let a = a_sum + k.alpha + k.delta * ra.0;
         let b1 = b1_sum + k.beta + k.delta * sb.0;
@@ -173,22 +172,18 @@ impl ProvingKey {
     fn products_on_coset(&self, z: &Assignment<'_>, monitor: &dyn Monitor) -> Result<Vec<Fr>> {
         let n = self.domain_size;
         let domain = Domain::new(n)?;
-        let extend = |values: &[Fr], tail: &[Fr]| {
+        let extend = |values: &[Fr], tail: &[Fr]| -> Result<Vec<Fr>> {
             let mut out = Vec::with_capacity(n);
             out.extend_from_slice(values);
             out.extend_from_slice(tail);
             out.resize(n, Fr::ZERO);
-            domain.interpolate(&mut out);
-            domain.evaluate_on_coset(&mut out);
-            out
+            domain.extend(&mut out)?;
+            Ok(out)
         };
-        let mut a = extend(z.a, &z.wires[..self.shape.first_committed()]);
+        let mut a = extend(z.a, &z.wires[..self.shape.first_committed()])?;
         monitor.step("prove: quotient", 0.12)?;
-        let b = extend(z.b, &[]);
-        // Each interpolation left a factor n.
-        let n_inverse = Fr::from(n as u64).inverse().ok_or(Error::DivisionByZero { index: 0 })?;
-        let scale = n_inverse.square();
-        a.par_iter_mut().zip(&b).with_min_len(1024).for_each(|(x, y)| *x *= *y * scale);
+        let b = extend(z.b, &[])?;
+        a.par_iter_mut().zip(&b).with_min_len(1024).for_each(|(x, y)| *x *= y);
         Ok(a)
     }
 

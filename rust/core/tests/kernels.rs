@@ -2,12 +2,12 @@
 
 mod common;
 
-use ark_ec::{AffineRepr, CurveGroup};
+use ark_ec::AffineRepr;
 use ark_ff::{AdditiveGroup, Field, PrimeField};
 use ark_poly::{EvaluationDomain, Radix2EvaluationDomain};
 use common::Sequence;
 use proptest::prelude::*;
-use zkchain_core::curve::{self, BatchAdder, Curve, G1Affine, G1Projective, G2Affine, G2Projective, G1, G2};
+use zkchain_core::curve::{self, Curve, G1Affine, G1Projective, G2Affine, G2Projective, G1, G2};
 use zkchain_core::field::{self, Fp, Fr};
 use zkchain_core::fixed_base::FixedBase;
 use zkchain_core::frvec::{self, Op};
@@ -105,18 +105,6 @@ fn points_off_curve_or_subgroup_are_refused() {
 }
 
 #[test]
-fn batched_additions_handle_every_case() {
-    let [p, q]: [G1Affine; 2] = g1_points(3, 2).try_into().expect("two");
-    let o = G1Affine::zero();
-    let pairs = [(p, q), (p, p), (p, -p), (p, o), (o, q), (o, o), (q, p), (-q, -q)];
-    let mut sums: Vec<_> = pairs.iter().map(|x| x.0).collect();
-    BatchAdder::default().accumulate(&mut sums, |i| pairs[i].1);
-    for ((a, b), sum) in pairs.iter().zip(sums) {
-        assert_eq!((a.into_group() + b).into_affine(), sum);
-    }
-}
-
-#[test]
 fn fixed_base_multiples() {
     let all: Vec<Fr> = edge_scalars().into_iter().chain(scalars(4, 20)).collect();
     let (o1, o2) = (G1Affine::generator(), G2Affine::generator());
@@ -198,33 +186,30 @@ fn msm_can_be_cancelled() {
 fn transforms_agree_with_arkworks() {
     for log in [1, 2, 3, 7, 13] {
         let n = 1 << log;
-        let values = scalars(log, n);
+        let mut values = scalars(log, n);
         let reference = Radix2EvaluationDomain::<Fr>::new(n).expect("power of two");
-        let coefficients = reference.ifft(&values);
+        let coset = reference.get_coset(ntt::root_of_unity(2 * n).expect("root")).expect("coset");
+        let expected = coset.fft(&reference.ifft(&values));
         let domain = Domain::new(n).expect("domain size");
-        let mut ours = values.clone();
-        domain.interpolate(&mut ours);
-        let shift = (n as u64).leading_zeros() + 1;
-        for (i, c) in coefficients.iter().enumerate() {
-            let reversed = (i as u64).reverse_bits() >> shift;
-            assert_eq!(ours[reversed as usize], *c * Fr::from(n as u64), "coefficient {i} of {n}");
-        }
-        let mut back = ours.clone();
-        domain.evaluate(&mut back);
-        assert!(back.iter().zip(&values).all(|(x, y)| *x == *y * Fr::from(n as u64)));
-        domain.evaluate_on_coset(&mut ours);
-        let g = ntt::root_of_unity(2 * n).expect("root");
-        let expected = reference.get_coset(g).expect("coset").fft(&coefficients);
-        assert!(ours.iter().zip(expected).all(|(x, y)| *x == y * Fr::from(n as u64)));
+        domain.extend(&mut values).expect("length");
+        assert_eq!(values, expected);
+        assert!(domain.extend(&mut values[1..]).is_err());
     }
 }
 
 #[test]
 fn domain_sizes() {
-    assert_eq!(ntt::domain_size(0).expect("small"), 2);
-    assert_eq!(ntt::domain_size(1025).expect("small"), 2048);
+    let sizes = [(0, 2), (2, 2), (3, 4), (5, 6), (7, 8), (9, 12), (13, 16), (17, 18), (19, 24), (25, 26), (27, 32)];
+    for (rows, size) in sizes {
+        assert_eq!(ntt::domain_size(rows).expect("small"), size, "{rows} rows");
+    }
+    for rows in 2..3000 {
+        let size = ntt::domain_size(rows).expect("small");
+        assert!(size >= rows && 3 * size <= 4 * rows + 3 && ntt::is_domain_size(size), "{size} for {rows} rows");
+    }
     assert!(ntt::domain_size((1 << ntt::MAX_LOG) + 1).is_err());
-    assert!(Domain::new(12).is_err());
+    assert!(Domain::new(20).is_err());
+    assert!(ntt::root_of_unity(0).is_err());
     assert!(ntt::root_of_unity(1 << 29).is_err());
 }
 

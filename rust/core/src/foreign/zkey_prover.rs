@@ -95,15 +95,9 @@ impl Zkey {
         let domain = Domain::new(self.domain_size)?;
         for (values, fraction) in [(&mut a, 0.08), (&mut b, 0.14), (&mut c, 0.2)] {
             monitor.step("prove: quotient", fraction)?;
-            domain.interpolate(values);
-            domain.evaluate_on_coset(values);
+            domain.extend(values)?;
         }
-        // Each interpolation left a factor n: a b / n^2 - c / n.
-        let n = Fr::from(self.domain_size as u64);
-        let scale = n.inverse().ok_or(Error::DivisionByZero { index: 0 })?;
-        a.par_iter_mut().zip(&b).zip(&c).with_min_len(1 << 10).for_each(|((x, y), z)| {
-            *x = (*x * y * scale - z) * scale;
-        });
+        a.par_iter_mut().zip(&b).zip(&c).with_min_len(1 << 10).for_each(|((x, y), z)| *x = *x * y - z);
         Ok(a)
     }
 }

@@ -44,13 +44,7 @@ impl<K: Kernel, P: Point> Default for Scratch<K, P> {
 }
 
 /// Carries out all jobs. `dst` and the sources do not overlap; a `dst` slot belongs to one job.
-pub fn add_all<K: Kernel, P: Point>(
-    left: &[P],
-    right: &[P],
-    jobs: &[Job],
-    dst: &mut [P],
-    scratch: &mut Scratch<K, P>,
-) {
+pub fn add_all<K: Kernel, P: Point>(left: &[P], right: &[P], jobs: &[Job], dst: &mut [P], scratch: &mut Scratch<K, P>) {
     for jobs in jobs.chunks(GROUPS * <K as Arith<super::modulus::Base>>::LANES) {
         let fast = Chords::<K, P> { left, right, jobs, dst: &mut *dst, scratch };
         if !K::enter(fast) {
@@ -198,7 +192,8 @@ enum Sum<F, P> {
 #[inline(never)]
 fn careful<K: Kernel, P: Point>(left: &[P], right: &[P], jobs: &[Job], dst: &mut [P]) {
     type V<K, P> = Value<<K as Kernel>::Scalar, P>;
-    let pick = |points: &[P], index: u32| super::point::negate_if::<K, P>(index & 1 == 1, &points[(index >> 1) as usize]);
+    let pick =
+        |points: &[P], index: u32| super::point::negate_if::<K, P>(index & 1 == 1, &points[(index >> 1) as usize]);
     let mul = P::Field::mul::<K::Scalar>;
     let mut before: Vec<V<K, P>> = Vec::with_capacity(jobs.len());
     let mut product = P::Field::one::<K::Scalar>();

@@ -12,7 +12,7 @@
 use super::modulus::{Base, Limbs, Modulus, Order};
 
 /// `LANES` elements modulo M.
-pub trait Arith<M: Modulus>: 'static {
+pub trait Arith<M: Modulus>: Send + Sync + 'static {
     const LANES: usize;
     /// sqrt(s) in the kernel's form times R^2 / 2^512, in four limbs: see `coordinate::invert`.
     const INVERSE_FIX: Limbs;
@@ -39,9 +39,9 @@ pub trait Arith<M: Modulus>: 'static {
     /// a^2, bound as `mul_loose`.
     fn square_loose(a: &Self::Elem) -> Self::Elem;
 
-    /// a + b for tight or once loose operands.
+    /// a + b; in vectors for any operands with a sum below 100p.
     fn add_loose(a: &Self::Elem, b: &Self::Elem) -> Self::Elem;
-    /// a - b for a tight or once loose, b tight.
+    /// a - b for tight b; in vectors for any a below 98p.
     fn sub_loose(a: &Self::Elem, b: &Self::Elem) -> Self::Elem;
     /// Tight a - b for a from `mul_loose`, b tight.
     fn sub_tight(a: &Self::Elem, b: &Self::Elem) -> Self::Elem;

@@ -316,3 +316,100 @@ impl Kernel for Ifma<Emulated> {
         work.run()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    //! The emulated vectors at limbs that only lazy values have, against integers multiplied out by Python.
+
+    use super::super::modulus::{Base, Order};
+    use super::*;
+
+    type Sim = Ifma<Emulated>;
+
+    /// Lines "p|r a b a*b/2^260": hexadecimal integers, from `tests/kernel_vectors.py`.
+    const VECTORS: &str = include_str!("../../tests/kernel_vectors.txt");
+
+    /// Five limbs of up to 264 bits.
+    fn parse(hex: &str) -> [u64; 5] {
+        let padded = format!("{hex:0>66}");
+        let (mut limbs, mut end) = ([0; 5], 66);
+        for limb in &mut limbs {
+            let start = end - 13.min(end);
+            *limb = u64::from_str_radix(&padded[start..end], 16).expect("hexadecimal");
+            end = start;
+        }
+        limbs[4] += u64::from_str_radix(&padded[..end], 16).unwrap_or(0) << 52;
+        limbs
+    }
+
+    fn check<M: Modulus>(a: &str, b: &str, expected: &str) {
+        let lanes = |hex| Lanes(splat_52::<Emulated>(&parse(hex)));
+        let (a5, b5) = (lanes(a), lanes(b));
+        let tight = <Sim as Arith<M>>::mul(&a5, &b5);
+        let loose = <Sim as Arith<M>>::tighten(&<Sim as Arith<M>>::mul_loose(&a5, &b5));
+        let mut results = vec![tight, loose];
+        if a == b {
+            results.push(<Sim as Arith<M>>::tighten(&<Sim as Arith<M>>::square_loose(&a5)));
+        }
+        for result in results {
+            <Sim as Arith<M>>::scatter(&result, |_, x| {
+                assert_eq!(split_52(wide::canonical::<M>(&x)), parse(expected), "{a} * {b}");
+            });
+        }
+    }
+
+    #[test]
+    fn products_of_lazy_limbs() {
+        assert!(VECTORS.lines().count() > 500);
+        for line in VECTORS.lines() {
+            match line.split(' ').collect::<Vec<_>>()[..] {
+                ["p", a, b, expected] => check::<Base>(a, b, expected),
+                ["r", a, b, expected] => check::<Order>(a, b, expected),
+                _ => panic!("unreadable vector {line:?}"),
+            }
+        }
+    }
+
+    /// k p + d - (two tight values) comes out within [0, 2p], congruent.
+    fn reductions<M: Modulus>() {
+        let multiple = |k: usize, d: u64| {
+            let mut limbs = M::MULTIPLES_52[k];
+            limbs[0] += d;
+            normalise::<Emulated>(splat_52::<Emulated>(&limbs))
+        };
+        for (k, i, j) in (0..7).flat_map(|k| (0..3).flat_map(move |i| (0..3).map(move |j| (k, i, j)))) {
+            for d in [0, 1, 1 << 40] {
+                let got =
+                    <Sim as Arith<M>>::sub_both(&Lanes(multiple(k, d)), &Lanes(multiple(i, 0)), &Lanes(multiple(j, 0)));
+                <Sim as Arith<M>>::scatter(&got, |_, x| {
+                    assert!(!wide::sub(&M::TWO_P, &x).1);
+                    assert_eq!(wide::canonical::<M>(&x), [d, 0, 0, 0], "{k}p + {d} - {i}p - {j}p");
+                });
+                let minus =
+                    <Sim as Arith<M>>::sub_both(&Lanes(multiple(k, 0)), &Lanes(multiple(i, d)), &Lanes(multiple(j, 0)));
+                <Sim as Arith<M>>::scatter(&minus, |_, x| {
+                    let sum = wide::add(&x, &[d, 0, 0, 0]).0;
+                    assert_eq!(wide::canonical::<M>(&sum), [0; 4], "{k}p - {i}p - {d} - {j}p");
+                });
+            }
+        }
+    }
+
+    #[test]
+    fn signed_values_are_reduced() {
+        reductions::<Base>();
+        reductions::<Order>();
+    }
+
+    #[test]
+    fn lanes_keep_their_elements() {
+        let rows: [Limbs; 8] = std::array::from_fn(|i| [i as u64, 10 + i as u64, 20 + i as u64, i as u64]);
+        assert_eq!(Emulated::rows(Emulated::words(|i| &rows[i])), rows);
+        let element = <Sim as Arith<Base>>::gather(|i| &rows[i]);
+        let mut back = [[0; 4]; 8];
+        <Sim as Arith<Base>>::scatter(&element, |i, x| back[i] = x);
+        assert_eq!(back, rows);
+        assert!(<Sim as Arith<Base>>::any_zero(&<Sim as Arith<Base>>::gather(|_| &[0; 4])));
+        assert!(!<Sim as Arith<Base>>::any_zero(&<Sim as Arith<Base>>::gather(|_| &[0, 0, 0, 1])));
+    }
+}

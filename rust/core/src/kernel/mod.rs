@@ -9,10 +9,16 @@
 
 pub mod add;
 pub mod arith;
+pub mod buckets;
 pub mod coordinate;
+pub mod dft;
+pub mod digits;
+pub mod extend;
+pub mod fixed;
 pub mod ifma;
 pub mod inverse;
 pub mod modulus;
+pub mod msm;
 pub mod point;
 pub mod portable;
 pub mod scalar;
@@ -146,3 +152,6 @@ macro_rules! dispatch {
     };
 }
 pub(crate) use dispatch;
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,6 @@ pub const MASK52: u64 = (1 << 52) - 1;
 pub trait Modulus: Copy + Send + Sync + 'static {
     const P: Limbs;
 
-
     /// 2p
     const TWO_P: Limbs = shift_left(Self::P, 1);
     /// -1/p mod 2^64
@@ -64,12 +63,7 @@ const fn neg_inverse(p0: u64) -> u64 {
 
 const fn shift_left(a: Limbs, bits: u32) -> Limbs {
     let carry = 64 - bits;
-    [
-        a[0] << bits,
-        (a[1] << bits) | (a[0] >> carry),
-        (a[2] << bits) | (a[1] >> carry),
-        (a[3] << bits) | (a[2] >> carry),
-    ]
+    [a[0] << bits, (a[1] << bits) | (a[0] >> carry), (a[2] << bits) | (a[1] >> carry), (a[3] << bits) | (a[2] >> carry)]
 }
 
 const fn at_least(a: Limbs, b: Limbs) -> bool {
@@ -176,12 +170,7 @@ const fn halve(x: Limbs, p: Limbs) -> Limbs {
             i += 1;
         }
     }
-    [
-        (sum[0] >> 1) | (sum[1] << 63),
-        (sum[1] >> 1) | (sum[2] << 63),
-        (sum[2] >> 1) | (sum[3] << 63),
-        sum[3] >> 1,
-    ]
+    [(sum[0] >> 1) | (sum[1] << 63), (sum[1] >> 1) | (sum[2] << 63), (sum[2] >> 1) | (sum[3] << 63), sum[3] >> 1]
 }
 
 const fn fold_52(p: Limbs) -> [[u64; 5]; 4] {

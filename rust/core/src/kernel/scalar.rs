@@ -7,7 +7,7 @@ use super::modulus::{Limbs, Modulus};
 use super::{portable, wide};
 
 /// Multiplication of single elements; bounds as `portable::mul`.
-pub trait Engine: 'static {
+pub trait Engine: Send + Sync + 'static {
     fn mul<M: Modulus>(a: &Limbs, b: &Limbs) -> Limbs;
     /// a at most 2p.
     fn square<M: Modulus>(a: &Limbs) -> Limbs;

@@ -1,0 +1,204 @@
+//! One window of a multi-scalar multiplication: points sorted by digit, added up bucket by bucket in pairwise rounds,
+//! buckets weighted.
+//!
+//! All additions of a round are independent, whatever the digits: a million equal scalars cost nothing extra.
+
+use ark_ec::short_weierstrass::Projective;
+use ark_ff::AdditiveGroup;
+
+use super::add::{add_all, Job, Scratch};
+use super::arith::Kernel;
+use super::point::{negate_if, Point};
+use crate::error::Result;
+use crate::parallel::Monitor;
+
+/// Points that are summed together: their partial sums stay in the cache.
+const TILE: usize = 1 << 14;
+/// Up to this many buckets are weighted one by one.
+const FEW_BUCKETS: usize = 16;
+
+/// Points of a window, grouped by |digit|.
+pub struct Sorted {
+    /// index * 2 + sign, the groups one after the other
+    pub refs: Vec<u32>,
+    /// Length of the group of digit d + 1.
+    pub counts: Vec<u32>,
+}
+
+impl Sorted {
+    /// Counting sort of entries (which, digit), |digit| <= buckets; zeros are dropped.
+    pub fn new<I: Iterator<Item = (u32, i64)>>(buckets: usize, entries: impl Fn() -> I) -> Self {
+        let mut counts = vec![0u32; buckets];
+        for (_, digit) in entries() {
+            if digit != 0 {
+                counts[digit.unsigned_abs() as usize - 1] += 1;
+            }
+        }
+        let mut cursor = starts(&counts);
+        let total: u32 = counts.iter().sum();
+        let mut refs = vec![0; total as usize];
+        for (which, digit) in entries() {
+            if digit != 0 {
+                let slot = &mut cursor[digit.unsigned_abs() as usize - 1];
+                refs[*slot as usize] = which ^ u32::from(digit < 0);
+                *slot += 1;
+            }
+        }
+        Sorted { refs, counts }
+    }
+}
+
+/// Where each group starts.
+fn starts(counts: &[u32]) -> Vec<u32> {
+    let mut end = 0;
+    let start = |count: &u32| {
+        end += count;
+        end - count
+    };
+    counts.iter().map(start).collect()
+}
+
+/// Buffers of the pairwise rounds.
+pub struct Tree<'a, K: Kernel, P: Point> {
+    monitor: &'a dyn Monitor,
+    jobs: Vec<Job>,
+    lengths: Vec<u32>,
+    work: Vec<P>,
+    spare: Vec<P>,
+    scratch: Scratch<K, P>,
+}
+
+impl<'a, K: Kernel, P: Point> Tree<'a, K, P> {
+    pub fn new(monitor: &'a dyn Monitor) -> Self {
+        Tree {
+            monitor,
+            jobs: Vec::new(),
+            lengths: Vec::new(),
+            work: Vec::new(),
+            spare: Vec::new(),
+            scratch: Scratch::new(),
+        }
+    }
+
+    /// The sum of each nonempty group of +-points[ref / 2], in order. Errors: cancelled.
+    pub fn sums(&mut self, points: &[P], refs: &[u32], counts: &[u32]) -> Result<Vec<P>> {
+        let mut out = Vec::with_capacity(counts.iter().filter(|count| **count > 0).count());
+        let (mut group, mut start) = (0, 0);
+        while group < counts.len() {
+            self.monitor.check()?;
+            self.lengths.clear();
+            let mut end = start;
+            while group < counts.len() && (end == start || end - start + counts[group] as usize <= TILE) {
+                if counts[group] > 0 {
+                    self.lengths.push(counts[group]);
+                }
+                end += counts[group] as usize;
+                group += 1;
+            }
+            self.first_round(points, &refs[start..end]);
+            while self.lengths.iter().any(|length| *length > 1) {
+                self.next_round();
+            }
+            out.extend_from_slice(&self.work[..self.lengths.len()]);
+            start = end;
+        }
+        Ok(out)
+    }
+
+    /// Adds pairs of the given points; an odd one out is copied.
+    fn first_round(&mut self, points: &[P], refs: &[u32]) {
+        self.jobs.clear();
+        grow(&mut self.work, refs.len());
+        let mut out = 0;
+        let mut start = 0;
+        for length in &mut self.lengths {
+            let group = &refs[start..start + *length as usize];
+            start += group.len();
+            let (pairs, odd) = group.as_chunks::<2>();
+            for [a, b] in pairs {
+                self.jobs.push(Job { a: *a, b: *b, out });
+                out += 1;
+            }
+            if let [last] = odd {
+                self.work[out as usize] = negate_if::<K, P>(last & 1 == 1, &points[(last >> 1) as usize]);
+                out += 1;
+            }
+            *length = length.div_ceil(2);
+        }
+        add_all::<K, P>(points, points, &self.jobs, &mut self.work, &mut self.scratch);
+    }
+
+    /// Adds neighbours in each group of the work array.
+    fn next_round(&mut self) {
+        self.jobs.clear();
+        grow(&mut self.spare, self.work.len());
+        let (mut out, mut from) = (0, 0);
+        for length in &mut self.lengths {
+            for _ in 0..*length / 2 {
+                self.jobs.push(Job { a: 2 * from, b: 2 * (from + 1), out });
+                (from, out) = (from + 2, out + 1);
+            }
+            if *length % 2 == 1 {
+                self.spare[out as usize] = self.work[from as usize];
+                (from, out) = (from + 1, out + 1);
+            }
+            *length = length.div_ceil(2);
+        }
+        add_all::<K, P>(&self.work, &self.work, &self.jobs, &mut self.spare, &mut self.scratch);
+        std::mem::swap(&mut self.work, &mut self.spare);
+    }
+
+    /// sum of d * (sum of the group of digit d).
+    ///
+    /// With d = 2^h high + low it is sum of low * (column sums) + 2^h sum of high * (row sums).
+    pub fn weighted_sum(&mut self, points: &[P], sorted: &Sorted) -> Result<Projective<P::Curve>> {
+        let sums = self.sums(points, &sorted.refs, &sorted.counts)?;
+        let digits: Vec<u32> = (1..).zip(&sorted.counts).filter(|(_, count)| **count > 0).map(|(d, _)| d).collect();
+        let buckets = sorted.counts.len();
+        if buckets <= FEW_BUCKETS {
+            let mut held = vec![0; buckets + 1];
+            digits.iter().for_each(|d| held[*d as usize] = 1);
+            return Ok(running_sums(&held, &sums));
+        }
+        let half_bits = (usize::BITS - buckets.leading_zeros()) / 2;
+        let low = |digit: u32| digit & ((1 << half_bits) - 1);
+        let column = Sorted::new((1 << half_bits) - 1, || (0..).zip(&digits).map(|(i, d)| (2 * i, i64::from(low(*d)))));
+        let row =
+            Sorted::new(buckets >> half_bits, || (0..).zip(&digits).map(|(i, d)| (2 * i, i64::from(*d >> half_bits))));
+        let columns = self.edge(&sums, &column)?;
+        let mut rows = self.edge(&sums, &row)?;
+        for _ in 0..half_bits {
+            rows.double_in_place();
+        }
+        Ok(columns + rows)
+    }
+
+    fn edge(&mut self, points: &[P], sorted: &Sorted) -> Result<Projective<P::Curve>> {
+        let sums = self.sums(points, &sorted.refs, &sorted.counts)?;
+        let mut held = vec![0];
+        held.extend_from_slice(&sorted.counts);
+        Ok(running_sums(&held, &sums))
+    }
+}
+
+fn grow<P: Point>(buffer: &mut Vec<P>, len: usize) {
+    if buffer.len() < len {
+        buffer.resize(len, P::INFINITY);
+    }
+}
+
+/// sum of d * S_d over the d with held[d] > 0, whose S_d stand in `sums` in order.
+fn running_sums<P: Point>(held: &[u32], sums: &[P]) -> Projective<P::Curve> {
+    let mut running = Projective::<P::Curve>::ZERO;
+    let mut total = Projective::<P::Curve>::ZERO;
+    let mut rest = sums.iter().rev();
+    for count in held[1..].iter().rev() {
+        if *count > 0 {
+            if let Some(sum) = rest.next() {
+                running += sum.to_affine();
+            }
+        }
+        total += running;
+    }
+    total
+}

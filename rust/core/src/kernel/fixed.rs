@@ -1,0 +1,52 @@
+//! Steps of fixed-base multiplication: many accumulators, each met by one entry of a table.
+
+use super::add::{add_all, Job, Scratch};
+use super::arith::Kernel;
+use super::point::{is_infinity, negate_if, Point};
+use super::{dispatch, Choice};
+
+/// sum over the windows w of sign(d) rows[w][|d| - 1] with d = digit(i, w), for i < count; infinity for no window.
+///
+/// Coordinates of the results are below 2p. Calling thread only.
+pub fn multiply<P: Point>(choice: Choice, rows: &[&[P]], count: usize, digit: impl Fn(usize, usize) -> i32) -> Vec<P> {
+    dispatch!(choice, K => multiply_with::<K, P>(rows, count, digit))
+}
+
+fn multiply_with<K: Kernel, P: Point>(rows: &[&[P]], count: usize, digit: impl Fn(usize, usize) -> i32) -> Vec<P> {
+    let (mut sums, mut next) = (vec![P::INFINITY; count], vec![P::INFINITY; count]);
+    let mut jobs = Vec::with_capacity(count);
+    let mut scratch = Scratch::<K, P>::new();
+    for (w, row) in rows.iter().enumerate() {
+        jobs.clear();
+        for i in 0..count {
+            let d = digit(i, w);
+            let at = d.unsigned_abs().wrapping_sub(1);
+            if d == 0 {
+                next[i] = sums[i];
+            } else if is_infinity(&sums[i]) {
+                next[i] = negate_if::<K, P>(d < 0, &row[at as usize]);
+            } else {
+                jobs.push(Job { a: 2 * i as u32, b: 2 * at + u32::from(d < 0), out: i as u32 });
+            }
+        }
+        add_all::<K, P>(&sums, row, &jobs, &mut next, &mut scratch);
+        std::mem::swap(&mut sums, &mut next);
+    }
+    sums
+}
+
+/// 1 .. count times the point, by doubling the list: (k + j) P = kP + jP, j = 1 .. k. `count` is a power of two.
+pub fn multiples<P: Point>(choice: Choice, point: P, count: usize) -> Vec<P> {
+    dispatch!(choice, K => {
+        let mut list = vec![point];
+        let mut scratch = Scratch::<K, P>::new();
+        while list.len() < count {
+            let len = list.len() as u32;
+            let jobs: Vec<_> = (0..len).map(|i| Job { a: 2 * i, b: 2 * (len - 1), out: i }).collect();
+            let mut upper = vec![P::INFINITY; list.len()];
+            add_all::<K, P>(&list, &list, &jobs, &mut upper, &mut scratch);
+            list.extend(upper);
+        }
+        list
+    })
+}
