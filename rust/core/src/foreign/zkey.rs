@@ -133,6 +133,11 @@ impl Zkey {
         protocol.end()?;
         let header = Header::read(&source[sections.range(Part::Header as u32)?])?;
         header.check_sizes(&sections)?;
+        let entries = &source[sections.range(Part::Coefficients as u32)?];
+        let announced = count(Reader::new(KIND, entries).u32()?);
+        if announced.checked_mul(COEFFICIENT) != Some(entries.len() - 4) {
+            return Err(KIND.error(format!("section 4: {announced} coefficients in {} bytes", entries.len())));
+        }
         let ic = Points::<G1>::new(&source[sections.range(Part::Ic as u32)?]);
         let (constants, vk) = header.verifying_key(ic)?;
         let Header { n_wires, n_public, domain_size, .. } = header;
@@ -324,10 +329,7 @@ impl Header {
             (Part::C, private, curve::G1_BYTES),
             (Part::H, self.domain_size, curve::G1_BYTES),
         ];
-        for (part, count, size) in sizes {
-            sections.exactly(part as u32, count, size)?;
-        }
-        Ok(())
+        sizes.iter().try_for_each(|(part, count, size)| sections.exactly(*part as u32, *count, *size).map(|_| ()))
     }
 
     /// Through the verifying key's own encoding, so that every check of it applies.

@@ -2,6 +2,8 @@
 
 #![allow(dead_code)]
 
+pub mod exercise;
+
 use std::sync::Arc;
 
 use ark_ff::{AdditiveGroup, Field};

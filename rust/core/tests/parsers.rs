@@ -1,0 +1,151 @@
+//! Mutations of good files, for every parser: no panic, and no more memory than the file's size asks for.
+//!
+//! The fuzz targets in rust/fuzz do the same for as long as one likes.
+
+mod common;
+
+use std::alloc::{GlobalAlloc, Layout, System as Heap};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock};
+
+use common::exercise;
+use common::Sample;
+use proptest::prelude::*;
+use zkchain_core::system::System;
+
+/// Counts what is allocated and remembers the most.
+struct Meter;
+
+static NOW: AtomicUsize = AtomicUsize::new(0);
+static MOST: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: passes every call on to the system's allocator.
+unsafe impl GlobalAlloc for Meter {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let now = NOW.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
+        MOST.fetch_max(now, Ordering::Relaxed);
+        Heap.alloc(layout)
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        NOW.fetch_sub(layout.size(), Ordering::Relaxed);
+        Heap.dealloc(pointer, layout);
+    }
+}
+
+#[global_allocator]
+static METER: Meter = Meter;
+
+/// One attempt at a time: the meter counts for the whole process.
+static TURN: Mutex<()> = Mutex::new(());
+
+/// The most that `work` had allocated beyond what there was before.
+fn peak(work: impl FnOnce()) -> usize {
+    let before = NOW.load(Ordering::Relaxed);
+    MOST.store(before, Ordering::Relaxed);
+    work();
+    MOST.load(Ordering::Relaxed).saturating_sub(before)
+}
+
+fn fixture(name: &str) -> Vec<u8> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/snarkjs");
+    std::fs::read(folder.join(name)).expect("fixture")
+}
+
+/// A good file of each kind, in the order of `exercise::ALL`.
+fn good_files() -> &'static [Vec<u8>; 6] {
+    static CELL: OnceLock<[Vec<u8>; 6]> = OnceLock::new();
+    CELL.get_or_init(|| {
+        let _turn = TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let sample = Sample::mixed(System::Groth16, 20, 500);
+        let key = sample.setup().expect("setup");
+        let proof = sample.prove(&key).expect("proof").to_bytes();
+        let files = ["toy.zkey", "toy.wtns", "toy.r1cs", "toy.ptau"].map(fixture);
+        let [zkey, wtns, r1cs, ptau] = files;
+        [key.as_bytes().to_vec(), zkey, wtns, r1cs, ptau, proof]
+    })
+}
+
+/// Reading: the copy that the parser owns, what it makes of it, and some small change for errors and threads.
+fn allowed(length: usize) -> usize {
+    4 * length + (64 << 10)
+}
+
+fn attempt(which: usize, data: &[u8]) {
+    let _turn = TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let target = &exercise::ALL[which];
+    let used = peak(|| (target.parse)(data));
+    assert!(used <= allowed(data.len()), "{}: {used} bytes for a file of {}", target.name, data.len());
+    (target.run)(data);
+}
+
+#[test]
+fn good_files_are_read() {
+    (0..6).for_each(|which| attempt(which, &good_files()[which]));
+}
+
+#[test]
+fn every_prefix_is_read() {
+    for (which, file) in good_files().iter().enumerate() {
+        let step = if file.len() > 4096 { 397 } else { 1 };
+        (0..file.len()).step_by(step).for_each(|end| attempt(which, &file[..end]));
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Edit {
+    Byte(usize, u8),
+    Word(usize, u64),
+    Cut(usize, usize),
+    Repeat(usize, usize),
+}
+
+fn edits() -> impl Strategy<Value = Vec<Edit>> {
+    let at = prop_oneof![0usize..256, any::<usize>()];
+    let word = prop_oneof![any::<u64>(), 0u64..128, Just(u64::MAX), Just(1 << 31), Just(1 << 32)];
+    let edit = prop_oneof![
+        (at.clone(), any::<u8>()).prop_map(|(i, v)| Edit::Byte(i, v)),
+        (at.clone(), word).prop_map(|(i, v)| Edit::Word(i, v)),
+        (at.clone(), 1usize..200).prop_map(|(i, n)| Edit::Cut(i, n)),
+        (at, 1usize..200).prop_map(|(i, n)| Edit::Repeat(i, n)),
+    ];
+    prop::collection::vec(edit, 1..5)
+}
+
+fn edited(mut data: Vec<u8>, edits: &[Edit]) -> Vec<u8> {
+    for edit in edits {
+        let length = data.len().max(1);
+        let end = data.len();
+        let range = |i: usize, n: usize| i % length..(i % length + n).min(end);
+        match edit {
+            Edit::Byte(i, value) => data[range(*i, 1)].fill(*value),
+            Edit::Word(i, value) => {
+                let place = range(*i, 8);
+                let bytes = &value.to_le_bytes()[..place.len()];
+                data[place].copy_from_slice(bytes);
+            }
+            Edit::Cut(i, n) => drop(data.drain(range(*i, *n))),
+            Edit::Repeat(i, n) => {
+                let piece = data[range(*i, *n)].to_vec();
+                let place = i % length;
+                data.splice(place..place, piece);
+            }
+        }
+    }
+    data
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(400) })]
+
+    #[test]
+    fn edited_files(which in 0usize..6, edits in edits()) {
+        attempt(which, &edited(good_files()[which].clone(), &edits));
+    }
+
+    #[test]
+    fn garbage(which in 0usize..6, data in prop::collection::vec(any::<u8>(), 0..2000)) {
+        attempt(which, &data);
+    }
+}
