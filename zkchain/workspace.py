@@ -106,7 +106,15 @@ def audit_recorded(opened: Bundle, circuit: Circuit) -> None:
 
 
 def load_verifying_key(opened: Bundle) -> VerifyingKey:
-    return snarkjs.load_verification_key(opened.read("verification_key"))
+    """KeyMismatch unless the key was made for the circuit that the manifest names."""
+    key = snarkjs.load_verification_key(opened.read("verification_key"))
+    expected, got = opened.identity("circuit"), key.circuit_hash.hex()
+    if got != expected:
+        raise KeyMismatch(
+            f"verification key was made for circuit {got[:12]}..., bundle {opened.folder} holds {expected[:12]}...",
+            hint=f"run `zkchain setup {opened.folder}`",
+        )
+    return key
 
 
 def load_keys(opened: Bundle) -> Keys:

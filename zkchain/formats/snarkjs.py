@@ -42,7 +42,10 @@ _PROOF_MEMBERS = {
 
 
 def dump_verification_key(vk: VerifyingKey) -> bytes:
-    """verification_key.json. For groth16 with vk_alphabeta_12 = e(alpha, beta), which takes about a second."""
+    """verification_key.json. For groth16 with vk_alphabeta_12 = e(alpha, beta), which takes about a second.
+
+    KeyFormatError, UnsafeKey: a key that nobody may rely on."""
+    check_verifying_key(vk)
     cg16 = vk.eta_g2 is not None
     return _dump(
         {
@@ -206,7 +209,8 @@ def _members(
 
 
 def _extras(extras: Any, what: str) -> tuple[bytes, bool]:
-    """Circuit hash and development mark."""
+    """Circuit hash and development mark. Every key read is a development key: no ceremony's transcript comes with it,
+    and a word in the file is no evidence of one."""
     if extras is None:
         return bytes(32), True
     members = _object(extras, f"{what}: zkchain", FormatError)
@@ -214,7 +218,7 @@ def _extras(extras: Any, what: str) -> tuple[bytes, bool]:
     circuit_hash, development = members["circuitHash"], members["development"]
     if not isinstance(circuit_hash, str) or not _HASH.fullmatch(circuit_hash) or not isinstance(development, bool):
         raise FormatError(f"{what}: zkchain: expected a circuitHash of 64 hexadecimal digits and a boolean development")
-    return bytes.fromhex(circuit_hash), development
+    return bytes.fromhex(circuit_hash), True
 
 
 def _g1(value: Any, what: str, error: type[ZkchainError]) -> G1:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from zkchain.errors import InputError
 from zkchain.groth16.encoding import encode_proof
 from zkchain.groth16.key import native_key
+from zkchain.groth16.keycheck import check_shape, check_trapdoors
 from zkchain.groth16.transcript import NO_CONTEXT
 from zkchain.groth16.types import Instance, Proof, System, VerifyingKey
 
@@ -21,6 +22,8 @@ def verify(vk: VerifyingKey, instance: Instance, proof: Proof, *, ctx: bytes = N
     KeyFormatError / UnsafeKey (a verifying key not to be relied on), InputError (ctx).
     """
     check_context(vk, ctx)
+    check_shape(vk)
+    check_trapdoors(vk)
     native_key(vk).verify(instance, encode_proof(proof), ctx)
 
 
@@ -33,6 +36,8 @@ def verify_batch(vk: VerifyingKey, claims: Sequence[Claim]) -> None:
         raise InputError("batch: expected at least one proof, got none")
     for _, _, ctx in claims:
         check_context(vk, ctx)
+    check_shape(vk)
+    check_trapdoors(vk)
     native_key(vk).verify_batch([(instance, encode_proof(proof), ctx) for instance, proof, ctx in claims])
 
 
