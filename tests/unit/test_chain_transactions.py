@@ -161,6 +161,15 @@ def test_attach_to_what_is_deployed(chain):
         zk.attach(chain, "0x" + "00" * 19 + "99", artifact)
 
 
+def test_attach_to_a_contract_with_data(embedded):
+    artifact = verifier(System.GROTH16, 109)
+    deployment = zk.deploy(embedded, artifact)
+    assert embedded.web3.eth.get_code(deployment.address) != artifact.runtime  # type: ignore[arg-type]
+    assert zk.attach(embedded, deployment.address, artifact).artifact is artifact
+    with pytest.raises(ChainError, match="is not this Verifier"):
+        zk.attach(embedded, deployment.address, verifier(System.GROTH16, 384))
+
+
 def test_a_revert_with_a_text(chain):
     caller = zk.deploy(chain, contracts()["Caller"])
     with pytest.raises(TransactionReverted, match=r"Caller reverted: Error\(told so\)") as caught:

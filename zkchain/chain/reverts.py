@@ -48,7 +48,7 @@ def _describe(decoded: ContractError | None, data: bytes) -> str:
 
 
 def _embedded_data(message: str) -> bytes:
-    """eth-tester's message is ``execution reverted: b'...'``, a Python literal, or it ends in an Error(string)'s text."""
+    """eth-tester's message ends in a Python literal, ``execution reverted: b'...'``, or in an Error(string)'s text."""
     from eth_abi.abi import encode
 
     reason = message.removeprefix("execution reverted: ")

@@ -64,10 +64,17 @@ def attach(chain: Chain, address: str, artifact: Artifact) -> Deployment:
         code = bytes(chain.web3.eth.get_code(chain.web3.to_checksum_address(address)))
     if not code:
         raise ChainError(f"no contract at {address} on {chain.where}", hint="deploy it first: zkchain deploy")
-    # immutables (the data contracts' addresses) are zero in the artifact
-    if len(code) != len(artifact.runtime) or (not artifact.data and code != artifact.runtime):
+    if _without_immutables(code, artifact) != artifact.runtime:
         raise ChainError(f"the contract at {address} on {chain.where} is not this {artifact.name}")
     return deployment
+
+
+def _without_immutables(code: bytes, artifact: Artifact) -> bytes:
+    """The code with zeros where the constructor has put values."""
+    blank = bytearray(code)
+    for start, length in artifact.immutables:
+        blank[start : start + length] = bytes(length)
+    return bytes(blank)
 
 
 def submit(

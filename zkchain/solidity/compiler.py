@@ -31,6 +31,7 @@ MAX_CODE_BYTES = 24_576
 FRONT = Path(__file__).with_name("solc_front.js")
 NPM_TIMEOUT = 300.0
 
+RUNTIME = ("evm.deployedBytecode.object", "evm.deployedBytecode.immutableReferences")
 # Measured on the verifier with one public input: 1,081 bytes of code with viaIR, 1,292 without; the metadata trailer
 # would add 54. A byte costs 200 gas to deploy.
 SETTINGS: Mapping[str, Any] = {
@@ -38,7 +39,7 @@ SETTINGS: Mapping[str, Any] = {
     "viaIR": True,
     "optimizer": {"enabled": True, "runs": 200},
     "metadata": {"appendCBOR": False, "bytecodeHash": "none"},
-    "outputSelection": {"*": {"*": ["abi", "evm.bytecode.object", "evm.deployedBytecode.object"]}},
+    "outputSelection": {"*": {"*": ["abi", "evm.bytecode.object", *RUNTIME]}},
 }
 
 
@@ -46,9 +47,9 @@ SETTINGS: Mapping[str, Any] = {
 class Artifact:
     """A compiled contract.
 
-    ``bytecode`` creates it (without constructor arguments), ``runtime`` is what then stands on the chain (immutables
-    zero). ``data`` is the code of the data contracts that must be deployed first, their addresses being the
-    constructor's argument; empty for most contracts.
+    ``bytecode`` creates it (without constructor arguments), ``runtime`` is what then stands on the chain, but for zeros
+    where the constructor puts ``immutables``, as (start, length). ``data`` is the code of the data contracts that must be
+    deployed first, their addresses being the constructor's argument; empty for most contracts.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Artifact:
     source: str
     warnings: tuple[str, ...] = ()
     data: tuple[bytes, ...] = ()
+    immutables: tuple[tuple[int, int], ...] = ()
     compiler: str = f"solc {SOLC_VERSION}, {EVM_VERSION}, viaIR, 200 runs"
 
 
@@ -96,8 +98,24 @@ def _artifacts(sources: Mapping[str, str], output: Mapping[str, Any]) -> Iterato
             runtime = bytes.fromhex(contract["evm"]["deployedBytecode"]["object"])
             if len(runtime) > MAX_CODE_BYTES:
                 raise SolidityError(f"contract {name}: {len(runtime)} bytes of code, EIP-170 allows {MAX_CODE_BYTES}")
-            bytecode = bytes.fromhex(contract["evm"]["bytecode"]["object"])
-            yield name, Artifact(name, tuple(contract["abi"]), bytecode, runtime, sources[file], warnings)
+            yield (
+                name,
+                Artifact(
+                    name=name,
+                    abi=tuple(contract["abi"]),
+                    bytecode=bytes.fromhex(contract["evm"]["bytecode"]["object"]),
+                    runtime=runtime,
+                    source=sources[file],
+                    warnings=warnings,
+                    immutables=tuple(_immutables(contract["evm"]["deployedBytecode"])),
+                ),
+            )
+
+
+def _immutables(deployed: Mapping[str, Any]) -> Iterator[tuple[int, int]]:
+    for places in deployed.get("immutableReferences", {}).values():
+        for place in places:
+            yield place["start"], place["length"]
 
 
 FIND_HINT = (
