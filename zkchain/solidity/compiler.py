@@ -48,8 +48,8 @@ class Artifact:
     """A compiled contract.
 
     ``bytecode`` creates it (without constructor arguments), ``runtime`` is what then stands on the chain, but for zeros
-    where the constructor puts ``immutables``, as (start, length). ``data`` is the code of the data contracts that must be
-    deployed first, their addresses being the constructor's argument; empty for most contracts.
+    where the constructor puts ``immutables``, as (start, length). ``data`` is the code of the data contracts that have to
+    be deployed first, their addresses being the constructor's argument; empty for most contracts.
     """
 
     name: str
