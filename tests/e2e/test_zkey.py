@@ -1,0 +1,187 @@
+"""Keys of snarkjs under our prover: files made by snarkjs, and a whole round with the tool itself."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.spec import toy
+from tests.unit.cli_tools import zkchain
+from tests.unit.graphs import dense_net, random_inputs
+from zkchain import circuit as circuits
+from zkchain import errors, groth16
+from zkchain._core import FrVec
+from zkchain.errors import FormatError, InputError, KeyMismatch, ProofInvalid, UnsafeKey
+from zkchain.formats import ptau, r1cs, snarkjs, wtns, zkey
+from zkchain.groth16 import reference
+from zkchain.groth16.encoding import decode_proof
+from zkchain.groth16.types import System
+
+ROOT = Path(__file__).resolve().parents[2]
+FILES = ROOT / "tests" / "fixtures" / "snarkjs"
+X, SECRETS = toy.HONEST
+WITNESS = (FILES / "toy.wtns").read_bytes()
+
+
+def run(folder: Path, *arguments: str) -> str:
+    command = ["node", str(ROOT / "node_modules" / "snarkjs" / "build" / "cli.cjs"), *arguments]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=600)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def altered(name: str, at: int, folder: Path) -> Path:
+    data = bytearray((FILES / name).read_bytes())
+    data[at] ^= 1
+    path = folder / name
+    path.write_bytes(bytes(data))
+    return path
+
+
+# ------------------------------------------------------------------------------------------------- keys, Python and CLI
+
+
+def test_a_key_stays_open_for_many_proofs() -> None:
+    prover = zkey.Prover.open(FILES / "toy.zkey", check_points=True)
+    theirs = snarkjs.load_verification_key((FILES / "toy_key.json").read_bytes())
+    assert prover.vk == theirs
+    proofs = [prover.prove(WITNESS) for _ in range(3)]
+    assert len({proof.a for proof, _ in proofs}) == 3
+    for proof, instance in proofs:
+        assert instance == X
+        groth16.verify(theirs, instance, proof)
+        with pytest.raises(ProofInvalid):
+            groth16.verify(theirs, (1, 2, 2), proof)
+    reference.verify(theirs, X, proofs[0][0])
+
+
+def test_what_is_no_key_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UnsafeKey, match="toy_initial"):
+        zkey.Prover.open(FILES / "toy_initial.zkey")
+    with pytest.raises(FormatError, match=r"toy\.wtns"):
+        zkey.Prover.open(FILES / "toy.wtns")
+    with pytest.raises(FormatError, match=r"toy\.zkey"):
+        zkey.Prover.open(altered("toy.zkey", 200, tmp_path))
+    with pytest.raises(FileNotFoundError):
+        zkey.Prover.open(tmp_path / "absent")
+
+
+def test_witnesses_that_do_not_fit_are_refused() -> None:
+    prover = zkey.Prover.open(FILES / "toy.zkey")
+    values = wtns.load(WITNESS).to_ints()
+    for place in range(1, len(values)):
+        wrong = [*values[:place], values[place] + 1, *values[place + 1 :]]
+        with pytest.raises(InputError, match="does not satisfy"):
+            prover.prove(wtns.dump(FrVec.from_ints(wrong)))
+    with pytest.raises(KeyMismatch, match="16 wires, got 15"):
+        prover.prove(wtns.dump(FrVec.from_ints(values[:-1])))
+    with pytest.raises(FormatError, match="wtns"):
+        prover.prove(WITNESS[:-1])
+
+
+def test_the_command_writes_snarkjs_files(tmp_path: Path) -> None:
+    shutil.copy(FILES / "toy.zkey", tmp_path)
+    outcome = zkchain("prove", "--zkey", tmp_path / "toy.zkey", "--wtns", FILES / "toy.wtns", "-o", tmp_path / "out")
+    assert outcome.code == 0, outcome.err
+    instance = snarkjs.load_public((tmp_path / "out" / "public.json").read_bytes())
+    proof = snarkjs.load_proof((tmp_path / "out" / "proof.json").read_bytes())
+    assert instance == X
+    groth16.verify(snarkjs.load_verification_key((FILES / "toy_key.json").read_bytes()), instance, proof)
+
+
+@pytest.mark.parametrize(
+    ("key", "witness", "code"),
+    [
+        ("toy_initial.zkey", "toy.wtns", UnsafeKey.exit_code),
+        ("toy.zkey", "toy.zkey", FormatError.exit_code),
+        ("toy.wtns", "toy.wtns", FormatError.exit_code),
+        ("absent.zkey", "toy.wtns", FormatError.exit_code),
+        ("toy.zkey", "absent.wtns", FormatError.exit_code),
+    ],
+)
+def test_the_command_refuses(tmp_path: Path, key: str, witness: str, code: int) -> None:
+    outcome = zkchain("prove", "--zkey", FILES / key, "--wtns", FILES / witness, "-o", tmp_path / "out")
+    assert outcome.code == code
+    assert outcome.err.startswith("error: ")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("arguments", [("--zkey", "a"), ("--wtns", "a"), ("b", "--zkey", "a", "--wtns", "c"), ()])
+def test_the_command_line_must_say_what_to_prove(arguments: tuple[str, ...]) -> None:
+    outcome = zkchain("prove", *arguments)
+    assert outcome.code == 2
+    assert outcome.out == ""
+
+
+# ------------------------------------------------------------------------------------------------------- powers of tau
+
+
+def test_a_key_on_powers_of_tau() -> None:
+    pk, vk = ptau.setup_r1cs(FILES / "toy.r1cs", FILES / "toy.ptau")
+    pk.verify_digests()
+    assert vk.development
+    rows, z = r1cs.load((FILES / "toy.r1cs").read_bytes()), wtns.load(WITNESS)
+    values = [z.spmv(side) for side in (rows.a, rows.b, rows.c)]
+    proof = decode_proof(pk.prove(z, *values, instance=X, ctx=bytes(32)), System.GROTH16)
+    groth16.verify(vk, X, proof)
+    reference.verify(vk, X, proof)
+    with pytest.raises(ProofInvalid):
+        groth16.verify(vk, (1, 2, 2), proof)
+    theirs = zkey.Prover.open(FILES / "toy.zkey").vk
+    assert (vk.alpha_g1, vk.beta_g2, vk.gamma_abc_g1) == (theirs.alpha_g1, theirs.beta_g2, theirs.gamma_abc_g1)
+
+
+def test_files_that_make_no_key(tmp_path: Path) -> None:
+    for constraints, powers in (
+        (FILES / "toy.ptau", FILES / "toy.ptau"),
+        (FILES / "toy.r1cs", FILES / "toy.r1cs"),
+        (FILES / "toy.r1cs", altered("toy.ptau", 200, tmp_path)),
+        (FILES / "toy.r1cs", altered("toy.ptau", 30000, tmp_path)),
+        (FILES / "toy.r1cs", tmp_path / "absent"),
+    ):
+        with pytest.raises(errors.FormatError):
+            ptau.setup_r1cs(constraints, powers)
+
+
+# --------------------------------------------------------------------------------------------------- the tool's verdict
+
+
+@pytest.mark.snarkjs
+def test_snarkjs_accepts_the_proof_under_its_key(tmp_path: Path) -> None:
+    zkey.prove_files(FILES / "toy.zkey", FILES / "toy.wtns", tmp_path)
+    assert "OK!" in run(tmp_path, "groth16", "verify", str(FILES / "toy_key.json"), "public.json", "proof.json")
+    (tmp_path / "other.json").write_text(json.dumps(["1", "2", "2"]))
+    with pytest.raises(AssertionError, match="Invalid proof"):
+        run(tmp_path, "groth16", "verify", str(FILES / "toy_key.json"), "other.json", "proof.json")
+
+
+@pytest.mark.slow
+@pytest.mark.snarkjs
+def test_a_compiled_model_through_snarkjs_setup(tmp_path: Path) -> None:
+    """Our circuit, its powers of tau and key, our prover, its verifier; and our key on its powers of tau."""
+    graph = dense_net(np.random.default_rng(1))
+    circuit = circuits.synthesize(graph, circuits.Visibility((False,), (True, True)), System.GROTH16)
+    solution = circuits.solve(circuit, random_inputs(graph, np.random.default_rng(2)))
+    r1cs.save(tmp_path / "circuit.r1cs", circuit)
+    (tmp_path / "witness.wtns").write_bytes(wtns.dump(solution.finish(None).wires))
+    for step in (
+        ("powersoftau", "new", "bn128", "9", "0.ptau"),
+        ("powersoftau", "contribute", "0.ptau", "1.ptau", "-e=one"),
+        ("powersoftau", "prepare", "phase2", "1.ptau", "2.ptau"),
+        ("groth16", "setup", "circuit.r1cs", "2.ptau", "0.zkey"),
+        ("zkey", "contribute", "0.zkey", "1.zkey", "-e=two"),
+        ("zkey", "export", "verificationkey", "1.zkey", "key.json"),
+    ):
+        run(tmp_path, *step)
+    zkey.prove_files(tmp_path / "1.zkey", tmp_path / "witness.wtns", tmp_path)
+    assert "OK!" in run(tmp_path, "groth16", "verify", "key.json", "public.json", "proof.json")
+    assert snarkjs.load_public((tmp_path / "public.json").read_bytes()) == solution.instance
+    pk, vk = ptau.setup_r1cs(tmp_path / "circuit.r1cs", tmp_path / "2.ptau")
+    z = solution.finish(None)
+    proof = pk.prove(z.wires, z.a, z.b, z.c, instance=solution.instance, ctx=bytes(32))
+    groth16.verify(vk, solution.instance, decode_proof(proof, System.GROTH16))
