@@ -47,6 +47,7 @@ def test_proof(report):
     assert report["label"] == report["expected_label"]
 
 
+@pytest.mark.slow
 def test_text_says_development():
     done = subprocess.run([*COMMAND, "demo"], capture_output=True, text=True, check=True)
     assert "DEVELOPMENT" in done.stdout + done.stderr
