@@ -1,0 +1,115 @@
+"""Our prover beside snarkjs, arkworks and gnark on the same circuits and witnesses, in one run.
+
+    python -m scripts.bench [--log-rows 14 18] [--mix mixed ml] [--runs 3] [--provers ...] [--output docs] [--note TEXT]
+
+Writes benchmarks.json, benchmarks.md and benchmarks.svg. Needs Node with `npm install` done, Go and cargo, each for the
+provers that are named. arkworks and gnark make keys of their own; ours, which is written as a .zkey as well, comes from
+one development setup.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from scripts.bench import circuit, provers, report, zkey
+from zkchain import groth16
+from zkchain.formats import r1cs, snarkjs, wtns
+from zkchain.groth16.types import Instance, VerifyingKey
+
+
+def prepare(files: provers.Files, log_rows: int, mix: str) -> tuple[VerifyingKey, Instance, float]:
+    """Circuit, witness and our key in both formats; seconds of our setup."""
+    made = circuit.make(log_rows, circuit.MIXES[mix])
+    wires = made.wires
+    files.wtns.write_bytes(wtns.dump(wires))
+    r1cs.save(files.r1cs, made)
+    start = time.perf_counter()
+    pk, vk = groth16.insecure_setup(made)
+    spent = time.perf_counter() - start
+    pk.save(files.zkpk)
+    zkey.write(files.zkey, made, pk, vk)
+    return vk, (wires[1],), spent
+
+
+def check_snarkjs(files: provers.Files, vk: VerifyingKey, instance: Instance) -> None:
+    """snarkjs's last proof under our verifier."""
+    result = json.loads(files.proof.read_text())
+    public = snarkjs.load_public(json.dumps(result["publicSignals"]).encode())
+    if public != instance:
+        raise SystemExit("snarkjs proved another instance")
+    groth16.verify(vk, public, snarkjs.load_proof(json.dumps(result["proof"]).encode()))
+
+
+def run_case(log_rows: int, mix: str, names: Sequence[str], runs: int) -> dict[str, Any]:
+    results, setups = [], {}
+    load = os.getloadavg()[0]
+    with tempfile.TemporaryDirectory() as folder:
+        files = provers.Files(Path(folder))
+        vk, instance, setups["zkchain"] = prepare(files, log_rows, mix)
+        for name in names:
+            setups[name] = provers.setup(name, files) or setups["zkchain"]
+            measured = provers.measure(name, files, runs)
+            if name == "snarkjs":
+                check_snarkjs(files, vk, instance)
+            results.append(asdict(measured))
+            say = f"2^{log_rows} {mix}: {name}: " + ", ".join(f"{t:.2f}" for t in measured.prove)
+            print(say, file=sys.stderr, flush=True)
+    return {"log_rows": log_rows, "mix": mix, "load_average": load, "setup": setups, "results": results}
+
+
+def machine() -> str:
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    model = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+    return f"{model}, {os.cpu_count()} cores"
+
+
+def versions() -> dict[str, str]:
+    node = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout.strip()
+    package = json.loads((provers.ROOT / "node_modules" / "snarkjs" / "package.json").read_text())
+    module = (provers.HERE / "gnark" / "go.mod").read_text()
+    gnark = next(line.split()[-1] for line in module.splitlines() if "consensys/gnark v" in line)
+    return {
+        "zkchain": version("zkchain"),
+        "snarkjs": f"{package['version']} on Node {node}",
+        "arkworks": "0.6.0",
+        "gnark": gnark,
+    }
+
+
+def main(arguments: Sequence[str]) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--log-rows", type=int, nargs="+", default=[14, 18])
+    parser.add_argument("--mix", nargs="+", choices=list(circuit.MIXES), default=list(circuit.MIXES))
+    parser.add_argument("--provers", nargs="+", choices=list(provers.KEYS), default=list(provers.KEYS))
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--output", type=Path, default=provers.ROOT / "docs")
+    parser.add_argument("--note", help="what a reader should know of this run")
+    options = parser.parse_args(arguments)
+    cases = [run_case(log, mix, options.provers, options.runs) for log in options.log_rows for mix in options.mix]
+    run = {
+        "date": time.strftime("%Y-%m-%d"),
+        "machine": machine(),
+        "note": options.note,
+        "versions": versions(),
+        "cases": cases,
+    }
+    options.output.mkdir(parents=True, exist_ok=True)
+    (options.output / "benchmarks.json").write_text(json.dumps(run, indent=1) + "\n")
+    (options.output / "benchmarks.md").write_text(report.markdown(run))
+    (options.output / "benchmarks.svg").write_text(report.svg(cases))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,133 @@
+"""Results as Markdown and as a plot (SVG, by hand: bars on a logarithmic scale)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from statistics import median
+from typing import Any
+from xml.sax.saxutils import escape
+
+COLOURS = {
+    "zkchain": "#1b6e53",
+    "zkchain .zkey": "#58a88b",
+    "gnark": "#c98b2b",
+    "arkworks": "#b5563c",
+    "snarkjs": "#6b6b8d",
+}
+MIX_TEXT = {"mixed": "60 % of at most 16 bits, 40 % full", "ml": "95 % of at most 16 bits, 5 % full"}
+Cases = Sequence[Mapping[str, Any]]
+
+
+def seconds(value: float) -> str:
+    return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.2f} s"
+
+
+def megabytes(value: int) -> str:
+    return f"{value / 1e6:,.0f} MB"
+
+
+def markdown(run: Mapping[str, Any]) -> str:
+    """One table for each circuit."""
+    parts = [
+        "# Provers side by side",
+        "",
+        f"{run['date']}, {run['machine']}. One run of `python -m scripts.bench`, each prover in a process of its own,",
+        "all on the same .r1cs and .wtns, one after the other. Proving starts from the witness in memory; reading the",
+        "key is timed apart (arkworks and gnark skip all checks of it; snarkjs is given it in memory). Every proof is",
+        "verified. Ratios are to the first line.",
+        "",
+        *([f"**{run['note']}**", ""] if run.get("note") else []),
+        "![proving times](benchmarks.svg)",
+        "",
+    ]
+    for case in run["cases"]:
+        parts += [*table(case), ""]
+    versions = ", ".join(f"{name} {version}" for name, version in run["versions"].items())
+    return "\n".join([*parts, f"Versions: {versions}."]) + "\n"
+
+
+def table(case: Mapping[str, Any]) -> Iterator[str]:
+    first = median(case["results"][0]["prove"])
+    first_cpu = median(case["results"][0]["cpu"])
+    runs = len(case["results"][0]["prove"])
+    witness = f"{case['mix']} witness ({MIX_TEXT[case['mix']]})"
+    yield f"## 2^{case['log_rows']} rows, {witness}, machine load {case['load_average']:.1f}"
+    yield ""
+    heads = (
+        "prover",
+        f"median of {runs}",
+        "least",
+        "ratio",
+        "CPU",
+        "CPU ratio",
+        "key read",
+        "peak",
+        "anonymous",
+        "key",
+    )
+    yield "| " + " | ".join(heads) + " |"
+    yield "|---|---|---|---|---|---|---|---|---|---|"
+    for one in case["results"]:
+        time, cpu = median(one["prove"]), median(one["cpu"])
+        cells = [
+            one["prover"],
+            seconds(time),
+            seconds(min(one["prove"])),
+            f"{time / first:.1f}x",
+            seconds(cpu),
+            f"{cpu / first_cpu:.1f}x",
+            seconds(one["load"]),
+            megabytes(one["peak"]),
+            megabytes(one["peak_anonymous"]),
+            megabytes(one["key_bytes"]),
+        ]
+        yield "| " + " | ".join(cells) + " |"
+
+
+def svg(cases: Cases) -> str:
+    """Median proving times: one group of bars a circuit, the axis logarithmic from 10 ms."""
+    names = [name for name in COLOURS if any(r["prover"] == name for case in cases for r in case["results"])]
+    bar, gap, left, height, top = 22, 26, 64, 260, 46
+    group = bar * len(names) + gap
+    low = 0.01
+    high = max(median(r["prove"]) for case in cases for r in case["results"]) * 1.3
+    width = left + group * len(cases) + gap
+
+    def y(value: float) -> float:
+        return top + height * (1 - math.log(max(value, low) / low) / math.log(high / low))
+
+    out = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{top + height + 54}" '
+        f'viewBox="0 0 {width} {top + height + 54}" font-family="sans-serif" font-size="11">',
+        f'<rect width="{width}" height="{top + height + 54}" fill="white"/>',
+    ]
+    tick: float = low
+    while tick <= high:
+        out.append(f'<line x1="{left}" y1="{y(tick):.1f}" x2="{width - 8}" y2="{y(tick):.1f}" stroke="#ddd"/>')
+        out.append(f'<text x="{left - 6}" y="{y(tick) + 4:.1f}" text-anchor="end">{seconds(tick)}</text>')
+        tick *= 10
+    for i, name in enumerate(names):
+        start = left + i * 104
+        out.append(f'<rect x="{start}" y="12" width="12" height="12" fill="{COLOURS[name]}"/>')
+        out.append(f'<text x="{start + 17}" y="22">{escape(name)}</text>')
+    for k, case in enumerate(cases):
+        x0 = left + gap / 2 + k * group
+        times = {r["prover"]: median(r["prove"]) for r in case["results"]}
+        for i, name in enumerate(names):
+            if name in times:
+                place, x = y(times[name]), x0 + i * bar
+                out.append(
+                    f'<rect x="{x:.1f}" y="{place:.1f}" width="{bar - 3}" height="{top + height - place:.1f}" '
+                    f'fill="{COLOURS[name]}"/>'
+                )
+                out.append(
+                    f'<text x="{x + bar / 2 - 1:.1f}" y="{place - 3:.1f}" text-anchor="middle" font-size="8">'
+                    f"{times[name]:.2g}</text>"
+                )
+        middle = x0 + bar * len(names) / 2
+        out.append(
+            f'<text x="{middle:.1f}" y="{top + height + 16}" text-anchor="middle">2^{case["log_rows"]} rows</text>'
+        )
+        out.append(f'<text x="{middle:.1f}" y="{top + height + 31}" text-anchor="middle">{case["mix"]}</text>')
+    return "\n".join([*out, "</svg>"]) + "\n"
