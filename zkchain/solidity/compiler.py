@@ -47,9 +47,9 @@ SETTINGS: Mapping[str, Any] = {
 class Artifact:
     """A compiled contract.
 
-    ``bytecode`` creates it (without constructor arguments), ``runtime`` is what then stands on the chain, but for zeros
-    where the constructor puts ``immutables``, as (start, length). ``data`` is the code of the data contracts that have to
-    be deployed first, their addresses being the constructor's argument; empty for most contracts.
+    ``bytecode`` creates it (without constructor arguments); ``runtime`` is what then stands on the chain, but for zeros
+    where the constructor puts ``immutables``, given as (start, length). ``data`` is the code of the data contracts that
+    have to be deployed first, their addresses being the constructor's argument; empty for most contracts.
     """
 
     name: str
