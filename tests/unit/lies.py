@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from zkchain._core import FrVec
 
+from zkchain._core import FrVec
 from zkchain.circuit import Circuit, check, solve
 from zkchain.circuit.types import IntArray
 from zkchain.circuit.value import Numbers, to_field

@@ -30,7 +30,7 @@ def test_no_lie_survives_in_a_gadget(name: str, system: System) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "system"), CASES)
 def test_no_lie_survives_anywhere(name: str, system: System) -> None:
-    assert surviving(name, system, per_hint=12) == []
+    assert surviving(name, system, per_hint=4) == []
 
 
 @pytest.mark.parametrize(
