@@ -20,6 +20,7 @@ from typing import Any, NoReturn
 import pydantic_core
 
 from zkchain.errors import FormatError, ProofFormatError, ZkchainError
+from zkchain.formats import jsontext
 from zkchain.groth16.curve import G1_INFINITY, G2_INFINITY
 from zkchain.groth16.keycheck import check_verifying_key
 from zkchain.groth16.types import G1, G2, Fp2, Instance, P, Proof, R, System, VerifyingKey
@@ -175,7 +176,7 @@ def _parse(data: bytes, what: str, error: type[ZkchainError]) -> Any:
     try:
         # This parser limits nesting. Python's own limit is raised by py_ecc and py-evm until json overflows the stack.
         pydantic_core.from_json(data)
-        return json.loads(data.decode(), object_pairs_hook=unique, parse_constant=refuse_constant)
+        return jsontext.loads(data, object_pairs_hook=unique, parse_constant=refuse_constant)
     except ValueError as cause:
         raise error(f"{what}: not a JSON file: {str(cause)[:200]}") from None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from zkchain.errors import FormatError, InputError
-from zkchain.formats import files, npz
+from zkchain.formats import files, jsontext, npz
 
 Array = npt.NDArray[Any]
 Sample = tuple[Array, ...]
@@ -43,8 +42,8 @@ def read(path: Path) -> dict[str, Array]:
 
 def _from_json(data: bytes, path: Path) -> dict[str, Array]:
     try:
-        document = json.loads(data)
-    except (ValueError, RecursionError) as error:
+        document = jsontext.loads(data)
+    except ValueError as error:
         hint = 'write {"input name": [[...]]} or save an .npz with numpy.savez'
         raise InputError(f"input {path} is neither an .npz archive nor JSON: {error}", hint=hint) from error
     tensors = document if isinstance(document, dict) else {"": document}
