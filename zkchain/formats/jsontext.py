@@ -22,7 +22,7 @@ def depth(data: bytes) -> int:
 
 
 def loads(data: bytes, **hooks: Any) -> Any:
-    """``json.loads`` with its hooks; ValueError for all that is not JSON in UTF-8, and for what nests deeper than DEEPEST."""
+    """``json.loads`` with its hooks; ValueError for what is not JSON in UTF-8 or nests deeper than DEEPEST."""
     if depth(data) > DEEPEST:
         raise ValueError(f"nested more than {DEEPEST} deep")
     return json.loads(data.decode(), **hooks)

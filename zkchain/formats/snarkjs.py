@@ -17,8 +17,6 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, NoReturn
 
-import pydantic_core
-
 from zkchain.errors import FormatError, ProofFormatError, ZkchainError
 from zkchain.formats import jsontext
 from zkchain.groth16.curve import G1_INFINITY, G2_INFINITY
@@ -174,8 +172,6 @@ def _parse(data: bytes, what: str, error: type[ZkchainError]) -> Any:
         return members
 
     try:
-        # This parser limits nesting. Python's own limit is raised by py_ecc and py-evm until json overflows the stack.
-        pydantic_core.from_json(data)
         return jsontext.loads(data, object_pairs_hook=unique, parse_constant=refuse_constant)
     except ValueError as cause:
         raise error(f"{what}: not a JSON file: {str(cause)[:200]}") from None
