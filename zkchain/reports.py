@@ -15,7 +15,7 @@ from zkchain.pipeline import Claim
 
 @dataclass(frozen=True, slots=True)
 class CompileReport:
-    """``keys_kept``: the bundle had keys, and they are for this very circuit. ``reason``: why this proof system, when it
+    """``keys_kept``: the bundle had keys, and they are for this very circuit. ``reason``: why this system, when it
     was left open."""
 
     bundle: str

@@ -21,7 +21,7 @@ HONEST = 4  # 4 * floor((max + 2) / 4)
 
 def claimed(remainder: int) -> int:
     """The output when l_1 = remainder is claimed for the largest element: h_1 = 0, 4 y = max + 2 + l_1 - 3, which is
-    whole for the honest remainder only; the other h_j = (l_1 + max - acc_j) / 4 rounded down, their l_j what is left."""
+    whole for the honest remainder only; the other h_j = (l_1 + max - acc_j) / 4 rounded down, their l_j the rest."""
     circuit = synthesize(graphs.pooled_then_linear(), Visibility((False,), (True,)), System.CG16)
     return _output(circuit, remainder)
 

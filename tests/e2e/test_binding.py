@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from zkchain.formats.shipped import data, model
 
 from zkchain import workspace
 from zkchain.demo import PIXELS
 from zkchain.errors import ChainError, ProofInvalid, TransactionReverted
+from zkchain.formats.shipped import data, model
 
 ANVIL_KEY = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"  # public: anvil's first account
 BINDER = bytes(range(32))

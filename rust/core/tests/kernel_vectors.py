@@ -1,4 +1,4 @@
-"""Writes kernel_vectors.txt: products of edge integers divided by 2^260 modulo p and r, for the vector kernel's tests."""
+"""Writes kernel_vectors.txt: products of edge integers over 2^260 modulo p and r, for the vector kernel's tests."""
 
 import itertools
 import pathlib

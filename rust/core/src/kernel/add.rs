@@ -33,7 +33,8 @@ pub struct Scratch<K: Kernel, P: Point> {
 
 impl<K: Kernel, P: Point> Scratch<K, P> {
     pub fn new() -> Self {
-        Scratch { difference: Vec::with_capacity(GROUPS), before: Vec::with_capacity(GROUPS) }
+        let one = P::Field::one::<K>();
+        Scratch { difference: vec![one; GROUPS], before: vec![one; GROUPS] }
     }
 }
 
@@ -114,8 +115,6 @@ impl<K: Kernel, P: Point> Chords<'_, K, P> {
     /// Fills the scratch; the inverse of each chain's product of differences, unless one is zero or an x is.
     #[inline(always)]
     fn differences(&mut self) -> Option<[Value<K, P>; CHAINS]> {
-        self.scratch.difference.clear();
-        self.scratch.before.clear();
         let mut products = [P::Field::one::<K>(); CHAINS];
         let mut zero = false;
         for group in 0..self.jobs.len().div_ceil(Self::LANES) {
@@ -126,8 +125,8 @@ impl<K: Kernel, P: Point> Chords<'_, K, P> {
             zero |= P::Field::any_zero::<K>(&x1) | P::Field::any_zero::<K>(&x2);
             let difference = P::Field::sub::<K>(&x2, &x1);
             let product = &mut products[group % CHAINS];
-            self.scratch.difference.push(difference);
-            self.scratch.before.push(*product);
+            self.scratch.difference[group] = difference;
+            self.scratch.before[group] = *product;
             *product = P::Field::mul::<K>(product, &difference);
         }
         if zero {

@@ -27,6 +27,17 @@ macro_rules! register_op {
     };
 }
 
+/// Two elements side by side: four words each.
+#[inline(always)]
+fn pair(low: &Limbs, high: &Limbs) -> __m512i {
+    // SAFETY: reads 32 bytes behind each of two references; the instructions are there as above.
+    unsafe {
+        let low = _mm256_loadu_si256(low.as_ptr().cast());
+        let high = _mm256_loadu_si256(high.as_ptr().cast());
+        _mm512_inserti64x4::<1>(_mm512_castsi256_si512(low), high)
+    }
+}
+
 impl Simd for Avx512 {
     type V = __m512i;
     const LANE: [usize; 8] = [0, 2, 1, 3, 4, 6, 5, 7];
@@ -103,16 +114,7 @@ impl Simd for Avx512 {
 
     #[inline(always)]
     fn words<'a>(at: impl Fn(usize) -> &'a Limbs) -> [__m512i; 4] {
-        // Elements 2k and 2k + 1 side by side: four words each.
-        let pair = |k: usize| {
-            // SAFETY: reads 32 bytes behind each of two references; the instructions are there as above.
-            unsafe {
-                let low = _mm256_loadu_si256(at(2 * k).as_ptr().cast());
-                let high = _mm256_loadu_si256(at(2 * k + 1).as_ptr().cast());
-                _mm512_inserti64x4::<1>(_mm512_castsi256_si512(low), high)
-            }
-        };
-        let r = [pair(0), pair(1), pair(2), pair(3)];
+        let r = [pair(at(0), at(1)), pair(at(2), at(3)), pair(at(4), at(5)), pair(at(6), at(7))];
         register_op!({
             // Words 0 (even) and 1 (odd) of elements (0, 2), their words 2 and 3, then elements (1, 3) ..
             let even = [_mm512_unpacklo_epi64(r[0], r[1]), _mm512_unpacklo_epi64(r[2], r[3])];

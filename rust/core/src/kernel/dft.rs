@@ -56,10 +56,6 @@ impl<A: Arith<Order>> Dft<A> {
         }
     }
 
-    pub fn len(&self) -> usize {
-        self.odd << self.log
-    }
-
     /// Where input i goes in the buffer.
     #[inline(always)]
     pub fn place(&self, i: usize) -> usize {
@@ -130,40 +126,41 @@ impl<A: Arith<Order>> Dft<A> {
         }
     }
 
-    /// X_q = E_0 + sum_c (s_c cos_qc + d_c sin_qc), X_(m-q) with - for +, s and d the sum and difference of w^(c k) E_c[k]
-    /// and its partner m - c.
+    /// X_q = E_0 + sum_c (s_c cos_qc + d_c sin_qc), X_(m-q) with - for the second +; s_c and d_c are the sum and the
+    /// difference of w^(c k) E_c[k] and its partner m - c.
     #[inline(always)]
     fn radix_odd(&self, buffer: &mut [A::Elem]) {
         let (odd, block, side) = (self.odd, 1 << self.log, (self.odd - 1) / 2);
         for k in 0..block {
             let first = A::mul(&buffer[k], &A::one());
             let twiddles = &self.merge[k * (odd - 1)..(k + 1) * (odd - 1)];
-            let (mut sums, mut differences) = ([first; 6], [first; 6]);
-            let mut all = first;
-            for c in 1..=side {
-                let x = A::mul(&buffer[c * block + k], &A::splat(&twiddles[c - 1]));
-                let y = A::mul(&buffer[(odd - c) * block + k], &A::splat(&twiddles[odd - c - 1]));
-                sums[c - 1] = A::add_loose(&x, &y);
-                differences[c - 1] = A::sub_loose(&x, &y);
-                all = A::add_loose(&all, &sums[c - 1]);
+            let twisted = |c: usize| A::mul(&buffer[c * block + k], &A::splat(&twiddles[c - 1]));
+            let (mut sums, mut differences) = ([first; MOST_PAIRS], [first; MOST_PAIRS]);
+            for (c, (sum, difference)) in (1..=side).zip(sums.iter_mut().zip(&mut differences)) {
+                let (x, y) = (twisted(c), twisted(odd - c));
+                (*sum, *difference) = (A::add_loose(&x, &y), A::sub_loose(&x, &y));
             }
-            buffer[k] = all;
+            buffer[k] = sums[..side].iter().fold(first, |total, sum| A::add_loose(&total, sum));
             for q in 1..=side {
                 let row = (q - 1) * side..q * side;
-                let (mut even, mut uneven) = (first, A::mul(&differences[0], &A::splat(&self.sine[row.start])));
-                for c in 0..side {
-                    even = A::add_loose(&even, &A::mul(&sums[c], &A::splat(&self.cosine[row.start + c])));
-                }
-                for c in 1..side {
-                    let term = A::mul(&differences[c], &A::splat(&self.sine[row.start + c]));
-                    uneven = A::add_loose(&uneven, &term);
-                }
+                let even = add_products::<A>(first, &sums, &self.cosine[row.clone()]);
+                let zero = A::sub_tight(&first, &first);
+                let uneven = A::mul(&add_products::<A>(zero, &differences, &self.sine[row]), &A::one());
                 buffer[q * block + k] = A::add_loose(&even, &uneven);
-                let tight = A::mul(&uneven, &A::one());
-                buffer[(odd - q) * block + k] = A::sub_loose(&even, &tight);
+                buffer[(odd - q) * block + k] = A::sub_loose(&even, &uneven);
             }
         }
     }
+}
+
+/// Pairs c, m - c for the greatest m.
+const MOST_PAIRS: usize = 6;
+
+/// first + sum of values[c] constants[c].
+#[inline(always)]
+fn add_products<A: Arith<Order>>(first: A::Elem, values: &[A::Elem], constants: &[A::Constant]) -> A::Elem {
+    let products = values.iter().zip(constants).map(|(x, c)| A::mul(x, &A::splat(c)));
+    products.fold(first, |total, product| A::add_loose(&total, &product))
 }
 
 /// w(n) of order n = odd 2^log, with w(2n)^2 = w(n). None when r - 1 is not divisible by n.

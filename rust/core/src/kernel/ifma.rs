@@ -318,6 +318,7 @@ impl Kernel for Ifma<Emulated> {
 }
 
 #[cfg(test)]
+#[allow(clippy::expect_used, clippy::panic)]
 mod tests {
     //! The emulated vectors at limbs that only lazy values have, against integers multiplied out by Python.
 

@@ -12,6 +12,9 @@ pub trait Modulus: Copy + Send + Sync + 'static {
 
     /// 2p
     const TWO_P: Limbs = shift_left(Self::P, 1);
+    /// p and 2p at fixed addresses.
+    const P_REF: &'static Limbs = &Self::P;
+    const TWO_P_REF: &'static Limbs = &Self::TWO_P;
     /// -1/p mod 2^64
     const NEG_INVERSE: u64 = neg_inverse(Self::P[0]);
     /// p, then -1/p mod 2^64, at a fixed address.

@@ -126,11 +126,7 @@ impl<M: Modulus, E: Engine> Arith<M> for Scalar<E> {
 
     #[inline(always)]
     fn negate_if(mask: u32, e: &Limbs) -> Limbs {
-        if mask & 1 == 1 {
-            wide::sub(&M::TWO_P, e).0
-        } else {
-            *e
-        }
+        wide::choose(mask & 1 == 1, &wide::sub(&M::TWO_P, e).0, e)
     }
 
     #[inline(always)]
@@ -146,21 +142,21 @@ impl<M: Modulus, E: Engine> Arith<M> for Scalar<E> {
     /// x, y < 4p -> < 4p: x is brought below 2p, y w / 2^256 + p < (4 * 2 * 0.19 + 1) p with w <= p, below 2p.
     #[inline(always)]
     fn butterfly(x: &Limbs, y: &Limbs, w: &Limbs) -> (Limbs, Limbs) {
-        let x = wide::reduce_once(x, &M::TWO_P);
+        let x = wide::reduce_once(x, M::TWO_P_REF);
         let t = E::mul::<M>(y, w);
-        (wide::add(&x, &t).0, wide::sub(&wide::add(&x, &M::TWO_P).0, &t).0)
+        (wide::add(&x, &t).0, wide::sub(&wide::add(&x, M::TWO_P_REF).0, &t).0)
     }
 
     #[inline(always)]
     fn butterfly_one(x: &Limbs, y: &Limbs) -> (Limbs, Limbs) {
-        let x = wide::reduce_once(x, &M::TWO_P);
-        let t = wide::reduce_once(y, &M::TWO_P);
-        (wide::add(&x, &t).0, wide::sub(&wide::add(&x, &M::TWO_P).0, &t).0)
+        let x = wide::reduce_once(x, M::TWO_P_REF);
+        let t = wide::reduce_once(y, M::TWO_P_REF);
+        (wide::add(&x, &t).0, wide::sub(&wide::add(&x, M::TWO_P_REF).0, &t).0)
     }
 
     #[inline(always)]
     fn settle(x: &Limbs) -> Limbs {
-        wide::reduce_once(x, &M::TWO_P)
+        wide::reduce_once(x, M::TWO_P_REF)
     }
 }
 

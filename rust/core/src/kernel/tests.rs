@@ -1,5 +1,7 @@
 //! Every kernel of this machine against arkworks, at edge limbs and at random; the emulated one always among them.
 
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
+
 use ark_ec::short_weierstrass::{Affine, Projective, SWCurveConfig};
 use ark_ec::{AffineRepr, CurveGroup, VariableBaseMSM};
 use ark_ff::{AdditiveGroup, BigInt, Field, Fp256, MontBackend, MontConfig, PrimeField};

@@ -30,38 +30,49 @@ pub fn sub(a: &Limbs, b: &Limbs) -> (Limbs, bool) {
     (out, borrow)
 }
 
-/// x when the flag is set, else 0, without a branch.
+/// a when the flag is set, else b, without a branch: signs of digits are random.
 #[inline(always)]
-fn when(flag: bool, x: &Limbs) -> Limbs {
-    let mask = u64::from(flag).wrapping_neg();
-    x.map(|limb| limb & mask)
+pub fn choose(flag: bool, a: &Limbs, b: &Limbs) -> Limbs {
+    let mask = std::hint::black_box(u64::from(flag)).wrapping_neg();
+    std::array::from_fn(|i| b[i] ^ ((a[i] ^ b[i]) & mask))
 }
 
+#[cfg(target_arch = "x86_64")]
+pub use super::x86::{reduce_once, sub_or_add};
+
 /// a - b when a >= b, else a.
+#[cfg(not(target_arch = "x86_64"))]
 #[inline(always)]
 pub fn reduce_once(a: &Limbs, b: &Limbs) -> Limbs {
     let (difference, borrow) = sub(a, b);
-    add(&difference, &when(borrow, b)).0
+    choose(borrow, a, &difference)
+}
+
+/// a - b, plus m when that borrows.
+#[cfg(not(target_arch = "x86_64"))]
+#[inline(always)]
+pub fn sub_or_add(a: &Limbs, b: &Limbs, m: &Limbs) -> Limbs {
+    let (difference, borrow) = sub(a, b);
+    add(&difference, &choose(borrow, m, &[0; 4])).0
 }
 
 /// a + b mod 2p, within [0, 2p], for a, b <= 2p.
 #[inline(always)]
 pub fn add_mod<M: Modulus>(a: &Limbs, b: &Limbs) -> Limbs {
     // 4p < 2^256
-    reduce_once(&add(a, b).0, &M::TWO_P)
+    reduce_once(&add(a, b).0, M::TWO_P_REF)
 }
 
 /// a - b mod 2p, within [0, 2p], for a, b <= 2p.
 #[inline(always)]
 pub fn sub_mod<M: Modulus>(a: &Limbs, b: &Limbs) -> Limbs {
-    let (difference, borrow) = sub(a, b);
-    add(&difference, &when(borrow, &M::TWO_P)).0
+    sub_or_add(a, b, M::TWO_P_REF)
 }
 
 /// The residue below p of any x < 4p.
 #[inline(always)]
 pub fn canonical<M: Modulus>(x: &Limbs) -> Limbs {
-    reduce_once(&reduce_once(x, &M::TWO_P), &M::P)
+    reduce_once(&reduce_once(x, M::TWO_P_REF), M::P_REF)
 }
 
 #[inline(always)]
