@@ -5,31 +5,41 @@
 mod common;
 
 use std::alloc::{GlobalAlloc, Layout, System as Heap};
+use std::cell::Cell;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, OnceLock};
+use std::sync::OnceLock;
 
 use common::exercise;
 use common::Sample;
 use proptest::prelude::*;
+use rayon::{ThreadPool, ThreadPoolBuilder};
 use zkchain_core::system::System;
 
-/// Counts what is allocated and remembers the most.
+/// Counts what each thread has allocated and remembers the most: other tests run at the same time.
 struct Meter;
 
-static NOW: AtomicUsize = AtomicUsize::new(0);
-static MOST: AtomicUsize = AtomicUsize::new(0);
+thread_local! {
+    static NOW: Cell<usize> = const { Cell::new(0) };
+    static MOST: Cell<usize> = const { Cell::new(0) };
+}
+
+/// What another thread allocated may be freed here: the count wraps, and so does every difference of counts.
+fn count(now: impl Fn(usize) -> usize) {
+    NOW.set(now(NOW.get()));
+    if NOW.get().wrapping_sub(MOST.get()) < usize::MAX / 2 {
+        MOST.set(NOW.get());
+    }
+}
 
 // SAFETY: passes every call on to the system's allocator.
 unsafe impl GlobalAlloc for Meter {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let now = NOW.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
-        MOST.fetch_max(now, Ordering::Relaxed);
+        count(|now| now.wrapping_add(layout.size()));
         Heap.alloc(layout)
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        NOW.fetch_sub(layout.size(), Ordering::Relaxed);
+        count(|now| now.wrapping_sub(layout.size()));
         Heap.dealloc(pointer, layout);
     }
 }
@@ -37,15 +47,16 @@ unsafe impl GlobalAlloc for Meter {
 #[global_allocator]
 static METER: Meter = Meter;
 
-/// One attempt at a time: the meter counts for the whole process.
-static TURN: Mutex<()> = Mutex::new(());
-
-/// The most that `work` had allocated beyond what there was before.
-fn peak(work: impl FnOnce()) -> usize {
-    let before = NOW.load(Ordering::Relaxed);
-    MOST.store(before, Ordering::Relaxed);
-    work();
-    MOST.load(Ordering::Relaxed).saturating_sub(before)
+/// The most that `work` had allocated beyond what there was before. It runs, with all its parallel parts, on one thread.
+fn peak(work: impl FnOnce() + Send) -> usize {
+    static ALONE: OnceLock<ThreadPool> = OnceLock::new();
+    let pool = ALONE.get_or_init(|| ThreadPoolBuilder::new().num_threads(1).build().expect("a thread"));
+    pool.install(|| {
+        let before = NOW.get();
+        MOST.set(before);
+        work();
+        MOST.get().wrapping_sub(before)
+    })
 }
 
 fn fixture(name: &str) -> Vec<u8> {
@@ -57,7 +68,6 @@ fn fixture(name: &str) -> Vec<u8> {
 fn good_files() -> &'static [Vec<u8>; 6] {
     static CELL: OnceLock<[Vec<u8>; 6]> = OnceLock::new();
     CELL.get_or_init(|| {
-        let _turn = TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let sample = Sample::mixed(System::Groth16, 20, 500);
         let key = sample.setup().expect("setup");
         let proof = sample.prove(&key).expect("proof").to_bytes();
@@ -73,7 +83,6 @@ fn allowed(length: usize) -> usize {
 }
 
 fn attempt(which: usize, data: &[u8]) {
-    let _turn = TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     let target = &exercise::ALL[which];
     let used = peak(|| (target.parse)(data));
     assert!(used <= allowed(data.len()), "{}: {used} bytes for a file of {}", target.name, data.len());
