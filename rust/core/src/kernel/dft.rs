@@ -140,7 +140,10 @@ impl<A: Arith<Order>> Dft<A> {
                 let (x, y) = (twisted(c), twisted(odd - c));
                 (*sum, *difference) = (A::add_loose(&x, &y), A::sub_loose(&x, &y));
             }
-            buffer[k] = sums[..side].iter().fold(first, |total, sum| A::add_loose(&total, sum));
+            buffer[k] = first;
+            for sum in &sums[..side] {
+                buffer[k] = A::add_loose(&buffer[k], sum);
+            }
             for q in 1..=side {
                 let row = (q - 1) * side..q * side;
                 let even = add_products::<A>(first, &sums, &self.cosine[row.clone()]);
@@ -159,8 +162,11 @@ const MOST_PAIRS: usize = 6;
 /// first + sum of values[c] constants[c].
 #[inline(always)]
 fn add_products<A: Arith<Order>>(first: A::Elem, values: &[A::Elem], constants: &[A::Constant]) -> A::Elem {
-    let products = values.iter().zip(constants).map(|(x, c)| A::mul(x, &A::splat(c)));
-    products.fold(first, |total, product| A::add_loose(&total, &product))
+    let mut total = first;
+    for (x, c) in values.iter().zip(constants) {
+        total = A::add_loose(&total, &A::mul(x, &A::splat(c)));
+    }
+    total
 }
 
 /// w(n) of order n = odd 2^log, with w(2n)^2 = w(n). None when r - 1 is not divisible by n.

@@ -16,10 +16,13 @@ pub struct Ifma<S>(PhantomData<S>);
 /// Five limbs of eight elements, least significant first.
 type Wide<S> = [<S as Simd>::V; 5];
 
+// Arrays are written out here, or filled by loops: the closures of `array::map` and `array::from_fn` are compiled
+// without the vector instructions' features, and every instruction in them becomes a call.
+
 /// The constants as vectors.
 #[inline(always)]
 fn splat_52<S: Simd>(x: &[u64; 5]) -> Wide<S> {
-    x.map(S::splat)
+    [S::splat(x[0]), S::splat(x[1]), S::splat(x[2]), S::splat(x[3]), S::splat(x[4])]
 }
 
 /// Carries limbs upwards as signed numbers; |limb| < 2^63 and the value is not negative.
@@ -91,8 +94,9 @@ fn product_square<S: Simd>(a: &Wide<S>) -> Halves<S> {
             h[i + j + 1] = S::madd_hi(h[i + j + 1], a[i], a[j]);
         }
     }
-    l = l.map(|x| S::add(x, x));
-    h = h.map(|x| S::add(x, x));
+    for k in 0..10 {
+        (l[k], h[k]) = (S::add(l[k], l[k]), S::add(h[k], h[k]));
+    }
     for i in 0..5 {
         l[2 * i] = S::madd_lo(l[2 * i], a[i], a[i]);
         h[2 * i + 1] = S::madd_hi(h[2 * i + 1], a[i], a[i]);
@@ -147,8 +151,11 @@ fn reduce<S: Simd, M: Modulus>(t: Wide<S>) -> Wide<S> {
     // 0 < top < 14 p4 < 2^50: four times it fits 52 bits. The product is 4 top 2^96 / p4, its high half / 2^46 is q.
     let top = S::shl::<2>(S::add(t[4], S::splat(6 * p4 - 64)));
     let q = S::shr::<46>(S::madd_hi(S::splat(0), top, S::splat(reciprocal)));
-    let table = &M::SIGNED_MULTIPLES_52;
-    normalise::<S>(std::array::from_fn(|i| S::sub(t[i], S::lookup(&table[i], q))))
+    let mut reduced = t;
+    for (limb, table) in reduced.iter_mut().zip(&M::SIGNED_MULTIPLES_52) {
+        *limb = S::sub(*limb, S::lookup(table, q));
+    }
+    normalise::<S>(reduced)
 }
 
 /// 256-bit words as 52-bit limbs.
@@ -229,7 +236,7 @@ impl<S: Simd, M: Modulus> Arith<M> for Ifma<S> {
     /// 16 e: e < 2p gives 32p < 2^259.
     #[inline(always)]
     fn factor(e: &Lanes<S::V>) -> Lanes<S::V> {
-        Lanes(normalise::<S>(e.0.map(S::shl::<4>)))
+        Lanes(normalise::<S>(each::<S>(&e.0, &e.0, |x, _| S::shl::<4>(x))))
     }
 
     #[inline(always)]
@@ -282,7 +289,7 @@ impl<S: Simd, M: Modulus> Arith<M> for Ifma<S> {
 
     #[inline(always)]
     fn widen(e: &Lanes<S::V>) -> Lanes<S::V> {
-        Lanes(normalise::<S>(e.0.map(S::shl::<2>)))
+        Lanes(normalise::<S>(each::<S>(&e.0, &e.0, |x, _| S::shl::<2>(x))))
     }
 
     #[inline(always)]
