@@ -26,11 +26,30 @@ def test_a_wrong_password_is_not_shown():
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"not json", b"\xff\xfe", b"[]", b"{}", b'"text"', KEYSTORE[: len(KEYSTORE) // 2]]
+    "content",
+    [
+        b"",
+        b"not json",
+        b"\xff\xfe",
+        b"[]",
+        b"{}",
+        b'"text"',
+        b'{"crypto": []}',
+        KEYSTORE.replace(b"pbkdf2", b"fast"),
+        KEYSTORE.replace(b'"c": 2', b'"c": "2"'),
+        KEYSTORE[: len(KEYSTORE) // 2],
+        b"[" * 100_000,
+    ],
+    ids=lambda content: content[:20].decode(errors="replace"),
 )
 def test_something_else_than_a_keystore(content):
     with pytest.raises(ChainError, match=r"^keystore: "):
         unlock(content, "open sesame")
+
+
+def test_the_keystore_altered_above_is_one():
+    assert b'"c": 2' in KEYSTORE
+    assert b"pbkdf2" in KEYSTORE
 
 
 @pytest.mark.parametrize("text", [KEY, KEY[2:], f" {KEY}\n", KEY.upper().replace("0X", "0x")])

@@ -1,8 +1,11 @@
 """Connecting: embedded, to a node, and to nothing."""
 
+import re
 import socket
 import threading
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 from eth_account import Account
@@ -46,32 +49,70 @@ def test_somebody_listens_and_says_nothing():
             connect(f"http://127.0.0.1:{silent.getsockname()[1]}", timeout=0.2)
 
 
+@contextmanager
+def server(status: int, body: bytes) -> Iterator[str]:
+    """Somebody at an address with secrets in it, who always answers the same."""
+
+    class Always(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Always) as listening:
+        threading.Thread(target=listening.serve_forever, daemon=True).start()
+        yield f"http://user:pass@127.0.0.1:{listening.server_port}/v3/secret?key=hidden"
+        listening.shutdown()
+
+
+def answer(value: str) -> bytes:
+    return b'{"jsonrpc": "2.0", "id": 0, %s}' % value.encode()
+
+
 @pytest.mark.parametrize(
-    ("answer", "message"),
+    ("body", "message"),
     [
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", "ChainError|NodeUnreachable"),
-        (b"HTTP/1.1 500 Broken\r\nContent-Length: 0\r\n\r\n", "NodeUnreachable"),
+        (b"hello", "ValueError"),
+        (b"", "ValueError"),
+        (b"{}", "jsonrpc"),
+        (b"[" * 100_000, "recursion limit"),
+        (answer('"result": null'), "TypeError"),
+        (answer('"result": {"a": 1}'), "ValueError"),
+        (answer('"error": "no"'), "BadResponseFormat"),
     ],
 )
-def test_somebody_who_is_no_node(answer, message):
-    with closing(socket.socket()) as server:
-        server.bind(("127.0.0.1", 0))
-        server.listen()
+def test_somebody_who_is_no_node(body, message):
+    with server(200, body) as rpc, pytest.raises(ChainError, match=message) as caught:
+        connect(rpc, timeout=2.0)
+    assert "the address of an Ethereum node?" in str(caught.value.hint)
+    assert type(caught.value) is ChainError
 
-        def serve() -> None:
-            connection, _ = server.accept()
-            connection.recv(65_536)
-            connection.sendall(answer)
-            connection.close()
 
-        threading.Thread(target=serve, daemon=True).start()
-        with pytest.raises(ChainError) as caught:
-            connect(f"http://127.0.0.1:{server.getsockname()[1]}", timeout=2.0)
-    assert type(caught.value).__name__ in message.split("|")
+def test_a_node_that_says_what_is_wrong_is_quoted():
+    body = answer('"error": {"code": -32000, "message": "still syncing\\nmore"}')
+    with server(200, body) as rpc, pytest.raises(ChainError, match=r"127\.0\.0\.1:\d+: still syncing$") as caught:
+        connect(rpc, timeout=2.0)
+    assert caught.value.hint is None
 
 
 @pytest.mark.parametrize(
-    "rpc", ["", "localhost:8545", "ftp://host", "http://", "http://host:port", "ws://host:1", "/ipc"]
+    ("status", "hint"),
+    [(401, "access key"), (403, "access key"), (429, "fewer requests"), (500, "is the node running")],
+)
+def test_a_refusal_shows_its_status_and_no_secret(status, hint):
+    with server(status, b"secret") as rpc, pytest.raises(NodeUnreachable, match=f": HTTP {status} ") as caught:
+        connect(rpc, timeout=2.0)
+    assert hint in str(caught.value.hint)
+    assert not re.search("user|pass|secret|hidden|v3", str(caught.value))
+
+
+@pytest.mark.parametrize(
+    "rpc", ["", "localhost:8545", "ftp://host", "http://", "http://host:port", "ws://host:1", "/ipc", "http://[::1/key"]
 )
 def test_an_address_that_is_none(rpc):
     with pytest.raises(ChainError, match="expected http"):

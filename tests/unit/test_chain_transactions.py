@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.spec.evm import contracts, verifier
+from tests.spec.evm import anvil, contracts, verifier
 from tests.spec.simulator import simulate, toxic_key
 from zkchain import chain as zk
 from zkchain import solidity
@@ -142,13 +142,27 @@ def test_other_data_is_refused_at_deployment(embedded):
 @pytest.mark.anvil
 def test_transactions_are_signed_with_a_key(node, anvil_rpc):
     signer = connect(anvil_rpc, key=KEY)
-    with pytest.raises(ChainError, match=r"http://127\.0\.0\.1:\d+: .*(nsufficient|funds)"):
+    with pytest.raises(ChainError, match=r"http://127\.0\.0\.1:\d+: Insufficient funds") as caught:
         zk.deploy(signer, verifier(System.GROTH16, 1))
+    assert "fund it" in str(caught.value.hint)
     node.web3.provider.make_request("anvil_setBalance", [signer.sender, hex(10**18)])  # type: ignore[arg-type]
     deployment = zk.deploy(signer, verifier(System.GROTH16, 1))
     assert deployment.receipts[0].sender == signer.sender
     spent = 10**18 - signer.balance()
     assert spent == deployment.gas_used * deployment.receipts[0].gas_price
+
+
+@pytest.mark.anvil
+@pytest.mark.parametrize("key", [None, "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"])
+def test_a_chain_without_eip_1559(key):
+    """The node's own account, and the same account signing here: one price, no tip. The code needs a later fork."""
+    with anvil("--hardfork", "berlin") as rpc:
+        legacy, system = connect(rpc, key=key), toxic_key(System.GROTH16, 1)
+        deployment = zk.deploy(legacy, verifier(System.GROTH16, 1))
+        assert deployment.receipts[0].gas_price == legacy.gas_price()
+        with pytest.raises(ChainError) as caught:
+            zk.submit(legacy, deployment, system.vk, simulate(system, X[1]), X[1])
+    assert "Cancun" in str(caught.value.hint)
 
 
 def test_attach_to_what_is_deployed(chain):

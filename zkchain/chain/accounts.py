@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 from zkchain.errors import ChainError
@@ -14,14 +13,15 @@ if TYPE_CHECKING:
 def unlock(keystore: bytes, password: str) -> str:
     """The private key in an encrypted keystore's JSON, as hex. ChainError: not a keystore, or a wrong password."""
     from eth_account import Account
+    from pydantic_core import from_json
 
     try:
-        content = json.loads(keystore)
+        content = from_json(keystore)  # unlike json's, its parser bounds the nesting
     except ValueError as error:
         raise ChainError("keystore: not JSON", hint="expected a file in geth's keystore format") from error
     try:
         return "0x" + bytes(Account.decrypt(content, password)).hex()
-    except (ValueError, KeyError, TypeError, NotImplementedError):
+    except Exception:  # whatever a malformed file makes the library raise
         hint = "a wrong password, or not a file in geth's keystore format"
         raise ChainError("keystore: could not be unlocked", hint=hint) from None
 
@@ -37,4 +37,7 @@ def account_of(key: str) -> LocalAccount:
             return account
     except Exception:
         pass
-    raise ChainError("private key: expected 32 bytes in hex, below the order of secp256k1, not zero") from None
+    raise ChainError(
+        "private key: expected 32 bytes in hex, below the order of secp256k1, not zero",
+        hint="ZKCHAIN_PRIVATE_KEY holds 64 hexadecimal digits; a key file of geth's goes to --keystore",
+    ) from None

@@ -7,7 +7,8 @@ of a command.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -15,11 +16,12 @@ from urllib.parse import urlsplit
 
 from zkchain.chain.accounts import account_of
 from zkchain.chain.reverts import revert_of
-from zkchain.errors import ChainError, NodeUnreachable
+from zkchain.errors import ChainError, NodeUnreachable, ZkchainError
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
-    from web3 import Web3
+    from web3 import HTTPProvider, Web3
+    from web3.types import RPCResponse
 
 EMBEDDED_GAS = 1 << 24
 """Gas limit on the embedded chain (EIP-7825's cap for one transaction): its own estimate takes seconds and is wrong."""
@@ -65,15 +67,11 @@ def _embedded() -> Chain:
 
 
 def _remote(rpc: str, key: str | None, timeout: float) -> Chain:
-    from web3 import HTTPProvider, Web3
+    from web3 import Web3
 
     where = _without_secrets(rpc)
     signer = None if key is None else account_of(key)
-    # minutes of proving may lie between two requests: a kept-alive connection would be closed by then
-    headers = {"Content-Type": "application/json", "User-Agent": "zkchain", "Connection": "close"}
-    options = {"timeout": timeout, "headers": headers}
-    provider = HTTPProvider(rpc, request_kwargs=options, exception_retry_configuration=None)
-    web3 = Web3(provider)
+    web3 = Web3(_provider(rpc, timeout))
     with node_errors(where):
         chain_id = web3.eth.chain_id
         sender = web3.eth.accounts[0:1] if signer is None else [signer.address]
@@ -82,39 +80,91 @@ def _remote(rpc: str, key: str | None, timeout: float) -> Chain:
     return Chain(chain_id, sender[0], where, False, web3, signer)
 
 
+def _provider(rpc: str, timeout: float) -> HTTPProvider:
+    from pydantic_core import from_json
+    from web3 import HTTPProvider
+
+    class Node(HTTPProvider):
+        """Answers may be hostile: this parser bounds their nesting, where Python's runs over the end of the stack."""
+
+        @staticmethod
+        def decode_rpc_response(raw_response: bytes) -> RPCResponse:
+            answer: RPCResponse = from_json(raw_response)
+            return answer
+
+    # minutes of proving may lie between two requests: a kept-alive connection would be closed by then
+    headers = {"Content-Type": "application/json", "User-Agent": "zkchain", "Connection": "close"}
+    options = {"timeout": timeout, "headers": headers}
+    return Node(rpc, request_kwargs=options, exception_retry_configuration=None)
+
+
 def _without_secrets(rpc: str) -> str:
     """Scheme, host and port: the rest of an RPC address often holds an access key."""
-    parts = urlsplit(rpc)
     try:
-        host, port = parts.hostname, parts.port
+        parts = urlsplit(rpc)
+        scheme, host, port = parts.scheme, parts.hostname, parts.port
     except ValueError:
-        host, port = None, None
-    if parts.scheme not in ("http", "https") or not host:
+        scheme, host, port = "", None, None
+    if scheme not in ("http", "https") or not host:
         raise ChainError("RPC address: expected http://... or https://...", hint="for instance http://127.0.0.1:8545")
-    return f"{parts.scheme}://{host}" + (f":{port}" if port else "")
+    return f"{scheme}://{host}" + (f":{port}" if port else "")
+
+
+NO_ANSWER = "is the node running, and is --rpc its address?"
+NO_NODE = "is --rpc the address of an Ethereum node?"
+HINTS: Mapping[str, str] = {
+    "http 401": "is the access key in --rpc right?",
+    "http 403": "is the access key in --rpc right?",
+    "http 429": "the node wants fewer requests: wait, or use another",
+    "insufficient funds": "the account that sends needs ether on this chain: fund it, or sign with another one",
+    "not in the chain after": "it may be mined yet: look for it before sending again",
+    "notactivated": "the contract needs a chain with the Cancun fork",
+    "invalid opcode": "the contract needs a chain with the Cancun fork",
+}
+"""Part of what was said, in small letters -> what to do about it."""
 
 
 @contextmanager
 def node_errors(where: str) -> Iterator[None]:
     """Turn whatever the libraries raise into NodeUnreachable, TransactionReverted or ChainError."""
     from requests.exceptions import RequestException
-    from web3.exceptions import Web3Exception
 
     try:
         yield
+    except ZkchainError:
+        raise
     except (RequestException, OSError) as error:
-        raise NodeUnreachable(
-            f"no answer from {where}: {_first_line(error)}", hint="is the node running, and is --rpc its address?"
-        ) from error
-    except Exception as error:
+        said = _said(error, where)
+        raise NodeUnreachable(f"no answer from {where}: {said}", hint=_hint(said, NO_ANSWER)) from error
+    except Exception as error:  # a node may answer anything, and the libraries then raise anything
         if (reverted := revert_of(error)) is not None:
             raise reverted from error
-        if isinstance(error, Web3Exception | ValueError):
-            raise ChainError(f"{where}: {_first_line(error)}") from error
-        raise
+        said = _said(error, where)
+        raise ChainError(f"{where}: {said}", hint=_hint(said, _without_words(error, where))) from error
 
 
-def _first_line(error: BaseException) -> str:
+def _hint(said: str, otherwise: str | None) -> str | None:
+    return next((hint for part, hint in HINTS.items() if part in said.lower()), otherwise)
+
+
+def _without_words(error: BaseException, where: str) -> str | None:
+    """The hint where a node's answer makes no sense; None where the node said itself what is wrong."""
+    return None if _words(error) or not where.startswith("http") else NO_NODE
+
+
+def _words(error: BaseException) -> str | None:
+    """The message of a JSON-RPC error, or an HTTP status."""
+    said, response = getattr(error, "rpc_response", None), getattr(error, "response", None)
+    if isinstance(said, Mapping) and isinstance(said.get("error"), Mapping):
+        return str(said["error"].get("message"))
+    return None if response is None else f"HTTP {response.status_code} {response.reason}"
+
+
+def _said(error: BaseException, where: str) -> str:
+    """The error in a line, addresses in it without secrets."""
     cause: Any = error.args[0] if error.args else error
-    reason = getattr(cause, "reason", cause)
-    return f"{type(error).__name__}: {reason}".splitlines()[0][:300]
+    text = _words(error) or f"{type(error).__name__}: {getattr(cause, 'reason', cause)}"
+    return _ADDRESS.sub(where, (text.splitlines() or [""])[0])[:300]
+
+
+_ADDRESS = re.compile(r"https?://\S+")

@@ -154,10 +154,11 @@ def _send(chain: Chain, params: TxParams, data: bytes, artifact: Artifact, what:
         with node_errors(chain.where):
             eth = chain.web3.eth
             params["gas"] = EMBEDDED_GAS if chain.embedded else eth.estimate_gas(params)
+            priced: TxParams = params if chain.embedded else {**params, **_fees(chain)}
             if chain.signer is None:
-                sent = eth.send_transaction(params)
+                sent = eth.send_transaction(priced)
             else:
-                signed = chain.signer.sign_transaction(cast(Any, _with_fees(chain, params)))
+                signed = chain.signer.sign_transaction(cast(Any, _numbered(chain, priced)))
                 sent = eth.send_raw_transaction(signed.raw_transaction)
             mined = eth.wait_for_transaction_receipt(sent, timeout=MINED_WITHIN)
             if mined["status"] != 1:
@@ -175,22 +176,20 @@ def _send(chain: Chain, params: TxParams, data: bytes, artifact: Artifact, what:
     )
 
 
-def _with_fees(chain: Chain, params: TxParams) -> TxParams:
-    """Nonce and fees for signing: at most twice the last base fee plus a tip (EIP-1559), legacy on chains without."""
+def _fees(chain: Chain) -> TxParams:
+    """At most twice the last base fee plus a tip (EIP-1559); one price on chains without."""
     eth = chain.web3.eth
-    complete: TxParams = {
-        **params,
-        "chainId": chain.chain_id,
-        "nonce": eth.get_transaction_count(_checksum(chain, chain.sender), "pending"),
-    }
     base = eth.get_block("latest").get("baseFeePerGas")
     if base is None:
-        complete["gasPrice"] = eth.gas_price
-    else:
-        tip = eth.max_priority_fee
-        complete["maxPriorityFeePerGas"] = tip
-        complete["maxFeePerGas"] = cast(Any, 2 * base + tip)
-    return complete
+        return {"gasPrice": eth.gas_price}
+    tip = eth.max_priority_fee
+    return {"maxPriorityFeePerGas": tip, "maxFeePerGas": cast(Any, 2 * base + tip)}
+
+
+def _numbered(chain: Chain, params: TxParams) -> TxParams:
+    """What signing needs besides."""
+    nonce = chain.web3.eth.get_transaction_count(_checksum(chain, chain.sender), "pending")
+    return {**params, "chainId": chain.chain_id, "nonce": nonce}
 
 
 def _reason(chain: Chain, params: TxParams, block: int) -> TransactionReverted:
