@@ -1,11 +1,17 @@
 """Finding solc, and what compiling gives or refuses."""
 
+import json
+import os
 import subprocess
+import threading
 import time
 from dataclasses import fields
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+import solcx
 
 from zkchain import solidity
 from zkchain.errors import SolidityError
@@ -99,6 +105,117 @@ def test_the_front_answers_its_version_at_once(monkeypatch, tmp_path):
     refused = subprocess.run([front, "--bin"], capture_output=True, text=True, check=False)
     assert refused.returncode == 1
     assert "expected --version or --standard-json, got --bin" in refused.stderr
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def fake_solc(version: str = compiler.SOLC_VERSION) -> str:
+    return f"#!/bin/sh\necho 'solc, the solidity compiler commandline interface\nVersion: {version}+commit.0.Linux'\n"
+
+
+@pytest.fixture
+def no_solc(monkeypatch, tmp_path) -> Path:
+    """py-solc-x's own folder, empty."""
+    folder = tmp_path / "solcx"
+    folder.mkdir()
+    monkeypatch.setenv("SOLCX_BINARY_PATH", str(folder))
+    return folder
+
+
+@pytest.fixture
+def binaries(monkeypatch, tmp_path):
+    """A server in the place of binaries.soliditylang.org: name of a release -> content ("" for none)."""
+    served = tmp_path / "served"
+    served.mkdir()
+    listening = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(served)))
+    threading.Thread(target=listening.serve_forever, daemon=True).start()
+    base = f"http://127.0.0.1:{listening.server_port}"
+    monkeypatch.setattr(solcx.install, "BINARY_DOWNLOAD_BASE", base + "/{}-amd64/{}")
+    monkeypatch.setattr(solcx.install, "_get_os_name", lambda: "linux")
+
+    def serve(releases: dict[str, str]) -> None:
+        folder = served / "linux-amd64"
+        folder.mkdir(exist_ok=True)
+        (folder / "list.json").write_text(json.dumps({"releases": {name: f"solc-{name}" for name in releases}}))
+        for name, text in releases.items():
+            if text:
+                (folder / f"solc-{name}").write_text(text)
+
+    yield serve
+    listening.shutdown()
+
+
+def test_what_py_solc_x_has_installed(no_solc):
+    assert compiler._installed_by_solcx() is None
+    binary = no_solc / f"solc-v{compiler.SOLC_VERSION}"
+    binary.write_text(fake_solc())
+    assert compiler._installed_by_solcx() == binary
+
+
+def test_py_solc_x_downloads_on_a_networked_machine(no_solc, binaries):
+    """Its own code, with the compiler's list and binaries served from here."""
+    binaries({"0.8.1": fake_solc("0.8.1"), compiler.SOLC_VERSION: fake_solc()})
+    found = compiler._downloaded_by_solcx()
+    assert found == no_solc / f"solc-v{compiler.SOLC_VERSION}"
+    assert os.access(found, os.X_OK)
+    assert compiler._installed_by_solcx() == found
+
+
+@pytest.mark.parametrize(
+    "releases",
+    [
+        {},
+        {"0.8.1": fake_solc("0.8.1")},
+        {compiler.SOLC_VERSION: ""},
+        {compiler.SOLC_VERSION: fake_solc("0.8.1")},
+        {compiler.SOLC_VERSION: "noise"},
+    ],
+    ids=["nothing served", "not this version", "listed, not there", "another version inside", "not a program"],
+)
+def test_a_download_that_fails_leaves_nothing(no_solc, binaries, releases):
+    if releases:
+        binaries(releases)
+    assert compiler._downloaded_by_solcx() is None
+    assert list(no_solc.iterdir()) == []
+
+
+def test_no_network(no_solc, monkeypatch):
+    monkeypatch.setattr(solcx.install, "BINARY_DOWNLOAD_BASE", "http://127.0.0.1:9/{}-amd64/{}")
+    assert compiler._downloaded_by_solcx() is None
+
+
+def npm(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``npm`` on PATH is this script; node stays where it is. The cache of the user is empty."""
+    (folder / "bin").mkdir()
+    (folder / "bin" / "npm").write_text(f"#!/bin/sh\n{script}\n")
+    (folder / "bin" / "npm").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+    monkeypatch.setattr(compiler, "_npm_folders", lambda: iter([folder / "cache/zkchain/npm/node_modules/solc"]))
+
+
+def test_npm_installs_into_the_users_cache(monkeypatch, tmp_path):
+    package = f'{{"version": "{compiler.SOLC_VERSION}"}}'
+    npm(tmp_path, f"mkdir -p $3/node_modules/solc && echo '{package}' > $3/node_modules/solc/package.json", monkeypatch)
+    found = compiler._installed_by_npm()
+    assert found is not None
+    assert found.parent == tmp_path / "cache" / "zkchain"
+    assert compiler._from_npm() == found
+
+
+@pytest.mark.parametrize("script", ["exit 1", ":"], ids=["fails", "installs nothing"])
+def test_npm_without_success(monkeypatch, tmp_path, script):
+    npm(tmp_path, script, monkeypatch)
+    assert compiler._installed_by_npm() is None
+
+
+def test_neither_node_nor_npm(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert compiler._from_npm() is None
+    assert compiler._installed_by_npm() is None
 
 
 def test_a_read_only_home_gets_a_temporary_launcher(monkeypatch, tmp_path):
