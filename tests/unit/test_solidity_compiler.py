@@ -20,6 +20,10 @@ from zkchain.solidity import compiler
 TINY = "// SPDX-License-Identifier: MIT\npragma solidity ^0.8.28;\ncontract Tiny { }\n"
 
 
+def fake_solc(version: str = compiler.SOLC_VERSION) -> str:
+    return f"#!/bin/sh\necho 'solc, the solidity compiler commandline interface\nVersion: {version}+commit.0.Linux'\n"
+
+
 @pytest.fixture
 def finders(monkeypatch):
     """Set the list of places that are searched; the search is not remembered from other tests, nor for them."""
@@ -55,7 +59,7 @@ def test_the_order_of_places():
 
 def test_the_environment_names_a_compiler(monkeypatch, tmp_path):
     file = tmp_path / "solc"
-    file.write_text("#!/bin/sh\n")
+    file.write_text(fake_solc())
     file.chmod(0o755)
     monkeypatch.setenv("ZKCHAIN_SOLC", str(file))
     assert compiler._from_environment() == file
@@ -70,6 +74,19 @@ def test_the_environment_names_something_else(monkeypatch, tmp_path, content):
         file.write_text(content)
     monkeypatch.setenv("ZKCHAIN_SOLC", str(file))
     with pytest.raises(SolidityError, match="ZKCHAIN_SOLC: expected an executable solc"):
+        compiler._from_environment()
+
+
+@pytest.mark.parametrize(
+    ("script", "said"), [("echo Version: 0.8.1+commit.0", "0.8.1"), ("exit 3", "nothing"), ("", "xec format")]
+)
+def test_the_environment_names_another_version(monkeypatch, tmp_path, script, said):
+    """Its bytecode would be another, under the pinned version's name."""
+    file = tmp_path / "solc"
+    file.write_text(f"#!/bin/sh\n{script}\n" if script else "noise")
+    file.chmod(0o755)
+    monkeypatch.setenv("ZKCHAIN_SOLC", str(file))
+    with pytest.raises(SolidityError, match=f"ZKCHAIN_SOLC: expected solc {compiler.SOLC_VERSION}, .*{said}"):
         compiler._from_environment()
 
 
@@ -110,10 +127,6 @@ def test_the_front_answers_its_version_at_once(monkeypatch, tmp_path):
 class Quiet(SimpleHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
         pass
-
-
-def fake_solc(version: str = compiler.SOLC_VERSION) -> str:
-    return f"#!/bin/sh\necho 'solc, the solidity compiler commandline interface\nVersion: {version}+commit.0.Linux'\n"
 
 
 @pytest.fixture

@@ -140,7 +140,20 @@ def _from_environment() -> Path | None:
     path = Path(value)
     if not (path.is_file() and os.access(path, os.X_OK)):
         raise SolidityError(f"ZKCHAIN_SOLC: expected an executable solc, got {value!r}", hint="set it to a full path")
+    if f"Version: {SOLC_VERSION}+" not in (said := _version_of(path)):
+        raise SolidityError(
+            f"ZKCHAIN_SOLC: expected solc {SOLC_VERSION}, {value!r} says {said!r}",
+            hint="another version makes other bytecode: set ZKCHAIN_SOLC to this one, or unset it",
+        )
     return path
+
+
+def _version_of(solc: Path) -> str:
+    try:
+        done = subprocess.run([solc, "--version"], capture_output=True, text=True, errors="replace", timeout=60.0)
+    except (OSError, subprocess.SubprocessError) as error:
+        return str(error)
+    return (done.stdout.strip().splitlines() or ["nothing"])[-1]
 
 
 def _installed_by_solcx() -> Path | None:
