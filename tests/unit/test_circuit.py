@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +14,6 @@ from tests.unit import graphs
 from zkchain import interpret, pipeline
 from zkchain._core import FrVec
 from zkchain.circuit import Assignment, Circuit, Visibility, check, solve, synthesize
-from zkchain.circuit.emitter import Constraint
 from zkchain.circuit.hoist import hoist
 from zkchain.demo import PIXELS
 from zkchain.errors import CompileError, InputError, OutOfDomain, UnsatisfiedConstraint, UnsupportedOp
@@ -166,26 +163,6 @@ def test_relu_costs_at_most_q_plus_2_plain_rows_and_2_lookups() -> None:
     q = 12
     assert rows(System.GROTH16, with_relu=True) - rows(System.GROTH16, with_relu=False) <= 64 * (q + 2)
     assert rows(System.GROTH16, with_relu=True) - rows(System.GROTH16, with_relu=False) == 64
-
-
-def _altered(circuit: Circuit, keep: Callable[[Constraint], bool], **changes: Any) -> Circuit:
-    return replace(circuit, constraints=tuple(replace(c, **changes) for c in circuit.constraints if keep(c)))
-
-
-def test_obligations_of_cg16_are_enforced() -> None:
-    circuit = compiled("relu", System.CG16)
-    with pytest.raises(CompileError, match="row of phase A holds wire"):
-        _ = _altered(circuit, lambda c: True, challenged=False).digest
-    with pytest.raises(CompileError, match="exactly one row, got 0"):
-        _ = _altered(circuit, lambda c: c.node != "public inputs").digest
-    twice = replace(circuit, constraints=(*circuit.constraints, circuit.constraints[-1]))
-    with pytest.raises(CompileError, match="exactly one row, got 2"):
-        _ = twice.digest
-    with pytest.raises(CompileError, match="challenge occurs in no row"):
-        _ = _altered(circuit, lambda c: not c.challenged).digest
-    uncommitted = replace(circuit, n_committed=circuit.n_committed - circuit.n_committed // 2)
-    with pytest.raises(CompileError, match="are not committed before the challenge"):
-        _ = uncommitted.digest
 
 
 @pytest.mark.parametrize("system", list(System))

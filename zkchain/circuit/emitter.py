@@ -22,6 +22,7 @@ from zkchain.circuit import symbolic, value
 from zkchain.circuit.symbolic import Packed, Symbolic, Taps
 from zkchain.circuit.types import IntArray
 from zkchain.circuit.value import Numbers, Value
+from zkchain.errors import CompileError
 from zkchain.groth16.types import System
 from zkchain.tables import Request
 
@@ -101,6 +102,15 @@ class Emitter(ABC):
     def equal(self, a: Vec, b: Vec) -> None:
         """Rows (a - b) * 1 = 0."""
         self.enforce(a - b, self.full(len(a), 1), self.full(len(a), 0))
+
+    def look_up(self, request: RangeRequest | TableRequest) -> None:
+        """cg16: settled by logUp at the end of phase A. Raises CompileError after it: such a key was not committed."""
+        if self.challenged:
+            raise CompileError(
+                f"node {request.node!r}: a lookup keyed on a value that depends on the challenge",
+                hint="this is a bug of a gadget: what is looked up must be committed before the challenge",
+            )
+        (self.ranges if isinstance(request, RangeRequest) else self.tables).append(request)  # type: ignore[arg-type]
 
     def full(self, size: int, number: int) -> Vec:
         """A constant vector."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zkchain.circuit.types import Csr, RowBlock
+from zkchain.circuit.types import Csr, IntArray, RowBlock
 from zkchain.errors import CompileError
 from zkchain.graph import Graph, Op
 from zkchain.groth16.types import System
@@ -24,17 +24,14 @@ def audit(circuit: Circuit) -> bytes:
     """SHA-256 over the wire sets, the layout and, for each matrix, its row lengths, columns and coefficients; raises
     CompileError for rows that break an obligation."""
     streams = [hashlib.sha256() for _ in range(9)]
-    seen = {CHALLENGE: 0, COMPRESSED: 0}
+    phases = Phases(circuit) if circuit.system is System.CG16 else None
     for constraint, block in circuit.labelled_blocks():
         for k, side in enumerate((block.a, block.b, block.c)):
             _absorb(streams[3 * k : 3 * k + 3], side)
-        if circuit.system is System.CG16:
-            for wire in seen:
-                seen[wire] += rows_with(block, wire)
-            if not constraint.challenged:
-                _phase_a_only(circuit, block)
-    if circuit.system is System.CG16:
-        _occurrences(circuit, seen)
+        if phases is not None:
+            phases.add(block, challenged=constraint.challenged)
+    if phases is not None:
+        phases.close()
     return hashlib.sha256(_head(circuit) + b"".join(s.digest() for s in streams)).digest()
 
 
@@ -76,29 +73,90 @@ def rows_with(block: RowBlock, wire: int) -> int:
     return len(rows)
 
 
-def _phase_a_only(circuit: Circuit, block: RowBlock) -> None:
-    """Rows of phase A hold the one and committed wires only: neither challenge nor anything that depends on it."""
-    first, last = 1 + circuit.n_public, 1 + circuit.n_public + circuit.n_committed
-    for side in (block.a, block.b, block.c):
-        strange = side.cols[(side.cols != 0) & ((side.cols < first) | (side.cols >= last))]
-        if len(strange):
-            raise CompileError(
-                f"node {block.node!r}: a row of phase A holds wire {strange[0]}, which is not committed",
-                hint="this is a bug of a gadget: values that meet the challenge must be committed before it",
-            )
+class Phases:
+    """cg16: the rows, one block after the other, against obligations 2, 5 and 7. ``known``: the wires that (x, COM, c)
+    and the rows so far determine."""
+
+    def __init__(self, circuit: Circuit) -> None:
+        self._first = 1 + circuit.n_public
+        self._last = self._first + circuit.n_committed  # of the committed wires, exclusive
+        self._words = circuit.layout.length
+        self._seen = {CHALLENGE: 0, COMPRESSED: 0}
+        self._known = np.arange(circuit.n_wires) < self._last
+        self._known[COMPRESSED] = False
+
+    def add(self, block: RowBlock, *, challenged: bool) -> None:
+        """Raises CompileError."""
+        for wire in self._seen:
+            self._seen[wire] += rows_with(block, wire)
+        if challenged:
+            self._determine(block)
+        else:
+            self._phase_a_only(block)
+
+    def close(self) -> None:
+        """After the last block. Raises CompileError."""
+        if self._words < 1:
+            raise CompileError("a cg16 circuit needs at least one public word")
+        if self._seen[CHALLENGE] == 0:
+            raise CompileError("the challenge occurs in no row")
+        if self._seen[COMPRESSED] != 1:
+            found = self._seen[COMPRESSED]
+            raise CompileError(f"the compressed public inputs must occur in exactly one row, got {found}")
+        if not self._known.all():
+            raise _late(int(np.flatnonzero(~self._known)[0]), "", "no row determines it")
+
+    def _phase_a_only(self, block: RowBlock) -> None:
+        """Rows of phase A hold the one and committed wires only: neither challenge nor anything that depends on it."""
+        for side in (block.a, block.b, block.c):
+            strange = side.cols[(side.cols != 0) & ((side.cols < self._first) | (side.cols >= self._last))]
+            if len(strange):
+                raise CompileError(
+                    f"node {block.node!r}: a row of phase A holds wire {strange[0]}, which is not committed",
+                    hint="this is a bug of a gadget: values that meet the challenge must be committed before it",
+                )
+
+    def _determine(self, block: RowBlock) -> None:
+        """Every row of phase B fixes the one wire that is new in it, or is a check and holds none: so nothing in it can
+        be chosen after the challenge. Rows of a block may need each other, in any order."""
+        sides = [(_rows_of(side), side.cols.astype(np.int64)) for side in (block.a, block.b, block.c)]
+        rows, cols = (np.concatenate([side[k] for side in sides]) for k in (0, 1))
+        which = np.repeat(np.arange(3), [len(side[0]) for side in sides])
+        while (new := ~self._known[cols]).any():
+            pairs = np.unique(np.stack([rows[new], cols[new]]), axis=1)
+            alone = pairs[:, np.bincount(pairs[0], minlength=block.rows)[pairs[0]] == 1]
+            if not alone.shape[1]:
+                raise _late(int(pairs[1, 0]), block.node, "it shares a row with another such wire")
+            wire = np.full(block.rows, -1, dtype=np.int64)
+            wire[alone[0]] = alone[1]
+            self._linear(block.node, rows, cols, which, wire)
+            self._known[alone[1]] = True
+
+    def _linear(self, node: str, rows: IntArray, cols: IntArray, which: IntArray, wire: IntArray) -> None:
+        """Each row's ``wire`` (-1: none) stands on one side. In C that determines it; in A or B its factor must not
+        vanish: a constant, or something that holds the challenge (zero for few challenges only)."""
+        sides = np.zeros((3, len(wire)), dtype=bool)  # where the wire stands
+        here = cols == wire[rows]
+        sides[which[here], rows[here]] = True
+        moving = (cols == CHALLENGE) | (cols >= self._last)
+        for factor, own in ((0, 1), (1, 0)):
+            at = which == factor
+            fixed, varies = (np.bincount(rows[at & m], minlength=len(wire)) for m in (cols != 0, moving))
+            some = np.bincount(rows[at], minlength=len(wire))
+            bad = sides[own] & ((some == 0) | ((fixed > 0) & (varies == 0)))
+            if bad.any():
+                raise _late(int(wire[bad.argmax()]), node, "its factor may be zero")
+        twice = sides.sum(axis=0) > 1
+        if twice.any():
+            raise _late(int(wire[twice.argmax()]), node, "its row is not linear in it")
 
 
-def _occurrences(circuit: Circuit, seen: dict[int, int]) -> None:
-    if circuit.layout.length < 1:
-        raise CompileError("a cg16 circuit needs at least one public word")
-    if seen[CHALLENGE] == 0:
-        raise CompileError("the challenge occurs in no row")
-    if seen[COMPRESSED] != 1:
-        raise CompileError(f"the compressed public inputs must occur in exactly one row, got {seen[COMPRESSED]}")
-    late = circuit.n_wires - 1 - circuit.n_public - circuit.n_committed + 1  # and y
-    rows = sum(c.size for c in circuit.constraints if c.challenged)
-    if late > rows:
-        raise CompileError(
-            f"{late} wires are not committed before the challenge, but only {rows} rows can determine them",
-            hint="this is a bug: multiplicities, quotients and remainders must be committed",
-        )
+def _rows_of(side: Csr) -> IntArray:
+    return np.repeat(np.arange(len(side.indptr) - 1), np.diff(side.indptr))
+
+
+def _late(wire: int, node: str, reason: str) -> CompileError:
+    return CompileError(
+        (f"node {node!r}: " if node else "") + f"wire {wire} is not committed before the challenge, and {reason}",
+        hint="this is a bug of a gadget: multiplicities, quotients and remainders must be committed",
+    )

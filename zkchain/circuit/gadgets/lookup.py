@@ -26,7 +26,7 @@ def in_range(em: Emitter, v: Vec, size: int, *, exact: bool = True) -> None:
     if size == 1 and exact:
         em.equal(v, em.full(len(v), 0))
     elif len(v):
-        em.ranges.append(RangeRequest(v, Request(size, exact), em.node))
+        em.look_up(RangeRequest(v, Request(size, exact), em.node))
 
 
 def nonneg(em: Emitter, v: Vec, hi: IntArray) -> None:
