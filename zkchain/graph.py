@@ -53,6 +53,8 @@ class Op(StrEnum):
     REDUCE_MAX = "reduce_max"
     REDUCE_MIN = "reduce_min"
     ARGMAX = "argmax"
+    TOP = "top"
+    TOP_INDEX = "top_index"
     # functions of one number
     UNARY = "unary"
     LEAKY_RELU = "leaky_relu"
@@ -75,16 +77,24 @@ ARGS: Mapping[Op, tuple[int | None, frozenset[str], str]] = MappingProxyType(
         Op.INPUT: (0, frozenset(), "declared by the user; integer graphs: domain is lo..hi"),
         Op.CONST: (0, frozenset(), "`value`: float64 array (float graph) or int64 array (integer graph)"),
         Op.RESHAPE: (1, frozenset(), "same elements in row-major order, shape of the node"),
-        Op.TAKE: (1, frozenset({"index"}), "out = src.ravel()[index]; index: int64 array of the node's shape. Transpose, "
-                  "slice, gather, expand, tile, pooling windows (padding repeats an element of the window) are all TAKE"),
+        Op.TAKE: (
+            1,
+            frozenset({"index"}),
+            "out = src.ravel()[index]; index: int64 array of the node's shape. Transpose, "
+            "slice, gather, expand, tile, pooling windows (padding repeats an element of the window) are all TAKE",
+        ),
         Op.CONCAT: (None, frozenset({"axis"}), "axis >= 0"),
         Op.ADD: (2, frozenset(), "numpy broadcasting"),
         Op.SUB: (2, frozenset(), "numpy broadcasting"),
         Op.MUL: (2, frozenset(), "numpy broadcasting; one source may be CONST"),
         Op.DIV: (2, frozenset(), "numpy broadcasting"),
         Op.MATMUL: (2, frozenset(), "numpy.matmul semantics"),
-        Op.CONV: (2, frozenset({"strides", "pads", "dilations", "group"}), "src (x, w): x (N, C, *S), w (M, C/group, *K), "
-                  "zero padding; pads = (begin..., end...); no bias (an ADD follows)"),
+        Op.CONV: (
+            2,
+            frozenset({"strides", "pads", "dilations", "group"}),
+            "src (x, w): x (N, C, *S), w (M, C/group, *K), "
+            "zero padding; pads = (begin..., end...); no bias (an ADD follows)",
+        ),
         Op.SUM: (1, frozenset({"axes"}), "sum over axes (sorted tuple, >= 0), kept with size 1"),
         Op.RELU: (1, frozenset(), "max(x, 0)"),
         Op.CLIP: (1, frozenset({"lo", "hi"}), "min(max(x, lo), hi); numbers, either may be None"),
@@ -93,14 +103,32 @@ ARGS: Mapping[Op, tuple[int | None, frozenset[str], str]] = MappingProxyType(
         Op.REDUCE_MAX: (1, frozenset({"axis"}), "maximum over one axis (>= 0), kept with size 1"),
         Op.REDUCE_MIN: (1, frozenset({"axis"}), "minimum over one axis (>= 0), kept with size 1"),
         Op.ARGMAX: (1, frozenset({"axis"}), "first index of the maximum over one axis, kept with size 1; scale 1"),
-        Op.UNARY: (1, frozenset({"fn"}), "fn: name in zkchain.functions.FUNCTIONS plus its parameters: (name, *params)"),
-        Op.LEAKY_RELU: (2, frozenset(), "src (x, slope): x if x >= 0 else slope * x; slope CONST, broadcast (PRelu too)"),
+        Op.TOP: (1, frozenset({"axis", "k"}), "the k largest along one axis (>= 0), falling; of equal ones the first"),
+        Op.TOP_INDEX: (1, frozenset({"axis", "k"}), "the indices of TOP; scale 1"),
+        Op.UNARY: (
+            1,
+            frozenset({"fn"}),
+            "fn: name in zkchain.functions.FUNCTIONS plus its parameters: (name, *params)",
+        ),
+        Op.LEAKY_RELU: (
+            2,
+            frozenset(),
+            "src (x, slope): x if x >= 0 else slope * x; slope CONST, broadcast (PRelu too)",
+        ),
         Op.SOFTMAX: (1, frozenset({"axis"}), "exp(x - max) / sum exp over one axis (>= 0)"),
-        Op.QUANTIZE: (1, frozenset({"scale", "zero", "lo", "hi"}), "clip(rint(x / scale) + zero, lo, hi), halves to even; "
-                      "scale: float64, zero: int64 arrays that broadcast to the node's shape; lo, hi: ends of the type"),
+        Op.QUANTIZE: (
+            1,
+            frozenset({"scale", "zero", "lo", "hi"}),
+            "clip(rint(x / scale) + zero, lo, hi), halves to even; "
+            "scale: float64, zero: int64 arrays that broadcast to the node's shape; lo, hi: ends of the type",
+        ),
         Op.DEQUANTIZE: (1, frozenset({"scale", "zero", "lo", "hi"}), "(x - zero) * scale, lo <= x <= hi"),
         Op.RESCALE: (1, frozenset({"shift"}), "floor((x + 2^(shift-1)) / 2^shift), shift >= 1"),
-        Op.TABLE: (1, frozenset({"first", "values"}), "values[x - first]; values: int64 array; the range of x lies in the table"),
+        Op.TABLE: (
+            1,
+            frozenset({"first", "values"}),
+            "values[x - first]; values: int64 array; the range of x lies in the table",
+        ),
     }
 )
 
@@ -144,7 +172,9 @@ def check(graph: Graph, *, integer: bool) -> None:
         if any(not 0 <= s < i for s in node.src):
             raise CompileError(f"node {node.name!r} ({node.op}): sources {node.src} are not all before node {i}")
         if frozenset(node.arg) != names:
-            raise CompileError(f"node {node.name!r} ({node.op}): expected arguments {sorted(names)}, got {sorted(node.arg)}")
+            raise CompileError(
+                f"node {node.name!r} ({node.op}): expected arguments {sorted(names)}, got {sorted(node.arg)}"
+            )
         if node.op in (FLOAT_ONLY if integer else INT_ONLY):
             raise CompileError(f"node {node.name!r}: {node.op} does not belong in this graph (integer={integer})")
         if node.op is Op.CONST and (node.value is None or node.value.shape != node.shape):

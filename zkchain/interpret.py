@@ -43,6 +43,8 @@ COMMON: Mapping[Op, Kernel] = {
     Op.REDUCE_MAX: lambda node, x: x.max(axis=node.arg["axis"], keepdims=True),
     Op.REDUCE_MIN: lambda node, x: x.min(axis=node.arg["axis"], keepdims=True),
     Op.ARGMAX: lambda node, x: x.argmax(axis=node.arg["axis"], keepdims=True),
+    Op.TOP: lambda node, x: np.take_along_axis(x, kernels.top(x, **node.arg), node.arg["axis"]),
+    Op.TOP_INDEX: lambda node, x: kernels.top(x, **node.arg),
 }
 
 INTEGER: Mapping[Op, Kernel] = {

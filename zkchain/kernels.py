@@ -1,4 +1,4 @@
-"""Exact linear algebra on numpy arrays: what MATMUL, CONV and RESCALE mean, for float64 and for int64.
+"""Exact kernels on numpy arrays: what MATMUL, CONV, TOP and RESCALE mean, for float64 and for int64.
 
 The interpreter and the circuit's solver call the same functions. On int64 the results are exact whenever the true
 result lies in int64: either every product and partial sum stays below 2^53, where float64 (and with it BLAS) is exact,
@@ -82,6 +82,12 @@ def windows(
         *(slice(None, None, d) for d in dilations),
     )
     return np.asarray(view[steps])
+
+
+def top(x: Array, axis: int, k: int) -> IntArray:
+    """Indices of the k largest along an axis, falling; of equal ones the first comes first."""
+    order = np.argsort(-x, axis=axis, kind="stable")
+    return np.asarray(order.take(np.arange(k), axis=axis), dtype=np.int64)
 
 
 def rescale(x: IntArray, shift: int) -> IntArray:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from onnx import TensorProto
 
 from tests.unit.onnx_models import agrees, model, node, random, single
 from zkchain.errors import ModelError, UnsupportedOp
@@ -53,8 +54,6 @@ def test_softmax(op: str, opset: int, axis: int | None) -> None:
     "attributes", [{}, {"axis": 1}, {"axis": -1, "keepdims": 0}, {"axis": 1, "select_last_index": 1}]
 )
 def test_arg(op: str, attributes: dict[str, Any]) -> None:
-    from onnx import TensorProto
-
     proto = single(op, [4, 5], opset=13, types={"y": TensorProto.INT64}, **attributes)
     agrees(proto, np.random.default_rng(1).integers(0, 3, (4, 5)).astype(np.float32))
 
@@ -100,3 +99,33 @@ def test_axis_outside(op: str, axes: int) -> None:
 def test_maximum_over_several_axes_is_one_reduction() -> None:
     graph = agrees(single("ReduceMax", [2, 3, 4, 5], np.array([1, 3], dtype=np.int64)), random([2, 3, 4, 5]))
     assert [n.op for n in graph.nodes].count(Op.REDUCE_MAX) == 1
+
+
+@pytest.mark.parametrize("opset", [9, 10, 11, 13])
+@pytest.mark.parametrize("axis", [None, 0, -1])
+@pytest.mark.parametrize("largest", [1, 0])
+def test_top_k(opset: int, axis: int | None, largest: int) -> None:
+    attributes: dict[str, Any] = {} if axis is None else {"axis": axis}
+    attributes |= {"k": 3} if opset < 10 else {}
+    attributes |= {"largest": largest} if opset >= 11 else {}
+    inputs = ["x"] if opset < 10 else ["x", "k"]
+    nodes = [node("TopK", inputs, ["y", "i"], **attributes)]
+    constants = {"k": np.array([3], dtype=np.int64)}
+    proto = model(nodes, {"x": [4, 5]}, ["y", "i"], constants=constants, opset=opset, types={"i": TensorProto.INT64})
+    agrees(proto, np.random.default_rng(1).integers(0, 4, (4, 5)).astype(np.float32))
+
+
+def test_top_k_does_not_fit() -> None:
+    for k in (0, 6):
+        with pytest.raises(ModelError, match=f"expected 1 to 5 of the elements along axis -1, got {k}"):
+            load(single("TopK", [4, 5], np.array([k], dtype=np.int64), outputs=["y", "i"], opset=11))
+    with pytest.raises(UnsupportedOp, match="must be constant"):
+        named = {"x": [4, 5], "k": [1]}
+        load(model([node("TopK", ["x", "k"], ["y", "i"])], named, types={"k": TensorProto.INT64}, opset=11))
+
+
+def test_the_order_of_a_softmax_is_that_of_its_argument() -> None:
+    nodes = [node("Softmax", ["x"], ["s"], axis=1), node("TopK", ["s", "k"], ["v", "y"])]
+    types = {"y": TensorProto.INT64}
+    graph = agrees(model(nodes, {"x": [2, 5]}, constants={"k": np.array([2])}, types=types), random([2, 5]))
+    assert [n.op for n in graph.nodes] == [Op.INPUT, Op.TOP_INDEX]

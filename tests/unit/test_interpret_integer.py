@@ -21,6 +21,8 @@ EXAMPLES = [
     (Op.REDUCE_MAX, {"shape": (1, 1), "axis": 1}, [[3]]),
     (Op.REDUCE_MIN, {"shape": (1, 1), "axis": 1}, [[-5]]),
     (Op.ARGMAX, {"shape": (1, 1), "axis": 1}, [[1]]),
+    (Op.TOP, {"shape": (1, 2), "axis": 1, "k": 2}, [[3, 2]]),
+    (Op.TOP_INDEX, {"shape": (1, 2), "axis": 1, "k": 2}, [[1, 2]]),
     (Op.RESCALE, {"shift": 1}, [[-2, 2, 1]]),  # -2.5 -> -2, 1.5 -> 2: halves go up
     (Op.TABLE, {"first": -8, "values": np.arange(16) ** 2}, [[9, 121, 100]]),
 ]
@@ -53,6 +55,13 @@ def test_argmax_takes_the_first_of_equals():
     b = graphs.Build()
     out = b.add(Op.ARGMAX, b.input((1, 3), -8, 7), shape=(1, 1), axis=1)
     assert interpret.run(b.graph(out), [np.array([[1, 4, 4]])])[0].tolist() == [[1]]
+
+
+def test_the_first_of_equals_comes_first():
+    b = graphs.Build()
+    out = b.add(Op.TOP_INDEX, b.input((2, 4), -8, 7), shape=(2, 3), axis=1, k=3)
+    x = np.array([[1, 4, 4, 1], [-8, -8, -8, -8]])
+    assert interpret.run(b.graph(out), [x])[0].tolist() == [[1, 2, 0], [0, 1, 2]]
 
 
 def test_products_above_float_precision_are_exact():

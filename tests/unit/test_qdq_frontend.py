@@ -131,8 +131,6 @@ def test_refuses_dynamic_and_unknown_operators() -> None:
     )
     with pytest.raises(UnsupportedOp, match=r"'dyn'.*depends on the input"):
         frontend.load(helper.make_model(dynamic, opset_imports=[helper.make_opsetid("", 17)], ir_version=8))
-    with pytest.raises(UnsupportedOp, match=r"com\.microsoft\.QLinearSoftmax"):
-        frontend.load(made.quantized("soft", "QOperator", per_channel=False))
     assert "DynamicQuantizeLinear" not in frontend.supported_operators()
     assert "QuantizeLinear" in frontend.supported_operators()
 
@@ -141,3 +139,23 @@ def test_refuses_activations_with_a_scale_a_channel() -> None:
     model = single("QuantizeLinear", "x", (2, 3), U8, s=SCALES, z=np.zeros(3, np.uint8), axis=1)
     with pytest.raises(UnsupportedOp, match="a scale a channel"):
         quantize(frontend.load(model), None, [[drawn("x", (2, 3))]])
+
+
+def test_parameters_may_be_dequantised_constants() -> None:
+    """As onnxruntime's quantiser writes a BatchNormalization."""
+    rng = np.random.default_rng(4)
+    nodes = [helper.make_node("DequantizeLinear", [f"q{k}", "s"], [k]) for k in "gb"]
+    nodes.append(helper.make_node("BatchNormalization", ["x", "g", "b", "m", "v"], ["y"]))
+    constants = {f"q{k}": rng.integers(1, 99, 3).astype(np.int8) for k in "gb"} | {"s": SCALE}
+    constants |= {"m": rng.normal(size=3).astype(np.float32), "v": np.float32([1, 0.5, 2])}
+    graph = helper.make_graph(
+        nodes,
+        "normalised",
+        [helper.make_tensor_value_info("x", F32, [2, 3])],
+        [helper.make_tensor_value_info("y", F32, None)],
+        [numpy_helper.from_array(np.asarray(v), k) for k, v in constants.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 15)], ir_version=8)
+    x = drawn("x", (2, 3))
+    expected = made.session(model).run(None, {"x": x})[0]
+    assert np.allclose(interpret.run_float(frontend.load(model), [x])[0], expected, atol=1e-5)

@@ -66,8 +66,9 @@ def test_average_pool_is_within_a_step(form: str) -> None:
     assert np.mean(found > 0.5) < 0.1
 
 
-def test_softmax_is_within_a_step() -> None:
-    model = made.quantized("soft", "QDQ", per_channel=False)
+@pytest.mark.parametrize("form", ["QDQ", "QOperator"])
+def test_softmax_is_within_a_step(form: str) -> None:
+    model = made.quantized("soft", form, per_channel=False)
     found = differences(model, quantize(frontend.load(model), settings=LOOKUP), optimised=False, count=10)
     assert found.max() < 1.001
 

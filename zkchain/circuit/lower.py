@@ -23,7 +23,8 @@ KITS: Mapping[System, ModuleType] = {System.GROTH16: plain, System.CG16: lookup}
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Context:
-    """The graph being lowered: vectors of the nodes done so far, signs that a rescale left for a relu."""
+    """The graph being lowered: vectors of the nodes done so far, signs that a rescale left for a relu, the largest
+    values of a node with their indices."""
 
     graph: Graph
     em: Emitter
@@ -32,6 +33,7 @@ class Context:
     vecs: dict[int, Vec] = field(default_factory=dict)
     signs: dict[int, Vec] = field(default_factory=dict)
     wired: dict[int, Vec] = field(default_factory=dict)
+    tops: dict[tuple[int, int, int], tuple[Vec, Vec]] = field(default_factory=dict)
 
     def range(self, index: int) -> tuple[IntArray, IntArray]:
         """Static range of every element of a node, flat."""
@@ -234,13 +236,27 @@ def lower_argmax(ctx: Context, index: int, node: Node) -> Vec:
     return order.argmax(ctx.kit, ctx.em, vec, groups, lo, hi)
 
 
+def lower_top(ctx: Context, index: int, node: Node) -> Vec:
+    """TOP and TOP_INDEX of one source share a comparison."""
+    axis, k = node.arg["axis"], node.arg["k"]
+    key = (node.src[0], axis, k)
+    if key not in ctx.tops:
+        vec, groups, lo, hi = rows_along(ctx, node.src[0], axis)
+        ctx.tops[key] = order.top(ctx.kit, ctx.em, vec, groups, k, lo, hi)
+    rank_by_group = ctx.tops[key][node.op is Op.TOP_INDEX]
+    # (groups, k) with the axis last -> the node's shape
+    moved = [n for a, n in enumerate(node.shape) if a != axis]
+    places = np.moveaxis(np.arange(node.size).reshape(*moved, k), -1, axis)
+    return rank_by_group.take(places.ravel())
+
+
 def lower_table(ctx: Context, index: int, node: Node) -> Vec:
     if ctx.em.system is not System.CG16:
         raise UnsupportedOp(node.name, "table function", "plain Groth16 has no lookups", hint="use --system cg16")
     vec, (first, values) = ctx.source(node)[0], (node.arg["first"], node.arg["values"])
     key = vec - first
     result = ctx.em.wires(len(vec), lambda: values[np.clip(key.ints, 0, len(values) - 1)])
-    ctx.em.tables.append(TableRequest(key, result, tuple(values.tolist()), node.name))
+    ctx.em.look_up(TableRequest(key, result, tuple(values.tolist()), node.name))
     return result
 
 
@@ -263,6 +279,8 @@ LOWER: Mapping[Op, Lowering] = {
     Op.REDUCE_MAX: lower_reduce_max,
     Op.REDUCE_MIN: lower_reduce_min,
     Op.ARGMAX: lower_argmax,
+    Op.TOP: lower_top,
+    Op.TOP_INDEX: lower_top,
     Op.TABLE: lower_table,
 }
 

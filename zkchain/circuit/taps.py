@@ -50,6 +50,17 @@ def total(shape: tuple[int, ...], axes: tuple[int, ...]) -> Taps:
     return Taps(len(table), table.shape[1], lambda s: (table[s], np.ones((len(s), table.shape[1]), dtype=np.int64)))
 
 
+def behind(shape: tuple[int, int]) -> Taps:
+    """For every element of every row, the sum of those behind it."""
+    size = shape[1]
+
+    def rows(select: IntArray) -> tuple[IntArray, IntArray]:
+        later = select[:, None] + np.arange(1, size)
+        return np.where(later // size == (select // size)[:, None], later, -1), np.ones(later.shape, dtype=np.int64)
+
+    return Taps(shape[0] * size, size - 1, rows)
+
+
 def conv(node: Node, x_shape: tuple[int, ...], w: IntArray) -> Taps:
     """Convolution (cross-correlation, as ONNX has it) of x (N, C, *S) with fixed w (M, C / group, *K)."""
     n, channels = x_shape[:2]

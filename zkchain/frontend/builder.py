@@ -24,7 +24,7 @@ IntArray = npt.NDArray[np.int64]
 LARGEST = 1 << 26  # elements of one value: beyond any circuit, and all that memory holds positions for
 KEEPS_WHOLE = frozenset(
     {Op.RESHAPE, Op.TAKE, Op.CONCAT, Op.ADD, Op.SUB, Op.MUL, Op.MATMUL, Op.CONV, Op.SUM, Op.RELU, Op.MAX, Op.MIN}
-    | {Op.REDUCE_MAX, Op.REDUCE_MIN}
+    | {Op.REDUCE_MAX, Op.REDUCE_MIN, Op.TOP}
 )
 WHOLE_FUNCTIONS = frozenset({"ceil", "equal", "floor", "greater", "round", "sign", "trunc"})
 
@@ -52,6 +52,16 @@ class Builder:
     def value(self, x: int) -> FloatArray | None:
         """The array of a CONST node, else None."""
         return self.nodes[x].value
+
+    def known(self, x: int) -> FloatArray | None:
+        """The numbers of a constant, of a dequantised and moved one too, else None."""
+        node = self.nodes[x]
+        inner = self.known(node.src[0]) if node.op in (Op.DEQUANTIZE, Op.RESHAPE, Op.TAKE) else None
+        if inner is None:
+            return node.value
+        if node.op is Op.DEQUANTIZE:
+            return np.asarray((inner - node.arg["zero"]) * node.arg["scale"])
+        return inner.reshape(node.shape) if node.op is Op.RESHAPE else inner.ravel()[node.arg["index"]]
 
     def is_whole(self, x: int) -> bool:
         """True when the values are known to be integers: labels, counts and what is made of them."""
@@ -143,7 +153,7 @@ class Builder:
             raise self.error(f"a value of shape {index.shape} has no elements", hint="empty tensors cannot be proved")
         if index.size == self.size(x) and np.array_equal(index.ravel(), np.arange(index.size)):
             return self.reshape(x, index.shape)
-        return self.node(Op.TAKE, (x,), index.shape, {"index": np.ascontiguousarray(index, dtype=np.int64)})
+        return self.node(Op.TAKE, (x,), index.shape, {"index": np.asarray(index, dtype=np.int64, order="C")})
 
     def positions(self, x: int) -> IntArray:
         """The index of every element: what a movement is applied to, to become a TAKE."""
@@ -287,6 +297,14 @@ class Builder:
         """First index of the maximum, axis kept with size 1."""
         return self._reduce(Op.ARGMAX, x, self.axis(x, axis))
 
+    def top(self, op: Op, x: int, axis: int, k: int) -> int:
+        """TOP or TOP_INDEX: the k largest along an axis, falling, or where they are."""
+        at, shape = self.axis(x, axis), list(self.shape(x))
+        if not 1 <= k <= shape[at]:
+            raise self.error(f"expected 1 to {shape[at]} of the elements along axis {axis}, got {k}")
+        shape[at] = k
+        return self.node(op, (x,), shape, {"axis": at, "k": k})
+
     # -- functions --------------------------------------------------------------------------------------------------
 
     def relu(self, x: int) -> int:
@@ -331,4 +349,4 @@ def _is_whole(node: Node, sources: Sequence[bool]) -> bool:
     if node.op is Op.UNARY:
         name, *params = node.arg["fn"]
         return name in WHOLE_FUNCTIONS or (name == "lookup" and all(float(p).is_integer() for p in params))
-    return node.op in (Op.ARGMAX, Op.QUANTIZE) or (node.op in KEEPS_WHOLE and all(sources))
+    return node.op in (Op.ARGMAX, Op.TOP_INDEX, Op.QUANTIZE) or (node.op in KEEPS_WHOLE and all(sources))

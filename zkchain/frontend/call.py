@@ -60,10 +60,11 @@ class Call:
 
     def constant(self, i: int, what: str) -> Array:
         """Input ``i`` as an array. UnsupportedOp when it is absent or depends on the model's inputs."""
-        value = self.inputs[i] if self.has(i) else None
-        if value is None or isinstance(value, int):
+        value: Value | None = self.inputs[i] if self.has(i) else None
+        known = self.build.known(value) if isinstance(value, int) else value
+        if known is None:
             raise self.fail(f"{what} (input {i}) must be constant", hint="a circuit has one shape and one structure")
-        return value
+        return known
 
     def optional(self, i: int, what: str) -> Array | None:
         """Input ``i`` as an array, None when absent. UnsupportedOp when it depends on the model's inputs."""

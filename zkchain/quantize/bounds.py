@@ -102,6 +102,8 @@ RULES: Mapping[Op, Callable[..., FloatArray]] = {
     Op.REDUCE_MAX: _reduced,
     Op.REDUCE_MIN: _reduced,
     Op.ARGMAX: _unknown,
+    Op.TOP: _reduced,  # no element of a sorted list moves further than the furthest
+    Op.TOP_INDEX: _unknown,
     Op.TABLE: _unknown,  # whoever tabulates a function knows better
     Op.RESCALE: lambda node, x: x[1] + node.scale / 2,
 }

@@ -92,7 +92,7 @@ def _compared(state: Precision, i: int) -> int:
 PRECISION: Mapping[Op, Callable[[Precision, int], int]] = {
     Op.INPUT: lambda state, i: state.plan.get((i, None), 0),
     Op.CONST: lambda state, i: 0,
-    Op.ARGMAX: lambda state, i: 0,
+    **dict.fromkeys((Op.ARGMAX, Op.TOP_INDEX), lambda state, i: 0),
     Op.MATMUL: _product,
     Op.CONV: _product,
     Op.MUL: _product,
@@ -100,7 +100,7 @@ PRECISION: Mapping[Op, Callable[[Precision, int], int]] = {
     **dict.fromkeys((Op.MAX, Op.MIN, Op.RELU, Op.REDUCE_MAX, Op.REDUCE_MIN), _compared),
     Op.CLIP: lambda state, i: max(_compared(state, i), state.plan[i, ENDS]),
     Op.UNARY: lambda state, i: state.plan.get((i, OUT), 0),
-    **dict.fromkeys((Op.RESHAPE, Op.TAKE), lambda state, i: state.found[state.graph.nodes[i].src[0]]),
+    **dict.fromkeys((Op.RESHAPE, Op.TAKE, Op.TOP), lambda state, i: state.found[state.graph.nodes[i].src[0]]),
 }
 
 

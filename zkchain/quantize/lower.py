@@ -155,10 +155,11 @@ def _clip(state: Lowering, i: int, node: Node) -> Value:
     return result
 
 
-def _argmax(state: Lowering, i: int, node: Node) -> Value:
+def _order(state: Lowering, i: int, node: Node) -> Value:
+    """Accumulators as they are: the order is exact, and values and their indices are of one comparison."""
     x = state.values[node.src[0]]
     state.compared[node.src[0]] = state.out[x]
-    return state.out.add(Op.ARGMAX, node.name, (x,), 0, node.shape, **node.arg)
+    return state.out.add(node.op, node.name, (x,), x.frac if node.op is Op.TOP else 0, node.shape, **node.arg)
 
 
 LOWER: Mapping[Op, Callable[[Lowering, int, Node], Value]] = {
@@ -179,6 +180,8 @@ LOWER: Mapping[Op, Callable[[Lowering, int, Node], Value]] = {
     Op.MIN: _compare,
     Op.REDUCE_MAX: _narrowed,
     Op.REDUCE_MIN: _narrowed,
-    Op.ARGMAX: _argmax,
+    Op.ARGMAX: _order,
+    Op.TOP: _order,
+    Op.TOP_INDEX: _order,
     Op.UNARY: lower_unary,
 }

@@ -44,10 +44,11 @@ def _push_relu(editor: Editor, relu: Node, x: int, depth: int) -> int | None:
 
 
 def drop_final_monotone(graph: Graph) -> Graph:
-    """ARGMAX(f(x)) = ARGMAX(x) for a strictly rising f: sigmoid, softmax over the same axis, positive factors."""
+    """ARGMAX(f(x)) = ARGMAX(x) for a strictly rising f: sigmoid, softmax over the same axis, positive factors; and so
+    TOP_INDEX."""
 
     def rule(editor: Editor, node: Node, src: tuple[int, ...]) -> int:
-        if node.op is Op.ARGMAX:
+        if node.op in (Op.ARGMAX, Op.TOP_INDEX):
             while (inner := _under_monotone(editor, src[0], node.arg["axis"])) is not None:
                 src = (inner,)
         return copy(editor, node, src)

@@ -19,7 +19,7 @@ from zkchain.quantize.edit import Array, constant, consumers
 from zkchain.quantize.lowering import ENDS, MOVES, OUT, clip_ends, exact_bits, root
 
 NARROW = frozenset({Op.MATMUL, Op.CONV, Op.RELU, Op.CLIP, Op.MAX, Op.MIN, Op.REDUCE_MAX, Op.REDUCE_MIN})
-ACCUMULATES = frozenset({Op.MATMUL, Op.CONV, Op.MUL, Op.ADD, Op.SUB, Op.SUM, Op.CONCAT, *MOVES})
+ACCUMULATES = frozenset({Op.MATMUL, Op.CONV, Op.MUL, Op.ADD, Op.SUB, Op.SUM, Op.CONCAT, Op.TOP, *MOVES})
 ADDS = frozenset({Op.ADD, Op.MAX, Op.MIN, Op.CONCAT})
 FINEST = {"weight": 26, "activation": 26, "input": 34}  # bits kept of the largest value of a tensor, at most
 COARSEST = {"weight": 5, "activation": 4, "input": 4}  # and at least
@@ -62,7 +62,7 @@ def narrowed_roots(graph: Graph) -> set[int]:
 def tabulated(graph: Graph) -> set[int]:
     """Arguments of tabulated functions: their precision decides the size of the table. (Not indices into a list.)"""
     sources = (argument(graph, n.src[0]) for n in graph.nodes if n.op is Op.UNARY and n.arg["fn"][0] != "lookup")
-    return {i for i in sources if graph.nodes[i].op not in (Op.INPUT, Op.ARGMAX)}
+    return {i for i in sources if graph.nodes[i].op not in (Op.INPUT, Op.ARGMAX, Op.TOP_INDEX)}
 
 
 def argument(graph: Graph, i: int) -> int:
@@ -118,7 +118,7 @@ def _units(graph: Graph) -> tuple[list[float], list[float]]:
 
 
 def _compared(graph: Graph, node: Node) -> float:
-    compares = node.op in (Op.MAX, Op.MIN, Op.REDUCE_MAX, Op.REDUCE_MIN, Op.ARGMAX)
+    compares = node.op in (Op.MAX, Op.MIN, Op.REDUCE_MAX, Op.REDUCE_MIN, Op.ARGMAX, Op.TOP, Op.TOP_INDEX)
     return float(sum(graph.nodes[s].size for s in node.src) / len(node.src)) if compares else 0.0
 
 

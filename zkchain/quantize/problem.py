@@ -99,7 +99,7 @@ def watched(graph: Graph) -> list[int]:
     """The values whose error is limited: outputs that are numbers, and what decides the labels."""
     decided, deciding = set(), set()
     for i, node in enumerate(graph.nodes):
-        if node.op is Op.ARGMAX:
+        if node.op in (Op.ARGMAX, Op.TOP_INDEX):
             deciding.add(node.src[0])
             decided.add(i)
         elif decided.intersection(node.src):

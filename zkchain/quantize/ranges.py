@@ -41,7 +41,7 @@ def compress(*arrays: npt.NDArray[Any]) -> Any:
             np.array_equal(a, np.broadcast_to(h, a.shape)) for a, h in zip(same, heads, strict=True)
         ):
             same = tuple(heads)
-    return tuple(np.ascontiguousarray(a) for a in same)
+    return tuple(np.asarray(a, order="C") for a in same)  # ascontiguousarray would give scalars an axis
 
 
 def bounds_of(node: Node) -> Interval:
@@ -207,6 +207,13 @@ def _argmax(node: Node, x: Node) -> Interval:
     return np.zeros(one, np.int64), np.full(one, x.shape[node.arg["axis"]] - 1, np.int64)
 
 
+def _top(node: Node, x: Node) -> Interval:
+    # the r-th largest lies between the r-th largest lower end and the r-th largest upper end
+    axis, k = node.arg["axis"], node.arg["k"]
+    lo, hi = (np.take_along_axis(v, kernels.top(v, axis, k), axis) for v in _full(x))
+    return lo, hi
+
+
 def _table(node: Node, x: Node) -> Interval:
     values, first = node.arg["values"], node.arg["first"]
     lo, hi = bounds_of(x)
@@ -253,6 +260,8 @@ RULES: Mapping[Op, Callable[..., Interval]] = {
     Op.REDUCE_MAX: _monotone_full(lambda node, x: x.max(axis=node.arg["axis"], keepdims=True)),
     Op.REDUCE_MIN: _monotone_full(lambda node, x: x.min(axis=node.arg["axis"], keepdims=True)),
     Op.ARGMAX: _argmax,
+    Op.TOP: _top,
+    Op.TOP_INDEX: _argmax,
     Op.RESCALE: _monotone(lambda node, x: kernels.rescale(x, node.arg["shift"])),
     Op.TABLE: _table,
 }

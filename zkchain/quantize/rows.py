@@ -76,6 +76,11 @@ def _matmul(graph: Graph, node: Node) -> float:
     return _mul(graph, node) * inner
 
 
+def _top(graph: Graph, node: Node) -> float:
+    source = _source(graph, node)
+    return float(node.arg["k"] * (widths(source) + 4 * source.size))
+
+
 ROWS: Mapping[Op, Callable[[Graph, Node], float]] = {
     Op.INPUT: lambda graph, node: widths(node),
     Op.RESCALE: _rescale,
@@ -86,6 +91,8 @@ ROWS: Mapping[Op, Callable[[Graph, Node], float]] = {
     Op.REDUCE_MAX: _reduce,
     Op.REDUCE_MIN: _reduce,
     Op.ARGMAX: lambda graph, node: widths(_source(graph, node)) + 3 * _source(graph, node).size,
+    Op.TOP: _top,
+    Op.TOP_INDEX: _top,
     Op.MUL: _mul,
     Op.MATMUL: _matmul,
 }

@@ -2,7 +2,7 @@
 
 ``make`` is a smart constructor: it builds a node in its simplest form. What is left afterwards: INPUT, CONST, movement,
 ADD and MUL (a constant stands on the right), SUB of variables, MATMUL, CONV, SUM, RELU, CLIP, MAX, MIN, REDUCE_*,
-ARGMAX, UNARY, SOFTMAX.
+ARGMAX, TOP, TOP_INDEX, UNARY, SOFTMAX.
 """
 
 from __future__ import annotations

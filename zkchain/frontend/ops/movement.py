@@ -76,11 +76,11 @@ def lookup(call: Call, x: int, values: npt.NDArray[np.generic]) -> int:
 
 
 def classes(build: Builder, x: int) -> int:
-    """How many values the index x can have: the length of the axis when it is an ARGMAX, else 0 for unknown."""
+    """How many values the index x can have: the axis's length for ARGMAX and TOP_INDEX, else 0 for unknown."""
     node = build.nodes[x]
     while node.op in (Op.RESHAPE, Op.TAKE):
         node = build.nodes[node.src[0]]
-    return int(build.shape(node.src[0])[node.arg["axis"]]) if node.op is Op.ARGMAX else 0
+    return int(build.shape(node.src[0])[node.arg["axis"]]) if node.op in (Op.ARGMAX, Op.TOP_INDEX) else 0
 
 
 def feature(call: Call) -> int:

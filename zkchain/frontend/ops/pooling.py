@@ -9,6 +9,7 @@ from types import MappingProxyType
 import numpy as np
 import numpy.typing as npt
 
+from zkchain.frontend.builder import Builder
 from zkchain.frontend.call import Call, Rule
 from zkchain.frontend.window import Geometry, geometry, positions
 from zkchain.graph import Op
@@ -74,6 +75,38 @@ def average_pool(call: Call) -> int:
     return build.mul(total, build.const(1.0 / counts))
 
 
+def lp_pool(call: Call) -> int:
+    """(sum |x|^p)^(1/p) over the window; padding counts as zero."""
+    window, shape = _geometry(call), call.shape()
+    axes = []
+    for i, size in enumerate(shape[2:]):
+        at = positions(window, i)
+        axes.append(np.where((at >= 0) & (at < size), at, -1))
+    powers, p = _powers(call), call.integer("p", 2)
+    taken = call.build.take_or(powers, _grid(shape, axes), 0.0)
+    return _root(call.build, _squeezed(call, call.build.sum(taken, [-1])), p)
+
+
+def global_lp_pool(call: Call) -> int:
+    return _root(call.build, call.build.sum(_powers(call), _spatial(call)), call.integer("p", 2))
+
+
+def _powers(call: Call) -> int:
+    """|x|^p"""
+    build, p = call.build, call.integer("p", 2)
+    if p == 2:
+        return build.square(call.x())
+    sizes = build.unary(call.x(), "abs")
+    return sizes if p == 1 else build.unary(sizes, "pow", p)
+
+
+def _root(build: Builder, x: int, p: int) -> int:
+    """x^(1/p)"""
+    if p == 1:
+        return x
+    return build.unary(x, "sqrt") if p == 2 else build.unary(x, "pow", 1 / p)
+
+
 def _squeezed(call: Call, x: int) -> int:
     return call.build.reshape(x, call.build.shape(x)[:-1])
 
@@ -86,7 +119,9 @@ RULES: Mapping[str, Rule] = MappingProxyType(
     {
         "AveragePool": average_pool,
         "GlobalAveragePool": lambda call: call.build.mean(call.x(), _spatial(call)),
+        "GlobalLpPool": global_lp_pool,
         "GlobalMaxPool": lambda call: call.build.extreme(Op.REDUCE_MAX, call.x(), _spatial(call)),
+        "LpPool": lp_pool,
         "MaxPool": max_pool,
     }
 )

@@ -17,7 +17,7 @@ import numpy.typing as npt
 import onnx
 
 from zkchain.frontend.call import Call, Rule
-from zkchain.frontend.ops import linear, pooling
+from zkchain.frontend.ops import linear, pooling, reduction
 
 Array = npt.NDArray[Any]
 Arguments = Mapping[str, Any]
@@ -192,6 +192,11 @@ def _average(call: Call, x: int) -> int:
     return pooling.average_pool(replace(call, inputs=(x,)))
 
 
+def _softmax(call: Call, x: int) -> int:
+    """``opset``: whose Softmax, the one over an axis or that over all axes from it on."""
+    return reduction.softmax(replace(call, inputs=(x,), version=call.integer("opset", 13)))
+
+
 def qlinear_concat(call: Call) -> int:
     # y_scale, y_zero, then x, x_scale, x_zero of every part
     parts = [_real(call, i, i + 1, i + 2) for i in range(2, len(call.inputs), 3)]
@@ -231,6 +236,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "com.microsoft.QLinearLeakyRelu": _of_one(_leaky),
         "com.microsoft.QLinearMul": _of_two("mul"),
         "com.microsoft.QLinearSigmoid": _of_one(lambda call, x: call.build.unary(x, "sigmoid")),
+        "com.microsoft.QLinearSoftmax": _of_one(_softmax),
         "com.microsoft.QuantizeLinear": quantize_linear,
     }
 )

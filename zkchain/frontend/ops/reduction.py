@@ -79,6 +79,14 @@ def arg(sign: float) -> Rule:
     return rule
 
 
+def top_k(call: Call) -> list[int]:
+    """Values and indices; k is an attribute before opset 10. Unsorted ones may be in any order: they are sorted too."""
+    k = call.integer("k", 0) if call.version < 10 else int(call.scalar(1, "k"))
+    build, sign = call.build, 1.0 if call.integer("largest", 1) else -1.0
+    x, axis = build.scale(call.x(), sign), call.integer("axis", -1)
+    return [build.scale(build.top(Op.TOP, x, axis, k), sign), build.top(Op.TOP_INDEX, x, axis, k)]
+
+
 def softmax(call: Call) -> int:
     return _over_axis(call, lambda build, x, axis: build.softmax(x, axis))
 
@@ -191,5 +199,6 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "ReduceSum": _reduction(Builder.sum),
         "ReduceSumSquare": _reduction(_sum_square),
         "Softmax": softmax,
+        "TopK": top_k,
     }
 )

@@ -83,9 +83,9 @@ def magnitude(view: View, i: int) -> int | None:
 
 def argmax(view: View, i: int) -> int | None:
     # argmax f(x) = argmax x for f rising; argmax(x + y) = argmax x for y the same along the axis
-    axis, source = view.node(i).arg["axis"], view.node(i).src[0]
-    x = _same_order(view, source, axis)
-    return None if x is None else view.build.argmax(view.new[x], axis)
+    node = view.node(i)
+    x = _same_order(view, node.src[0], node.arg["axis"])
+    return None if x is None else view.build.copy(node, (view.new[x],))
 
 
 def _same_order(view: View, i: int, axis: int) -> int | None:
@@ -126,4 +126,5 @@ RULES: Mapping[Op, Sequence[Rule]] = {
     Op.DIV: [softmax, softmax_over_its_sum],
     Op.UNARY: [exponential_of_log_softmax, magnitude],
     Op.ARGMAX: [argmax, argmax_of_two],
+    Op.TOP_INDEX: [argmax],
 }

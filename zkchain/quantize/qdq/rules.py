@@ -275,7 +275,7 @@ def argmax(state: State, node: Node) -> Form | None:
     form = _bare(state, node.src[0])
     if form is None or not form.uniform:
         return None
-    return Form(state.add(Op.ARGMAX, node.name, (form.value,), node.shape, **node.arg))
+    return Form(state.add(node.op, node.name, (form.value,), node.shape, **node.arg))
 
 
 def unary(state: State, node: Node) -> Form | None:
@@ -324,6 +324,8 @@ RULES: Table = {
     Op.REDUCE_MAX: reduced,
     Op.REDUCE_MIN: reduced,
     Op.ARGMAX: argmax,
+    Op.TOP: reduced,
+    Op.TOP_INDEX: argmax,
     Op.UNARY: unary,
     Op.LEAKY_RELU: leaky,
 }
