@@ -1,18 +1,22 @@
-"""Lies about several wires at once, which keep the linear relations between them: fractions in a rescaled max-pool."""
+"""Lies about several wires at once, which keep the relations between them: fractions in a rescaled max-pool, another
+choice of the largest elements, a carry between packed public numbers."""
 
 from __future__ import annotations
 
 import secrets
+from itertools import product
 
 import numpy as np
 import pytest
 
 from tests.unit import graphs
+from tests.unit.lies import challenge
 from zkchain._core import FrVec
 from zkchain.circuit import Circuit, Visibility, check, solve, synthesize
-from zkchain.circuit.gadgets import lookup
+from zkchain.circuit.gadgets import lookup, plain
 from zkchain.circuit.value import Numbers
 from zkchain.errors import UnsatisfiedConstraint
+from zkchain.graph import Op
 from zkchain.groth16.types import R, System
 
 WINDOW, SHIFT, HALF = [3, 1, -2, 0], 2, 2
@@ -55,3 +59,88 @@ def test_a_pooled_fraction_is_refused() -> None:
 def test_without_the_range_of_the_maximum_it_is_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lookup, "nonneg", lambda *args: None)
     assert {claimed(r) for r in range(4)} == {2, 3, 4, 5}
+
+
+# ------------------------------------------------------------------------------------------- the largest elements
+
+ROW = [1, 3, 3, -2]
+
+
+def largest(system: System, k: int) -> Circuit:
+    b = graphs.Build()
+    x = b.input((1, len(ROW)), -8, 7)
+    outputs = [b.add(op, x, shape=(1, k), axis=1, k=k) for op in (Op.TOP, Op.TOP_INDEX)]
+    return synthesize(b.graph(*outputs), Visibility((False,), (True, True)), system)
+
+
+def chosen(circuit: Circuit, indices: tuple[int, ...]) -> bool:
+    """Whether the rows hold when these elements are claimed to be the largest, in this order, with their values."""
+    tops = iter(indices)
+    current = -1
+
+    def tamper(wire: int, node: str, values: Numbers) -> Numbers:
+        # hints of the comparison: selectors, then the value, once a round
+        nonlocal current
+        if not node.startswith("top") or isinstance(values, FrVec):
+            return values
+        if len(values) == len(ROW) and set(values.tolist()) <= {0, 1} and sum(values.tolist()) == 1:
+            current = next(tops, -1)
+            return np.equal(np.arange(len(ROW)), current).astype(np.int64) if current >= 0 else values
+        if len(values) == 1 and current >= 0:
+            value, current = ROW[current], -1
+            return np.array([value], dtype=np.int64)
+        return values
+
+    try:
+        check(circuit, solve(circuit, [np.array([ROW])], tamper=tamper).finish(challenge(circuit)))
+    except UnsatisfiedConstraint:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("system", list(System))
+@pytest.mark.parametrize("k", [1, 2, 3])
+def test_only_one_choice_of_the_largest_is_accepted(system: System, k: int) -> None:
+    circuit, honest = largest(system, k), (1, 2, 0)[:k]
+    assert [c for c in product(range(len(ROW)), repeat=k) if chosen(circuit, c)] == [honest]
+
+
+@pytest.mark.parametrize(("system", "kit"), [(System.GROTH16, plain), (System.CG16, lookup)])
+def test_without_the_margins_every_choice_is_accepted_but_twice_the_same(
+    system: System, kit: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kit, "nonneg", lambda *args: None)
+    circuit = largest(system, 2)
+    for pair in product(range(len(ROW)), repeat=2):
+        assert chosen(circuit, pair) is (pair[0] != pair[1])
+
+
+# -------------------------------------------------------------------------------------------- packed public numbers
+
+
+def carried(circuit: Circuit) -> None:
+    """The word of (a, b) = (5, 9) taken for (5 + 2^16, 9 - 1): two bytes each, eleven bits used."""
+
+    def tamper(wire: int, node: str, values: Numbers) -> Numbers:
+        return np.array([5 + (1 << 16), 8]) if node == "x0" and len(values) == 2 else values
+
+    honest = solve(circuit, [np.array([5, 9])])
+    lying = solve(circuit, [np.array([5, 9])], tamper=tamper)
+    assert lying.instance == honest.instance
+    check(circuit, lying.finish(secrets.randbelow(R)))
+
+
+@pytest.mark.parametrize("shown", ["input", "output"])
+def test_no_carry_between_packed_numbers(shown: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def circuit() -> Circuit:
+        b = graphs.Build()
+        x = b.input((2,), 0, 2047)
+        return synthesize(b.graph(x), Visibility((shown == "input",), (shown == "output",)), System.CG16)
+
+    with pytest.raises(UnsatisfiedConstraint):
+        carried(circuit())
+    monkeypatch.setattr(lookup, "interval", lambda *args: None)
+    with pytest.raises(UnsatisfiedConstraint):  # each public number is checked in its own width
+        carried(circuit())
+    monkeypatch.setattr(lookup, "fits", lambda *args: None)
+    carried(circuit())

@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from tests.unit import float_graphs
 from zkchain.graph import Graph, IntArray, Node, Op, check
+from zkchain.quantize import Domain, Settings, quantize
 from zkchain.quantize.ranges import interval
 
 
@@ -149,6 +151,7 @@ def zoo() -> dict[str, Graph]:
     single("interval", -3, 8, (2, 3), (Op.RESHAPE, {"shape": (6,)}))
     single("rescale", -300, 200, (6,), (Op.RESCALE, {"shift": 3}))
     single("rescale_positive", 5, 300, (6,), (Op.RESCALE, {"shift": 3}))
+    single("rescale_wide", -(1 << 30), 1 << 29, (4,), (Op.RESCALE, {"shift": 13}))  # chunks, the last one narrower
     single("relu", -300, 200, (6,), (Op.RELU, {}))
     single("rescale_relu", -300, 200, (6,), (Op.RESCALE, {"shift": 4}), (Op.RELU, {}))
     single("clip", -90, 90, (6,), (Op.CLIP, {"lo": -10, "hi": 31}))
@@ -157,6 +160,10 @@ def zoo() -> dict[str, Graph]:
     single("reduce_min", -50, 50, (2, 5), (Op.REDUCE_MIN, {"axis": 0, "shape": (1, 5)}))
     single("argmax_tie", 2, 3, (2, 5), (Op.ARGMAX, {"axis": 1, "shape": (2, 1)}))
     single("argmax", -3, 3, (2, 5), (Op.ARGMAX, {"axis": 1, "shape": (2, 1)}))
+    for name, k, lo, hi in (("top", 3, -3, 3), ("top_tie", 2, 2, 3)):
+        b = Build()
+        x = b.input((5, 2), lo, hi)
+        graphs[name] = b.graph(*(b.add(op, x, shape=(k, 2), axis=0, k=k) for op in (Op.TOP, Op.TOP_INDEX)))
     single("sum", -50, 50, (2, 5), (Op.SUM, {"axes": (0,), "shape": (1, 5)}), (Op.RELU, {}))
     for op in (Op.ADD, Op.SUB, Op.MUL, Op.MAX, Op.MIN):
         b = Build()
@@ -165,6 +172,9 @@ def zoo() -> dict[str, Graph]:
     graphs["matmul_variable"] = b.graph(
         b.add(Op.MATMUL, b.input((2, 3), -20, 30), b.input((3, 2), -9, 9), shape=(2, 2))
     )
+    b = Build()
+    x = b.input((3, 2), [[-300], [-2], [5]], [[200], [90], [90]])  # a width and a sign a channel
+    graphs["channels"] = b.graph(b.add(Op.RELU, b.add(Op.RESCALE, x, shift=3)))
     b = Build()
     x = b.input((1, 40), -5, 5)
     x = b.add(Op.MATMUL, x, b.const(rng.integers(-5, 6, (40, 40))), shape=(1, 40))
@@ -176,4 +186,13 @@ def lookup_zoo() -> dict[str, Graph]:
     """Graphs that only cg16 can compile."""
     b = Build()
     values = np.round(20 * np.tanh(np.arange(-8, 9) / 4)).astype(np.int64)
-    return {"table": b.graph(b.add(Op.TABLE, b.input((4,), -8, 8), first=-8, values=values))}
+    graphs = {"table": b.graph(b.add(Op.TABLE, b.input((4,), -8, 8), first=-8, values=values))}
+    functions = {"interpolated": (("tanh",), -4, 4), "pieces": (("reciprocal",), 0.05, 20), "line": (("gelu",), -6, 6)}
+    for name, (fn, lo, hi) in functions.items():
+        f = float_graphs.Build()
+        graph = f.graph(f.add(Op.UNARY, f.input(3), fn=fn))
+        graphs[name] = quantize(graph, [Domain(lo, hi)], settings=Settings(cost="lookup", table_bits=8, input_bits=12))
+    f = float_graphs.Build()
+    graph = f.graph(f.add(Op.SOFTMAX, f.input(1, 3), axis=1))
+    graphs["softmax"] = quantize(graph, [Domain(-2, 2)], settings=Settings(cost="lookup"))
+    return graphs
