@@ -6,8 +6,9 @@ compile_bundle, setup_bundle, ... Names are loaded when they are used, so import
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from zkchain import lazy
 
 if TYPE_CHECKING:
     from zkchain.chain import connect, deploy, submit
@@ -26,10 +27,12 @@ if TYPE_CHECKING:
     )
     from zkchain.quantize import Domain, Settings
     from zkchain.workspace import (
+        Prover,
         compile_bundle,
         deploy_bundle,
         gas_bundle,
         inspect_bundle,
+        open_prover,
         prove_bundle,
         setup_bundle,
         solidity_bundle,
@@ -45,6 +48,7 @@ _HOME = {
     **dict.fromkeys(("connect", "deploy", "submit"), "chain"),
     **dict.fromkeys(("Domain", "Settings"), "quantize"),
     **dict.fromkeys(("compile_bundle", "deploy_bundle", "gas_bundle", "inspect_bundle", "prove_bundle"), "workspace"),
+    **dict.fromkeys(("Prover", "open_prover"), "workspace"),
     **dict.fromkeys(("setup_bundle", "solidity_bundle", "submit_bundle", "verify_bundle"), "workspace"),
 }
 
@@ -54,6 +58,7 @@ __all__ = [
     "Keys",
     "Proof",
     "Proved",
+    "Prover",
     "Settings",
     "System",
     "VerifyingKey",
@@ -67,6 +72,7 @@ __all__ = [
     "deploy_bundle",
     "gas_bundle",
     "inspect_bundle",
+    "open_prover",
     "prove",
     "prove_bundle",
     "setup",
@@ -78,11 +84,7 @@ __all__ = [
     "verify_bundle",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+__getattr__ = lazy.names(__name__, _HOME)
 
 
 def __dir__() -> list[str]:

@@ -2,6 +2,8 @@
 
 Points are bytes as in ``zkchain.groth16.encoding``. ``progress(stage, fraction)`` is called on the calling thread; an
 exception from it, or Ctrl-C, stops the work within about 50 ms of the next check. The GIL is released while work runs.
+``memory``: bytes that the process should hold at most, mapped files not counted; work is cut into pieces to fit, or
+refused with MemoryTooSmall.
 Errors are those of ``zkchain.errors``; misuse gives ValueError, TypeError, IndexError or ZeroDivisionError.
 """
 
@@ -89,12 +91,20 @@ class SetupBuilder:
         circuit_hash: bytes,
     ) -> SetupBuilder: ...
     def add_rows(self, a: CsrLike, b: CsrLike, c: CsrLike) -> None: ...
-    def finish(self, progress: _Progress | None = None) -> ProvingKey: ...
+    def finish(
+        self,
+        progress: _Progress | None = None,
+        *,
+        place: str | PathLike[str] | None = None,
+        memory: int | None = None,
+    ) -> ProvingKey:
+        """The key: in memory, or in a new file at ``place``, whose pages the system may drop. MemoryTooSmall."""
 
 class KeyInfo(TypedDict):
     version: int
     system: str
     circuit_hash: bytes
+    digest: bytes
     n_wires: int
     n_public: int
     n_committed: int
@@ -123,7 +133,7 @@ class ProvingKey:
     def vk_hash(self) -> bytes: ...
     @property
     def info(self) -> KeyInfo: ...
-    def commit(self, committed: FrVec, progress: _Progress | None = None) -> Commitment: ...
+    def commit(self, committed: FrVec, progress: _Progress | None = None, memory: int | None = None) -> Commitment: ...
     def challenge(self, commitment: Commitment, instance: Sequence[int], ctx: bytes) -> int: ...
     def prove(
         self,
@@ -136,8 +146,9 @@ class ProvingKey:
         ctx: bytes,
         commitment: Commitment | None = None,
         progress: _Progress | None = None,
+        memory: int | None = None,
     ) -> bytes:
-        """Proof bytes, verified already. Uses up the commitment.
+        """Proof bytes, verified already. Uses up the commitment. ``memory``: see the module's docstring.
 
         UnsatisfiedConstraint (first row; the node is left empty), InputError, KeyMismatch, KeyFormatError.
         """
@@ -169,12 +180,26 @@ class ZkeyProver:
     def info(self) -> ZkeyInfo: ...
     def check_points(self, progress: _Progress | None = None) -> None:
         """Every point on its curve and in its group; FormatError."""
-    def prove(self, wtns: bytes, progress: _Progress | None = None) -> tuple[bytes, list[int]]:
+    def prove(
+        self, wtns: bytes, progress: _Progress | None = None, memory: int | None = None
+    ) -> tuple[bytes, list[int]]:
         """Proof bytes, verified already, and the public wires, from the content of a .wtns file.
 
         FormatError (the witness file, a point of the key), KeyMismatch (another number of wires), InputError (the
         witness does not satisfy the constraints).
         """
+
+@final
+class R1csProver:
+    """A key of our own format with the .r1cs that it was made from, kept open. Memory: the non-zero coefficients."""
+
+    @staticmethod
+    def open(key: str | PathLike[str], r1cs: bytes) -> R1csProver:
+        """KeyFormatError, FormatError (the constraints), KeyMismatch (made for other constraints), OSError."""
+    def prove(
+        self, wtns: bytes, progress: _Progress | None = None, memory: int | None = None
+    ) -> tuple[bytes, list[int]]:
+        """As ``ZkeyProver.prove``; UnsatisfiedConstraint names the row."""
 
 def setup_r1cs_ptau(r1cs: bytes, ptau: str | PathLike[str], progress: _Progress | None = None) -> ProvingKey:
     """A development key for the content of an .r1cs file on prepared powers of tau, which are checked.

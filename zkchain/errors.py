@@ -151,3 +151,9 @@ class TransactionReverted(ChainError):
         self.data = data
         self.name = name
         self.arguments = arguments
+
+
+class MemoryTooSmall(ZkchainError):
+    """The bound on memory (``--memory``) leaves less than the work takes; says how much it takes."""
+
+    exit_code = 24

@@ -2,21 +2,22 @@
 
     model --compile_model--> Compiled --setup--> Keys --prove--> Proved --verify--> (or ProofInvalid)
 
-A ``Progress`` is called with the name of a stage and the part of it that is done.
+A ``Progress`` is called with the name of a stage and the part of it that is done. What only compiling needs is imported
+by it: proving is a matter of tenths of a second.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 
 import numpy as np
 import numpy.typing as npt
 
-from zkchain import frontend, groth16, interpret, solidity
-from zkchain.choice import Choice, candidate, choose
-from zkchain.circuit import Circuit, Layout, Visibility, solve, synthesize
+from zkchain import groth16, interpret
+from zkchain.circuit import Circuit, Layout, Recorded, Visibility, solve, synthesize
 from zkchain.circuit.layout import Field
 from zkchain.errors import CompileError, InputError, ProofFormatError, UnsupportedOp
 from zkchain.formats import tensors
@@ -25,12 +26,14 @@ from zkchain.formats.tensors import Samples
 from zkchain.graph import Graph, Node
 from zkchain.groth16.transcript import NO_CONTEXT
 from zkchain.groth16.types import Instance, Proof, System, VerifyingKey
-from zkchain.oracle import Evaluation, evaluate
-from zkchain.quantize import Domain, Settings, quantize, quantize_input
-from zkchain.solidity import Artifact
+from zkchain.quantize import quantize_input
 
 if TYPE_CHECKING:
     from zkchain._core import FrVec, ProvingKey
+    from zkchain.choice import Choice
+    from zkchain.oracle import Evaluation
+    from zkchain.quantize import Domain, Settings
+    from zkchain.solidity import Artifact
 
 Array = npt.NDArray[Any]
 Progress = Callable[[str, float], None]
@@ -109,6 +112,9 @@ def compile_model(model: bytes, data: Mapping[str, Array] | None = None, **optio
     ``batch`` fills a free first dimension, ``shapes`` gives whole shapes by input name; ``outputs`` keeps only these.
     Raises ModelError, UnsupportedOp, InputError, CompileError.
     """
+    from zkchain import frontend
+    from zkchain.quantize import Settings, quantize
+
     progress, batch = options.get("progress", quiet), options.get("batch", 1)
     wanted = options.get("system", System.GROTH16)
     progress("import", 0.0)
@@ -136,6 +142,8 @@ def compile_model(model: bytes, data: Mapping[str, Array] | None = None, **optio
 
 def _build_best(build: Callable[[System], tuple[Circuit, Settings]]) -> tuple[Choice, tuple[Circuit, Settings]]:
     """Both systems' circuits, and the better one (see ``choice``)."""
+    from zkchain.choice import candidate, choose
+
     cg16 = build(System.CG16)
     try:
         plain = build(System.GROTH16)
@@ -148,6 +156,8 @@ def _build_best(build: Callable[[System], tuple[Circuit, Settings]]) -> tuple[Ch
 def _judge(model: bytes, program: Graph, samples: Samples | None, progress: Progress) -> Evaluation | None:
     if samples is None:
         return None
+    from zkchain.oracle import evaluate
+
     return evaluate(model, program, samples.samples, samples.labels, data=samples.name, progress=progress)
 
 
@@ -226,30 +236,36 @@ def _span(node: Node) -> tuple[int, int]:
     return int(np.min(np.asarray(node.lo))), int(np.max(np.asarray(node.hi)))
 
 
-def setup(circuit: Circuit, *, progress: Progress = quiet) -> Keys:
-    """A DEVELOPMENT key pair: its trapdoors were drawn on this machine, and who knows them can prove anything."""
-    return Keys(*groth16.insecure_setup(circuit, progress=progress))
+def setup(
+    circuit: Circuit, *, place: PathLike[str] | None = None, memory: int | None = None, progress: Progress = quiet
+) -> Keys:
+    """A DEVELOPMENT key pair: its trapdoors were drawn on this machine, and who knows them can prove anything.
+
+    ``place``: a new file for the proving key, else held in memory. ``memory``: as in ``prove``."""
+    return Keys(*groth16.insecure_setup(circuit, progress=progress, place=place, memory=memory))
 
 
 def prove(
-    circuit: Circuit,
+    circuit: Circuit | Recorded,
     keys: Keys,
     arrays: Mapping[str, Array],
     *,
     index: int | None = None,
     ctx: bytes = NO_CONTEXT,
+    memory: int | None = None,
     progress: Progress = quiet,
 ) -> Proved:
     """Prove one inference on real inputs by name; ``index`` picks a sample from arrays that hold many. ``ctx`` (cg16)
-    binds the proof to a chain, a contract and what that contract chooses (``context``).
+    binds the proof to a chain, a contract and what that contract chooses (``context``). ``memory``: bytes that the
+    process should hold at most, beside the mapped key.
 
-    Raises InputError, OutOfDomain (before any proving), KeyMismatch, UnsatisfiedConstraint.
+    Raises InputError, OutOfDomain (before any proving), KeyMismatch, UnsatisfiedConstraint, MemoryTooSmall.
     """
     graph, integers = circuit.graph, inputs_of(circuit.graph, arrays, index)
     progress("witness", 0.0)
     solution = solve(circuit, integers)
-    progress("witness", 1.0)
-    proof = groth16.prove(keys.proving, keys.verifying, solution, ctx=ctx, progress=progress)
+    proof = groth16.prove(keys.proving, keys.verifying, solution, ctx=ctx, progress=progress, memory=memory)
+    progress("outputs", 0.0)
     results = interpret.run(graph, integers)
     nodes = [graph.nodes[i] for i in graph.outputs]
     outputs = {name: real(y, node.scale) for name, node, y in zip(graph.output_names, nodes, results, strict=True)}
@@ -279,6 +295,8 @@ def verify(key: VerifyingKey, proof: Proof, instance: Instance, *, ctx: bytes = 
 
 def contract(key: VerifyingKey, name: str = "Verifier") -> Artifact:
     """The compiled verifier contract of a key; a development key is named so in it. Raises SolidityError, UnsafeKey."""
+    from zkchain import solidity
+
     return solidity.compile(solidity.render(key, name))
 
 

@@ -40,13 +40,22 @@ class SetupReport:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class ProveReport:
-    """``outputs``: all outputs by name, hidden ones too: this is the prover's report. ``folder``: the proof's place."""
+    """``outputs``: all outputs by name, hidden ones too: this is the prover's report. ``folder``: the proof's place.
+    ``seconds`` by stage, in order."""
 
     folder: str
     system: System
     outputs: Mapping[str, npt.NDArray[Any]]
     public: tuple[str, ...]
     proof_bytes: int
+    seconds: Mapping[str, float]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class ProveManyReport:
+    """Proofs of many samples under one open key; ``seconds``: opening it, and all proofs."""
+
+    proofs: tuple[ProveReport, ...]
     seconds: Mapping[str, float]
 
 

@@ -13,6 +13,7 @@ from functools import lru_cache
 from itertools import combinations
 
 WIDEST = 16  # bits of the largest range table considered
+MOST = 64  # bits of the widest number that is cut
 Cut = tuple[tuple[int, bool], ...]  # chunks (width, exact), lowest first
 
 
@@ -49,25 +50,22 @@ class Plan:
 
 @lru_cache(maxsize=4096)
 def _cuts(widths: tuple[int, ...]) -> tuple[tuple[int, Cut], ...]:
-    """For 0 .. 80 bits: fewest lookups that check exactly so many bits, and the chunks."""
-    widest = max(widths)
-    pieces = [(w, w in widths) for w in range(1, widest + 1)]
-    best: list[tuple[int, Cut]] = [(0, ())]
-    for bits in range(1, 81):
-        options = (
-            (best[bits - w][0] + (1 if exact else 2), (*best[bits - w][1], (w, exact)))
-            for w, exact in pieces
-            if w <= bits
-        )
-        best.append(min(options))
-    return tuple(best)
+    """For 0 .. MOST bits and a widest chunk more: fewest lookups that check exactly so many bits, and the chunks."""
+    pieces = [(w, w in widths) for w in range(1, max(widths) + 1)]
+    lookups, cuts = [0], [Cut()]
+    for bits in range(1, MOST + max(widths)):
+        costs = [lookups[bits - w] + (1 if exact else 2) for w, exact in pieces[:bits]]
+        least = min(costs)
+        lookups.append(least)
+        best = [piece for piece, cost in zip(pieces, costs, strict=False) if cost == least]
+        cuts.append(min((*cuts[bits - piece[0]], piece) for piece in best))
+    return tuple(zip(lookups, cuts, strict=True))
 
 
 def _best_cut(request: Request, widths: tuple[int, ...]) -> tuple[int, Cut]:
-    cuts, bits = _cuts(widths), request.bits
-    if request.exact:
-        return cuts[bits]
-    return min(cuts[bits : bits + max(widths)])
+    bits, widest = request.bits, max(widths)
+    cuts = _cuts(widths)
+    return cuts[bits] if request.exact else min(cuts[bits : bits + widest])
 
 
 def choose_tables(requests: Mapping[Request, int]) -> Plan:
@@ -81,7 +79,19 @@ def choose_tables(requests: Mapping[Request, int]) -> Plan:
 
 
 def _fewest(requests: Mapping[Request, int], choices: Iterable[tuple[int, ...]]) -> Plan:
-    return min((_plan(requests, widths) for widths in choices), key=lambda plan: (plan.rows, plan.widths))
+    """Smallest tables first. Every number takes a lookup at least: once these and the tables cost more than the best
+    plan, no choice that uses all its tables is better, and one that does not is no better than those it uses."""
+    best: Plan | None = None
+    lookups = sum(requests.values())
+    for widths in sorted(choices, key=lambda widths: (table_rows(widths), widths)):
+        if best is not None and lookups + table_rows(widths) > best.rows:
+            break
+        plan = _plan(requests, widths)
+        if best is None or (plan.rows, plan.widths) < (best.rows, best.widths):
+            best = plan
+    if best is None:
+        raise ValueError("no tables to choose from")
+    return best
 
 
 def _plan(requests: Mapping[Request, int], widths: tuple[int, ...]) -> Plan:

@@ -17,7 +17,7 @@ from zkchain import circuit as circuits
 from zkchain import errors, groth16
 from zkchain._core import FrVec
 from zkchain.errors import FormatError, InputError, KeyMismatch, ProofInvalid, UnsafeKey
-from zkchain.formats import ptau, r1cs, snarkjs, wtns, zkey
+from zkchain.formats import circom, ptau, r1cs, snarkjs, wtns, zkey
 from zkchain.groth16 import reference
 from zkchain.groth16.encoding import decode_proof
 from zkchain.groth16.types import System
@@ -111,7 +111,10 @@ def test_the_command_refuses(tmp_path: Path, key: str, witness: str, code: int) 
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("arguments", [("--zkey", "a"), ("--wtns", "a"), ("b", "--zkey", "a", "--wtns", "c"), ()])
+MIXED = ("--zkey", "a", "--zkpk", "b", "--r1cs", "c", "--wtns", "d")
+
+
+@pytest.mark.parametrize("arguments", [("--zkey", "a"), ("--wtns", "a"), ("b", "--zkey", "a", "--wtns", "c"), (), MIXED])
 def test_the_command_line_must_say_what_to_prove(arguments: tuple[str, ...]) -> None:
     outcome = zkchain("prove", *arguments)
     assert outcome.code == 2
@@ -136,6 +139,51 @@ def test_a_key_on_powers_of_tau() -> None:
     assert (vk.alpha_g1, vk.beta_g2, vk.gamma_abc_g1) == (theirs.alpha_g1, theirs.beta_g2, theirs.gamma_abc_g1)
 
 
+def test_keys_and_proofs_from_the_command_line(tmp_path: Path) -> None:
+    outcome = zkchain("setup", "--r1cs", FILES / "toy.r1cs", "--ptau", FILES / "toy.ptau", "-o", tmp_path, "--json")
+    assert outcome.code == 0, outcome.err
+    assert "DEVELOPMENT" in outcome.err
+    assert outcome.json["rows"] == 16
+    key = ("--zkpk", tmp_path / "proving_key.zkpk", "--r1cs", FILES / "toy.r1cs")
+    outcome = zkchain("prove", *key, "--wtns", FILES / "toy.wtns", "-o", tmp_path / "out")
+    assert outcome.code == 0, outcome.err
+    vk = snarkjs.load_verification_key((tmp_path / "verification_key.json").read_bytes())
+    instance = snarkjs.load_public((tmp_path / "out" / "public.json").read_bytes())
+    proof = snarkjs.load_proof((tmp_path / "out" / "proof.json").read_bytes())
+    assert instance == X
+    groth16.verify(vk, instance, proof)
+    with pytest.raises(ProofInvalid):
+        groth16.verify(vk, (1, 2, 2), proof)
+
+
+def test_a_witness_under_our_own_key_is_checked_row_by_row(tmp_path: Path) -> None:
+    circom.set_up(FILES / "toy.r1cs", FILES / "toy.ptau", tmp_path)
+    prover = ptau.Prover.open(tmp_path / "proving_key.zkpk", FILES / "toy.r1cs")
+    for _ in range(2):
+        assert prover.prove(WITNESS)[1] == X
+    values = wtns.load(WITNESS).to_ints()
+    for place in range(1, len(values)):
+        wrong = [*values[:place], values[place] + 1, *values[place + 1 :]]
+        with pytest.raises(errors.UnsatisfiedConstraint, match="row"):
+            prover.prove(wtns.dump(FrVec.from_ints(wrong)))
+    with pytest.raises(KeyMismatch, match="16 wires, got 15"):
+        prover.prove(wtns.dump(FrVec.from_ints(values[:-1])))
+
+
+def test_a_key_of_other_constraints_is_refused(tmp_path: Path) -> None:
+    circom.set_up(FILES / "toy.r1cs", FILES / "toy.ptau", tmp_path)
+    key = tmp_path / "proving_key.zkpk"
+    other = bytearray((FILES / "toy.r1cs").read_bytes())
+    place = other.index(bytes([1]) + bytes(31))  # a coefficient 1
+    other[place] = 2
+    (tmp_path / "other.r1cs").write_bytes(bytes(other))
+    with pytest.raises(KeyMismatch, match="other constraints"):
+        ptau.Prover.open(key, tmp_path / "other.r1cs")
+    key.write_bytes(key.read_bytes()[:-1])
+    with pytest.raises(errors.KeyFormatError, match="truncated"):
+        ptau.Prover.open(key, FILES / "toy.r1cs")
+
+
 def test_files_that_make_no_key(tmp_path: Path) -> None:
     for constraints, powers in (
         (FILES / "toy.ptau", FILES / "toy.ptau"),
@@ -153,7 +201,7 @@ def test_files_that_make_no_key(tmp_path: Path) -> None:
 
 @pytest.mark.snarkjs
 def test_snarkjs_accepts_the_proof_under_its_key(tmp_path: Path) -> None:
-    zkey.prove_files(FILES / "toy.zkey", FILES / "toy.wtns", tmp_path)
+    circom.prove(circom.open_zkey(FILES / "toy.zkey"), FILES / "toy.wtns", tmp_path)
     assert "OK!" in run(tmp_path, "groth16", "verify", str(FILES / "toy_key.json"), "public.json", "proof.json")
     (tmp_path / "other.json").write_text(json.dumps(["1", "2", "2"]))
     with pytest.raises(AssertionError, match="Invalid proof"):
@@ -178,7 +226,7 @@ def test_a_compiled_model_through_snarkjs_setup(tmp_path: Path) -> None:
         ("zkey", "export", "verificationkey", "1.zkey", "key.json"),
     ):
         run(tmp_path, *step)
-    zkey.prove_files(tmp_path / "1.zkey", tmp_path / "witness.wtns", tmp_path)
+    circom.prove(circom.open_zkey(tmp_path / "1.zkey"), tmp_path / "witness.wtns", tmp_path)
     assert "OK!" in run(tmp_path, "groth16", "verify", "key.json", "public.json", "proof.json")
     assert snarkjs.load_public((tmp_path / "public.json").read_bytes()) == solution.instance
     pk, vk = ptau.setup_r1cs(tmp_path / "circuit.r1cs", tmp_path / "2.ptau")

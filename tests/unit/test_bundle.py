@@ -10,8 +10,9 @@ import pytest
 from zkchain.errors import BundleError, FormatError, KeyFormatError, KeyMismatch
 from zkchain.formats import bundle, files
 
-COMPILED = {"model": b"onnx", "program": b"npz", "settings": b"{}", "circuit": b"{}"}
-KEYS = {"proving_key": b"pk" * 100, "verification_key": b"vk"}
+COMPILED = {"model": b"onnx", "program": b"npz" * 100, "settings": b"{}", "circuit": b"{}"}
+KEYS = {"proving_key": b"pk" * 100, "verification_key": b"vk" * 100}
+IN_HEADER = 140  # a byte of the digest in the proving key's header
 FIRST, SECOND = bytes.fromhex("3f2a" * 16), bytes.fromhex("91bc" * 16)
 
 
@@ -79,7 +80,7 @@ def test_contract_of_an_older_circuit(folder):
         lambda data: data[:-1],
         lambda data: b"",
         lambda data: data + b"\0",
-        lambda data: bytes([data[0] ^ 1]) + data[1:],
+        lambda data: data[:IN_HEADER] + bytes([data[IN_HEADER] ^ 1]) + data[IN_HEADER + 1 :],
     ],
 )
 @pytest.mark.parametrize("how", ["read", "path"])

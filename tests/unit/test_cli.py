@@ -95,6 +95,42 @@ class TestTheWay:
         refused(zkchain("prove", bundle, data, "--index", 40), errors.InputError, "no sample 40")
         refused(zkchain("prove", bundle, data), errors.InputError, r"expected shape \(1, 4\), got \(40, 4\)")
 
+    def test_many_inputs_under_one_key(self, bundle):
+        folder = bundle.parent
+        np.savez(folder / "two.npz", x=calibration(2)["x"])
+        files = (write_input(folder / "i.json"), write_input(folder / "j.json"))
+        outcome = zkchain("prove", bundle, *files, "--proof", "pair", "--json")
+        assert [Path(one["folder"]).name for one in outcome.json["proofs"]] == ["pair-0", "pair-1"]
+        assert zkchain("prove", bundle, folder / "two.npz", "--all", "--proof", "each").code == 0
+        first = zkchain("verify", bundle, "--proof", "each-0", "--json").json["claims"]
+        second = zkchain("verify", bundle, "--proof", "each-1", "--json").json["claims"]
+        assert first != second
+        assert zkchain("prove", bundle, folder / "two.npz", "--all", "--index", "1").code == 2
+
+    def test_the_first_bad_input_stops_many(self, bundle):
+        bad = write_input(bundle.parent / "bad.json", {"x": [[1e9, 0, 0, 0]]})
+        outcome = zkchain("prove", bundle, write_input(bundle.parent / "i.json"), bad)
+        refused(outcome, errors.OutOfDomain, "input 'x'")
+        assert [path.name for path in (bundle / "proofs").glob("proof-*")] == ["proof-0"]
+
+    def test_timings(self, bundle):
+        given = write_input(bundle.parent / "i.json")
+        outcome = zkchain("prove", bundle, given, "--timings")
+        assert re.search(r"^start +.* ms", outcome.out, re.MULTILINE)
+        assert re.search(r"^prove: quotient +.* ms", outcome.out, re.MULTILINE)
+        stages = zkchain("prove", bundle, given, "--json").json["seconds"]
+        assert "start" not in stages
+        assert {"open", "witness", "prove: h", "write"} <= set(stages)
+
+    def test_memory_is_bounded_or_refused(self, bundle):
+        given = write_input(bundle.parent / "i.json")
+        assert zkchain("prove", bundle, given, "--memory", "4G").code == 0
+        assert zkchain("setup", bundle, "--memory", "4G").code == 0
+        for command in (("prove", bundle, given), ("setup", bundle)):
+            refused(zkchain(*command, "--memory", "1M"), errors.MemoryTooSmall, r"bound of 1 MiB .* takes \d+ MiB")
+            assert zkchain(*command, "--memory", "much").code == 2
+        assert zkchain("prove", bundle, given).code == 0, "the keys of before are still there"
+
     def test_public_input_and_private_output(self, tmp_path):
         folder = tmp_path / "bundle"
         assert compile_into(folder, "--public-input", "x", "--private-output", "y").code == 0
@@ -250,7 +286,9 @@ class TestProveRefuses:
         refused(outcome, errors.BundleError, f"{file} is altered")
 
     def test_damaged_manifest(self, bundle):
-        flip(bundle / "manifest.json")
+        path = bundle / "manifest.json"
+        text = path.read_text()
+        path.write_text(text.replace(json.loads(text)["files"]["program"]["sha256"], "0" * 64))
         outcome = zkchain("prove", bundle, write_input(bundle.parent / "i.json"))
         assert outcome.code in range(14, 20), outcome.err
         assert "Traceback" not in outcome.err

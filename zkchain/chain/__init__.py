@@ -1,9 +1,18 @@
-"""Chains: connecting, estimating gas, deploying a verifier, sending proofs to it."""
+"""Chains: connecting, estimating gas, deploying a verifier, sending proofs to it.
 
-from zkchain.chain import gas
-from zkchain.chain.accounts import unlock
-from zkchain.chain.connection import Chain, connect
-from zkchain.chain.transactions import Deployment, Receipt, attach, call, deploy, submit, submit_batch, transact
+Names are loaded when they are used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zkchain import lazy
+
+if TYPE_CHECKING:
+    from zkchain.chain.accounts import unlock
+    from zkchain.chain.connection import Chain, connect
+    from zkchain.chain.transactions import Deployment, Receipt, attach, call, deploy, submit, submit_batch, transact
 
 __all__ = [
     "Chain",
@@ -13,9 +22,17 @@ __all__ = [
     "call",
     "connect",
     "deploy",
-    "gas",
     "submit",
     "submit_batch",
     "transact",
     "unlock",
 ]
+
+_HOME = {
+    "unlock": "accounts",
+    **dict.fromkeys(("Chain", "connect"), "connection"),
+    **dict.fromkeys(("Deployment", "Receipt", "attach", "call"), "transactions"),
+    **dict.fromkeys(("deploy", "submit", "submit_batch", "transact"), "transactions"),
+}
+
+__getattr__ = lazy.names(__name__, _HOME)

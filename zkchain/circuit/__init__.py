@@ -2,7 +2,7 @@
 
 from zkchain.circuit.layout import Field, Layout, Visibility
 from zkchain.circuit.solving import Solution, solve
-from zkchain.circuit.synthesis import Circuit, check, synthesize
+from zkchain.circuit.synthesis import Circuit, Recorded, check, recall, synthesize
 from zkchain.circuit.types import Assignment, Csr, PoleHit, RowBlock
 
 __all__ = [
@@ -12,10 +12,12 @@ __all__ = [
     "Field",
     "Layout",
     "PoleHit",
+    "Recorded",
     "RowBlock",
     "Solution",
     "Visibility",
     "check",
+    "recall",
     "solve",
     "synthesize",
 ]

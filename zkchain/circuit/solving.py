@@ -11,7 +11,7 @@ from zkchain._core import FrVec
 from zkchain.circuit.emitter import Solver, Tamper, pack
 from zkchain.circuit.layout import bounds
 from zkchain.circuit.phases import PhaseA, phase_a, phase_b
-from zkchain.circuit.synthesis import Circuit
+from zkchain.circuit.synthesis import Circuit, Recorded
 from zkchain.circuit.types import Assignment, IntArray
 from zkchain.circuit.value import to_field
 from zkchain.errors import InputError, OutOfDomain
@@ -23,7 +23,7 @@ from zkchain.groth16.types import Instance, R
 class Solution:
     """A solved circuit: phase A done. ``finish(c)`` gives the full assignment (cg16: under challenge c)."""
 
-    circuit: Circuit
+    circuit: Circuit | Recorded
     instance: Instance
     committed: FrVec | None
     _solver: Solver
@@ -38,7 +38,7 @@ class Solution:
         return _assignment(solver, [FrVec.from_ints([challenge or 0])])
 
 
-def solve(circuit: Circuit, inputs: Sequence[IntArray], *, tamper: Tamper | None = None) -> Solution:
+def solve(circuit: Circuit | Recorded, inputs: Sequence[IntArray], *, tamper: Tamper | None = None) -> Solution:
     """Witness of in-domain integer inputs (one int64 array a graph input). Raises InputError, OutOfDomain.
 
     ``tamper`` replaces hinted values and is for tests of soundness only."""

@@ -24,28 +24,36 @@ BLOCK_NONZEROS = 1 << 18  # of one streamed block
 
 
 @dataclass(frozen=True, eq=False)
-class Circuit:
-    """Rows of one integer graph (in the form that `hoist` leaves) under one proof system.
-
-    ``n_public``: public wires without the one (L for groth16; 2 for cg16: challenge, compressed inputs).
-    ``n_committed``: cg16's private phase-A wires, right after them. ``n_rows`` is without the rows wire_j * 0 = 0 that
-    setup and prover append. ``digest``: 32 bytes over matrices, wire sets and layout.
-    """
+class Outline:
+    """A circuit without its rows: all that solving takes. ``graph`` is in the form that `hoist` leaves."""
 
     graph: Graph
     visibility: Visibility
     system: System
     layout: Layout
-    n_wires: int
-    n_public: int
-    n_committed: int
-    n_rows: int
-    constraints: tuple[Constraint, ...]
-    recorded: bytes | None = None
+
+    @property
+    def n_public(self) -> int:
+        """Public wires without the one: L for groth16; 2 for cg16 (challenge, compressed inputs)."""
+        return self.layout.length if self.system is System.GROTH16 else 2
 
     @property
     def instance_length(self) -> int:
         return self.layout.length
+
+
+@dataclass(frozen=True, eq=False)
+class Circuit(Outline):
+    """Rows of one integer graph under one proof system.
+
+    ``n_committed``: cg16's private phase-A wires, right after the public ones. ``n_rows`` is without the rows
+    wire_j * 0 that setup and prover append. ``digest``: 32 bytes over matrices, wire sets and layout.
+    """
+
+    n_wires: int
+    n_committed: int
+    n_rows: int
+    constraints: tuple[Constraint, ...]
 
     def blocks(self) -> Iterator[RowBlock]:
         """Rows in order, in blocks of bounded size; regenerated on every call."""
@@ -60,10 +68,8 @@ class Circuit:
 
     @cached_property
     def digest(self) -> bytes:
-        """Streams all rows once; raises CompileError where an obligation of the proof system is broken. A digest
-        ``recorded`` when this program was compiled is taken as it is: a prover has no time for the rows, and a proof
-        made under a wrong one does not verify."""
-        return obligations.audit(self) if self.recorded is None else self.recorded
+        """Streams all rows once; raises CompileError where an obligation of the proof system is broken."""
+        return obligations.audit(self)
 
     def locate(self, row: int) -> tuple[str, int]:
         """Model node and element that a row comes from."""
@@ -80,24 +86,54 @@ class Circuit:
         return rows
 
 
+@dataclass(frozen=True, eq=False)
+class Recorded(Outline):
+    """A circuit that was synthesised before and is known by its digest: a prover has no time for the rows, and a proof
+    made under a wrong digest does not verify."""
+
+    digest: bytes
+
+    @cached_property
+    def circuit(self) -> Circuit:
+        """The rows after all, to explain a failure."""
+        obligations.check_ranges(self.graph)
+        return _record(self)
+
+    def locate(self, row: int) -> tuple[str, int]:
+        """Model node and element that a row comes from."""
+        return self.circuit.locate(row)
+
+
 def synthesize(graph: Graph, visibility: Visibility, system: System) -> Circuit:
     """Integer graph to rows. Raises UnsupportedOp, CompileError (illegal graph, untrue ranges, nothing public)."""
+    outline = _outline(graph, visibility, system)
+    obligations.check_ranges(outline.graph)
+    return _record(outline)
+
+
+def recall(graph: Graph, visibility: Visibility, system: System, digest: bytes) -> Recorded:
+    """The circuit that ``synthesize`` gave for this graph before. Raises CompileError (illegal graph)."""
+    outline = _outline(graph, visibility, system)
+    return Recorded(outline.graph, visibility, system, outline.layout, digest)
+
+
+def _outline(graph: Graph, visibility: Visibility, system: System) -> Outline:
     check_graph(graph, integer=True)
     layout = make_layout(graph, visibility, system)
     if not layout.fields:
         raise CompileError("no input and no output is public: such a proof says nothing", hint="make an output public")
-    graph = hoist(graph)
-    obligations.check_ranges(graph)
-    n_public = layout.length if system is System.GROTH16 else 2
-    em = Synthesizer(system, n_public)
+    return Outline(hoist(graph), visibility, system, layout)
+
+
+def _record(outline: Outline) -> Circuit:
+    graph, visibility, system, layout = outline.graph, outline.visibility, outline.system, outline.layout
+    em = Synthesizer(system, outline.n_public)
     committed = phase_a(em, graph, visibility, layout, inputs=None)
     n_committed = 0
     if committed is not None:
-        n_committed = em.n_wires - 1 - n_public
+        n_committed = em.n_wires - 1 - outline.n_public
         phase_b(em, committed)
-    return Circuit(
-        graph, visibility, system, layout, em.n_wires, n_public, n_committed, em.n_rows, tuple(em.constraints)
-    )
+    return Circuit(graph, visibility, system, layout, em.n_wires, n_committed, em.n_rows, tuple(em.constraints))
 
 
 def check(circuit: Circuit, assignment: Assignment) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -14,17 +15,22 @@ from zkchain.cli.options import (
     GasPriceOpt,
     JsonOpt,
     KeystoreOpt,
+    MemoryOpt,
     PasswordFileOpt,
     ProofFolderOpt,
     ProofOpt,
+    PtauOpt,
+    R1csOpt,
     RpcOpt,
     ShapeOpt,
     SystemOpt,
     WitnessOpt,
     WtnsOpt,
     ZkeyOpt,
+    ZkpkOpt,
     parse_binder,
     parse_domains,
+    parse_memory,
     parse_shapes,
     signer,
     system_named,
@@ -141,17 +147,35 @@ def compile_model(
 
 
 @app.command()
-def setup(bundle: BundleArg, json: JsonOpt = False) -> None:
-    """Make DEVELOPMENT keys for the circuit.
+def setup(
+    bundle: Annotated[
+        Path | None, typer.Argument(metavar="[BUNDLE]", help="Folder made by `zkchain compile`.", show_default=False)
+    ] = None,
+    memory: MemoryOpt = None,
+    r1cs: R1csOpt = None,
+    ptau: PtauOpt = None,
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="With --r1cs: where keys go.")] = Path(),
+    json: JsonOpt = False,
+) -> None:
+    """Make DEVELOPMENT keys for the circuit, or for constraints of circom on powers of tau.
 
     Their secrets are drawn on this machine; whoever keeps them can forge proofs.
     """
     from zkchain.cli import render
     from zkchain.cli.console import progress, warn
-    from zkchain.workspace import setup_bundle
 
+    report: object
     with progress() as step:
-        report = setup_bundle(bundle, progress=step)
+        if bundle is not None and r1cs is None and ptau is None:
+            from zkchain.workspace import setup_bundle
+
+            report = setup_bundle(bundle, memory=parse_memory(memory), progress=step)
+        elif bundle is None and r1cs is not None and ptau is not None:
+            from zkchain.formats import circom
+
+            report = circom.set_up(r1cs, ptau, output, progress=step)
+        else:
+            raise typer.BadParameter("expected BUNDLE, or --r1cs and --ptau")
     warn(render.DEVELOPMENT)
     render.show(report, json=json)
 
@@ -159,51 +183,82 @@ def setup(bundle: BundleArg, json: JsonOpt = False) -> None:
 @app.command()
 def prove(
     bundle: Annotated[
-        Path | None, typer.Argument(metavar="BUNDLE", help="Folder made by `zkchain compile`.", show_default=False)
+        Path | None, typer.Argument(metavar="[BUNDLE]", help="Folder made by `zkchain compile`.", show_default=False)
     ] = None,
-    sample: Annotated[
-        Path | None,
-        typer.Argument(metavar="INPUT", help="Input tensors: .json {name: nested lists} or .npz.", show_default=False),
+    samples: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="[INPUT]...", help="Input tensors: .json {name: nested lists} or .npz.", show_default=False
+        ),
     ] = None,
     index: Annotated[
         int | None,
         typer.Option(min=0, metavar="K", help="Take this sample of arrays that hold many.", show_default=False),
     ] = None,
+    every: Annotated[bool, typer.Option("--all", help="Prove every sample of arrays that hold many.")] = False,
     proof: ProofOpt = "proof",
     binder: BinderOpt = None,
+    memory: MemoryOpt = None,
+    timings: Annotated[
+        bool, typer.Option("--timings", help="Say where the time goes, from the process's start.")
+    ] = False,
     zkey: ZkeyOpt = None,
+    zkpk: ZkpkOpt = None,
+    r1cs: R1csOpt = None,
     wtns: WtnsOpt = None,
     output: ProofFolderOpt = Path(),
     witness: WitnessOpt = None,
     json: JsonOpt = False,
 ) -> None:
-    """Prove one inference, or a witness of circom under a key of snarkjs.
+    """Prove one inference or many, or a witness of circom.
 
-    An input outside the declared domain is refused before any proving.
+    Many inputs are proved under one open key and kept as NAME-0, NAME-1 and so on. An input outside the declared domain
+    is refused before any proving. A witness is proved under a key of snarkjs (--zkey), or under one of ours (--zkpk and
+    --r1cs).
     """
     from zkchain.cli import render
-    from zkchain.cli.console import progress
+    from zkchain.cli.console import age, progress
 
-    if zkey is None and wtns is None:
+    started, bound = age(), parse_memory(memory)
+    if all(file is None for file in (wtns, zkey, zkpk, r1cs)):
         from zkchain.formats import tensors
-        from zkchain.workspace import prove_bundle, witness_bundle
+        from zkchain.workspace import prove_samples, witness_bundle
 
-        if bundle is None or sample is None:
+        if bundle is None or not samples:
             raise typer.BadParameter("expected BUNDLE and INPUT, or --zkey and --wtns")
-        arrays = tensors.read(sample)
+        if every and index is not None:
+            raise typer.BadParameter("--all and --index exclude each other")
+        arrays = [tensors.read(sample) for sample in samples]
         if witness is not None:
-            witness_bundle(bundle, arrays, witness, index=index)
+            witness_bundle(bundle, arrays[0], witness, index=index)
         with progress() as step:
-            report = prove_bundle(bundle, arrays, index=index, name=proof, binder=parse_binder(binder), progress=step)
-        render.show(report, json=json)
-    else:
-        from zkchain.formats.zkey import prove_files
+            report = prove_samples(
+                bundle,
+                arrays,
+                index=index,
+                every=every,
+                name=proof,
+                binder=parse_binder(binder),
+                memory=bound,
+                progress=step,
+            )
+        if timings and started is not None:
+            report = replace(report, seconds={"start": started, **report.seconds})
+        render.show(report, json=json, timings=timings)
+        return
+    from zkchain.formats import circom
 
-        if zkey is None or wtns is None or bundle is not None:
-            raise typer.BadParameter("--zkey and --wtns go together, without a bundle")
-        with progress() as step:
-            proved = prove_files(zkey, wtns, output, progress=step)
-        render.show(proved, json=json)
+    if wtns is None or bundle is not None:
+        raise typer.BadParameter("expected --wtns and a key, without a bundle")
+    with progress() as step:
+        if zkey is not None and zkpk is None and r1cs is None:
+            prover = circom.open_zkey(zkey, progress=step)
+        elif zkey is None and zkpk is not None and r1cs is not None:
+            prover = circom.open_own(zkpk, r1cs)
+        else:
+            raise typer.BadParameter("expected --zkey, or --zkpk and --r1cs, beside --wtns")
+        proved = circom.prove(prover, wtns, output, memory=bound, progress=step)
+    render.show(proved, json=json)
 
 
 @app.command()

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from enum import Enum
+from pathlib import Path
 from typing import Any
 
 Progress = Callable[[str, float], None]
@@ -30,10 +33,21 @@ def progress() -> Iterator[Progress]:
 
         def step(stage: str, done: float) -> None:
             if stage not in stages:
+                for before in stages.values():  # one stage begins where the last has ended
+                    bars.update(before, completed=1.0)
                 stages[stage] = bars.add_task(stage, total=1.0)
             bars.update(stages[stage], completed=done)
 
         yield step
+
+
+def age() -> float | None:
+    """Seconds since this process started, where the system tells: the interpreter's start and imports included."""
+    try:
+        started = float(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
+        return time.clock_gettime(time.CLOCK_BOOTTIME) - started / os.sysconf("SC_CLK_TCK")
+    except (OSError, AttributeError, ValueError, IndexError):
+        return None
 
 
 def warn(text: str) -> None:

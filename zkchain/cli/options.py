@@ -27,6 +27,29 @@ ZkeyOpt = Annotated[
 WtnsOpt = Annotated[
     Path | None, typer.Option("--wtns", metavar="FILE", help="The witness to prove under it.", show_default=False)
 ]
+R1csOpt = Annotated[
+    Path | None, typer.Option("--r1cs", metavar="FILE", help="Constraints of circom.", show_default=False)
+]
+ZkpkOpt = Annotated[
+    Path | None,
+    typer.Option(
+        "--zkpk", metavar="FILE", help="With --r1cs: the key that `zkchain setup --r1cs` made.", show_default=False
+    ),
+]
+PtauOpt = Annotated[
+    Path | None,
+    typer.Option("--ptau", metavar="FILE", help="With --r1cs: powers of tau, prepared.", show_default=False),
+]
+MemoryOpt = Annotated[
+    str | None,
+    typer.Option(
+        "--memory",
+        metavar="SIZE",
+        help="Memory to hold at most, beside the mapped key, such as 2G or 500M.",
+        envvar="ZKCHAIN_MEMORY",
+        show_default="as quickest",
+    ),
+]
 WitnessOpt = Annotated[
     Path | None,
     typer.Option(
@@ -34,7 +57,7 @@ WitnessOpt = Annotated[
     ),
 ]
 ProofFolderOpt = Annotated[
-    Path, typer.Option("--output", "-o", metavar="DIR", help="With --zkey: where proof.json and public.json go.")
+    Path, typer.Option("--output", "-o", metavar="DIR", help="With --wtns: where proof.json and public.json go.")
 ]
 ProofOpt = Annotated[
     str, typer.Option("--proof", metavar="NAME", help="Name of the proof in the bundle's proofs/ folder.")
@@ -92,6 +115,7 @@ ShapeOpt = Annotated[
 SystemOpt = Annotated[str, typer.Option("--system", metavar="|".join(SYSTEMS), help="Proof system.")]
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?(?:/\d+)?"
+_MEMORY = re.compile(r"(?P<count>\d+(?:\.\d+)?)(?P<unit>[KMGTkmgt])?(?:i?B)?", re.ASCII)
 _DOMAIN = re.compile(rf"(?:(?P<name>.*)=)?(?P<lo>{_NUMBER}):(?P<hi>{_NUMBER})(?::(?P<step>{_NUMBER}))?")
 
 
@@ -110,6 +134,16 @@ def parse_binder(text: str | None) -> bytes | None:
     if re.fullmatch(r"[0-9a-fA-F]{64}", digits) is None:
         raise typer.BadParameter(f"{text!r} is not 32 bytes in hexadecimal.", param_hint="'--binder'")
     return bytes.fromhex(digits)
+
+
+def parse_memory(text: str | None) -> int | None:
+    """Bytes of "500M", "2G" (powers of 1024) or a plain number."""
+    if text is None:
+        return None
+    match = _MEMORY.fullmatch(text.strip())
+    if match is None:
+        raise typer.BadParameter(f"{text!r} is no size such as 500M or 2G.", param_hint="'--memory'")
+    return int(float(match["count"]) * 1024 ** "BKMGT".index((match["unit"] or "B").upper()))
 
 
 def parse_domains(texts: Sequence[str]) -> Mapping[str, Domain]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from zkchain import reports
 from zkchain.cli.console import seconds, show_json, show_pairs, show_table, size
-from zkchain.formats import zkey
+from zkchain.formats import circom
 from zkchain.formats.records import Summary, Tensor
 from zkchain.oracle import Evaluation
 
@@ -19,12 +19,17 @@ DEVELOPMENT = (
 SHOWN = 12  # elements of a tensor in text
 
 
-def show(report: Any, *, json: bool) -> None:
-    """Print a report on stdout."""
+def show(report: Any, *, json: bool, timings: bool = False) -> None:
+    """Print a report on stdout; ``timings``: with a table of its seconds."""
     if json:
         show_json(report)
-    else:
-        RENDER[type(report)](report)
+        return
+    RENDER[type(report)](report)
+    if timings:
+        total = sum(report.seconds.values())
+        rows = [(name, f"{1000 * value:,.1f} ms", f"{value / total:.1%}") for name, value in report.seconds.items()]
+        print()
+        show_table(("stage", "time", "share"), [*rows, ("all", f"{1000 * total:,.1f} ms", "")])
 
 
 def numbers(array: Any) -> str:
@@ -110,25 +115,46 @@ def proved(report: reports.ProveReport) -> None:
         (f"output {name}", numbers(value) + ("" if name in report.public else "  (private)"))
         for name, value in report.outputs.items()
     ]
-    spent = ", ".join(f"{name} {seconds(value)}" for name, value in report.seconds.items())
     show_pairs(
         [
             ("proof", report.folder),
             ("system", report.system.value),
             *outputs,
             ("size", f"{report.proof_bytes} bytes"),
-            ("time", spent),
+            ("time", seconds(sum(report.seconds.values()))),
         ]
     )
 
 
-def proved_zkey(report: zkey.Proved) -> None:
+def proved_many(report: reports.ProveManyReport) -> None:
+    def line(one: reports.ProveReport) -> tuple[str, str, str]:
+        outputs = ", ".join(f"{name} {numbers(value)}" for name, value in one.outputs.items())
+        return one.folder, seconds(sum(one.seconds.values())), outputs
+
+    show_table(("proof", "time", "outputs"), [line(one) for one in report.proofs])
+    print()
+    spent = ", ".join(f"{name} {seconds(value)}" for name, value in report.seconds.items())
+    show_pairs([("proofs", len(report.proofs)), ("time", spent)])
+
+
+def set_up_circom(report: circom.SetUp) -> None:
+    show_pairs(
+        [
+            ("proving key", f"{report.folder}/{report.proving_key}, {size(report.proving_key_bytes)}"),
+            ("verification key", f"{report.folder}/{report.verification_key}"),
+            ("rows", f"{report.rows:,}"),
+            ("kind", kind_of_key(report.development)),
+            ("time", seconds(report.seconds)),
+        ]
+    )
+
+
+def proved_witness(report: circom.Proved) -> None:
     spent = ", ".join(f"{name} {seconds(value)}" for name, value in report.seconds.items())
     show_pairs(
         [
             ("proof", f"{report.folder}/{report.proof}"),
             ("public inputs", f"{report.folder}/{report.public}, {report.instance_length:,} field elements"),
-            ("wires", f"{report.wires:,}"),
             ("size", f"{report.proof_bytes} bytes"),
             ("time", spent),
         ]
@@ -263,7 +289,9 @@ RENDER: dict[type, Callable[[Any], None]] = {
     reports.CompileReport: compiled,
     reports.SetupReport: set_up,
     reports.ProveReport: proved,
-    zkey.Proved: proved_zkey,
+    reports.ProveManyReport: proved_many,
+    circom.SetUp: set_up_circom,
+    circom.Proved: proved_witness,
     reports.VerifyReport: verified,
     reports.InspectReport: inspected,
     reports.ContractReport: contracted,

@@ -12,7 +12,8 @@
     deployment.json        where the contract stands
     proofs/                proofs and their public inputs: they verify or they do not, so no digest vouches for them
 
-A file is read only when its bytes have the manifest's digest and when it was made from what the bundle holds now.
+A file is read only when its bytes have the manifest's digest and when it was made from what the bundle holds now. The
+proving key, which may be large and is mapped, is known by the digest in its own header, which covers all of it.
 """
 
 from __future__ import annotations
@@ -40,13 +41,15 @@ _HEX = Field(pattern=r"^[0-9a-f]{64}$")
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One artifact: its file, what messages call it, the command that makes it, and what it is made from."""
+    """One artifact: its file, what messages call it, the command that makes it, and what it is made from. ``header``:
+    where its file holds a digest of all the rest."""
 
     file: str
     label: str
     command: str
     sources: tuple[str, ...] = ()
     is_key: bool = False
+    header: slice | None = None
 
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
@@ -55,8 +58,8 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "program": Kind("program.npz", "integer program", "compile", ("model",)),
         "settings": Kind("settings.json", "settings", "compile"),
         "circuit": Kind("circuit.json", "circuit", "compile", ("program", "settings")),
-        "proving_key": Kind("proving_key.zkpk", "proving key", "setup", ("circuit",), is_key=True),
-        "verification_key": Kind("verification_key.json", "verification key", "setup", ("circuit",), is_key=True),
+        "proving_key": Kind("proving_key.zkpk", "proving key", "setup", ("circuit",), True, slice(128, 160)),
+        "verification_key": Kind("verification_key.json", "verification key", "setup", ("circuit",), True),
         "verifier": Kind("Verifier.sol", "verifier contract", "solidity", ("verification_key",)),
         "contract": Kind("Verifier.json", "compiled contract", "solidity", ("verifier",)),
         "deployment": Kind("deployment.json", "deployment", "deploy", ("verification_key",)),
@@ -65,7 +68,8 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
 
 
 class Entry(BaseModel):
-    """One file of the manifest. ``identity`` is the circuit's digest for the circuit, and sha256 for all else."""
+    """One file of the manifest. ``identity``: the circuit's digest for the circuit, the header's where a file has one,
+    and sha256 for all else."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     sha256: str = _HEX
@@ -116,13 +120,15 @@ class Bundle:
         return data
 
     def path(self, name: str) -> Path:
-        """The artifact's path, for mapping it, after the same checks as ``read``."""
+        """The path of an artifact with a digest in its header, for mapping it: size and digest are checked, the rest is
+        for whoever maps it. Raises as ``read``."""
         entry, kind = self._entry(name), KINDS[name]
         self._check_sources(name, entry)
         path = self.folder / kind.file
         try:
             size = path.stat().st_size
-            if size != entry.bytes or files.sha256(path) != entry.sha256:
+            found = files.sha256(path) if kind.header is None else _identity(kind, path, "")
+            if size != entry.bytes or found != (entry.sha256 if kind.header is None else entry.identity):
                 raise self._altered(name, size)
         except OSError as error:
             raise _error(kind)(f"cannot read {kind.label} {path}: {error.strerror}") from error
@@ -153,6 +159,13 @@ class Bundle:
             f"{entry.sha256[:12]}..., got {size} bytes with another",
             hint=f"restore the file, or run `zkchain {kind.command}` again",
         )
+
+
+def _identity(kind: Kind, path: Path, sha256: str) -> str:
+    if kind.header is None:
+        return sha256
+    with path.open("rb") as file:
+        return file.read(kind.header.stop)[kind.header].hex()
 
 
 def _error(kind: Kind) -> type[KeyFormatError] | type[BundleError]:
@@ -192,10 +205,10 @@ def update(
     with _locked(folder), ExitStack() as stack:
         old = open_bundle(folder).manifest.files if (folder / MANIFEST).is_file() else {}
         staged = {n: stack.enter_context(files.staged(folder / KINDS[n].file, c)) for n, c in contents.items()}
-        entries = dict(old)
+        entries, identities = dict(old), {"circuit": None if circuit is None else circuit.hex()}
         for name, path in staged.items():
             digest = files.sha256(path)
-            identity = circuit.hex() if name == "circuit" and circuit is not None else digest
+            identity = identities.get(name) or _identity(KINDS[name], path, digest)
             entries[name] = Entry(sha256=digest, bytes=path.stat().st_size, identity=identity)
         for name in staged:
             made_from = {source: entries[source].identity for source in KINDS[name].sources}

@@ -36,19 +36,31 @@ def sha256(path: Path) -> str:
 
 
 @contextmanager
-def staged(path: Path, content: Content) -> Iterator[Path]:
-    """Write ``content`` under a temporary name beside ``path``, synced; it is removed unless the body renames it."""
+def scratch(path: Path) -> Iterator[Path]:
+    """A temporary name beside ``path``; what the body leaves there is removed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
     try:
+        yield temporary
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def moved(source: Path) -> Content:
+    """What lies at ``source``, which is gone afterwards."""
+    return lambda path: os.replace(source, path)
+
+
+@contextmanager
+def staged(path: Path, content: Content) -> Iterator[Path]:
+    """Write ``content`` under a temporary name beside ``path``, synced; it is removed unless the body renames it."""
+    with scratch(path) as temporary:
         if isinstance(content, bytes):
             temporary.write_bytes(content)
         else:
             content(temporary)
         sync(temporary)
         yield temporary
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write(path: Path, content: Content) -> None:

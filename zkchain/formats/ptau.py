@@ -1,19 +1,22 @@
 """Keys on powers of tau (.ptau) for constraint files (.r1cs): nobody on this machine learns tau, alpha or beta.
 
-The last trapdoor, delta, is drawn here: the key stays a development key until others have contributed to it.
+The last trapdoor, delta, is drawn here: the key stays a development key until others have contributed to it. A
+``Prover`` proves witness files under such a key.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from os import fspath
 from pathlib import Path
 
-from zkchain._core import ProvingKey, setup_r1cs_ptau
+from zkchain._core import ProvingKey, R1csProver, setup_r1cs_ptau
 from zkchain.errors import FormatError
 from zkchain.formats import files
+from zkchain.groth16.encoding import decode_proof
 from zkchain.groth16.key import Progress, verifying_key
 from zkchain.groth16.keycheck import check_shape, check_trapdoors
-from zkchain.groth16.types import VerifyingKey
+from zkchain.groth16.types import Instance, Proof, System, VerifyingKey
 
 
 def setup_r1cs(r1cs: Path, ptau: Path, *, progress: Progress | None = None) -> tuple[ProvingKey, VerifyingKey]:
@@ -35,3 +38,23 @@ def setup_r1cs(r1cs: Path, ptau: Path, *, progress: Progress | None = None) -> t
     check_shape(vk)
     check_trapdoors(vk)
     return pk, vk
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Prover:
+    """An open key of our own format with its constraints. The key's file must not change while it is in use."""
+
+    native: R1csProver
+
+    @classmethod
+    def open(cls, key: Path, r1cs: Path) -> Prover:
+        """KeyFormatError, FormatError (the constraints), KeyMismatch (the key was made for others), OSError."""
+        return cls(R1csProver.open(key, files.read(r1cs, what="constraints")))
+
+    def prove(
+        self, witness: bytes, *, progress: Progress | None = None, memory: int | None = None
+    ) -> tuple[Proof, Instance]:
+        """A proof, verified already, for the content of a .wtns file. FormatError (no such file), KeyMismatch (the
+        witness of another circuit), UnsatisfiedConstraint (names the row)."""
+        proof, instance = self.native.prove(witness, progress, memory)
+        return decode_proof(proof, System.GROTH16), tuple(instance)

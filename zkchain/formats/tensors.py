@@ -85,6 +85,15 @@ def _require(arrays: Mapping[str, Array], names: Sequence[str]) -> None:
         raise InputError(f"no array for input {', '.join(map(repr, missing))}: got {sorted(arrays)}")
 
 
+def count(arrays: Mapping[str, Array], names: Sequence[str]) -> int:
+    """How many samples the arrays of all inputs hold on their leading axes. Raises InputError when they differ."""
+    _require(arrays, names)
+    counts = {len(np.atleast_1d(arrays[name])) for name in names}
+    if len(counts) != 1 or counts == {0}:
+        raise InputError(f"expected the same number of samples (at least 1) for every input, got {sorted(counts)}")
+    return counts.pop()
+
+
 def pick(arrays: Mapping[str, Array], names: Sequence[str], index: int) -> dict[str, Array]:
     """Element ``index`` of the leading axis of every input's array, that axis kept with size 1."""
     _require(arrays, names)

@@ -5,15 +5,12 @@ The key is mapped, checked once and kept open: ``Prover.open(path)``, then ``pro
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from os import fspath
 from pathlib import Path
 
 from zkchain._core import ZkeyProver
 from zkchain.errors import FormatError, UnsafeKey
-from zkchain.formats import files, snarkjs
-from zkchain.formats.proofs import PROOF, PUBLIC
 from zkchain.groth16.encoding import decode_key_points, decode_proof
 from zkchain.groth16.key import Progress
 from zkchain.groth16.types import Instance, Proof, System, VerifyingKey
@@ -53,50 +50,13 @@ class Prover:
         )
         return cls(native, vk)
 
-    def prove(self, witness: bytes, *, progress: Progress | None = None) -> tuple[Proof, Instance]:
+    def prove(
+        self, witness: bytes, *, progress: Progress | None = None, memory: int | None = None
+    ) -> tuple[Proof, Instance]:
         """A proof, verified already, for the content of a .wtns file.
 
         FormatError (no such file), KeyMismatch (the witness of another circuit), InputError (it does not satisfy the
         constraints).
         """
-        proof, instance = self.native.prove(witness, progress)
+        proof, instance = self.native.prove(witness, progress, memory)
         return decode_proof(proof, System.GROTH16), tuple(instance)
-
-
-@dataclass(frozen=True, slots=True)
-class Proved:
-    """What was written where; times in seconds."""
-
-    folder: str
-    proof: str
-    public: str
-    instance_length: int
-    wires: int
-    proof_bytes: int
-    seconds: dict[str, float]
-
-
-def prove_files(zkey: Path, wtns: Path, folder: Path, *, progress: Progress | None = None) -> Proved:
-    """Prove a witness file and write proof.json and public.json into ``folder``. Errors: those of ``Prover``."""
-    start = time.perf_counter()
-    witness = files.read(wtns, what="witness")
-    try:
-        prover = Prover.open(zkey, progress=progress)
-    except OSError as error:
-        raise FormatError(f"cannot read proving key {zkey}: {error.strerror}") from error
-    opened = time.perf_counter()
-    proof, instance = prover.prove(witness, progress=progress)
-    done = time.perf_counter()
-    content = snarkjs.dump_proof(proof)
-    with files.staged(folder / PROOF, content) as staged:
-        files.write(folder / PUBLIC, snarkjs.dump_public(instance))
-        files.move(staged, folder / PROOF)
-    return Proved(
-        folder=str(folder),
-        proof=PROOF,
-        public=PUBLIC,
-        instance_length=len(instance),
-        wires=prover.native.info["n_wires"],
-        proof_bytes=256,
-        seconds={"key": opened - start, "prove": done - opened},
-    )

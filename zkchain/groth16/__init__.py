@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from zkchain import lazy
 
 if TYPE_CHECKING:
     from zkchain.groth16.prover import prove
@@ -24,8 +25,4 @@ _HOME = {
     "verify_batch": "verifier",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+__getattr__ = lazy.names(__name__, _HOME)

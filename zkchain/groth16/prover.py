@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
 from zkchain._core import Commitment, FrVec
@@ -38,6 +39,18 @@ class SolutionLike(Protocol):
     def finish(self, challenge: int | None = None) -> Assignment: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Who hears of progress, and the bound on memory."""
+
+    progress: Progress | None
+    memory: int | None
+
+    def begin(self, stage: str) -> None:
+        if self.progress is not None:
+            self.progress(stage, 0.0)
+
+
 def prove(
     pk: ProvingKey,
     vk: VerifyingKey,
@@ -45,25 +58,30 @@ def prove(
     *,
     ctx: bytes = NO_CONTEXT,
     progress: Progress | None = None,
+    memory: int | None = None,
 ) -> Proof:
-    """Prove ``solution``; ``ctx`` (32 bytes, cg16 only) binds the proof to where it may be used.
+    """Prove ``solution``; ``ctx`` (32 bytes, cg16 only) binds the proof to where it may be used. ``memory``: bytes that
+    the process should hold at most, beside the mapped key (MemoryTooSmall).
 
     Raises KeyMismatch (keys of another circuit), UnsatisfiedConstraint (no proof is made of a witness that breaks a
     row), KeyFormatError (the key file is damaged), InputError (row values that are not those of the wires).
     """
     check_context(vk, ctx)
     check_keys(pk, vk, solution.circuit.digest)
+    watch = Watch(progress, memory)
     if vk.system is System.GROTH16:
-        return _finish(pk, solution, solution.finish(None), None, ctx, progress)
+        watch.begin("witness: rows")
+        return _finish(pk, solution, solution.finish(None), None, ctx, watch)
     if solution.committed is None:
         raise KeyMismatch("prove: a cg16 key needs the solution of a cg16 circuit, this one commits to nothing")
     for _ in range(POLE_RETRIES):
-        commitment = pk.commit(solution.committed, progress)
+        commitment = pk.commit(solution.committed, progress, memory)
+        watch.begin("witness: phase B")
         try:
             assignment = solution.finish(pk.challenge(commitment, solution.instance, ctx))
         except PoleHit:
             continue
-        return _finish(pk, solution, assignment, commitment, ctx, progress)
+        return _finish(pk, solution, assignment, commitment, ctx, watch)
     raise ZkchainError(f"prove: {POLE_RETRIES} challenges in a row were poles of a lookup: the solver is broken")
 
 
@@ -84,7 +102,7 @@ def _finish(
     assignment: Assignment,
     commitment: Commitment | None,
     ctx: bytes,
-    progress: Progress | None,
+    watch: Watch,
 ) -> Proof:
     try:
         proof = pk.prove(
@@ -95,7 +113,8 @@ def _finish(
             instance=solution.instance,
             ctx=ctx,
             commitment=commitment,
-            progress=progress,
+            progress=watch.progress,
+            memory=watch.memory,
         )
     except UnsatisfiedConstraint as error:
         raise UnsatisfiedConstraint(error.row, *solution.circuit.locate(error.row)) from None

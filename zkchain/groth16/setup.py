@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from os import PathLike
 from typing import Protocol
 
 from zkchain._core import SetupBuilder
@@ -32,12 +33,19 @@ class CircuitLike(Protocol):
     def blocks(self) -> Iterable[RowBlock]: ...
 
 
-def insecure_setup(circuit: CircuitLike, progress: Progress | None = None) -> tuple[ProvingKey, VerifyingKey]:
+def insecure_setup(
+    circuit: CircuitLike,
+    progress: Progress | None = None,
+    *,
+    place: PathLike[str] | None = None,
+    memory: int | None = None,
+) -> tuple[ProvingKey, VerifyingKey]:
     """A development key: whoever controlled this process could forge proofs for it.
 
     Trapdoors come from the operating system's randomness, never leave the core and are wiped. Rows are streamed; memory
-    grows with wires, not with multiplications. ``progress(stage, fraction)`` may raise to stop. The circuit's own
-    compile errors pass through.
+    grows with wires, not with multiplications. ``place``: a new file for the key, which is else held in memory.
+    ``memory``: bytes that the process should hold at most (MemoryTooSmall). ``progress(stage, fraction)`` may raise to
+    stop. The circuit's own compile errors pass through.
     """
     builder = SetupBuilder(
         system=str(circuit.system),
@@ -54,7 +62,7 @@ def insecure_setup(circuit: CircuitLike, progress: Progress | None = None) -> tu
         done += block.rows
         if progress is not None:
             progress("setup: rows", done / circuit.n_rows)
-    pk = builder.finish(progress)
+    pk = builder.finish(progress, place=place, memory=memory)
     vk = verifying_key(pk)
     check_shape(vk)
     check_trapdoors(vk)

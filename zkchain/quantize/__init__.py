@@ -1,9 +1,19 @@
-"""Quantise: a float graph becomes a graph of integers with static ranges, which the circuit proves bit for bit."""
+"""Quantise: a float graph becomes a graph of integers with static ranges, which the circuit proves bit for bit.
 
-from zkchain.quantize.domains import dequantize, quantize_input
-from zkchain.quantize.entry import quantize, quantize_with_report
-from zkchain.quantize.report import Accuracy, Layer, Report, accuracy
-from zkchain.quantize.settings import Domain, Sample, Settings
+Names are loaded when they are used: a prover needs ``quantize_input`` and the ranges alone.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zkchain import lazy
+
+if TYPE_CHECKING:
+    from zkchain.quantize.domains import dequantize, quantize_input
+    from zkchain.quantize.entry import quantize, quantize_with_report
+    from zkchain.quantize.report import Accuracy, Layer, Report, accuracy
+    from zkchain.quantize.settings import Domain, Sample, Settings
 
 __all__ = [
     "Accuracy",
@@ -18,3 +28,12 @@ __all__ = [
     "quantize_input",
     "quantize_with_report",
 ]
+
+_HOME = {
+    **dict.fromkeys(("dequantize", "quantize_input"), "domains"),
+    **dict.fromkeys(("quantize", "quantize_with_report"), "entry"),
+    **dict.fromkeys(("Accuracy", "Layer", "Report", "accuracy"), "report"),
+    **dict.fromkeys(("Domain", "Sample", "Settings"), "settings"),
+}
+
+__getattr__ = lazy.names(__name__, _HOME)

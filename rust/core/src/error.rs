@@ -28,6 +28,8 @@ pub enum Error {
     Argument(String),
     /// Element `index` has no inverse.
     DivisionByZero { index: usize },
+    /// The bound on memory leaves too little for the work.
+    Memory(String),
     /// The caller asked to stop.
     Cancelled,
     /// The operating system refused a file operation or randomness.
@@ -45,7 +47,8 @@ impl fmt::Display for Error {
             | Error::KeyMismatch(text)
             | Error::ProofFormat(text)
             | Error::Witness(text)
-            | Error::Argument(text) => f.write_str(text),
+            | Error::Argument(text)
+            | Error::Memory(text) => f.write_str(text),
             Error::ProofInvalid => f.write_str("the proof does not verify: the pairing product is not one"),
             Error::BatchInvalid { bad, total } => {
                 write!(f, "{} of {total} proofs of the batch do not verify: {bad:?}", bad.len())

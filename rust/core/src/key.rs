@@ -22,6 +22,7 @@
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use bytemuck::{Pod, Zeroable};
 use memmap2::{Mmap, MmapMut};
@@ -37,6 +38,7 @@ use crate::verify::{key_bytes_len, VerifyingKey};
 pub const MAGIC: [u8; 8] = *b"ZKCHAINK";
 pub const VERSION: u32 = 1;
 const ALIGN: u64 = 64;
+const HEADER_DIGEST: std::ops::Range<usize> = 128..160;
 const FLAG_DEVELOPMENT: u32 = 1;
 const HINT: &str = "make the key again";
 
@@ -200,6 +202,8 @@ pub struct ProvingKey {
     pub domain_size: usize,
     pub development: bool,
     pub vk: VerifyingKey,
+    /// Set once all sections were found to have their digests.
+    intact: OnceLock<()>,
 }
 
 impl ProvingKey {
@@ -235,21 +239,33 @@ impl ProvingKey {
         let vk_bytes = &bytes[vk_entry.offset as usize..(vk_entry.offset + vk_entry.length) as usize];
         let vk = VerifyingKey::from_bytes(shape.system, shape.instance_length, shape.circuit_hash, vk_bytes)?;
         let development = header.flags & FLAG_DEVELOPMENT != 0;
-        Ok(ProvingKey { table, shape, domain_size, development, vk, bytes })
+        Ok(ProvingKey { table, shape, domain_size, development, vk, bytes, intact: OnceLock::new() })
     }
 
-    /// Reads every section and compares its digest.
+    /// Reads every section and compares its digest; does so once, if all are right.
     pub fn verify_digests(&self) -> Result<()> {
-        self.table.par_iter().try_for_each(|entry| {
-            if blake3::hash(padded(&self.bytes, entry)).as_bytes() == &entry.digest {
-                return Ok(());
-            }
-            Err(corrupt(format!("section {:?} does not have its digest: the file was altered", section_of(entry))))
-        })
+        if self.intact.get().is_none() {
+            self.table.par_iter().try_for_each(|entry| self.verify_section(entry))?;
+        }
+        self.intact.get_or_init(|| ());
+        Ok(())
+    }
+
+    fn verify_section(&self, entry: &Entry) -> Result<()> {
+        let mut hasher = blake3::Hasher::new();
+        if hasher.update_rayon(padded(&self.bytes, entry)).finalize().as_bytes() == &entry.digest {
+            return Ok(());
+        }
+        Err(corrupt(format!("section {:?} does not have its digest: the file was altered", section_of(entry))))
     }
 
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// What the header says of all sections; also where it stands in the file.
+    pub fn digest(&self) -> &[u8] {
+        &self.bytes[HEADER_DIGEST]
     }
 
     /// Writes and syncs the key; the caller renames the file into its place.
@@ -367,9 +383,18 @@ pub struct KeyWriter {
 }
 
 impl KeyWriter {
-    pub fn new(shape: Shape, counts: Counts) -> Result<Self> {
+    /// In memory, or in a new file at `place`, whose pages the system may write out and drop.
+    pub fn new(shape: Shape, counts: Counts, place: Option<&Path>) -> Result<Self> {
         let (table, size) = layout(&shape, &counts).ok_or_else(|| Error::Argument("key too large".into()))?;
-        let map = MmapMut::map_anon(size as usize)?;
+        let map = match place {
+            None => MmapMut::map_anon(size as usize)?,
+            Some(path) => {
+                let file = File::options().read(true).write(true).create_new(true).open(path)?;
+                file.set_len(size)?;
+                // SAFETY: a new file that nobody else has been told of.
+                unsafe { MmapMut::map_mut(&file)? }
+            }
+        };
         Ok(KeyWriter { map, table, shape, domain_size: counts.domain_size })
     }
 
@@ -383,7 +408,10 @@ impl KeyWriter {
     /// Writes digests and header.
     pub fn seal(mut self, development: bool) -> Result<ProvingKey> {
         let map = &self.map;
-        self.table.par_iter_mut().for_each(|entry| entry.digest = *blake3::hash(padded(map, entry)).as_bytes());
+        self.table.par_iter_mut().for_each(|entry| {
+            let mut hasher = blake3::Hasher::new();
+            entry.digest = *hasher.update_rayon(padded(map, entry)).finalize().as_bytes();
+        });
         let shape = &self.shape;
         let mut header = FixedHeader {
             magic: MAGIC,
@@ -407,6 +435,7 @@ impl KeyWriter {
         self.map[..FIXED].copy_from_slice(bytemuck::bytes_of(&header));
         header.digest = header_digest(&self.map);
         self.map[..FIXED].copy_from_slice(bytemuck::bytes_of(&header));
+        self.map.flush()?;
         ProvingKey::parse(Bytes::Owned(self.map))
     }
 }

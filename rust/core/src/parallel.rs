@@ -15,6 +15,10 @@ pub trait Monitor: Sync {
     fn report(&self, stage: &'static str, fraction: f64);
     /// True once the work should stop.
     fn cancelled(&self) -> bool;
+    /// Bytes that the process should hold at most, beside mapped files. None: as much as is quickest.
+    fn memory(&self) -> Option<usize> {
+        None
+    }
 
     /// `Err(Cancelled)` once the work should stop.
     fn check(&self) -> Result<()> {
@@ -31,6 +35,28 @@ pub trait Monitor: Sync {
         self.report(stage, fraction);
         Ok(())
     }
+}
+
+/// Bytes that the process holds beside mapped files; None where the system does not tell.
+pub fn held_memory() -> Option<usize> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<usize>().ok().map(|kib| kib << 10)
+}
+
+/// How many of `count` items of `size` bytes each to work on at a time, `least` at least, so that the monitor's bound on
+/// memory holds. Errors: the bound leaves no room for `least`.
+pub fn tile(monitor: &dyn Monitor, stage: &str, count: usize, size: usize, least: usize) -> Result<usize> {
+    let Some(bound) = monitor.memory() else { return Ok(count.max(1)) };
+    let held = held_memory().unwrap_or(0);
+    let room = bound.saturating_sub(held) / size;
+    let needed = count.min(least);
+    if room < needed {
+        let least = (held + needed * size).div_ceil(1 << 20);
+        let text = format!("{stage}: a memory bound of {} MiB is too small: it takes {least} MiB", bound >> 20);
+        return Err(Error::Memory(text));
+    }
+    Ok(count.min(room).max(1))
 }
 
 /// Never reports and never stops.

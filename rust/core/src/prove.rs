@@ -9,18 +9,23 @@ use std::sync::Arc;
 use ark_ec::CurveGroup;
 use ark_ff::{AdditiveGroup, Field};
 use rayon::prelude::*;
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use crate::curve::{Curve, G1Affine, G1Projective, G1, G2};
+use crate::curve::{Curve, G1Affine, G1Projective, G2Projective, G1, G2};
 use crate::error::{expect_len, Error, Result};
-use crate::field::{self, Fr};
+use crate::field::{self, Fr, BYTES};
 use crate::key::{ProvingKey, Section};
 use crate::msm::{msm, msm_both};
 use crate::ntt::Domain;
-use crate::parallel::Monitor;
+use crate::parallel::{tile, Monitor};
 use crate::system::System;
 use crate::transcript::{self, Word};
 use crate::verify::{verify, Proof};
+
+/// What a multi-scalar multiplication holds for each scalar: the scalar, its magnitude twice, its places in windows.
+pub(crate) const SCALAR_BYTES: usize = 192;
+/// Smaller tiles would mostly empty buckets.
+pub(crate) const LEAST_TILE: usize = 1 << 14;
 
 /// CG16's commitment D to the committed wires, with its blinding, which is wiped on drop. Good for one proof.
 pub struct Commitment {
@@ -57,9 +62,9 @@ impl ProvingKey {
         expect_len("committed wires", committed.len(), self.shape.n_committed)?;
         let first = self.shape.first_committed();
         let pick = |j: u32| (j as usize).checked_sub(first).and_then(|i| committed.get(i)).copied();
-        let scalars = gather(self.indices(Section::CommittedIndex)?, pick)?;
         let kappa = Blind::random()?;
-        let sum = msm::<G1>(self.g1(Section::CommittedPoints)?, &scalars, monitor)?;
+        monitor.step("commit", 0.0)?;
+        let sum = self.query("commit", Section::CommittedIndex, Section::CommittedPoints, &pick, monitor)?;
         let d = (sum + self.constants()?.delta * kappa.0).into_affine();
         Ok(Commitment { d, kappa, committed, vk_hash: self.vk.hash })
     }
@@ -86,7 +91,7 @@ impl ProvingKey {
         self.check_assignment(assignment)?;
         self.check_public(assignment, commitment.as_ref(), instance, ctx)?;
         let proof = self.assemble(assignment, commitment.as_ref(), monitor)?;
-        monitor.step("prove: verify", 0.9)?;
+        monitor.step("prove: verify", 0.0)?;
         verify(&self.vk, instance, &proof, ctx).map_err(|_| self.explain_bad_proof())?;
         monitor.report("prove: done", 1.0);
         Ok(proof)
@@ -144,21 +149,15 @@ impl ProvingKey {
         let (ra, sb) = (Blind::random()?, Blind::random()?);
         let k = self.constants()?;
         let wire = |j: u32| z.wires.get(j as usize).copied();
-        let scalars = |index| gather(self.indices(index)?, wire);
-
-        monitor.step("prove: quotient", 0.05)?;
-        let mut h = self.products_on_coset(z, monitor)?;
-        monitor.step("prove: h", 0.2)?;
-        let h_sum = msm::<G1>(self.g1(Section::HPoints)?, &h, monitor)?;
-        h.zeroize();
-        monitor.step("prove: k", 0.4)?;
-        let k_sum = msm::<G1>(self.g1(Section::KPoints)?, &scalars(Section::KIndex)?, monitor)?;
-        monitor.step("prove: a", 0.5)?;
-        let a_sum = msm::<G1>(self.g1(Section::APoints)?, &scalars(Section::AIndex)?, monitor)?;
-        let b_scalars = scalars(Section::BIndex)?;
-        monitor.step("prove: b", 0.6)?;
-        let points = (self.g1(Section::B1Points)?, self.g2(Section::B2Points)?);
-        let (b1_sum, b2_sum) = msm_both(points.0, points.1, &b_scalars, monitor)?;
+        let query = |stage, index, points| {
+            monitor.step(stage, 0.0)?;
+            self.query(stage, index, points, &wire, monitor)
+        };
+        let h_sum = self.h_query(z, monitor)?;
+        let k_sum = query("prove: k", Section::KIndex, Section::KPoints)?;
+        let a_sum = query("prove: a", Section::AIndex, Section::APoints)?;
+        monitor.step("prove: b", 0.0)?;
+        let (b1_sum, b2_sum) = self.b_query(&wire, monitor)?;
 
         let a = a_sum + k.alpha + k.delta * ra.0;
         let b1 = b1_sum + k.beta + k.delta * sb.0;
@@ -166,6 +165,50 @@ impl ProvingKey {
         let eta = commitment.map_or(G1Projective::ZERO, |d| k.eta * d.kappa.0);
         let c = k_sum + h_sum + a * sb.0 + b1 * ra.0 - k.delta * (ra.0 * sb.0) - eta;
         Ok(Proof { a: a.into_affine(), b: b.into_affine(), c: c.into_affine(), d: commitment.map(|d| d.d) })
+    }
+
+    /// The sum of a query of G1, a tile at a time where memory is bounded.
+    fn query(
+        &self,
+        stage: &'static str,
+        index: Section,
+        points: Section,
+        pick: &(impl Fn(u32) -> Option<Fr> + Sync),
+        monitor: &dyn Monitor,
+    ) -> Result<G1Projective> {
+        let (index, points) = (self.indices(index)?, self.g1(points)?);
+        let size = tile(monitor, stage, index.len(), SCALAR_BYTES, LEAST_TILE)?;
+        index.chunks(size).zip(points.chunks(size)).try_fold(G1Projective::ZERO, |sum, (index, points)| {
+            Ok(sum + msm::<G1>(points, &Zeroizing::new(gather(index, pick)?), monitor)?)
+        })
+    }
+
+    /// The B query in both groups.
+    fn b_query(
+        &self,
+        pick: &(impl Fn(u32) -> Option<Fr> + Sync),
+        monitor: &dyn Monitor,
+    ) -> Result<(G1Projective, G2Projective)> {
+        let index = self.indices(Section::BIndex)?;
+        let (g1, g2) = (self.g1(Section::B1Points)?, self.g2(Section::B2Points)?);
+        let size = tile(monitor, "prove: b", index.len(), SCALAR_BYTES, LEAST_TILE)?;
+        let mut tiles = index.chunks(size).zip(g1.chunks(size).zip(g2.chunks(size)));
+        tiles.try_fold((G1Projective::ZERO, G2Projective::ZERO), |sums, (index, (g1, g2))| {
+            let more = msm_both(g1, g2, &Zeroizing::new(gather(index, pick)?), monitor)?;
+            Ok((sums.0 + more.0, sums.1 + more.1))
+        })
+    }
+
+    /// sum_i a_i b_i [H_i].
+    fn h_query(&self, z: &Assignment<'_>, monitor: &dyn Monitor) -> Result<G1Projective> {
+        monitor.step("prove: quotient", 0.0)?;
+        tile(monitor, "prove: quotient", self.domain_size, 2 * BYTES, self.domain_size)?;
+        let h = Zeroizing::new(self.products_on_coset(z, monitor)?);
+        monitor.step("prove: h", 0.0)?;
+        let points = self.g1(Section::HPoints)?;
+        let size = tile(monitor, "prove: h", h.len(), SCALAR_BYTES, LEAST_TILE)?;
+        let sum = |sum, (scalars, points): (&[Fr], _)| Ok(sum + msm::<G1>(points, scalars, monitor)?);
+        h.chunks(size).zip(points.chunks(size)).try_fold(G1Projective::ZERO, sum)
     }
 
     /// a_i b_i on the coset, for A and B interpolated over all rows, the dummy rows wire_j * 0 included.
@@ -181,7 +224,7 @@ impl ProvingKey {
             Ok(out)
         };
         let mut a = extend(z.a, &z.wires[..self.shape.first_committed()])?;
-        monitor.step("prove: quotient", 0.12)?;
+        monitor.step("prove: quotient", 0.5)?;
         let b = extend(z.b, &[])?;
         a.par_iter_mut().zip(&b).with_min_len(1024).for_each(|(x, y)| *x *= y);
         Ok(a)

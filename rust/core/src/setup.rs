@@ -6,6 +6,8 @@
 //! The C matrix is folded into the K query (z0 = -2 is t on the coset, on which deg C < n lets C drop out):
 //!     h t / delta = sum_i a_i b_i L'_i t / (z0 delta) - sum_j z_j w_j t / (z0 delta).
 
+use std::path::Path;
+
 use ark_ec::short_weierstrass::Affine;
 use ark_ec::AffineRepr;
 use ark_ff::{AdditiveGroup, Field};
@@ -14,14 +16,17 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use crate::curve::{Curve, G1Affine, G2Affine, G1, G2};
 use crate::error::{expect_len, Error, Result};
-use crate::field::{self, Fr};
+use crate::field::{self, Fr, BYTES};
 use crate::fixed_base::{FixedBase, BATCH};
 use crate::key::{Counts, KeyWriter, ProvingKey, Section};
 use crate::ntt;
-use crate::parallel::Monitor;
+use crate::parallel::{tile, Monitor};
 use crate::rows::Rows;
 use crate::system::{Shape, System};
 use crate::verify::VerifyingKey;
+
+/// Scalars of up to four queries for each wire, with their wires, and the H query's.
+const WIRE_BYTES: usize = 5 * (BYTES + 4);
 
 /// The trapdoors. gamma = 1.
 #[derive(Zeroize, ZeroizeOnDrop)]
@@ -101,16 +106,17 @@ impl SetupBuilder {
         ntt::lagrange_at(self.toxic.tau, Fr::ONE, self.domain_size, start, count)
     }
 
-    /// The key. Errors: fewer rows than declared, cancelled.
-    pub fn finish(mut self, monitor: &dyn Monitor) -> Result<ProvingKey> {
+    /// The key, in memory or in a new file at `place`. Errors: fewer rows than declared, cancelled, too little memory.
+    pub fn finish(mut self, place: Option<&Path>, monitor: &dyn Monitor) -> Result<ProvingKey> {
         expect_len("rows", self.rows_seen, self.shape.n_rows)?;
+        tile(monitor, "setup", self.shape.n_wires, WIRE_BYTES, self.shape.n_wires)?;
         // The rows wire_j * 0 = 0 for the one and the public wires: soundness-critical.
         let dummy = Secret(self.lagrange(self.shape.n_rows, self.shape.n_public + 1)?);
         self.columns[0].0.iter_mut().zip(&dummy.0).for_each(|(u, l)| *u += l);
         let scalars = Scalars::new(&self)?;
         monitor.step("setup: tables", 0.0)?;
         let base = scalars.bases();
-        let mut writer = KeyWriter::new(self.shape, scalars.counts(self.domain_size))?;
+        let mut writer = KeyWriter::new(self.shape, scalars.counts(self.domain_size), place)?;
         self.write_constants(&base, &scalars, &mut writer)?;
         scalars.write(&base, &mut writer, monitor)?;
         monitor.step("setup: digests", 0.0)?;

@@ -282,7 +282,7 @@ fn setup_refuses_wrong_row_counts() {
     let width = sample.shape.n_wires;
     let rows = || [sample.a.rows(width), sample.b.rows(width), sample.c.rows(width)].map(|r| r.expect("rows"));
     let empty = SetupBuilder::new(sample.shape).expect("shape");
-    assert!(matches!(empty.finish(&Silent), Err(Error::Argument(_))));
+    assert!(matches!(empty.finish(None, &Silent), Err(Error::Argument(_))));
     let mut twice = SetupBuilder::new(sample.shape).expect("shape");
     twice.add_rows(rows()).expect("first");
     assert!(matches!(twice.add_rows(rows()), Err(Error::Argument(_))));
@@ -363,6 +363,6 @@ fn setup_and_prover_can_be_cancelled() {
         let mut builder = SetupBuilder::new(sample.shape).expect("shape");
         let rows = [sample.a.rows(width), sample.b.rows(width), sample.c.rows(width)].map(|r| r.expect("rows"));
         builder.add_rows(rows).expect("rows");
-        assert!(matches!(builder.finish(&Patience(patience.into())), Err(Error::Cancelled)));
+        assert!(matches!(builder.finish(None, &Patience(patience.into())), Err(Error::Cancelled)));
     }
 }

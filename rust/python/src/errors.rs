@@ -37,6 +37,7 @@ pub fn to_py(py: Python<'_>, error: Error) -> PyErr {
         // The core knows the row only; the wrapper that knows the circuit names node and element.
         Error::Unsatisfied { row } => ours(py, "UnsatisfiedConstraint", (row, "", 0)),
         Error::Witness(_) => ours(py, "InputError", (message,)),
+        Error::Memory(_) => ours(py, "MemoryTooSmall", (message,)),
         Error::Internal(_) => ours(py, "ZkchainError", (message,)),
         Error::Argument(_) => PyValueError::new_err(message),
         Error::DivisionByZero { .. } => PyZeroDivisionError::new_err(message),

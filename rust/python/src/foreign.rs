@@ -5,14 +5,19 @@ use std::sync::Arc;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
+use zkchain_core::field::Fr;
 use zkchain_core::foreign::ptau::Ptau;
 use zkchain_core::foreign::ptau_setup::setup_r1cs;
 use zkchain_core::foreign::r1cs::R1cs;
-use zkchain_core::foreign::{wtns, zkey};
+use zkchain_core::foreign::{r1cs_prover, wtns, zkey};
+use zkchain_core::key::ProvingKey as ProverKey;
+use zkchain_core::parallel::Monitor;
+use zkchain_core::verify::Proof;
+use zkchain_core::Result;
 
 use crate::buffers::to_int;
 use crate::errors::{guarded, to_py};
-use crate::job::run;
+use crate::job::{run, Terms};
 use crate::keys::ProvingKey;
 
 /// A .zkey, kept open.
@@ -54,20 +59,58 @@ impl ZkeyProver {
     }
 
     /// Proof bytes, already verified, and the public wires.
-    #[pyo3(signature = (wtns, progress = None))]
+    #[pyo3(signature = (wtns, progress = None, memory = None))]
     fn prove<'py>(
         &self,
         py: Python<'py>,
         wtns: &[u8],
         progress: Option<Py<PyAny>>,
-    ) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyList>)> {
-        let (proof, public) = run(py, progress, |monitor| {
-            let wires = wtns::parse(wtns)?;
-            let (proof, public) = self.0.prove(&wires, monitor)?;
-            Ok((proof, public.to_vec()))
-        })?;
-        let ints: PyResult<Vec<_>> = public.iter().map(|x| to_int(py, x)).collect();
-        Ok((PyBytes::new(py, &proof.to_bytes()), PyList::new(py, ints?)?))
+        memory: Option<usize>,
+    ) -> PyResult<Proved<'py>> {
+        prove(py, wtns, Terms { progress, memory }, |wires, monitor| self.0.prove(wires, monitor))
+    }
+}
+
+/// Proof bytes and the public wires.
+type Proved<'py> = (Bound<'py, PyBytes>, Bound<'py, PyList>);
+
+fn prove<'py>(
+    py: Python<'py>,
+    wtns: &[u8],
+    terms: Terms,
+    prover: impl for<'w> Fn(&'w [Fr], &dyn Monitor) -> Result<(Proof, &'w [Fr])> + Sync,
+) -> PyResult<Proved<'py>> {
+    let (proof, public) = run(py, terms, |monitor| {
+        let wires = wtns::parse(wtns)?;
+        let (proof, public) = prover(&wires, monitor)?;
+        Ok((proof, public.to_vec()))
+    })?;
+    let ints: PyResult<Vec<_>> = public.iter().map(|x| to_int(py, x)).collect();
+    Ok((PyBytes::new(py, &proof.to_bytes()), PyList::new(py, ints?)?))
+}
+
+/// A key of our own format with the .r1cs that it was made from, kept open.
+#[pyclass(frozen, module = "zkchain._core")]
+pub struct R1csProver(r1cs_prover::R1csProver);
+
+#[pymethods]
+impl R1csProver {
+    #[staticmethod]
+    fn open(py: Python<'_>, key: PathBuf, r1cs: &[u8]) -> PyResult<Self> {
+        let prover = run(py, None, |_| r1cs_prover::R1csProver::new(ProverKey::open(&key)?, &R1cs::parse(r1cs)?))?;
+        Ok(R1csProver(prover))
+    }
+
+    /// Proof bytes, already verified, and the public wires.
+    #[pyo3(signature = (wtns, progress = None, memory = None))]
+    fn prove<'py>(
+        &self,
+        py: Python<'py>,
+        wtns: &[u8],
+        progress: Option<Py<PyAny>>,
+        memory: Option<usize>,
+    ) -> PyResult<Proved<'py>> {
+        prove(py, wtns, Terms { progress, memory }, |wires, monitor| self.0.prove(wires, monitor))
     }
 }
 

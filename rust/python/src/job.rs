@@ -18,6 +18,7 @@ type Step = (&'static str, f64);
 struct Reporter<'a> {
     steps: Sender<Step>,
     stop: &'a AtomicBool,
+    memory: Option<usize>,
 }
 
 impl Monitor for Reporter<'_> {
@@ -29,18 +30,36 @@ impl Monitor for Reporter<'_> {
     fn cancelled(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
     }
+
+    fn memory(&self) -> Option<usize> {
+        self.memory
+    }
+}
+
+/// How a job is watched: who hears of its progress, and what it may hold (`Monitor::memory`).
+#[derive(Default)]
+pub struct Terms {
+    pub progress: Option<Py<PyAny>>,
+    pub memory: Option<usize>,
+}
+
+impl From<Option<Py<PyAny>>> for Terms {
+    fn from(progress: Option<Py<PyAny>>) -> Self {
+        Terms { progress, memory: None }
+    }
 }
 
 /// Runs `work` on the private pool with the GIL released. `progress(stage, fraction)` is called on this thread; an
 /// exception from it, or a signal, stops the work and is raised.
 pub fn run<T: Send>(
     py: Python<'_>,
-    progress: Option<Py<PyAny>>,
+    terms: impl Into<Terms>,
     work: impl FnOnce(&dyn Monitor) -> Result<T> + Send,
 ) -> PyResult<T> {
+    let Terms { progress, memory } = terms.into();
     let stop = AtomicBool::new(false);
     let (steps, heard) = channel();
-    let reporter = Reporter { steps, stop: &stop };
+    let reporter = Reporter { steps, stop: &stop, memory };
     let stop_ref = &stop;
     let (outcome, result) = py.detach(move || {
         std::thread::scope(|scope| {
@@ -56,23 +75,33 @@ pub fn run<T: Send>(
 /// Passes steps on until the worker is done; on an exception sets `stop` and returns it.
 fn attend(heard: &Receiver<Step>, progress: Option<&Py<PyAny>>, stop: &AtomicBool) -> PyResult<()> {
     loop {
-        let step = match heard.recv_timeout(TICK) {
-            Ok(step) => heard.try_iter().last().or(Some(step)),
-            Err(RecvTimeoutError::Timeout) => None,
+        let steps = match heard.recv_timeout(TICK) {
+            Ok(step) => newest_of_each_stage(step, heard.try_iter()),
+            Err(RecvTimeoutError::Timeout) => Vec::new(),
             Err(RecvTimeoutError::Disconnected) => return Ok(()),
         };
         let tell = |py: Python<'_>| -> PyResult<()> {
             py.check_signals()?;
-            if let (Some(callback), Some(step)) = (progress, step) {
-                callback.call1(py, step)?;
-            }
-            Ok(())
+            let Some(callback) = progress else { return Ok(()) };
+            steps.iter().try_for_each(|step| callback.call1(py, *step).map(drop))
         };
         if let Err(error) = Python::attach(tell) {
             stop.store(true, Ordering::Relaxed);
             return Err(error);
         }
     }
+}
+
+/// In order; of several steps of one stage that wait, the last says it all.
+fn newest_of_each_stage(first: Step, waiting: impl Iterator<Item = Step>) -> Vec<Step> {
+    let mut steps = vec![first];
+    for step in waiting {
+        match steps.last_mut() {
+            Some(last) if last.0 == step.0 => *last = step,
+            _ => steps.push(step),
+        }
+    }
+    steps
 }
 
 /// Runs a short computation over `size` elements: in place when small, else on the pool with the GIL released.

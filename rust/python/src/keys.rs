@@ -14,7 +14,7 @@ use zkchain_core::{key, prove, setup};
 use crate::buffers::{instance, to_int, word, OwnedRows};
 use crate::errors::to_py;
 use crate::frvec::FrVec;
-use crate::job::{compute, run};
+use crate::job::{compute, run, Terms};
 
 fn locked<T>(slot: &Mutex<T>) -> MutexGuard<'_, T> {
     slot.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
@@ -65,10 +65,17 @@ impl SetupBuilder {
         run(py, None, move |_| builder.add_rows([a.borrow(width)?, b.borrow(width)?, c.borrow(width)?]))
     }
 
-    #[pyo3(signature = (progress = None))]
-    fn finish(&self, py: Python<'_>, progress: Option<Py<PyAny>>) -> PyResult<ProvingKey> {
+    /// The key, in memory or in a new file at `place`.
+    #[pyo3(signature = (progress = None, *, place = None, memory = None))]
+    fn finish(
+        &self,
+        py: Python<'_>,
+        progress: Option<Py<PyAny>>,
+        place: Option<PathBuf>,
+        memory: Option<usize>,
+    ) -> PyResult<ProvingKey> {
         let builder = locked(&self.0).take().ok_or_else(|| used("builder"))?;
-        let key = run(py, progress, move |monitor| builder.finish(monitor))?;
+        let key = run(py, Terms { progress, memory }, move |monitor| builder.finish(place.as_deref(), monitor))?;
         Ok(ProvingKey::new(key))
     }
 }
@@ -124,6 +131,7 @@ impl ProvingKey {
         let info = PyDict::new(py);
         info.set_item("system", shape.system.name())?;
         info.set_item("circuit_hash", PyBytes::new(py, &shape.circuit_hash))?;
+        info.set_item("digest", PyBytes::new(py, key.digest()))?;
         let counts = [
             ("version", key::VERSION as usize),
             ("n_wires", shape.n_wires),
@@ -141,10 +149,16 @@ impl ProvingKey {
         Ok(info)
     }
 
-    #[pyo3(signature = (committed, progress = None))]
-    fn commit(&self, py: Python<'_>, committed: &FrVec, progress: Option<Py<PyAny>>) -> PyResult<Commitment> {
+    #[pyo3(signature = (committed, progress = None, memory = None))]
+    fn commit(
+        &self,
+        py: Python<'_>,
+        committed: &FrVec,
+        progress: Option<Py<PyAny>>,
+        memory: Option<usize>,
+    ) -> PyResult<Commitment> {
         let (key, values) = (self.0.clone(), committed.0.clone());
-        let commitment = run(py, progress, move |monitor| key.commit(values, monitor))?;
+        let commitment = run(py, Terms { progress, memory }, move |monitor| key.commit(values, monitor))?;
         Ok(Commitment { d: encode_g1(&commitment.d), inner: Mutex::new(Some(commitment)) })
     }
 
@@ -164,7 +178,7 @@ impl ProvingKey {
     }
 
     /// Proof bytes, already verified. Uses up the commitment.
-    #[pyo3(signature = (wires, a, b, c, *, instance, ctx, commitment = None, progress = None))]
+    #[pyo3(signature = (wires, a, b, c, *, instance, ctx, commitment = None, progress = None, memory = None))]
     #[allow(clippy::too_many_arguments)]
     fn prove<'py>(
         &self,
@@ -177,10 +191,11 @@ impl ProvingKey {
         ctx: &[u8],
         commitment: Option<&Commitment>,
         progress: Option<Py<PyAny>>,
+        memory: Option<usize>,
     ) -> PyResult<Bound<'py, PyBytes>> {
         let (instance, ctx) = (crate::buffers::instance(instance)?, word(ctx, "ctx")?);
         let taken = commitment.map(|d| locked(&d.inner).take().ok_or_else(|| used("commitment"))).transpose()?;
-        let proof = run(py, progress, |monitor: &dyn zkchain_core::parallel::Monitor| {
+        let proof = run(py, Terms { progress, memory }, |monitor: &dyn zkchain_core::parallel::Monitor| {
             let values = Assignment { wires: &wires.0, a: &a.0, b: &b.0, c: &c.0 };
             self.0.prove(&values, taken, &instance, &ctx, monitor)
         })?;

@@ -9,6 +9,7 @@ pub mod points;
 pub mod ptau;
 pub mod ptau_setup;
 pub mod r1cs;
+pub mod r1cs_prover;
 pub mod subgroup;
 pub mod wtns;
 pub mod zkey;

@@ -214,7 +214,7 @@ impl<'a> PtauSetup<'a> {
         let g1 = |scalar: &Fr| curve::mul::<G1>(&G1Affine::generator(), scalar);
         let eta1 = if self.shape.system == System::Cg16 { g1(&t.eta) } else { G1Affine::zero() };
         let beta1 = self.ptau.powers::<G1>(Family::BetaTauG1, 1)?.get(0);
-        let mut writer = KeyWriter::new(self.shape, counts)?;
+        let mut writer = KeyWriter::new(self.shape, counts, None)?;
         writer.section::<u8>(Section::VerifyingKey)?.copy_from_slice(&vk.to_bytes());
         store::<G1>(&mut writer, Section::ConstantsG1, &[vk.alpha, beta1, g1(&t.delta), eta1])?;
         store::<G2>(&mut writer, Section::ConstantsG2, &[vk.beta, vk.delta])?;

@@ -114,6 +114,12 @@ impl<'a> R1cs<'a> {
     /// Errors (Format): truncated, bytes left over, a wire out of range or twice in one linear combination, a
     /// coefficient not below r; and those of `each`.
     pub fn for_each_block(&self, mut each: impl FnMut([Rows<'_>; 3]) -> Result<()>) -> Result<()> {
+        let width = self.n_wires;
+        self.for_each_owned_block(|[a, b, c]| each([a.rows(width)?, b.rows(width)?, c.rows(width)?]))
+    }
+
+    /// The same, with blocks to keep.
+    pub fn for_each_owned_block(&self, mut each: impl FnMut([Side; 3]) -> Result<()>) -> Result<()> {
         let mut reader = Reader::new(KIND, self.constraints);
         let mut left = self.n_rows;
         while left > 0 {
@@ -122,8 +128,7 @@ impl<'a> R1cs<'a> {
             for _ in 0..rows {
                 sides.iter_mut().try_for_each(|side| side.push(&mut reader, self.n_wires))?;
             }
-            let [a, b, c] = &sides;
-            each([a.rows(self.n_wires)?, b.rows(self.n_wires)?, c.rows(self.n_wires)?])?;
+            each(sides)?;
             left -= rows;
         }
         reader.end()

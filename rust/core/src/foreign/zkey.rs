@@ -242,7 +242,7 @@ impl Zkey {
     }
 
     /// Points of a query that are not infinity, and their places, all checked to be on the curve at first use.
-    fn query<C: Curve>(&self, part: Part) -> Result<(Points<'_, C>, &[u32])> {
+    pub(super) fn query<C: Curve>(&self, part: Part) -> Result<(Points<'_, C>, &[u32])> {
         let points = Points::<C>::new(self.part(part)?);
         let slot = &self.finite[part as usize - Part::A as usize];
         if let Some(finite) = slot.get() {
@@ -252,13 +252,6 @@ impl Zkey {
             return Err(KIND.error(format!("point {i} of section {} is not on its curve", part as u32)));
         }
         Ok((points, slot.get_or_init(|| points.finite())))
-    }
-
-    /// Aligned points and their scalars, infinity left out. `scalars` has one element for each point.
-    pub fn gather<C: Curve>(&self, part: Part, scalars: &[Fr]) -> Result<(Vec<C::Stored>, Vec<Fr>)> {
-        let (points, finite) = self.query::<C>(part)?;
-        let scalars = finite.par_iter().with_min_len(1 << 10).map(|i| scalars[*i as usize]).collect();
-        Ok((points.gather(finite), scalars))
     }
 
     /// Every point on its curve, and those of G2 in the subgroup of order r (error 2^-120).

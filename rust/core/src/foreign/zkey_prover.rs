@@ -5,18 +5,20 @@
 //! where a, b, c are A, B and the polynomial through the products of the rows, on the odd points of the domain of twice
 //! the size, on which t is -2: the factor is in H. Six transforms, since the file does not hold the C matrix.
 
+use ark_ec::short_weierstrass::Projective;
 use ark_ec::CurveGroup;
-use ark_ff::Field;
+use ark_ff::{AdditiveGroup, Field};
 use rayon::prelude::*;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::curve::{Curve, G1, G2};
 use crate::error::{Error, Result};
-use crate::field::{self, canonical, lowered, Fr};
+use crate::field::{self, canonical, lowered, Fr, BYTES};
 use crate::foreign::zkey::{Part, Zkey};
 use crate::msm::msm;
 use crate::ntt::Domain;
-use crate::parallel::Monitor;
+use crate::parallel::{tile, Monitor};
+use crate::prove::{LEAST_TILE, SCALAR_BYTES};
 use crate::system::System;
 use crate::verify::{verify, Proof};
 
@@ -76,18 +78,20 @@ impl Zkey {
         Ok(Proof { a: a.into_affine(), b: b.into_affine(), c: c.into_affine(), d: None })
     }
 
-    fn multiply<C: Curve>(
-        &self,
-        part: Part,
-        scalars: &[Fr],
-        monitor: &dyn Monitor,
-    ) -> Result<ark_ec::short_weierstrass::Projective<C>> {
-        let (points, scalars) = self.gather::<C>(part, scalars)?;
-        msm::<C>(&points, &scalars, monitor)
+    /// sum scalars[i] [part_i]: points are copied to where they are aligned, infinity left out.
+    fn multiply<C: Curve>(&self, part: Part, scalars: &[Fr], monitor: &dyn Monitor) -> Result<Projective<C>> {
+        let (points, finite) = self.query::<C>(part)?;
+        let bytes = SCALAR_BYTES + std::mem::size_of::<C::Stored>();
+        let size = tile(monitor, "prove", finite.len(), bytes, LEAST_TILE)?;
+        finite.chunks(size).try_fold(Projective::<C>::ZERO, |sum, tile| {
+            let scalars = tile.par_iter().with_min_len(1 << 10).map(|i| scalars[*i as usize]).collect();
+            Ok(sum + msm::<C>(&points.gather(tile), &Zeroizing::<Vec<Fr>>::new(scalars), monitor)?)
+        })
     }
 
     /// a b - c on the odd points.
     fn quotient(&self, wires: &[Fr], monitor: &dyn Monitor) -> Result<Vec<Fr>> {
+        tile(monitor, "prove: quotient", self.domain_size, 4 * BYTES, self.domain_size)?;
         let low: Vec<Fr> = wires.par_iter().with_min_len(1 << 10).map(|z| lowered(canonical(z))).collect();
         let [mut a, mut b] = self.row_values(wires, &low)?;
         drop(low);

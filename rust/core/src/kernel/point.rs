@@ -5,7 +5,8 @@ use ark_ff::BigInt;
 use bytemuck::{Pod, Zeroable};
 
 use super::coordinate::{Coordinate, Prime, Quadratic};
-use super::modulus::Limbs;
+use super::modulus::{Base, Limbs, Modulus};
+use super::wide;
 
 /// A point of G1 or G2: coordinates in four-limb Montgomery form, at most 2p each.
 pub trait Point: Pod + Send + Sync {
@@ -32,8 +33,10 @@ pub struct PointG1([Limbs; 2]);
 #[repr(C, align(64))]
 pub struct PointG2([[Limbs; 2]; 2]);
 
+/// Of any 256 bits, for a damaged key may hold any: 2^256 < 6p.
 fn to_fp(x: &Limbs) -> ark_bn254::Fq {
-    ark_bn254::Fq::new_unchecked(BigInt(Prime::canonical(x)))
+    let below_4p = wide::reduce_once(x, &Base::TWO_P);
+    ark_bn254::Fq::new_unchecked(BigInt(Prime::canonical(&below_4p)))
 }
 
 impl Point for PointG1 {

@@ -149,7 +149,7 @@ impl Sample {
     pub fn fill(&self, mut builder: SetupBuilder) -> Result<ProvingKey> {
         let width = self.shape.n_wires;
         builder.add_rows([self.a.rows(width)?, self.b.rows(width)?, self.c.rows(width)?])?;
-        builder.finish(&Silent)
+        builder.finish(None, &Silent)
     }
 
     pub fn values(&self, wires: Vec<Fr>) -> Values {

@@ -1,0 +1,92 @@
+"""From files of circom and snarkjs to files: keys and proofs of circuits that were not made here."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from zkchain.errors import FormatError
+from zkchain.formats import files, ptau, snarkjs, zkey
+from zkchain.formats.proofs import PROOF, PUBLIC
+from zkchain.groth16.encoding import PROOF_BYTES
+from zkchain.groth16.key import Progress
+from zkchain.groth16.types import Instance, Proof, System
+
+PROVING_KEY, VERIFICATION_KEY = "proving_key.zkpk", "verification_key.json"
+
+
+class Prover(Protocol):
+    """``zkey.Prover`` (keys of snarkjs) or ``ptau.Prover`` (our own)."""
+
+    def prove(
+        self, witness: bytes, *, progress: Progress | None = None, memory: int | None = None
+    ) -> tuple[Proof, Instance]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Proved:
+    """What was written where; times in seconds."""
+
+    folder: str
+    proof: str
+    public: str
+    instance_length: int
+    proof_bytes: int
+    seconds: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class SetUp:
+    """Keys made of constraints and powers of tau."""
+
+    folder: str
+    proving_key: str
+    verification_key: str
+    rows: int
+    proving_key_bytes: int
+    seconds: float
+    development: bool
+
+
+def open_zkey(path: Path, *, progress: Progress | None = None) -> Prover:
+    """A key of snarkjs. Errors: those of ``zkey.Prover``."""
+    try:
+        return zkey.Prover.open(path, progress=progress)
+    except OSError as error:
+        raise FormatError(f"cannot read proving key {path}: {error.strerror}") from error
+
+
+def open_own(key: Path, r1cs: Path) -> Prover:
+    """A key made by ``set_up``, with its constraints. Errors: those of ``ptau.Prover``."""
+    try:
+        return ptau.Prover.open(key, r1cs)
+    except OSError as error:
+        raise FormatError(f"cannot read proving key {key}: {error.strerror}") from error
+
+
+def prove(
+    prover: Prover, wtns: Path, folder: Path, *, memory: int | None = None, progress: Progress | None = None
+) -> Proved:
+    """Prove a witness file; proof.json and public.json go into ``folder``. Errors: those of the prover."""
+    witness = files.read(wtns, what="witness")
+    start = time.perf_counter()
+    proof, instance = prover.prove(witness, progress=progress, memory=memory)
+    seconds = time.perf_counter() - start
+    with files.staged(folder / PROOF, snarkjs.dump_proof(proof)) as staged:
+        files.write(folder / PUBLIC, snarkjs.dump_public(instance))
+        files.move(staged, folder / PROOF)
+    return Proved(str(folder), PROOF, PUBLIC, len(instance), PROOF_BYTES[System.GROTH16], {"prove": seconds})
+
+
+def set_up(r1cs: Path, powers: Path, folder: Path, *, progress: Progress | None = None) -> SetUp:
+    """Development keys for constraints on powers of tau, both files into ``folder``. Errors: of ``ptau.setup_r1cs``."""
+    start = time.perf_counter()
+    pk, vk = ptau.setup_r1cs(r1cs, powers, progress=progress)
+    seconds = time.perf_counter() - start
+    with files.staged(folder / PROVING_KEY, pk.save) as staged:
+        files.write(folder / VERIFICATION_KEY, snarkjs.dump_verification_key(vk))
+        files.move(staged, folder / PROVING_KEY)
+    info = pk.info
+    return SetUp(str(folder), PROVING_KEY, VERIFICATION_KEY, info["n_rows"], info["file_size"], seconds, vk.development)

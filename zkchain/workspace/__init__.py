@@ -1,0 +1,72 @@
+"""The pipeline between bundles: read what a step needs, run it, put its result back, report.
+
+Every function takes the bundle's folder first. Nothing is written unless the step succeeded. Names are loaded when they
+are used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zkchain import lazy
+
+if TYPE_CHECKING:
+    from zkchain.workspace.building import (
+        compile_bundle,
+        inspect_bundle,
+        r1cs_bundle,
+        save_compiled,
+        save_keys,
+        setup_bundle,
+    )
+    from zkchain.workspace.clock import Clock
+    from zkchain.workspace.proving import (
+        Prover,
+        open_prover,
+        prove_bundle,
+        prove_samples,
+        verify_bundle,
+        witness_bundle,
+    )
+    from zkchain.workspace.settling import (
+        deploy_bundle,
+        deployment_gas,
+        gas_bundle,
+        solidity_bundle,
+        submit_bundle,
+        verification_gas,
+    )
+
+__all__ = [
+    "Clock",
+    "Prover",
+    "compile_bundle",
+    "deploy_bundle",
+    "deployment_gas",
+    "gas_bundle",
+    "inspect_bundle",
+    "open_prover",
+    "prove_bundle",
+    "prove_samples",
+    "r1cs_bundle",
+    "save_compiled",
+    "save_keys",
+    "setup_bundle",
+    "solidity_bundle",
+    "submit_bundle",
+    "verification_gas",
+    "verify_bundle",
+    "witness_bundle",
+]
+
+_HOME = {
+    **dict.fromkeys(("compile_bundle", "inspect_bundle", "r1cs_bundle"), "building"),
+    **dict.fromkeys(("save_compiled", "save_keys", "setup_bundle"), "building"),
+    "Clock": "clock",
+    **dict.fromkeys(("Prover", "open_prover", "prove_bundle", "prove_samples"), "proving"),
+    **dict.fromkeys(("verify_bundle", "witness_bundle"), "proving"),
+    **dict.fromkeys(("deploy_bundle", "deployment_gas", "gas_bundle"), "settling"),
+    **dict.fromkeys(("solidity_bundle", "submit_bundle", "verification_gas"), "settling"),
+}
+
+__getattr__ = lazy.names(__name__, _HOME)

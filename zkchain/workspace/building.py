@@ -1,0 +1,97 @@
+"""From a model to a bundle with keys."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from os import PathLike
+from typing import Any, Unpack
+
+import numpy.typing as npt
+
+from zkchain import pipeline
+from zkchain.formats import bundle, exports, files, program, proofs, records, snarkjs
+from zkchain.formats.bundle import Bundle
+from zkchain.formats.files import Content
+from zkchain.formats.records import Choices
+from zkchain.groth16.types import VerifyingKey
+from zkchain.pipeline import Compiled, CompileOptions, Keys, Progress, quiet
+from zkchain.reports import ArtifactReport, CompileReport, InspectReport, SetupReport
+from zkchain.workspace.clock import Clock
+from zkchain.workspace.opening import load_circuit, load_summary
+
+Array = npt.NDArray[Any]
+Folder = str | PathLike[str]
+
+
+def compile_bundle(
+    folder: Folder, model: bytes, data: Mapping[str, Array] | None = None, **options: Unpack[CompileOptions]
+) -> CompileReport:
+    """``pipeline.compile_model`` into a bundle, new or old."""
+    clock = Clock()
+    compiled = pipeline.compile_model(model, data, **options)
+    clock.lap("compile")
+    return save_compiled(folder, compiled, clock.laps["compile"])
+
+
+def save_compiled(folder: Folder, compiled: Compiled, seconds: float = 0.0) -> CompileReport:
+    """Write model, integer program, settings and circuit record."""
+    summary = pipeline.summarise(compiled)
+    contents = {
+        "model": compiled.model,
+        "program": program.dump(compiled.program),
+        "settings": records.dump(compiled.choices),
+        "circuit": records.dump(summary),
+    }
+    opened = bundle.update(folder, contents, circuit=compiled.circuit.digest)
+    kept = opened.has("proving_key") and opened.is_current("proving_key")
+    return CompileReport(str(folder), summary, compiled.choices, seconds, kept, compiled.reason)
+
+
+def setup_bundle(folder: Folder, *, memory: int | None = None, progress: Progress = quiet) -> SetupReport:
+    """Make a development key pair for the bundle's circuit; the proving key is written where it will stay, not held.
+    ``memory``: bytes that the process should hold at most beside it."""
+    opened = bundle.open_bundle(folder)
+    circuit = load_circuit(opened)
+    start = time.perf_counter()
+    with files.scratch(opened.folder / bundle.KINDS["proving_key"].file) as place:
+        keys = pipeline.setup(circuit, place=place, memory=memory, progress=progress)
+        seconds = time.perf_counter() - start
+        made = _put_keys(folder, files.moved(place), keys.verifying).manifest.files
+    return SetupReport(
+        str(folder),
+        circuit.system,
+        circuit.digest.hex(),
+        circuit.n_rows,
+        seconds,
+        made["proving_key"].bytes,
+        made["verification_key"].bytes,
+        keys.verifying.development,
+    )
+
+
+def save_keys(folder: Folder, keys: Keys) -> Bundle:
+    """Put both keys into the bundle."""
+    return _put_keys(folder, keys.proving.save, keys.verifying)
+
+
+def _put_keys(folder: Folder, proving: Content, verifying: VerifyingKey) -> Bundle:
+    contents = {"proving_key": proving, "verification_key": snarkjs.dump_verification_key(verifying)}
+    return bundle.update(folder, contents)
+
+
+def r1cs_bundle(folder: Folder, path: Folder) -> None:
+    """Write the circuit as .r1cs, for circom's tools. FormatError for cg16."""
+    exports.write_r1cs(path, load_circuit(bundle.open_bundle(folder)))
+
+
+def inspect_bundle(folder: Folder) -> InspectReport:
+    """What a bundle holds. Reads only what it reports."""
+    opened = bundle.open_bundle(folder)
+    made = tuple(
+        ArtifactReport(name, kind.file, opened.manifest.files[name].bytes, opened.is_current(name))
+        for name, kind in bundle.KINDS.items()
+        if opened.has(name)
+    )
+    choices = records.load(Choices, opened.read("settings"), what="settings")
+    return InspectReport(str(folder), load_summary(opened), choices, made, tuple(proofs.names(opened)))

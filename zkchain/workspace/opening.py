@@ -1,0 +1,69 @@
+"""What a bundle holds, as values: read, checked against the manifest, or refused."""
+
+from __future__ import annotations
+
+from zkchain.circuit import Circuit, Recorded, Visibility, recall, synthesize
+from zkchain.errors import BundleError, KeyMismatch
+from zkchain.formats import program, records, snarkjs
+from zkchain.formats.bundle import Bundle
+from zkchain.formats.records import Choices, Summary
+from zkchain.graph import Graph
+from zkchain.groth16.key import open_key, verifying_key
+from zkchain.groth16.types import System, VerifyingKey
+from zkchain.pipeline import Keys
+
+
+def load_summary(opened: Bundle) -> Summary:
+    summary = records.load(Summary, opened.read("circuit"), what="circuit record")
+    if summary.digest != opened.identity("circuit"):
+        raise BundleError(f"circuit record of {opened.folder} is about another circuit than the manifest")
+    return summary
+
+
+def load_circuit(opened: Bundle) -> Circuit:
+    """Synthesise the bundle's program again; BundleError unless it gives the circuit that the manifest names."""
+    circuit = synthesize(*_program(opened))
+    audit_digest(opened, circuit)
+    return circuit
+
+
+def audit_digest(opened: Bundle, circuit: Circuit) -> None:
+    """BundleError unless the circuit's rows give the digest that the manifest records."""
+    expected, got = opened.identity("circuit"), circuit.digest.hex()
+    if got != expected:
+        raise BundleError(
+            f"bundle {opened.folder} was compiled to circuit {expected[:12]}..., its program now gives {got[:12]}...",
+            hint="another version of zkchain wrote it: run `zkchain compile` and `zkchain setup` again",
+        )
+
+
+def load_outline(opened: Bundle) -> Recorded:
+    """The circuit without its rows, under the digest that the manifest records: for proving."""
+    return recall(*_program(opened), bytes.fromhex(opened.identity("circuit")))
+
+
+def _program(opened: Bundle) -> tuple[Graph, Visibility, System]:
+    graph = program.load(opened.read("program"))
+    choices = records.load(Choices, opened.read("settings"), what="settings")
+    visible = Visibility(tuple(i.public for i in choices.inputs), tuple(o.public for o in choices.outputs))
+    if (len(visible.inputs), len(visible.outputs)) != (len(graph.inputs), len(graph.outputs)):
+        raise BundleError(f"settings of {opened.folder} name other inputs and outputs than its integer program")
+    return graph, visible, choices.system
+
+
+def load_verifying_key(opened: Bundle) -> VerifyingKey:
+    """KeyMismatch unless the key was made for the circuit that the manifest names."""
+    key = snarkjs.load_verification_key(opened.read("verification_key"))
+    expected, got = opened.identity("circuit"), key.circuit_hash.hex()
+    if got != expected:
+        raise KeyMismatch(
+            f"verification key was made for circuit {got[:12]}..., bundle {opened.folder} holds {expected[:12]}...",
+            hint=f"run `zkchain setup {opened.folder}`",
+        )
+    return key
+
+
+def load_proving_keys(opened: Bundle) -> Keys:
+    """The proving key, mapped, and the verifying key that it carries. KeyFormatError, KeyMismatch, BundleError."""
+    proving = open_key(opened.path("proving_key"))
+    return Keys(proving, verifying_key(proving))

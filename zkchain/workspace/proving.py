@@ -1,0 +1,174 @@
+"""Proofs from a bundle: a key that is kept open, one proof or many."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from os import PathLike
+from typing import Any
+
+import numpy.typing as npt
+
+from zkchain import pipeline
+from zkchain.circuit import Recorded
+from zkchain.errors import BundleError, ChainError, InputError, KeyMismatch, UnsatisfiedConstraint
+from zkchain.formats import bundle, exports, proofs, records, tensors
+from zkchain.formats.bundle import Bundle
+from zkchain.formats.records import ContextRecord, DeploymentRecord
+from zkchain.groth16.encoding import encode_proof
+from zkchain.groth16.transcript import NO_CONTEXT, context
+from zkchain.pipeline import Keys, Progress, quiet
+from zkchain.reports import ProveManyReport, ProveReport, VerifyReport
+from zkchain.workspace.clock import Clock, Stages
+from zkchain.workspace.opening import (
+    audit_digest,
+    load_circuit,
+    load_outline,
+    load_proving_keys,
+    load_summary,
+    load_verifying_key,
+)
+
+Array = npt.NDArray[Any]
+Folder = str | PathLike[str]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Prover:
+    """A bundle opened for proving: the program in memory, the key mapped. Good for any number of proofs.
+
+    ``memory``: bytes that the process should hold at most, beside the mapped key.
+    """
+
+    bundle: Bundle
+    circuit: Recorded
+    keys: Keys
+    memory: int | None = None
+
+    def prove(
+        self,
+        arrays: Mapping[str, Array],
+        *,
+        index: int | None = None,
+        name: str = "proof",
+        binder: bytes | None = None,
+        progress: Progress = quiet,
+    ) -> ProveReport:
+        """Prove one inference and keep the proof under ``name``. With a ``binder`` (32 bytes, cg16) the proof holds for
+        the deployed contract and this binder only. Raises as ``pipeline.prove``."""
+        proofs.folder(self.bundle, name)  # a bad name is refused before any work
+        bound = None if binder is None else _bind(self.bundle, binder)
+        stages = Stages(progress)
+        stages("key: digests", 0.0)
+        self.keys.proving.verify_digests()  # once: the key is read as a whole before its first proof
+        try:
+            proved = pipeline.prove(
+                self.circuit,
+                self.keys,
+                arrays,
+                index=index,
+                ctx=_ctx(bound),
+                memory=self.memory,
+                progress=stages,
+            )
+        except (UnsatisfiedConstraint, KeyMismatch, InputError):
+            audit_digest(self.bundle, self.circuit.circuit)  # perhaps it is not the circuit that the key was made for
+            raise
+        stages("write", 0.0)
+        place = proofs.save(self.bundle, name, proved.proof, proved.instance, bound)
+        stages.close()
+        public = tuple(field.name for field in self.circuit.layout.fields if field.kind == "output")
+        size = len(encode_proof(proved.proof))
+        return ProveReport(str(place), self.circuit.system, proved.outputs, public, size, stages.seconds)
+
+
+def open_prover(folder: Folder, *, memory: int | None = None) -> Prover:
+    """Milliseconds, whatever the size of the key: neither are its rows synthesised nor is the key read."""
+    opened = bundle.open_bundle(folder)
+    return Prover(opened, load_outline(opened), load_proving_keys(opened), memory)
+
+
+def prove_bundle(
+    folder: Folder,
+    arrays: Mapping[str, Array],
+    *,
+    index: int | None = None,
+    name: str = "proof",
+    binder: bytes | None = None,
+    memory: int | None = None,
+    progress: Progress = quiet,
+) -> ProveReport:
+    """One proof by a ``Prover``."""
+    clock = Clock()
+    prover = open_prover(folder, memory=memory)
+    clock.lap("open")
+    report = prover.prove(arrays, index=index, name=name, binder=binder, progress=progress)
+    return replace(report, seconds={**clock.laps, **report.seconds})
+
+
+def prove_samples(
+    folder: Folder,
+    inputs: Sequence[Mapping[str, Array]],
+    *,
+    index: int | None = None,
+    every: bool = False,
+    name: str = "proof",
+    binder: bytes | None = None,
+    memory: int | None = None,
+    progress: Progress = quiet,
+) -> ProveReport | ProveManyReport:
+    """Prove one sample of each of the ``inputs``, or with ``every`` all that they hold, under one open key. More than
+    one proof are kept as NAME-0, NAME-1, ...; those made before an error stay."""
+    if len(inputs) == 1 and not every:
+        return prove_bundle(folder, inputs[0], index=index, name=name, binder=binder, memory=memory, progress=progress)
+    clock = Clock()
+    prover = open_prover(folder, memory=memory)
+    clock.lap("open")
+    names = prover.circuit.graph.input_names
+    jobs = [(arrays, k) for arrays in inputs for k in (range(tensors.count(arrays, names)) if every else (index,))]
+    proved = tuple(
+        prover.prove(arrays, index=k, name=f"{name}-{i}", binder=binder, progress=progress)
+        for i, (arrays, k) in enumerate(jobs)
+    )
+    clock.lap("proofs")
+    return ProveManyReport(proved, clock.laps)
+
+
+def witness_bundle(folder: Folder, arrays: Mapping[str, Array], path: Folder, *, index: int | None = None) -> None:
+    """Write the witness of one inference as .wtns, for circom's tools."""
+    wires = pipeline.witness(load_circuit(bundle.open_bundle(folder)), arrays, index=index)
+    exports.write_wtns(path, wires)
+
+
+def verify_bundle(folder: Folder, *, name: str = "proof") -> VerifyReport:
+    """Verify a kept proof; needs the verification key and the circuit record only. Raises unless it holds."""
+    opened = bundle.open_bundle(folder)
+    proof, instance = proofs.load(opened, name)
+    summary, key = load_summary(opened), load_verifying_key(opened)
+    clock = Clock()
+    pipeline.verify(key, proof, instance, ctx=_ctx(proofs.load_context(opened, name)))
+    clock.lap("verify")
+    claims = pipeline.claims(pipeline.layout_of(summary), instance)
+    place = str(proofs.folder(opened, name))
+    return VerifyReport(place, summary.system, summary.digest, claims, clock.laps["verify"], key.development)
+
+
+def _bind(opened: Bundle, binder: bytes) -> ContextRecord:
+    """The context of the bundle's deployed contract. ChainError: it was not deployed to a node."""
+    if not opened.has("deployment"):
+        raise ChainError("a proof is bound to a contract, and none was deployed", hint="run `zkchain deploy --rpc URL`")
+    record = records.load(DeploymentRecord, opened.read("deployment"), what="deployment")
+    if record.chain != "rpc":
+        raise ChainError("a proof cannot be bound to a contract on the embedded chain: it ends with the command")
+    return ContextRecord(record.chain_id, record.address, "0x" + binder.hex())
+
+
+def _ctx(bound: ContextRecord | None) -> bytes:
+    return NO_CONTEXT if bound is None else context(bound.chain_id, unhex(bound.contract), unhex(bound.binder))
+
+
+def unhex(text: str) -> bytes:
+    try:
+        return bytes.fromhex(text.removeprefix("0x"))
+    except ValueError as error:
+        raise BundleError(f"context: expected hexadecimal digits, got {text!r}") from error
