@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 from eth_account import Account
 
-from tests.unit.cli_tools import compile_into, write_input, zkchain
+from tests.spec.evm import anvil
+from tests.unit.cli_tools import compile_into, names, write_input, zkchain
 from zkchain import errors
+from zkchain.chain import Chain, connect
 
 pytestmark = pytest.mark.anvil
 # the first account of every anvil, public knowledge
 KEY = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"
 ADDRESS = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
+OWN_KEY = "0x" + "4c" * 32  # an account that no node holds
+OWN_ADDRESS = Account.from_key(OWN_KEY).address
+PARTS = {"intrinsic", "calldata", "pairing", "ec_mul", "ec_add", "overhead"}
 
 
 @pytest.fixture(scope="module")
@@ -83,3 +89,100 @@ def test_deployment_on_another_chain(bundle, anvil_rpc):
     assert outcome.code == errors.ChainError.exit_code
     assert "deployed on the embedded chain" in outcome.err
     assert "hint: run `zkchain deploy" in outcome.err
+
+
+@pytest.fixture
+def deployed(bundle, anvil_rpc, tmp_path) -> Path:
+    """A copy of the bundle, its contract on the node."""
+    folder = tmp_path / "bundle"
+    shutil.copytree(bundle, folder)
+    assert zkchain("deploy", folder, "--rpc", anvil_rpc).code == 0
+    return folder
+
+
+def refused(outcome, error: type[errors.ZkchainError], *parts: str) -> None:
+    assert outcome.code == error.exit_code, outcome.err
+    assert outcome.out == ""
+    assert "Traceback" not in outcome.err
+    assert [part for part in parts if part not in outcome.err] == [], outcome.err
+
+
+def fund(node: Chain, ether: int) -> None:
+    node.web3.provider.make_request("anvil_setBalance", [OWN_ADDRESS, hex(ether * 10**18)])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("way", ["environment", "keystore"])
+def test_our_own_account_signs_and_pays(deployed, node, anvil_rpc, tmp_path, monkeypatch, way):
+    options: tuple[object, ...] = ()
+    if way == "environment":
+        monkeypatch.setenv("ZKCHAIN_PRIVATE_KEY", OWN_KEY)
+    else:
+        monkeypatch.setenv("ZKCHAIN_PRIVATE_KEY", KEY)  # the keystore goes before it
+        (tmp_path / "key.json").write_text(json.dumps(Account.encrypt(OWN_KEY, "secret", kdf="pbkdf2", iterations=10)))
+        (tmp_path / "password").write_text("secret\n")
+        options = ("--keystore", tmp_path / "key.json", "--password-file", tmp_path / "password")
+    fund(node, 1)
+    made = zkchain("deploy", deployed, "--rpc", anvil_rpc, *options, "--json")
+    sent = zkchain("submit", deployed, "--rpc", anvil_rpc, *options, "--json")
+    assert (made.code, sent.code) == (0, 0), made.err + sent.err
+    spent = 0
+    for transaction in (made.json["deployment"]["transaction"], sent.json["transaction"]):
+        receipt = node.web3.eth.get_transaction_receipt(transaction)
+        assert receipt["from"] == OWN_ADDRESS
+        spent += receipt["gasUsed"] * receipt["effectiveGasPrice"]
+    assert node.web3.eth.get_balance(OWN_ADDRESS) == 10**18 - spent
+    assert OWN_KEY[2:] not in made.out + made.err + sent.out + sent.err
+
+
+def test_an_account_without_ether(deployed, node, anvil_rpc, monkeypatch):
+    monkeypatch.setenv("ZKCHAIN_PRIVATE_KEY", OWN_KEY)
+    fund(node, 0)
+    for command in ("deploy", "submit"):
+        refused(
+            zkchain(command, deployed, "--rpc", anvil_rpc), errors.ChainError, "Insufficient funds", "hint: ", "fund"
+        )
+
+
+def test_a_revert_is_decoded_and_nothing_is_sent(deployed, node, anvil_rpc):
+    """By the contract's own custom error; in verifyProof's own words, not in the node's."""
+    path = deployed / "proofs/proof/public.json"
+    words = json.loads(path.read_text())
+    path.write_text(json.dumps([str(int(words[0]) ^ 1), *words[1:]]))
+    before = node.web3.eth.block_number, names(deployed)
+    outcome = zkchain("submit", deployed, "--rpc", anvil_rpc)
+    refused(outcome, errors.TransactionReverted, "Verifier_DEVELOPMENT_KEY reverted: ProofInvalid()", "hint: ")
+    assert (node.web3.eth.block_number, names(deployed)) == before
+
+
+def test_another_chain(deployed):
+    with anvil("--chain-id", "1") as rpc:
+        outcome = zkchain("submit", deployed, "--rpc", rpc)
+    refused(outcome, errors.ChainError, f"deployed on chain 31337, {rpc} is chain 1", "hint: run `zkchain deploy")
+
+
+def test_the_same_chain_without_the_contract(deployed):
+    """As after a development node was started again."""
+    with anvil() as rpc:
+        assert connect(rpc).chain_id == 31337
+        outcome = zkchain("submit", deployed, "--rpc", rpc)
+    refused(outcome, errors.ChainError, "no contract at 0x", "hint: deploy it first")
+
+
+def test_a_contract_of_an_older_key(deployed, anvil_rpc):
+    assert zkchain("setup", deployed).code == 0
+    assert zkchain("prove", deployed, write_input(deployed.parent / "input.json")).code == 0
+    assert zkchain("solidity", deployed).code == 0
+    outcome = zkchain("submit", deployed, "--rpc", anvil_rpc)
+    refused(outcome, errors.KeyMismatch, "deployment was made for verification key", "hint: run `zkchain deploy")
+
+
+def test_gas_is_split_into_parts_that_sum_up(deployed, node, anvil_rpc):
+    sent = zkchain("submit", deployed, "--rpc", anvil_rpc, "--json").json
+    report, receipt = sent["verification"], node.web3.eth.get_transaction_receipt(sent["transaction"])
+    assert set(report["parts"]) == PARTS
+    assert sum(report["parts"].values()) == report["gas"] == receipt["gasUsed"]
+    assert report["parts"]["intrinsic"] == 21_000
+    assert report["parts"]["pairing"] == 181_000
+    assert report["parts"]["ec_mul"] == 6_000 * 4, "label and three logits are public"
+    data = bytes(node.web3.eth.get_transaction(sent["transaction"])["input"])
+    assert report["parts"]["calldata"] == sum(16 if byte else 4 for byte in data)
