@@ -79,12 +79,17 @@ def choose_tables(requests: Mapping[Request, int]) -> Plan:
 
 
 def _fewest(requests: Mapping[Request, int], choices: Iterable[tuple[int, ...]]) -> Plan:
-    """Smallest tables first. Every number takes a lookup at least: once these and the tables cost more than the best
-    plan, no choice that uses all its tables is better, and one that does not is no better than those it uses."""
+    """In the order of a lower bound: a number of b bits takes b / widest lookups at least (one in a table of its own).
+    Once it passes the best plan, no choice that uses all its tables is better, and one that does not is no better than
+    those it uses."""
+
+    def bound(widths: tuple[int, ...]) -> int:
+        cuts = ((n, -(-r.bits // widths[-1]) if r.whole else 1) for r, n in requests.items())
+        return table_rows(widths) + sum(n * max(1, lookups) for n, lookups in cuts)
+
     best: Plan | None = None
-    lookups = sum(requests.values())
-    for widths in sorted(choices, key=lambda widths: (table_rows(widths), widths)):
-        if best is not None and lookups + table_rows(widths) > best.rows:
+    for least, widths in sorted((bound(widths), widths) for widths in choices):
+        if best is not None and least > best.rows:
             break
         plan = _plan(requests, widths)
         if best is None or (plan.rows, plan.widths) < (best.rows, best.widths):

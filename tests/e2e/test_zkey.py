@@ -114,7 +114,9 @@ def test_the_command_refuses(tmp_path: Path, key: str, witness: str, code: int) 
 MIXED = ("--zkey", "a", "--zkpk", "b", "--r1cs", "c", "--wtns", "d")
 
 
-@pytest.mark.parametrize("arguments", [("--zkey", "a"), ("--wtns", "a"), ("b", "--zkey", "a", "--wtns", "c"), (), MIXED])
+@pytest.mark.parametrize(
+    "arguments", [("--zkey", "a"), ("--wtns", "a"), ("b", "--zkey", "a", "--wtns", "c"), (), MIXED]
+)
 def test_the_command_line_must_say_what_to_prove(arguments: tuple[str, ...]) -> None:
     outcome = zkchain("prove", *arguments)
     assert outcome.code == 2

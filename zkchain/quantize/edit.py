@@ -13,6 +13,7 @@ from zkchain.errors import CompileError
 from zkchain.graph import Graph, Node, Op
 
 Array = npt.NDArray[Any]
+CLAMP = "/clamp"  # suffix of the name of a clamp the quantiser put in
 
 
 class Editor:

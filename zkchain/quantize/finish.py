@@ -7,8 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from zkchain.graph import Graph, Node, Op, check
-from zkchain.quantize.edit import Editor, consumers, copy, drop_dead, rewrite
-from zkchain.quantize.lowering import CLAMP
+from zkchain.quantize.edit import CLAMP, Editor, consumers, copy, drop_dead, rewrite
 from zkchain.quantize.ranges import interval
 
 CLIPS = frozenset({Op.RELU, Op.CLIP})

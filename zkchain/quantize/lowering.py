@@ -19,13 +19,12 @@ import numpy as np
 from zkchain.graph import Graph, Node, Op
 from zkchain.quantize.builder import Builder, Value
 from zkchain.quantize.domains import Grid
-from zkchain.quantize.edit import Array, constant
+from zkchain.quantize.edit import CLAMP, Array, constant
 from zkchain.quantize.ranges import FloatArray, largest
 
 # source positions that stand for something else than a source
 ENDS = -1  # the ends of a CLIP
 OUT = -2  # the values of a tabulated function
-CLAMP = "/clamp"  # suffix of the name of a clamp the quantiser put in
 MOVES = frozenset({Op.RESHAPE, Op.TAKE})
 LEAST_SHIFT = 3  # a rescale by fewer bits costs more rows than it saves
 ROOM = 60  # bits of an accumulator that is multiplied or summed again

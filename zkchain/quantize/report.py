@@ -10,8 +10,7 @@ import numpy.typing as npt
 
 from zkchain.errors import InputError
 from zkchain.graph import Graph, Op
-from zkchain.quantize.edit import consumers
-from zkchain.quantize.lowering import CLAMP
+from zkchain.quantize.edit import CLAMP, consumers
 from zkchain.quantize.ranges import bits
 
 

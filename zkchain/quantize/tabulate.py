@@ -21,7 +21,8 @@ from zkchain import functions
 from zkchain.errors import UnsupportedOp
 from zkchain.graph import IntArray, Node, Op
 from zkchain.quantize.builder import Value
-from zkchain.quantize.lowering import CLAMP, OUT, Lowering, align, exact_bits, narrow
+from zkchain.quantize.edit import CLAMP
+from zkchain.quantize.lowering import OUT, Lowering, align, exact_bits, narrow
 from zkchain.quantize.ranges import FloatArray, bounds_of
 
 LARGEST = 1 << 40  # of a tabulated integer
