@@ -21,6 +21,12 @@ def gadget_rows() -> str:
     return json.dumps(pinned_rows(), indent=1) + "\n"
 
 
+def architecture_rows() -> str:
+    from tests.unit.test_architectures import pinned_rows
+
+    return json.dumps(pinned_rows(), indent=1) + "\n"
+
+
 def help_pages() -> str:
     from tests.unit.test_cli import help_text
 
@@ -35,6 +41,7 @@ def gas() -> str:
 
 SNAPSHOTS: Mapping[str, Callable[[], str]] = {
     "gadget_rows.json": gadget_rows,
+    "architecture_rows.json": architecture_rows,
     "help.txt": help_pages,
     "gas.json": gas,
 }
