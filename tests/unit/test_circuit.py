@@ -18,7 +18,7 @@ from zkchain.circuit.hoist import hoist
 from zkchain.demo import PIXELS
 from zkchain.errors import CompileError, InputError, OutOfDomain, UnsatisfiedConstraint, UnsupportedOp
 from zkchain.formats import shipped
-from zkchain.graph import Graph
+from zkchain.graph import Graph, Op
 from zkchain.groth16.types import R, System
 
 ZOO = graphs.zoo()
@@ -102,6 +102,25 @@ def test_784_public_bytes_take_26_words() -> None:
     assert len(solution.instance) == 26
     assert np.array_equal(circuit.layout.decode(solution.instance)[0], pixels)
     check(circuit, finished(circuit, [pixels]))
+
+
+@pytest.mark.parametrize("system", list(System))
+def test_what_hidden_outputs_alone_need_takes_no_rows(system: System) -> None:
+    """And what is fused when nothing else reads it is fused then, too."""
+
+    def rows(*, hidden: bool) -> int:
+        b = graphs.Build()
+        x = b.input((1, 4), -99, 90)
+        q = b.add(Op.RESCALE, x, shift=3)
+        outputs = [b.add(Op.RELU, q)] + ([q, b.add(Op.MUL, x, x)] if hidden else [])
+        graph = b.graph(*outputs)
+        circuit = synthesize(graph, Visibility((False,), (True, False, False)[: len(outputs)]), system)
+        sample = [np.array([[-99, 5, 90, 0]])]
+        check(circuit, finished(circuit, sample))
+        assert circuit.layout.decode(solve(circuit, sample).instance)[0].tolist() == [[0, 1, 11, 0]]
+        return circuit.n_rows
+
+    assert rows(hidden=True) == rows(hidden=False)
 
 
 def test_digest_binds_weights_system_and_visibility() -> None:

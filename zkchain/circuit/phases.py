@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from zkchain._core import FrVec
 from zkchain.circuit import logup
 from zkchain.circuit.emitter import Emitter, Vec, pack
+from zkchain.circuit.hoist import hoist
 from zkchain.circuit.layout import Layout, Visibility, bounds
 from zkchain.circuit.lower import KITS, lower
 from zkchain.circuit.types import IntArray
 from zkchain.graph import Graph
 from zkchain.groth16.types import System
+from zkchain.quantize.edit import drop_dead
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -30,6 +32,7 @@ def phase_a(
     em: Emitter, graph: Graph, visibility: Visibility, layout: Layout, inputs: Sequence[IntArray] | None
 ) -> PhaseA | None:
     """Everything that can be computed without the challenge; for groth16 that is the whole circuit."""
+    graph = stated(graph, visibility)
     kit, plain = KITS[em.system], em.system is System.GROTH16
     vecs: dict[int, Vec] = {}
     for position, index in enumerate(graph.inputs):
@@ -41,7 +44,7 @@ def phase_a(
             kit.interval(em, vecs[index], *bounds(node))
     vecs = lower(graph, em, vecs)
     with em.at("output"):
-        outputs = [vecs[i] for i, shown in zip(graph.outputs, visibility.outputs, strict=True) if shown]
+        outputs = [vecs[i] for i in graph.outputs]
         if plain:
             for out in outputs:
                 _publish(em, out)
@@ -51,6 +54,13 @@ def phase_a(
         # each public number in its own width (protocol.md, section 2.6): 0 <= v + offset < 2^bits
         kit.fits(em, public, np.concatenate([np.full(f.size, f.bits, dtype=np.int64) for f in layout.fields]))
     return PhaseA(logup.commit(em), public, layout)
+
+
+def stated(graph: Graph, visibility: Visibility) -> Graph:
+    """The part of the program that the proof speaks of: what hidden outputs alone need takes no rows."""
+    shown = [i for i, yes in zip(graph.outputs, visibility.outputs, strict=True) if yes]
+    names = [n for n, yes in zip(graph.output_names, visibility.outputs, strict=True) if yes]
+    return hoist(drop_dead(replace(graph, outputs=tuple(shown), output_names=tuple(names))))
 
 
 def _publish(em: Emitter, out: Vec) -> None:
