@@ -7,6 +7,7 @@ are at hand, for the networks whose names they bear.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -119,7 +120,7 @@ def autoencoder() -> onnx.ModelProto:
     """MLPerf Tiny's anomaly detection: 640 numbers through 8 and back."""
     net = Net("unk__63", 640)
     h, sizes = "x", (640, 128, 128, 128, 128, 8, 128, 128, 128, 128)
-    for n, m in zip(sizes[:-1], sizes[1:], strict=True):
+    for n, m in pairwise(sizes):
         h = net.relu(net.dense(h, n, m))
     return net.model(net.dense(h, 128, 640), 13)
 
@@ -130,7 +131,7 @@ def mobilenet() -> onnx.ModelProto:
     h = net.add("Transpose", "x", perm=[0, 3, 1, 2])
     h = net.relu(net.conv(h, 3, 8, 3, strides=[2, 2], pads=[0, 0, 1, 1]))
     channels = (8, 16, 32, 32, 64, 64, 128, 128, 128, 128, 128, 128, 256, 256)
-    for block, (c, m) in enumerate(zip(channels[:-1], channels[1:], strict=True)):
+    for block, (c, m) in enumerate(pairwise(channels)):
         half = block in (1, 3, 5, 11)
         pads = [0, 0, 1, 1] if half else [1, 1, 1, 1]
         h = net.relu(net.conv(h, c, c, 3, group=c, strides=[1 + half] * 2, pads=pads))

@@ -119,8 +119,8 @@ def test_top_k_does_not_fit() -> None:
     for k in (0, 6):
         with pytest.raises(ModelError, match=f"expected 1 to 5 of the elements along axis -1, got {k}"):
             load(single("TopK", [4, 5], np.array([k], dtype=np.int64), outputs=["y", "i"], opset=11))
+    named = {"x": [4, 5], "k": [1]}
     with pytest.raises(UnsupportedOp, match="must be constant"):
-        named = {"x": [4, 5], "k": [1]}
         load(model([node("TopK", ["x", "k"], ["y", "i"])], named, types={"k": TensorProto.INT64}, opset=11))
 
 
