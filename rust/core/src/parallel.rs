@@ -44,10 +44,20 @@ pub fn held_memory() -> Option<usize> {
     line.trim().strip_suffix("kB")?.trim().parse::<usize>().ok().map(|kib| kib << 10)
 }
 
+/// Returns what has been freed to the system: the allocator keeps it, and `held_memory` would count it.
+fn give_back() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: no arguments but a number; glibc's allocator is safe to trim from any thread.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
 /// How many of `count` items of `size` bytes each to work on at a time, `least` at least, so that the monitor's bound on
 /// memory holds. Errors: the bound leaves no room for `least`.
 pub fn tile(monitor: &dyn Monitor, stage: &str, count: usize, size: usize, least: usize) -> Result<usize> {
     let Some(bound) = monitor.memory() else { return Ok(count.max(1)) };
+    give_back();
     let held = held_memory().unwrap_or(0);
     let room = bound.saturating_sub(held) / size;
     let needed = count.min(least);
