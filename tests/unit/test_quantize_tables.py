@@ -16,7 +16,7 @@ from zkchain.errors import UnsupportedOp
 from zkchain.graph import Graph, Op
 from zkchain.quantize import Domain, Settings, dequantize, quantize, quantize_input, quantize_with_report
 from zkchain.quantize.lowering import CLAMP
-from zkchain.quantize.tabulate import ALLOWED_SAG, Rest, _cut, _fit
+from zkchain.quantize.tabulate import ALLOWED_SAG, LINES, Rest, _cut, _fit, _saturated
 
 FINE = Settings(max_error=2e-3)
 
@@ -79,6 +79,41 @@ def test_steps_are_exact_on_the_grid(fn, lo, hi):
     program = quantize(graph, [Domain(lo, hi, scale=0.125)])
     xs = np.arange(lo * 8, hi * 8) / 8
     assert worst(graph, program, np.resize(xs, (len(xs) // 8) * 8).reshape(-1, 8)[0]) == 0
+
+
+FLAT = [
+    ("gelu",), ("gelu_tanh",), ("swish", 1.0), ("swish", 0.5), ("mish",), ("softplus",), ("elu", 1.0), ("celu", 2.0),
+    ("selu", functions.SELU_ALPHA, functions.SELU_GAMMA), ("sigmoid",), ("tanh",), ("erf",), ("equal", 9.0), ("sign",),
+    ("greater", 7.0), ("greater", -40.5),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("fn", FLAT)
+@pytest.mark.parametrize("width", [15, 22, 30, 39])
+def test_the_bend_is_found_in_a_range_far_wider(fn, width):
+    """Static ranges outgrow values by orders of magnitude in deep networks: a GELU then is a bump nobody meets."""
+    rest = Rest(fn, LINES[fn[0]](*fn[1:]) if fn[0] in LINES else 0.0, 8, 10)
+    ends = -(1 << width) - 77, (1 << width) + 1234
+    first, last = (_saturated(rest, *ends, rising=rising) for rising in (False, True))
+    assert first < last
+    x = np.arange(max(-60 << 8, ends[0]), min(60 << 8, ends[1]))
+    outside = rest.rounded(x)[x < first], rest.rounded(x)[x > last]
+    for values, end in zip(outside, (first, last), strict=True):
+        assert np.all(values == rest.rounded(np.array([end])))
+
+
+def test_a_deep_network_of_gelus():
+    rng = np.random.default_rng(0)
+    b = Build()
+    x = b.input(1, 24)
+    for _ in range(10):
+        x = b.add(Op.UNARY, b.dense(x, rng.normal(size=(24, 24)) / 3.3, rng.normal(size=24) / 5), fn=("gelu",))
+    graph = b.graph(x)
+    samples = [[rng.normal(size=(1, 24))] for _ in range(24)]
+    program, report = quantize_with_report(graph, None, samples, Settings(cost="lookup"))
+    widest = max(float(n.hi.max() * n.scale) for n in program.nodes if n.op is not Op.CONST)
+    assert widest > 1e5  # or else this is no deep network
+    assert report.accuracy[0].max_error <= 1e-2
 
 
 def test_labels_are_looked_up_exactly():

@@ -118,7 +118,7 @@ def _seen(state: Lowering, node: Node, x: Value, ends: tuple[int, int]) -> tuple
 
 def _usable(node: Node, rest: Rest, seen: tuple[int, int], ends: tuple[int, int]) -> tuple[int, int]:
     """The stretch of the static range, around what was seen, on which the function is finite and no entry huge."""
-    x = np.unique(np.concatenate([_spread(*ends), _spread(*seen)]))
+    x = np.unique(np.concatenate([_probes(rest, *ends), _spread(*seen)]))
     value = rest.exact(x)
     usable = np.isfinite(value) & (np.abs(value) < LARGEST)
     inside = np.flatnonzero(usable & (seen[0] <= x) & (x <= seen[1]))
@@ -144,9 +144,22 @@ def _spread(first: int, last: int) -> IntArray:
     return np.unique(np.concatenate([first + steps, last - steps, [first, last]]))
 
 
+def _probes(rest: Rest, first: int, last: int) -> IntArray:
+    """``_spread``, and more where a function can bend that is flat elsewhere: around zero and its parameters. In a range
+    of 2^30 the whole bump of a GELU would fall between two points."""
+    x = [_spread(first, last)]
+    if last - first >= 4 * SAMPLES and rest.fn[0] != "lookup":
+        steps = np.unique(np.exp2(np.linspace(0, np.log2(last - first), SAMPLES // 2)).astype(np.int64))
+        for real in {0.0, *(float(p) for p in rest.fn[1:])}:
+            if abs(middle := np.ldexp(real, rest.a)) < LARGEST:
+                x += [int(middle) - steps, int(middle) + np.concatenate([[0], steps])]
+    points = np.unique(np.concatenate(x))
+    return np.asarray(points[(points >= first) & (points <= last)])
+
+
 def _saturated(rest: Rest, first: int, last: int, *, rising: bool) -> int:
     """The end beyond which the rounded values no longer change, found by bisection between the samples."""
-    x = _spread(first, last)
+    x = _probes(rest, first, last)
     x = x if rising else x[::-1]
     values = rest.rounded(x)
     changes = np.flatnonzero(values != values[-1])
@@ -236,7 +249,7 @@ def _segment(rest: Rest, first: int, last: int, bits: int) -> int | None:
 
 
 def _close(rest: Rest, first: int, last: int, k: int) -> bool:
-    return _fit(rest, first, last, k, np.unique(_spread(first >> k, last >> k))).sag <= ALLOWED_SAG
+    return _fit(rest, first, last, k, np.unique(_probes(rest, first, last) >> k)).sag <= ALLOWED_SAG
 
 
 def _tabulated(state: Lowering, node: Node, x: Value, rest: Rest, pieces: tuple[Piece, ...]) -> Value:
@@ -323,7 +336,7 @@ def _chords(state: Lowering, node: Node, x: Value, first: int, last: int, rest: 
     low = out.add(Op.ADD, name, (x, out.add(Op.MUL, name, (h, back), x.frac)), x.frac)
     total = out.add(Op.ADD, name, (start, out.add(Op.MUL, name, (slope, low), rest.b + p)), rest.b + p)
     y = out.add(Op.RESCALE, name, (total,), rest.b, shift=p)
-    values = rest.rounded(_spread(first, last))
+    values = rest.rounded(_probes(rest, first, last))
     y = out.add(Op.CLIP, name, (y,), rest.b, lo=int(values.min()) - 1, hi=int(values.max()) + 1)
     _bound(state, x, y, 1.1 * float(np.abs(fit.slope).max()), fit.sag + 1.0)
     return y
