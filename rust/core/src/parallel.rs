@@ -44,11 +44,13 @@ pub fn held_memory() -> Option<usize> {
     line.trim().strip_suffix("kB")?.trim().parse::<usize>().ok().map(|kib| kib << 10)
 }
 
-/// Returns what has been freed to the system: the allocator keeps it, and `held_memory` would count it.
+/// Returns what has been freed to the system, and has large buffers returned from now on as soon as they are freed: the
+/// allocator would keep them for later, and `held_memory` count them.
 fn give_back() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    // SAFETY: no arguments but a number; glibc's allocator is safe to trim from any thread.
+    // SAFETY: numbers only; both calls may come from any thread.
     unsafe {
+        libc::mallopt(libc::M_MMAP_THRESHOLD, 1 << 17);
         libc::malloc_trim(0);
     }
 }
