@@ -23,7 +23,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from scripts.bench import circuit, provers, report, zkey
+from scripts.bench import circuit, ours, provers, report, zkey
 from zkchain import groth16
 from zkchain.formats import r1cs, snarkjs, wtns
 from zkchain.groth16.types import Instance, VerifyingKey
@@ -35,6 +35,7 @@ def prepare(files: provers.Files, log_rows: int, mix: str) -> tuple[VerifyingKey
     wires = made.wires
     files.wtns.write_bytes(wtns.dump(wires))
     r1cs.save(files.r1cs, made)
+    ours.save_rows(files.rows, files.r1cs.read_bytes(), wires)
     start = time.perf_counter()
     pk, vk = groth16.insecure_setup(made)
     spent = time.perf_counter() - start
