@@ -145,8 +145,8 @@ def _spread(first: int, last: int) -> IntArray:
 
 
 def _probes(rest: Rest, first: int, last: int) -> IntArray:
-    """``_spread``, and more where a function can bend that is flat elsewhere: around zero and its parameters. In a range
-    of 2^30 the whole bump of a GELU would fall between two points."""
+    """``_spread``, and more where a function can bend that is flat elsewhere: around zero and its parameters. In a
+    range of 2^30 the whole bump of a GELU would fall between two points."""
     x = [_spread(first, last)]
     if last - first >= 4 * SAMPLES and rest.fn[0] != "lookup":
         steps = np.unique(np.exp2(np.linspace(0, np.log2(last - first), SAMPLES // 2)).astype(np.int64))
