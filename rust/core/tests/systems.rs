@@ -158,16 +158,15 @@ fn commitments_hide() {
     assert_ne!(commit(), commit());
 }
 
-#[test]
-fn uniform_witnesses() {
-    // 2000 rows w_j * 1 = w_j, all wires equal: zeros, ones, -1, a full-size value.
-    let rows = 2000;
+/// Rows w_j (w_j - w_(j+1) + 1) = w_j, which hold when all wires are equal: zeros, ones, -1, a full-size value.
+fn uniform_witnesses(rows: usize) {
     let mut sample = Sample::mixed(System::Groth16, 1, 0);
     let first = sample.wires.len();
-    for j in 0..rows {
-        sample.a.push(&[(first + j, 1)]);
-        sample.b.push(&[(0, 1)]);
-        sample.c.push(&[(first + j, 1)]);
+    for j in first..first + rows {
+        let next = if j + 1 < first + rows { j + 1 } else { first };
+        sample.a.push(&[(j, 1)]);
+        sample.b.push(&[(0, 1), (j, 1), (next, -1)]);
+        sample.c.push(&[(j, 1)]);
     }
     sample.shape.n_rows += rows;
     sample.shape.n_wires += rows;
@@ -175,8 +174,20 @@ fn uniform_witnesses() {
     for value in [Fr::ZERO, Fr::ONE, -Fr::ONE, Fr::from(3u64).inverse().expect("3 != 0")] {
         let mut wires = sample.wires.clone();
         wires.resize(first + rows, value);
-        prove_values(&key, &sample.values(wires), None, &sample.instance()).expect("proof");
+        let proof = prove_values(&key, &sample.values(wires), None, &sample.instance()).expect("proof");
+        verify(&key.vk, &sample.instance(), &proof, &NO_CTX).expect("valid");
     }
+}
+
+#[test]
+fn two_thousand_equal_values() {
+    uniform_witnesses(2000);
+}
+
+#[test]
+#[ignore = "a minute: `cargo test --release -- --include-ignored`, as make rust-check does"]
+fn a_million_equal_values() {
+    uniform_witnesses(1_000_000);
 }
 
 fn known_toxic() -> Toxic {
