@@ -8,33 +8,92 @@ use super::arith::{Arith, Kernel, Work};
 use super::coordinate::{invert, Coordinate};
 use super::point::{is_infinity, Point};
 
-/// dst[out] = left[a / 2] + right[b / 2], each negated when its low bit is set.
-#[derive(Clone, Copy, Debug)]
-pub struct Job {
-    pub a: u32,
-    pub b: u32,
-    pub out: u32,
-}
-
-/// Vectors that share an inversion: an inversion costs some 150 multiplications.
-const GROUPS: usize = 1024;
+/// Additions handled together in vector kernels.
+const LANES: usize = 8;
+/// Groups that share an inversion: an inversion costs some 150 multiplications. What is kept of them fits half an L2 cache.
+const GROUPS: usize = 512;
 /// Independent running products: a multiplication takes longer than the time to start the next.
 const CHAINS: usize = 4;
+/// Groups that are finished together: each step of one group waits for its last, two have twice the work at hand.
+const TOGETHER: usize = 2;
 /// Groups ahead of which points are fetched into the cache.
 const AHEAD: usize = 16;
 
+/// Eight additions: dst[out] = left[a / 2] + right[b / 2], each negated when its number is odd.
+#[derive(Clone, Copy, Debug, Default)]
+struct Group {
+    a: [u32; LANES],
+    b: [u32; LANES],
+    out: [u32; LANES],
+}
+
+/// A list of additions.
+#[derive(Clone, Debug, Default)]
+pub struct Jobs {
+    /// At least as many as are in use: a list that is cleared keeps its memory.
+    groups: Vec<Group>,
+    count: usize,
+}
+
+impl Jobs {
+    pub fn clear(&mut self) {
+        self.count = 0;
+    }
+
+    /// dst[out] = left[a / 2] + right[b / 2], each negated when its number is odd.
+    #[inline(always)]
+    pub fn push(&mut self, a: u32, b: u32, out: u32) {
+        let (group, lane) = (self.count / LANES, self.count % LANES);
+        if group == self.groups.len() {
+            self.grow();
+        }
+        let group = &mut self.groups[group];
+        (group.a[lane], group.b[lane], group.out[lane]) = (a, b, out);
+        self.count += 1;
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn grow(&mut self) {
+        self.groups.resize(2 * self.groups.len() + LANES, Group::default());
+    }
+
+    /// The groups in use, the last one filled up by repeating its first addition.
+    fn groups(&mut self) -> &[Group] {
+        let (whole, rest) = (self.count / LANES, self.count % LANES);
+        if rest > 0 {
+            let last = &mut self.groups[whole];
+            for lane in rest..LANES {
+                (last.a[lane], last.b[lane], last.out[lane]) = (last.a[0], last.b[0], last.out[0]);
+            }
+        }
+        &self.groups[..self.count.div_ceil(LANES)]
+    }
+}
+
 type Value<K, P> = <<P as Point>::Field as Coordinate>::Value<K>;
 
-/// x2 - x1 of each group, and the product of the differences before it in its chain.
-pub struct Scratch<K: Kernel, P: Point> {
-    difference: Vec<Value<K, P>>,
-    before: Vec<Value<K, P>>,
+/// What is kept of a group of additions between the two passes, so that the points are read once.
+#[derive(Clone, Copy)]
+struct Kept<V> {
+    /// The product of the differences before this one in its chain.
+    before: V,
+    /// x2 - x1
+    difference: V,
+    /// y2 - y1
+    rise: V,
+    x1: V,
+    /// Raw.
+    y1: V,
 }
+
+pub struct Scratch<K: Kernel, P: Point>(Vec<Kept<Value<K, P>>>);
 
 impl<K: Kernel, P: Point> Scratch<K, P> {
     pub fn new() -> Self {
         let one = P::Field::one::<K>();
-        Scratch { difference: vec![one; GROUPS], before: vec![one; GROUPS] }
+        let steps = GROUPS * LANES / <K as Arith<super::modulus::Base>>::LANES;
+        Scratch(vec![Kept { before: one, difference: one, rise: one, x1: one, y1: one }; steps])
     }
 }
 
@@ -45,11 +104,17 @@ impl<K: Kernel, P: Point> Default for Scratch<K, P> {
 }
 
 /// Carries out all jobs. `dst` and the sources do not overlap; a `dst` slot belongs to one job.
-pub fn add_all<K: Kernel, P: Point>(left: &[P], right: &[P], jobs: &[Job], dst: &mut [P], scratch: &mut Scratch<K, P>) {
-    for jobs in jobs.chunks(GROUPS * <K as Arith<super::modulus::Base>>::LANES) {
-        let fast = Chords::<K, P> { left, right, jobs, dst: &mut *dst, scratch };
+pub fn add_all<K: Kernel, P: Point>(
+    left: &[P],
+    right: &[P],
+    jobs: &mut Jobs,
+    dst: &mut [P],
+    scratch: &mut Scratch<K, P>,
+) {
+    for groups in jobs.groups().chunks(GROUPS) {
+        let fast = Chords::<K, P> { left, right, groups, dst: &mut *dst, scratch };
         if !K::enter(fast) {
-            careful::<K, P>(left, right, jobs, dst);
+            careful::<K, P>(left, right, groups, dst);
         }
     }
 }
@@ -58,7 +123,7 @@ pub fn add_all<K: Kernel, P: Point>(left: &[P], right: &[P], jobs: &[Job], dst: 
 struct Chords<'a, K: Kernel, P: Point> {
     left: &'a [P],
     right: &'a [P],
-    jobs: &'a [Job],
+    groups: &'a [Group],
     dst: &'a mut [P],
     scratch: &'a mut Scratch<K, P>,
 }
@@ -69,45 +134,42 @@ impl<K: Kernel, P: Point> Work<K> for Chords<'_, K, P> {
     #[inline(always)]
     fn run(mut self) -> bool {
         let Some(mut inverses) = self.differences() else { return false };
-        let lanes = <K as Arith<super::modulus::Base>>::LANES;
-        for group in (0..self.jobs.len().div_ceil(lanes)).rev() {
-            self.finish(group, &mut inverses[group % CHAINS]);
+        // From the last step to the first, as the products were built up.
+        let mut steps = self.steps();
+        while steps % TOGETHER > 0 {
+            steps -= 1;
+            self.finish::<1>(steps, &mut inverses);
+        }
+        while steps > 0 {
+            steps -= TOGETHER;
+            self.finish::<TOGETHER>(steps, &mut inverses);
         }
         true
     }
 }
 
-/// Job `lane` of a group; a short last group repeats the last job.
-#[inline(always)]
-fn job(jobs: &[Job], first: usize, lane: usize) -> &Job {
-    &jobs[(first + lane).min(jobs.len() - 1)]
-}
-
-/// Bit i: whether point i of a group is negated.
-#[inline(always)]
-fn signs(lanes: usize, of: impl Fn(usize) -> u32) -> u32 {
-    (0..lanes).fold(0, |mask, i| mask | (of(i) & 1) << i)
-}
-
-impl<K: Kernel, P: Point> Chords<'_, K, P> {
+/// In vector kernels a step is a group; in scalar kernels it is one addition of a group.
+impl<'a, K: Kernel, P: Point> Chords<'a, K, P> {
     const LANES: usize = <K as Arith<super::modulus::Base>>::LANES;
+    const STEPS: usize = LANES / Self::LANES;
 
     #[inline(always)]
-    fn left(&self, first: usize, lane: usize) -> &P {
-        &self.left[(job(self.jobs, first, lane).a >> 1) as usize]
+    fn steps(&self) -> usize {
+        self.groups.len() * Self::STEPS
+    }
+
+    /// The numbers of a step, from those of its group.
+    #[inline(always)]
+    fn of_step(step: usize, numbers: &[u32; LANES]) -> &[u32] {
+        &numbers[step % Self::STEPS * Self::LANES..][..Self::LANES]
     }
 
     #[inline(always)]
-    fn right(&self, first: usize, lane: usize) -> &P {
-        &self.right[(job(self.jobs, first, lane).b >> 1) as usize]
-    }
-
-    #[inline(always)]
-    fn fetch(&self, first: usize) {
-        for lane in 0..Self::LANES {
-            if let Some(job) = self.jobs.get(first + lane) {
-                prefetch(&self.left[(job.a >> 1) as usize]);
-                prefetch(&self.right[(job.b >> 1) as usize]);
+    fn fetch(&self, group: usize) {
+        if let Some(group) = self.groups.get(group) {
+            for lane in 0..LANES {
+                prefetch(&self.left[(group.a[lane] / 2) as usize]);
+                prefetch(&self.right[(group.b[lane] / 2) as usize]);
             }
         }
     }
@@ -117,16 +179,22 @@ impl<K: Kernel, P: Point> Chords<'_, K, P> {
     fn differences(&mut self) -> Option<[Value<K, P>; CHAINS]> {
         let mut products = [P::Field::one::<K>(); CHAINS];
         let mut zero = false;
-        for group in 0..self.jobs.len().div_ceil(Self::LANES) {
-            let first = group * Self::LANES;
-            self.fetch(first + AHEAD * Self::LANES);
-            let x1 = P::Field::gather::<K>(|i| self.left(first, i).x());
-            let x2 = P::Field::gather::<K>(|i| self.right(first, i).x());
+        for step in 0..self.steps() {
+            let group = &self.groups[step / Self::STEPS];
+            if step % Self::STEPS == 0 {
+                self.fetch(step / Self::STEPS + AHEAD);
+            }
+            let (a, b) = (Self::of_step(step, &group.a), Self::of_step(step, &group.b));
+            let (left, right) =
+                (|i: usize| &self.left[(a[i] / 2) as usize], |i: usize| &self.right[(b[i] / 2) as usize]);
+            let (x1, x2) = (P::Field::gather::<K>(|i| left(i).x()), P::Field::gather::<K>(|i| right(i).x()));
             zero |= P::Field::any_zero::<K>(&x1) | P::Field::any_zero::<K>(&x2);
             let difference = P::Field::sub::<K>(&x2, &x1);
-            let product = &mut products[group % CHAINS];
-            self.scratch.difference[group] = difference;
-            self.scratch.before[group] = *product;
+            let y1 = P::Field::negate_odd::<K>(a, &P::Field::gather::<K>(|i| left(i).y()));
+            let y2 = P::Field::negate_odd::<K>(b, &P::Field::gather::<K>(|i| right(i).y()));
+            let rise = P::Field::sub::<K>(&y2, &y1);
+            let product = &mut products[step % CHAINS];
+            self.scratch.0[step] = Kept { before: *product, difference, rise, x1, y1 };
             *product = P::Field::mul::<K>(product, &difference);
         }
         if zero {
@@ -135,25 +203,35 @@ impl<K: Kernel, P: Point> Chords<'_, K, P> {
         invert_chains::<K, P>(&products)
     }
 
+    /// The sums of N steps of different chains.
     #[inline(always)]
-    fn finish(&mut self, group: usize, inverse: &mut Value<K, P>) {
-        let first = group * Self::LANES;
-        let reciprocal = P::Field::mul::<K>(inverse, &self.scratch.before[group]);
-        *inverse = P::Field::mul::<K>(inverse, &self.scratch.difference[group]);
-        let y1 = P::Field::gather::<K>(|i| self.left(first, i).y());
-        let y2 = P::Field::gather::<K>(|i| self.right(first, i).y());
-        let y1 = P::Field::negate_if::<K>(signs(Self::LANES, |i| job(self.jobs, first, i).a), &y1);
-        let y2 = P::Field::negate_if::<K>(signs(Self::LANES, |i| job(self.jobs, first, i).b), &y2);
-        let slope = P::Field::mul::<K>(&P::Field::sub::<K>(&y2, &y1), &reciprocal);
-        let x1 = P::Field::gather::<K>(|i| self.left(first, i).x());
-        let x2 = P::Field::gather::<K>(|i| self.right(first, i).x());
-        let x3 = P::Field::sub_both::<K>(&P::Field::square::<K>(&slope), &x1, &x2);
-        let run = P::Field::widen::<K>(&P::Field::sub::<K>(&x1, &x3));
-        let y3 = P::Field::sub_tight::<K>(&P::Field::mul::<K>(&slope, &run), &y1);
-        let mut x = [P::Field::ZERO; 8];
-        P::Field::scatter::<K>(&x3, |i, value| x[i] = value);
-        let (jobs, dst) = (self.jobs, &mut *self.dst);
-        P::Field::scatter::<K>(&y3, |i, y| dst[job(jobs, first, i).out as usize] = P::new(x[i], y));
+    fn finish<const N: usize>(&mut self, first: usize, inverses: &mut [Value<K, P>; CHAINS]) {
+        let kept: &[_; N] = &self.scratch.0[first..first + N].as_chunks().0[0];
+        let inverses: &mut [_; N] = &mut inverses[first % CHAINS..].as_chunks_mut().0[0];
+        let one = P::Field::one::<K>();
+        let (mut slope, mut x3, mut y3) = ([one; N], [one; N], [one; N]);
+        for i in 0..N {
+            slope[i] = P::Field::mul::<K>(&inverses[i], &kept[i].before);
+        }
+        for i in 0..N {
+            inverses[i] = P::Field::mul::<K>(&inverses[i], &kept[i].difference);
+        }
+        for i in 0..N {
+            slope[i] = P::Field::mul::<K>(&slope[i], &kept[i].rise);
+        }
+        for i in 0..N {
+            x3[i] = P::Field::square_sub::<K>(&slope[i], &kept[i].x1, &kept[i].difference);
+        }
+        for i in 0..N {
+            let run = P::Field::sub_widened::<K>(&kept[i].x1, &x3[i]);
+            y3[i] = P::Field::mul_sub::<K>(&slope[i], &run, &kept[i].y1);
+        }
+        for i in 0..N {
+            let out = Self::of_step(first + i, &self.groups[(first + i) / Self::STEPS].out);
+            let mut x = [P::Field::ZERO; LANES];
+            P::Field::scatter::<K>(&x3[i], |lane, value| x[lane] = value);
+            P::Field::scatter::<K>(&y3[i], |lane, y| self.dst[out[lane] as usize] = P::new(x[lane], y));
+        }
     }
 }
 
@@ -170,10 +248,12 @@ fn invert_chains<K: Kernel, P: Point>(p: &[Value<K, P>; CHAINS]) -> Option<[Valu
 #[inline(always)]
 fn prefetch<T>(at: &T) {
     #[cfg(target_arch = "x86_64")]
-    // SAFETY: a hint that reads nothing; the address is that of a reference.
-    unsafe {
-        use std::arch::x86_64::{_mm_prefetch, _MM_HINT_T0};
-        _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(at).cast());
+    for line in 0..size_of::<T>().div_ceil(64) {
+        // SAFETY: a hint that reads nothing; the address is within what the reference names.
+        unsafe {
+            use std::arch::x86_64::{_mm_prefetch, _MM_HINT_T0};
+            _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(at).cast::<i8>().add(64 * line));
+        }
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = at;
@@ -189,23 +269,24 @@ enum Sum<F, P> {
 
 /// Any additions, one at a time, still with one inversion.
 #[inline(never)]
-fn careful<K: Kernel, P: Point>(left: &[P], right: &[P], jobs: &[Job], dst: &mut [P]) {
+fn careful<K: Kernel, P: Point>(left: &[P], right: &[P], groups: &[Group], dst: &mut [P]) {
     type V<K, P> = Value<<K as Kernel>::Scalar, P>;
     let pick =
         |points: &[P], index: u32| super::point::negate_if::<K, P>(index & 1 == 1, &points[(index >> 1) as usize]);
     let mul = P::Field::mul::<K::Scalar>;
-    let mut before: Vec<V<K, P>> = Vec::with_capacity(jobs.len());
+    let jobs = || groups.iter().flat_map(|group| (0..LANES).map(|i| (group.a[i], group.b[i], group.out[i])));
+    let mut before: Vec<V<K, P>> = Vec::with_capacity(groups.len() * LANES);
     let mut product = P::Field::one::<K::Scalar>();
-    for job in jobs {
+    for (a, b, _) in jobs() {
         before.push(product);
-        if let Sum::Slope(_, denominator) = classify::<K, P>(&pick(left, job.a), &pick(right, job.b)) {
+        if let Sum::Slope(_, denominator) = classify::<K, P>(&pick(left, a), &pick(right, b)) {
             product = mul(&product, &denominator);
         }
     }
     let Some(mut inverse) = invert::<P::Field, K::Scalar, K::Scalar>(&product) else { return };
-    for (job, before) in jobs.iter().zip(&before).rev() {
-        let (p, q) = (pick(left, job.a), pick(right, job.b));
-        dst[job.out as usize] = match classify::<K, P>(&p, &q) {
+    for ((a, b, out), before) in jobs().rev().zip(before.iter().rev()) {
+        let (p, q) = (pick(left, a), pick(right, b));
+        dst[out as usize] = match classify::<K, P>(&p, &q) {
             Sum::Known(sum) => sum,
             Sum::Slope(numerator, denominator) => {
                 let slope = mul(&numerator, &mul(&inverse, before));
@@ -234,15 +315,14 @@ fn classify<K: Kernel, P: Point>(p: &P, q: &P) -> Sum<Value<K::Scalar, P>, P> {
         return Sum::Known(P::INFINITY);
     }
     let zero = P::Field::lift::<K::Scalar>(&P::Field::ZERO);
-    let square = P::Field::square::<K::Scalar>(&x1);
+    let square = P::Field::mul::<K::Scalar>(&x1, &x1);
     let minus_three = sub(&sub(&sub(&zero, &square), &square), &square);
     Sum::Slope(minus_three, sub(&sub(&zero, &y1), &y1))
 }
 
 fn through<K: Kernel, P: Point>(p: &P, q: &P, slope: &Value<K::Scalar, P>) -> P {
     let [x1, y1, x2] = [p.x(), p.y(), q.x()].map(P::Field::lift::<K::Scalar>);
-    let x3 = P::Field::sub_both::<K::Scalar>(&P::Field::square::<K::Scalar>(slope), &x1, &x2);
-    let run = P::Field::sub::<K::Scalar>(&x1, &x3);
-    let y3 = P::Field::sub_tight::<K::Scalar>(&P::Field::mul::<K::Scalar>(slope, &run), &y1);
+    let x3 = P::Field::square_sub::<K::Scalar>(slope, &x1, &P::Field::sub::<K::Scalar>(&x2, &x1));
+    let y3 = P::Field::mul_sub::<K::Scalar>(slope, &P::Field::sub_widened::<K::Scalar>(&x1, &x3), &y1);
     P::new(P::Field::lower::<K::Scalar>(&x3), P::Field::lower::<K::Scalar>(&y3))
 }

@@ -8,6 +8,7 @@
 //!
 //! Bounds. *tight*: at most 2p, fits four limbs. *loose*: what one or two `*_loose` operations on tight values leave
 //! (scalar kernels: still at most 2p; vectors: below 8p). Multiplications of vectors take any a b <= 84 p^2.
+//! *raw*: a tight value whose limbs (of vectors) are not normalised: good for being subtracted only.
 
 use super::modulus::{Base, Limbs, Modulus, Order};
 
@@ -43,16 +44,44 @@ pub trait Arith<M: Modulus>: Send + Sync + 'static {
     fn add_loose(a: &Self::Elem, b: &Self::Elem) -> Self::Elem;
     /// a - b for tight b; in vectors for any a below 98p.
     fn sub_loose(a: &Self::Elem, b: &Self::Elem) -> Self::Elem;
-    /// Tight a - b for a from `mul_loose`, b tight.
+    /// Tight a - b for a from `mul_loose`, b tight or raw.
     fn sub_tight(a: &Self::Elem, b: &Self::Elem) -> Self::Elem;
-    /// Tight a - b - c for a from `mul_loose`, b and c tight.
+    /// Tight a - b - c for a from `mul_loose`, b and c tight or raw.
     fn sub_both(a: &Self::Elem, b: &Self::Elem, c: &Self::Elem) -> Self::Elem;
-    /// The tight residue of an element from `mul_loose`.
+    /// The tight residue of an element from `mul_loose` or `mul_pair`.
     fn tighten(a: &Self::Elem) -> Self::Elem;
-    /// 2p - e in the lanes whose bit is set; e tight, or 0.
-    fn negate_if(mask: u32, e: &Self::Elem) -> Self::Elem;
-    /// e / sqrt(s); e below 4p, result below 16p.
-    fn widen(e: &Self::Elem) -> Self::Elem;
+    /// 2p - e in the lanes whose number (one for each lane) is odd, raw; e tight, or 0.
+    fn negate_odd(numbers: &[u32], e: &Self::Elem) -> Self::Elem;
+    /// (a - b) / sqrt(s) for tight a and b; at most 16p.
+    fn sub_widened(a: &Self::Elem, b: &Self::Elem) -> Self::Elem;
+    /// Tight a b - c for a from `mul_loose`, b from `sub_widened`, c tight or raw.
+    fn mul_sub(a: &Self::Elem, b: &Self::Elem, c: &Self::Elem) -> Self::Elem;
+    /// Tight a^2 - x - y for a from `mul_loose`, x and y tight, the latter given as d = `sub_loose(y, x)`.
+    fn square_sub(a: &Self::Elem, x: &Self::Elem, d: &Self::Elem) -> Self::Elem;
+
+    /// (a0 + a1 i)(b0 + b1 i) with i^2 = -1, for components below 6p; below 6p in vectors, tight in scalar kernels.
+    #[inline(always)]
+    fn mul_pair(a: &[Self::Elem; 2], b: &[Self::Elem; 2]) -> [Self::Elem; 2] {
+        let (low, high) = (Self::mul(&a[0], &b[0]), Self::mul(&a[1], &b[1]));
+        let cross = Self::mul(&Self::add_loose(&a[0], &a[1]), &Self::add_loose(&b[0], &b[1]));
+        [Self::sub_tight(&low, &high), Self::sub_both(&cross, &low, &high)]
+    }
+
+    /// Tight (a0 + a1 i)(b0 + b1 i) - c for a from `mul_pair`, b from `sub_widened`, c tight or raw.
+    #[inline(always)]
+    fn mul_sub_pair(a: &[Self::Elem; 2], b: &[Self::Elem; 2], c: &[Self::Elem; 2]) -> [Self::Elem; 2] {
+        let product = Self::mul_pair(a, b);
+        [Self::sub_tight(&product[0], &c[0]), Self::sub_tight(&product[1], &c[1])]
+    }
+
+    /// Tight (a0 + a1 i)^2 - x - y for a from `mul_pair`, x, y and d as in `square_sub`.
+    #[inline(always)]
+    fn square_sub_pair(a: &[Self::Elem; 2], x: &[Self::Elem; 2], d: &[Self::Elem; 2]) -> [Self::Elem; 2] {
+        let real = Self::mul(&Self::add_loose(&a[0], &a[1]), &Self::sub_loose(&a[0], &a[1]));
+        let imaginary = Self::mul(&Self::add_loose(&a[0], &a[0]), &a[1]);
+        let minus_y = [Self::sub_both(&real, &x[0], &d[0]), Self::sub_both(&imaginary, &x[1], &d[1])];
+        [Self::sub_tight(&minus_y[0], &x[0]), Self::sub_tight(&minus_y[1], &x[1])]
+    }
     /// True when some lane of a gathered element is the integer zero.
     fn any_zero(e: &Self::Elem) -> bool;
 

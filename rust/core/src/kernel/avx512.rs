@@ -98,6 +98,18 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
+    fn odd(numbers: &[u32]) -> u8 {
+        let numbers: &[u32; 8] = &numbers.as_chunks::<8>().0[0];
+        // SAFETY: reads the 32 bytes behind the reference; the instructions are there as above.
+        let odd = unsafe {
+            let wide = _mm512_cvtepu32_epi64(_mm256_loadu_si256(numbers.as_ptr().cast()));
+            _mm512_test_epi64_mask(wide, _mm512_set1_epi64(1))
+        };
+        // Into the order of `LANE`: elements 1 and 2, 5 and 6 change places.
+        odd & 0x99 | (odd & 0x22) << 1 | (odd & 0x44) >> 1
+    }
+
+    #[inline(always)]
     fn zeros(a: __m512i) -> u8 {
         register_op!(_mm512_testn_epi64_mask(a, a))
     }

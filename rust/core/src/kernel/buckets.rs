@@ -6,7 +6,7 @@
 use ark_ec::short_weierstrass::Projective;
 use ark_ff::AdditiveGroup;
 
-use super::add::{add_all, Job, Scratch};
+use super::add::{add_all, Jobs, Scratch};
 use super::arith::Kernel;
 use super::point::{negate_if, Point};
 use crate::error::Result;
@@ -61,7 +61,7 @@ fn starts(counts: &[u32]) -> Vec<u32> {
 /// Buffers of the pairwise rounds.
 pub struct Tree<'a, K: Kernel, P: Point> {
     monitor: &'a dyn Monitor,
-    jobs: Vec<Job>,
+    jobs: Jobs,
     lengths: Vec<u32>,
     work: Vec<P>,
     spare: Vec<P>,
@@ -72,7 +72,7 @@ impl<'a, K: Kernel, P: Point> Tree<'a, K, P> {
     pub fn new(monitor: &'a dyn Monitor) -> Self {
         Tree {
             monitor,
-            jobs: Vec::new(),
+            jobs: Jobs::default(),
             lengths: Vec::new(),
             work: Vec::new(),
             spare: Vec::new(),
@@ -116,7 +116,7 @@ impl<'a, K: Kernel, P: Point> Tree<'a, K, P> {
             start += group.len();
             let (pairs, odd) = group.as_chunks::<2>();
             for [a, b] in pairs {
-                self.jobs.push(Job { a: *a, b: *b, out });
+                self.jobs.push(*a, *b, out);
                 out += 1;
             }
             if let [last] = odd {
@@ -125,7 +125,7 @@ impl<'a, K: Kernel, P: Point> Tree<'a, K, P> {
             }
             *length = length.div_ceil(2);
         }
-        add_all::<K, P>(points, points, &self.jobs, &mut self.work, &mut self.scratch);
+        add_all::<K, P>(points, points, &mut self.jobs, &mut self.work, &mut self.scratch);
     }
 
     /// Adds neighbours in each group of the work array.
@@ -135,7 +135,7 @@ impl<'a, K: Kernel, P: Point> Tree<'a, K, P> {
         let (mut out, mut from) = (0, 0);
         for length in &mut self.lengths {
             for _ in 0..*length / 2 {
-                self.jobs.push(Job { a: 2 * from, b: 2 * (from + 1), out });
+                self.jobs.push(2 * from, 2 * (from + 1), out);
                 (from, out) = (from + 2, out + 1);
             }
             if *length % 2 == 1 {
@@ -144,7 +144,7 @@ impl<'a, K: Kernel, P: Point> Tree<'a, K, P> {
             }
             *length = length.div_ceil(2);
         }
-        add_all::<K, P>(&self.work, &self.work, &self.jobs, &mut self.spare, &mut self.scratch);
+        add_all::<K, P>(&self.work, &self.work, &mut self.jobs, &mut self.spare, &mut self.scratch);
         std::mem::swap(&mut self.work, &mut self.spare);
     }
 

@@ -18,20 +18,20 @@ pub trait Coordinate: 'static {
     /// Lanes of a tight value.
     fn scatter<A: Arith<Base>>(e: &Self::Value<A>, put: impl FnMut(usize, Self::Stored));
 
-    /// Loose times loose, or tight times widened.
+    /// A product or loose value, times a product or loose value.
     fn mul<A: Arith<Base>>(a: &Self::Value<A>, b: &Self::Value<A>) -> Self::Value<A>;
-    fn square<A: Arith<Base>>(a: &Self::Value<A>) -> Self::Value<A>;
-    /// Loose a - b for tight operands.
+    /// Loose a - b for tight or raw operands.
     fn sub<A: Arith<Base>>(a: &Self::Value<A>, b: &Self::Value<A>) -> Self::Value<A>;
-    /// Tight product - b, b tight.
-    fn sub_tight<A: Arith<Base>>(a: &Self::Value<A>, b: &Self::Value<A>) -> Self::Value<A>;
-    /// Tight product - b - c, b and c tight.
-    fn sub_both<A: Arith<Base>>(a: &Self::Value<A>, b: &Self::Value<A>, c: &Self::Value<A>) -> Self::Value<A>;
+    /// Tight a^2 - x - y for a product a, x and y tight, the latter given as d = y - x from `sub`.
+    fn square_sub<A: Arith<Base>>(a: &Self::Value<A>, x: &Self::Value<A>, d: &Self::Value<A>) -> Self::Value<A>;
+    /// Tight a b - c for a product a, b from `sub_widened`, c tight or raw.
+    fn mul_sub<A: Arith<Base>>(a: &Self::Value<A>, b: &Self::Value<A>, c: &Self::Value<A>) -> Self::Value<A>;
     /// The tight residue of a product.
     fn tighten<A: Arith<Base>>(a: &Self::Value<A>) -> Self::Value<A>;
-    fn negate_if<A: Arith<Base>>(mask: u32, e: &Self::Value<A>) -> Self::Value<A>;
+    /// -e in the lanes whose number is odd, raw.
+    fn negate_odd<A: Arith<Base>>(numbers: &[u32], e: &Self::Value<A>) -> Self::Value<A>;
     /// A difference of tight values over sqrt(s).
-    fn widen<A: Arith<Base>>(e: &Self::Value<A>) -> Self::Value<A>;
+    fn sub_widened<A: Arith<Base>>(a: &Self::Value<A>, b: &Self::Value<A>) -> Self::Value<A>;
     fn any_zero<A: Arith<Base>>(e: &Self::Value<A>) -> bool;
 
     /// Residues below p.
@@ -74,23 +74,18 @@ impl Coordinate for Prime {
     }
 
     #[inline(always)]
-    fn square<A: Arith<Base>>(a: &A::Elem) -> A::Elem {
-        A::square_loose(a)
-    }
-
-    #[inline(always)]
     fn sub<A: Arith<Base>>(a: &A::Elem, b: &A::Elem) -> A::Elem {
         A::sub_loose(a, b)
     }
 
     #[inline(always)]
-    fn sub_tight<A: Arith<Base>>(a: &A::Elem, b: &A::Elem) -> A::Elem {
-        A::sub_tight(a, b)
+    fn square_sub<A: Arith<Base>>(a: &A::Elem, x: &A::Elem, d: &A::Elem) -> A::Elem {
+        A::square_sub(a, x, d)
     }
 
     #[inline(always)]
-    fn sub_both<A: Arith<Base>>(a: &A::Elem, b: &A::Elem, c: &A::Elem) -> A::Elem {
-        A::sub_both(a, b, c)
+    fn mul_sub<A: Arith<Base>>(a: &A::Elem, b: &A::Elem, c: &A::Elem) -> A::Elem {
+        A::mul_sub(a, b, c)
     }
 
     #[inline(always)]
@@ -99,13 +94,13 @@ impl Coordinate for Prime {
     }
 
     #[inline(always)]
-    fn negate_if<A: Arith<Base>>(mask: u32, e: &A::Elem) -> A::Elem {
-        A::negate_if(mask, e)
+    fn negate_odd<A: Arith<Base>>(numbers: &[u32], e: &A::Elem) -> A::Elem {
+        A::negate_odd(numbers, e)
     }
 
     #[inline(always)]
-    fn widen<A: Arith<Base>>(e: &A::Elem) -> A::Elem {
-        A::widen(e)
+    fn sub_widened<A: Arith<Base>>(a: &A::Elem, b: &A::Elem) -> A::Elem {
+        A::sub_widened(a, b)
     }
 
     #[inline(always)]
@@ -165,23 +160,9 @@ impl Coordinate for Quadratic {
         A::scatter(&e[1], |i, x| put(i, [first[i], x]));
     }
 
-    /// a0 b0 - a1 b1 and (a0 + a1)(b0 + b1) - a0 b0 - a1 b1; tight.
-    ///
-    /// Loose operands: at most 4p each, sums 8p, products 64 p^2. Tight times widened: 8p, sums 4p and 16p, 64 p^2.
     #[inline(always)]
     fn mul<A: Arith<Base>>(a: &[A::Elem; 2], b: &[A::Elem; 2]) -> [A::Elem; 2] {
-        let low = A::mul(&a[0], &b[0]);
-        let high = A::mul(&a[1], &b[1]);
-        let cross = A::mul(&A::add_loose(&a[0], &a[1]), &A::add_loose(&b[0], &b[1]));
-        [A::sub_tight(&low, &high), A::sub_both(&cross, &low, &high)]
-    }
-
-    /// (a0 + a1)(a0 - a1) and 2 a0 a1, for tight a; tight.
-    #[inline(always)]
-    fn square<A: Arith<Base>>(a: &[A::Elem; 2]) -> [A::Elem; 2] {
-        let real = A::mul(&A::add_loose(&a[0], &a[1]), &A::sub_loose(&a[0], &a[1]));
-        let imaginary = A::mul(&A::add_loose(&a[0], &a[0]), &a[1]);
-        [real, imaginary]
+        A::mul_pair(a, b)
     }
 
     #[inline(always)]
@@ -190,28 +171,28 @@ impl Coordinate for Quadratic {
     }
 
     #[inline(always)]
-    fn sub_tight<A: Arith<Base>>(a: &[A::Elem; 2], b: &[A::Elem; 2]) -> [A::Elem; 2] {
-        [A::sub_tight(&a[0], &b[0]), A::sub_tight(&a[1], &b[1])]
+    fn square_sub<A: Arith<Base>>(a: &[A::Elem; 2], x: &[A::Elem; 2], d: &[A::Elem; 2]) -> [A::Elem; 2] {
+        A::square_sub_pair(a, x, d)
     }
 
     #[inline(always)]
-    fn sub_both<A: Arith<Base>>(a: &[A::Elem; 2], b: &[A::Elem; 2], c: &[A::Elem; 2]) -> [A::Elem; 2] {
-        [A::sub_both(&a[0], &b[0], &c[0]), A::sub_both(&a[1], &b[1], &c[1])]
+    fn mul_sub<A: Arith<Base>>(a: &[A::Elem; 2], b: &[A::Elem; 2], c: &[A::Elem; 2]) -> [A::Elem; 2] {
+        A::mul_sub_pair(a, b, c)
     }
 
     #[inline(always)]
     fn tighten<A: Arith<Base>>(a: &[A::Elem; 2]) -> [A::Elem; 2] {
-        *a
+        [A::tighten(&a[0]), A::tighten(&a[1])]
     }
 
     #[inline(always)]
-    fn negate_if<A: Arith<Base>>(mask: u32, e: &[A::Elem; 2]) -> [A::Elem; 2] {
-        [A::negate_if(mask, &e[0]), A::negate_if(mask, &e[1])]
+    fn negate_odd<A: Arith<Base>>(numbers: &[u32], e: &[A::Elem; 2]) -> [A::Elem; 2] {
+        [A::negate_odd(numbers, &e[0]), A::negate_odd(numbers, &e[1])]
     }
 
     #[inline(always)]
-    fn widen<A: Arith<Base>>(e: &[A::Elem; 2]) -> [A::Elem; 2] {
-        [A::widen(&A::tighten(&e[0])), A::widen(&A::tighten(&e[1]))]
+    fn sub_widened<A: Arith<Base>>(a: &[A::Elem; 2], b: &[A::Elem; 2]) -> [A::Elem; 2] {
+        [A::sub_widened(&a[0], &b[0]), A::sub_widened(&a[1], &b[1])]
     }
 
     #[inline(always)]

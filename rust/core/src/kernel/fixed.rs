@@ -1,6 +1,6 @@
 //! Steps of fixed-base multiplication: many accumulators, each met by one entry of a table.
 
-use super::add::{add_all, Job, Scratch};
+use super::add::{add_all, Jobs, Scratch};
 use super::arith::Kernel;
 use super::point::{is_infinity, negate_if, Point};
 use super::{dispatch, Choice};
@@ -14,7 +14,7 @@ pub fn multiply<P: Point>(choice: Choice, rows: &[&[P]], count: usize, digit: im
 
 fn multiply_with<K: Kernel, P: Point>(rows: &[&[P]], count: usize, digit: impl Fn(usize, usize) -> i32) -> Vec<P> {
     let (mut sums, mut next) = (vec![P::INFINITY; count], vec![P::INFINITY; count]);
-    let mut jobs = Vec::with_capacity(count);
+    let mut jobs = Jobs::default();
     let mut scratch = Scratch::<K, P>::new();
     for (w, row) in rows.iter().enumerate() {
         jobs.clear();
@@ -26,10 +26,10 @@ fn multiply_with<K: Kernel, P: Point>(rows: &[&[P]], count: usize, digit: impl F
             } else if is_infinity(&sums[i]) {
                 next[i] = negate_if::<K, P>(d < 0, &row[at as usize]);
             } else {
-                jobs.push(Job { a: 2 * i as u32, b: 2 * at + u32::from(d < 0), out: i as u32 });
+                jobs.push(2 * i as u32, 2 * at + u32::from(d < 0), i as u32);
             }
         }
-        add_all::<K, P>(&sums, row, &jobs, &mut next, &mut scratch);
+        add_all::<K, P>(&sums, row, &mut jobs, &mut next, &mut scratch);
         std::mem::swap(&mut sums, &mut next);
     }
     sums
@@ -42,9 +42,10 @@ pub fn multiples<P: Point>(choice: Choice, point: P, count: usize) -> Vec<P> {
         let mut scratch = Scratch::<K, P>::new();
         while list.len() < count {
             let len = list.len() as u32;
-            let jobs: Vec<_> = (0..len).map(|i| Job { a: 2 * i, b: 2 * (len - 1), out: i }).collect();
+            let mut jobs = Jobs::default();
+            (0..len).for_each(|i| jobs.push(2 * i, 2 * (len - 1), i));
             let mut upper = vec![P::INFINITY; list.len()];
-            add_all::<K, P>(&list, &list, &jobs, &mut upper, &mut scratch);
+            add_all::<K, P>(&list, &list, &mut jobs, &mut upper, &mut scratch);
             list.extend(upper);
         }
         list

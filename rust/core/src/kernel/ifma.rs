@@ -74,7 +74,12 @@ type Halves<S> = ([<S as Simd>::V; 10], [<S as Simd>::V; 10]);
 
 #[inline(always)]
 fn product<S: Simd>(a: &Wide<S>, b: &Wide<S>) -> Halves<S> {
-    let (mut l, mut h) = ([S::splat(0); 10], [S::splat(0); 10]);
+    add_product::<S>(([S::splat(0); 10], [S::splat(0); 10]), a, b)
+}
+
+/// Another product added: of two, a limb l_k or h_k collects at most 10 halves below 2^52.
+#[inline(always)]
+fn add_product<S: Simd>((mut l, mut h): Halves<S>, a: &Wide<S>, b: &Wide<S>) -> Halves<S> {
     for i in 0..5 {
         for j in 0..5 {
             l[i + j] = S::madd_lo(l[i + j], a[i], b[j]);
@@ -104,12 +109,18 @@ fn product_square<S: Simd>(a: &Wide<S>) -> Halves<S> {
     (l, h)
 }
 
-/// T / 2^260 mod p for a product T, normalised, below T / 2^260 + 5p.
+/// T / 2^260 mod p for a product T, or the sum of two, normalised, below T / 2^260 + 5p.
+#[inline(always)]
+fn fold<S: Simd, M: Modulus>(t: Halves<S>) -> Wide<S> {
+    normalise::<S>(fold_raw::<S, M>(t))
+}
+
+/// The same before its limbs are normalised: they collect at most 30 halves and a carry, so they are below 2^57.
 ///
 /// Limbs 0 .. 4 of T, each below 2^52 after the carries, are multiplied with 2^-208 .. 2^-52 mod p all at once, which
 /// adds at most 4 2^52 p to T / 2^208; one Montgomery step, of at most 2^52 p, then divides by 2^52.
 #[inline(always)]
-fn fold<S: Simd, M: Modulus>((l, h): Halves<S>) -> Wide<S> {
+fn fold_raw<S: Simd, M: Modulus>((l, h): Halves<S>) -> Wide<S> {
     let p = splat_52::<S>(&M::MULTIPLES_52[1]);
     let t0 = l[0];
     let t1 = S::add(S::add(l[1], h[1]), S::shr::<52>(t0));
@@ -130,25 +141,25 @@ fn fold<S: Simd, M: Modulus>((l, h): Halves<S>) -> Wide<S> {
         u[j] = S::madd_lo(u[j], m, p[j]);
         v[j + 1] = S::madd_hi(v[j + 1], m, p[j]);
     }
-    normalise::<S>([
+    [
         S::add(S::add(u[1], v[1]), S::shr::<52>(u[0])),
         S::add(u[2], v[2]),
         S::add(u[3], v[3]),
         S::add(u[4], v[4]),
         S::add(u[5], v[5]),
-    ])
+    ]
 }
 
-/// The residue in [0, 1.01 p) of a signed value in (-5p, 7p) with limbs |t_i| < 2^56.
+/// The residue in [0, 1.01 p) of a signed value in (-5p, 9p) with limbs -2^56 < t_i < 2^58.
 ///
-/// q = floor((top + 6 p4 - 64) / p4), p4 > 2^45 the top limb of p. The limbs below carry less than 2^5 into top, and p is
-/// less than 2^208 above p4 2^208, which 13 times still is less than 2^5 top units: so q never exceeds
-/// floor(value / p) + 6, and the result is less than 2^7 top units above p.
+/// q = floor((top + 6 p4 - 64) / p4), p4 > 2^45 the top limb of p. The limbs below carry more than -2^5 and less than 2^7
+/// into top, and p is less than 2^208 above p4 2^208, which 15 times still is less than 2^5 top units: so q never exceeds
+/// floor(value / p) + 6, and the result is less than 2^8 top units above p.
 #[inline(always)]
 fn reduce<S: Simd, M: Modulus>(t: Wide<S>) -> Wide<S> {
     let p4 = M::MULTIPLES_52[1][4];
     let reciprocal = ((1u128 << 96) / (p4 as u128 + 1)) as u64;
-    // 0 < top < 14 p4 < 2^50: four times it fits 52 bits. The product is 4 top 2^96 / p4, its high half / 2^46 is q.
+    // 0 < top < 15 p4 < 2^50: four times it fits 52 bits. The product is 4 top 2^96 / p4, its high half / 2^46 is q.
     let top = S::shl::<2>(S::add(t[4], S::splat(6 * p4 - 64)));
     let q = S::shr::<46>(S::madd_hi(S::splat(0), top, S::splat(reciprocal)));
     let mut reduced = t;
@@ -156,6 +167,26 @@ fn reduce<S: Simd, M: Modulus>(t: Wide<S>) -> Wide<S> {
         *limb = S::sub(*limb, S::lookup(table, q));
     }
     normalise::<S>(reduced)
+}
+
+/// The real and the imaginary part of a b, a at most 6p: a0 b0 + (6p - a1) b1 and a0 b1 + a1 b0.
+///
+/// Sums of two products before one reduction take fewer instructions than Karatsuba's three products.
+#[inline(always)]
+fn product_pair<S: Simd, M: Modulus>(a: &[Lanes<S::V>; 2], b: &[Lanes<S::V>; 2]) -> [Wide<S>; 2] {
+    let six_p = splat_52::<S>(&M::MULTIPLES_52[6]);
+    let minus_a1 = normalise::<S>(each::<S>(&six_p, &a[1].0, S::sub));
+    let real = add_product::<S>(product::<S>(&a[0].0, &b[0].0), &minus_a1, &b[1].0);
+    let imaginary = add_product::<S>(product::<S>(&a[0].0, &b[1].0), &a[1].0, &b[0].0);
+    [fold_raw::<S, M>(real), fold_raw::<S, M>(imaginary)]
+}
+
+/// The residue of square - x - y for d = y - x + 2p: square - 2x - d + 2p.
+#[inline(always)]
+fn reduce_third<S: Simd, M: Modulus>(square: &Wide<S>, x: &Wide<S>, d: &Wide<S>) -> Wide<S> {
+    let two_p = splat_52::<S>(&M::MULTIPLES_52[2]);
+    let both = each::<S>(&each::<S>(d, &two_p, S::sub), &each::<S>(x, x, S::add), S::add);
+    reduce::<S, M>(each::<S>(square, &both, S::sub))
 }
 
 /// 256-bit words as 52-bit limbs.
@@ -180,12 +211,6 @@ fn join<S: Simd>(t: &Wide<S>) -> [S::V; 4] {
         S::or(S::shr::<24>(t[2]), S::shl::<28>(t[3])),
         S::or(S::shr::<36>(t[3]), S::shl::<16>(t[4])),
     ]
-}
-
-/// The lanes of the elements whose bits are set.
-#[inline(always)]
-fn lanes<S: Simd>(mask: u32) -> u8 {
-    (0..8).fold(0, |lanes, i| lanes | (((mask >> i) & 1) as u8) << S::LANE[i])
 }
 
 /// a - b + k p, normalised: not negative when b <= k p.
@@ -280,16 +305,60 @@ impl<S: Simd, M: Modulus> Arith<M> for Ifma<S> {
     }
 
     #[inline(always)]
-    fn negate_if(mask: u32, e: &Lanes<S::V>) -> Lanes<S::V> {
+    fn negate_odd(numbers: &[u32], e: &Lanes<S::V>) -> Lanes<S::V> {
         let two_p = splat_52::<S>(&M::MULTIPLES_52[2]);
-        let chosen = lanes::<S>(mask);
+        let chosen = S::odd(numbers);
         let negated = each::<S>(&two_p, &e.0, S::sub);
-        Lanes(normalise::<S>(each::<S>(&negated, &e.0, |n, x| S::select(chosen, n, x))))
+        Lanes(each::<S>(&negated, &e.0, |n, x| S::select(chosen, n, x)))
+    }
+
+    /// 4 (a - b) + 8p
+    #[inline(always)]
+    fn sub_widened(a: &Lanes<S::V>, b: &Lanes<S::V>) -> Lanes<S::V> {
+        let eight_p = splat_52::<S>(&M::MULTIPLES_52[8]);
+        let difference = each::<S>(&a.0, &b.0, S::sub);
+        Lanes(normalise::<S>(each::<S>(&difference, &eight_p, |d, k| S::add(S::shl::<2>(d), k))))
     }
 
     #[inline(always)]
-    fn widen(e: &Lanes<S::V>) -> Lanes<S::V> {
-        Lanes(normalise::<S>(each::<S>(&e.0, &e.0, |x, _| S::shl::<2>(x))))
+    fn mul_sub(a: &Lanes<S::V>, b: &Lanes<S::V>, c: &Lanes<S::V>) -> Lanes<S::V> {
+        let product = fold_raw::<S, M>(product::<S>(&a.0, &b.0));
+        Lanes(reduce::<S, M>(each::<S>(&product, &c.0, S::sub)))
+    }
+
+    #[inline(always)]
+    fn square_sub(a: &Lanes<S::V>, x: &Lanes<S::V>, d: &Lanes<S::V>) -> Lanes<S::V> {
+        let square = fold_raw::<S, M>(product_square::<S>(&a.0));
+        Lanes(reduce_third::<S, M>(&square, &x.0, &d.0))
+    }
+
+    /// (6 6 + 6 6) p^2 < 84 p^2: below 6p.
+    #[inline(always)]
+    fn mul_pair(a: &[Lanes<S::V>; 2], b: &[Lanes<S::V>; 2]) -> [Lanes<S::V>; 2] {
+        let [real, imaginary] = product_pair::<S, M>(a, b);
+        [Lanes(normalise::<S>(real)), Lanes(normalise::<S>(imaginary))]
+    }
+
+    /// (6 16 + 6 16) p^2 < 193 p^2: below 7.3p before c is subtracted.
+    #[inline(always)]
+    fn mul_sub_pair(a: &[Lanes<S::V>; 2], b: &[Lanes<S::V>; 2], c: &[Lanes<S::V>; 2]) -> [Lanes<S::V>; 2] {
+        let [real, imaginary] = product_pair::<S, M>(a, b);
+        let minus = |x: &Wide<S>, c: &Lanes<S::V>| Lanes(reduce::<S, M>(each::<S>(x, &c.0, S::sub)));
+        [minus(&real, &c[0]), minus(&imaginary, &c[1])]
+    }
+
+    /// (a0 + a1)(a0 - a1 + 6p) <= 12 12 p^2, 2 a0 a1 <= 12 6 p^2: below 6.8p.
+    #[inline(always)]
+    fn square_sub_pair(a: &[Lanes<S::V>; 2], x: &[Lanes<S::V>; 2], d: &[Lanes<S::V>; 2]) -> [Lanes<S::V>; 2] {
+        let [a0, a1] = [&a[0].0, &a[1].0];
+        let sum = normalise::<S>(each::<S>(a0, a1, S::add));
+        let real = fold_raw::<S, M>(product::<S>(&sum, &sub_offset::<S, M>(a0, a1, 6)));
+        let twice = normalise::<S>(each::<S>(a0, a0, S::add));
+        let imaginary = fold_raw::<S, M>(product::<S>(&twice, a1));
+        [
+            Lanes(reduce_third::<S, M>(&real, &x[0].0, &d[0].0)),
+            Lanes(reduce_third::<S, M>(&imaginary, &x[1].0, &d[1].0)),
+        ]
     }
 
     #[inline(always)]

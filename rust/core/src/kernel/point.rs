@@ -105,7 +105,7 @@ impl Point for PointG2 {
 #[inline(always)]
 pub fn negate_if<K: super::arith::Kernel, P: Point>(negative: bool, point: &P) -> P {
     let y = P::Field::lift::<K::Scalar>(point.y());
-    let y = P::Field::negate_if::<K::Scalar>(u32::from(negative), &y);
+    let y = P::Field::negate_odd::<K::Scalar>(&[u32::from(negative)], &y);
     P::new(*point.x(), P::Field::lower::<K::Scalar>(&y))
 }
 

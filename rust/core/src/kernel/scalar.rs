@@ -125,13 +125,24 @@ impl<M: Modulus, E: Engine> Arith<M> for Scalar<E> {
     }
 
     #[inline(always)]
-    fn negate_if(mask: u32, e: &Limbs) -> Limbs {
-        wide::choose(mask & 1 == 1, &wide::sub(&M::TWO_P, e).0, e)
+    fn negate_odd(numbers: &[u32], e: &Limbs) -> Limbs {
+        wide::choose(numbers[0] & 1 == 1, &wide::sub(&M::TWO_P, e).0, e)
     }
 
     #[inline(always)]
-    fn widen(e: &Limbs) -> Limbs {
-        *e
+    fn sub_widened(a: &Limbs, b: &Limbs) -> Limbs {
+        wide::sub_mod::<M>(a, b)
+    }
+
+    #[inline(always)]
+    fn mul_sub(a: &Limbs, b: &Limbs, c: &Limbs) -> Limbs {
+        wide::sub_mod::<M>(&E::mul::<M>(a, b), c)
+    }
+
+    #[inline(always)]
+    fn square_sub(a: &Limbs, x: &Limbs, d: &Limbs) -> Limbs {
+        let minus_x = wide::sub_mod::<M>(&E::square::<M>(a), x);
+        wide::sub_mod::<M>(&wide::sub_mod::<M>(&minus_x, x), d)
     }
 
     #[inline(always)]

@@ -24,6 +24,8 @@ pub trait Simd: Copy + Send + Sync + 'static {
     fn sar<const N: u32>(a: Self::V) -> Self::V;
     /// a in the lanes whose bit is set, b elsewhere.
     fn select(lanes: u8, a: Self::V, b: Self::V) -> Self::V;
+    /// The lanes of the elements whose number is odd; eight numbers.
+    fn odd(numbers: &[u32]) -> u8;
     /// The lanes that are zero.
     fn zeros(a: Self::V) -> u8;
     /// table[index] for indices below 16 (higher bits are ignored).
@@ -103,6 +105,11 @@ impl Simd for Emulated {
     #[inline(never)]
     fn select(lanes: u8, a: [u64; 8], b: [u64; 8]) -> [u64; 8] {
         std::array::from_fn(|i| if lanes >> i & 1 == 1 { a[i] } else { b[i] })
+    }
+
+    #[inline(never)]
+    fn odd(numbers: &[u32]) -> u8 {
+        (0..8).map(|i| ((numbers[i] & 1) as u8) << Self::LANE[i]).sum()
     }
 
     #[inline(never)]

@@ -7,7 +7,7 @@ use ark_ec::{AffineRepr, CurveGroup, VariableBaseMSM};
 use ark_ff::{AdditiveGroup, BigInt, Field, Fp256, MontBackend, MontConfig, PrimeField};
 use ark_poly::{EvaluationDomain, Radix2EvaluationDomain};
 
-use super::add::{add_all, Job, Scratch};
+use super::add::{add_all, Jobs, Scratch};
 use super::arith::{Arith, Kernel, Work};
 use super::dft::root_of_unity;
 use super::extend::{is_domain_size, Extender};
@@ -94,7 +94,10 @@ impl<K: Kernel + Arith<M>, M: Modulus> Work<K> for On<'_, M> {
             <K as Arith<M>>::tighten(&loose),
             <K as Arith<M>>::sub_tight(&loose, &b),
             <K as Arith<M>>::sub_both(&loose, &a, &b),
-            <K as Arith<M>>::negate_if(0b1010_0101, &a),
+            <K as Arith<M>>::sub_tight(
+                &<K as Arith<M>>::add_loose(&a, &b),
+                &<K as Arith<M>>::negate_odd(&[1, 0, 7, 2, 4, 9, 8, 3][..<K as Arith<M>>::LANES], &a),
+            ),
             <K as Arith<M>>::mul(&<K as Arith<M>>::sub_loose(&a, &b), &<K as Arith<M>>::one()),
             <K as Arith<M>>::mul(&<K as Arith<M>>::add_loose(&a, &b), &<K as Arith<M>>::one()),
             <K as Arith<M>>::sub_tight(&square, &product),
@@ -125,7 +128,7 @@ fn field_agrees<K: Kernel + Arith<M>, M: Modulus, C: MontConfig<4>>() {
                 let (x, y) = (element::<C>(&a8[i]), element::<C>(&b8[i]));
                 let negated = if 0b1010_0101 >> i & 1 == 1 { -x } else { x };
                 let xy = x * y;
-                let known = [xy, xy, xy - y, xy - x - y, negated, x - y, x + y, Field4::<C>::ZERO];
+                let known = [xy, xy, xy - y, xy - x - y, x + y - negated, x - y, x + y, Field4::<C>::ZERO];
                 for (operation, expected) in known.iter().enumerate() {
                     assert_eq!(got[operation][i], expected.0 .0, "operation {operation} on {a:x?} {:x?}", b8[i]);
                 }
@@ -199,17 +202,19 @@ fn additions_agree<K: Kernel, P: Point>(special: bool) {
     let mut points = stored::<P>(&affine);
     points[n] = P::INFINITY;
     let mut jobs: Vec<_> = (0..n as u32)
-        .map(|i| Job { a: i * 7919 % n as u32 * 2 + (i & 1), b: (i * 7907 + 13) % n as u32 * 2 + (i >> 1 & 1), out: i })
+        .map(|i| (i * 7919 % n as u32 * 2 + (i & 1), (i * 7907 + 13) % n as u32 * 2 + (i >> 1 & 1), i))
         .collect();
     let infinity = 2 * n as u32;
     let cases = [(10, 10), (11, 10), (10, 11), (infinity, 4), (5, infinity), (infinity, infinity + 1)];
     for (job, (a, b)) in jobs.iter_mut().step_by(100).zip(cases).filter(|_| special) {
-        (job.a, job.b) = (a, b);
+        (job.0, job.1) = (a, b);
     }
     // No accidental special case in the other run: indices differ.
-    jobs.retain(|job| special || job.a >> 1 != job.b >> 1);
+    jobs.retain(|(a, b, _)| special || a >> 1 != b >> 1);
     let mut out = vec![P::INFINITY; n];
-    add_all::<K, P>(&points, &points, &jobs, &mut out, &mut Scratch::new());
+    let mut list = Jobs::default();
+    jobs.iter().for_each(|(a, b, out)| list.push(*a, *b, *out));
+    add_all::<K, P>(&points, &points, &mut list, &mut out, &mut Scratch::new());
     let pick = |index: u32| {
         let point = affine[(index >> 1) as usize].into_group();
         if index & 1 == 1 {
@@ -218,9 +223,9 @@ fn additions_agree<K: Kernel, P: Point>(special: bool) {
             point
         }
     };
-    for job in &jobs {
-        let got = out[job.out as usize].to_affine();
-        assert!(same(&got, &(pick(job.a) + pick(job.b))), "{job:?}");
+    for (a, b, slot) in &jobs {
+        let got = out[*slot as usize].to_affine();
+        assert!(same(&got, &(pick(*a) + pick(*b))), "{a} {b}");
     }
 }
 
