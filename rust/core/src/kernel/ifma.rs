@@ -478,6 +478,99 @@ mod tests {
         reductions::<Order>();
     }
 
+    /// Operands up to `most` p, their residues and what they stand for: k p + d, and limbs of all ones below a full top.
+    fn operands<M: Modulus>(most: usize) -> Vec<[u64; 5]> {
+        let mut out = vec![[0; 5], M::MULTIPLES_52[most]];
+        for k in [0, 1, most - 1] {
+            out.extend([1, 1 << 51, MASK52 - M::MULTIPLES_52[k][0]].map(|d| {
+                let mut limbs = M::MULTIPLES_52[k];
+                limbs[0] += d;
+                limbs
+            }));
+            out.push([MASK52, MASK52, MASK52, MASK52, M::MULTIPLES_52[k + 1][4] - 1]);
+        }
+        out
+    }
+
+    fn elem(limbs: &[u64; 5]) -> Lanes<[u64; 8]> {
+        Lanes(normalise::<Emulated>(splat_52::<Emulated>(limbs)))
+    }
+
+    fn residue<M: Modulus>(e: &Lanes<[u64; 8]>) -> Limbs {
+        let mut out = [0; 4];
+        <Sim as Arith<M>>::scatter(&<Sim as Arith<M>>::mul(e, &<Sim as Arith<M>>::one()), |_, x| out = x);
+        wide::canonical::<M>(&out)
+    }
+
+    /// Below k p, limbs normalised.
+    fn below<M: Modulus>(e: &Lanes<[u64; 8]>, k: usize) -> bool {
+        let limbs = e.0.map(|limb| limb[0]);
+        limbs.iter().rev().lt(M::MULTIPLES_52[k].iter().rev()) && limbs.iter().all(|limb| *limb <= MASK52)
+    }
+
+    /// The residues of x y + sign z w, by single products.
+    fn two_products<M: Modulus>(x: &[u64; 5], y: &[u64; 5], minus: bool, z: &[u64; 5], w: &[u64; 5]) -> Limbs {
+        let [xy, zw] = [(x, y), (z, w)].map(|(a, b)| <Sim as Arith<M>>::mul(&elem(a), &elem(b)));
+        residue::<M>(&match minus {
+            true => <Sim as Arith<M>>::sub_loose(&xy, &<Sim as Arith<M>>::tighten(&zw)),
+            false => <Sim as Arith<M>>::add_loose(&xy, &zw),
+        })
+    }
+
+    fn pairs<M: Modulus>() {
+        let (six, sixteen) = (operands::<M>(6), operands::<M>(16));
+        let tight = operands::<M>(2);
+        for (i, a0) in six.iter().enumerate() {
+            for (j, a1) in six.iter().enumerate() {
+                let (b0, b1) = (&six[(3 * i + j) % six.len()], &six[(5 * j + i) % six.len()]);
+                let product = <Sim as Arith<M>>::mul_pair(&[elem(a0), elem(a1)], &[elem(b0), elem(b1)]);
+                assert!(product.iter().all(|x| below::<M>(x, 6)));
+                assert_eq!(residue::<M>(&product[0]), two_products::<M>(a0, b0, true, a1, b1));
+                assert_eq!(residue::<M>(&product[1]), two_products::<M>(a0, b1, false, a1, b0));
+                let (b0, b1) = (&sixteen[(3 * i + j) % sixteen.len()], &sixteen[(5 * j + i) % sixteen.len()]);
+                let c = [elem(&tight[i % tight.len()]), elem(&tight[j % tight.len()])];
+                let less = <Sim as Arith<M>>::mul_sub_pair(&[elem(a0), elem(a1)], &[elem(b0), elem(b1)], &c);
+                let back = [0, 1].map(|k| residue::<M>(&<Sim as Arith<M>>::add_loose(&less[k], &c[k])));
+                assert!(less.iter().all(|x| below::<M>(x, 2)));
+                assert_eq!(back[0], two_products::<M>(a0, b0, true, a1, b1));
+                assert_eq!(back[1], two_products::<M>(a0, b1, false, a1, b0));
+            }
+        }
+    }
+
+    #[test]
+    fn products_of_pairs_at_their_bounds() {
+        pairs::<Base>();
+        pairs::<Order>();
+    }
+
+    /// Squares of components up to 6p (pairs) and 6p (single), less x and y up to 2p.
+    fn squares<M: Modulus>() {
+        let (six, tight) = (operands::<M>(6), operands::<M>(2));
+        for (i, a0) in six.iter().enumerate() {
+            for (j, a1) in six.iter().enumerate() {
+                let (x, y) = (elem(&tight[i % tight.len()]), elem(&tight[j % tight.len()]));
+                let d = <Sim as Arith<M>>::sub_loose(&y, &x);
+                let sum = <Sim as Arith<M>>::add_loose(&x, &y);
+                let back = |e: &Lanes<[u64; 8]>| {
+                    assert!(below::<M>(e, 2));
+                    residue::<M>(&<Sim as Arith<M>>::add_loose(e, &sum))
+                };
+                let [real, imaginary] = <Sim as Arith<M>>::square_sub_pair(&[elem(a0), elem(a1)], &[x, x], &[d, d]);
+                assert_eq!(back(&real), two_products::<M>(a0, a0, true, a1, a1));
+                assert_eq!(back(&imaginary), two_products::<M>(a0, a1, false, a0, a1));
+                let single = <Sim as Arith<M>>::square_sub(&elem(a0), &x, &d);
+                assert_eq!(back(&single), two_products::<M>(a0, a0, false, &[0; 5], a0));
+            }
+        }
+    }
+
+    #[test]
+    fn squares_at_their_bounds() {
+        squares::<Base>();
+        squares::<Order>();
+    }
+
     #[test]
     fn lanes_keep_their_elements() {
         let rows: [Limbs; 8] = std::array::from_fn(|i| [i as u64, 10 + i as u64, 20 + i as u64, i as u64]);
