@@ -42,7 +42,8 @@ Array = npt.NDArray[Any]
 
 @dataclass
 class Row:
-    """What happened to one model. ``error``: largest distance of an output from the stored float one."""
+    """What happened to one model. ``error``: largest distance of an output from the stored float one; ``memory``: most
+    that the process held in a step, in MiB."""
 
     model: str
     status: str = "proved"
@@ -50,6 +51,7 @@ class Row:
     rows: int = 0
     public: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
+    memory: dict[str, int] = field(default_factory=dict)
     key_bytes: int = 0
     error: float = 0.0
     reported_error: float = 0.0
@@ -177,18 +179,31 @@ def shipped_digits() -> tuple[bytes, Mapping[str, Array]]:
     return model, pairs
 
 
+def peak(*, reset: bool = False) -> int:
+    """MiB that the process held at most since the last reset; 0 where the system does not tell (it is Linux's)."""
+    try:
+        if reset:
+            Path("/proc/self/clear_refs").write_text("5")
+        lines = Path("/proc/self/status").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) >> 10 for line in lines if line.startswith("VmHWM")), 0)
+
+
 class timed:
-    """Adds the seconds of its body to ``row.seconds[name]``."""
+    """Adds the seconds of its body to ``row.seconds[name]``, and notes the memory it took."""
 
     def __init__(self, row: Row, name: str) -> None:
         self._row, self._name = row, name
 
     def __enter__(self) -> None:
+        peak(reset=True)
         self._start = time.perf_counter()
 
     def __exit__(self, *_: object) -> None:
         spent = time.perf_counter() - self._start
         self._row.seconds[self._name] = self._row.seconds.get(self._name, 0.0) + spent
+        self._row.memory[self._name] = max(self._row.memory.get(self._name, 0), peak())
 
 
 def snarkjs_verify(keys: Keys, proved: Proved) -> None:
@@ -220,13 +235,16 @@ def on_chain(keys: Keys, row: Row) -> Callable[[Proved], None]:
 
 
 def table(rows: Sequence[Row]) -> None:
-    header = ("model", "status", "rows", "L", *STEPS, "error", "reported", "labels", "gas", "verified")
+    held = tuple(f"{name} MiB" for name in STEPS[1:])
+    header = ("model", "status", "rows", "L", *STEPS, *held, "key MB", "error", "reported", "labels", "gas", "verified")
     lines = []
     for row in rows:
         times = [f"{row.seconds[name]:.2f}" if name in row.seconds else "-" for name in STEPS]
         verified = " ".join(f"{name} {count}" for name, count in row.verified.items()) or row.reason[:70]
+        sizes = [str(row.memory.get(name, "-")) for name in STEPS[1:]] + [f"{row.key_bytes / 1e6:.1f}"]
         errors = (f"{row.error:.2e}", f"{row.reported_error:.2e}")
-        lines.append((row.model, row.status, row.rows, row.public, *times, *errors, row.labels, row.gas, verified))
+        about = (row.model, row.status, row.rows, row.public, *times, *sizes, *errors, row.labels, row.gas, verified)
+        lines.append(about)
     show_table(header, lines)
 
 
