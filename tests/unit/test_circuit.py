@@ -193,3 +193,16 @@ def test_untrue_ranges_are_refused(system: System) -> None:
     false = replace(graph, nodes=(*graph.nodes[:source], claimed, *graph.nodes[source + 1 :]))
     with pytest.raises(CompileError, match="declared range does not hold"):
         synthesize(false, Visibility((False,), (True,)), system)
+
+
+@pytest.mark.parametrize("system", list(System))
+def test_an_order_whose_margins_do_not_fit_is_refused(system: System) -> None:
+    for reach, fits in ((1 << 59, True), (1 << 61, False)):
+        b = graphs.Build()
+        graph = b.graph(b.add(Op.TOP_INDEX, b.input((1, 3), -reach, reach), shape=(1, 2), axis=1, k=2))
+        if fits:
+            circuit = synthesize(graph, Visibility((False,), (True,)), system)
+            check(circuit, finished(circuit, [np.array([[-reach, reach, reach]])]))
+            continue
+        with pytest.raises(CompileError, match="margins of its order"):
+            synthesize(graph, Visibility((False,), (True,)), system)

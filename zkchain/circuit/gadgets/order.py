@@ -10,6 +10,8 @@ from zkchain import kernels
 from zkchain.circuit import taps
 from zkchain.circuit.emitter import Emitter, Vec
 from zkchain.circuit.types import IntArray
+from zkchain.errors import CompileError
+from zkchain.graph import BOUND
 
 
 def maximum(kit: ModuleType, em: Emitter, a: Vec, b: Vec, gap_lo: IntArray, gap_hi: IntArray) -> Vec:
@@ -48,6 +50,8 @@ def top(kit: ModuleType, em: Emitter, v: Vec, groups: int, k: int, lo: IntArray,
         most = np.maximum(m_hi - lo, 0)
         if taken is not None:
             b = np.maximum(hi - m_lo, 0) + 1
+            if float(most.max()) + float(b.max()) >= BOUND:
+                raise CompileError(f"node {em.node!r}: the margins of its order could reach 2^62")
             margin, most = margin + taken * b.ravel(), most + b
         kit.nonneg(em, margin, most.ravel())
         rounds.append((m, _index(em, s, groups)))
