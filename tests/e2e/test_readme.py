@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,12 +15,13 @@ from scripts import operators
 from zkchain.frontend import supported_operators
 
 README = Path(__file__).parents[2] / "README.md"
+CIRCOM = Path(__file__).parents[1] / "fixtures" / "snarkjs"
 
 
-def block(language: str) -> str:
+def block(language: str, which: int = 0) -> str:
     found = re.findall(rf"^```{language}\n(.*?)^```", README.read_text(), re.MULTILINE | re.DOTALL)
-    assert len(found) == 1
-    return found[0]
+    assert len(found) == 2
+    return found[which]
 
 
 @pytest.fixture
@@ -47,6 +49,15 @@ def test_commands(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "HOLDS" in done.stdout
     assert (tmp_path / "bundle" / "Verifier.sol").exists()
+    for name in ("c.zkey", "w.wtns", "c.r1cs", "p.ptau"):
+        shutil.copy(CIRCOM / f"toy.{name[2:]}", tmp_path / name)
+    done = run(["bash", "-e"], tmp_path, block("sh", 1))
+    assert done.returncode == 0, done.stderr
+    assert "prove: quotient" in done.stdout
+    prelude = 'import numpy as np, zkchain\nimages = np.load("digits.npz")["test/image"][:2]\n'
+    done = run([sys.executable, "-"], tmp_path, prelude + block("python", 1))
+    assert done.returncode == 0, done.stderr
+    assert {path.name for path in (tmp_path / "bundle" / "proofs").glob("image-*")} == {"image-0", "image-1"}
 
 
 def test_a_command_that_fails_would_be_seen(tmp_path):
