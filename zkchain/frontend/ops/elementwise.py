@@ -12,6 +12,7 @@ import numpy as np
 from zkchain.frontend.builder import Builder
 from zkchain.frontend.call import INTEGERS, Call, Rule
 from zkchain.functions import SELU_ALPHA, SELU_GAMMA
+from zkchain.graph import Op
 
 BOOL = 9  # onnx.TensorProto.BOOL
 UNBOUNDED = 3e38  # a bound from here on is the float32 maximum, exporters' way of writing none
@@ -113,8 +114,10 @@ def prelu(call: Call) -> int:
 
 def hard_sigmoid(call: Call) -> int:
     # min(max(alpha x + beta, 0), 1)
-    inside = call.build.scale(call.x(), call.number("alpha", 0.2))
-    return call.build.clip(call.build.shift(inside, call.number("beta", 0.5)), 0.0, 1.0)
+    build, x, alpha, beta = call.build, call.x(), call.number("alpha", 0.2), call.number("beta", 0.5)
+    if build.nodes[x].op is Op.DEQUANTIZE:  # a function of one byte: its ties are those of the whole function
+        return build.unary(x, "hard_sigmoid", alpha, beta)
+    return build.clip(build.shift(build.scale(x, alpha), beta), 0.0, 1.0)
 
 
 def celu(call: Call) -> int:

@@ -279,7 +279,16 @@ def argmax(state: State, node: Node) -> Form | None:
 
 
 def unary(state: State, node: Node) -> Form | None:
+    name, *parameters = node.arg["fn"]
+    if name == "hard_sigmoid":
+        return _through(state, node, lambda x: _hard_sigmoid(x, *parameters))
     return _through(state, node, partial(functions.evaluate, node.arg["fn"]))
+
+
+def _hard_sigmoid(x: FloatArray, alpha: float, beta: float) -> FloatArray:
+    """In float32, rounded after the product and after the sum: on bytes these roundings decide ties."""
+    line = single(alpha) * single(x) + single(beta)
+    return np.clip(line, 0.0, 1.0).astype(np.float64)
 
 
 def leaky(state: State, node: Node) -> Form | None:
