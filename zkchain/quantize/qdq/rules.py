@@ -288,7 +288,7 @@ def unary(state: State, node: Node) -> Form | None:
 def _hard_sigmoid(x: FloatArray, alpha: float, beta: float) -> FloatArray:
     """In float32, rounded after the product and after the sum: on bytes these roundings decide ties."""
     line = single(alpha) * single(x) + single(beta)
-    return np.clip(line, 0.0, 1.0).astype(np.float64)
+    return np.asarray(np.clip(line, 0.0, 1.0), dtype=np.float64)
 
 
 def leaky(state: State, node: Node) -> Form | None:
