@@ -16,6 +16,7 @@ from zkchain.circuit.layout import Layout
 from zkchain.circuit.symbolic import Symbolic
 from zkchain.errors import CompileError
 from zkchain.graph import Op
+from zkchain.groth16 import insecure_setup
 from zkchain.groth16.types import System
 from zkchain.tables import Request
 
@@ -153,3 +154,8 @@ def test_nothing_is_looked_up_after_the_challenge(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(phases.logup, "argue", and_more)
     with pytest.raises(CompileError, match="node 'late': a lookup keyed on a value that depends on the challenge"):
         synthesize(graphs.zoo()["relu"], Visibility((False,), (True,)), System.CG16)
+
+
+def test_no_key_is_made_for_such_a_circuit(circuit: Circuit) -> None:
+    with pytest.raises(CompileError, match="is not committed before the challenge"):
+        insecure_setup(replace(circuit, n_committed=circuit.n_committed - 1))
