@@ -245,8 +245,9 @@ fn invert_chains<K: Kernel, P: Point>(p: &[Value<K, P>; CHAINS]) -> Option<[Valu
     Some([mul(&low, &p[1]), mul(&low, &p[0]), mul(&high, &p[3]), mul(&high, &p[2])])
 }
 
+/// Asks for a value to be fetched into the cache.
 #[inline(always)]
-fn prefetch<T>(at: &T) {
+pub fn prefetch<T>(at: &T) {
     #[cfg(target_arch = "x86_64")]
     for line in 0..size_of::<T>().div_ceil(64) {
         // SAFETY: a hint that reads nothing; the address is within what the reference names.

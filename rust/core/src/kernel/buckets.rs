@@ -6,7 +6,7 @@
 use ark_ec::short_weierstrass::Projective;
 use ark_ff::AdditiveGroup;
 
-use super::add::{add_all, Jobs, Scratch};
+use super::add::{add_all, prefetch, Jobs, Scratch};
 use super::arith::Kernel;
 use super::point::{negate_if, Point};
 use crate::error::Result;
@@ -17,6 +17,9 @@ const TILE: usize = 1 << 14;
 /// Up to this many buckets are weighted one by one.
 const FEW_BUCKETS: usize = 16;
 
+/// Up to this many buckets are sorted into at once.
+const NEAR_BUCKETS: usize = 512;
+
 /// Points of a window, grouped by |digit|.
 pub struct Sorted {
     /// index * 2 + sign, the groups one after the other
@@ -26,26 +29,45 @@ pub struct Sorted {
 }
 
 impl Sorted {
-    /// Counting sort of entries (which, digit), |digit| <= buckets; zeros are dropped.
-    pub fn new<I: Iterator<Item = (u32, i64)>>(buckets: usize, entries: impl Fn() -> I) -> Self {
+    /// Counting sort of which(i) by |digits[i]| <= buckets; zeros are dropped, signs of digits change the refs' signs.
+    pub fn new(buckets: usize, digits: &[i32], which: impl Fn(usize) -> u32) -> Self {
         let mut counts = vec![0u32; buckets];
-        for (_, digit) in entries() {
-            if digit != 0 {
-                counts[digit.unsigned_abs() as usize - 1] += 1;
-            }
+        for digit in digits.iter().filter(|digit| **digit != 0) {
+            counts[digit.unsigned_abs() as usize - 1] += 1;
         }
-        let mut cursor = starts(&counts);
-        let total: u32 = counts.iter().sum();
-        let mut refs = vec![0; total as usize];
-        for (which, digit) in entries() {
-            if digit != 0 {
-                let slot = &mut cursor[digit.unsigned_abs() as usize - 1];
-                refs[*slot as usize] = which ^ u32::from(digit < 0);
-                *slot += 1;
-            }
-        }
+        let starts = starts(&counts);
+        let total = counts.iter().map(|count| *count as usize).sum();
+        let entry =
+            |(i, digit): (usize, &i32)| (digit.unsigned_abs().wrapping_sub(1), which(i) ^ u32::from(*digit < 0));
+        let entries = digits.iter().enumerate().map(entry).filter(|(bucket, _)| *bucket != u32::MAX);
+        let refs =
+            if buckets <= NEAR_BUCKETS { scatter(starts, total, entries) } else { in_two(starts, total, entries) };
         Sorted { refs, counts }
     }
+}
+
+/// Entries (bucket, ref) put where their buckets start.
+fn scatter(mut cursor: Vec<u32>, total: usize, entries: impl Iterator<Item = (u32, u32)>) -> Vec<u32> {
+    let mut refs = vec![0; total];
+    for (bucket, which) in entries {
+        let slot = &mut cursor[bucket as usize];
+        refs[*slot as usize] = which;
+        *slot += 1;
+    }
+    refs
+}
+
+/// The same, first by blocks of buckets: writing to all buckets at once would miss the cache each time.
+fn in_two(starts: Vec<u32>, total: usize, entries: impl Iterator<Item = (u32, u32)>) -> Vec<u32> {
+    let shift = (usize::BITS - starts.len().leading_zeros()).div_ceil(2);
+    let mut cursor: Vec<u32> = starts.iter().step_by(1 << shift).copied().collect();
+    let mut blocks = vec![(0, 0); total];
+    for (bucket, which) in entries {
+        let slot = &mut cursor[(bucket >> shift) as usize];
+        blocks[*slot as usize] = (bucket, which);
+        *slot += 1;
+    }
+    scatter(starts, total, blocks.into_iter())
 }
 
 /// Where each group starts.
@@ -62,6 +84,8 @@ fn starts(counts: &[u32]) -> Vec<u32> {
 pub struct Tree<'a, K: Kernel, P: Point> {
     monitor: &'a dyn Monitor,
     jobs: Jobs,
+    /// What is only copied in a first round: (ref, out).
+    odd: Vec<(u32, u32)>,
     lengths: Vec<u32>,
     work: Vec<P>,
     spare: Vec<P>,
@@ -73,6 +97,7 @@ impl<'a, K: Kernel, P: Point> Tree<'a, K, P> {
         Tree {
             monitor,
             jobs: Jobs::default(),
+            odd: Vec::new(),
             lengths: Vec::new(),
             work: Vec::new(),
             spare: Vec::new(),
@@ -108,6 +133,7 @@ impl<'a, K: Kernel, P: Point> Tree<'a, K, P> {
     /// Adds pairs of the given points; an odd one out is copied.
     fn first_round(&mut self, points: &[P], refs: &[u32]) {
         self.jobs.clear();
+        self.odd.clear();
         grow(&mut self.work, refs.len());
         let mut out = 0;
         let mut start = 0;
@@ -120,10 +146,14 @@ impl<'a, K: Kernel, P: Point> Tree<'a, K, P> {
                 out += 1;
             }
             if let [last] = odd {
-                self.work[out as usize] = negate_if::<K, P>(last & 1 == 1, &points[(last >> 1) as usize]);
+                prefetch(&points[(last >> 1) as usize]);
+                self.odd.push((*last, out));
                 out += 1;
             }
             *length = length.div_ceil(2);
+        }
+        for (last, out) in &self.odd {
+            self.work[*out as usize] = negate_if::<K, P>(last & 1 == 1, &points[(last >> 1) as usize]);
         }
         add_all::<K, P>(points, points, &mut self.jobs, &mut self.work, &mut self.scratch);
     }
@@ -161,10 +191,10 @@ impl<'a, K: Kernel, P: Point> Tree<'a, K, P> {
             return Ok(running_sums(&held, &sums));
         }
         let half_bits = (usize::BITS - buckets.leading_zeros()) / 2;
-        let low = |digit: u32| digit & ((1 << half_bits) - 1);
-        let column = Sorted::new((1 << half_bits) - 1, || (0..).zip(&digits).map(|(i, d)| (2 * i, i64::from(low(*d)))));
-        let row =
-            Sorted::new(buckets >> half_bits, || (0..).zip(&digits).map(|(i, d)| (2 * i, i64::from(*d >> half_bits))));
+        let low: Vec<i32> = digits.iter().map(|d| (d & ((1 << half_bits) - 1)) as i32).collect();
+        let high: Vec<i32> = digits.iter().map(|d| (d >> half_bits) as i32).collect();
+        let column = Sorted::new((1 << half_bits) - 1, &low, |i| 2 * i as u32);
+        let row = Sorted::new(buckets >> half_bits, &high, |i| 2 * i as u32);
         let columns = self.edge(&sums, &column)?;
         let mut rows = self.edge(&sums, &row)?;
         for _ in 0..half_bits {

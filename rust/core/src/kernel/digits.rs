@@ -1,5 +1,7 @@
 //! Scalars as signed digits: folded to magnitudes, split by size, cut into windows.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use super::arith::{Arith, Kernel};
@@ -116,15 +118,14 @@ impl<T: Magnitude> Class<T> {
         Class { which, values, windows, offset }
     }
 
-    /// The digit of entry `i` in a window.
-    #[inline(always)]
-    pub fn digit(&self, i: usize, window: u32) -> i64 {
-        let raw = self.values[i].bits_from(&self.offset, window * self.windows.width);
-        if window + 1 == self.windows.count {
-            return raw as i64;
-        }
-        let half = 1i64 << (self.windows.width - 1);
-        (raw as i64 & (2 * half - 1)) - half
+    /// The digits of some entries in a window: at most 2^16, |digit| at most `Windows::buckets`.
+    pub fn digits(&self, entries: Range<usize>, window: u32) -> Vec<i32> {
+        let start = window * self.windows.width;
+        let top = window + 1 == self.windows.count;
+        let half = if top { 0 } else { 1i64 << (self.windows.width - 1) };
+        let mask = if top { u64::MAX } else { (1 << self.windows.width) - 1 };
+        let digit = |value: &T| ((value.bits_from(&self.offset, start) & mask) as i64 - half) as i32;
+        self.values[entries].iter().map(digit).collect()
     }
 }
 

@@ -15,6 +15,7 @@ pub mod dft;
 pub mod digits;
 pub mod extend;
 pub mod fixed;
+pub mod held;
 pub mod ifma;
 pub mod inverse;
 pub mod modulus;

@@ -10,6 +10,7 @@ use ark_ff::AdditiveGroup;
 use super::arith::Kernel;
 use super::buckets::{Sorted, Tree};
 use super::digits::{Class, Digits, Magnitude};
+use super::held::Held;
 use super::modulus::Limbs;
 use super::point::Point;
 use super::{dispatch, Choice};
@@ -23,19 +24,28 @@ const LEAST: usize = 1 << 13;
 /// Point arrays that meet the same scalars.
 pub trait Target: Sync {
     type Sum: Copy + Send;
+    /// The arrays where they are quick to read.
+    type Held: Sync;
     const ZERO: Self::Sum;
 
-    fn window<K: Kernel>(&self, sorted: &Sorted, monitor: &dyn Monitor) -> Result<Self::Sum>;
+    /// The first `count` points of each array.
+    fn hold(&self, count: usize) -> Self::Held;
+    fn window<K: Kernel>(held: &Self::Held, sorted: &Sorted, monitor: &dyn Monitor) -> Result<Self::Sum>;
     fn add(a: &mut Self::Sum, b: &Self::Sum);
     fn double(a: &mut Self::Sum);
 }
 
-impl<P: Point> Target for &[P] {
+impl<'a, P: Point> Target for &'a [P] {
     type Sum = Projective<P::Curve>;
+    type Held = Held<'a, P>;
     const ZERO: Self::Sum = Projective::<P::Curve>::ZERO;
 
-    fn window<K: Kernel>(&self, sorted: &Sorted, monitor: &dyn Monitor) -> Result<Self::Sum> {
-        Tree::<K, P>::new(monitor).weighted_sum(self, sorted)
+    fn hold(&self, count: usize) -> Held<'a, P> {
+        Held::new(&self[..count])
+    }
+
+    fn window<K: Kernel>(held: &Held<'a, P>, sorted: &Sorted, monitor: &dyn Monitor) -> Result<Self::Sum> {
+        Tree::<K, P>::new(monitor).weighted_sum(held.points(), sorted)
     }
 
     fn add(a: &mut Self::Sum, b: &Self::Sum) {
@@ -49,10 +59,15 @@ impl<P: Point> Target for &[P] {
 
 impl<A: Target, B: Target> Target for (A, B) {
     type Sum = (A::Sum, B::Sum);
+    type Held = (A::Held, B::Held);
     const ZERO: Self::Sum = (A::ZERO, B::ZERO);
 
-    fn window<K: Kernel>(&self, sorted: &Sorted, monitor: &dyn Monitor) -> Result<Self::Sum> {
-        Ok((self.0.window::<K>(sorted, monitor)?, self.1.window::<K>(sorted, monitor)?))
+    fn hold(&self, count: usize) -> Self::Held {
+        (self.0.hold(count), self.1.hold(count))
+    }
+
+    fn window<K: Kernel>(held: &Self::Held, sorted: &Sorted, monitor: &dyn Monitor) -> Result<Self::Sum> {
+        Ok((A::window::<K>(&held.0, sorted, monitor)?, B::window::<K>(&held.1, sorted, monitor)?))
     }
 
     fn add(a: &mut Self::Sum, b: &Self::Sum) {
@@ -87,6 +102,7 @@ impl Task {
 
 fn sum_with<K: Kernel, T: Target>(target: &T, scalars: &[Limbs], monitor: &dyn Monitor) -> Result<T::Sum> {
     let digits = Digits::new::<K>(scalars);
+    let held = target.hold(scalars.len());
     let full = digits.small.len();
     let mut tasks = Vec::new();
     for (class, small) in digits.small.iter().enumerate() {
@@ -96,8 +112,8 @@ fn sum_with<K: Kernel, T: Target>(target: &T, scalars: &[Limbs], monitor: &dyn M
     // The longest first, so that no thread ends up alone with one.
     tasks.sort_by_key(|task| std::cmp::Reverse(task.cost()));
     let run = |task: &Task| match digits.small.get(task.class) {
-        Some(class) => window::<K, T, _>(target, class, task, monitor),
-        None => window::<K, T, _>(target, &digits.full, task, monitor),
+        Some(class) => window::<K, T, _>(&held, class, task, monitor),
+        None => window::<K, T, _>(&held, &digits.full, task, monitor),
     };
     let results = Mutex::new(Ok(Vec::with_capacity(tasks.len())));
     rayon::scope_fifo(|scope| {
@@ -147,13 +163,14 @@ fn plan<M: Magnitude>(class: &Class<M>, index: usize, tasks: &mut Vec<Task>) {
 }
 
 fn window<K: Kernel, T: Target, M: Magnitude>(
-    target: &T,
+    held: &T::Held,
     class: &Class<M>,
     task: &Task,
     monitor: &dyn Monitor,
 ) -> Result<T::Sum> {
     monitor.check()?;
     let buckets = class.windows.buckets(task.window);
-    let entries = || task.entries.clone().map(|i| (class.which[i], class.digit(i, task.window)));
-    target.window::<K>(&Sorted::new(buckets, entries), monitor)
+    let digits = class.digits(task.entries.clone(), task.window);
+    let which = &class.which[task.entries.clone()];
+    T::window::<K>(held, &Sorted::new(buckets, &digits, |i| which[i]), monitor)
 }
