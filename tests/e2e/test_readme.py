@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -76,3 +77,17 @@ def test_files_that_the_readme_links_to_exist():
     links = re.findall(r"\]\(([^)#]+)\)", README.read_text())
     assert links
     assert [link for link in links if not (README.parent / link).exists()] == []
+
+
+def test_gas_is_that_of_the_snapshot():
+    """``| 10 public inputs ... | deploy | execution | transaction |``."""
+    pinned = json.loads((README.parent / "tests/snapshots/gas.json").read_text())
+    rows = re.findall(
+        r"^\| (\d+) public inputs?.*? \| ([\d,]+) \| ([\d,]+) \| ([\d,]+) \|$", README.read_text(), re.MULTILINE
+    )
+    shown = {n: [int(figure.replace(",", "")) for figure in figures] for n, *figures in rows}
+    assert set(shown) == {"1", "10", "784"}
+    for n, figures in shown.items():
+        assert figures == [pinned[f"groth16 {n}"][what] for what in ("deploy", "execution", "transaction")]
+    for name in ("cg16 1", "cg16 26"):
+        assert f"{pinned[name]['transaction']:,}" in README.read_text()
