@@ -225,6 +225,15 @@ def test_npm_without_success(monkeypatch, tmp_path, script):
     assert compiler._installed_by_npm() is None
 
 
+def test_nothing_is_run_from_the_working_directory(monkeypatch, tmp_path):
+    package = tmp_path / "node_modules" / "solc"
+    package.mkdir(parents=True)
+    (package / "package.json").write_text(f'{{"version": "{compiler.SOLC_VERSION}"}}')
+    monkeypatch.chdir(tmp_path)
+    assert compiler._is_pinned_solc(package)
+    assert package not in compiler._npm_folders()
+
+
 def test_neither_node_nor_npm(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     assert compiler._from_npm() is None

@@ -1,9 +1,9 @@
 """solc: finding it, and compiling with it through py-solc-x's ``compile_standard``.
 
 The compiler is pinned, so that the same key always gives the same bytecode and the same gas. It is looked for in this
-order (``FINDERS``): the variable ZKCHAIN_SOLC; what py-solc-x has installed; npm's package ``solc`` (of the checkout,
-of the working directory, or of the user's cache) behind a small front; a download by py-solc-x; ``npm install`` into
-the user's cache.
+order (``FINDERS``): the variable ZKCHAIN_SOLC; what py-solc-x has installed; npm's package ``solc`` (of the checkout or
+project that zkchain is installed in, or of the user's cache) behind a small front; a download by py-solc-x; ``npm
+install`` into the user's cache. Never in the working directory: that may be somebody else's bundle.
 """
 
 from __future__ import annotations
@@ -119,8 +119,8 @@ def _immutables(deployed: Mapping[str, Any]) -> Iterator[tuple[int, int]]:
 
 
 FIND_HINT = (
-    f"set ZKCHAIN_SOLC to a solc {SOLC_VERSION}, or run `npm install solc@{SOLC_VERSION}` here (needs Node), or "
-    "connect to the internet so that py-solc-x can download it"
+    f"set ZKCHAIN_SOLC to a solc {SOLC_VERSION}, or install Node and connect to the internet, so that "
+    f"`npm install solc@{SOLC_VERSION}` or py-solc-x's download can get it"
 )
 
 
@@ -174,9 +174,9 @@ def _from_npm() -> Path | None:
 
 
 def _npm_folders() -> Iterator[Path]:
-    """Where the npm package may be: above this file (a checkout), above the working directory, in the user's cache."""
-    here, working = Path(__file__).resolve(), Path.cwd()
-    for folder in (*here.parents[1:], working, *working.parents, _user_cache() / "npm"):
+    """Where the npm package may be: above this file (a checkout, the project of a virtual environment), in the user's
+    cache."""
+    for folder in (*Path(__file__).resolve().parents[1:], _user_cache() / "npm"):
         yield folder / "node_modules" / "solc"
 
 
