@@ -3,12 +3,12 @@
 #[path = "../tests/common/mod.rs"]
 mod common;
 
-use ark_ff::AdditiveGroup;
 use common::Sequence;
 use criterion::{criterion_group, criterion_main, BenchmarkId, Criterion, Throughput};
 use zkchain_core::curve::{Curve, G1Affine, G2Affine, G1, G2};
 use zkchain_core::field::Fr;
 use zkchain_core::fixed_base::{FixedBase, BATCH};
+use zkchain_core::kernel::{measure::multiply, Choice};
 use zkchain_core::msm::msm;
 use zkchain_core::ntt::Domain;
 use zkchain_core::parallel::{self, Silent};
@@ -70,10 +70,13 @@ fn transforms(c: &mut Criterion) {
     }
 }
 
+/// A multiplication in Fp by each kernel of this machine: the unit in which the others can be counted.
 fn multiplication(c: &mut Criterion) {
-    let [mut x, y] = [scalars(1, 1000)[0], scalars(2, 1000)[1]];
-    c.bench_function("fr_mul_1000", |b| b.iter(|| (0..1000).for_each(|_| x *= y)));
-    assert_ne!(x, Fr::ZERO);
+    let mut group = c.benchmark_group("fp_mul");
+    for choice in Choice::all().into_iter().filter(|choice| choice.name() != "emulated") {
+        group.throughput(Throughput::Elements(multiply(choice, 1000) as u64));
+        group.bench_function(choice.name(), |b| b.iter(|| multiply(choice, 1000)));
+    }
 }
 
 criterion_group!(kernels, multiplication, transforms, msm_g1, msm_g2);

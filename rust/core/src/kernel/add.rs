@@ -136,7 +136,7 @@ impl<K: Kernel, P: Point> Work<K> for Chords<'_, K, P> {
         let Some(mut inverses) = self.differences() else { return false };
         // From the last step to the first, as the products were built up.
         let mut steps = self.steps();
-        while steps % TOGETHER > 0 {
+        while !steps.is_multiple_of(TOGETHER) {
             steps -= 1;
             self.finish::<1>(steps, &mut inverses);
         }

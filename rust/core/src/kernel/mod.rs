@@ -18,6 +18,7 @@ pub mod fixed;
 pub mod held;
 pub mod ifma;
 pub mod inverse;
+pub mod measure;
 pub mod modulus;
 pub mod msm;
 pub mod point;
