@@ -134,10 +134,11 @@ impl<A: Arith<Order>> Dft<A> {
         for k in 0..block {
             let first = A::mul(&buffer[k], &A::one());
             let twiddles = &self.merge[k * (odd - 1)..(k + 1) * (odd - 1)];
-            let twisted = |c: usize| A::mul(&buffer[c * block + k], &A::splat(&twiddles[c - 1]));
             let (mut sums, mut differences) = ([first; MOST_PAIRS], [first; MOST_PAIRS]);
             for (c, (sum, difference)) in (1..=side).zip(sums.iter_mut().zip(&mut differences)) {
-                let (x, y) = (twisted(c), twisted(odd - c));
+                // No closure for what the two have in common: it would be compiled without the vector instructions.
+                let x = A::mul(&buffer[c * block + k], &A::splat(&twiddles[c - 1]));
+                let y = A::mul(&buffer[(odd - c) * block + k], &A::splat(&twiddles[odd - c - 1]));
                 (*sum, *difference) = (A::add_loose(&x, &y), A::sub_loose(&x, &y));
             }
             buffer[k] = first;
