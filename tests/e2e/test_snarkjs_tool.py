@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tests.spec import toy
+from tests.unit.cli_tools import compile_into, write_input, zkchain
 from tests.unit.graphs import dense_net, random_inputs
 from zkchain import circuit as circuits
 from zkchain import groth16
@@ -79,6 +80,26 @@ def test_snarkjs_accepts_the_witness_of_a_compiled_circuit(tmp_path: Path) -> No
     assert "WITNESS IS CORRECT" in done.stdout
     read = r1cs.load((tmp_path / "circuit.r1cs").read_bytes())
     assert (read.n_wires, read.n_public, read.n_rows) == (circuit.n_wires, circuit.n_public, circuit.n_rows)
+
+
+def test_snarkjs_accepts_what_the_commands_write(tmp_path: Path) -> None:
+    """A bundle's files as they are, and the exports of ``inspect`` and ``prove``."""
+    bundle, sample = tmp_path / "bundle", write_input(tmp_path / "i.json")
+    for outcome in (
+        compile_into(bundle),
+        zkchain("setup", bundle),
+        zkchain("prove", bundle, sample, "--witness", tmp_path / "w.wtns"),
+        zkchain("inspect", bundle, "--r1cs", tmp_path / "c.r1cs"),
+    ):
+        assert outcome.code == 0, outcome.err
+    key, proof, public = "verification_key.json", "proofs/proof/proof.json", "proofs/proof/public.json"
+    assert "OK!" in run(bundle, "groth16", "verify", key, public, proof).stdout
+    assert "WITNESS IS CORRECT" in run(tmp_path, "wtns", "check", "c.r1cs", "w.wtns").stdout
+    words = json.loads((bundle / public).read_text())
+    (bundle / public).write_text(json.dumps([str(int(words[0]) + 1), *words[1:]]))
+    refused = run(bundle, "groth16", "verify", key, public, proof)
+    assert refused.returncode != 0
+    assert "Invalid proof" in refused.stdout
 
 
 def test_snarkjs_reads_the_same_numbers(folder: Path) -> None:
