@@ -11,7 +11,7 @@ use ark_ff::{AdditiveGroup, Field};
 use rayon::prelude::*;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use crate::curve::{Curve, G1Affine, G1Projective, G2Projective, G1, G2};
+use crate::curve::{Curve, G1Affine, G1Projective, G2Projective, StoredG1, StoredG2, G1, G2};
 use crate::error::{expect_len, Error, Result};
 use crate::field::{self, Fr, BYTES};
 use crate::key::{ProvingKey, Section};
@@ -22,8 +22,11 @@ use crate::system::System;
 use crate::transcript::{self, Word};
 use crate::verify::{verify, Proof};
 
-/// What a multi-scalar multiplication holds for each scalar: the scalar, its magnitude twice, its places in windows.
+/// What a multi-scalar multiplication holds for each scalar beside a copy of the points: the scalar, its magnitude twice,
+/// its places in windows.
 pub(crate) const SCALAR_BYTES: usize = 192;
+/// Scalars of one multiplication at most: a few hundredths slower than all at once, in a quarter of the memory at 2^20.
+pub(crate) const TILE: usize = 1 << 18;
 /// Smaller tiles would mostly empty buckets.
 pub(crate) const LEAST_TILE: usize = 1 << 14;
 
@@ -177,7 +180,7 @@ impl ProvingKey {
         monitor: &dyn Monitor,
     ) -> Result<G1Projective> {
         let (index, points) = (self.indices(index)?, self.g1(points)?);
-        let size = tile(monitor, stage, index.len(), SCALAR_BYTES, LEAST_TILE)?;
+        let size = tile(monitor, stage, index.len().min(TILE), SCALAR_BYTES + size_of::<StoredG1>(), LEAST_TILE)?;
         index.chunks(size).zip(points.chunks(size)).try_fold(G1Projective::ZERO, |sum, (index, points)| {
             Ok(sum + msm::<G1>(points, &Zeroizing::new(gather(index, pick)?), monitor)?)
         })
@@ -191,7 +194,8 @@ impl ProvingKey {
     ) -> Result<(G1Projective, G2Projective)> {
         let index = self.indices(Section::BIndex)?;
         let (g1, g2) = (self.g1(Section::B1Points)?, self.g2(Section::B2Points)?);
-        let size = tile(monitor, "prove: b", index.len(), SCALAR_BYTES, LEAST_TILE)?;
+        let bytes = SCALAR_BYTES + size_of::<StoredG1>() + size_of::<StoredG2>();
+        let size = tile(monitor, "prove: b", index.len().min(TILE / 2), bytes, LEAST_TILE)?;
         let mut tiles = index.chunks(size).zip(g1.chunks(size).zip(g2.chunks(size)));
         tiles.try_fold((G1Projective::ZERO, G2Projective::ZERO), |sums, (index, (g1, g2))| {
             let more = msm_both(g1, g2, &Zeroizing::new(gather(index, pick)?), monitor)?;
@@ -206,7 +210,7 @@ impl ProvingKey {
         let h = Zeroizing::new(self.products_on_coset(z, monitor)?);
         monitor.step("prove: h", 0.0)?;
         let points = self.g1(Section::HPoints)?;
-        let size = tile(monitor, "prove: h", h.len(), SCALAR_BYTES, LEAST_TILE)?;
+        let size = tile(monitor, "prove: h", h.len().min(TILE), SCALAR_BYTES + size_of::<StoredG1>(), LEAST_TILE)?;
         let sum = |sum, (scalars, points): (&[Fr], _)| Ok(sum + msm::<G1>(points, scalars, monitor)?);
         h.chunks(size).zip(points.chunks(size)).try_fold(G1Projective::ZERO, sum)
     }

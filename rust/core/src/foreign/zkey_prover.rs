@@ -18,7 +18,7 @@ use crate::foreign::zkey::{Part, Zkey};
 use crate::msm::msm;
 use crate::ntt::Domain;
 use crate::parallel::{tile, Monitor};
-use crate::prove::{LEAST_TILE, SCALAR_BYTES};
+use crate::prove::{LEAST_TILE, SCALAR_BYTES, TILE};
 use crate::system::System;
 use crate::verify::{verify, Proof};
 
@@ -81,8 +81,8 @@ impl Zkey {
     /// sum scalars[i] [part_i]: points are copied to where they are aligned, infinity left out.
     fn multiply<C: Curve>(&self, part: Part, scalars: &[Fr], monitor: &dyn Monitor) -> Result<Projective<C>> {
         let (points, finite) = self.query::<C>(part)?;
-        let bytes = SCALAR_BYTES + std::mem::size_of::<C::Stored>();
-        let size = tile(monitor, "prove", finite.len(), bytes, LEAST_TILE)?;
+        let bytes = SCALAR_BYTES + 2 * size_of::<C::Stored>();
+        let size = tile(monitor, "prove", finite.len().min(TILE), bytes, LEAST_TILE)?;
         finite.chunks(size).try_fold(Projective::<C>::ZERO, |sum, tile| {
             let scalars = tile.par_iter().with_min_len(1 << 10).map(|i| scalars[*i as usize]).collect();
             Ok(sum + msm::<C>(&points.gather(tile), &Zeroizing::<Vec<Fr>>::new(scalars), monitor)?)
