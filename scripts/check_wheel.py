@@ -1,6 +1,6 @@
 """What a built wheel must and must not hold.
 
-    python scripts/check_wheel.py dist/zkchain-*.whl
+python scripts/check_wheel.py dist/zkchain-*.whl
 """
 
 from __future__ import annotations

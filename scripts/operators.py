@@ -1,6 +1,6 @@
 """The README's table of operators, from the frontend's own tables.
 
-    python scripts/operators.py        # writes it into README.md
+python scripts/operators.py        # writes it into README.md
 """
 
 from __future__ import annotations

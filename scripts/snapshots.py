@@ -1,6 +1,6 @@
 """Write the snapshots that tests compare with; the diff of tests/snapshots then shows what changed.
 
-    python scripts/snapshots.py [NAME ...]
+python scripts/snapshots.py [NAME ...]
 """
 
 from __future__ import annotations

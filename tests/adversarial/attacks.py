@@ -103,9 +103,7 @@ def late_witness() -> Iterator[Forgery]:
     yield against(
         "late witness, the difference in C", "section 6", weak, Statement(strong.vk, FALSE, as_proof((a, b, pushed), d))
     )
-    yield Forgery(
-        "late witness", "section 6", Verdict.INVALID, Statement(strong.vk, FALSE, as_proof((a, b, c), d))
-    )
+    yield Forgery("late witness", "section 6", Verdict.INVALID, Statement(strong.vk, FALSE, as_proof((a, b, c), d)))
 
 
 def challenge_without_commitment() -> Iterator[Forgery]:

@@ -225,7 +225,7 @@ def _g1(value: Any, what: str, error: type[ZkchainError]) -> G1:
         return point
     if z == "0" and point == (0, 1):
         return G1_INFINITY
-    raise error(f"{what}: expected an affine point [x, y, \"1\"] or infinity [\"0\", \"1\", \"0\"]")
+    raise error(f'{what}: expected an affine point [x, y, "1"] or infinity ["0", "1", "0"]')
 
 
 def _g2(value: Any, what: str, error: type[ZkchainError]) -> G2:
@@ -234,7 +234,7 @@ def _g2(value: Any, what: str, error: type[ZkchainError]) -> G2:
         return (x, y)
     if z == (0, 0) and (x, y) == ((0, 0), (1, 0)):
         return G2_INFINITY
-    raise error(f"{what}: expected an affine point with z = [\"1\", \"0\"] or infinity")
+    raise error(f'{what}: expected an affine point with z = ["1", "0"] or infinity')
 
 
 def _fp2(value: Any, what: str, error: type[ZkchainError]) -> Fp2:

@@ -78,8 +78,7 @@ def batch_weights(system: System, vk_hash: bytes, seeds: Sequence[bytes], proofs
     if len(seeds) != len(proofs):
         raise InputError(f"batch: expected as many seeds as proofs, got {len(seeds)} and {len(proofs)}")
     items = b"".join(
-        s + encode_g1(proof.a) + encode_g2(proof.b) + encode_g1(proof.c)
-        for s, proof in zip(seeds, proofs, strict=True)
+        s + encode_g1(proof.a) + encode_g2(proof.b) + encode_g1(proof.c) for s, proof in zip(seeds, proofs, strict=True)
     )
     head = keccak.new(BATCH_LABEL[system] + vk_hash + word(len(proofs)) + items)
     return [1, *(_top_128_bits(head, i) for i in range(2, len(proofs) + 1))][: len(proofs)]

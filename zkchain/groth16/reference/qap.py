@@ -43,7 +43,6 @@ class CircuitLike(Protocol):
 # ------------------------------------------------------------------------------------------------------------- rows
 
 
-
 def dummy_rows(n_public: int) -> list[Row]:
     """wire_j * 0 = 0 for the one and every PUB wire: they bind the public wires (protocol section 1)."""
     return [({j: 1}, {}, {}) for j in range(1 + n_public)]
@@ -83,7 +82,6 @@ def check_circuit(circuit: CircuitLike, rows: Sequence[Row]) -> None:
             f"circuit (cg16): expected instance words, rows with the challenge and one row with the compressed "
             f"instance, got {circuit.instance_length}, {uses[1]} and {uses[2]}"
         )
-
 
 
 def row_values(rows: Sequence[Row], wires: Sequence[int]) -> tuple[list[int], list[int], list[int]]:
