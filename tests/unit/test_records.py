@@ -35,7 +35,13 @@ DEPLOYMENT = DeploymentRecord("rpc", 31337, "0x" + "ab" * 20, "0x" + "cd" * 32, 
 
 
 CONTRACT = Artifact(
-    "V", ({"type": "error", "name": "ProofInvalid", "inputs": []},), b"\1\2", b"\3", "source", data=(b"\4", b"")
+    "V",
+    ({"type": "error", "name": "ProofInvalid", "inputs": []},),
+    b"\1\2",
+    b"\3",
+    "source",
+    data=(b"\4", b""),
+    immutables=((0, 1),),
 )
 
 

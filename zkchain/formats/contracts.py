@@ -17,6 +17,7 @@ def dump(artifact: Artifact) -> bytes:
         artifact.runtime.hex(),
         tuple(code.hex() for code in artifact.data),
         artifact.compiler,
+        artifact.immutables,
     )
     return records.dump(record)
 
@@ -28,4 +29,13 @@ def load(data: bytes, source: str) -> Artifact:
         bytecode, runtime, *parts = map(bytes.fromhex, (record.bytecode, record.runtime, *record.data))
     except ValueError as error:
         raise FormatError(f"compiled contract is malformed: {error}") from error
-    return Artifact(record.name, record.abi, bytecode, runtime, source, data=tuple(parts), compiler=record.compiler)
+    return Artifact(
+        record.name,
+        record.abi,
+        bytecode,
+        runtime,
+        source,
+        data=tuple(parts),
+        immutables=record.immutables,
+        compiler=record.compiler,
+    )

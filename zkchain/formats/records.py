@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, NonNegativeInt, TypeAdapter, ValidationError
 
 from zkchain.errors import FormatError
 from zkchain.groth16.types import System
@@ -106,7 +106,8 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class ContractRecord:
-    """Verifier.json. Code in hex without 0x; ``data``: code of the data contracts (solidity.Artifact)."""
+    """Verifier.json. Code in hex without 0x; ``data``: code of the data contracts, ``immutables``: where the constructor
+    puts values into the code (solidity.Artifact)."""
 
     __pydantic_config__ = STRICT
     name: str
@@ -115,6 +116,7 @@ class ContractRecord:
     runtime: str
     data: tuple[str, ...]
     compiler: str
+    immutables: tuple[tuple[NonNegativeInt, NonNegativeInt], ...] = ()
     format: Literal["zkchain-contract"] = "zkchain-contract"
     version: Literal[1] = 1
 
