@@ -427,3 +427,44 @@ def help_text() -> str:
             if value is not None:
                 os.environ[name] = value
     return "\n".join(pages)
+
+
+class TestWhatTheSystemRefuses:
+    """No folder, no room, no right: an error, no traceback, and files as they were."""
+
+    def test_a_folder_in_the_place_of_a_file(self, bundle):
+        for path in (bundle.parent, Path(".")):
+            refused(zkchain("inspect", bundle, "--r1cs", path), errors.FormatError, "cannot write .* it is a folder")
+
+    def test_a_file_in_the_place_of_a_folder(self, bundle):
+        (bundle.parent / "file").write_text("")
+        target = bundle.parent / "file" / "c.r1cs"
+        refused(zkchain("inspect", bundle, "--r1cs", target), errors.FormatError, f"cannot write {target}: ")
+        refused(zkchain("demo", "--files", target.parent), errors.FormatError, "cannot write ")
+        (bundle / "proofs" / "new").write_text("")
+        outcome = zkchain("prove", bundle, write_input(bundle.parent / "i.json"), "--proof", "new")
+        refused(outcome, errors.FormatError, "cannot write .*proof.json")
+
+    @pytest.mark.parametrize("command", ["setup", "prove", "solidity"])
+    def test_a_full_disk(self, bundle, command):
+        """Stood in for by a limit on the size of files."""
+        arguments = (write_input(bundle.parent / "i.json"), "--proof", "new") if command == "prove" else ()
+        before = {name: (bundle / name).read_bytes() for name in names(bundle)}
+        limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, limit[1]))
+        try:
+            outcome = zkchain(command, bundle, *arguments)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+        refused(outcome, errors.FormatError, "cannot write .*: File too large")
+        assert "hint: " in outcome.err
+        assert {name: (bundle / name).read_bytes() for name in names(bundle)} == before
+
+    def test_what_nobody_foresaw(self, bundle, monkeypatch):
+        from zkchain import workspace
+
+        monkeypatch.setattr(workspace, "inspect_bundle", lambda folder: 1 // 0, raising=False)
+        refused(zkchain("inspect", bundle), errors.ZkchainError, "unforeseen ZeroDivisionError")
+        monkeypatch.setenv("ZKCHAIN_DEBUG", "1")
+        with pytest.raises(ZeroDivisionError):
+            zkchain("inspect", bundle)

@@ -35,7 +35,20 @@ def run(arguments: Sequence[str]) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         return INTERRUPTED
+    except Exception as error:
+        if os.environ.get("ZKCHAIN_DEBUG") == "1":
+            raise
+        report(unforeseen(error))
+        return ZkchainError.exit_code
     return 0
+
+
+def unforeseen(error: Exception) -> ZkchainError:
+    """What should have been one of our errors, or is a bug."""
+    text = f"{type(error).__name__}: {error}".splitlines()[0]
+    return ZkchainError(
+        f"unforeseen {text}", hint="set ZKCHAIN_DEBUG=1 to see where it comes from; a report of it is welcome"
+    )
 
 
 def report(error: ZkchainError) -> None:

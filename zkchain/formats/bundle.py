@@ -227,7 +227,8 @@ def _make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise BundleError(f"cannot make the bundle {folder}: {error.strerror}") from error
+        hint = "give a folder that is new, empty or a bundle, in one that can be written"
+        raise BundleError(f"cannot make the bundle {folder}: {error.strerror}", hint=hint) from error
 
 
 @contextmanager

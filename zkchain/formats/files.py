@@ -26,7 +26,7 @@ def read(path: Path, *, what: str, limit: int = READ_LIMIT, error: type[ZkchainE
                 raise error(f"{what} {path} has {size} bytes, expected at most {limit}")
             return file.read(limit)
     except OSError as cause:
-        raise error(f"cannot read {what} {path}: {cause.strerror}") from cause
+        raise error(f"cannot read {what} {path}: {cause.strerror}", hint="is the path right?") from cause
 
 
 def sha256(path: Path) -> str:
@@ -37,13 +37,26 @@ def sha256(path: Path) -> str:
 
 @contextmanager
 def scratch(path: Path) -> Iterator[Path]:
-    """A temporary name beside ``path``; what the body leaves there is removed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
+    """A temporary name beside ``path``; what the body leaves there is removed. FormatError: it cannot be written."""
+    if not path.name or path.is_dir():
+        raise FormatError(f"cannot write {path}: it is a folder", hint="give the name of a file")
+    with _writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
+        try:
+            yield temporary
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Whatever the system refuses (no folder, no right, no room) as a FormatError."""
     try:
-        yield temporary
-    finally:
-        temporary.unlink(missing_ok=True)
+        yield
+    except OSError as cause:
+        hint = "can files be made in that folder, and is there room on the disk?"
+        raise FormatError(f"cannot write {path}: {cause.strerror}", hint=hint) from cause
 
 
 def moved(source: Path) -> Content:

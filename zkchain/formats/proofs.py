@@ -41,7 +41,8 @@ def load(bundle: Bundle, name: str) -> tuple[Proof, Instance]:
     """BundleError when there is none; ProofFormatError when it is malformed."""
     place = folder(bundle, name)
     if not (place / PROOF).is_file():
-        hint = f"make one with `zkchain prove {bundle.folder} INPUT`, proofs there are: {', '.join(names(bundle))}"
+        there = ", ".join(names(bundle)) or "none"
+        hint = f"make one with `zkchain prove {bundle.folder} INPUT`; proofs there are: {there}"
         raise BundleError(f"bundle {bundle.folder} has no proof {name!r}", hint=hint)
     proof, public = (
         files.read(place / name, what=name, limit=snarkjs.SIZE_LIMIT, error=BundleError) for name in (PROOF, PUBLIC)
