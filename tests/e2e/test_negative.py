@@ -249,7 +249,8 @@ INPUTS: Mapping[str, tuple[Any, type[errors.ZkchainError], str]] = {
 def test_an_input(bundle, name):
     value, error, message = INPUTS[name]
     sample = write_input(bundle.parent / "bad.json", {"x": value})
-    refused(bundle, error, message, "prove", bundle, sample, "--proof", "new")
+    outcome = refused(bundle, error, message, "prove", bundle, sample, "--proof", "new")
+    assert "hint: " in outcome.err
 
 
 def test_an_unknown_operator(tmp_path):

@@ -213,6 +213,22 @@ class TestCompileRefuses:
         refused(outcome, errors.InputError, r"input 'x': expected shape \(N, 4\), got \(10, 5\)")
 
     @pytest.mark.parametrize(
+        ("arrays", "message"),
+        [
+            ({"x": [[0, 0, 0, 0], [0, np.nan, 0, 0]]}, r"sample 1: input 'x', element \(0, 1\): .*finite.*nan"),
+            ({"x": np.full((5, 4), 1e300)}, r"input 'x': its domain reaches .*, expected magnitudes below 2\^62"),
+            ({"x": np.full((5, 4), 1e30)}, r"input 'x': its domain reaches"),
+            ({"x": np.eye(4), "labels": [0, 1, np.nan, 2]}, "calibration data: label 2: expected an integer, got nan"),
+            ({"x": np.eye(4), "labels": [0, 1, 1.5, 2]}, "calibration data: label 2: expected an integer, got 1.5"),
+        ],
+    )
+    def test_data_that_makes_no_sense(self, tmp_path, arrays, message):
+        model, data = tmp_path / "m.onnx", tmp_path / "d.npz"
+        model.write_bytes(small_model())
+        np.savez(data, **{name: np.asarray(array) for name, array in arrays.items()})
+        refused(zkchain("compile", model, "--data", data, "-o", tmp_path / "b"), errors.InputError, message)
+
+    @pytest.mark.parametrize(
         ("option", "value", "message"),
         [
             ("--public-input", "z", "no input 'z'"),
@@ -354,6 +370,13 @@ class TestChainRefuses:
         outcome = zkchain("submit", bundle)
         refused(outcome, errors.TransactionReverted, "ProofInvalid|revert")
 
+    def test_a_password_file_that_is_no_text(self, bundle):
+        (bundle.parent / "p").write_bytes(b"\xff\xfe")
+        outcome = zkchain(
+            "deploy", bundle, "--keystore", bundle / "circuit.json", "--password-file", bundle.parent / "p"
+        )
+        refused(outcome, errors.ChainError, "password file .*: expected text")
+
     def test_missing_keystore(self, bundle):
         outcome = zkchain("deploy", bundle, "--keystore", bundle / "none.json")
         refused(outcome, errors.ChainError, "cannot read keystore")
@@ -374,9 +397,21 @@ class TestCommandLine:
         assert outcome.out == ""
         assert "Usage: zkchain" in outcome.err
 
-    @pytest.mark.parametrize("option", [("--system", "plonk"), ("--domain", "0-1"), ("--batch", "0")])
+    @pytest.mark.parametrize(
+        "option", [("--system", "plonk"), ("--domain", "0-1"), ("--domain", "0:1/0"), ("--batch", "0")]
+    )
     def test_wrong_option(self, tmp_path, option):
         assert compile_into(tmp_path / "b", *option).code == 2
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [("gas", "--gas-price", "inf"), ("deploy", "--password-file", "p"), ("setup", "--memory", "999999999T")],
+    )
+    def test_a_value_out_of_bounds(self, bundle, arguments):
+        command, *options = arguments
+        outcome = zkchain(command, bundle, *options)
+        assert outcome.code == 2
+        assert "Usage: zkchain" in outcome.err
 
     def test_not_a_bundle(self, tmp_path):
         for command in ("setup", "verify", "solidity", "deploy", "submit", "gas", "inspect"):

@@ -103,7 +103,8 @@ def test_data_off_the_grid_leaves_the_step_open():
         (lambda: Settings(max_error=float("nan")), CompileError, "max_error"),
         (lambda: Settings(cost="gas"), CompileError, "cost"),
         (lambda: resolve(doubling(1, 8), [Domain(np.zeros(3), 1)], None), InputError, "do not broadcast"),
-        (lambda: resolve(doubling(1), [Domain(0, 1e30, scale=1.0)], None)[0].integers(1.0), InputError, "62 bits"),
+        (lambda: resolve(doubling(1), [Domain(0, 1e12, scale=1e-9)], None)[0].integers(1e-9), InputError, "62 bits"),
+        (lambda: resolve(doubling(1), [Domain(0, 1e30, scale=1.0)], None), InputError, r"reaches 1e\+30"),
     ],
 )
 def test_nonsense_is_refused(make, error, message):

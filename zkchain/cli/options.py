@@ -104,7 +104,14 @@ DomainOpt = Annotated[
 ]
 GasPriceOpt = Annotated[
     float | None,
-    typer.Option("--gas-price", min=0, metavar="GWEI", help="Gwei a gas, to have costs in ether.", show_default=False),
+    typer.Option(
+        "--gas-price",
+        min=0,
+        max=1_000_000,
+        metavar="GWEI",
+        help="Gwei a gas, to have costs in ether.",
+        show_default=False,
+    ),
 ]
 ShapeOpt = Annotated[
     list[str] | None,
@@ -143,7 +150,10 @@ def parse_memory(text: str | None) -> int | None:
     match = _MEMORY.fullmatch(text.strip())
     if match is None:
         raise typer.BadParameter(f"{text!r} is no size such as 500M or 2G.", param_hint="'--memory'")
-    return int(float(match["count"]) * 1024 ** "BKMGT".index((match["unit"] or "B").upper()))
+    size = int(float(match["count"]) * 1024 ** "BKMGT".index((match["unit"] or "B").upper()))
+    if not 1 << 20 <= size < 1 << 63:
+        raise typer.BadParameter(f"{text!r} is not between 1M and 2^63 bytes.", param_hint="'--memory'")
+    return size
 
 
 def parse_domains(texts: Sequence[str]) -> Mapping[str, Domain]:
@@ -176,21 +186,27 @@ def parse_shapes(texts: Sequence[str]) -> Mapping[str, tuple[int, ...]]:
 
 def _number(text: str) -> float:
     above, _, below = text.partition("/")
+    if below and not int(below):
+        raise typer.BadParameter(f"{text!r} divides by zero.", param_hint="'--domain'")
     return float(above) / (int(below) if below else 1)
 
 
 def signer(keystore: Path | None, password_file: Path | None) -> str | None:
     """The sender's private key in hex, or None for an account that the node holds; never taken from arguments."""
     if keystore is None:
+        if password_file is not None:
+            raise typer.BadParameter("is for the key in --keystore, and none is given.", param_hint="'--password-file'")
         return os.environ.get(PRIVATE_KEY) or None
     from zkchain.errors import ChainError
     from zkchain.formats import files
 
     content = files.read(keystore, what="keystore", limit=1 << 20, error=ChainError)
     if password_file is not None:
-        password = (
-            files.read(password_file, what="password file", limit=1 << 16, error=ChainError).decode().rstrip("\r\n")
-        )
+        read = files.read(password_file, what="password file", limit=1 << 16, error=ChainError)
+        try:
+            password = read.decode().rstrip("\r\n")
+        except UnicodeDecodeError:
+            raise ChainError(f"password file {password_file}: expected text in UTF-8") from None
     else:
         password = os.environ.get(PASSWORD) or typer.prompt(f"Password of {keystore}", hide_input=True, err=True)
     from zkchain.chain import unlock

@@ -106,8 +106,8 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class ContractRecord:
-    """Verifier.json. Code in hex without 0x; ``data``: code of the data contracts, ``immutables``: where the constructor
-    puts values into the code (solidity.Artifact)."""
+    """Verifier.json. Code in hex without 0x; ``data``: code of the data contracts, ``immutables``: (start, length) of
+    what the constructor puts into the code (solidity.Artifact)."""
 
     __pydantic_config__ = STRICT
     name: str

@@ -17,6 +17,7 @@ Array = npt.NDArray[Any]
 Sample = tuple[Array, ...]
 HELD_OUT = "test/"
 LABELS = "labels"
+WRITING = 'write {"input name": [[...]]} or save an .npz with numpy.savez'
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -44,19 +45,19 @@ def _from_json(data: bytes, path: Path) -> dict[str, Array]:
     try:
         document = jsontext.loads(data)
     except ValueError as error:
-        hint = 'write {"input name": [[...]]} or save an .npz with numpy.savez'
-        raise InputError(f"input {path} is neither an .npz archive nor JSON: {error}", hint=hint) from error
+        raise InputError(f"input {path} is neither an .npz archive nor JSON: {error}", hint=WRITING) from error
     tensors = document if isinstance(document, dict) else {"": document}
     return {name: _array(name, value, path) for name, value in tensors.items()}
 
 
 def _array(name: str, value: Any, path: Path) -> Array:
+    called = repr(name) if name else "its value"
     try:
         array = np.array(value)
     except ValueError as error:
-        raise InputError(f"input {path}: {name!r} is no tensor: {error}") from error
+        raise InputError(f"input {path}: {called} is no tensor: rows of different lengths", hint=WRITING) from error
     if array.dtype.kind not in npz.KINDS:
-        raise InputError(f"input {path}: {name!r} holds {array.dtype}, expected numbers")
+        raise InputError(f"input {path}: {called} holds {array.dtype}, expected numbers", hint=WRITING)
     return array
 
 
@@ -76,13 +77,18 @@ def _shaped(name: str, array: Array, shape: tuple[int, ...]) -> Array:
         return array
     if shape[:1] == (1,) and array.shape == shape[1:]:
         return array.reshape(shape)
-    raise InputError(f"input {name!r}: expected shape {shape}, got {array.shape}")
+    many = array.ndim and array.shape[1:] in (shape, shape[1:])
+    hint = "one of many samples is taken by its number: --index K, index=K" if many else "is it the model's own shape?"
+    raise InputError(f"input {name!r}: expected shape {shape}, got {array.shape}", hint=hint)
 
 
 def _require(arrays: Mapping[str, Array], names: Sequence[str]) -> None:
     missing = [name for name in names if name not in arrays]
     if missing:
-        raise InputError(f"no array for input {', '.join(map(repr, missing))}: got {sorted(arrays)}")
+        raise InputError(
+            f"no array for input {', '.join(map(repr, missing))}: got {sorted(arrays)}",
+            hint="arrays are named after the model's inputs",
+        )
 
 
 def count(arrays: Mapping[str, Array], names: Sequence[str]) -> int:
@@ -127,11 +133,16 @@ def _samples(
         counts.add(labels.size)
     if len(counts) != 1 or counts == {0}:
         raise InputError(f"{title}: expected the same number of samples (at least 1) everywhere, got {sorted(counts)}")
-    return Samples(
-        title,
-        tuple(zip(*columns, strict=True)),
-        None if labels is None else labels.ravel().astype(np.int64),
-    )
+    return Samples(title, tuple(zip(*columns, strict=True)), None if labels is None else _whole(title, labels))
+
+
+def _whole(title: str, labels: Array) -> npt.NDArray[np.int64]:
+    """Labels are integers, in whatever type. InputError."""
+    flat = labels.ravel()
+    bad = np.flatnonzero(~(np.isfinite(flat) & (np.trunc(flat) == flat)))
+    if bad.size:
+        raise InputError(f"{title}: label {bad[0]}: expected an integer, got {flat[bad[0]]}")
+    return flat.astype(np.int64)
 
 
 def _column(name: str, array: Array, shape: tuple[int, ...]) -> list[Array]:

@@ -56,8 +56,19 @@ def resolve(graph: Graph, domain: Sequence[Domain | None] | None, samples: Seque
     data = stack(graph, samples or ())
     grids = []
     for i, name, declared, seen in zip(graph.inputs, graph.input_names, given, data, strict=True):
-        grids.append(_resolve_one(name, graph.nodes[i], declared, seen))
+        grids.append(_bounded(name, _resolve_one(name, graph.nodes[i], declared, seen)))
     return tuple(grids)
+
+
+def _bounded(name: str, grid: Grid) -> Grid:
+    """InputError for a domain beyond all integers: neither it nor its width would be a number of steps."""
+    reach = max(float(np.abs(end).max()) for end in (grid.lo, grid.hi))
+    if not reach < BOUND:
+        raise InputError(
+            f"input {name!r}: its domain reaches {reach:g}, expected magnitudes below 2^62",
+            hint="are these the values that the model is given? scale them before the model",
+        )
+    return grid
 
 
 def stack(graph: Graph, samples: Sequence[Sample]) -> list[npt.NDArray[np.generic] | None]:
@@ -67,9 +78,16 @@ def stack(graph: Graph, samples: Sequence[Sample]) -> list[npt.NDArray[np.generi
             raise InputError(f"sample {k}: expected {len(graph.inputs)} arrays, got {len(sample)}")
     columns: list[npt.NDArray[np.generic] | None] = []
     for position, (i, name) in enumerate(zip(graph.inputs, graph.input_names, strict=True)):
-        arrays = [checked(graph.nodes[i], name, sample[position]) for sample in samples]
+        arrays = [_checked_sample(k, graph.nodes[i], name, sample[position]) for k, sample in enumerate(samples)]
         columns.append(np.stack(arrays) if arrays else None)
     return columns
+
+
+def _checked_sample(k: int, node: Node, name: str, x: npt.ArrayLike) -> npt.NDArray[np.generic]:
+    try:
+        return checked(node, name, x)
+    except InputError as error:
+        raise InputError(f"sample {k}: {error.message}", hint=error.hint) from error
 
 
 def checked(node: Node, name: str, x: npt.ArrayLike) -> npt.NDArray[np.generic]:
@@ -82,7 +100,10 @@ def checked(node: Node, name: str, x: npt.ArrayLike) -> npt.NDArray[np.generic]:
     bad = np.flatnonzero(~np.isfinite(array))
     if bad.size:
         element = _element(int(bad[0]), node.shape)
-        raise InputError(f"input {name!r}, element {element}: expected a finite number, got {array[element]}")
+        raise InputError(
+            f"input {name!r}, element {element}: expected a finite number, got {array[element]}",
+            hint="fill in or leave out what is missing before the model sees it",
+        )
     return array
 
 
@@ -99,7 +120,7 @@ def _resolve_one(name: str, node: Node, declared: Domain | None, seen: npt.NDArr
     if seen is None:
         raise InputError(
             f"input {name!r}: no domain is declared and there is no calibration data",
-            hint="declare Domain(lo, hi) for it, or give samples of real inputs",
+            hint="declare one (Domain(lo, hi), --domain LO:HI), or give samples of real inputs (--data)",
         )
     step = _step_of(np.asarray([]), seen)
     return _observed_numbers(seen.astype(np.float64)) if step is None else _observed_steps(seen, step)
