@@ -83,9 +83,14 @@ def test_keystore(bundle, anvil_rpc, keystore, monkeypatch):
     assert KEY[2:] not in outcome.err + outcome.out
 
 
-def test_deployment_on_another_chain(bundle, anvil_rpc):
-    assert zkchain("deploy", bundle).code == 0
-    outcome = zkchain("submit", bundle, "--rpc", anvil_rpc)
+def test_deployment_on_the_embedded_chain(bundle, anvil_rpc, tmp_path):
+    shutil.copytree(bundle, tmp_path / "bundle")
+    (tmp_path / "bundle" / "deployment.json").unlink(missing_ok=True)
+    assert zkchain("setup", tmp_path / "bundle").code == 0
+    assert zkchain("prove", tmp_path / "bundle", write_input(tmp_path / "input.json")).code == 0
+    assert zkchain("solidity", tmp_path / "bundle").code == 0
+    assert zkchain("deploy", tmp_path / "bundle").code == 0
+    outcome = zkchain("submit", tmp_path / "bundle", "--rpc", anvil_rpc)
     assert outcome.code == errors.ChainError.exit_code
     assert "deployed on the embedded chain" in outcome.err
     assert "hint: run `zkchain deploy" in outcome.err
@@ -152,6 +157,13 @@ def test_a_revert_is_decoded_and_nothing_is_sent(deployed, node, anvil_rpc):
     outcome = zkchain("submit", deployed, "--rpc", anvil_rpc)
     refused(outcome, errors.TransactionReverted, "Verifier_DEVELOPMENT_KEY reverted: ProofInvalid()", "hint: ")
     assert (node.web3.eth.block_number, names(deployed)) == before
+
+
+def test_a_rehearsal_does_not_forget_the_contract(deployed, anvil_rpc):
+    record = (deployed / "deployment.json").read_bytes()
+    assert zkchain("deploy", deployed).code == 0
+    assert (deployed / "deployment.json").read_bytes() == record
+    assert zkchain("submit", deployed, "--rpc", anvil_rpc).code == 0
 
 
 def test_another_chain(deployed):

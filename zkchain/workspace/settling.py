@@ -48,16 +48,26 @@ def _contract_files(artifact: Artifact) -> dict[str, Content]:
 
 
 def deploy_bundle(folder: Folder, *, rpc: str | None = None, key: str | None = None) -> DeployReport:
-    """Deploy the verifier. ``rpc`` None: on an embedded chain that ends with this call. ``key``: the sender's (hex)."""
+    """Deploy the verifier. ``rpc`` None: on an embedded chain that ends with this call; such a rehearsal does not
+    forget where the contract stands already. ``key``: the sender's (hex)."""
     opened = bundle.open_bundle(folder)
     verifying = load_verifying_key(opened)
     chain = connect(rpc, key=key)
     artifact = load_artifact(opened, verifying)
     deployment = deploy(chain, artifact)
     record = _record(deployment, embedded=chain.embedded)
-    bundle.update(folder, _contract_files(artifact) | {"deployment": records.dump(record)})
+    contents = _contract_files(artifact)
+    if not (chain.embedded and _stands_on_a_node(opened)):
+        contents["deployment"] = records.dump(record)
+    bundle.update(folder, contents)
     spent = deployment_gas(artifact, deployment)
     return DeployReport(artifact.name, record, len(artifact.runtime), spent, verifying.development)
+
+
+def _stands_on_a_node(opened: Bundle) -> bool:
+    if not (opened.has("deployment") and opened.is_current("deployment")):
+        return False
+    return records.load(DeploymentRecord, opened.read("deployment"), what="deployment").chain == "rpc"
 
 
 def _record(deployment: Deployment, *, embedded: bool) -> DeploymentRecord:
