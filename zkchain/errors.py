@@ -29,6 +29,8 @@ class ModelError(ZkchainError):
 class UnsupportedOp(ModelError):
     """The model holds an operator (or a form of it) outside the table; names the node and what is supported."""
 
+    exit_code = 25
+
     def __init__(self, node: str, op: str, reason: str, *, hint: str | None = None) -> None:
         super().__init__(f"node {node!r}: operator {op} is not supported: {reason}", hint=hint)
         self.node = node
@@ -43,6 +45,8 @@ class InputError(ZkchainError):
 
 class OutOfDomain(InputError):
     """An input element lies outside the declared domain; refused before proving."""
+
+    exit_code = 26
 
 
 class CompileError(ZkchainError):
@@ -74,6 +78,8 @@ class KeyFormatError(ZkchainError):
 
 class UnsafeKey(KeyFormatError):
     """A well-formed key with which anyone can forge proofs (delta = gamma, eta = delta, a skipped ceremony, ...)."""
+
+    exit_code = 27
 
 
 class KeyMismatch(ZkchainError):
