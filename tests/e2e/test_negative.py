@@ -63,7 +63,7 @@ def refused(folder: Path, error: type[errors.ZkchainError], message: str, *comma
     assert outcome.code == error.exit_code, outcome.err
     assert outcome.out == ""
     assert re.match(rf"error: .*{message}", lines[0]), outcome.err
-    assert [line.partition(": ")[0] for line in lines] in (["error"], ["error", "hint"]), outcome.err
+    assert [line.partition(": ")[0] for line in lines] == ["error", "hint"], outcome.err
     assert files(folder) == before
     return outcome
 
@@ -108,8 +108,7 @@ def test_an_altered_proof(bundle, name):
 
 def test_an_altered_proof_in_a_transaction(bundle):
     rewrite(bundle / "proofs/proof/proof.json", lambda proof: proof.update(pi_c=negated(proof["pi_c"])))
-    outcome = refused(bundle, errors.TransactionReverted, r"reverted: ProofInvalid\(\)", "submit", bundle)
-    assert "hint: " in outcome.err
+    refused(bundle, errors.TransactionReverted, r"reverted: ProofInvalid\(\)", "submit", bundle)
 
 
 def test_the_proof_of_another_key(bundle):
@@ -192,8 +191,7 @@ def test_the_key_file_of_another_circuit(bundle, tmp_path):
     assert compile_into(other, "--system", system_of(bundle), seed=2).code == 0
     assert zkchain("setup", other).code == 0
     shutil.copy(other / "proving_key.zkpk", bundle / "proving_key.zkpk")
-    outcome = refused(bundle, errors.KeyFormatError, "proving key .*altered", "prove", bundle, sample)
-    assert "hint: " in outcome.err
+    refused(bundle, errors.KeyFormatError, "proving key .*altered", "prove", bundle, sample)
 
 
 KEYS = {"proving_key.zkpk": "prove", "verification_key.json": "verify"}
@@ -211,8 +209,7 @@ def command_on(bundle: Path, file: str) -> tuple[object, ...]:
 def test_a_truncated_key(bundle, file, part):
     path = bundle / file
     os.truncate(path, int(path.stat().st_size * part))
-    outcome = refused(bundle, errors.KeyFormatError, "truncated", *command_on(bundle, file))
-    assert "hint: " in outcome.err
+    refused(bundle, errors.KeyFormatError, "truncated", *command_on(bundle, file))
 
 
 @pytest.mark.parametrize("file", KEYS)
@@ -224,8 +221,7 @@ def test_a_key_with_a_flipped_bit(bundle, file):
         data = bytearray(good)
         data[position] ^= 1
         path.write_bytes(data)
-        outcome = refused(bundle, errors.KeyFormatError, "key", *command)
-        assert re.search("hint: |make the key again", outcome.err), outcome.err
+        refused(bundle, errors.KeyFormatError, "key", *command)
     path.write_bytes(good)
     assert zkchain(*command).code == 0
 
@@ -249,8 +245,7 @@ INPUTS: Mapping[str, tuple[Any, type[errors.ZkchainError], str]] = {
 def test_an_input(bundle, name):
     value, error, message = INPUTS[name]
     sample = write_input(bundle.parent / "bad.json", {"x": value})
-    outcome = refused(bundle, error, message, "prove", bundle, sample, "--proof", "new")
-    assert "hint: " in outcome.err
+    refused(bundle, error, message, "prove", bundle, sample, "--proof", "new")
 
 
 def test_an_unknown_operator(tmp_path):
