@@ -168,7 +168,8 @@ def test_hoisting_pools_saves_rows_and_keeps_the_program(monkeypatch: pytest.Mon
         inputs = graphs.random_inputs(graph, rng)
         assert np.array_equal(interpret.run(turned, inputs)[0], interpret.run(graph, inputs)[0])
     rows = {system: compiled("pooled_last", system).n_rows for system in System}
-    monkeypatch.setattr("zkchain.circuit.synthesis.hoist", lambda graph: graph)
+    for module in ("synthesis", "phases"):
+        monkeypatch.setattr(f"zkchain.circuit.{module}.hoist", lambda graph: graph)
     assert all(rows[system] < compiled("pooled_last", system).n_rows for system in System)
 
 
