@@ -228,9 +228,9 @@ def prove(
             raise typer.BadParameter("expected BUNDLE and INPUT, or --zkey and --wtns")
         if every and index is not None:
             raise typer.BadParameter("--all and --index exclude each other")
+        if witness is not None and (every or len(samples) > 1):
+            raise typer.BadParameter("--witness goes with one sample")
         arrays = [tensors.read(sample) for sample in samples]
-        if witness is not None:
-            witness_bundle(bundle, arrays[0], witness, index=index)
         with progress() as step:
             report = prove_samples(
                 bundle,
@@ -242,6 +242,8 @@ def prove(
                 memory=bound,
                 progress=step,
             )
+        if witness is not None:
+            witness_bundle(bundle, arrays[0], witness, index=index)
         if timings and started is not None:
             report = replace(report, seconds={"start": started, **report.seconds})
         render.show(report, json=json, timings=timings)
