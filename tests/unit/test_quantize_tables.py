@@ -81,6 +81,25 @@ def test_steps_are_exact_on_the_grid(fn, lo, hi):
     assert worst(graph, program, np.resize(xs, (len(xs) // 8) * 8).reshape(-1, 8)[0]) == 0
 
 
+BOUNDED = [c for c in SMOOTH if c[0][0] not in ("rsqrt", *LINES)]  # one without a line beside its table
+
+
+@pytest.mark.parametrize(("fn", "lo", "hi"), BOUNDED)
+@pytest.mark.parametrize("table_bits", [14, 10, 8])
+def test_within_one_unit_of_the_output(fn, lo, hi, table_bits):
+    """On every integer of the domain: rounding, chords, and the clip where the function saturates, together."""
+    settings = Settings(cost="lookup", table_bits=table_bits)
+    graph = of(fn, 64)
+    program = quantize(graph, [Domain(lo, hi)], settings=settings)
+    node, out = program.nodes[program.inputs[0]], program.nodes[program.outputs[0]]
+    pieces = sum(n.op is Op.TABLE for n in program.nodes) // 2
+    unit = out.scale * (4 if pieces > 1 else 1)  # the sum of pieces is finer than the output that was planned
+    q = np.unique(np.linspace(int(node.lo.min()), int(node.hi.max()), 12_800).astype(np.int64))
+    rows = np.resize(q, -(-q.size // 64) * 64).reshape(-1, 64)
+    error = max(worst(graph, program, row * node.scale) for row in rows)
+    assert error <= unit
+
+
 FLAT = [
     ("gelu",), ("gelu_tanh",), ("swish", 1.0), ("swish", 0.5), ("mish",), ("softplus",), ("elu", 1.0), ("celu", 2.0),
     ("selu", functions.SELU_ALPHA, functions.SELU_GAMMA), ("sigmoid",), ("tanh",), ("erf",), ("equal", 9.0), ("sign",),
@@ -149,7 +168,7 @@ def test_all_uses_of_a_function_share_one_table():
     b = Build()
     x = b.input(1, 8)
     for _ in range(3):
-        x = b.add(Op.UNARY, b.dense(x, rng.normal(size=(8, 8)) * 3), fn=("sigmoid",))
+        x = b.add(Op.UNARY, b.dense(x, rng.normal(size=(8, 8)) * 5), fn=("sigmoid",))
     program = quantize(b.graph(b.dense(x, rng.normal(size=(8, 2)))), [Domain(-1, 1)])
     tables = [n.arg["values"].tobytes() for n in program.nodes if n.op is Op.TABLE]
     kinds = Counter(tables)

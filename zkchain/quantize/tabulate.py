@@ -30,6 +30,8 @@ SAMPLES = 4096  # points a wide domain is judged by
 CHORD_ROWS = 15  # an interpolated element, against 2 of a plain lookup
 CLIP_ROWS = 6
 ALLOWED_SAG = 0.25  # of a chord, in units of the output
+STILL = 0.0  # a table's entries are rounded, and equal beyond its ends
+STILL_FOR_CHORDS = 0.125  # chords are off by more than rounding; what clipping their argument adds is to stay small
 MOST_PIECES = 12
 
 # functions that approach slope * relu(x) + constant: the slope, given the parameters
@@ -70,9 +72,13 @@ def lower_unary(state: Lowering, i: int, node: Node) -> Value:
     x = narrow(state, node.src[0])
     slope = LINES[fn[0]](*fn[1:]) if fn[0] in LINES else 0.0
     rest = Rest(fn, slope, x.frac, _output_bits(state, i, node, x))
-    first, last, lossless = _domain(state, node, x, rest)
+    first, last, lossless = _domain(state, node, x, rest, STILL)
+    pieces = _pieces(node, rest, (first, last), node.size, state.plan.table_bits)
+    if not all(_direct(piece, node.size, state.plan.table_bits) for piece in pieces):
+        first, last, lossless = _domain(state, node, x, rest, STILL_FOR_CHORDS)
+        pieces = _pieces(node, rest, (first, last), node.size, state.plan.table_bits)
     inside = _clip(state, node.name if lossless else node.name + CLAMP, x, first, last)
-    y = _tabulated(state, node, inside, rest, _pieces(node, rest, (first, last), node.size, state.plan.table_bits))
+    y = _tabulated(state, node, inside, rest, pieces)
     if slope == 0.0:
         return y
     positive = state.out.add(Op.RELU, node.name, (x,), x.frac)
@@ -89,14 +95,14 @@ def _output_bits(state: Lowering, i: int, node: Node, x: Value) -> int:
     return min(exact_bits(np.asarray(node.arg["fn"][1:], dtype=np.float64)), 24)
 
 
-def _domain(state: Lowering, node: Node, x: Value, rest: Rest) -> tuple[int, int, bool]:
+def _domain(state: Lowering, node: Node, x: Value, rest: Rest, still: float) -> tuple[int, int, bool]:
     """Ends of the table: the static range, less what saturates, less (if that is too wide) what was never seen; and
-    whether clipping to it changes nothing."""
+    whether clipping to it changes nothing. ``still``: see ``_saturated``."""
     lo, hi = (int(end) for end in (bounds_of(state.out[x])[0].min(), bounds_of(state.out[x])[1].max()))
     seen = _seen(state, node, x, (lo, hi))
     first, last = _usable(node, rest, seen, (lo, hi))
     lossless = (first, last) == (lo, hi)
-    flat = (_saturated(rest, first, last, rising=False), _saturated(rest, first, last, rising=True))
+    flat = tuple(_saturated(rest, first, last, still, rising=rising) for rising in (False, True))
     first, last = max(first, flat[0]), max(min(last, flat[1]), first, flat[0])
     if last - first < 1 << state.plan.table_bits:
         return first, last, lossless
@@ -157,22 +163,24 @@ def _probes(rest: Rest, first: int, last: int) -> IntArray:
     return np.asarray(points[(points >= first) & (points <= last)])
 
 
-def _saturated(rest: Rest, first: int, last: int, *, rising: bool) -> int:
-    """The end beyond which the rounded values no longer change, found by bisection between the samples."""
+def _saturated(rest: Rest, first: int, last: int, still: float = 0.0, *, rising: bool) -> int:
+    """The end beyond which the function no longer changes, found by bisection between the samples: not by more than
+    ``still`` units; 0: not its rounded values."""
     x = _probes(rest, first, last)
     x = x if rising else x[::-1]
-    values = rest.rounded(x)
-    changes = np.flatnonzero(values != values[-1])
+    evaluate = rest.exact if still else rest.rounded
+    values = evaluate(x)
+    changes = np.flatnonzero(~(np.abs(values - values[-1]) <= still))
     if not changes.size:
         return int(x[0])
-    moving, still = int(x[changes[-1]]), int(x[changes[-1] + 1])
-    while abs(still - moving) > 1:
-        middle = (moving + still) // 2
-        if rest.rounded(np.array([middle]))[0] == values[-1]:
-            still = middle
+    moves, rests = int(x[changes[-1]]), int(x[changes[-1] + 1])
+    while abs(rests - moves) > 1:
+        middle = (moves + rests) // 2
+        if abs(evaluate(np.array([middle]))[0] - values[-1]) <= still:
+            rests = middle
         else:
-            moving = middle
-    return still
+            moves = middle
+    return rests
 
 
 def _clip(state: Lowering, name: str, x: Value, first: int, last: int) -> Value:
@@ -210,6 +218,12 @@ def _rows(pieces: tuple[Piece, ...], size: int) -> int:
     return clips + sum(
         min(_direct_rows(p, size), _chord_rows(p, size)) if p.k else _direct_rows(p, size) for p in pieces
     )
+
+
+def _direct(piece: Piece, size: int, table_bits: int) -> bool:
+    """An entry for every value, rather than chords."""
+    fits = piece.last - piece.first < 1 << table_bits
+    return piece.k == 0 or (fits and _direct_rows(piece, size) <= _chord_rows(piece, size))
 
 
 def _direct_rows(piece: Piece, size: int) -> int:
@@ -266,9 +280,8 @@ def _tabulated(state: Lowering, node: Node, x: Value, rest: Rest, pieces: tuple[
 
 
 def _one_piece(state: Lowering, node: Node, x: Value, rest: Rest, piece: Piece) -> Value:
-    first, last, size = piece.first, piece.last, state.out[x].size
-    fits = last - first < 1 << state.plan.table_bits
-    if piece.k == 0 or (fits and _direct_rows(piece, size) <= _chord_rows(piece, size)):
+    first, last = piece.first, piece.last
+    if _direct(piece, state.out[x].size, state.plan.table_bits):
         xs = np.arange(first, last + 1, dtype=np.int64)
         return _table(state, node, x, rest.b, first, rest.rounded(xs).astype(np.int64), _unevenness(rest, xs), 0.5)
     return _chords(state, node, x, first, last, rest, piece.k)
