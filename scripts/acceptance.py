@@ -86,6 +86,11 @@ def samples_of(data: Mapping[str, Array]) -> list[Sample]:
     return [Sample(*found[number]) for number in sorted(found, key=int)]
 
 
+def shapes_of(samples: Sequence[Sample]) -> dict[str, tuple[int, ...]]:
+    """Of the first sample: for dimensions that a model leaves open."""
+    return {name: array.shape for name, array in samples[0].inputs.items()}
+
+
 def calibration(data: Mapping[str, Array], samples: Sequence[Sample]) -> dict[str, Array]:
     """All samples stacked, with ``eval/X`` before them for a model of one input."""
     arrays = {name: np.stack([sample.inputs[name] for sample in samples]) for name in samples[0].inputs}
@@ -134,7 +139,11 @@ class Job:
         samples = samples_of(data)
         with timed(row, "compile"):
             compiled = pipeline.compile_model(
-                model, calibration(data, samples), system=self.system, domains=DOMAINS.get(row.model, {})
+                model,
+                calibration(data, samples),
+                system=self.system,
+                domains=DOMAINS.get(row.model, {}),
+                shapes=shapes_of(samples),
             )
         row.rows, row.public = compiled.circuit.n_rows, compiled.circuit.instance_length
         evaluation = compiled.evaluation

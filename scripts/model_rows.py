@@ -18,7 +18,7 @@ import numpy as np
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from scripts.acceptance import calibration, read_pair, samples_of  # noqa: E402
+from scripts.acceptance import calibration, read_pair, samples_of, shapes_of  # noqa: E402
 from zkchain import pipeline  # noqa: E402
 from zkchain.errors import CompileError, ModelError  # noqa: E402
 from zkchain.pipeline import Compiled  # noqa: E402
@@ -31,8 +31,7 @@ def compile_model(path: Path) -> Compiled:
     """With the first sample's shapes where the model leaves them open. Raises ModelError, CompileError."""
     model, data = read_pair(path)
     samples = samples_of(data)
-    shapes = {name: array.shape for name, array in samples[0].inputs.items()}
-    return pipeline.compile_model(model, calibration(data, samples), system="cg16", shapes=shapes)
+    return pipeline.compile_model(model, calibration(data, samples), system="cg16", shapes=shapes_of(samples))
 
 
 def entry(path: Path) -> Entry:
