@@ -118,7 +118,13 @@ def compile_model(model: bytes, data: Mapping[str, Array] | None = None, **optio
     progress, batch = options.get("progress", quiet), options.get("batch", 1)
     wanted = options.get("system", System.GROTH16)
     progress("import", 0.0)
-    graph = frontend.load(model, batch=batch, input_shapes=options.get("shapes"), outputs=options.get("outputs"))
+    graph = frontend.load(
+        model,
+        batch=batch,
+        input_shapes=options.get("shapes"),
+        sample_shapes={name: array.shape[1:] for name, array in (data or {}).items()},
+        outputs=options.get("outputs"),
+    )
     progress("import", 1.0)
     visible = visibility(graph, options.get("public_inputs", ()), options.get("private_outputs", ()))
     domains = _domains(options.get("domains", {}), graph)

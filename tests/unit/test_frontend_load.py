@@ -414,3 +414,13 @@ def test_runtime_and_import_see_the_same_names() -> None:
     graph = load(proto)
     assert graph.input_names == ("a", "b")
     assert len(runtime(proto, {"a": random([2]), "b": random([2])})) == 1
+
+
+def test_open_dimensions_are_those_of_the_samples() -> None:
+    proto = model([node("Relu", ["x"], ["y"])], {"x": ["batch", "steps", 3]})
+    assert load(proto, sample_shapes={"x": (5, 3)}).nodes[0].shape == (1, 5, 3)
+    assert load(proto, sample_shapes={"x": (1, 5, 3)}).nodes[0].shape == (1, 5, 3)
+    assert load(proto, sample_shapes={"x": (5, 3)}, input_shapes={"x": (1, 7, 3)}).nodes[0].shape == (1, 7, 3)
+    for other in ({}, {"z": (5, 3)}, {"x": (5,)}):
+        with pytest.raises(ModelError, match="is dynamic"):
+            load(proto, sample_shapes=other)

@@ -19,11 +19,13 @@ def load(
     *,
     batch: int = 1,
     input_shapes: Mapping[str, Sequence[int]] | None = None,
+    sample_shapes: Mapping[str, Sequence[int]] | None = None,
     outputs: Sequence[str] | None = None,
 ) -> Graph:
     """An ONNX model as a float graph with static shapes.
 
-    ``batch`` fills an unknown first dimension of an input; ``input_shapes`` gives whole shapes by input name;
+    ``batch`` fills an unknown first dimension of an input; ``input_shapes`` gives whole shapes by input name,
+    ``sample_shapes`` those of one sample, to fill dimensions that the model leaves open;
     ``outputs`` keeps only these outputs, in this order (default: all of the model's).
 
     Raises ModelError (unreadable, malformed, dynamic shapes, NaN weights) or UnsupportedOp, naming the node.
@@ -35,7 +37,7 @@ def load(
     wanted = models.select_outputs(proto, outputs)
     table.check_operators(proto.graph, [v.name for v in shapes.input_values(proto.graph)], wanted)
     proto = models.validate(proto)
-    graph = importer.import_graph(proto, shapes.resolve(proto.graph, batch, input_shapes), wanted)
+    graph = importer.import_graph(proto, shapes.resolve(proto.graph, batch, input_shapes, sample_shapes), wanted)
     check(graph, integer=False)
     return rewrite.simplify(graph)
 

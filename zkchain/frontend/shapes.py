@@ -19,9 +19,13 @@ def input_values(graph: onnx.GraphProto) -> list[onnx.ValueInfoProto]:
 
 
 def resolve(
-    graph: onnx.GraphProto, batch: int, given: Mapping[str, Sequence[int]] | None
+    graph: onnx.GraphProto,
+    batch: int,
+    given: Mapping[str, Sequence[int]] | None,
+    samples: Mapping[str, Sequence[int]] | None = None,
 ) -> dict[str, tuple[int, ...]]:
-    """Input name -> static shape. An unknown first dimension (and every other of its name) is ``batch``.
+    """Input name -> static shape. An unknown first dimension (and every other of its name) is ``batch``; other unknown
+    ones are those of ``samples`` (shapes without the batch dimension), where these have the right rank.
 
     Raises ModelError for an input that is no tensor of numbers, a dimension nobody knows, and given shapes that
     contradict the declaration or name no input.
@@ -33,7 +37,10 @@ def resolve(
     if unknown:
         raise ModelError(f"input_shapes names {unknown}, but the model's inputs are {list(values)}")
     symbols = _batch_symbols(list(values.values()))
-    return {name: _shape(value, batch, symbols, (given or {}).get(name)) for name, value in values.items()}
+    return {
+        name: _shape(value, batch, symbols, (given or {}).get(name), (samples or {}).get(name, ()))
+        for name, value in values.items()
+    }
 
 
 def _batch_symbols(values: list[onnx.ValueInfoProto]) -> set[str]:
@@ -41,7 +48,9 @@ def _batch_symbols(values: list[onnx.ValueInfoProto]) -> set[str]:
     return {d.dim_param for d in first if d.dim_param}
 
 
-def _shape(value: onnx.ValueInfoProto, batch: int, symbols: set[str], given: Sequence[int] | None) -> tuple[int, ...]:
+def _shape(
+    value: onnx.ValueInfoProto, batch: int, symbols: set[str], given: Sequence[int] | None, sample: Sequence[int]
+) -> tuple[int, ...]:
     if value.type.WhichOneof("value") != "tensor_type" or value.type.tensor_type.elem_type in NOT_NUMBERS:
         raise ModelError(f"input {value.name!r}: expected a tensor of real numbers, got {_type_name(value)}")
     declared = value.type.tensor_type
@@ -50,11 +59,15 @@ def _shape(value: onnx.ValueInfoProto, batch: int, symbols: set[str], given: Seq
     if not declared.HasField("shape"):
         raise ModelError(f"input {value.name!r} declares no shape", hint=_hint(value.name, "..."))
     shape = []
+    rank = len(declared.shape.dim)
+    seen = (batch, *sample) if len(sample) == rank - 1 else tuple(sample) if len(sample) == rank else (0,) * rank
     for i, dim in enumerate(declared.shape.dim):
         if dim.dim_value > 0:
             shape.append(dim.dim_value)
         elif i == 0 or dim.dim_param in symbols:
             shape.append(batch)
+        elif seen[i] > 0:
+            shape.append(seen[i])
         else:
             text = ", ".join(str(d.dim_value) if d.dim_value > 0 else d.dim_param or "?" for d in declared.shape.dim)
             raise ModelError(
