@@ -231,6 +231,8 @@ def prove(
         if witness is not None and (every or len(samples) > 1):
             raise typer.BadParameter("--witness goes with one sample")
         arrays = [tensors.read(sample) for sample in samples]
+        if witness is not None:
+            witness_bundle(bundle, arrays[0], witness, index=index)
         with progress() as step:
             report = prove_samples(
                 bundle,
@@ -242,8 +244,6 @@ def prove(
                 memory=bound,
                 progress=step,
             )
-        if witness is not None:
-            witness_bundle(bundle, arrays[0], witness, index=index)
         if timings and started is not None:
             report = replace(report, seconds={"start": started, **report.seconds})
         render.show(report, json=json, timings=timings)
