@@ -127,8 +127,8 @@ class Bundle:
         path = self.folder / kind.file
         try:
             size = path.stat().st_size
-            found = files.sha256(path) if kind.header is None else _identity(kind, path, "")
-            if size != entry.bytes or found != (entry.sha256 if kind.header is None else entry.identity):
+            expected = entry.sha256 if kind.header is None else entry.identity
+            if size != entry.bytes or _identity(kind, path) != expected:
                 raise self._altered(name, size)
         except OSError as error:
             raise _error(kind)(f"cannot read {kind.label} {path}: {error.strerror}") from error
@@ -161,9 +161,10 @@ class Bundle:
         )
 
 
-def _identity(kind: Kind, path: Path, sha256: str) -> str:
+def _identity(kind: Kind, path: Path, sha256: str | None = None) -> str:
+    """The digest in the header where there is one, else sha256 of the file, if not given computed."""
     if kind.header is None:
-        return sha256
+        return sha256 or files.sha256(path)
     with path.open("rb") as file:
         return file.read(kind.header.stop)[kind.header].hex()
 

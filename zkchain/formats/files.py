@@ -13,7 +13,6 @@ from zkchain.errors import FormatError, ZkchainError
 
 Content = bytes | Callable[[Path], None]
 """The bytes of a file, or a function that writes it at the path it is given."""
-CHUNK = 1 << 22
 READ_LIMIT = 1 << 32
 
 
