@@ -1,6 +1,8 @@
 //! iden3's binary container, which .r1cs, .wtns, .zkey and .ptau share.
 //!
-//!     magic (4 bytes) | version u32 | number of sections u32 | sections: type u32, size u64, content
+//! ```text
+//! magic (4 bytes) | version u32 | number of sections u32 | sections: type u32, size u64, content
+//! ```
 //!
 //! All integers are little-endian.
 

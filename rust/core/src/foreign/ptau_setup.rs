@@ -1,10 +1,12 @@
 //! A key of our own format from powers of tau and rows: nobody here learns tau, alpha or beta.
 //!
 //! With l the Lagrange basis of the domain of size 2n and L that of size n, and g^2 = w:
-//!     L_i t / z0 = L_i - l_2i                       (l_2i = L_i (X^n + 1) / 2, t = X^n - 1, z0 = -2)
-//!     H_i        = l_(2i+1) / delta                 (L'_i t / z0 is l_(2i+1): both vanish elsewhere, and t(g w^i) = z0)
-//!     K'_j       = (beta u_j + alpha v_j + sum_i C_ij l_2i) / delta       for private wires (K_j - w_j t / z0)
-//!     E_j        = sum_i C_ij (l_2i - L_i) / delta                         for public and committed ones
+//! ```text
+//! L_i t / z0 = L_i - l_2i                       (l_2i = L_i (X^n + 1) / 2, t = X^n - 1, z0 = -2)
+//! H_i        = l_(2i+1) / delta                 (L'_i t / z0 is l_(2i+1): both vanish elsewhere, and t(g w^i) = z0)
+//! K'_j       = (beta u_j + alpha v_j + sum_i C_ij l_2i) / delta       for private wires (K_j - w_j t / z0)
+//! E_j        = sum_i C_ij (l_2i - L_i) / delta                         for public and committed ones
+//! ```
 //! so no transform over points is needed, but true powers up to tau^(2n-1): power k serves domains up to 2^(k-1).
 //!
 //! delta (and eta) are drawn here by one machine: a development key until others have contributed.

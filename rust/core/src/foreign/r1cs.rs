@@ -1,7 +1,9 @@
 //! Constraint files (.r1cs, version 1): rows in blocks, each linear combination checked as it is read.
 //!
-//!     section 1: field, wires u32, outputs u32, public inputs u32, private inputs u32, labels u64, constraints u32
-//!     section 2: for each constraint the linear combinations A, B, C: terms u32, then (wire u32, coefficient) each
+//! ```text
+//! section 1: field, wires u32, outputs u32, public inputs u32, private inputs u32, labels u64, constraints u32
+//! section 2: for each constraint the linear combinations A, B, C: terms u32, then (wire u32, coefficient) each
+//! ```
 //!
 //! Wires are [1, outputs, public inputs, private inputs, rest]. The rows wire_j * 0 = 0 are left to whoever makes a key.
 

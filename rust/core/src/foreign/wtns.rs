@@ -1,6 +1,8 @@
 //! Witness files (.wtns, version 2): all wires of an assignment, wire 0 = 1 first.
 //!
-//!     section 1: element size u32 = 32, r, number of wires u32;   section 2: the wires, 32 bytes each
+//! ```text
+//! section 1: element size u32 = 32, r, number of wires u32;   section 2: the wires, 32 bytes each
+//! ```
 
 use ark_ff::Field;
 use rayon::prelude::*;
