@@ -3,78 +3,149 @@
 //! lambda = (y2 - y1) / (x2 - x1);  x3 = lambda^2 - x1 - x2;  y3 = lambda (x1 - x3) - y1.
 //! The fast path knows only this chord. A batch in which some x1 = x2, or some x = 0 as for infinity, is left to the
 //! careful path, which handles tangents (P + P), P - P and infinity.
+//!
+//! Sums are kept in *rows*, one point a lane in the kernel's own form, so that sums of sums need no packing of lanes.
 
 use super::arith::{Arith, Kernel, Work};
 use super::coordinate::{invert, Coordinate};
+use super::modulus::Base;
 use super::point::{is_infinity, Point};
 
-/// Additions handled together in vector kernels.
-const LANES: usize = 8;
-/// Groups that share an inversion, which costs some 150 multiplications. What is kept of them should stay in an L2 cache:
+/// Points of a row in vector kernels; in scalar kernels a row is one point.
+pub const LANES: usize = 8;
+/// Lanes that share an inversion, which costs some 150 multiplications. What is kept of them should stay in an L2 cache:
 /// 400 KB in G1, 800 KB in G2.
-const GROUPS: usize = 256;
+const TOGETHER: usize = 256 * LANES;
 /// Independent running products: a multiplication takes longer than the time to start the next.
 const CHAINS: usize = 4;
-/// Groups that are finished together: each step of one group waits for its last, two have twice the work at hand.
-const TOGETHER: usize = 2;
-/// Groups ahead of which points are fetched into the cache.
+/// Steps that are finished together: each multiplication of one waits for its last, two have twice the work at hand.
+const ABREAST: usize = 2;
+/// Steps ahead of which points are fetched into the cache.
 const AHEAD: usize = 16;
 
-/// Eight additions: dst[out] = left[a / 2] + right[b / 2], each negated when its number is odd.
-#[derive(Clone, Copy, Debug, Default)]
-struct Group {
-    a: [u32; LANES],
-    b: [u32; LANES],
-    out: [u32; LANES],
+pub type Value<K, P> = <<P as Point>::Field as Coordinate>::Value<K>;
+
+/// Lanes of the kernel's rows.
+pub const fn lanes<K: Kernel>() -> usize {
+    <K as Arith<Base>>::LANES
 }
 
-/// A list of additions.
-#[derive(Clone, Debug, Default)]
-pub struct Jobs {
-    /// At least as many as are in use: a list that is cleared keeps its memory.
-    groups: Vec<Group>,
-    count: usize,
+/// One point in each lane: tight coordinates, or a raw y where a function says so.
+pub struct Row<K: Kernel, P: Point> {
+    x: Value<K, P>,
+    y: Value<K, P>,
 }
 
-impl Jobs {
-    pub fn clear(&mut self) {
-        self.count = 0;
-    }
-
-    /// dst[out] = left[a / 2] + right[b / 2], each negated when its number is odd.
+impl<K: Kernel, P: Point> Clone for Row<K, P> {
     #[inline(always)]
-    pub fn push(&mut self, a: u32, b: u32, out: u32) {
-        let (group, lane) = (self.count / LANES, self.count % LANES);
-        if group == self.groups.len() {
-            self.grow();
-        }
-        let group = &mut self.groups[group];
-        (group.a[lane], group.b[lane], group.out[lane]) = (a, b, out);
-        self.count += 1;
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn grow(&mut self) {
-        self.groups.resize(2 * self.groups.len() + LANES, Group::default());
-    }
-
-    /// The groups in use, the last one filled up by repeating its first addition.
-    fn groups(&mut self) -> &[Group] {
-        let (whole, rest) = (self.count / LANES, self.count % LANES);
-        if rest > 0 {
-            let last = &mut self.groups[whole];
-            for lane in rest..LANES {
-                (last.a[lane], last.b[lane], last.out[lane]) = (last.a[0], last.b[0], last.out[0]);
-            }
-        }
-        &self.groups[..self.count.div_ceil(LANES)]
+    fn clone(&self) -> Self {
+        *self
     }
 }
 
-type Value<K, P> = <<P as Point>::Field as Coordinate>::Value<K>;
+impl<K: Kernel, P: Point> Copy for Row<K, P> {}
 
-/// What is kept of a group of additions between the two passes, so that the points are read once.
+impl<K: Kernel, P: Point> Row<K, P> {
+    #[inline(always)]
+    pub fn one() -> Self {
+        let one = P::Field::one::<K>();
+        Row { x: one, y: one }
+    }
+
+    /// The points of numbers index * 2 + sign; y raw.
+    #[inline(always)]
+    fn gather(points: &[P], numbers: &Numbers) -> Self {
+        let at = |i: usize| &points[(numbers[i] / 2) as usize];
+        let y = P::Field::gather::<K>(|i| at(i).y());
+        Row { x: P::Field::gather::<K>(|i| at(i).x()), y: P::Field::negate_odd::<K>(numbers, &y) }
+    }
+
+    /// Hands the point of lane i to `put(i, ..)`.
+    #[inline(always)]
+    pub fn scatter(&self, mut put: impl FnMut(usize, P)) {
+        let mut x = [P::Field::ZERO; LANES];
+        P::Field::scatter::<K>(&self.x, |lane, value| x[lane] = value);
+        P::Field::scatter::<K>(&self.y, |lane, y| put(lane, P::new(x[lane], y)));
+    }
+
+    /// Tight coordinates.
+    #[inline(always)]
+    fn settled(&self) -> Self {
+        Row { x: self.x, y: P::Field::settle_raw::<K>(&self.y) }
+    }
+}
+
+/// A number for each lane: index * 2 + (1 when negated), of a point.
+pub type Numbers = [u32; LANES];
+
+/// Row `to` = the first summand of number `from` plus the second in `lanes`, the first alone in the others.
+#[derive(Clone, Copy, Debug)]
+pub struct Step {
+    pub from: u32,
+    pub to: u32,
+    pub lanes: u8,
+}
+
+/// Every lane takes part.
+const fn all<K: Kernel>() -> u8 {
+    u8::MAX >> (LANES - lanes::<K>())
+}
+
+/// Where summands come from; y raw.
+pub trait Source<K: Kernel, P: Point> {
+    fn first(&self, rows: &[Row<K, P>], from: u32) -> Row<K, P>;
+    fn second(&self, rows: &[Row<K, P>], from: u32) -> Row<K, P>;
+    /// Asks for summands to be fetched into the cache.
+    fn fetch(&self, from: u32);
+}
+
+/// Points left[a / 2] and right[b / 2], each negated when its number is odd.
+pub struct Gathered<'a, P> {
+    pub left: &'a [P],
+    pub right: &'a [P],
+    pub numbers: &'a [[Numbers; 2]],
+}
+
+impl<K: Kernel, P: Point> Source<K, P> for Gathered<'_, P> {
+    #[inline(always)]
+    fn first(&self, _rows: &[Row<K, P>], from: u32) -> Row<K, P> {
+        Row::gather(self.left, &self.numbers[from as usize][0])
+    }
+
+    #[inline(always)]
+    fn second(&self, _rows: &[Row<K, P>], from: u32) -> Row<K, P> {
+        Row::gather(self.right, &self.numbers[from as usize][1])
+    }
+
+    #[inline(always)]
+    fn fetch(&self, from: u32) {
+        let [a, b] = &self.numbers[from as usize];
+        for lane in 0..lanes::<K>() {
+            prefetch(&self.left[(a[lane] / 2) as usize]);
+            prefetch(&self.right[(b[lane] / 2) as usize]);
+        }
+    }
+}
+
+/// Rows `from` and `from` + 1.
+pub struct Neighbours;
+
+impl<K: Kernel, P: Point> Source<K, P> for Neighbours {
+    #[inline(always)]
+    fn first(&self, rows: &[Row<K, P>], from: u32) -> Row<K, P> {
+        rows[from as usize]
+    }
+
+    #[inline(always)]
+    fn second(&self, rows: &[Row<K, P>], from: u32) -> Row<K, P> {
+        rows[from as usize + 1]
+    }
+
+    #[inline(always)]
+    fn fetch(&self, _from: u32) {}
+}
+
+/// What is kept of a step between the two passes, so that the points are read once.
 #[derive(Clone, Copy)]
 struct Kept<V> {
     /// The product of the differences before this one in its chain.
@@ -90,149 +161,125 @@ struct Kept<V> {
 
 pub struct Scratch<K: Kernel, P: Point>(Vec<Kept<Value<K, P>>>);
 
-impl<K: Kernel, P: Point> Scratch<K, P> {
-    pub fn new() -> Self {
-        let one = P::Field::one::<K>();
-        let steps = GROUPS * LANES / <K as Arith<super::modulus::Base>>::LANES;
-        Scratch(vec![Kept { before: one, difference: one, rise: one, x1: one, y1: one }; steps])
-    }
-}
-
 impl<K: Kernel, P: Point> Default for Scratch<K, P> {
     fn default() -> Self {
-        Self::new()
+        let one = P::Field::one::<K>();
+        Scratch(vec![Kept { before: one, difference: one, rise: one, x1: one, y1: one }; TOGETHER / lanes::<K>()])
     }
 }
 
-/// Carries out all jobs. `dst` and the sources do not overlap; a `dst` slot belongs to one job.
-pub fn add_all<K: Kernel, P: Point>(
-    left: &[P],
-    right: &[P],
-    jobs: &mut Jobs,
-    dst: &mut [P],
+/// Carries out all steps, in order of `to`. With `Neighbours` a step's `to` is at most its `from`, and less than the
+/// `from` of all later steps: a batch is read before it is written.
+#[inline(always)]
+pub fn add_rows<K: Kernel, P: Point, S: Source<K, P>>(
+    source: &S,
+    steps: &[Step],
+    rows: &mut [Row<K, P>],
     scratch: &mut Scratch<K, P>,
 ) {
-    for groups in jobs.groups().chunks(GROUPS) {
-        let fast = Chords::<K, P> { left, right, groups, dst: &mut *dst, scratch };
-        if !K::enter(fast) {
-            careful::<K, P>(left, right, groups, dst);
+    for steps in steps.chunks(TOGETHER / lanes::<K>()) {
+        match differences(source, steps, rows, scratch) {
+            Some(inverses) => chords(steps, rows, scratch, inverses),
+            None => careful_rows(source, steps, rows),
         }
     }
 }
 
-/// The fast path; false, with `dst` unchanged, when the batch needs the careful one.
-struct Chords<'a, K: Kernel, P: Point> {
-    left: &'a [P],
-    right: &'a [P],
-    groups: &'a [Group],
-    dst: &'a mut [P],
-    scratch: &'a mut Scratch<K, P>,
+/// Row `to` = the first summand of number `from`.
+#[inline(always)]
+pub fn copy_row<K: Kernel, P: Point, S: Source<K, P>>(source: &S, from: u32, to: u32, rows: &mut [Row<K, P>]) {
+    rows[to as usize] = source.first(rows, from).settled();
 }
 
-impl<K: Kernel, P: Point> Work<K> for Chords<'_, K, P> {
-    type Out = bool;
+/// Fills the scratch; the inverse of each chain's product of differences, unless one is zero or an x is.
+#[inline(always)]
+fn differences<K: Kernel, P: Point, S: Source<K, P>>(
+    source: &S,
+    steps: &[Step],
+    rows: &[Row<K, P>],
+    scratch: &mut Scratch<K, P>,
+) -> Option<[Value<K, P>; CHAINS]> {
+    let one = P::Field::one::<K>();
+    let mut products = [one; CHAINS];
+    let mut zero = false;
+    for (i, (step, kept)) in steps.iter().zip(&mut scratch.0).enumerate() {
+        if let Some(later) = steps.get(i + AHEAD) {
+            source.fetch(later.from);
+        }
+        let (p, q) = (source.first(rows, step.from), source.second(rows, step.from));
+        zero |= P::Field::any_zero::<K>(&p.x) | P::Field::any_zero::<K>(&q.x);
+        let mut difference = P::Field::sub::<K>(&q.x, &p.x);
+        if step.lanes != all::<K>() {
+            difference = P::Field::select::<K>(step.lanes, &difference, &one);
+        }
+        let product = &mut products[i % CHAINS];
+        let rise = P::Field::sub::<K>(&q.y, &p.y);
+        *kept = Kept { before: *product, difference, rise, x1: p.x, y1: p.y };
+        *product = P::Field::mul::<K>(product, &difference);
+    }
+    if zero {
+        return None;
+    }
+    invert_chains::<K, P>(&products)
+}
 
-    #[inline(always)]
-    fn run(mut self) -> bool {
-        let Some(mut inverses) = self.differences() else { return false };
-        // From the last step to the first, as the products were built up.
-        let mut steps = self.steps();
-        while !steps.is_multiple_of(TOGETHER) {
-            steps -= 1;
-            self.finish::<1>(steps, &mut inverses);
-        }
-        while steps > 0 {
-            steps -= TOGETHER;
-            self.finish::<TOGETHER>(steps, &mut inverses);
-        }
-        true
+/// The sums, from the last step to the first, as the products were built up.
+#[inline(always)]
+fn chords<K: Kernel, P: Point>(
+    steps: &[Step],
+    rows: &mut [Row<K, P>],
+    scratch: &Scratch<K, P>,
+    mut inverses: [Value<K, P>; CHAINS],
+) {
+    let mut left = steps.len();
+    while !left.is_multiple_of(ABREAST) {
+        left -= 1;
+        finish::<K, P, 1>(left, steps, rows, scratch, &mut inverses);
+    }
+    while left > 0 {
+        left -= ABREAST;
+        finish::<K, P, ABREAST>(left, steps, rows, scratch, &mut inverses);
     }
 }
 
-/// In vector kernels a step is a group; in scalar kernels it is one addition of a group.
-impl<'a, K: Kernel, P: Point> Chords<'a, K, P> {
-    const LANES: usize = <K as Arith<super::modulus::Base>>::LANES;
-    const STEPS: usize = LANES / Self::LANES;
-
-    #[inline(always)]
-    fn steps(&self) -> usize {
-        self.groups.len() * Self::STEPS
+/// The sums of N steps of different chains.
+#[inline(always)]
+fn finish<K: Kernel, P: Point, const N: usize>(
+    first: usize,
+    steps: &[Step],
+    rows: &mut [Row<K, P>],
+    scratch: &Scratch<K, P>,
+    inverses: &mut [Value<K, P>; CHAINS],
+) {
+    let kept: &[_; N] = &scratch.0[first..first + N].as_chunks().0[0];
+    let inverses: &mut [_; N] = &mut inverses[first % CHAINS..].as_chunks_mut().0[0];
+    let one = P::Field::one::<K>();
+    let (mut slope, mut x3, mut y3) = ([one; N], [one; N], [one; N]);
+    for i in 0..N {
+        slope[i] = P::Field::mul::<K>(&inverses[i], &kept[i].before);
     }
-
-    /// The numbers of a step, from those of its group.
-    #[inline(always)]
-    fn of_step(step: usize, numbers: &[u32; LANES]) -> &[u32] {
-        &numbers[step % Self::STEPS * Self::LANES..][..Self::LANES]
+    for i in 0..N {
+        inverses[i] = P::Field::mul::<K>(&inverses[i], &kept[i].difference);
     }
-
-    #[inline(always)]
-    fn fetch(&self, group: usize) {
-        if let Some(group) = self.groups.get(group) {
-            for lane in 0..LANES {
-                prefetch(&self.left[(group.a[lane] / 2) as usize]);
-                prefetch(&self.right[(group.b[lane] / 2) as usize]);
-            }
-        }
+    for i in 0..N {
+        slope[i] = P::Field::mul::<K>(&slope[i], &kept[i].rise);
     }
-
-    /// Fills the scratch; the inverse of each chain's product of differences, unless one is zero or an x is.
-    #[inline(always)]
-    fn differences(&mut self) -> Option<[Value<K, P>; CHAINS]> {
-        let mut products = [P::Field::one::<K>(); CHAINS];
-        let mut zero = false;
-        for step in 0..self.steps() {
-            let group = &self.groups[step / Self::STEPS];
-            if step.is_multiple_of(Self::STEPS) {
-                self.fetch(step / Self::STEPS + AHEAD);
-            }
-            let (a, b) = (Self::of_step(step, &group.a), Self::of_step(step, &group.b));
-            let (left, right) =
-                (|i: usize| &self.left[(a[i] / 2) as usize], |i: usize| &self.right[(b[i] / 2) as usize]);
-            let (x1, x2) = (P::Field::gather::<K>(|i| left(i).x()), P::Field::gather::<K>(|i| right(i).x()));
-            zero |= P::Field::any_zero::<K>(&x1) | P::Field::any_zero::<K>(&x2);
-            let difference = P::Field::sub::<K>(&x2, &x1);
-            let y1 = P::Field::negate_odd::<K>(a, &P::Field::gather::<K>(|i| left(i).y()));
-            let y2 = P::Field::negate_odd::<K>(b, &P::Field::gather::<K>(|i| right(i).y()));
-            let rise = P::Field::sub::<K>(&y2, &y1);
-            let product = &mut products[step % CHAINS];
-            self.scratch.0[step] = Kept { before: *product, difference, rise, x1, y1 };
-            *product = P::Field::mul::<K>(product, &difference);
-        }
-        if zero {
-            return None;
-        }
-        invert_chains::<K, P>(&products)
+    for i in 0..N {
+        x3[i] = P::Field::square_sub::<K>(&slope[i], &kept[i].x1, &kept[i].difference);
     }
-
-    /// The sums of N steps of different chains.
-    #[inline(always)]
-    fn finish<const N: usize>(&mut self, first: usize, inverses: &mut [Value<K, P>; CHAINS]) {
-        let kept: &[_; N] = &self.scratch.0[first..first + N].as_chunks().0[0];
-        let inverses: &mut [_; N] = &mut inverses[first % CHAINS..].as_chunks_mut().0[0];
-        let one = P::Field::one::<K>();
-        let (mut slope, mut x3, mut y3) = ([one; N], [one; N], [one; N]);
-        for i in 0..N {
-            slope[i] = P::Field::mul::<K>(&inverses[i], &kept[i].before);
+    for i in 0..N {
+        let run = P::Field::sub_widened::<K>(&kept[i].x1, &x3[i]);
+        y3[i] = P::Field::mul_sub::<K>(&slope[i], &run, &kept[i].y1);
+    }
+    for i in 0..N {
+        let Step { to, lanes, .. } = steps[first + i];
+        let mut sum = Row { x: x3[i], y: y3[i] };
+        if lanes != all::<K>() {
+            let alone = Row::<K, P> { x: kept[i].x1, y: kept[i].y1 }.settled();
+            let select = P::Field::select::<K>;
+            sum = Row { x: select(lanes, &sum.x, &alone.x), y: select(lanes, &sum.y, &alone.y) };
         }
-        for i in 0..N {
-            inverses[i] = P::Field::mul::<K>(&inverses[i], &kept[i].difference);
-        }
-        for i in 0..N {
-            slope[i] = P::Field::mul::<K>(&slope[i], &kept[i].rise);
-        }
-        for i in 0..N {
-            x3[i] = P::Field::square_sub::<K>(&slope[i], &kept[i].x1, &kept[i].difference);
-        }
-        for i in 0..N {
-            let run = P::Field::sub_widened::<K>(&kept[i].x1, &x3[i]);
-            y3[i] = P::Field::mul_sub::<K>(&slope[i], &run, &kept[i].y1);
-        }
-        for i in 0..N {
-            let out = Self::of_step(first + i, &self.groups[(first + i) / Self::STEPS].out);
-            let mut x = [P::Field::ZERO; LANES];
-            P::Field::scatter::<K>(&x3[i], |lane, value| x[lane] = value);
-            P::Field::scatter::<K>(&y3[i], |lane, y| self.dst[out[lane] as usize] = P::new(x[lane], y));
-        }
+        rows[to as usize] = sum;
     }
 }
 
@@ -269,34 +316,53 @@ enum Sum<F, P> {
     Known(P),
 }
 
+/// The steps by `careful`. All are read before one is written.
+#[inline(always)]
+fn careful_rows<K: Kernel, P: Point, S: Source<K, P>>(source: &S, steps: &[Step], rows: &mut [Row<K, P>]) {
+    let lanes = lanes::<K>();
+    let mut pairs = vec![(P::INFINITY, P::INFINITY); steps.len() * lanes];
+    for (step, pairs) in steps.iter().zip(pairs.chunks_mut(lanes)) {
+        let (p, q) = (source.first(rows, step.from), source.second(rows, step.from));
+        p.settled().scatter(|lane, point| pairs[lane].0 = point);
+        q.settled().scatter(|lane, point| {
+            if step.lanes >> lane & 1 == 1 {
+                pairs[lane].1 = point;
+            }
+        });
+    }
+    let sums = careful::<K, P>(&pairs);
+    let numbers: Numbers = std::array::from_fn(|lane| 2 * lane as u32);
+    for (step, sums) in steps.iter().zip(sums.chunks(lanes)) {
+        rows[step.to as usize] = Row::gather(sums, &numbers);
+    }
+}
+
 /// Any additions, one at a time, still with one inversion.
 #[inline(never)]
-fn careful<K: Kernel, P: Point>(left: &[P], right: &[P], groups: &[Group], dst: &mut [P]) {
-    type V<K, P> = Value<<K as Kernel>::Scalar, P>;
-    let pick =
-        |points: &[P], index: u32| super::point::negate_if::<K, P>(index & 1 == 1, &points[(index >> 1) as usize]);
+fn careful<K: Kernel, P: Point>(pairs: &[(P, P)]) -> Vec<P> {
     let mul = P::Field::mul::<K::Scalar>;
-    let jobs = || groups.iter().flat_map(|group| (0..LANES).map(|i| (group.a[i], group.b[i], group.out[i])));
-    let mut before: Vec<V<K, P>> = Vec::with_capacity(groups.len() * LANES);
     let mut product = P::Field::one::<K::Scalar>();
-    for (a, b, _) in jobs() {
+    let mut before = Vec::with_capacity(pairs.len());
+    for (p, q) in pairs {
         before.push(product);
-        if let Sum::Slope(_, denominator) = classify::<K, P>(&pick(left, a), &pick(right, b)) {
+        if let Sum::Slope(_, denominator) = classify::<K, P>(p, q) {
             product = mul(&product, &denominator);
         }
     }
-    let Some(mut inverse) = invert::<P::Field, K::Scalar, K::Scalar>(&product) else { return };
-    for ((a, b, out), before) in jobs().rev().zip(before.iter().rev()) {
-        let (p, q) = (pick(left, a), pick(right, b));
-        dst[out as usize] = match classify::<K, P>(&p, &q) {
+    let mut sums = vec![P::INFINITY; pairs.len()];
+    // No denominator is zero, and so neither is their product.
+    let Some(mut inverse) = invert::<P::Field, K::Scalar, K::Scalar>(&product) else { return sums };
+    for (i, (p, q)) in pairs.iter().enumerate().rev() {
+        sums[i] = match classify::<K, P>(p, q) {
             Sum::Known(sum) => sum,
             Sum::Slope(numerator, denominator) => {
-                let slope = mul(&numerator, &mul(&inverse, before));
+                let slope = mul(&numerator, &mul(&inverse, &before[i]));
                 inverse = mul(&inverse, &denominator);
-                through::<K, P>(&p, &q, &slope)
+                through::<K, P>(p, q, &slope)
             }
         };
     }
+    sums
 }
 
 fn classify<K: Kernel, P: Point>(p: &P, q: &P) -> Sum<Value<K::Scalar, P>, P> {
@@ -327,4 +393,68 @@ fn through<K: Kernel, P: Point>(p: &P, q: &P, slope: &Value<K::Scalar, P>) -> P 
     let x3 = P::Field::square_sub::<K::Scalar>(slope, &x1, &P::Field::sub::<K::Scalar>(&x2, &x1));
     let y3 = P::Field::mul_sub::<K::Scalar>(slope, &P::Field::sub_widened::<K::Scalar>(&x1, &x3), &y1);
     P::new(P::Field::lower::<K::Scalar>(&x3), P::Field::lower::<K::Scalar>(&y3))
+}
+
+/// A list of additions of points anywhere: dst[out] = left[a / 2] + right[b / 2], negated as numbers say.
+pub struct Jobs<K: Kernel, P: Point> {
+    numbers: Vec<[Numbers; 2]>,
+    out: Vec<u32>,
+    rows: Vec<Row<K, P>>,
+    scratch: Scratch<K, P>,
+}
+
+impl<K: Kernel, P: Point> Default for Jobs<K, P> {
+    fn default() -> Self {
+        Jobs { numbers: Vec::new(), out: Vec::new(), rows: Vec::new(), scratch: Scratch::default() }
+    }
+}
+
+impl<K: Kernel, P: Point> Jobs<K, P> {
+    #[inline(always)]
+    pub fn push(&mut self, a: u32, b: u32, out: u32) {
+        let lane = self.out.len() % lanes::<K>();
+        if lane == 0 {
+            self.numbers.push([[a; LANES], [b; LANES]]);
+        } else if let Some([first, second]) = self.numbers.last_mut() {
+            (first[lane], second[lane]) = (a, b);
+        }
+        self.out.push(out);
+    }
+
+    /// Carries out all jobs and forgets them. A `dst` slot belongs to one job.
+    pub fn add(&mut self, left: &[P], right: &[P], dst: &mut [P]) {
+        K::enter(All { jobs: self, left, right, dst });
+        self.numbers.clear();
+        self.out.clear();
+    }
+}
+
+struct All<'a, K: Kernel, P: Point> {
+    jobs: &'a mut Jobs<K, P>,
+    left: &'a [P],
+    right: &'a [P],
+    dst: &'a mut [P],
+}
+
+impl<K: Kernel, P: Point> Work<K> for All<'_, K, P> {
+    type Out = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Jobs { numbers, out, rows, scratch } = self.jobs;
+        rows.resize(TOGETHER / lanes::<K>(), Row::one());
+        for (numbers, out) in numbers.chunks(rows.len()).zip(out.chunks(TOGETHER)) {
+            let source = Gathered { left: self.left, right: self.right, numbers };
+            let steps: Vec<Step> =
+                (0..numbers.len() as u32).map(|i| Step { from: i, to: i, lanes: all::<K>() }).collect();
+            add_rows(&source, &steps, rows, scratch);
+            for (row, out) in rows.iter().zip(out.chunks(lanes::<K>())) {
+                row.scatter(|lane, sum| {
+                    if let Some(to) = out.get(lane) {
+                        self.dst[*to as usize] = sum;
+                    }
+                });
+            }
+        }
+    }
 }

@@ -52,6 +52,10 @@ pub trait Arith<M: Modulus>: Send + Sync + 'static {
     fn tighten(a: &Self::Elem) -> Self::Elem;
     /// 2p - e in the lanes whose number (one for each lane) is odd, raw; e tight, or 0.
     fn negate_odd(numbers: &[u32], e: &Self::Elem) -> Self::Elem;
+    /// The tight form of a raw element: 0 stays 0.
+    fn settle_raw(e: &Self::Elem) -> Self::Elem;
+    /// a in the lanes whose bit (lane i: bit i) is set, b elsewhere.
+    fn select(lanes: u8, a: &Self::Elem, b: &Self::Elem) -> Self::Elem;
     /// (a - b) / sqrt(s) for tight a and b; at most 16p.
     fn sub_widened(a: &Self::Elem, b: &Self::Elem) -> Self::Elem;
     /// Tight a b - c for a from `mul_loose`, b from `sub_widened`, c tight or raw.

@@ -105,8 +105,7 @@ impl Simd for Avx512 {
             let wide = _mm512_cvtepu32_epi64(_mm256_loadu_si256(numbers.as_ptr().cast()));
             _mm512_test_epi64_mask(wide, _mm512_set1_epi64(1))
         };
-        // Into the order of `LANE`: elements 1 and 2, 5 and 6 change places.
-        odd & 0x99 | (odd & 0x22) << 1 | (odd & 0x44) >> 1
+        Self::placed(odd)
     }
 
     #[inline(always)]

@@ -6,14 +6,16 @@
 use ark_ec::short_weierstrass::Projective;
 use ark_ff::AdditiveGroup;
 
-use super::add::{add_all, prefetch, Jobs, Scratch};
-use super::arith::Kernel;
-use super::point::{negate_if, Point};
+use super::add::{add_rows, copy_row, lanes, Gathered, Neighbours, Numbers, Row, Scratch, Step, LANES};
+use super::arith::{Kernel, Work};
+use super::point::Point;
 use crate::error::Result;
 use crate::parallel::Monitor;
 
 /// Points that are summed together: their partial sums stay in the cache.
-const TILE: usize = 1 << 14;
+const TILE: u32 = 1 << 14;
+/// Points of a piece at most.
+const LONGEST: u32 = 256;
 /// Up to this many buckets are weighted one by one.
 const FEW_BUCKETS: usize = 16;
 
@@ -80,102 +82,117 @@ fn starts(counts: &[u32]) -> Vec<u32> {
     counts.iter().map(start).collect()
 }
 
+/// A part of a group, short enough to stay in the cache: refs[start ..][.. count] are summed to the sum of number `out`.
+#[derive(Clone, Copy, Default)]
+struct Piece {
+    start: u32,
+    count: u32,
+    out: u32,
+}
+
+/// Pieces side by side, one a lane, whose sums are computed in rows from `base` on.
+#[derive(Clone, Copy)]
+struct Pack {
+    pieces: [Piece; LANES],
+    base: u32,
+}
+
+impl Pack {
+    /// Lanes without a piece repeat the first one and count nothing.
+    fn new(pieces: &[Piece], base: u32) -> Self {
+        let mut pack = Pack { pieces: [Piece { count: 0, ..pieces[0] }; LANES], base };
+        pack.pieces[..pieces.len()].copy_from_slice(pieces);
+        pack
+    }
+
+    fn rows(&self) -> u32 {
+        self.pieces.iter().map(|piece| piece.count).max().unwrap_or(0)
+    }
+
+    /// The lanes that have more than `count` summands.
+    #[inline(always)]
+    fn beyond(&self, count: u32) -> u8 {
+        let mut lanes = 0;
+        for (lane, piece) in self.pieces.iter().enumerate() {
+            lanes |= u8::from(piece.count > count) << lane;
+        }
+        lanes
+    }
+
+    /// The refs of summand i in each lane, of the last one in lanes that have fewer.
+    #[inline(always)]
+    fn refs(&self, refs: &[u32], i: u32) -> Numbers {
+        let mut numbers = [0; LANES];
+        for (number, piece) in numbers.iter_mut().zip(&self.pieces) {
+            *number = refs[(piece.start + i.min(piece.count.saturating_sub(1))) as usize];
+        }
+        numbers
+    }
+
+    /// After a round of pairs.
+    fn halve(&mut self) {
+        self.pieces.iter_mut().for_each(|piece| piece.count = piece.count.div_ceil(2));
+    }
+}
+
 /// Buffers of the pairwise rounds.
 pub struct Tree<'a, K: Kernel, P: Point> {
     monitor: &'a dyn Monitor,
-    jobs: Jobs,
-    /// What is only copied in a first round: (ref, out).
-    odd: Vec<(u32, u32)>,
-    lengths: Vec<u32>,
-    work: Vec<P>,
-    spare: Vec<P>,
+    buffers: Buffers<K, P>,
+}
+
+struct Buffers<K: Kernel, P: Point> {
+    packs: Vec<Pack>,
+    /// Summands of a first round.
+    numbers: Vec<[Numbers; 2]>,
+    steps: Vec<Step>,
+    /// Rows without a second summand: (from, to).
+    copies: Vec<(u32, u32)>,
+    rows: Vec<Row<K, P>>,
     scratch: Scratch<K, P>,
 }
 
 impl<'a, K: Kernel, P: Point> Tree<'a, K, P> {
     pub fn new(monitor: &'a dyn Monitor) -> Self {
-        Tree {
-            monitor,
-            jobs: Jobs::default(),
-            odd: Vec::new(),
-            lengths: Vec::new(),
-            work: Vec::new(),
-            spare: Vec::new(),
-            scratch: Scratch::new(),
-        }
+        let buffers = Buffers {
+            packs: Vec::new(),
+            numbers: Vec::new(),
+            steps: Vec::new(),
+            copies: Vec::new(),
+            rows: Vec::new(),
+            scratch: Scratch::default(),
+        };
+        Tree { monitor, buffers }
     }
 
     /// The sum of each nonempty group of +-points[ref / 2], in order. Errors: cancelled.
     pub fn sums(&mut self, points: &[P], refs: &[u32], counts: &[u32]) -> Result<Vec<P>> {
-        let mut out = Vec::with_capacity(counts.iter().filter(|count| **count > 0).count());
-        let (mut group, mut start) = (0, 0);
-        while group < counts.len() {
-            self.monitor.check()?;
-            self.lengths.clear();
-            let mut end = start;
-            while group < counts.len() && (end == start || end - start + counts[group] as usize <= TILE) {
-                if counts[group] > 0 {
-                    self.lengths.push(counts[group]);
-                }
-                end += counts[group] as usize;
-                group += 1;
-            }
-            self.first_round(points, &refs[start..end]);
-            while self.lengths.iter().any(|length| *length > 1) {
-                self.next_round();
-            }
-            out.extend_from_slice(&self.work[..self.lengths.len()]);
-            start = end;
-        }
-        Ok(out)
-    }
-
-    /// Adds pairs of the given points; an odd one out is copied.
-    fn first_round(&mut self, points: &[P], refs: &[u32]) {
-        self.jobs.clear();
-        self.odd.clear();
-        grow(&mut self.work, refs.len());
-        let mut out = 0;
+        let mut pieces = Vec::with_capacity(counts.len());
+        let mut parts = Vec::with_capacity(counts.len());
         let mut start = 0;
-        for length in &mut self.lengths {
-            let group = &refs[start..start + *length as usize];
-            start += group.len();
-            let (pairs, odd) = group.as_chunks::<2>();
-            for [a, b] in pairs {
-                self.jobs.push(*a, *b, out);
-                out += 1;
+        for count in counts.iter().filter(|count| **count > 0) {
+            let n = count.div_ceil(LONGEST);
+            parts.push(n);
+            for i in 0..n {
+                let [from, to] = [i, i + 1].map(|i| (u64::from(*count) * u64::from(i) / u64::from(n)) as u32);
+                pieces.push(Piece { start: start + from, count: to - from, out: pieces.len() as u32 });
             }
-            if let [last] = odd {
-                prefetch(&points[(last >> 1) as usize]);
-                self.odd.push((*last, out));
-                out += 1;
-            }
-            *length = length.div_ceil(2);
+            start += count;
         }
-        for (last, out) in &self.odd {
-            self.work[*out as usize] = negate_if::<K, P>(last & 1 == 1, &points[(last >> 1) as usize]);
+        let mut sums = vec![P::INFINITY; pieces.len()];
+        let mut rest = &pieces[..];
+        while let Some(first) = rest.first() {
+            self.monitor.check()?;
+            let end = first.start + TILE;
+            let (tile, later) = rest.split_at(rest.partition_point(|piece| piece.start + piece.count <= end));
+            K::enter(Sums { points, refs, pieces: by_length(tile), out: &mut sums, buffers: &mut self.buffers });
+            rest = later;
         }
-        add_all::<K, P>(points, points, &mut self.jobs, &mut self.work, &mut self.scratch);
-    }
-
-    /// Adds neighbours in each group of the work array.
-    fn next_round(&mut self) {
-        self.jobs.clear();
-        grow(&mut self.spare, self.work.len());
-        let (mut out, mut from) = (0, 0);
-        for length in &mut self.lengths {
-            for _ in 0..*length / 2 {
-                self.jobs.push(2 * from, 2 * (from + 1), out);
-                (from, out) = (from + 2, out + 1);
-            }
-            if *length % 2 == 1 {
-                self.spare[out as usize] = self.work[from as usize];
-                (from, out) = (from + 1, out + 1);
-            }
-            *length = length.div_ceil(2);
+        if parts.len() == pieces.len() {
+            return Ok(sums);
         }
-        add_all::<K, P>(&self.work, &self.work, &mut self.jobs, &mut self.spare, &mut self.scratch);
-        std::mem::swap(&mut self.work, &mut self.spare);
+        let refs: Vec<u32> = (0..pieces.len() as u32).map(|i| 2 * i).collect();
+        self.sums(&sums, &refs, &parts)
     }
 
     /// sum of d * (sum of the group of digit d).
@@ -211,9 +228,77 @@ impl<'a, K: Kernel, P: Point> Tree<'a, K, P> {
     }
 }
 
-fn grow<P: Point>(buffer: &mut Vec<P>, len: usize) {
-    if buffer.len() < len {
-        buffer.resize(len, P::INFINITY);
+/// The shortest first, so that lanes side by side have about as much to do.
+fn by_length(pieces: &[Piece]) -> Vec<Piece> {
+    let mut lengths = [0; LONGEST as usize];
+    pieces.iter().for_each(|piece| lengths[piece.count as usize - 1] += 1);
+    let order = scatter(starts(&lengths), pieces.len(), (0..).zip(pieces).map(|(i, piece)| (piece.count - 1, i)));
+    order.into_iter().map(|i| pieces[i as usize]).collect()
+}
+
+/// out[piece.out] = the sum of each piece.
+struct Sums<'a, K: Kernel, P: Point> {
+    points: &'a [P],
+    refs: &'a [u32],
+    pieces: Vec<Piece>,
+    out: &'a mut [P],
+    buffers: &'a mut Buffers<K, P>,
+}
+
+impl<K: Kernel, P: Point> Work<K> for Sums<'_, K, P> {
+    type Out = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Buffers { packs, numbers, steps, copies, rows, scratch } = self.buffers;
+        let lanes = lanes::<K>();
+        (packs.clear(), numbers.clear(), steps.clear(), copies.clear());
+        let mut base = 0;
+        for pieces in self.pieces.chunks(lanes) {
+            let pack = Pack::new(pieces, base);
+            let count = pack.rows();
+            for i in 0..count / 2 {
+                steps.push(Step { from: numbers.len() as u32, to: base + i, lanes: pack.beyond(2 * i + 1) });
+                numbers.push([pack.refs(self.refs, 2 * i), pack.refs(self.refs, 2 * i + 1)]);
+            }
+            if count % 2 == 1 {
+                copies.push((numbers.len() as u32, base + count / 2));
+                numbers.push([pack.refs(self.refs, count - 1); 2]);
+            }
+            base += count.div_ceil(2);
+            packs.push(pack);
+        }
+        if rows.len() < base as usize {
+            rows.resize(base as usize, Row::one());
+        }
+        let source = Gathered { left: self.points, right: self.points, numbers };
+        add_rows(&source, steps, rows, scratch);
+        copies.iter().for_each(|(from, to)| copy_row(&source, *from, *to, rows));
+        loop {
+            (steps.clear(), copies.clear());
+            for pack in &mut *packs {
+                pack.halve();
+                let (count, base) = (pack.rows(), pack.base);
+                for i in 0..count / 2 {
+                    steps.push(Step { from: base + 2 * i, to: base + i, lanes: pack.beyond(2 * i + 1) });
+                }
+                if count % 2 == 1 && count > 1 {
+                    copies.push((base + count - 1, base + count / 2));
+                }
+            }
+            if steps.is_empty() {
+                break;
+            }
+            add_rows(&Neighbours, steps, rows, scratch);
+            copies.iter().for_each(|(from, to)| copy_row(&Neighbours, *from, *to, rows));
+        }
+        for (pack, pieces) in packs.iter().zip(self.pieces.chunks(lanes)) {
+            rows[pack.base as usize].scatter(|lane, sum| {
+                if let Some(piece) = pieces.get(lane) {
+                    self.out[piece.out as usize] = sum;
+                }
+            });
+        }
     }
 }
 

@@ -32,6 +32,10 @@ pub trait Coordinate: 'static {
     fn negate_odd<A: Arith<Base>>(numbers: &[u32], e: &Self::Value<A>) -> Self::Value<A>;
     /// A difference of tight values over sqrt(s).
     fn sub_widened<A: Arith<Base>>(a: &Self::Value<A>, b: &Self::Value<A>) -> Self::Value<A>;
+    /// The tight form of a raw value.
+    fn settle_raw<A: Arith<Base>>(e: &Self::Value<A>) -> Self::Value<A>;
+    /// a in the lanes whose bit is set, b elsewhere.
+    fn select<A: Arith<Base>>(lanes: u8, a: &Self::Value<A>, b: &Self::Value<A>) -> Self::Value<A>;
     fn any_zero<A: Arith<Base>>(e: &Self::Value<A>) -> bool;
 
     /// Residues below p.
@@ -101,6 +105,16 @@ impl Coordinate for Prime {
     #[inline(always)]
     fn sub_widened<A: Arith<Base>>(a: &A::Elem, b: &A::Elem) -> A::Elem {
         A::sub_widened(a, b)
+    }
+
+    #[inline(always)]
+    fn settle_raw<A: Arith<Base>>(e: &A::Elem) -> A::Elem {
+        A::settle_raw(e)
+    }
+
+    #[inline(always)]
+    fn select<A: Arith<Base>>(lanes: u8, a: &A::Elem, b: &A::Elem) -> A::Elem {
+        A::select(lanes, a, b)
     }
 
     #[inline(always)]
@@ -193,6 +207,16 @@ impl Coordinate for Quadratic {
     #[inline(always)]
     fn sub_widened<A: Arith<Base>>(a: &[A::Elem; 2], b: &[A::Elem; 2]) -> [A::Elem; 2] {
         [A::sub_widened(&a[0], &b[0]), A::sub_widened(&a[1], &b[1])]
+    }
+
+    #[inline(always)]
+    fn settle_raw<A: Arith<Base>>(e: &[A::Elem; 2]) -> [A::Elem; 2] {
+        [A::settle_raw(&e[0]), A::settle_raw(&e[1])]
+    }
+
+    #[inline(always)]
+    fn select<A: Arith<Base>>(lanes: u8, a: &[A::Elem; 2], b: &[A::Elem; 2]) -> [A::Elem; 2] {
+        [A::select(lanes, &a[0], &b[0]), A::select(lanes, &a[1], &b[1])]
     }
 
     #[inline(always)]

@@ -1,6 +1,6 @@
 //! Steps of fixed-base multiplication: many accumulators, each met by one entry of a table.
 
-use super::add::{add_all, Jobs, Scratch};
+use super::add::Jobs;
 use super::arith::Kernel;
 use super::point::{is_infinity, negate_if, Point};
 use super::{dispatch, Choice};
@@ -14,10 +14,8 @@ pub fn multiply<P: Point>(choice: Choice, rows: &[&[P]], count: usize, digit: im
 
 fn multiply_with<K: Kernel, P: Point>(rows: &[&[P]], count: usize, digit: impl Fn(usize, usize) -> i32) -> Vec<P> {
     let (mut sums, mut next) = (vec![P::INFINITY; count], vec![P::INFINITY; count]);
-    let mut jobs = Jobs::default();
-    let mut scratch = Scratch::<K, P>::new();
+    let mut jobs = Jobs::<K, P>::default();
     for (w, row) in rows.iter().enumerate() {
-        jobs.clear();
         for i in 0..count {
             let d = digit(i, w);
             let at = d.unsigned_abs().wrapping_sub(1);
@@ -29,7 +27,7 @@ fn multiply_with<K: Kernel, P: Point>(rows: &[&[P]], count: usize, digit: impl F
                 jobs.push(2 * i as u32, 2 * at + u32::from(d < 0), i as u32);
             }
         }
-        add_all::<K, P>(&sums, row, &mut jobs, &mut next, &mut scratch);
+        jobs.add(&sums, row, &mut next);
         std::mem::swap(&mut sums, &mut next);
     }
     sums
@@ -39,13 +37,12 @@ fn multiply_with<K: Kernel, P: Point>(rows: &[&[P]], count: usize, digit: impl F
 pub fn multiples<P: Point>(choice: Choice, point: P, count: usize) -> Vec<P> {
     dispatch!(choice, K => {
         let mut list = vec![point];
-        let mut scratch = Scratch::<K, P>::new();
+        let mut jobs = Jobs::<K, P>::default();
         while list.len() < count {
             let len = list.len() as u32;
-            let mut jobs = Jobs::default();
             (0..len).for_each(|i| jobs.push(2 * i, 2 * (len - 1), i));
             let mut upper = vec![P::INFINITY; list.len()];
-            add_all::<K, P>(&list, &list, &mut jobs, &mut upper, &mut scratch);
+            jobs.add(&list, &list, &mut upper);
             list.extend(upper);
         }
         list

@@ -312,6 +312,17 @@ impl<S: Simd, M: Modulus> Arith<M> for Ifma<S> {
         Lanes(each::<S>(&negated, &e.0, |n, x| S::select(chosen, n, x)))
     }
 
+    #[inline(always)]
+    fn settle_raw(e: &Lanes<S::V>) -> Lanes<S::V> {
+        Lanes(normalise::<S>(e.0))
+    }
+
+    #[inline(always)]
+    fn select(lanes: u8, a: &Lanes<S::V>, b: &Lanes<S::V>) -> Lanes<S::V> {
+        let lanes = S::placed(lanes);
+        Lanes(each::<S>(&a.0, &b.0, |a, b| S::select(lanes, a, b)))
+    }
+
     /// 4 (a - b) + 8p
     #[inline(always)]
     fn sub_widened(a: &Lanes<S::V>, b: &Lanes<S::V>) -> Lanes<S::V> {

@@ -130,6 +130,16 @@ impl<M: Modulus, E: Engine> Arith<M> for Scalar<E> {
     }
 
     #[inline(always)]
+    fn settle_raw(e: &Limbs) -> Limbs {
+        *e
+    }
+
+    #[inline(always)]
+    fn select(lanes: u8, a: &Limbs, b: &Limbs) -> Limbs {
+        wide::choose(lanes & 1 == 1, a, b)
+    }
+
+    #[inline(always)]
     fn sub_widened(a: &Limbs, b: &Limbs) -> Limbs {
         wide::sub_mod::<M>(a, b)
     }

@@ -26,6 +26,12 @@ pub trait Simd: Copy + Send + Sync + 'static {
     fn select(lanes: u8, a: Self::V, b: Self::V) -> Self::V;
     /// The lanes of the elements whose number is odd; eight numbers.
     fn odd(numbers: &[u32]) -> u8;
+    /// The lanes of the elements whose bit is set.
+    #[inline(always)]
+    fn placed(elements: u8) -> u8 {
+        // Elements 1 and 2, 5 and 6 change places.
+        elements & 0x99 | (elements & 0x22) << 1 | (elements & 0x44) >> 1
+    }
     /// The lanes that are zero.
     fn zeros(a: Self::V) -> u8;
     /// table[index] for indices below 16 (higher bits are ignored).

@@ -7,7 +7,7 @@ use ark_ec::{AffineRepr, CurveGroup, VariableBaseMSM};
 use ark_ff::{AdditiveGroup, BigInt, Field, Fp256, MontBackend, MontConfig, PrimeField};
 use ark_poly::{EvaluationDomain, Radix2EvaluationDomain};
 
-use super::add::{add_all, Jobs, Scratch};
+use super::add::Jobs;
 use super::arith::{Arith, Kernel, Work};
 use super::dft::root_of_unity;
 use super::extend::{is_domain_size, Extender};
@@ -212,9 +212,9 @@ fn additions_agree<K: Kernel, P: Point>(special: bool) {
     // No accidental special case in the other run: indices differ.
     jobs.retain(|(a, b, _)| special || a >> 1 != b >> 1);
     let mut out = vec![P::INFINITY; n];
-    let mut list = Jobs::default();
+    let mut list = Jobs::<K, P>::default();
     jobs.iter().for_each(|(a, b, out)| list.push(*a, *b, *out));
-    add_all::<K, P>(&points, &points, &mut list, &mut out, &mut Scratch::new());
+    list.add(&points, &points, &mut out);
     let pick = |index: u32| {
         let point = affine[(index >> 1) as usize].into_group();
         if index & 1 == 1 {
