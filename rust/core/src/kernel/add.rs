@@ -95,8 +95,8 @@ const fn all<K: Kernel>() -> u8 {
 pub trait Source<K: Kernel, P: Point> {
     fn first(&self, rows: &[Row<K, P>], from: u32) -> Row<K, P>;
     fn second(&self, rows: &[Row<K, P>], from: u32) -> Row<K, P>;
-    /// Asks for summands to be fetched into the cache.
-    fn fetch(&self, from: u32);
+    /// Asks for summands to be fetched into a cache.
+    fn fetch<const CACHE: i32>(&self, from: u32);
 }
 
 /// Points left[a / 2] and right[b / 2], each negated when its number is odd.
@@ -118,11 +118,11 @@ impl<K: Kernel, P: Point> Source<K, P> for Gathered<'_, P> {
     }
 
     #[inline(always)]
-    fn fetch(&self, from: u32) {
+    fn fetch<const CACHE: i32>(&self, from: u32) {
         let [a, b] = &self.numbers[from as usize];
         for lane in 0..lanes::<K>() {
-            prefetch(&self.left[(a[lane] / 2) as usize]);
-            prefetch(&self.right[(b[lane] / 2) as usize]);
+            prefetch::<CACHE, P>(&self.left[(a[lane] / 2) as usize]);
+            prefetch::<CACHE, P>(&self.right[(b[lane] / 2) as usize]);
         }
     }
 }
@@ -142,7 +142,7 @@ impl<K: Kernel, P: Point> Source<K, P> for Neighbours {
     }
 
     #[inline(always)]
-    fn fetch(&self, _from: u32) {}
+    fn fetch<const CACHE: i32>(&self, _from: u32) {}
 }
 
 /// What is kept of a step between the two passes, so that the points are read once.
@@ -177,9 +177,11 @@ pub fn add_rows<K: Kernel, P: Point, S: Source<K, P>>(
     rows: &mut [Row<K, P>],
     scratch: &mut Scratch<K, P>,
 ) {
-    for steps in steps.chunks(TOGETHER / lanes::<K>()) {
+    let mut batches = steps.chunks(TOGETHER / lanes::<K>()).peekable();
+    while let Some(steps) = batches.next() {
+        let next = batches.peek().copied().unwrap_or_default();
         match differences(source, steps, rows, scratch) {
-            Some(inverses) => chords(steps, rows, scratch, inverses),
+            Some(inverses) => chords(source, steps, next, rows, scratch, inverses),
             None => careful_rows(source, steps, rows),
         }
     }
@@ -204,7 +206,7 @@ fn differences<K: Kernel, P: Point, S: Source<K, P>>(
     let mut zero = false;
     for (i, (step, kept)) in steps.iter().zip(&mut scratch.0).enumerate() {
         if let Some(later) = steps.get(i + AHEAD) {
-            source.fetch(later.from);
+            source.fetch::<NEAREST>(later.from);
         }
         let (p, q) = (source.first(rows, step.from), source.second(rows, step.from));
         zero |= P::Field::any_zero::<K>(&p.x) | P::Field::any_zero::<K>(&q.x);
@@ -223,10 +225,13 @@ fn differences<K: Kernel, P: Point, S: Source<K, P>>(
     invert_chains::<K, P>(&products)
 }
 
-/// The sums, from the last step to the first, as the products were built up.
+/// The sums, from the last step to the first, as the products were built up. Memory is idle meanwhile: what the next
+/// steps need is fetched.
 #[inline(always)]
-fn chords<K: Kernel, P: Point>(
+fn chords<K: Kernel, P: Point, S: Source<K, P>>(
+    source: &S,
     steps: &[Step],
+    next: &[Step],
     rows: &mut [Row<K, P>],
     scratch: &Scratch<K, P>,
     mut inverses: [Value<K, P>; CHAINS],
@@ -238,6 +243,9 @@ fn chords<K: Kernel, P: Point>(
     }
     while left > 0 {
         left -= ABREAST;
+        for step in next.get(left..left + ABREAST).unwrap_or_default() {
+            source.fetch::<SECOND>(step.from);
+        }
         finish::<K, P, ABREAST>(left, steps, rows, scratch, &mut inverses);
     }
 }
@@ -293,16 +301,16 @@ fn invert_chains<K: Kernel, P: Point>(p: &[Value<K, P>; CHAINS]) -> Option<[Valu
     Some([mul(&low, &p[1]), mul(&low, &p[0]), mul(&high, &p[3]), mul(&high, &p[2])])
 }
 
-/// Asks for a value to be fetched into the cache.
+const NEAREST: i32 = 3;
+const SECOND: i32 = 2;
+
+/// Asks for a value to be fetched into the nearest cache or the second.
 #[inline(always)]
-pub fn prefetch<T>(at: &T) {
+fn prefetch<const CACHE: i32, T>(at: &T) {
     #[cfg(target_arch = "x86_64")]
     for line in 0..size_of::<T>().div_ceil(64) {
         // SAFETY: a hint that reads nothing; the address is within what the reference names.
-        unsafe {
-            use std::arch::x86_64::{_mm_prefetch, _MM_HINT_T0};
-            _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(at).cast::<i8>().add(64 * line));
-        }
+        unsafe { std::arch::x86_64::_mm_prefetch::<CACHE>(std::ptr::from_ref(at).cast::<i8>().add(64 * line)) }
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = at;

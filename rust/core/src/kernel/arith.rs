@@ -17,7 +17,7 @@ pub trait Arith<M: Modulus>: Send + Sync + 'static {
     const LANES: usize;
     /// sqrt(s) in the kernel's form times R^2 / 2^512, in four limbs: see `coordinate::invert`.
     const INVERSE_FIX: Limbs;
-    type Elem: Copy;
+    type Elem: Copy + Send;
     type Constant: Copy + Send + Sync;
 
     /// One in the kernel's form.

@@ -22,54 +22,70 @@ const FEW_BUCKETS: usize = 16;
 /// Up to this many buckets are sorted into at once.
 const NEAR_BUCKETS: usize = 512;
 
-/// Points of a window, grouped by |digit|.
+/// Points of a window, grouped by |digit|; the buffers are used again.
+#[derive(Default)]
 pub struct Sorted {
-    /// index * 2 + sign, the groups one after the other
-    pub refs: Vec<u32>,
-    /// Length of the group of digit d + 1.
-    pub counts: Vec<u32>,
+    /// index * 2 + sign, the groups one after the other, that of digit 0 first.
+    refs: Vec<u32>,
+    /// Length of the group of each |digit|.
+    counts: Vec<u32>,
+    /// (|digit|, ref) by blocks of digits.
+    blocks: Vec<(u32, u32)>,
 }
 
 impl Sorted {
-    /// Counting sort of which(i) by |digits[i]| <= buckets; zeros are dropped, signs of digits change the refs' signs.
-    pub fn new(buckets: usize, digits: &[i32], which: impl Fn(usize) -> u32) -> Self {
-        let mut counts = vec![0u32; buckets];
-        for digit in digits.iter().filter(|digit| **digit != 0) {
-            counts[digit.unsigned_abs() as usize - 1] += 1;
+    /// Counting sort of numbers (index * 2 + sign) by |raw - half| <= buckets; signs of digits change those of the refs.
+    pub fn sort<'a>(&mut self, buckets: usize, half: i32, parts: impl Iterator<Item = (&'a [u32], &'a [u16])> + Clone) {
+        let entry = move |(which, raw): (&u32, &u16)| {
+            let digit = i32::from(*raw) - half;
+            (digit.unsigned_abs(), which ^ (digit as u32 >> 31))
+        };
+        let entries = parts.clone().flat_map(|(which, raw)| which.iter().zip(raw)).map(entry);
+        let total = parts.map(|(which, _)| which.len()).sum();
+        self.counts.clear();
+        self.counts.resize(buckets + 1, 0);
+        self.refs.resize(total, 0);
+        if buckets <= NEAR_BUCKETS {
+            entries.clone().for_each(|(digit, _)| self.counts[digit as usize] += 1);
+            scatter(&mut starts(&self.counts), &mut self.refs, entries, |entry| entry);
+        } else {
+            self.in_two(entries);
         }
-        let starts = starts(&counts);
-        let total = counts.iter().map(|count| *count as usize).sum();
-        let entry =
-            |(i, digit): (usize, &i32)| (digit.unsigned_abs().wrapping_sub(1), which(i) ^ u32::from(*digit < 0));
-        let entries = digits.iter().enumerate().map(entry).filter(|(bucket, _)| *bucket != u32::MAX);
-        let refs =
-            if buckets <= NEAR_BUCKETS { scatter(starts, total, entries) } else { in_two(starts, total, entries) };
-        Sorted { refs, counts }
+    }
+
+    /// First by blocks of digits: writing to all buckets at once would miss the cache each time.
+    fn in_two(&mut self, entries: impl Iterator<Item = (u32, u32)> + Clone) {
+        let shift = (usize::BITS - self.counts.len().leading_zeros()).div_ceil(2);
+        let mut lengths = vec![0; self.counts.len().div_ceil(1 << shift)];
+        entries.clone().for_each(|(digit, _)| lengths[(digit >> shift) as usize] += 1);
+        self.blocks.resize(self.refs.len(), (0, 0));
+        scatter(&mut starts(&lengths), &mut self.blocks, entries, |entry| (entry.0 >> shift, entry));
+        let (mut blocks, mut refs) = (&self.blocks[..], &mut self.refs[..]);
+        for (counts, length) in self.counts.chunks_mut(1 << shift).zip(lengths) {
+            let (block, later) = blocks.split_at(length as usize);
+            let (to, rest) = refs.split_at_mut(length as usize);
+            let mask = (1 << shift) - 1;
+            block.iter().for_each(|(digit, _)| counts[(digit & mask) as usize] += 1);
+            scatter(&mut starts(counts), to, block.iter(), |(digit, which)| (digit & mask, *which));
+            (blocks, refs) = (later, rest);
+        }
+    }
+
+    /// Refs and lengths of the groups of |digit| = 1, 2 ..
+    fn groups(&self) -> (&[u32], &[u32]) {
+        (&self.refs[self.counts[0] as usize..], &self.counts[1..])
     }
 }
 
-/// Entries (bucket, ref) put where their buckets start.
-fn scatter(mut cursor: Vec<u32>, total: usize, entries: impl Iterator<Item = (u32, u32)>) -> Vec<u32> {
-    let mut refs = vec![0; total];
-    for (bucket, which) in entries {
+/// Values put where their buckets start, for entries of which `at` tells bucket and value.
+#[inline(always)]
+fn scatter<E, V>(cursor: &mut [u32], to: &mut [V], entries: impl Iterator<Item = E>, at: impl Fn(E) -> (u32, V)) {
+    entries.for_each(|entry| {
+        let (bucket, value) = at(entry);
         let slot = &mut cursor[bucket as usize];
-        refs[*slot as usize] = which;
+        to[*slot as usize] = value;
         *slot += 1;
-    }
-    refs
-}
-
-/// The same, first by blocks of buckets: writing to all buckets at once would miss the cache each time.
-fn in_two(starts: Vec<u32>, total: usize, entries: impl Iterator<Item = (u32, u32)>) -> Vec<u32> {
-    let shift = (usize::BITS - starts.len().leading_zeros()).div_ceil(2);
-    let mut cursor: Vec<u32> = starts.iter().step_by(1 << shift).copied().collect();
-    let mut blocks = vec![(0, 0); total];
-    for (bucket, which) in entries {
-        let slot = &mut cursor[(bucket >> shift) as usize];
-        blocks[*slot as usize] = (bucket, which);
-        *slot += 1;
-    }
-    scatter(starts, total, blocks.into_iter())
+    });
 }
 
 /// Where each group starts.
@@ -136,12 +152,7 @@ impl Pack {
 }
 
 /// Buffers of the pairwise rounds.
-pub struct Tree<'a, K: Kernel, P: Point> {
-    monitor: &'a dyn Monitor,
-    buffers: Buffers<K, P>,
-}
-
-struct Buffers<K: Kernel, P: Point> {
+pub struct Buffers<K: Kernel, P: Point> {
     packs: Vec<Pack>,
     /// Summands of a first round.
     numbers: Vec<[Numbers; 2]>,
@@ -152,19 +163,25 @@ struct Buffers<K: Kernel, P: Point> {
     scratch: Scratch<K, P>,
 }
 
-impl<'a, K: Kernel, P: Point> Tree<'a, K, P> {
-    pub fn new(monitor: &'a dyn Monitor) -> Self {
-        let buffers = Buffers {
+impl<K: Kernel, P: Point> Default for Buffers<K, P> {
+    fn default() -> Self {
+        Buffers {
             packs: Vec::new(),
             numbers: Vec::new(),
             steps: Vec::new(),
             copies: Vec::new(),
             rows: Vec::new(),
             scratch: Scratch::default(),
-        };
-        Tree { monitor, buffers }
+        }
     }
+}
 
+pub struct Tree<'a, K: Kernel, P: Point> {
+    pub monitor: &'a dyn Monitor,
+    pub buffers: &'a mut Buffers<K, P>,
+}
+
+impl<K: Kernel, P: Point> Tree<'_, K, P> {
     /// The sum of each nonempty group of +-points[ref / 2], in order. Errors: cancelled.
     pub fn sums(&mut self, points: &[P], refs: &[u32], counts: &[u32]) -> Result<Vec<P>> {
         let mut pieces = Vec::with_capacity(counts.len());
@@ -185,7 +202,7 @@ impl<'a, K: Kernel, P: Point> Tree<'a, K, P> {
             self.monitor.check()?;
             let end = first.start + TILE;
             let (tile, later) = rest.split_at(rest.partition_point(|piece| piece.start + piece.count <= end));
-            K::enter(Sums { points, refs, pieces: by_length(tile), out: &mut sums, buffers: &mut self.buffers });
+            K::enter(Sums { points, refs, pieces: by_length(tile), out: &mut sums, buffers: self.buffers });
             rest = later;
         }
         if parts.len() == pieces.len() {
@@ -199,32 +216,31 @@ impl<'a, K: Kernel, P: Point> Tree<'a, K, P> {
     ///
     /// With d = 2^h high + low it is sum of low * (column sums) + 2^h sum of high * (row sums).
     pub fn weighted_sum(&mut self, points: &[P], sorted: &Sorted) -> Result<Projective<P::Curve>> {
-        let sums = self.sums(points, &sorted.refs, &sorted.counts)?;
-        let digits: Vec<u32> = (1..).zip(&sorted.counts).filter(|(_, count)| **count > 0).map(|(d, _)| d).collect();
-        let buckets = sorted.counts.len();
+        let (refs, counts) = sorted.groups();
+        let sums = self.sums(points, refs, counts)?;
+        let buckets = counts.len();
         if buckets <= FEW_BUCKETS {
-            let mut held = vec![0; buckets + 1];
-            digits.iter().for_each(|d| held[*d as usize] = 1);
-            return Ok(running_sums(&held, &sums));
+            return Ok(running_sums(counts, &sums));
         }
+        let digits = (1..).zip(counts).filter(|(_, count)| **count > 0).map(|(digit, _)| digit);
         let half_bits = (usize::BITS - buckets.leading_zeros()) / 2;
-        let low: Vec<i32> = digits.iter().map(|d| (d & ((1 << half_bits) - 1)) as i32).collect();
-        let high: Vec<i32> = digits.iter().map(|d| (d >> half_bits) as i32).collect();
-        let column = Sorted::new((1 << half_bits) - 1, &low, |i| 2 * i as u32);
-        let row = Sorted::new(buckets >> half_bits, &high, |i| 2 * i as u32);
-        let columns = self.edge(&sums, &column)?;
-        let mut rows = self.edge(&sums, &row)?;
+        let low: Vec<u16> = digits.clone().map(|digit: u32| (digit & ((1 << half_bits) - 1)) as u16).collect();
+        let high: Vec<u16> = digits.map(|digit| (digit >> half_bits) as u16).collect();
+        let columns = self.edge(&sums, (1 << half_bits) - 1, &low)?;
+        let mut rows = self.edge(&sums, buckets >> half_bits, &high)?;
         for _ in 0..half_bits {
             rows.double_in_place();
         }
         Ok(columns + rows)
     }
 
-    fn edge(&mut self, points: &[P], sorted: &Sorted) -> Result<Projective<P::Curve>> {
-        let sums = self.sums(points, &sorted.refs, &sorted.counts)?;
-        let mut held = vec![0];
-        held.extend_from_slice(&sorted.counts);
-        Ok(running_sums(&held, &sums))
+    /// sum of digits[i] * points[i]
+    fn edge(&mut self, points: &[P], buckets: usize, digits: &[u16]) -> Result<Projective<P::Curve>> {
+        let which: Vec<u32> = (0..points.len() as u32).map(|i| 2 * i).collect();
+        let mut sorted = Sorted::default();
+        sorted.sort(buckets, 0, std::iter::once((&which[..], digits)));
+        let (refs, counts) = sorted.groups();
+        Ok(running_sums(counts, &self.sums(points, refs, counts)?))
     }
 }
 
@@ -232,8 +248,9 @@ impl<'a, K: Kernel, P: Point> Tree<'a, K, P> {
 fn by_length(pieces: &[Piece]) -> Vec<Piece> {
     let mut lengths = [0; LONGEST as usize];
     pieces.iter().for_each(|piece| lengths[piece.count as usize - 1] += 1);
-    let order = scatter(starts(&lengths), pieces.len(), (0..).zip(pieces).map(|(i, piece)| (piece.count - 1, i)));
-    order.into_iter().map(|i| pieces[i as usize]).collect()
+    let mut sorted = vec![Piece::default(); pieces.len()];
+    scatter(&mut starts(&lengths), &mut sorted, pieces.iter(), |piece| (piece.count - 1, *piece));
+    sorted
 }
 
 /// out[piece.out] = the sum of each piece.
@@ -302,12 +319,12 @@ impl<K: Kernel, P: Point> Work<K> for Sums<'_, K, P> {
     }
 }
 
-/// sum of d * S_d over the d with held[d] > 0, whose S_d stand in `sums` in order.
-fn running_sums<P: Point>(held: &[u32], sums: &[P]) -> Projective<P::Curve> {
+/// sum of d * S_d over the d with counts[d - 1] > 0, whose S_d stand in `sums` in order.
+fn running_sums<P: Point>(counts: &[u32], sums: &[P]) -> Projective<P::Curve> {
     let mut running = Projective::<P::Curve>::ZERO;
     let mut total = Projective::<P::Curve>::ZERO;
     let mut rest = sums.iter().rev();
-    for count in held[1..].iter().rev() {
+    for count in counts.iter().rev() {
         if *count > 0 {
             if let Some(sum) = rest.next() {
                 running += sum.to_affine();

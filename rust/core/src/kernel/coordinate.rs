@@ -9,7 +9,7 @@ use super::wide;
 pub trait Coordinate: 'static {
     /// As it lies in memory: components, four limbs each, x 2^256 mod p, at most 2p.
     type Stored: Copy + PartialEq + Send + Sync + 'static;
-    type Value<A: Arith<Base>>: Copy;
+    type Value<A: Arith<Base>>: Copy + Send;
 
     const ZERO: Self::Stored;
 

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::arith::{Arith, Kernel};
+use super::arith::{Arith, Kernel, Work};
 use super::modulus::{Limbs, Modulus, Order};
 use super::wide;
 
@@ -50,7 +50,16 @@ impl Windows {
         }
     }
 
-    /// 2^(width-1) in every window but the top one: added to a magnitude, it makes the windows' digits non-negative.
+    /// What is added to a digit to make it non-negative.
+    pub fn half(&self, window: u32) -> i32 {
+        if window + 1 == self.count {
+            0
+        } else {
+            1 << (self.width - 1)
+        }
+    }
+
+    /// `half` of all windows in their places: added to a magnitude, it makes the windows' digits themselves non-negative.
     fn offset(&self) -> Limbs {
         let mut limbs = [0; 4];
         for window in 0..self.count - 1 {
@@ -61,92 +70,113 @@ impl Windows {
     }
 }
 
-/// A magnitude, or a magnitude plus the windows' offset.
-pub trait Magnitude: Copy + Send + Sync {
-    /// Bits from `start` of self + offset.
-    fn bits_from(&self, offset: &Limbs, start: u32) -> u64;
-    /// What is kept of a magnitude, the offset added when `bits_from` will not do so.
-    fn keep(magnitude: &Limbs, offset: &Limbs) -> Self;
-}
-
-impl Magnitude for u64 {
-    #[inline(always)]
-    fn bits_from(&self, offset: &Limbs, start: u32) -> u64 {
-        ((u128::from(*self) + (u128::from(offset[1]) << 64 | u128::from(offset[0]))) >> start) as u64
-    }
-
-    fn keep(magnitude: &Limbs, _offset: &Limbs) -> u64 {
-        magnitude[0]
-    }
-}
-
-impl Magnitude for Limbs {
-    #[inline(always)]
-    fn bits_from(&self, _offset: &Limbs, start: u32) -> u64 {
-        let (limb, shift) = (start as usize / 64, start % 64);
-        let above = if limb < 3 { self[limb + 1] } else { 0 };
-        (self[limb] >> shift) | (above << 1 << (63 - shift))
-    }
-
-    fn keep(magnitude: &Limbs, offset: &Limbs) -> Limbs {
-        wide::add(magnitude, offset).0
-    }
-}
-
-/// Scalars of one size.
-pub struct Class<T> {
+/// Digits of some scalars of one size.
+#[derive(Default)]
+pub struct Part {
     /// index * 2 + (1 when the scalar is negative)
-    pub which: Vec<u32>,
-    values: Vec<T>,
-    pub windows: Windows,
-    offset: Limbs,
+    which: Vec<u32>,
+    /// Digit + `Windows::half` of each, window by window.
+    raw: Vec<u16>,
 }
 
-impl<T: Magnitude> Class<T> {
-    /// Takes the entries out of the pieces, in order.
-    fn collect(pieces: &mut [Piece], class: usize) -> Self {
+/// Scalars of one size, in order.
+pub struct Class {
+    pub windows: Windows,
+    parts: Vec<Part>,
+}
+
+impl Class {
+    /// Takes the entries out of the pieces.
+    fn cut<K: Kernel>(pieces: &mut [Piece], class: usize) -> Self {
         let total = pieces.iter().map(|piece| piece[class].len()).sum();
         let windows = Windows::choose(total, CLASSES[class]);
-        let offset = windows.offset();
-        let (mut which, mut values) = (Vec::with_capacity(total), Vec::with_capacity(total));
-        for piece in pieces {
-            for (index, magnitude) in std::mem::take(&mut piece[class]) {
-                which.push(index);
-                values.push(T::keep(&magnitude, &offset));
-            }
-        }
-        Class { which, values, windows, offset }
+        let cut = |piece: &mut Piece| K::enter(Cut { entries: std::mem::take(&mut piece[class]), windows });
+        let mut parts: Vec<Part> = pieces.par_iter_mut().map(cut).collect();
+        parts.retain(|part| !part.which.is_empty());
+        Class { windows, parts }
     }
 
-    /// The digits of some entries in a window: at most 2^16, |digit| at most `Windows::buckets`.
-    pub fn digits(&self, entries: Range<usize>, window: u32) -> Vec<i32> {
-        let start = window * self.windows.width;
-        let top = window + 1 == self.windows.count;
-        let half = if top { 0 } else { 1i64 << (self.windows.width - 1) };
-        let mask = if top { u64::MAX } else { (1 << self.windows.width) - 1 };
-        let digit = |value: &T| ((value.bits_from(&self.offset, start) & mask) as i64 - half) as i32;
-        self.values[entries].iter().map(digit).collect()
+    /// Ranges of parts with about `step` scalars each.
+    pub fn ranges(&self, step: usize) -> Vec<Range<usize>> {
+        let mut ranges = Vec::new();
+        let (mut start, mut held) = (0, 0);
+        for (i, part) in self.parts.iter().enumerate() {
+            held += part.which.len();
+            if held >= step || i + 1 == self.parts.len() {
+                ranges.push(start..i + 1);
+                (start, held) = (i + 1, 0);
+            }
+        }
+        ranges
+    }
+
+    /// Scalars of some parts.
+    pub fn count(&self, parts: &Range<usize>) -> usize {
+        self.parts[parts.clone()].iter().map(|part| part.which.len()).sum()
+    }
+
+    pub fn all(&self) -> Range<usize> {
+        0..self.parts.len()
+    }
+
+    /// (index * 2 + sign, digit + half) of some parts in a window.
+    pub fn window(&self, parts: Range<usize>, window: u32) -> impl Iterator<Item = (&[u32], &[u16])> + Clone {
+        self.parts[parts].iter().map(move |part| {
+            let len = part.which.len();
+            (&part.which[..], &part.raw[window as usize * len..][..len])
+        })
+    }
+}
+
+/// Scalars cut together: their limbs stay in registers and the nearest cache.
+const BLOCK: usize = 64;
+
+/// Cuts magnitudes into windows.
+struct Cut {
+    entries: Vec<(u32, Limbs)>,
+    windows: Windows,
+}
+
+impl<K: Kernel> Work<K> for Cut {
+    type Out = Part;
+
+    #[inline(always)]
+    fn run(self) -> Part {
+        let Cut { entries, windows } = self;
+        let offset = windows.offset();
+        let mut raw = vec![0; entries.len() * windows.count as usize];
+        for (number, block) in entries.chunks(BLOCK).enumerate() {
+            // Limb by limb, and a zero above the top one.
+            let mut limbs = [[0u64; BLOCK]; 5];
+            for (i, (_, magnitude)) in block.iter().enumerate() {
+                let sum = wide::add(magnitude, &offset).0;
+                for (limb, word) in limbs.iter_mut().zip(sum) {
+                    limb[i] = word;
+                }
+            }
+            for (window, raw) in raw.chunks_mut(entries.len()).enumerate() {
+                let start = window * windows.width as usize;
+                let top = window + 1 == windows.count as usize;
+                let mask = if top { u16::MAX } else { ((1u32 << windows.width) - 1) as u16 };
+                let (low, high, shift) = (&limbs[start / 64], &limbs[start / 64 + 1], start % 64);
+                let to = &mut raw[number * BLOCK..][..block.len()];
+                for ((to, low), high) in to.iter_mut().zip(low).zip(high) {
+                    *to = ((low >> shift) | (high << 1 << (63 - shift))) as u16 & mask;
+                }
+            }
+        }
+        Part { which: entries.into_iter().map(|(which, _)| which).collect(), raw }
     }
 }
 
 /// Entries (which, magnitude) of some scalars, by class.
 type Piece = [Vec<(u32, Limbs)>; CLASSES.len()];
 
-/// The nonzero scalars in their classes.
-pub struct Digits {
-    pub small: Vec<Class<u64>>,
-    pub full: Class<Limbs>,
-}
-
-impl Digits {
-    /// At most 2^31 scalars, Montgomery form, at most 2p.
-    pub fn new<K: Kernel>(scalars: &[Limbs]) -> Self {
-        let piece = |(i, part): (usize, &[Limbs])| classify::<K>(i * PIECE, part);
-        let mut pieces: Vec<Piece> = scalars.par_chunks(PIECE).enumerate().map(piece).collect();
-        let last = CLASSES.len() - 1;
-        let small = (0..last).map(|class| Class::collect(&mut pieces, class)).collect();
-        Digits { small, full: Class::collect(&mut pieces, last) }
-    }
+/// The nonzero scalars by size: at most 2^31 scalars, Montgomery form, at most 2p.
+pub fn classes<K: Kernel>(scalars: &[Limbs]) -> Vec<Class> {
+    let piece = |(i, part): (usize, &[Limbs])| classify::<K>(i * PIECE, part);
+    let mut pieces: Vec<Piece> = scalars.par_chunks(PIECE).enumerate().map(piece).collect();
+    (0..CLASSES.len()).map(|class| Class::cut::<K>(&mut pieces, class)).collect()
 }
 
 fn classify<K: Kernel>(start: usize, scalars: &[Limbs]) -> Piece {

@@ -2,14 +2,14 @@
 //! time for the same scalars.
 
 use std::ops::Range;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard};
 
 use ark_ec::short_weierstrass::Projective;
 use ark_ff::AdditiveGroup;
 
 use super::arith::Kernel;
-use super::buckets::{Sorted, Tree};
-use super::digits::{Class, Digits, Magnitude};
+use super::buckets::{Buffers, Sorted, Tree};
+use super::digits::{classes, Class, Windows};
 use super::held::Held;
 use super::modulus::Limbs;
 use super::point::Point;
@@ -26,11 +26,17 @@ pub trait Target: Sync {
     type Sum: Copy + Send;
     /// The arrays where they are quick to read.
     type Held: Sync;
+    type Buffers<K: Kernel>: Default + Send;
     const ZERO: Self::Sum;
 
     /// The first `count` points of each array.
     fn hold(&self, count: usize) -> Self::Held;
-    fn window<K: Kernel>(held: &Self::Held, sorted: &Sorted, monitor: &dyn Monitor) -> Result<Self::Sum>;
+    fn window<K: Kernel>(
+        held: &Self::Held,
+        sorted: &Sorted,
+        buffers: &mut Self::Buffers<K>,
+        monitor: &dyn Monitor,
+    ) -> Result<Self::Sum>;
     fn add(a: &mut Self::Sum, b: &Self::Sum);
     fn double(a: &mut Self::Sum);
 }
@@ -38,14 +44,20 @@ pub trait Target: Sync {
 impl<'a, P: Point> Target for &'a [P] {
     type Sum = Projective<P::Curve>;
     type Held = Held<'a, P>;
+    type Buffers<K: Kernel> = Buffers<K, P>;
     const ZERO: Self::Sum = Projective::<P::Curve>::ZERO;
 
     fn hold(&self, count: usize) -> Held<'a, P> {
         Held::new(&self[..count])
     }
 
-    fn window<K: Kernel>(held: &Held<'a, P>, sorted: &Sorted, monitor: &dyn Monitor) -> Result<Self::Sum> {
-        Tree::<K, P>::new(monitor).weighted_sum(held.points(), sorted)
+    fn window<K: Kernel>(
+        held: &Held<'a, P>,
+        sorted: &Sorted,
+        buffers: &mut Buffers<K, P>,
+        monitor: &dyn Monitor,
+    ) -> Result<Self::Sum> {
+        Tree { monitor, buffers }.weighted_sum(held.points(), sorted)
     }
 
     fn add(a: &mut Self::Sum, b: &Self::Sum) {
@@ -60,14 +72,21 @@ impl<'a, P: Point> Target for &'a [P] {
 impl<A: Target, B: Target> Target for (A, B) {
     type Sum = (A::Sum, B::Sum);
     type Held = (A::Held, B::Held);
+    type Buffers<K: Kernel> = (A::Buffers<K>, B::Buffers<K>);
     const ZERO: Self::Sum = (A::ZERO, B::ZERO);
 
     fn hold(&self, count: usize) -> Self::Held {
         (self.0.hold(count), self.1.hold(count))
     }
 
-    fn window<K: Kernel>(held: &Self::Held, sorted: &Sorted, monitor: &dyn Monitor) -> Result<Self::Sum> {
-        Ok((A::window::<K>(&held.0, sorted, monitor)?, B::window::<K>(&held.1, sorted, monitor)?))
+    fn window<K: Kernel>(
+        held: &Self::Held,
+        sorted: &Sorted,
+        buffers: &mut Self::Buffers<K>,
+        monitor: &dyn Monitor,
+    ) -> Result<Self::Sum> {
+        let first = A::window::<K>(&held.0, sorted, &mut buffers.0, monitor)?;
+        Ok((first, B::window::<K>(&held.1, sorted, &mut buffers.1, monitor)?))
     }
 
     fn add(a: &mut Self::Sum, b: &Self::Sum) {
@@ -87,57 +106,59 @@ pub fn sum<T: Target>(choice: Choice, target: &T, scalars: &[Limbs], monitor: &d
     dispatch!(choice, K => sum_with::<K, T>(target, scalars, monitor))
 }
 
-/// A part of one window of one class (the last class is the full one).
+/// A part of one window of one class.
 struct Task {
     class: usize,
     window: u32,
-    entries: Range<usize>,
+    parts: Range<usize>,
+    entries: usize,
 }
 
-impl Task {
-    fn cost(&self) -> usize {
-        self.entries.len()
-    }
+/// What a thread needs for a task, kept for its next one.
+struct Desk<B> {
+    sorted: Sorted,
+    buffers: B,
 }
 
 fn sum_with<K: Kernel, T: Target>(target: &T, scalars: &[Limbs], monitor: &dyn Monitor) -> Result<T::Sum> {
-    let digits = Digits::new::<K>(scalars);
+    let classes = classes::<K>(scalars);
     let held = target.hold(scalars.len());
-    let full = digits.small.len();
-    let mut tasks = Vec::new();
-    for (class, small) in digits.small.iter().enumerate() {
-        plan(small, class, &mut tasks);
-    }
-    plan(&digits.full, full, &mut tasks);
+    let mut tasks: Vec<Task> = classes.iter().enumerate().flat_map(|(i, class)| plan(class, i)).collect();
     // The longest first, so that no thread ends up alone with one.
-    tasks.sort_by_key(|task| std::cmp::Reverse(task.cost()));
-    let run = |task: &Task| match digits.small.get(task.class) {
-        Some(class) => window::<K, T, _>(&held, class, task, monitor),
-        None => window::<K, T, _>(&held, &digits.full, task, monitor),
+    tasks.sort_by_key(|task| std::cmp::Reverse(task.entries));
+    let desks = Mutex::new(Vec::new());
+    let run = |task: &Task| {
+        monitor.check()?;
+        let free = locked(&desks).pop();
+        let mut desk = free.unwrap_or_else(|| Desk { sorted: Sorted::default(), buffers: T::Buffers::<K>::default() });
+        let class = &classes[task.class];
+        let (buckets, half) = (class.windows.buckets(task.window), class.windows.half(task.window));
+        desk.sorted.sort(buckets, half, class.window(task.parts.clone(), task.window));
+        let sum = T::window::<K>(&held, &desk.sorted, &mut desk.buffers, monitor)?;
+        locked(&desks).push(desk);
+        Ok((task.class, task.window, sum))
     };
-    let results = Mutex::new(Ok(Vec::with_capacity(tasks.len())));
+    let results = Mutex::new(Vec::with_capacity(tasks.len()));
     rayon::scope_fifo(|scope| {
         for task in &tasks {
             scope.spawn_fifo(|_| {
-                let part = run(task);
-                let mut results = results.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-                match (part, &mut *results) {
-                    (Ok(part), Ok(list)) => list.push((task.class, task.window, part)),
-                    (Err(error), _) => *results = Err(error),
-                    (_, Err(_)) => {}
-                }
+                let result = run(task);
+                locked(&results).push(result);
             });
         }
     });
-    let parts: Vec<(usize, u32, T::Sum)> = results.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner())?;
+    let parts = std::mem::take(&mut *locked(&results)).into_iter().collect::<Result<Vec<(usize, u32, T::Sum)>>>()?;
     let mut total = T::ZERO;
-    for class in 0..=full {
-        let windows = digits.small.get(class).map_or(digits.full.windows, |c| c.windows);
-        let mut sums = vec![T::ZERO; windows.count as usize];
-        parts.iter().filter(|p| p.0 == class).for_each(|(_, w, part)| T::add(&mut sums[*w as usize], part));
-        T::add(&mut total, &horner::<T>(&sums, windows.width));
+    for (i, class) in classes.iter().enumerate() {
+        let mut sums = vec![T::ZERO; class.windows.count as usize];
+        parts.iter().filter(|p| p.0 == i).for_each(|(_, w, part)| T::add(&mut sums[*w as usize], part));
+        T::add(&mut total, &horner::<T>(&sums, class.windows.width));
     }
     Ok(total)
+}
+
+fn locked<X>(mutex: &Mutex<X>) -> MutexGuard<'_, X> {
+    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 /// sum of 2^(width w) sums[w]
@@ -149,28 +170,14 @@ fn horner<T: Target>(sums: &[T::Sum], width: u32) -> T::Sum {
     })
 }
 
-fn plan<M: Magnitude>(class: &Class<M>, index: usize, tasks: &mut Vec<Task>) {
-    let n = class.which.len();
-    if n == 0 {
-        return;
-    }
-    let pieces = (4 * rayon::current_num_threads()).div_ceil(class.windows.count as usize);
-    for window in 0..class.windows.count {
+fn plan(class: &Class, index: usize) -> Vec<Task> {
+    let Windows { count, .. } = class.windows;
+    let n = class.count(&class.all());
+    let pieces = (4 * rayon::current_num_threads()).div_ceil(count as usize);
+    let tasks = |window: u32| {
         let step = n.div_ceil(pieces).max(LEAST).max(4 * class.windows.buckets(window)).min(MOST);
-        let ranges = (0..n).step_by(step).map(|start| start..(start + step).min(n));
-        tasks.extend(ranges.map(|entries| Task { class: index, window, entries }));
-    }
-}
-
-fn window<K: Kernel, T: Target, M: Magnitude>(
-    held: &T::Held,
-    class: &Class<M>,
-    task: &Task,
-    monitor: &dyn Monitor,
-) -> Result<T::Sum> {
-    monitor.check()?;
-    let buckets = class.windows.buckets(task.window);
-    let digits = class.digits(task.entries.clone(), task.window);
-    let which = &class.which[task.entries.clone()];
-    T::window::<K>(held, &Sorted::new(buckets, &digits, |i| which[i]), monitor)
+        let task = move |parts| Task { class: index, window, entries: class.count(&parts), parts };
+        class.ranges(step).into_iter().map(task)
+    };
+    (0..count).flat_map(tasks).collect()
 }

@@ -6,7 +6,7 @@ use super::modulus::{Limbs, MASK52};
 ///
 /// Lanes: `words` puts element i into lane `LANE[i]`, whatever is cheap on the machine; masks and `rows` agree.
 pub trait Simd: Copy + Send + Sync + 'static {
-    type V: Copy;
+    type V: Copy + Send;
     const LANE: [usize; 8];
 
     fn splat(x: u64) -> Self::V;
