@@ -6,6 +6,8 @@
 //!
 //! Sums are kept in *rows*, one point a lane in the kernel's own form, so that sums of sums need no packing of lanes.
 
+use std::ops::Range;
+
 use super::arith::{Arith, Kernel, Work};
 use super::coordinate::{invert, Coordinate};
 use super::modulus::Base;
@@ -95,8 +97,8 @@ const fn all<K: Kernel>() -> u8 {
 pub trait Source<K: Kernel, P: Point> {
     fn first(&self, rows: &[Row<K, P>], from: u32) -> Row<K, P>;
     fn second(&self, rows: &[Row<K, P>], from: u32) -> Row<K, P>;
-    /// Asks for summands to be fetched into a cache.
-    fn fetch<const CACHE: i32>(&self, from: u32);
+    /// Asks for the summands in the lanes to be fetched into a cache.
+    fn fetch<const CACHE: i32>(&self, from: u32, lanes: Range<usize>);
 }
 
 /// Points left[a / 2] and right[b / 2], each negated when its number is odd.
@@ -118,9 +120,9 @@ impl<K: Kernel, P: Point> Source<K, P> for Gathered<'_, P> {
     }
 
     #[inline(always)]
-    fn fetch<const CACHE: i32>(&self, from: u32) {
+    fn fetch<const CACHE: i32>(&self, from: u32, lanes: Range<usize>) {
         let [a, b] = &self.numbers[from as usize];
-        for lane in 0..lanes::<K>() {
+        for lane in lanes {
             prefetch::<CACHE, P>(&self.left[(a[lane] / 2) as usize]);
             prefetch::<CACHE, P>(&self.right[(b[lane] / 2) as usize]);
         }
@@ -142,7 +144,7 @@ impl<K: Kernel, P: Point> Source<K, P> for Neighbours {
     }
 
     #[inline(always)]
-    fn fetch<const CACHE: i32>(&self, _from: u32) {}
+    fn fetch<const CACHE: i32>(&self, _from: u32, _lanes: Range<usize>) {}
 }
 
 /// What is kept of a step between the two passes, so that the points are read once.
@@ -178,9 +180,12 @@ pub fn add_rows<K: Kernel, P: Point, S: Source<K, P>>(
     scratch: &mut Scratch<K, P>,
 ) {
     let mut batches = steps.chunks(TOGETHER / lanes::<K>()).peekable();
+    let mut fetch = true;
     while let Some(steps) = batches.next() {
         let next = batches.peek().copied().unwrap_or_default();
-        match differences(source, steps, rows, scratch) {
+        let inverses = differences(source, steps, rows, scratch, fetch);
+        fetch = inverses.is_none();
+        match inverses {
             Some(inverses) => chords(source, steps, next, rows, scratch, inverses),
             None => careful_rows(source, steps, rows),
         }
@@ -193,20 +198,21 @@ pub fn copy_row<K: Kernel, P: Point, S: Source<K, P>>(source: &S, from: u32, to:
     rows[to as usize] = source.first(rows, from).settled();
 }
 
-/// Fills the scratch; the inverse of each chain's product of differences, unless one is zero or an x is.
+/// Fills the scratch, asking for points ahead when nobody has; the inverse of each chain's product of differences, unless one is zero or an x is.
 #[inline(always)]
 fn differences<K: Kernel, P: Point, S: Source<K, P>>(
     source: &S,
     steps: &[Step],
     rows: &[Row<K, P>],
     scratch: &mut Scratch<K, P>,
+    fetch: bool,
 ) -> Option<[Value<K, P>; CHAINS]> {
     let one = P::Field::one::<K>();
     let mut products = [one; CHAINS];
     let mut zero = false;
     for (i, (step, kept)) in steps.iter().zip(&mut scratch.0).enumerate() {
-        if let Some(later) = steps.get(i + AHEAD) {
-            source.fetch::<NEAREST>(later.from);
+        if let Some(later) = fetch.then(|| steps.get(i + AHEAD)).flatten() {
+            source.fetch::<NEAREST>(later.from, 0..lanes::<K>());
         }
         let (p, q) = (source.first(rows, step.from), source.second(rows, step.from));
         zero |= P::Field::any_zero::<K>(&p.x) | P::Field::any_zero::<K>(&q.x);
@@ -239,22 +245,21 @@ fn chords<K: Kernel, P: Point, S: Source<K, P>>(
     let mut left = steps.len();
     while !left.is_multiple_of(ABREAST) {
         left -= 1;
-        finish::<K, P, 1>(left, steps, rows, scratch, &mut inverses);
+        finish::<K, P, S, 1>(source, left, steps, next, rows, scratch, &mut inverses);
     }
     while left > 0 {
         left -= ABREAST;
-        for step in next.get(left..left + ABREAST).unwrap_or_default() {
-            source.fetch::<SECOND>(step.from);
-        }
-        finish::<K, P, ABREAST>(left, steps, rows, scratch, &mut inverses);
+        finish::<K, P, S, ABREAST>(source, left, steps, next, rows, scratch, &mut inverses);
     }
 }
 
 /// The sums of N steps of different chains.
 #[inline(always)]
-fn finish<K: Kernel, P: Point, const N: usize>(
+fn finish<K: Kernel, P: Point, S: Source<K, P>, const N: usize>(
+    source: &S,
     first: usize,
     steps: &[Step],
+    next: &[Step],
     rows: &mut [Row<K, P>],
     scratch: &Scratch<K, P>,
     inverses: &mut [Value<K, P>; CHAINS],
@@ -263,16 +268,26 @@ fn finish<K: Kernel, P: Point, const N: usize>(
     let inverses: &mut [_; N] = &mut inverses[first % CHAINS..].as_chunks_mut().0[0];
     let one = P::Field::one::<K>();
     let (mut slope, mut x3, mut y3) = ([one; N], [one; N], [one; N]);
+    // A few at a time: more would wait for each other.
+    let fetch = |i: usize, lanes: Range<usize>| {
+        if let Some(step) = next.get(first + i) {
+            source.fetch::<SECOND>(step.from, lanes);
+        }
+    };
     for i in 0..N {
+        fetch(i, quarter::<K>(0));
         slope[i] = P::Field::mul::<K>(&inverses[i], &kept[i].before);
     }
     for i in 0..N {
+        fetch(i, quarter::<K>(1));
         inverses[i] = P::Field::mul::<K>(&inverses[i], &kept[i].difference);
     }
     for i in 0..N {
+        fetch(i, quarter::<K>(2));
         slope[i] = P::Field::mul::<K>(&slope[i], &kept[i].rise);
     }
     for i in 0..N {
+        fetch(i, quarter::<K>(3));
         x3[i] = P::Field::square_sub::<K>(&slope[i], &kept[i].x1, &kept[i].difference);
     }
     for i in 0..N {
@@ -289,6 +304,11 @@ fn finish<K: Kernel, P: Point, const N: usize>(
         }
         rows[to as usize] = sum;
     }
+}
+
+/// A quarter of the lanes.
+const fn quarter<K: Kernel>(number: usize) -> Range<usize> {
+    number * lanes::<K>() / 4..(number + 1) * lanes::<K>() / 4
 }
 
 /// The inverse of each of four products, by one inversion.

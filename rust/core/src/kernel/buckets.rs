@@ -8,6 +8,7 @@ use ark_ff::AdditiveGroup;
 
 use super::add::{add_rows, copy_row, lanes, Gathered, Neighbours, Numbers, Row, Scratch, Step, LANES};
 use super::arith::{Kernel, Work};
+use super::held::Buffer;
 use super::point::Point;
 use crate::error::Result;
 use crate::parallel::Monitor;
@@ -26,11 +27,11 @@ const NEAR_BUCKETS: usize = 512;
 #[derive(Default)]
 pub struct Sorted {
     /// index * 2 + sign, the groups one after the other, that of digit 0 first.
-    refs: Vec<u32>,
+    refs: Buffer<u32>,
     /// Length of the group of each |digit|.
     counts: Vec<u32>,
-    /// (|digit|, ref) by blocks of digits.
-    blocks: Vec<(u32, u32)>,
+    /// [|digit|, ref] by blocks of digits.
+    blocks: Buffer<[u32; 2]>,
 }
 
 impl Sorted {
@@ -44,36 +45,39 @@ impl Sorted {
         let total = parts.map(|(which, _)| which.len()).sum();
         self.counts.clear();
         self.counts.resize(buckets + 1, 0);
-        self.refs.resize(total, 0);
+        let refs = self.refs.resize(total);
         if buckets <= NEAR_BUCKETS {
             entries.clone().for_each(|(digit, _)| self.counts[digit as usize] += 1);
-            scatter(&mut starts(&self.counts), &mut self.refs, entries, |entry| entry);
+            scatter(&mut starts(&self.counts), refs, entries, |entry| entry);
         } else {
-            self.in_two(entries);
-        }
-    }
-
-    /// First by blocks of digits: writing to all buckets at once would miss the cache each time.
-    fn in_two(&mut self, entries: impl Iterator<Item = (u32, u32)> + Clone) {
-        let shift = (usize::BITS - self.counts.len().leading_zeros()).div_ceil(2);
-        let mut lengths = vec![0; self.counts.len().div_ceil(1 << shift)];
-        entries.clone().for_each(|(digit, _)| lengths[(digit >> shift) as usize] += 1);
-        self.blocks.resize(self.refs.len(), (0, 0));
-        scatter(&mut starts(&lengths), &mut self.blocks, entries, |entry| (entry.0 >> shift, entry));
-        let (mut blocks, mut refs) = (&self.blocks[..], &mut self.refs[..]);
-        for (counts, length) in self.counts.chunks_mut(1 << shift).zip(lengths) {
-            let (block, later) = blocks.split_at(length as usize);
-            let (to, rest) = refs.split_at_mut(length as usize);
-            let mask = (1 << shift) - 1;
-            block.iter().for_each(|(digit, _)| counts[(digit & mask) as usize] += 1);
-            scatter(&mut starts(counts), to, block.iter(), |(digit, which)| (digit & mask, *which));
-            (blocks, refs) = (later, rest);
+            in_two(&mut self.counts, self.blocks.resize(total), refs, entries);
         }
     }
 
     /// Refs and lengths of the groups of |digit| = 1, 2 ..
     fn groups(&self) -> (&[u32], &[u32]) {
-        (&self.refs[self.counts[0] as usize..], &self.counts[1..])
+        (&self.refs.values()[self.counts[0] as usize..], &self.counts[1..])
+    }
+}
+
+/// First by blocks of digits: writing to all buckets at once would miss the cache each time.
+fn in_two(
+    counts: &mut [u32],
+    mut blocks: &mut [[u32; 2]],
+    mut refs: &mut [u32],
+    entries: impl Iterator<Item = (u32, u32)> + Clone,
+) {
+    let shift = (usize::BITS - counts.len().leading_zeros()).div_ceil(2);
+    let mask = (1 << shift) - 1;
+    let mut lengths = vec![0; counts.len().div_ceil(1 << shift)];
+    entries.clone().for_each(|(digit, _)| lengths[(digit >> shift) as usize] += 1);
+    scatter(&mut starts(&lengths), blocks, entries, |(digit, which)| (digit >> shift, [digit, which]));
+    for (counts, length) in counts.chunks_mut(1 << shift).zip(lengths) {
+        let (block, later_blocks) = blocks.split_at_mut(length as usize);
+        let (to, later_refs) = refs.split_at_mut(length as usize);
+        block.iter().for_each(|[digit, _]| counts[(digit & mask) as usize] += 1);
+        scatter(&mut starts(counts), to, block.iter(), |[digit, which]| (digit & mask, *which));
+        (blocks, refs) = (later_blocks, later_refs);
     }
 }
 

@@ -31,7 +31,11 @@ fn plain<M: Modulus>(x: &Limbs) -> Limbs {
     // a = x u, b = x v (mod p) throughout; b stays odd.
     let (mut a, mut b) = (*x, M::P);
     let (mut u, mut v) = ([1, 0, 0, 0], [0; 4]);
+    // Half of the bound is what numbers take on average.
     for _ in 0..ROUNDS {
+        if wide::is_zero(&a) {
+            break;
+        }
         let (low_a, low_b) = approximate(&a, &b);
         let factors = step(low_a, low_b);
         let next_a = combine(&a, &b, factors.f0, factors.g0);
@@ -74,26 +78,32 @@ fn approximate(a: &Limbs, b: &Limbs) -> (u64, u64) {
     (of(a), of(b))
 }
 
-/// `STEP` iterations of: if a is odd, (swap so that a >= b), a -= b; a /= 2.
+/// `STEP` iterations of: if a is odd, (swap so that a >= b), a -= b; a /= 2. All halvings of a run at once.
 #[inline(always)]
 fn step(mut a: u64, mut b: u64) -> Factors {
     let mut f = Factors { f0: 1, g0: 0, f1: 0, g1: 1 };
-    for _ in 0..STEP {
-        let odd = (a & 1).wrapping_neg();
-        let swap = odd & u64::from(a < b).wrapping_neg();
+    let mut left = STEP;
+    loop {
+        // The bit at `left` stops a = 0, too.
+        let zeros = (a | 1 << left).trailing_zeros();
+        a >>= zeros;
+        f.f1 <<= zeros;
+        f.g1 <<= zeros;
+        left -= zeros;
+        if left == 0 {
+            return f;
+        }
+        let swap = u64::from(a < b).wrapping_neg();
         let t = (a ^ b) & swap;
         (a, b) = (a ^ t, b ^ t);
         let t = (f.f0 ^ f.f1) & swap as i64;
         (f.f0, f.f1) = (f.f0 ^ t, f.f1 ^ t);
         let t = (f.g0 ^ f.g1) & swap as i64;
         (f.g0, f.g1) = (f.g0 ^ t, f.g1 ^ t);
-        a = a.wrapping_sub(b & odd) >> 1;
-        f.f0 -= f.f1 & odd as i64;
-        f.g0 -= f.g1 & odd as i64;
-        f.f1 <<= 1;
-        f.g1 <<= 1;
+        a -= b;
+        f.f0 -= f.f1;
+        f.g0 -= f.g1;
     }
-    f
 }
 
 /// (|f a + g b| / 2^31, whether it was negative); the division is exact.
