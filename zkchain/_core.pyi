@@ -201,6 +201,9 @@ class R1csProver:
     ) -> tuple[bytes, list[int]]:
         """As ``ZkeyProver.prove``; UnsatisfiedConstraint names the row."""
 
+def r1cs_hash(r1cs: bytes) -> bytes:
+    """The circuit hash (32 bytes) of a key made for the content of an .r1cs file. FormatError."""
+
 def setup_r1cs_ptau(r1cs: bytes, ptau: str | PathLike[str], progress: _Progress | None = None) -> ProvingKey:
     """A development key for the content of an .r1cs file on prepared powers of tau, which are checked.
 

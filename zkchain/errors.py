@@ -163,3 +163,12 @@ class MemoryTooSmall(ZkchainError):
     """The bound on memory (``--memory``) leaves less than the work takes; says how much it takes."""
 
     exit_code = 24
+
+
+class SettingError(ZkchainError):
+    """An environment variable has a value that it cannot have."""
+
+    exit_code = 28
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, hint="unset the variable, or give it one of these values")

@@ -18,13 +18,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from scripts.bench import circuit, ours, provers, report, zkey
 from zkchain import groth16
+from zkchain._core import r1cs_hash
 from zkchain.formats import r1cs, snarkjs, wtns
 from zkchain.groth16.types import Instance, VerifyingKey
 
@@ -36,6 +37,7 @@ def prepare(files: provers.Files, log_rows: int, mix: str) -> tuple[VerifyingKey
     files.wtns.write_bytes(wtns.dump(wires))
     r1cs.save(files.r1cs, made)
     ours.save_rows(files.rows, files.r1cs.read_bytes(), wires)
+    made = replace(made, digest=r1cs_hash(files.r1cs.read_bytes()))
     start = time.perf_counter()
     pk, vk = groth16.insecure_setup(made)
     spent = time.perf_counter() - start

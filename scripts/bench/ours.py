@@ -5,8 +5,8 @@
     python -m scripts.bench.ours rows KEY ROWS -             RUNS             our format, row values from a file
 
 Prints one line of JSON: seconds and CPU seconds of each proof, and seconds of opening the key. Proving begins with the
-witness: for our own format the row values A z, B z, C z are computed within the time measured. ``rows`` is there to
-measure memory: zkchain's solver gives the row values, and no process of a user's holds the matrices.
+witness file's content: for our own format the row values A z, B z, C z are computed within the time measured. ``rows``
+is there to measure memory: zkchain's solver gives the row values, and no process that proves a model holds matrices.
 """
 
 from __future__ import annotations
@@ -18,20 +18,8 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from zkchain._core import FrVec, ProvingKey, ZkeyProver
-from zkchain.formats import r1cs, wtns
-
-
-def own(key: ProvingKey, constraints: bytes, wires: FrVec) -> Callable[[], object]:
-    sides = r1cs.load(constraints)
-    matrices = (sides.a, sides.b, sides.c)
-    instance = wires[1 : 1 + sides.n_public].to_ints()
-
-    def prove() -> object:
-        a, b, c = (wires.spmv(side) for side in matrices)
-        return key.prove(wires, a, b, c, instance=instance, ctx=bytes(32))
-
-    return prove
+from zkchain._core import FrVec, ProvingKey, R1csProver, ZkeyProver
+from zkchain.formats import r1cs
 
 
 def save_rows(path: Path, constraints: bytes, wires: FrVec) -> None:
@@ -63,7 +51,8 @@ def main(kind: str, path: str, constraints: str, witness: str, runs: str) -> Non
     elif kind == "rows":
         prove = from_rows(key, Path(constraints))
     else:
-        prove = own(key, Path(constraints).read_bytes(), wtns.load(Path(witness).read_bytes()))
+        prover = R1csProver.open(path, Path(constraints).read_bytes())
+        prove = partial(prover.prove, Path(witness).read_bytes())
     seconds, cpu = [], []
     for _ in range(int(runs)):
         start, before = time.perf_counter(), time.process_time()

@@ -30,6 +30,8 @@ pub enum Error {
     DivisionByZero { index: usize },
     /// The bound on memory leaves too little for the work.
     Memory(String),
+    /// An environment variable has a value that it cannot have.
+    Setting(String),
     /// The caller asked to stop.
     Cancelled,
     /// The operating system refused a file operation or randomness.
@@ -48,6 +50,7 @@ impl fmt::Display for Error {
             | Error::ProofFormat(text)
             | Error::Witness(text)
             | Error::Argument(text)
+            | Error::Setting(text)
             | Error::Memory(text) => f.write_str(text),
             Error::ProofInvalid => f.write_str("the proof does not verify: the pairing product is not one"),
             Error::BatchInvalid { bad, total } => {

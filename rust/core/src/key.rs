@@ -374,6 +374,21 @@ fn check_table(table: &[Entry], shape: &Shape, domain_size: usize, file_size: u6
     }
 }
 
+/// Has the disk's blocks reserved now: when the disk is full, writing to the mapped file would end the process.
+fn reserve(file: &File, size: u64) -> Result<()> {
+    #[cfg(target_os = "linux")]
+    {
+        use std::os::fd::AsRawFd;
+        // SAFETY: numbers only, for a file that is open.
+        let code = unsafe { libc::posix_fallocate64(file.as_raw_fd(), 0, size as i64) };
+        if code != 0 {
+            return Err(std::io::Error::from_raw_os_error(code).into());
+        }
+    }
+    let _ = (file, size);
+    Ok(())
+}
+
 /// A key being written: sections are filled in any order, then sealed.
 pub struct KeyWriter {
     map: MmapMut,
@@ -391,6 +406,7 @@ impl KeyWriter {
             Some(path) => {
                 let file = File::options().read(true).write(true).create_new(true).open(path)?;
                 file.set_len(size)?;
+                reserve(&file, size)?;
                 // SAFETY: a new file that nobody else has been told of.
                 unsafe { MmapMut::map_mut(&file)? }
             }

@@ -85,11 +85,19 @@ impl Monitor for Silent {
 /// A pool belongs to the process that made it: after a fork its threads are gone, so a new one is made.
 static POOL: Mutex<Option<(u32, Arc<ThreadPool>)>> = Mutex::new(None);
 
-/// Threads to use: `ZKCHAIN_THREADS`, else all the machine offers.
-fn thread_count() -> usize {
-    let asked = std::env::var("ZKCHAIN_THREADS").ok().and_then(|text| text.parse().ok());
+/// More threads than this are a mistake, unless the machine has more.
+const MOST_THREADS: usize = 256;
+
+/// Threads to use: `ZKCHAIN_THREADS`, else all the machine offers. Errors: it is no number in range.
+fn thread_count() -> Result<usize> {
     let offered = std::thread::available_parallelism().map_or(1, |n| n.get());
-    asked.filter(|&n| n > 0).unwrap_or(offered)
+    let text = std::env::var("ZKCHAIN_THREADS").unwrap_or_default();
+    if text.is_empty() {
+        return Ok(offered);
+    }
+    let most = MOST_THREADS.max(offered);
+    let asked = text.parse().ok().filter(|n| (1..=most).contains(n));
+    asked.ok_or_else(|| Error::Setting(format!("ZKCHAIN_THREADS: expected 1 to {most} threads, got {text:?}")))
 }
 
 fn pool() -> Result<Arc<ThreadPool>> {
@@ -99,7 +107,7 @@ fn pool() -> Result<Arc<ThreadPool>> {
         Some((owner, pool)) if *owner == pid => Ok(pool.clone()),
         _ => {
             let pool = rayon::ThreadPoolBuilder::new()
-                .num_threads(thread_count())
+                .num_threads(thread_count()?)
                 .thread_name(|i| format!("zkchain-{i}"))
                 .build()
                 .map_err(|e| Error::Internal(format!("cannot start worker threads: {e}")))?;
@@ -113,7 +121,8 @@ fn pool() -> Result<Arc<ThreadPool>> {
     }
 }
 
-/// Runs `work` on the private pool. `work` may use rayon freely. Errors: ZKCHAIN_KERNEL names no kernel of this machine.
+/// Runs `work` on the private pool. `work` may use rayon freely. Errors: ZKCHAIN_KERNEL names no kernel of
+/// this machine, ZKCHAIN_THREADS no number of threads.
 pub fn run<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T> {
     crate::kernel::check()?;
     Ok(pool()?.install(work))

@@ -7,6 +7,9 @@ use crate::error::{expect_len, Error, Result};
 use crate::field::{lowered as raw, Fr, Limbs, MONTGOMERY_R};
 use crate::parallel::SERIAL_BELOW;
 
+/// r - 1; r is odd.
+const MINUS_ONE: Limbs = [Fr::MODULUS.0[0] - 1, Fr::MODULUS.0[1], Fr::MODULUS.0[2], Fr::MODULUS.0[3]];
+
 /// Coefficients: signed 64-bit integers, or canonical little-endian limbs below r.
 #[derive(Clone, Copy)]
 pub enum Coefficients<'a> {
@@ -48,6 +51,11 @@ impl<'a> Rows<'a> {
             }
         }
         Ok(Rows { indptr, cols, vals })
+    }
+
+    /// Rows whose entries were checked as they were read.
+    pub(crate) fn of_checked(indptr: &'a [i64], cols: &'a [u32], vals: Coefficients<'a>) -> Self {
+        Rows { indptr, cols, vals }
     }
 
     pub fn count(&self) -> usize {
@@ -99,6 +107,11 @@ impl<'a> Rows<'a> {
         (0..self.count()).into_par_iter().with_min_len(256).map(|row| self.dot(row, z)).collect()
     }
 
+    /// The same into out[row], by the calling thread.
+    pub fn multiply_into(&self, z: &[Fr], out: &mut [Fr]) {
+        out.iter_mut().enumerate().for_each(|(row, sum)| *sum = self.dot(row, z));
+    }
+
     fn dot(&self, row: usize, z: &[Fr]) -> Fr {
         let mut plain = Fr::ZERO;
         let mut low = Fr::ZERO;
@@ -111,8 +124,15 @@ impl<'a> Rows<'a> {
                     c if c < 0 => low -= *x * raw([c.unsigned_abs(), 0, 0, 0]),
                     c => low += *x * raw([c as u64, 0, 0, 0]),
                 },
-                Coefficients::Wide(v) => low += *x * raw(v[k]),
+                Coefficients::Wide(v) => match v[k] {
+                    [1, 0, 0, 0] => plain += x,
+                    MINUS_ONE => plain -= x,
+                    limbs => low += *x * raw(limbs),
+                },
             }
+        }
+        if low == Fr::ZERO {
+            return plain;
         }
         plain + low * MONTGOMERY_R
     }

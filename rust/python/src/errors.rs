@@ -38,6 +38,7 @@ pub fn to_py(py: Python<'_>, error: Error) -> PyErr {
         Error::Unsatisfied { row } => ours(py, "UnsatisfiedConstraint", (row, "", 0)),
         Error::Witness(_) => ours(py, "InputError", (message,)),
         Error::Memory(_) => ours(py, "MemoryTooSmall", (message,)),
+        Error::Setting(_) => ours(py, "SettingError", (message,)),
         Error::Internal(_) => ours(py, "ZkchainError", (message,)),
         Error::Argument(_) => PyValueError::new_err(message),
         Error::DivisionByZero { .. } => PyZeroDivisionError::new_err(message),

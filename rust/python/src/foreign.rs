@@ -114,6 +114,13 @@ impl R1csProver {
     }
 }
 
+/// The circuit hash of an .r1cs file's constraints, which a key made for them holds.
+#[pyfunction]
+pub fn r1cs_hash<'py>(py: Python<'py>, r1cs: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+    let shape = guarded(|| Ok(R1cs::parse(r1cs)?.shape())).map_err(|e| to_py(py, e))?;
+    Ok(PyBytes::new(py, &shape.circuit_hash))
+}
+
 /// A development key for the constraints of an .r1cs file on the powers of tau at `ptau`.
 #[pyfunction]
 #[pyo3(signature = (r1cs, ptau, progress = None))]

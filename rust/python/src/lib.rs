@@ -21,6 +21,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<keys::Commitment>()?;
     module.add_class::<foreign::ZkeyProver>()?;
     module.add_class::<foreign::R1csProver>()?;
+    module.add_function(wrap_pyfunction!(foreign::r1cs_hash, module)?)?;
     module.add_function(wrap_pyfunction!(foreign::setup_r1cs_ptau, module)?)?;
     module.add_class::<verifying::VerifyingKey>()
 }

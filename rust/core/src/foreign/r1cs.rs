@@ -19,7 +19,8 @@ const CONSTRAINTS: u32 = 2;
 /// Custom gates and where they are used.
 const GATES: [u32; 2] = [4, 5];
 const TERM: usize = 4 + WORD;
-const BLOCK_ROWS: usize = 1 << 12;
+/// Rows of a block; the last one may have fewer.
+pub const BLOCK_ROWS: usize = 1 << 12;
 
 /// A parsed header over borrowed constraints.
 pub struct R1cs<'a> {
@@ -40,8 +41,8 @@ pub struct Side {
 }
 
 impl Side {
-    pub fn rows(&self, width: usize) -> Result<Rows<'_>> {
-        Rows::new(&self.indptr, &self.cols, Coefficients::Wide(&self.vals), width)
+    pub fn rows(&self) -> Rows<'_> {
+        Rows::of_checked(&self.indptr, &self.cols, Coefficients::Wide(&self.vals))
     }
 
     /// The next linear combination, terms in any order, zero coefficients dropped.
@@ -116,8 +117,7 @@ impl<'a> R1cs<'a> {
     /// Errors (Format): truncated, bytes left over, a wire out of range or twice in one linear combination, a
     /// coefficient not below r; and those of `each`.
     pub fn for_each_block(&self, mut each: impl FnMut([Rows<'_>; 3]) -> Result<()>) -> Result<()> {
-        let width = self.n_wires;
-        self.for_each_owned_block(|[a, b, c]| each([a.rows(width)?, b.rows(width)?, c.rows(width)?]))
+        self.for_each_owned_block(|[a, b, c]| each([a.rows(), b.rows(), c.rows()]))
     }
 
     /// The same, with blocks to keep.

@@ -1,8 +1,11 @@
 //! The prover for constraint files: a key of our own format, made from the same .r1cs, kept open with its rows.
 
+use ark_ff::AdditiveGroup;
+use rayon::prelude::*;
+
 use crate::error::{Error, Result};
 use crate::field::Fr;
-use crate::foreign::r1cs::{R1cs, Side};
+use crate::foreign::r1cs::{R1cs, Side, BLOCK_ROWS};
 use crate::key::ProvingKey;
 use crate::parallel::Monitor;
 use crate::prove::Assignment;
@@ -41,13 +44,13 @@ impl R1csProver {
             return Err(Error::KeyMismatch(format!("witness: the key expects {expected} wires, got {got}")));
         }
         monitor.step("rows", 0.0)?;
-        let mut values = [(); 3].map(|()| Vec::with_capacity(shape.n_rows));
-        for block in &self.blocks {
-            for (values, side) in values.iter_mut().zip(block) {
-                values.extend(side.rows(shape.n_wires)?.multiply(wires));
-            }
-        }
-        let [a, b, c] = &values;
+        let values = |side: usize| {
+            let mut values = vec![Fr::ZERO; shape.n_rows];
+            let blocks = values.par_chunks_mut(BLOCK_ROWS).zip(&self.blocks);
+            blocks.for_each(|(values, block)| block[side].rows().multiply_into(wires, values));
+            values
+        };
+        let [a, b, c] = &[values(0), values(1), values(2)];
         let public = &wires[1..=shape.n_public];
         let proof = self.key.prove(&Assignment { wires, a, b, c }, None, public, &NO_CTX, monitor)?;
         Ok((proof, public))

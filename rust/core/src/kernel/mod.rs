@@ -52,6 +52,9 @@ pub(crate) enum Name {
     Emulated,
 }
 
+/// For tests.
+const EMULATED: &str = "emulated";
+
 impl Name {
     const ALL: &'static [Name] = &[
         #[cfg(target_arch = "x86_64")]
@@ -69,7 +72,7 @@ impl Name {
             #[cfg(target_arch = "x86_64")]
             Name::Adx => "adx",
             Name::Portable => "portable",
-            Name::Emulated => "emulated",
+            Name::Emulated => EMULATED,
         }
     }
 
@@ -102,8 +105,8 @@ impl Choice {
     pub fn named(name: &str) -> Result<Choice> {
         let found = Choice::all().into_iter().find(|choice| choice.name() == name);
         found.ok_or_else(|| {
-            let names: Vec<_> = Choice::all().into_iter().map(Choice::name).collect();
-            Error::Argument(format!("ZKCHAIN_KERNEL: expected one of {}, got {name:?}", names.join(", ")))
+            let names: Vec<_> = Choice::all().into_iter().map(Choice::name).filter(|name| *name != EMULATED).collect();
+            Error::Setting(format!("ZKCHAIN_KERNEL: expected one of {}, got {name:?}", names.join(", ")))
         })
     }
 

@@ -412,7 +412,7 @@ fn kernels_are_named() {
     for choice in Choice::all() {
         assert_eq!(Choice::named(choice.name()).expect("known"), choice);
     }
-    assert!(matches!(Choice::named("abacus"), Err(Error::Argument(_))));
+    assert!(matches!(Choice::named("abacus"), Err(Error::Setting(_))));
     let names: Vec<_> = Choice::all().iter().map(|c| c.name()).collect();
     assert!(names.ends_with(&["portable", "emulated"]));
 }
