@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from tests.unit import graphs
-from zkchain import interpret, pipeline
+from zkchain import groth16, interpret, pipeline
 from zkchain._core import FrVec
 from zkchain.circuit import Assignment, Circuit, Visibility, check, solve, synthesize
 from zkchain.circuit.hoist import hoist
 from zkchain.demo import PIXELS
-from zkchain.errors import CompileError, InputError, OutOfDomain, UnsatisfiedConstraint, UnsupportedOp
+from zkchain.errors import CompileError, InputError, OutOfDomain, ProofInvalid, UnsatisfiedConstraint, UnsupportedOp
 from zkchain.formats import shipped
 from zkchain.graph import Graph, Op
 from zkchain.groth16.types import R, System
@@ -121,6 +121,23 @@ def test_what_hidden_outputs_alone_need_takes_no_rows(system: System) -> None:
         return circuit.n_rows
 
     assert rows(hidden=True) == rows(hidden=False)
+
+
+@pytest.mark.parametrize("system", list(System))
+def test_a_layer_of_zeros_needs_nothing_of_its_input(system: System) -> None:
+    """Rows of parts joined, none of which is asked for; the output is the constant, and proved to be."""
+    b = graphs.Build()
+    joined = b.add(Op.CONCAT, b.input((1, 2), 0, 9), b.input((1, 3), -4, 4), shape=(1, 5), axis=1)
+    nothing = b.add(Op.MATMUL, joined, b.const(np.zeros((5, 2))), shape=(1, 2))
+    graph = b.graph(b.add(Op.ADD, nothing, b.const([[7, -8]])))
+    circuit = synthesize(graph, Visibility((False, False), (True,)), system)
+    keys = pipeline.setup(circuit)
+    solution = solve(circuit, graphs.random_inputs(graph, np.random.default_rng(0)))
+    assert circuit.layout.decode(solution.instance)[0].tolist() == [[7, -8]]
+    proof = groth16.prove(keys.proving, keys.verifying, solution)
+    pipeline.verify(keys.verifying, proof, solution.instance)
+    with pytest.raises(ProofInvalid):
+        pipeline.verify(keys.verifying, proof, (*solution.instance[:-1], solution.instance[-1] ^ 1))
 
 
 def test_digest_binds_weights_system_and_visibility() -> None:

@@ -106,6 +106,8 @@ def concat(parts: Sequence[Symbolic]) -> Symbolic:
     def rows(select: IntArray, n_wires: int) -> csr_array:
         from scipy.sparse import csr_array, vstack
 
+        if not len(select):  # of a linear map by zeros nothing is needed
+            return csr_array((0, n_wires), dtype=np.int64)
         owner = np.searchsorted(ends, select, side="right")
         order = np.argsort(owner, kind="stable")
         starts = ends - np.array([len(p) for p in parts])
