@@ -96,20 +96,51 @@ def test_data_off_the_grid_leaves_the_step_open():
         (lambda: Domain(1, 0), InputError, "lo <= hi"),
         (lambda: Domain(0, np.inf), InputError, "finite"),
         (lambda: Domain(0, np.nan), InputError, "finite"),
-        (lambda: Domain(0, 1, scale=0.0), InputError, "positive"),
+        (lambda: Domain(0, 1, scale=0.0), InputError, "step .* is 0, expected a positive number"),
+        (lambda: Domain(0, 1, scale=-1.0), InputError, "positive"),
+        (lambda: Domain(0, 1, scale=np.inf), InputError, "positive"),
+        (lambda: Domain(0, 16, scale=1e-300), InputError, "step .* is 1e-300, expected more than 3.5e-18"),
+        (lambda: Domain(0, 16, scale=17), InputError, "step .* is 17, .* at most 16"),
+        (lambda: Domain(5, 5, scale=7), InputError, "at most 5"),
+        (lambda: Domain(0, 0, scale=1e-300), InputError, "reaching 0"),
         (lambda: Settings(weight_bits=1), CompileError, "weight_bits"),
         (lambda: Settings(activation_bits=99), CompileError, "activation_bits"),
         (lambda: Settings(max_error=0.0), CompileError, "max_error"),
         (lambda: Settings(max_error=float("nan")), CompileError, "max_error"),
         (lambda: Settings(cost="gas"), CompileError, "cost"),
         (lambda: resolve(doubling(1, 8), [Domain(np.zeros(3), 1)], None), InputError, "do not broadcast"),
-        (lambda: resolve(doubling(1), [Domain(0, 1e12, scale=1e-9)], None)[0].integers(1e-9), InputError, "62 bits"),
-        (lambda: resolve(doubling(1), [Domain(0, 1e30, scale=1.0)], None), InputError, r"reaches 1e\+30"),
+        (lambda: Domain(0, 1e12, scale=1e-9), InputError, "step .* is 1e-09, expected more than"),
+        (lambda: resolve(doubling(1), [Domain(0, 1e12)], None)[0].integers(1e-9), InputError, "62 bits"),
+        (lambda: resolve(doubling(1), [Domain(0, 1e30)], None), InputError, r"reaches 1e\+30"),
+        (lambda: resolve(doubling(1), [Domain(0, 1e-300)], None), InputError, "'x0': its domain reaches 1e-300"),
+        (lambda: resolve(doubling(1), [Domain(-1e-20, 0)], None), InputError, "from 2\\^-62"),
     ],
 )
 def test_nonsense_is_refused(make, error, message):
     with pytest.raises(error, match=message):
         make()
+
+
+@pytest.mark.parametrize(
+    "domain",
+    [
+        *(Domain(-5, -5, scale) for scale in (None, 1.0, 5.0)),
+        *(Domain(0, 0, scale) for scale in (None, 1e-30, 1e18)),
+        *(Domain(0, 16, scale) for scale in (4e-18, 16.0)),
+        Domain(0, 2.0**-62),
+        Domain(-4e18, 4e18, 1.0),
+    ],
+    ids=lambda d: f"{d.lo} to {d.hi} in {d.scale}",
+)
+def test_what_is_barely_allowed_compiles(domain):
+    b = Build()
+    program = quantize(b.graph(b.add(Op.RELU, b.input(1, 2))), [domain])
+    assert dequantize(program.nodes[0], program.nodes[0].lo) == pytest.approx(domain.lo, abs=program.nodes[0].scale)
+
+
+def test_tiny_data_are_no_integers():
+    assert grid(data(np.linspace(0, 1e-5, 50)))[2] is None
+    assert grid(data([0.0]))[2] == 1.0
 
 
 def unit_input():

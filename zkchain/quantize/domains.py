@@ -22,7 +22,7 @@ import numpy.typing as npt
 from zkchain.errors import InputError, OutOfDomain
 from zkchain.graph import BOUND, Graph, IntArray, Node
 from zkchain.quantize.ranges import FloatArray
-from zkchain.quantize.settings import Domain, Sample
+from zkchain.quantize.settings import SMALLEST, Domain, Sample
 
 STEPS = (1.0, 1 / 255, *(2.0**-k for k in range(1, 9)))
 ENOUGH = 32  # values before a grid is read into data, samples before features are told apart
@@ -61,11 +61,12 @@ def resolve(graph: Graph, domain: Sequence[Domain | None] | None, samples: Seque
 
 
 def _bounded(name: str, grid: Grid) -> Grid:
-    """InputError for a domain beyond all integers: neither it nor its width would be a number of steps."""
-    reach = max(float(np.abs(end).max()) for end in (grid.lo, grid.hi))
-    if not reach < BOUND:
+    """InputError for a domain beyond all integers, where neither it nor its width would be a number of steps, or for
+    one so close to zero that squares of its numbers vanish."""
+    reach = max(float(np.abs(end).max(initial=0)) for end in (grid.lo, grid.hi))
+    if not (reach == 0 or SMALLEST <= reach < BOUND):
         raise InputError(
-            f"input {name!r}: its domain reaches {reach:g}, expected magnitudes below 2^62",
+            f"input {name!r}: its domain reaches {reach:g}, expected magnitudes from 2^-62 to 2^62, or zero",
             hint="are these the values that the model is given? scale them before the model",
         )
     return grid
@@ -136,7 +137,8 @@ def _step_of(ends: FloatArray, seen: npt.NDArray[np.generic] | None) -> float | 
         return None
     for step in STEPS:
         k = np.concatenate([ends, seen.ravel().astype(np.float64)]) / step
-        if np.all(np.abs(k - np.rint(k)) < 2.0**-12):
+        # data close to zero are close to a multiple of anything: some must be another multiple
+        if np.all(np.abs(k - np.rint(k)) < 2.0**-12) and (np.any(np.rint(k)) or not np.any(k)):
             return step
     return None
 

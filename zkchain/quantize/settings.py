@@ -10,6 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from zkchain.errors import CompileError, InputError
+from zkchain.graph import BOUND
+
+SMALLEST = 1 / BOUND
+"""The least magnitude that a domain other than zero reaches: far from where the square of a step is none any more."""
+STEP_HINT = "a step is what one integer step means: 1 for integers, 1/255 for bytes in [0, 1]; without one it is chosen"
 
 Sample = Sequence[npt.ArrayLike]  # one array per graph input
 
@@ -20,7 +25,8 @@ class Domain:
 
     ``lo``, ``hi``: numbers, or arrays that broadcast to the input's shape (per-element domains). ``scale``: the real
     number meant by one integer step (1.0 for integers, 1/255 for bytes brought to [0, 1]); None lets the quantiser
-    choose a power of two. Raises InputError for an empty or infinite domain.
+    choose a power of two. Raises InputError for an empty or infinite domain, or a step that leaves one
+    value or more than 62 bits of them.
     """
 
     lo: npt.ArrayLike
@@ -34,8 +40,22 @@ class Domain:
                 f"domain [{self.lo!r}, {self.hi!r}]: expected finite numbers, lo <= hi",
                 hint="declare the values the input can really take",
             )
-        if self.scale is not None and not (np.isfinite(self.scale) and self.scale > 0):
-            raise InputError(f"domain scale {self.scale}: expected a positive number")
+        if self.scale is not None:
+            _check_step(float(self.scale), lo, hi)
+
+
+def _check_step(step: float, lo: npt.NDArray[np.float64], hi: npt.NDArray[np.float64]) -> None:
+    """InputError unless the step is positive, above 2^-62 of the largest magnitude, and no wider than the domain."""
+    if not (np.isfinite(step) and step > 0):
+        raise InputError(f"domain: its step (scale) is {step:g}, expected a positive number", hint=STEP_HINT)
+    reach, width = float(np.maximum(np.abs(lo), np.abs(hi)).max(initial=0)), float(np.max(hi - lo, initial=0))
+    smallest, largest = max(reach, SMALLEST) / BOUND, width or reach or BOUND
+    if not smallest < step <= largest:
+        raise InputError(
+            f"domain of width {width:g}, reaching {reach:g}: its step (scale) is {step:g}, expected more than "
+            f"{smallest:.2g} and at most {largest:g}",
+            hint=STEP_HINT,
+        )
 
 
 @dataclass(frozen=True, slots=True)
