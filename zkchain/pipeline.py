@@ -17,9 +17,19 @@ import numpy as np
 import numpy.typing as npt
 
 from zkchain import groth16, interpret
-from zkchain.circuit import Circuit, Layout, Recorded, Visibility, solve, synthesize
-from zkchain.circuit.layout import Field
-from zkchain.errors import CompileError, InputError, ProofFormatError, UnsupportedOp
+from zkchain.circuit import (
+    Circuit,
+    Field,
+    Interface,
+    Layout,
+    Port,
+    Recorded,
+    Visibility,
+    digest_of,
+    solve,
+    synthesize,
+)
+from zkchain.errors import BundleError, CompileError, InputError, UnsupportedOp
 from zkchain.formats import tensors
 from zkchain.formats.records import Bound, Choices, InputChoice, OutputChoice, PublicField, Summary, Tensor
 from zkchain.formats.tensors import Samples
@@ -214,32 +224,42 @@ def _bound(node: Node, ends: npt.NDArray[np.int64] | None) -> Bound:
 def summarise(compiled: Compiled) -> Summary:
     """What circuit.json says."""
     circuit = compiled.circuit
-    graph, visible = circuit.graph, circuit.visibility
+    described = circuit.interface
     return Summary(
         digest=circuit.digest.hex(),
+        rows_digest=circuit.rows_digest.hex(),
         system=circuit.system,
         rows=circuit.n_rows,
         wires=circuit.n_wires,
         committed=circuit.n_committed,
         instance_length=circuit.instance_length,
-        fields=tuple(PublicField(f.kind, f.name, f.shape, f.bits, f.offset, f.scale) for f in circuit.layout.fields),
-        inputs=_tensors(graph, graph.inputs, graph.input_names, visible.inputs),
-        outputs=_tensors(graph, graph.outputs, graph.output_names, visible.outputs),
+        fields=tuple(PublicField(**asdict(field)) for field in described.fields),
+        inputs=tuple(Tensor(**asdict(port)) for port in described.inputs),
+        outputs=tuple(Tensor(**asdict(port)) for port in described.outputs),
         rows_by_node=circuit.rows_by_node(),
         evaluation=compiled.evaluation,
     )
 
 
-def _tensors(graph: Graph, indices: Sequence[int], names: Sequence[str], public: Sequence[bool]) -> tuple[Tensor, ...]:
-    nodes = [graph.nodes[i] for i in indices]
-    return tuple(
-        Tensor(name, node.shape, shown, *_span(node), node.scale)
-        for name, node, shown in zip(names, nodes, public, strict=True)
+def interface_of(summary: Summary) -> Interface:
+    """What circuit.json says that the numbers mean. BundleError unless its digest is bound to this very meaning."""
+    described = Interface(
+        summary.system,
+        summary.rows,
+        summary.wires,
+        summary.committed,
+        tuple(Field(**asdict(field)) for field in summary.fields),
+        tuple(Port(**asdict(tensor)) for tensor in summary.inputs),
+        tuple(Port(**asdict(tensor)) for tensor in summary.outputs),
     )
-
-
-def _span(node: Node) -> tuple[int, int]:
-    return int(np.min(np.asarray(node.lo))), int(np.max(np.asarray(node.hi)))
+    digest = digest_of(described, bytes.fromhex(summary.rows_digest)).hex()
+    if digest != summary.digest or Layout(described.system, described.fields).length != summary.instance_length:
+        raise BundleError(
+            f"circuit record says circuit {summary.digest[:12]}..., and what it describes is another one: "
+            "a name, shape, scale, range or size in it was altered",
+            hint="restore circuit.json, or run `zkchain compile` again; believe nothing that such a bundle says",
+        )
+    return described
 
 
 def setup(
@@ -318,10 +338,5 @@ def real(integers: npt.NDArray[np.int64], scale: float) -> Array:
 
 
 def layout_of(summary: Summary) -> Layout:
-    """The layout that circuit.json records; all that reading an instance takes."""
-    fields = tuple(Field(f.kind, f.name, f.shape, f.bits, f.offset, f.scale) for f in summary.fields)
-    layout = Layout(summary.system, fields)
-    if layout.length != summary.instance_length:
-        message = f"circuit.json: its fields make {layout.length} public inputs, it says {summary.instance_length}"
-        raise ProofFormatError(message)
-    return layout
+    """The layout that circuit.json records; all that reading an instance takes. BundleError as ``interface_of``."""
+    return Layout(summary.system, interface_of(summary).fields)

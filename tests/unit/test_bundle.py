@@ -120,7 +120,7 @@ def test_folder_without_manifest(tmp_path):
 @pytest.mark.parametrize(
     "change",
     [
-        lambda m: m.update(version=2),
+        lambda m: m.update(version=3),
         lambda m: m.update(extra=1),
         lambda m: m["files"]["model"].update(sha256="00"),
         lambda m: m["files"]["model"].update(bytes=-1),

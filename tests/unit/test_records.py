@@ -23,10 +23,11 @@ CHOICES = Choices(
 )
 SUMMARY = Summary(
     "ab" * 32,
+    "cd" * 32,
     System.CG16,
     *(100, 120, 90, 2),
     (PublicField("output", "y", (1, 10), 12, 2048, 1 / 3),),
-    (Tensor("x", (1, 64), False, 0, 16, 1.0),),
+    (Tensor("x", (1, 2), False, (0, -1), 16, 1.0),),
     (Tensor("y", (1, 10), True, -5, 5, 1 / 3),),
     {"fc": 60, "relu": 40},
     Evaluation("held-out data", 3, (Accuracy("y", 3, 1e-3, 1e-4, 1.0, 0.5),), 0.9),
@@ -59,7 +60,7 @@ def test_round_trip(record):
 @pytest.mark.parametrize(
     ("change", "field"),
     [
-        (lambda d: d.update(version=2), "version"),
+        (lambda d: d.update(version=3), "version"),
         (lambda d: d.update(extra=1), "extra"),
         (lambda d: d.pop("rows"), "rows"),
         (lambda d: d.update(rows="many"), "rows"),

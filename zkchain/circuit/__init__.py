@@ -1,5 +1,6 @@
 """Arithmetic circuits: integer graph -> R1CS rows (synthesize), inputs -> witness (solve)."""
 
+from zkchain.circuit.interface import Interface, Port, digest_of
 from zkchain.circuit.layout import Field, Layout, Visibility
 from zkchain.circuit.solving import Solution, solve
 from zkchain.circuit.synthesis import Circuit, Recorded, check, recall, synthesize
@@ -10,13 +11,16 @@ __all__ = [
     "Circuit",
     "Csr",
     "Field",
+    "Interface",
     "Layout",
     "PoleHit",
+    "Port",
     "Recorded",
     "RowBlock",
     "Solution",
     "Visibility",
     "check",
+    "digest_of",
     "recall",
     "solve",
     "synthesize",

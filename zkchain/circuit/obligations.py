@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,8 +20,8 @@ CHALLENGE, COMPRESSED = 1, 2  # wires c and y
 
 
 def audit(circuit: Circuit) -> bytes:
-    """SHA-256 over the wire sets, the layout and, for each matrix, its row lengths, columns and coefficients; raises
-    CompileError for rows that break an obligation."""
+    """SHA-256 over, for each matrix, its row lengths, columns and coefficients; raises CompileError for rows that break
+    an obligation. Wire sets and layout are the interface's."""
     streams = [hashlib.sha256() for _ in range(9)]
     phases = Phases(circuit) if circuit.system is System.CG16 else None
     for constraint, block in circuit.labelled_blocks():
@@ -32,7 +31,7 @@ def audit(circuit: Circuit) -> bytes:
             phases.add(block, challenged=constraint.challenged)
     if phases is not None:
         phases.close()
-    return hashlib.sha256(_head(circuit) + b"".join(s.digest() for s in streams)).digest()
+    return hashlib.sha256(b"".join(stream.digest() for stream in streams)).digest()
 
 
 def check_ranges(graph: Graph) -> None:
@@ -54,14 +53,6 @@ def _absorb(streams: list[hashlib._Hash], side: Csr) -> None:
     lengths.update(np.diff(side.indptr).astype("<u4").tobytes())
     cols.update(side.cols.astype("<u4").tobytes())
     vals.update(side.vals.astype(side.vals.dtype.newbyteorder("<")).tobytes())
-
-
-def _head(circuit: Circuit) -> bytes:
-    sizes = (circuit.n_wires, circuit.n_public, circuit.n_committed, circuit.n_rows)
-    fields: Iterable[str] = (
-        f"{f.kind},{f.name!r},{f.shape},{f.bits},{f.offset},{float(f.scale).hex()}" for f in circuit.layout.fields
-    )
-    return "|".join(["zkchain/circuit/1", str(circuit.system), *map(str, sizes), *fields]).encode()
 
 
 def rows_with(block: RowBlock, wire: int) -> int:

@@ -11,6 +11,7 @@ import numpy as np
 from zkchain.circuit import obligations, symbolic
 from zkchain.circuit.emitter import Constraint, Synthesizer
 from zkchain.circuit.hoist import hoist
+from zkchain.circuit.interface import Interface, describe, digest_of
 from zkchain.circuit.layout import Layout, Visibility, make_layout
 from zkchain.circuit.phases import phase_a, phase_b
 from zkchain.circuit.symbolic import Packed, Symbolic
@@ -47,7 +48,7 @@ class Circuit(Outline):
     """Rows of one integer graph under one proof system.
 
     ``n_committed``: cg16's private phase-A wires, right after the public ones. ``n_rows`` is without the rows
-    wire_j * 0 that setup and prover append. ``digest``: 32 bytes over matrices, wire sets and layout.
+    wire_j * 0 that setup and prover append. ``digest``: 32 bytes over matrices, wire sets and interface.
     """
 
     n_wires: int
@@ -66,10 +67,20 @@ class Circuit(Outline):
             for block in _stream(constraint, self.n_wires):
                 yield constraint, block
 
+    @property
+    def interface(self) -> Interface:
+        """What its numbers mean."""
+        return describe(self, self.n_rows, self.n_wires, self.n_committed)
+
     @cached_property
-    def digest(self) -> bytes:
+    def rows_digest(self) -> bytes:
         """Streams all rows once; raises CompileError where an obligation of the proof system is broken."""
         return obligations.audit(self)
+
+    @cached_property
+    def digest(self) -> bytes:
+        """Of interface and rows. Raises as ``rows_digest``."""
+        return digest_of(self.interface, self.rows_digest)
 
     def locate(self, row: int) -> tuple[str, int]:
         """Model node and element that a row comes from."""
@@ -89,7 +100,7 @@ class Circuit(Outline):
 @dataclass(frozen=True, eq=False)
 class Recorded(Outline):
     """A circuit that was synthesised before and is known by its digest: a prover has no time for the rows, and a proof
-    made under a wrong digest does not verify."""
+    made under a wrong digest of them does not verify. Its interface is computed again."""
 
     digest: bytes
 
@@ -111,9 +122,13 @@ def synthesize(graph: Graph, visibility: Visibility, system: System) -> Circuit:
     return _record(outline)
 
 
-def recall(graph: Graph, visibility: Visibility, system: System, digest: bytes) -> Recorded:
-    """The circuit that ``synthesize`` gave for this graph before. Raises CompileError (illegal graph)."""
+def recall(
+    graph: Graph, visibility: Visibility, system: System, size: tuple[int, int, int], rows_digest: bytes
+) -> Recorded:
+    """The circuit that ``synthesize`` gave for this graph before; ``size``: its rows, wires and committed wires. Raises
+    CompileError (illegal graph)."""
     outline = _outline(graph, visibility, system)
+    digest = digest_of(describe(outline, *size), rows_digest)
     return Recorded(outline.graph, visibility, system, outline.layout, digest)
 
 

@@ -41,7 +41,7 @@ def numbers(array: Any) -> str:
 
 
 def tensor_line(tensor: Tensor) -> str:
-    lo, hi = tensor.lo * tensor.scale, tensor.hi * tensor.scale
+    lo, hi = np.min(tensor.lo) * tensor.scale, np.max(tensor.hi) * tensor.scale
     shape = "x".join(map(str, tensor.shape)) or "scalar"
     return f"{shape}, {lo:.6g} to {hi:.6g} in steps of {tensor.scale:.4g}, {'public' if tensor.public else 'private'}"
 

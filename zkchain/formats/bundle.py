@@ -36,6 +36,7 @@ from zkchain.formats import files
 
 MANIFEST = "manifest.json"
 _MANIFEST_LIMIT = 1 << 20
+VERSION: Literal[2] = 2  # 2: the circuit's digest covers its interface
 _HEX = Field(pattern=r"^[0-9a-f]{64}$")
 
 
@@ -83,7 +84,7 @@ class Manifest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     format: Literal["zkchain-bundle"] = "zkchain-bundle"
-    version: Literal[1] = 1
+    version: Literal[2] = VERSION
     files: dict[str, Entry] = {}
 
 
@@ -185,6 +186,10 @@ def open_bundle(folder: str | PathLike[str]) -> Bundle:
         manifest = Manifest.model_validate_json(data)
     except ValidationError as error:
         first = error.errors()[0]
+        if first["loc"] == ("version",):
+            message = f"bundle {folder} is of version {first['input']!r}, this zkchain reads version {VERSION}"
+            hint = "run `zkchain compile MODEL -o DIR` into a new folder, then `zkchain setup DIR`"
+            raise BundleError(message, hint=hint) from error
         where = ".".join(str(part) for part in first["loc"]) or "document"
         raise BundleError(f"manifest {path} is malformed: {where}: {first['msg']}") from error
     unknown = sorted(set(manifest.files) - set(KINDS))

@@ -7,9 +7,9 @@ verification key, since it holds the layout of the public inputs.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import ConfigDict, NonNegativeInt, TypeAdapter, ValidationError
+from pydantic import ConfigDict, NonNegativeInt, StringConstraints, TypeAdapter, ValidationError
 
 from zkchain.errors import FormatError
 from zkchain.groth16.types import System
@@ -19,6 +19,7 @@ T = TypeVar("T")
 STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 Bound = float | tuple[float, ...]
 """One number for all elements, or one for each in row-major order."""
+Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +61,14 @@ class Choices:
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """An input or output of the integer program; a real number is integer * scale, ``lo`` and ``hi`` are integers."""
+    """An input or output of the integer program (circuit.interface.Port)."""
 
     __pydantic_config__ = STRICT
     name: str
     shape: tuple[int, ...]
     public: bool
-    lo: int
-    hi: int
+    lo: int | tuple[int, ...]
+    hi: int | tuple[int, ...]
     scale: float
 
 
@@ -86,10 +87,12 @@ class PublicField:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """circuit.json. ``rows_by_node``: model node -> rows."""
+    """circuit.json. ``digest`` is bound to the interface (system to outputs) and to ``rows_digest``. ``rows_by_node``
+    (model node -> rows) and the measured ``evaluation`` are the compiler's word."""
 
     __pydantic_config__ = STRICT
-    digest: str
+    digest: Digest
+    rows_digest: Digest
     system: System
     rows: int
     wires: int
@@ -101,7 +104,7 @@ class Summary:
     rows_by_node: dict[str, int] = field(default_factory=dict)
     evaluation: Evaluation | None = None
     format: Literal["zkchain-circuit"] = "zkchain-circuit"
-    version: Literal[1] = 1
+    version: Literal[2] = 2
 
 
 @dataclass(frozen=True, slots=True)

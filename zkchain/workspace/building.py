@@ -13,12 +13,11 @@ from zkchain import pipeline
 from zkchain.formats import bundle, exports, files, program, proofs, records, snarkjs
 from zkchain.formats.bundle import Bundle
 from zkchain.formats.files import Content
-from zkchain.formats.records import Choices
 from zkchain.groth16.types import VerifyingKey
 from zkchain.pipeline import Compiled, CompileOptions, Keys, Progress, quiet
 from zkchain.reports import ArtifactReport, CompileReport, InspectReport, SetupReport
 from zkchain.workspace.clock import Clock
-from zkchain.workspace.opening import load_circuit, load_summary
+from zkchain.workspace.opening import load_choices, load_circuit, load_summary
 
 Array = npt.NDArray[Any]
 Folder = str | PathLike[str]
@@ -93,5 +92,5 @@ def inspect_bundle(folder: Folder) -> InspectReport:
         for name, kind in bundle.KINDS.items()
         if opened.has(name)
     )
-    choices = records.load(Choices, opened.read("settings"), what="settings")
-    return InspectReport(str(folder), load_summary(opened), choices, made, tuple(proofs.names(opened)))
+    summary = load_summary(opened)
+    return InspectReport(str(folder), summary, load_choices(opened, summary), made, tuple(proofs.names(opened)))

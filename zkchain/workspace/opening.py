@@ -2,22 +2,53 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from zkchain.circuit import Circuit, Recorded, Visibility, recall, synthesize
 from zkchain.errors import BundleError, KeyMismatch
 from zkchain.formats import program, records, snarkjs
 from zkchain.formats.bundle import Bundle
-from zkchain.formats.records import Choices, Summary
+from zkchain.formats.records import Choices, InputChoice, Summary, Tensor
 from zkchain.graph import Graph
 from zkchain.groth16.key import open_key, verifying_key
 from zkchain.groth16.types import System, VerifyingKey
-from zkchain.pipeline import Keys
+from zkchain.pipeline import Keys, interface_of
 
 
 def load_summary(opened: Bundle) -> Summary:
+    """circuit.json. BundleError unless its digest is the manifest's and that of what it says."""
     summary = records.load(Summary, opened.read("circuit"), what="circuit record")
     if summary.digest != opened.identity("circuit"):
         raise BundleError(f"circuit record of {opened.folder} is about another circuit than the manifest")
+    interface_of(summary)
     return summary
+
+
+def load_choices(opened: Bundle, summary: Summary) -> Choices:
+    """settings.json. BundleError where it says of inputs, outputs or system what the circuit does not."""
+    choices = records.load(Choices, opened.read("settings"), what="settings")
+    agree = (
+        choices.system == summary.system
+        and [(x.name, x.public, x.scale) for x in choices.inputs]
+        == [(x.name, x.public, x.scale) for x in summary.inputs]
+        and [(y.name, y.public) for y in choices.outputs] == [(y.name, y.public) for y in summary.outputs]
+        and all(_same_domain(*pair) for pair in zip(choices.inputs, summary.inputs, strict=True))
+    )
+    if not agree:
+        raise BundleError(
+            f"settings of {opened.folder} are about other inputs, outputs or domains than its circuit",
+            hint="restore settings.json, or run `zkchain compile` again",
+        )
+    return choices
+
+
+def _same_domain(choice: InputChoice, tensor: Tensor) -> bool:
+    """The circuit's ends are the nearest whole steps to those chosen."""
+    pairs = ((choice.lo, tensor.lo), (choice.hi, tensor.hi))
+    sizes = {np.size(end) for pair in pairs for end in pair} - {1}
+    return sizes <= {int(np.prod(tensor.shape))} and all(
+        bool(np.all(np.abs(np.asarray(real) / tensor.scale - whole) <= 0.5 + 1e-6)) for real, whole in pairs
+    )
 
 
 def load_circuit(opened: Bundle) -> Circuit:
@@ -29,7 +60,11 @@ def load_circuit(opened: Bundle) -> Circuit:
 
 def audit_digest(opened: Bundle, circuit: Circuit) -> None:
     """BundleError unless the circuit's rows give the digest that the manifest records."""
-    expected, got = opened.identity("circuit"), circuit.digest.hex()
+    _same_circuit(opened, circuit.digest)
+
+
+def _same_circuit(opened: Bundle, digest: bytes) -> None:
+    expected, got = opened.identity("circuit"), digest.hex()
     if got != expected:
         raise BundleError(
             f"bundle {opened.folder} was compiled to circuit {expected[:12]}..., its program now gives {got[:12]}...",
@@ -38,8 +73,12 @@ def audit_digest(opened: Bundle, circuit: Circuit) -> None:
 
 
 def load_outline(opened: Bundle) -> Recorded:
-    """The circuit without its rows, under the digest that the manifest records: for proving."""
-    return recall(*_program(opened), bytes.fromhex(opened.identity("circuit")))
+    """The circuit without its rows, for proving. BundleError unless the program has the interface of circuit.json."""
+    summary = load_summary(opened)
+    size = (summary.rows, summary.wires, summary.committed)
+    outline = recall(*_program(opened), size, bytes.fromhex(summary.rows_digest))
+    _same_circuit(opened, outline.digest)
+    return outline
 
 
 def _program(opened: Bundle) -> tuple[Graph, Visibility, System]:

@@ -17,7 +17,7 @@ from zkchain.formats.records import DeploymentRecord
 from zkchain.groth16.types import VerifyingKey
 from zkchain.reports import ContractReport, DeployReport, EstimateReport, GasReport, SubmitReport
 from zkchain.solidity import Artifact
-from zkchain.workspace.opening import load_verifying_key
+from zkchain.workspace.opening import load_summary, load_verifying_key
 from zkchain.workspace.proving import unhex
 
 Folder = str | PathLike[str]
@@ -84,6 +84,7 @@ def submit_bundle(
     """Verify a kept proof in a transaction. On an embedded chain (``rpc`` None) the contract is deployed first."""
     opened = bundle.open_bundle(folder)
     proof, instance = proofs.load(opened, name)
+    load_summary(opened)  # what the proof is said to mean must be what the circuit's digest binds
     verifying = load_verifying_key(opened)
     chain = connect(rpc, key=key)
     artifact = load_artifact(opened, verifying)
