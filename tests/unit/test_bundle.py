@@ -112,6 +112,19 @@ def test_folder_that_cannot_be_made(tmp_path):
         bundle.update(tmp_path / "file" / "b", COMPILED, circuit=FIRST)
 
 
+def test_other_files_are_not_replaced(tmp_path):
+    (tmp_path / "model.onnx").write_text("mine")
+    for content in (None, "{}"):
+        if content is not None:  # a manifest, but none of ours
+            (tmp_path / bundle.MANIFEST).write_text(content)
+        with pytest.raises(BundleError, match=r"holds other files|malformed"):
+            bundle.update(tmp_path, COMPILED, circuit=FIRST)
+        assert (tmp_path / "model.onnx").read_text() == "mine"
+    (tmp_path / "empty").mkdir()
+    bundle.update(tmp_path / "empty", COMPILED, circuit=FIRST)
+    bundle.update(tmp_path / "empty", COMPILED, circuit=SECOND)
+
+
 def test_folder_without_manifest(tmp_path):
     with pytest.raises(BundleError, match="is not a bundle"):
         bundle.open_bundle(tmp_path)

@@ -200,6 +200,14 @@ class TestCompileRefuses:
         refused(outcome, errors.UnsupportedOp, r"node 'out': operator IsNaN is not supported")
         assert "Relu" in outcome.err, "names what is supported"
 
+    def test_a_folder_of_other_files(self, tmp_path):
+        (tmp_path / "b").mkdir()
+        (tmp_path / "b" / "model.onnx").write_text("mine")
+        refused(compile_into(tmp_path / "b"), errors.BundleError, r"holds other files \('model.onnx'\)")
+        refused(zkchain("demo", "-o", tmp_path / "b"), errors.BundleError, "holds other files")
+        assert (tmp_path / "b" / "model.onnx").read_text() == "mine"
+        assert zkchain("compile", tmp_path / "small1.onnx", "--domain", "-4:4", "-o", "").code == 2
+
     def test_no_domain_and_no_data(self, tmp_path):
         model = tmp_path / "m.onnx"
         model.write_bytes(small_model())
@@ -216,7 +224,7 @@ class TestCompileRefuses:
         ("arrays", "message"),
         [
             ({"x": [[0, 0, 0, 0], [0, np.nan, 0, 0]]}, r"sample 1: input 'x', element \(0, 1\): .*finite.*nan"),
-            ({"x": np.full((5, 4), 1e300)}, r"input 'x': its domain reaches .*, expected magnitudes below 2\^62"),
+            ({"x": np.full((5, 4), 1e300)}, r"input 'x': its domain reaches .*, expected magnitudes from 2\^-62"),
             ({"x": np.full((5, 4), 1e30)}, r"input 'x': its domain reaches"),
             ({"x": np.eye(4), "labels": [0, 1, np.nan, 2]}, "calibration data: label 2: expected an integer, got nan"),
             ({"x": np.eye(4), "labels": [0, 1, 1.5, 2]}, "calibration data: label 2: expected an integer, got 1.5"),

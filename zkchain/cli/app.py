@@ -28,6 +28,7 @@ from zkchain.cli.options import (
     WtnsOpt,
     ZkeyOpt,
     ZkpkOpt,
+    folder_named,
     parse_binder,
     parse_domains,
     parse_memory,
@@ -62,7 +63,10 @@ def root(
 def compile_model(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="An ONNX file.", show_default=False)],
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="DIR", help="The bundle to write.", show_default=False)
+        Path,
+        typer.Option(
+            "--output", "-o", metavar="DIR", help="The bundle to write.", show_default=False, parser=folder_named
+        ),
     ],
     data: Annotated[
         Path | None,
@@ -360,7 +364,14 @@ def inspect(
 def demo(
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="DIR", help="Keep the bundle in this folder.", show_default=False),
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="DIR",
+            help="Keep the bundle in this folder.",
+            show_default=False,
+            parser=folder_named,
+        ),
     ] = None,
     files: Annotated[
         Path | None,

@@ -56,6 +56,15 @@ WitnessOpt = Annotated[
         "--witness", metavar="FILE", help="Also write the witness (.wtns), for circom's tools.", show_default=False
     ),
 ]
+
+
+def folder_named(text: str) -> Path:
+    """A folder to make; "" would be the one we are in, which nobody means."""
+    if not text:
+        raise typer.BadParameter("'' is no folder.")
+    return Path(text)
+
+
 ProofFolderOpt = Annotated[
     Path, typer.Option("--output", "-o", metavar="DIR", help="With --wtns: where proof.json and public.json go.")
 ]

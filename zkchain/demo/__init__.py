@@ -6,7 +6,7 @@ from os import PathLike
 
 from zkchain import pipeline, workspace
 from zkchain.chain import connect, deploy, submit
-from zkchain.formats import proofs, shipped
+from zkchain.formats import bundle, proofs, shipped
 from zkchain.groth16.encoding import encode_proof
 from zkchain.groth16.types import System
 from zkchain.pipeline import Progress, quiet
@@ -23,6 +23,8 @@ def run(
     output: str | PathLike[str] | None = None, *, system: System | str = System.GROTH16, progress: Progress = quiet
 ) -> DemoReport:
     """Compile, set up, prove, verify, deploy, submit. With ``output`` the bundle is kept there."""
+    if output is not None:
+        bundle.check_place(output)
     data, clock = shipped.data(), Clock()
     compiled = pipeline.compile_model(
         shipped.model(), data, domains={"image": PIXELS}, system=system, progress=progress

@@ -36,6 +36,7 @@ from zkchain.formats import files
 
 MANIFEST = "manifest.json"
 _MANIFEST_LIMIT = 1 << 20
+PLACE = "give a folder that is new, empty or a bundle, in one that can be written"
 VERSION: Literal[2] = 2  # 2: the circuit's digest covers its interface
 _HEX = Field(pattern=r"^[0-9a-f]{64}$")
 
@@ -83,9 +84,9 @@ class Manifest(BaseModel):
     """``files`` maps a name of KINDS to its entry."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    format: Literal["zkchain-bundle"] = "zkchain-bundle"
-    version: Literal[2] = VERSION
-    files: dict[str, Entry] = {}
+    format: Literal["zkchain-bundle"]
+    version: Literal[2]
+    files: dict[str, Entry]
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +208,7 @@ def update(
     recorded as the bundle holds them after this update; they must be in it.
     """
     folder = Path(folder)
+    check_place(folder)
     _make(folder)
     with _locked(folder), ExitStack() as stack:
         old = open_bundle(folder).manifest.files if (folder / MANIFEST).is_file() else {}
@@ -219,7 +221,8 @@ def update(
         for name in staged:
             made_from = {source: entries[source].identity for source in KINDS[name].sources}
             entries[name] = entries[name].model_copy(update={"made_from": made_from})
-        manifest = Manifest(files={name: entries[name] for name in KINDS if name in entries})
+        listed = {name: entries[name] for name in KINDS if name in entries}
+        manifest = Manifest(format="zkchain-bundle", version=VERSION, files=listed)
         text = manifest.model_dump_json(indent=1).encode() + b"\n"
         temporary = stack.enter_context(files.staged(folder / MANIFEST, text))
         for name, path in staged.items():
@@ -229,12 +232,32 @@ def update(
     return Bundle(folder, manifest)
 
 
+def check_place(folder: str | PathLike[str]) -> None:
+    """BundleError unless a bundle may be written there: what else lies in a folder is not ours to replace."""
+    folder = Path(folder)
+    try:
+        if folder.is_dir() and not (folder / MANIFEST).is_file():
+            found = sorted(path.name for path in folder.iterdir())
+            if found:
+                shown = ", ".join(map(repr, found[:3])) + (", ..." if len(found) > 3 else "")
+                raise BundleError(
+                    f"cannot make the bundle {folder}: the folder holds other files ({shown})", hint=PLACE
+                )
+        elif folder.is_dir():
+            open_bundle(folder)
+    except OSError as error:
+        raise _unmakable(folder, error) from error
+
+
 def _make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        hint = "give a folder that is new, empty or a bundle, in one that can be written"
-        raise BundleError(f"cannot make the bundle {folder}: {error.strerror}", hint=hint) from error
+        raise _unmakable(folder, error) from error
+
+
+def _unmakable(folder: Path, error: OSError) -> BundleError:
+    return BundleError(f"cannot make the bundle {folder}: {error.strerror}", hint=PLACE)
 
 
 @contextmanager

@@ -27,6 +27,7 @@ def compile_bundle(
     folder: Folder, model: bytes, data: Mapping[str, Array] | None = None, **options: Unpack[CompileOptions]
 ) -> CompileReport:
     """``pipeline.compile_model`` into a bundle, new or old."""
+    bundle.check_place(folder)  # before the work, not after it
     clock = Clock()
     compiled = pipeline.compile_model(model, data, **options)
     clock.lap("compile")
