@@ -300,9 +300,8 @@ def prove(
 
 def inputs_of(graph: Graph, arrays: Mapping[str, Array], index: int | None = None) -> list[npt.NDArray[np.int64]]:
     """The integers of an integer graph's inputs, from real arrays by name. Raises InputError, OutOfDomain."""
-    if index is not None:
-        arrays = tensors.pick(arrays, graph.input_names, index)
-    sample = tensors.one_sample(arrays, graph.input_names, [graph.nodes[i].shape for i in graph.inputs])
+    names, shapes = graph.input_names, [graph.nodes[i].shape for i in graph.inputs]
+    sample = tensors.one_sample(arrays, names, shapes) if index is None else tensors.pick(arrays, names, shapes, index)
     return [quantize_input(graph.nodes[i], x) for i, x in zip(graph.inputs, sample, strict=True)]
 
 

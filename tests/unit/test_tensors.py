@@ -79,10 +79,41 @@ def test_bad_npz(tmp_path):
 
 def test_pick():
     arrays = {"x": np.arange(6).reshape(3, 2)}
-    assert tensors.pick(arrays, ["x"], 1)["x"].tolist() == [[2, 3]]
+    assert tensors.pick(arrays, ["x"], [(1, 2)], 1)[0].tolist() == [[2, 3]]
     for index in (-1, 3):
         with pytest.raises(InputError, match="no sample"):
-            tensors.pick(arrays, ["x"], index)
+            tensors.pick(arrays, ["x"], [(1, 2)], index)
+
+
+@pytest.mark.parametrize(
+    ("stacked", "shape"),
+    [((5, 3), (3,)), ((5, 3), (1, 3)), ((5, 1, 3), (1, 3)), ((5,), ()), ((5,), (1,)), ((5, 2, 3), (2, 3))],
+)
+def test_what_calibrates_can_be_picked(stacked, shape):
+    """Data of one form give the same samples to compile with and to prove."""
+    array = np.arange(np.prod(stacked)).reshape(stacked)
+    given, _ = tensors.calibration({"x": array}, ["x"], [shape])
+    assert tensors.count({"x": array}, ["x"], [shape]) == len(given) == 5
+    for k, sample in enumerate(given.samples):
+        (picked,) = tensors.pick({"x": array}, ["x"], [shape], k)
+        assert picked.shape == shape
+        assert np.array_equal(picked, sample[0])
+        assert np.array_equal(picked.ravel(), array[k].ravel())
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (1, 3), (3,)])
+def test_a_single_number_holds_no_samples(shape):
+    for take in (tensors.count, lambda *given: tensors.pick(*given, 0)):
+        with pytest.raises(InputError, match=r"expected shape \(N.*, got \(\)"):
+            take({"x": np.asarray(3)}, ["x"], [shape])
+
+
+def test_an_input_may_be_called_labels():
+    given, _ = tensors.calibration({"labels": np.zeros((5, 4))}, ["labels"], [(1, 4)])
+    assert len(given) == 5
+    assert given.labels is None
+    given, _ = tensors.calibration({"labels": np.zeros((5, 4)), "test/labels": np.ones((2, 4))}, ["labels"], [(4,)])
+    assert len(given) == 5
 
 
 def test_calibration_and_held_out():

@@ -15,6 +15,7 @@ from zkchain.formats import files, jsontext, npz
 
 Array = npt.NDArray[Any]
 Sample = tuple[Array, ...]
+Shape = tuple[int, ...]
 HELD_OUT = "test/"
 LABELS = "labels"
 WRITING = 'write {"input name": [[...]]} or save an .npz with numpy.savez'
@@ -61,56 +62,62 @@ def _array(name: str, value: Any, path: Path) -> Array:
     return array
 
 
-def one_sample(arrays: Mapping[str, Array], names: Sequence[str], shapes: Sequence[tuple[int, ...]]) -> Sample:
+def one_sample(arrays: Mapping[str, Array], names: Sequence[str], shapes: Sequence[Shape]) -> Sample:
     """The arrays of the inputs in order; a single nameless array stands for a single input.
 
     Accepts the input's shape with or without its leading 1. Raises InputError naming what is missing or misshapen.
     """
-    if len(names) == 1 and set(arrays) == {""}:
-        arrays = {names[0]: arrays[""]}
-    _require(arrays, names)
-    return tuple(_shaped(name, arrays[name], shape) for name, shape in zip(names, shapes, strict=True))
+    given = _named(arrays, names)
+    return tuple(_shaped(name, given[name], shape) for name, shape in zip(names, shapes, strict=True))
 
 
-def _shaped(name: str, array: Array, shape: tuple[int, ...]) -> Array:
+def _shaped(name: str, array: Array, shape: Shape) -> Array:
     if array.shape == shape:
         return array
     if shape[:1] == (1,) and array.shape == shape[1:]:
         return array.reshape(shape)
-    many = array.ndim and array.shape[1:] in (shape, shape[1:])
+    many = array.ndim and array.shape[1:] in _forms(shape)
     hint = "one of many samples is taken by its number: --index K, index=K" if many else "is it the model's own shape?"
     raise InputError(f"input {name!r}: expected shape {shape}, got {array.shape}", hint=hint)
 
 
-def _require(arrays: Mapping[str, Array], names: Sequence[str]) -> None:
-    missing = [name for name in names if name not in arrays]
+def _named(arrays: Mapping[str, Array], names: Sequence[str], prefix: str = "") -> Mapping[str, Array]:
+    """Arrays by the inputs' names. InputError where one is missing."""
+    if len(names) == 1 and set(arrays) == {""}:
+        return {names[0]: arrays[""]}
+    missing = [prefix + name for name in names if prefix + name not in arrays]
     if missing:
         raise InputError(
             f"no array for input {', '.join(map(repr, missing))}: got {sorted(arrays)}",
             hint="arrays are named after the model's inputs",
         )
+    return {name: arrays[prefix + name] for name in names}
 
 
-def count(arrays: Mapping[str, Array], names: Sequence[str]) -> int:
+def count(arrays: Mapping[str, Array], names: Sequence[str], shapes: Sequence[Shape]) -> int:
     """How many samples the arrays of all inputs hold on their leading axes. Raises InputError when they differ."""
-    _require(arrays, names)
-    counts = {len(np.atleast_1d(arrays[name])) for name in names}
+    given = _named(arrays, names)
+    counts = {len(_stacked(name, given[name], shape)) for name, shape in zip(names, shapes, strict=True)}
     if len(counts) != 1 or counts == {0}:
         raise InputError(f"expected the same number of samples (at least 1) for every input, got {sorted(counts)}")
     return counts.pop()
 
 
-def pick(arrays: Mapping[str, Array], names: Sequence[str], index: int) -> dict[str, Array]:
-    """Element ``index`` of the leading axis of every input's array, that axis kept with size 1."""
-    _require(arrays, names)
-    for name in names:
-        if not 0 <= index < len(np.atleast_1d(arrays[name])):
-            raise InputError(f"input {name!r}: no sample {index} in an array of shape {arrays[name].shape}")
-    return {name: arrays[name][index : index + 1] for name in names}
+def pick(arrays: Mapping[str, Array], names: Sequence[str], shapes: Sequence[Shape], index: int) -> Sample:
+    """Sample ``index`` of arrays that hold many, stacked as calibration data are. InputError."""
+    given = _named(arrays, names)
+    columns = [_stacked(name, given[name], shape) for name, shape in zip(names, shapes, strict=True)]
+    for name, column in zip(names, columns, strict=True):
+        if not 0 <= index < len(column):
+            raise InputError(
+                f"input {name!r}: no sample {index} in an array of shape {given[name].shape}",
+                hint=f"it holds {len(column)}, counted from 0",
+            )
+    return tuple(column[index] for column in columns)
 
 
 def calibration(
-    arrays: Mapping[str, Array], names: Sequence[str], shapes: Sequence[tuple[int, ...]]
+    arrays: Mapping[str, Array], names: Sequence[str], shapes: Sequence[Shape]
 ) -> tuple[Samples, Samples | None]:
     """Calibration samples, and held-out ones when there are arrays under ``test/``.
 
@@ -123,12 +130,12 @@ def calibration(
 
 
 def _samples(
-    title: str, arrays: Mapping[str, Array], prefix: str, names: Sequence[str], shapes: Sequence[tuple[int, ...]]
+    title: str, arrays: Mapping[str, Array], prefix: str, names: Sequence[str], shapes: Sequence[Shape]
 ) -> Samples:
-    _require(arrays, [prefix + name for name in names])
-    columns = [_column(name, arrays[prefix + name], shape) for name, shape in zip(names, shapes, strict=True)]
+    given = _named(arrays, names, prefix)
+    columns = [_stacked(name, given[name], shape) for name, shape in zip(names, shapes, strict=True)]
     counts = {len(column) for column in columns}
-    labels = arrays.get(prefix + LABELS)
+    labels = None if LABELS in names else arrays.get(prefix + LABELS)  # an input may have this name
     if labels is not None:
         counts.add(labels.size)
     if len(counts) != 1 or counts == {0}:
@@ -145,10 +152,17 @@ def _whole(title: str, labels: Array) -> npt.NDArray[np.int64]:
     return flat.astype(np.int64)
 
 
-def _column(name: str, array: Array, shape: tuple[int, ...]) -> list[Array]:
-    """One array per sample, each of the input's shape."""
-    for inner in (shape, shape[1:] if shape[:1] == (1,) else shape):
-        if array.shape[1:] == inner:
-            return [row.reshape(shape) for row in array]
-    expected = (*("N",), *(shape[1:] if shape[:1] == (1,) else shape))
-    raise InputError(f"data for input {name!r}: expected shape ({', '.join(map(str, expected))}), got {array.shape}")
+def _stacked(name: str, array: Array, shape: Shape) -> Array:
+    """(N, *shape): the samples on the first axis, from an array that may leave out the shape's leading 1."""
+    if array.ndim and array.shape[1:] in _forms(shape):
+        return array.reshape(len(array), *shape)
+    expected = ("N", *_forms(shape)[-1])
+    raise InputError(
+        f"data for input {name!r}: expected shape ({', '.join(map(str, expected))}), got {array.shape}",
+        hint="many samples are stacked on the first axis",
+    )
+
+
+def _forms(shape: Shape) -> tuple[Shape, ...]:
+    """The input's shape, and without its leading 1."""
+    return (shape, shape[1:]) if shape[:1] == (1,) else (shape,)

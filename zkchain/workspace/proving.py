@@ -124,8 +124,11 @@ def prove_samples(
     clock = Clock()
     prover = open_prover(folder, memory=memory)
     clock.lap("open")
-    names = prover.circuit.graph.input_names
-    jobs = [(arrays, k) for arrays in inputs for k in (range(tensors.count(arrays, names)) if every else (index,))]
+    graph = prover.circuit.graph
+    names, shapes = graph.input_names, [graph.nodes[i].shape for i in graph.inputs]
+    jobs = [
+        (arrays, k) for arrays in inputs for k in (range(tensors.count(arrays, names, shapes)) if every else (index,))
+    ]
     proved = tuple(
         prover.prove(arrays, index=k, name=f"{name}-{i}", binder=binder, progress=progress)
         for i, (arrays, k) in enumerate(jobs)
