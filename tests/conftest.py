@@ -1,13 +1,27 @@
-"""Chains shared by a test session."""
+"""What a test session shares: chains, hypothesis' profile, and Ctrl-C as a terminal has it."""
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 
 from tests.spec.evm import anvil
 from zkchain.chain import Chain, connect
+
+# how long an example takes depends on what else the machine does
+hypothesis.settings.register_profile("zkchain", deadline=None)
+hypothesis.settings.load_profile("zkchain")
+
+
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """SIGINT as at a terminal, here and in processes started here: what a shell runs in its background ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session")

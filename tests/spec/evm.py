@@ -89,7 +89,7 @@ def canonical(argument: Mapping[str, object]) -> str:
 
 
 @contextmanager
-def anvil(*options: str, timeout: float = 20.0) -> Iterator[str]:
+def anvil(*options: str, timeout: float = 300.0) -> Iterator[str]:
     """A node on a free port, as its RPC address."""
     with closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
@@ -101,7 +101,7 @@ def anvil(*options: str, timeout: float = 20.0) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
     finally:
         node.terminate()
-        node.wait(10)
+        node.wait(timeout)
 
 
 def anvil_binary() -> Path:
@@ -116,7 +116,7 @@ def wait_for(rpc: str, node: subprocess.Popen[bytes], timeout: float) -> None:
     while time.monotonic() < deadline:
         assert node.poll() is None, node.stderr.read().decode() if node.stderr else "anvil ended"
         try:
-            connect(rpc, timeout=2.0)
+            connect(rpc, timeout=timeout)
             return
         except (NodeUnreachable, ChainError):
             time.sleep(0.02)

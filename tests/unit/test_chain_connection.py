@@ -88,7 +88,7 @@ def answer(value: str) -> bytes:
 )
 def test_somebody_who_is_no_node(body, message):
     with server(200, body) as rpc, pytest.raises(ChainError, match=message) as caught:
-        connect(rpc, timeout=2.0)
+        connect(rpc)
     assert "the address of an Ethereum node?" in str(caught.value.hint)
     assert type(caught.value) is ChainError
 
@@ -96,7 +96,7 @@ def test_somebody_who_is_no_node(body, message):
 def test_a_node_that_says_what_is_wrong_is_quoted():
     body = answer('"error": {"code": -32000, "message": "still syncing\\nmore"}')
     with server(200, body) as rpc, pytest.raises(ChainError, match=r"127\.0\.0\.1:\d+: still syncing$") as caught:
-        connect(rpc, timeout=2.0)
+        connect(rpc)
     assert caught.value.hint is None
 
 
@@ -106,7 +106,7 @@ def test_a_node_that_says_what_is_wrong_is_quoted():
 )
 def test_a_refusal_shows_its_status_and_no_secret(status, hint):
     with server(status, b"secret") as rpc, pytest.raises(NodeUnreachable, match=f": HTTP {status} ") as caught:
-        connect(rpc, timeout=2.0)
+        connect(rpc)
     assert hint in str(caught.value.hint)
     assert not re.search("user|pass|secret|hidden|v3", str(caught.value))
 

@@ -256,6 +256,7 @@ def test_an_exception_from_progress_stops_the_work(system: System) -> None:
         groth16.prove(*keys(system), solution(system), progress=stop)
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_interrupts_are_heard_while_the_core_works() -> None:
     with pytest.raises(KeyboardInterrupt):
         groth16.insecure_setup(toy.factors(System.GROTH16), lambda *_: _thread.interrupt_main())

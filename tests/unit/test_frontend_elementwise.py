@@ -53,7 +53,7 @@ def test_function_of_one_number(op: str, attributes: dict[str, Any]) -> None:
     constant=st.sampled_from([None, 0, 1]),
     opset=st.sampled_from([8, 13, 21]),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_binary(op: str, shapes: tuple[tuple[int, ...], ...], constant: int | None, opset: int) -> None:
     values = [random(shapes[0], 1), random(shapes[1], 2, low=0.5)]
     names = ["a", "b"]

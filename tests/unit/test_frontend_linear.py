@@ -43,7 +43,7 @@ def test_matmul(a: tuple[int, ...], b: tuple[int, ...], constant: str) -> None:
     variable=st.booleans(),
     opset=st.sampled_from([7, 9, 11, 13]),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_gemm(
     trans_a: int, trans_b: int, bias: tuple[int, ...] | None, alpha: float, beta: float, variable: bool, opset: int
 ) -> None:
@@ -72,7 +72,7 @@ def windows(data: st.DataObject, rank: int) -> dict[str, Any]:
 
 
 @given(data=st.data(), rank=st.integers(1, 3), group=st.sampled_from([1, 2]), bias=st.booleans())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_conv(data: st.DataObject, rank: int, group: int, bias: bool) -> None:
     attributes = windows(data, rank)
     if attributes.get("auto_pad", "NOTSET") in ("NOTSET", "VALID"):
@@ -94,7 +94,7 @@ def test_conv_depthwise_and_default_attributes() -> None:
 
 
 @given(data=st.data(), rank=st.integers(1, 2), group=st.sampled_from([1, 2]), bias=st.booleans())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_conv_transpose(data: st.DataObject, rank: int, group: int, bias: bool) -> None:
     kernel = [data.draw(st.integers(1, 3)) for _ in range(rank)]
     strides = [data.draw(st.integers(1, 3)) for _ in range(rank)]
@@ -116,7 +116,7 @@ def test_conv_transpose(data: st.DataObject, rank: int, group: int, bias: bool) 
 
 
 @given(data=st.data(), rank=st.integers(1, 3), op=st.sampled_from(["MaxPool", "AveragePool"]))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_pool(data: st.DataObject, rank: int, op: str) -> None:
     attributes = windows(data, rank)
     if attributes.get("auto_pad", "NOTSET") == "NOTSET":

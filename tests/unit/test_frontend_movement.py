@@ -78,7 +78,7 @@ def test_movement(op: str, shape: Sequence[int], constants: list[Any], attribute
 
 
 @given(data=st.data(), rank=st.integers(1, 4), opset=st.sampled_from([7, 11, 13, 21]))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_slice_and_transpose(data: st.DataObject, rank: int, opset: int) -> None:
     shape = [data.draw(st.integers(1, 5)) for _ in range(rank)]
     starts = [data.draw(st.integers(0, d - 1)) for d in shape]
@@ -108,7 +108,7 @@ def test_split(opset: int, split: list[int] | None) -> None:
 
 
 @given(count=st.integers(1, 4), axis=st.integers(-2, 1), constant=st.booleans())
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_concat(count: int, axis: int, constant: bool) -> None:
     shapes = [[2, 2] for _ in range(count)]
     for i, shape in enumerate(shapes):
@@ -168,7 +168,7 @@ TRANSFORMS = ["half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric",
     size=st.tuples(st.integers(1, 9), st.integers(1, 9)),
     by_scales=st.booleans(),
 )
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_resize(transform: str, rounding: str, mode: str, size: tuple[int, int], by_scales: bool) -> None:
     # there 5 -> 3 elements meet a coordinate of 2 exactly, on which a float32 rounding error decides
     assume(transform != "half_pixel_symmetric" or rounding.startswith("round"))

@@ -24,7 +24,7 @@ REDUCTIONS = ["L1", "L2", "LogSum", "LogSumExp", "Max", "Mean", "Min", "Sum", "S
     keep=st.integers(0, 1),
     opset=st.sampled_from([7, 11, 13, 18, 21]),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_reduction(name: str, axes: list[int] | None, keep: int, opset: int) -> None:
     as_input = opset >= 18 or (opset >= 13 and name == "Sum")
     attributes: dict[str, Any] = {"keepdims": keep}

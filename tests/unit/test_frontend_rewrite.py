@@ -204,7 +204,7 @@ def test_part_of_a_concatenation() -> None:
     inner=st.tuples(st.sampled_from([None, -2.0, 0.0, 1.0]), st.sampled_from([None, -1.0, 2.0])),
     outer=st.tuples(st.sampled_from([None, -1.5, 0.0, 3.0]), st.sampled_from([None, -2.5, 1.5])),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_bounds_merge(inner: tuple[Any, Any], outer: tuple[Any, Any]) -> None:
     graph = built(lambda b, x: b.clip(b.clip(x, *inner), *outer))
     assert len(ops(same(graph))) <= 1
@@ -273,7 +273,7 @@ def test_shared_values_keep_their_constants() -> None:
     before=st.booleans(),
     number=st.booleans(),
 )
-@settings(max_examples=32, deadline=None)
+@settings(max_examples=32)
 def test_constants_around_a_convolution(
     pads: tuple[int, ...], group: int, strides: tuple[int, int], before: bool, number: bool
 ) -> None:

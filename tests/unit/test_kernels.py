@@ -39,7 +39,7 @@ def test_conv_is_exact(bits, group):
 
 
 @given(st.integers(1, 30), st.integers(1, 30), st.integers(0, 2**32 - 1))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_matmul_is_exact(bits_x, bits_w, seed):
     rng = np.random.default_rng(seed)
     x = rng.integers(-(1 << bits_x), (1 << bits_x) + 1, (3, 5))

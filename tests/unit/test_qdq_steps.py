@@ -34,7 +34,7 @@ def everywhere(lo: int, hi: int, law: object, n: int) -> np.ndarray:
     return np.unique(np.clip(np.concatenate([at, at - 1, [lo, hi], drawn]), lo, hi))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     st.floats(2.0**-12, 4.0),
     st.integers(-128, 127),

@@ -28,7 +28,7 @@ def lowered(graph: Graph) -> tuple[Problem, Lowered, dict]:
 
 
 @given(networks())
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_precisions_are_those_of_the_lowering(graph):
     problem, result, plan = lowered(graph)
     found = lookups.precision(problem.graph, plan)

@@ -36,7 +36,7 @@ def assert_same_function(before: Graph, after: Graph, seed: int = 0) -> None:
 
 
 @given(networks(), st.integers(0, 2**32 - 1))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_prepare_keeps_the_function(graph, seed):
     prepared = prepare(graph)
     assert_same_function(graph, prepared, seed)

@@ -40,7 +40,7 @@ def run_quantized(program: Graph, inputs: list[np.ndarray]) -> list[np.ndarray]:
 
 
 @given(networks(), st.integers(0, 2**32 - 1))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_values_stay_in_range_and_outputs_within_the_bound(graph, seed):
     rng = np.random.default_rng(seed)
     domain = Domain(-2.0, 3.0)
@@ -57,7 +57,7 @@ def test_values_stay_in_range_and_outputs_within_the_bound(graph, seed):
 
 
 @given(networks(), st.integers(0, 2**32 - 1))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_the_wanted_error_is_kept_on_calibration_data(graph, seed):
     rng = np.random.default_rng(seed)
     domain = Domain(-2.0, 3.0)

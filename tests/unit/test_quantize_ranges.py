@@ -116,7 +116,7 @@ def test_a_node_without_range_is_refused():
 
 
 @given(st.lists(st.integers(-1000, 1000), min_size=1, max_size=40), st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_least_is_the_minimum_of_a_slice(values, data):
     begin = data.draw(st.integers(0, len(values) - 1))
     end = data.draw(st.integers(begin, len(values) - 1))

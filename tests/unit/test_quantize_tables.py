@@ -188,7 +188,7 @@ def test_functions_that_bend_too_often_are_refused():
 
 
 @given(st.sampled_from(SMOOTH), st.integers(4, 12), st.integers(4, 12), st.integers(6, 12))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_pieces_follow_the_function(case, a, b, bits):
     fn, lo, hi = case
     rest = Rest(fn, 0.0, a, b)

@@ -41,7 +41,7 @@ def rows(requests: dict[Request, int], widths: tuple[int, ...]) -> int:
 
 
 @given(REQUESTS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_no_two_tables_are_better(requests: dict[Request, int]) -> None:
     plan = choose_tables(requests)
     widest = min(tables.WIDEST, (4 * sum(requests.values()) + 2).bit_length() - 1)
@@ -50,7 +50,7 @@ def test_no_two_tables_are_better(requests: dict[Request, int]) -> None:
 
 
 @given(REQUESTS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_cuts_are_as_wide_as_asked(requests: dict[Request, int]) -> None:
     plan = choose_tables(requests)
     for request in requests:
@@ -66,7 +66,7 @@ def lookups(cut: Cut) -> int:
 
 
 @given(st.lists(st.tuples(st.integers(1, 1 << 22), st.integers(1, 400)), min_size=1, max_size=4))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_the_plan_counts_the_rows_of_the_circuit(inputs: list[tuple[int, int]]) -> None:
     b = graphs.Build()
     nodes = [b.input((count,), -3, span - 3) for span, count in inputs]
