@@ -74,7 +74,12 @@ INT_ONLY = frozenset({Op.RESCALE, Op.TABLE})
 # op: (number of sources or None for any, argument names, meaning)
 ARGS: Mapping[Op, tuple[int | None, frozenset[str], str]] = MappingProxyType(
     {
-        Op.INPUT: (0, frozenset(), "declared by the user; integer graphs: domain is lo..hi"),
+        Op.INPUT: (
+            0,
+            frozenset(),
+            "declared by the user; integer graphs: domain is lo..hi. Optional: low, high, the ends as declared, "
+            "real numbers (one, or one for each element) of which lo and hi are the nearest whole steps",
+        ),
         Op.CONST: (0, frozenset(), "`value`: float64 array (float graph) or int64 array (integer graph)"),
         Op.RESHAPE: (1, frozenset(), "same elements in row-major order, shape of the node"),
         Op.TAKE: (
@@ -133,6 +138,10 @@ ARGS: Mapping[Op, tuple[int | None, frozenset[str], str]] = MappingProxyType(
 )
 
 
+OPTIONAL: Mapping[Op, frozenset[str]] = MappingProxyType({Op.INPUT: frozenset({"low", "high"})})
+"""Arguments that come all or not at all."""
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class Node:
     """One value. ``name`` is the model node it comes from, for messages."""
@@ -171,7 +180,7 @@ def check(graph: Graph, *, integer: bool) -> None:
             raise CompileError(f"node {node.name!r} ({node.op}): expected {arity} sources, got {len(node.src)}")
         if any(not 0 <= s < i for s in node.src):
             raise CompileError(f"node {node.name!r} ({node.op}): sources {node.src} are not all before node {i}")
-        if frozenset(node.arg) != names:
+        if frozenset(node.arg) not in (names, names | OPTIONAL.get(node.op, names)):
             raise CompileError(
                 f"node {node.name!r} ({node.op}): expected arguments {sorted(names)}, got {sorted(node.arg)}"
             )

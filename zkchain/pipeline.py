@@ -29,7 +29,7 @@ from zkchain.circuit import (
     solve,
     synthesize,
 )
-from zkchain.errors import BundleError, CompileError, InputError, UnsupportedOp
+from zkchain.errors import BundleError, CompileError, InputError, OutOfDomain, UnsupportedOp
 from zkchain.formats import tensors
 from zkchain.formats.records import Bound, Choices, InputChoice, OutputChoice, PublicField, Summary, Tensor
 from zkchain.formats.tensors import Samples
@@ -144,7 +144,7 @@ def compile_model(model: bytes, data: Mapping[str, Array] | None = None, **optio
     def build(system: System) -> tuple[Circuit, Settings]:
         settings = replace(chosen, cost=COST[system])
         progress(f"quantise for {system}", 0.0)
-        program = quantize(graph, domains, None if samples is None else samples.samples, settings)
+        program = _declare(quantize(graph, domains, None if samples is None else samples.samples, settings), domains)
         progress(f"synthesise for {system}", 0.5)
         circuit = synthesize(program, visible, system)
         progress(f"synthesise for {system}", 1.0)
@@ -199,6 +199,17 @@ def _domains(domains: Mapping[str, Domain], graph: Graph) -> list[Domain | None]
     return [domains.get(name, domains.get("")) for name in graph.input_names]
 
 
+def _declare(program: Graph, domains: Sequence[Domain | None]) -> Graph:
+    """The program whose inputs hold the ends of their domains as declared: inputs are held to these, not to the nearest
+    steps, half a step of which lies outside."""
+    nodes = list(program.nodes)
+    for i, domain in zip(program.inputs, domains, strict=True):
+        if domain is not None:
+            ends = {"low": _each(domain.lo, nodes[i].shape), "high": _each(domain.hi, nodes[i].shape)}
+            nodes[i] = replace(nodes[i], arg=ends)
+    return replace(program, nodes=tuple(nodes))
+
+
 def _samples(data: Mapping[str, Array] | None, graph: Graph) -> tuple[Samples | None, Samples | None]:
     shapes = [graph.nodes[i].shape for i in graph.inputs]
     return (None, None) if data is None else tensors.calibration(data, graph.input_names, shapes)
@@ -207,7 +218,7 @@ def _samples(data: Mapping[str, Array] | None, graph: Graph) -> tuple[Samples | 
 def _choices(circuit: Circuit, declared: Sequence[Domain | None], settings: Settings, batch: int) -> Choices:
     graph, visible = circuit.graph, circuit.visibility
     inputs = [
-        InputChoice(name, public, _bound(node, node.lo), _bound(node, node.hi), node.scale, domain is not None)
+        InputChoice(name, public, *_domain(node), node.scale, domain is not None)
         for name, public, node, domain in zip(
             graph.input_names, visible.inputs, (graph.nodes[i] for i in graph.inputs), declared, strict=True
         )
@@ -216,9 +227,27 @@ def _choices(circuit: Circuit, declared: Sequence[Domain | None], settings: Sett
     return Choices(circuit.system, batch, tuple(inputs), tuple(outputs), asdict(settings))
 
 
-def _bound(node: Node, ends: npt.NDArray[np.int64] | None) -> Bound:
-    real = np.broadcast_to(np.asarray(ends), node.shape).ravel() * node.scale
+def _domain(node: Node) -> tuple[Bound, Bound]:
+    low, high = _ends(node)
+    return _each(low, node.shape), _each(high, node.shape)
+
+
+def _each(ends: npt.ArrayLike, shape: tuple[int, ...]) -> Bound:
+    """One number where all elements have the same, else one for each."""
+    real = np.broadcast_to(np.asarray(ends, dtype=np.float64), shape).ravel()
     return float(real[0]) if (real == real[0]).all() else tuple(map(float, real))
+
+
+def _ends(node: Node) -> tuple[Array, Array]:
+    """The ends of an input's domain in real numbers."""
+    return _end(node, node.lo, "low"), _end(node, node.hi, "high")
+
+
+def _end(node: Node, whole: npt.NDArray[np.int64] | None, declared: str) -> Array:
+    """As declared, never more than half a step from the integers' own."""
+    own, half = np.broadcast_to(np.asarray(whole) * node.scale, node.shape), node.scale / 2
+    given = np.broadcast_to(np.asarray(node.arg.get(declared, own)).ravel(), node.size).reshape(node.shape)
+    return np.asarray(np.clip(given, own - half, own + half))
 
 
 def summarise(compiled: Compiled) -> Summary:
@@ -302,7 +331,29 @@ def inputs_of(graph: Graph, arrays: Mapping[str, Array], index: int | None = Non
     """The integers of an integer graph's inputs, from real arrays by name. Raises InputError, OutOfDomain."""
     names, shapes = graph.input_names, [graph.nodes[i].shape for i in graph.inputs]
     sample = tensors.one_sample(arrays, names, shapes) if index is None else tensors.pick(arrays, names, shapes, index)
-    return [quantize_input(graph.nodes[i], x) for i, x in zip(graph.inputs, sample, strict=True)]
+    return [
+        quantize_input(graph.nodes[i], _inside(graph.nodes[i], x)) for i, x in zip(graph.inputs, sample, strict=True)
+    ]
+
+
+def _inside(node: Node, x: Array) -> Array:
+    """x, brought onto the ends of a declared domain where it misses them by the rounding of floats; OutOfDomain where
+    it lies outside by more. Without a declared domain the ends are the integers', and the nearest of these is taken."""
+    if "low" not in node.arg or x.dtype.kind not in "biuf" or not np.isfinite(x).all():
+        return x  # what is no number is for ``quantize_input`` to refuse
+    low, high = _ends(node)
+    kind = x.dtype if x.dtype.kind == "f" else np.dtype(np.float32)
+    slack = max(np.finfo(kind).eps, np.finfo(np.float32).eps) * np.maximum(np.abs(low), np.abs(high))
+    outside = np.argwhere((x < low - slack) | (x > high + slack))
+    if len(outside):
+        at = tuple(map(int, outside[0]))
+        more = f" ({len(outside)} elements do)" if len(outside) > 1 else ""
+        raise OutOfDomain(
+            f"input {node.name!r}, element {at}: {float(x[at]):g} lies outside its declared domain "
+            f"[{low[at]:g}, {high[at]:g}]{more}",
+            hint="the circuit was compiled for this domain; declare a wider one and compile again",
+        )
+    return np.clip(x, low, high) if x.dtype.kind == "f" else x
 
 
 def witness(circuit: Circuit, arrays: Mapping[str, Array], *, index: int | None = None) -> FrVec:

@@ -153,6 +153,12 @@ def _array(ref: _Ref, arrays: Mapping[str, npz.Array]) -> IntArray:
 
 def _check_movement(node: Node, graph: Graph) -> None:
     """Indices and sizes that numpy would otherwise wrap or reject later."""
+    for name in node.arg if node.op is Op.INPUT else ():
+        ends = np.asarray(node.arg[name])
+        if ends.dtype.kind not in "if" or ends.size not in (1, node.size):
+            raise CompileError(
+                f"input {node.name!r}: {name} is neither a number nor one for each of {node.size} elements"
+            )
     sizes = [graph.nodes[source].size for source in node.src]
     if node.op is Op.RESHAPE and sizes[0] != node.size:
         raise CompileError(f"node {node.name!r}: reshape of {sizes[0]} elements to {node.shape}")
