@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy.typing as npt
 
+from zkchain.formats.bundle import State
 from zkchain.formats.records import Choices, DeploymentRecord, Summary
 from zkchain.groth16.types import System
 from zkchain.pipeline import Claim
@@ -74,12 +75,12 @@ class VerifyReport:
 
 @dataclass(frozen=True, slots=True)
 class ArtifactReport:
-    """``current``: made from what the bundle holds now."""
+    """``state``: current, stale (made from what the bundle no longer holds), or damaged."""
 
     name: str
     file: str
     bytes: int
-    current: bool
+    state: State
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,11 @@ class InspectReport:
     choices: Choices
     artifacts: tuple[ArtifactReport, ...]
     proofs: tuple[str, ...]
+
+    @property
+    def damaged(self) -> tuple[ArtifactReport, ...]:
+        """Files that are not what the manifest says."""
+        return tuple(made for made in self.artifacts if made.state not in ("current", "stale"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -154,6 +154,38 @@ class TestTheWay:
         assert values["proofs"] == ["proof"]
         assert "relu" in zkchain("inspect", bundle).out
 
+    @pytest.mark.parametrize("file", ["model.onnx", "program.npz", "proving_key.zkpk", "verification_key.json"])
+    def test_inspect_tells_damage(self, bundle, file):
+        def states(expected: str) -> None:
+            for option in ((), ("--json",)):
+                outcome = zkchain("inspect", bundle, *option)
+                assert outcome.code == errors.BundleError.exit_code
+                assert f"is damaged: {file} is {expected}" in outcome.err
+                assert "hint: " in outcome.err
+            found = {made["file"]: made["state"] for made in outcome.json["artifacts"]}
+            assert {name for name, state in found.items() if state == expected} == {file}
+            assert set(found.values()) == {"current", expected}
+            assert re.search(rf"^{file} .* {expected.upper()}$", zkchain("inspect", bundle).out, re.MULTILINE)
+
+        good = (bundle / file).read_bytes()
+        flip(bundle / file)
+        states("altered")
+        (bundle / file).write_bytes(good[:-1])
+        states("altered")
+        (bundle / file).unlink()
+        states("missing")
+        (bundle / file).write_bytes(good)
+        assert zkchain("inspect", bundle).code == 0
+
+    def test_inspect_tells_what_is_stale(self, bundle):
+        assert compile_into(bundle, seed=2).code == 0
+        outcome = zkchain("inspect", bundle, "--json")
+        assert outcome.code == 0, "old keys are no damage"
+        assert {made["name"] for made in outcome.json["artifacts"] if made["state"] == "stale"} == {
+            "proving_key",
+            "verification_key",
+        }
+
     def test_exports_for_circom(self, bundle):
         r1cs, wtns = bundle.parent / "c.r1cs", bundle.parent / "w.wtns"
         assert zkchain("inspect", bundle, "--r1cs", r1cs).code == 0

@@ -351,13 +351,21 @@ def inspect(
     ] = None,
     json: JsonOpt = False,
 ) -> None:
-    """Say what a bundle holds."""
+    """Say what a bundle holds, and in what state.
+
+    Exit code 0 means that every file is what the manifest says.
+    """
     from zkchain.cli import render
+    from zkchain.errors import BundleError
     from zkchain.workspace import inspect_bundle, r1cs_bundle
 
     if r1cs is not None:
         r1cs_bundle(bundle, r1cs)
-    render.show(inspect_bundle(bundle), json=json)
+    report = inspect_bundle(bundle)
+    render.show(report, json=json)
+    if report.damaged:
+        listed = ", ".join(f"{made.file} is {made.state}" for made in report.damaged)
+        raise BundleError(f"bundle {bundle} is damaged: {listed}")
 
 
 @app.command()

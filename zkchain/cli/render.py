@@ -186,7 +186,7 @@ def inspected(report: reports.InspectReport) -> None:
         ]
     )
     print()
-    rows = [(a.file, a.name, size(a.bytes), "" if a.current else "STALE") for a in report.artifacts]
+    rows = [(a.file, a.name, size(a.bytes), "" if a.state == "current" else a.state.upper()) for a in report.artifacts]
     show_table(("file", "artifact", "size", "state"), rows)
     show_rows(report.circuit.rows_by_node)
 

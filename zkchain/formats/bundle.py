@@ -37,6 +37,7 @@ from zkchain.formats import files
 MANIFEST = "manifest.json"
 _MANIFEST_LIMIT = 1 << 20
 PLACE = "give a folder that is new, empty or a bundle, in one that can be written"
+State = Literal["current", "stale", "altered", "missing", "unreadable"]
 VERSION: Literal[2] = 2  # 2: the circuit's digest covers its interface
 _HEX = Field(pattern=r"^[0-9a-f]{64}$")
 
@@ -107,6 +108,18 @@ class Bundle:
         except (BundleError, KeyMismatch):
             return False
         return True
+
+    def state(self, name: str) -> State:
+        """What has become of a listed artifact; reads its file as a whole."""
+        entry, path = self._entry(name), self.folder / KINDS[name].file
+        try:
+            if path.stat().st_size != entry.bytes or files.sha256(path) != entry.sha256:
+                return "altered"
+        except FileNotFoundError:
+            return "missing"
+        except OSError:
+            return "unreadable"
+        return "current" if self.is_current(name) else "stale"
 
     def identity(self, name: str) -> str:
         """Hex identity of an artifact; raises BundleError when the bundle lacks it."""

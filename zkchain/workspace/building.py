@@ -86,10 +86,10 @@ def r1cs_bundle(folder: Folder, path: Folder) -> None:
 
 
 def inspect_bundle(folder: Folder) -> InspectReport:
-    """What a bundle holds. Reads only what it reports."""
+    """What a bundle holds, and whether its files are what the manifest says: the report's ``damaged`` are not."""
     opened = bundle.open_bundle(folder)
     made = tuple(
-        ArtifactReport(name, kind.file, opened.manifest.files[name].bytes, opened.is_current(name))
+        ArtifactReport(name, kind.file, opened.manifest.files[name].bytes, opened.state(name))
         for name, kind in bundle.KINDS.items()
         if opened.has(name)
     )
