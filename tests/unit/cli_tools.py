@@ -37,25 +37,25 @@ def zkchain(*arguments: object) -> Outcome:
     return Outcome(code, out.getvalue(), err.getvalue())
 
 
-def small_model(seed: int = 1, last: str = "Identity") -> bytes:
-    """x (1, 4) -> Gemm -> Relu -> Gemm -> ``last`` -> y (1, 3), label (1,)."""
+def small_model(seed: int = 1, last: str = "Identity", *, name: str = "out", x: str = "x", y: str = "y") -> bytes:
+    """x (1, 4) -> Gemm -> Relu -> Gemm -> ``last`` -> y (1, 3), label (1,). ``name`` is the last node's."""
     rng = np.random.default_rng(seed)
     weights = {"w1": rng.normal(size=(4, 5)), "b1": rng.normal(size=5), "w2": rng.normal(size=(5, 3))}
     nodes = [
-        helper.make_node("Gemm", ["x", "w1", "b1"], ["h"], name="hidden"),
+        helper.make_node("Gemm", [x, "w1", "b1"], ["h"], name="hidden"),
         helper.make_node("Relu", ["h"], ["a"], name="relu"),
         helper.make_node("MatMul", ["a", "w2"], ["z"], name="last"),
-        helper.make_node(last, ["z"], ["y"], name="out"),
+        helper.make_node(last, ["z"], [y], name=name),
         helper.make_node("ArgMax", ["z"], ["label"], name="label", axis=1, keepdims=0),
     ]
     outputs = [
-        helper.make_tensor_value_info("y", TensorProto.FLOAT, ["batch", 3]),
+        helper.make_tensor_value_info(y, TensorProto.FLOAT, ["batch", 3]),
         helper.make_tensor_value_info("label", TensorProto.INT64, ["batch"]),
     ]
     graph = helper.make_graph(
         nodes,
         "small",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", 4])],
+        [helper.make_tensor_value_info(x, TensorProto.FLOAT, ["batch", 4])],
         outputs,
         [numpy_helper.from_array(value.astype(np.float32), name) for name, value in weights.items()],
     )

@@ -543,3 +543,45 @@ class TestWhatTheSystemRefuses:
         monkeypatch.setenv("ZKCHAIN_DEBUG", "1")
         with pytest.raises(ZeroDivisionError):
             zkchain("inspect", bundle)
+
+
+class TestTheTerminal:
+    """What others wrote is shown, never obeyed; what cannot be shown or written is an ordinary error."""
+
+    def test_control_characters_are_shown(self, tmp_path):
+        evil = "\x1b[2J\nerror: none\u202e\x9b"
+        model, folder = tmp_path / "m.onnx", tmp_path / "b"
+        model.write_bytes(small_model(x=f"x{evil}", y=f"y{evil}", name=f"n{evil}"))
+        outcomes = [
+            zkchain("compile", model, "--domain", "-4:4", "-o", folder),
+            zkchain("inspect", folder),
+            zkchain("inspect", folder, "--json"),
+            zkchain("prove", folder, write_input(tmp_path / "i.json", {evil: [[0, 0, 0, 0]]})),
+        ]
+        model.write_bytes(small_model(last="IsNaN", name=f"n{evil}"))
+        outcomes.append(zkchain("compile", model, "--domain", "-4:4", "-o", tmp_path / "c"))
+        assert [outcome.code for outcome in outcomes] == [0, 0, 0, 19, errors.UnsupportedOp.exit_code]
+        for outcome in outcomes:
+            assert all(c.isprintable() or c == "\n" for c in outcome.out + outcome.err), outcome
+        assert r"input x\x1b[2J\nerror: none\u202e\x9b" in outcomes[1].out
+        assert all(len(outcome.err.splitlines()) == 2 for outcome in outcomes[3:])
+
+    def command(self, *arguments: object, **options) -> subprocess.CompletedProcess:
+        line = [sys.executable, "-m", "zkchain", *map(str, arguments)]
+        return subprocess.run(line, stderr=subprocess.PIPE, text=True, **options)
+
+    @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+    def test_no_room_for_the_output(self, made):
+        for arguments in (("inspect", made), ("inspect", made, "--json"), ("--help",)):
+            with Path("/dev/full").open("w") as full:
+                outcome = self.command(*arguments, stdout=full)
+            assert outcome.returncode == errors.FormatError.exit_code
+            assert re.fullmatch(r"error: cannot read or write stdout: No space .*\nhint: .*\n", outcome.stderr)
+
+    def test_a_path_that_the_terminal_cannot_show(self, bundle):
+        folder = bundle.rename(bundle.parent / "b\u00fcndel")
+        outcome = self.command(
+            "inspect", folder, stdout=subprocess.PIPE, env=os.environ | {"PYTHONIOENCODING": "ascii"}
+        )
+        assert outcome.returncode == 0, outcome.stderr
+        assert r"b\xfcndel" in outcome.stdout

@@ -6,29 +6,36 @@ wrong command line, 130 for Ctrl-C, and each error class's own (zkchain/errors.p
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Mapping, Sequence
 
 from zkchain import errors
-from zkchain.errors import ZkchainError
+from zkchain.cli.console import visible
+from zkchain.errors import FormatError, ZkchainError
 
 INTERRUPTED = 130
 
 
 def main() -> None:
     """Entry point of the ``zkchain`` script."""
-    sys.exit(run(sys.argv[1:]))
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a path that the terminal's encoding lacks is no error
+    code = run(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+    except OSError:  # said already; at exit Python would say it again
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)
 
 
 def run(arguments: Sequence[str]) -> int:
     """Exit code of one command. ZKCHAIN_DEBUG=1 in the environment shows tracebacks."""
     try:
-        from zkchain.cli.app import app
-
-        app(args=list(arguments), prog_name="zkchain")
-    except SystemExit as leave:
-        return leave.code if isinstance(leave.code, int) else int(leave.code is not None)
+        code = _command(arguments)
+        sys.stdout.flush()
+        return code
     except ZkchainError as error:
         if os.environ.get("ZKCHAIN_DEBUG") == "1":
             raise
@@ -36,12 +43,33 @@ def run(arguments: Sequence[str]) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         return INTERRUPTED
+    except OSError as error:
+        if os.environ.get("ZKCHAIN_DEBUG") == "1":
+            raise
+        refusal = refused(error)
+        report(refusal)
+        return refusal.exit_code
     except Exception as error:
         if os.environ.get("ZKCHAIN_DEBUG") == "1":
             raise
         report(unforeseen(error))
         return ZkchainError.exit_code
+
+
+def _command(arguments: Sequence[str]) -> int:
+    try:
+        from zkchain.cli.app import app
+
+        app(args=list(arguments), prog_name="zkchain")
+    except SystemExit as leave:
+        return leave.code if isinstance(leave.code, int) else int(leave.code is not None)
     return 0
+
+
+def refused(error: OSError) -> ZkchainError:
+    """What the system refuses and no step has turned into an error of its own."""
+    hint = "is there room, and the right to read and write?"
+    return FormatError(f"cannot read or write {error.filename or 'stdout'}: {error.strerror or error}", hint=hint)
 
 
 def unforeseen(error: Exception) -> ZkchainError:
@@ -54,10 +82,10 @@ def unforeseen(error: Exception) -> ZkchainError:
 
 def report(error: ZkchainError) -> None:
     """``error: ...`` and ``hint: ...`` on stderr."""
-    print(f"error: {error.message}", file=sys.stderr)
+    print(f"error: {visible(error.message)}", file=sys.stderr)
     hint = error.hint or next((HINTS[kind] for kind in type(error).mro() if kind in HINTS), None)
     if hint is not None:
-        print(f"hint: {hint}", file=sys.stderr)
+        print(f"hint: {visible(hint)}", file=sys.stderr)
 
 
 HINTS: Mapping[type, str] = {

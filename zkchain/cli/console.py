@@ -50,12 +50,14 @@ def age() -> float | None:
         return None
 
 
+def visible(text: str) -> str:
+    """One line that shows what it holds: control characters, line ends and marks of direction as escapes. Names and
+    messages come from models, bundles and nodes, and could otherwise repaint the terminal."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 def warn(text: str) -> None:
-    print(f"warning: {text}", file=sys.stderr)
-
-
-def note(text: str) -> None:
-    print(text, file=sys.stderr)
+    print(f"warning: {visible(text)}", file=sys.stderr)
 
 
 def plain(value: Any) -> Any:
@@ -83,7 +85,7 @@ def show_json(value: Any) -> None:
 
 def show_pairs(pairs: Sequence[tuple[str, Any]]) -> None:
     """Aligned ``name  value`` lines; an empty name continues the one above, None values are left out."""
-    kept = [(name, str(value)) for name, value in pairs if value is not None]
+    kept = [(visible(name), visible(str(value))) for name, value in pairs if value is not None]
     width = max(len(name) for name, _ in kept)
     for name, value in kept:
         print(f"{name:<{width}}  {value}".rstrip())
@@ -91,7 +93,7 @@ def show_pairs(pairs: Sequence[tuple[str, Any]]) -> None:
 
 def show_table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """A table with the first column to the left and the others to the right."""
-    cells = [[str(cell) for cell in row] for row in (header, *rows)]
+    cells = [[visible(str(cell)) for cell in row] for row in (header, *rows)]
     widths = [max(len(row[k]) for row in cells) for k in range(len(header))]
     for first, *others in cells:
         right = [cell.rjust(w) for cell, w in zip(others, widths[1:], strict=True)]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from zkchain import reports
-from zkchain.cli.console import seconds, show_json, show_pairs, show_table, size
+from zkchain.cli.console import seconds, show_json, show_pairs, show_table, size, visible
 from zkchain.formats import circom
 from zkchain.formats.records import Summary, Tensor
 from zkchain.oracle import Evaluation
@@ -282,7 +282,7 @@ def demonstrated(report: reports.DemoReport) -> None:
 
 
 def written(report: reports.FilesReport) -> None:
-    print("\n".join(report.files))
+    print("\n".join(map(visible, report.files)))
 
 
 RENDER: dict[type, Callable[[Any], None]] = {
