@@ -173,8 +173,12 @@ fn horner<T: Target>(sums: &[T::Sum], width: u32) -> T::Sum {
 fn plan(class: &Class, index: usize) -> Vec<Task> {
     let Windows { count, .. } = class.windows;
     let n = class.count(&class.all());
-    let pieces = (4 * rayon::current_num_threads()).div_ceil(count as usize);
+    let threads = rayon::current_num_threads();
+    let pieces = (4 * threads).div_ceil(count as usize);
+    // What is left when all threads have had as many windows is shared, too.
+    let whole = count - count % threads as u32;
     let tasks = |window: u32| {
+        let pieces = if window < whole { pieces } else { pieces.max(threads) };
         let step = n.div_ceil(pieces).max(LEAST).max(4 * class.windows.buckets(window)).min(MOST);
         let task = move |parts| Task { class: index, window, entries: class.count(&parts), parts };
         class.ranges(step).into_iter().map(task)
