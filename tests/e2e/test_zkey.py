@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tests.spec import toy
-from tests.unit.cli_tools import zkchain
+from tests.unit.cli_tools import compile_into, write_input, zkchain
 from tests.unit.graphs import dense_net, random_inputs
 from zkchain import circuit as circuits
 from zkchain import errors, groth16
@@ -92,6 +92,39 @@ def test_the_command_writes_snarkjs_files(tmp_path: Path) -> None:
     proof = snarkjs.load_proof((tmp_path / "out" / "proof.json").read_bytes())
     assert instance == X
     groth16.verify(snarkjs.load_verification_key((FILES / "toy_key.json").read_bytes()), instance, proof)
+
+
+def test_errors_name_the_file(tmp_path: Path) -> None:
+    """The one of three that is at fault."""
+    circom.set_up(FILES / "toy.r1cs", FILES / "toy.ptau", tmp_path)
+    key, junk = tmp_path / "proving_key.zkpk", tmp_path / "junk"
+    junk.write_bytes(bytes(range(256)) * 8)
+    for kind, *files in (
+        (errors.KeyFormatError, junk, FILES / "toy.r1cs", FILES / "toy.wtns"),
+        (FormatError, key, junk, FILES / "toy.wtns"),
+        (FormatError, key, FILES / "toy.r1cs", junk),
+    ):
+        outcome = zkchain("prove", "--zkpk", files[0], "--r1cs", files[1], "--wtns", files[2], "-o", tmp_path / "out")
+        assert outcome.code == kind.exit_code
+        assert outcome.err.startswith(f"error: {junk}: "), outcome.err
+    outcome = zkchain("prove", "--zkey", FILES / "toy.zkey", "--wtns", junk, "-o", tmp_path / "out")
+    assert outcome.err.startswith(f"error: {junk}: "), outcome.err
+
+
+def test_the_constraints_of_a_bundle_need_a_key_of_their_own(tmp_path: Path) -> None:
+    bundle, rows, witness = tmp_path / "bundle", tmp_path / "c.r1cs", tmp_path / "w.wtns"
+    sample = write_input(tmp_path / "i.json")
+    for outcome in (
+        compile_into(bundle),
+        zkchain("setup", bundle),
+        zkchain("inspect", bundle, "--r1cs", rows),
+        zkchain("prove", bundle, sample, "--witness", witness),
+    ):
+        assert outcome.code == 0, outcome.err
+    outcome = zkchain("prove", "--zkpk", bundle / "proving_key.zkpk", "--r1cs", rows, "--wtns", witness)
+    assert outcome.code == KeyMismatch.exit_code
+    assert "other constraints" in outcome.err
+    assert "hint: --r1cs goes with the key that `zkchain setup --r1cs` made" in outcome.err
 
 
 @pytest.mark.parametrize(

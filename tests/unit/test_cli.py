@@ -274,7 +274,7 @@ class TestCompileRefuses:
             ("--public-input", "z", "no input 'z'"),
             ("--private-output", "z", "no output 'z'"),
             ("--domain", "z=0:1", "domain for"),
-            ("--domain", "2:1", "lo <= hi"),
+            ("--domain", "x=2:1", "lo <= hi"),
         ],
     )
     def test_unknown_names(self, tmp_path, option, value, message):
@@ -353,6 +353,7 @@ class TestProveRefuses:
     def test_proof_name_that_leaves_the_bundle(self, bundle, name):
         outcome = zkchain("prove", bundle, write_input(bundle.parent / "i.json"), "--proof", name)
         refused(outcome, errors.InputError, "proof name")
+        assert "hint: it names a folder" in outcome.err
 
 
 class TestVerifyRefuses:
@@ -411,11 +412,27 @@ class TestChainRefuses:
         refused(outcome, errors.TransactionReverted, "ProofInvalid|revert")
 
     def test_a_password_file_that_is_no_text(self, bundle):
-        (bundle.parent / "p").write_bytes(b"\xff\xfe")
-        outcome = zkchain(
-            "deploy", bundle, "--keystore", bundle / "circuit.json", "--password-file", bundle.parent / "p"
-        )
+        store, password = bundle.parent / "k", bundle.parent / "p"
+        store.write_text('{"crypto": {}}')
+        password.write_bytes(b"\xff\xfe")
+        outcome = zkchain("deploy", bundle, "--keystore", store, "--password-file", password)
         refused(outcome, errors.ChainError, "password file .*: expected text")
+
+    @pytest.mark.parametrize("content", [b"", b"\xff", b"[]", b"{}", b'{"crypto": 7}', b"[" * 100_000])
+    def test_what_is_no_keystore_is_told_before_a_password_is_asked_for(self, bundle, monkeypatch, content):
+        monkeypatch.setattr("getpass.getpass", lambda *_: pytest.fail("asked for a password"))
+        (bundle.parent / "k").write_bytes(content)
+        outcome = zkchain("deploy", bundle, "--keystore", bundle.parent / "k")
+        refused(outcome, errors.ChainError, "keystore .*: expected JSON with a `crypto` section")
+
+    def test_no_terminal_to_ask_for_a_password(self, bundle):
+        (bundle.parent / "k").write_text('{"crypto": {}}')
+        line = [sys.executable, "-m", "zkchain", "deploy", str(bundle), "--keystore", str(bundle.parent / "k")]
+        environment = {name: value for name, value in os.environ.items() if name != "ZKCHAIN_KEYSTORE_PASSWORD"}
+        outcome = subprocess.run(line, stdin=subprocess.DEVNULL, capture_output=True, text=True, env=environment)
+        assert outcome.returncode == errors.ChainError.exit_code
+        assert outcome.stdout == ""
+        assert re.fullmatch(r"error: keystore .* no terminal .*\nhint: .*--password-file.*\n", outcome.stderr)
 
     def test_missing_keystore(self, bundle):
         outcome = zkchain("deploy", bundle, "--keystore", bundle / "none.json")
@@ -438,7 +455,7 @@ class TestCommandLine:
         assert "Usage: zkchain" in outcome.err
 
     @pytest.mark.parametrize(
-        "option", [("--system", "plonk"), ("--domain", "0-1"), ("--domain", "0:1/0"), ("--batch", "0")]
+        "option", [("--system", "plonk"), ("--domain", "0-1"), ("--domain", "x=0:1/0"), ("--batch", "0")]
     )
     def test_wrong_option(self, tmp_path, option):
         assert compile_into(tmp_path / "b", *option).code == 2
@@ -452,6 +469,32 @@ class TestCommandLine:
         outcome = zkchain(command, bundle, *options)
         assert outcome.code == 2
         assert "Usage: zkchain" in outcome.err
+
+    @pytest.mark.parametrize("option", ["--domain", "--input-shape"])
+    def test_said_twice_of_one_input(self, tmp_path, option):
+        first, second = ("x=0:1", "x=0:2") if option == "--domain" else ("x=1x4", "x=2x4")
+        outcome = compile_into(tmp_path / "b", option, first, option, second)
+        assert outcome.code == 2
+        assert "already" in outcome.err
+        assert not (tmp_path / "b").exists()
+
+    def test_every_kind_of_error_has_a_hint(self, capsys):
+        from zkchain import cli
+
+        kinds = [errors.ZkchainError]
+        for kind in kinds:
+            kinds += kind.__subclasses__()
+            error = kind.__new__(kind)
+            error.message, error.hint = "what", None
+            cli.report(error)
+            assert re.fullmatch(r"error: what\nhint: .+\n", capsys.readouterr().err), kind
+
+    def test_a_file_is_no_bundle(self, tmp_path):
+        model = tmp_path / "m.onnx"
+        model.write_bytes(small_model())
+        outcome = zkchain("prove", model, write_input(tmp_path / "i.json"))
+        refused(outcome, errors.BundleError, "m.onnx is a file, expected a bundle")
+        assert "-o DIR" in outcome.err
 
     def test_not_a_bundle(self, tmp_path):
         for command in ("setup", "verify", "solidity", "deploy", "submit", "gas", "inspect"):

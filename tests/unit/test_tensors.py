@@ -68,6 +68,14 @@ def test_bad_json(tmp_path, text, message):
         tensors.read(path)
 
 
+@pytest.mark.parametrize("objects", [[{"a": 1}, 2], list(range(1000))])
+def test_objects_are_no_numbers(tmp_path, objects):
+    """However few bytes they are pickled into, the file is not truncated."""
+    path = npz_file(tmp_path / "x.npz", x=np.array(objects, dtype=object))
+    with pytest.raises(InputError, match="'x' holds Python objects, expected booleans, integers or floats"):
+        tensors.read(path)
+
+
 def test_bad_npz(tmp_path):
     path = npz_file(tmp_path / "x.npz", x=np.arange(9))
     path.write_bytes(path.read_bytes()[:-30])

@@ -83,15 +83,15 @@ def unforeseen(error: Exception) -> ZkchainError:
 def report(error: ZkchainError) -> None:
     """``error: ...`` and ``hint: ...`` on stderr."""
     print(f"error: {visible(error.message)}", file=sys.stderr)
-    hint = error.hint or next((HINTS[kind] for kind in type(error).mro() if kind in HINTS), None)
-    if hint is not None:
-        print(f"hint: {visible(hint)}", file=sys.stderr)
+    hint = error.hint or next(HINTS[kind] for kind in type(error).mro() if kind in HINTS)
+    print(f"hint: {visible(hint)}", file=sys.stderr)
 
 
 HINTS: Mapping[type, str] = {
     errors.ModelError: "is it the file that the exporter wrote, whole?",
     errors.InputError: "`zkchain inspect BUNDLE` shows the inputs: names, shapes, domains",
     errors.CompileError: "`zkchain compile --help` lists what can be chosen",
+    errors.KeyMismatch: "make all of one circuit: compile, setup and prove again, in this order",
     errors.KeyFormatError: "restore the file, or make the key again: zkchain setup",
     errors.ProofFormatError: "restore the proof's files, or make the proof again: zkchain prove",
     errors.ProofInvalid: "was it made with these keys, and for these public inputs?",
@@ -99,6 +99,7 @@ HINTS: Mapping[type, str] = {
     errors.BundleError: "restore the file, or run the command again that writes it",
     errors.SolidityError: "`zkchain solidity --help` lists what can be chosen",
     errors.ChainError: "are --rpc and the account the ones that are meant?",
+    errors.ZkchainError: "ZKCHAIN_DEBUG=1 shows where it comes from",
     errors.MemoryTooSmall: "give more with --memory, or leave it out",
 }
 """What to do about an error that says nothing better itself, by its kind."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -169,13 +170,15 @@ def parse_domains(texts: Sequence[str]) -> Mapping[str, Domain]:
     """``NAME=LO:HI[:STEP]``; the name "" stands for every input not named. Fractions such as 1/255 are understood."""
     from zkchain.quantize import Domain
 
-    domains = {}
+    domains: dict[str, Domain] = {}
     for text in texts:
         match = _DOMAIN.fullmatch(text)
         if match is None:
             raise typer.BadParameter(
                 f"{text!r} is not [NAME=]LO:HI[:STEP], such as image=0:16:1.", param_hint="'--domain'"
             )
+        if (match["name"] or "") in domains:
+            raise typer.BadParameter(f"{text!r}: this input has a domain already.", param_hint="'--domain'")
         lo, hi, step = (None if part is None else _number(part) for part in match.group("lo", "hi", "step"))
         if lo is not None and hi is not None:
             domains[match["name"] or ""] = Domain(lo, hi, step)
@@ -184,11 +187,13 @@ def parse_domains(texts: Sequence[str]) -> Mapping[str, Domain]:
 
 def parse_shapes(texts: Sequence[str]) -> Mapping[str, tuple[int, ...]]:
     """``NAME=1x3x32x32``."""
-    shapes = {}
+    shapes: dict[str, tuple[int, ...]] = {}
     for text in texts:
         name, _, sizes = text.rpartition("=")
         if not name or not re.fullmatch(r"\d+(x\d+)*", sizes, re.ASCII):
             raise typer.BadParameter(f"{text!r} is not NAME=1x3x32x32.", param_hint="'--input-shape'")
+        if name in shapes:
+            raise typer.BadParameter(f"{text!r}: this input has a shape already.", param_hint="'--input-shape'")
         shapes[name] = tuple(map(int, sizes.split("x")))
     return shapes
 
@@ -210,6 +215,7 @@ def signer(keystore: Path | None, password_file: Path | None) -> str | None:
     from zkchain.formats import files
 
     content = files.read(keystore, what="keystore", limit=1 << 20, error=ChainError)
+    check_keystore(content, keystore)
     if password_file is not None:
         read = files.read(password_file, what="password file", limit=1 << 16, error=ChainError)
         try:
@@ -217,7 +223,41 @@ def signer(keystore: Path | None, password_file: Path | None) -> str | None:
         except UnicodeDecodeError:
             raise ChainError(f"password file {password_file}: expected text in UTF-8") from None
     else:
-        password = os.environ.get(PASSWORD) or typer.prompt(f"Password of {keystore}", hide_input=True, err=True)
+        password = os.environ.get(PASSWORD) or ask(keystore)
     from zkchain.chain import unlock
 
     return unlock(content, password)
+
+
+def check_keystore(content: bytes, path: Path) -> None:
+    """ChainError unless it has the form of a keystore: nobody should be asked for the password of something else."""
+    from zkchain.errors import ChainError
+    from zkchain.formats import jsontext
+
+    try:
+        document = jsontext.loads(content)
+    except ValueError:
+        document = None
+    if not isinstance(document, dict) or not isinstance(document.get("crypto", document.get("Crypto")), dict):
+        raise ChainError(
+            f"keystore {path}: expected JSON with a `crypto` section, which this file is not",
+            hint="geth's keystore format is expected, as `geth account new` and `cast wallet` write it",
+        )
+
+
+def ask(keystore: Path) -> str:
+    """The password, from the terminal. ChainError where there is none."""
+    from getpass import getpass
+
+    from zkchain.cli.console import visible
+    from zkchain.errors import ChainError
+
+    try:
+        if sys.stdin is not None and sys.stdin.isatty():
+            return getpass(f"Password of {visible(str(keystore))}: ")
+    except EOFError:
+        pass
+    raise ChainError(
+        f"keystore {keystore}: its password is needed, and there is no terminal to ask for it",
+        hint=f"give it with --password-file FILE, or in ${PASSWORD}",
+    )

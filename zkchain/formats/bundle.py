@@ -192,6 +192,9 @@ def open_bundle(folder: str | PathLike[str]) -> Bundle:
     """Read the manifest; raises BundleError when the folder is no bundle."""
     folder = Path(folder)
     path = folder / MANIFEST
+    if folder.is_file():
+        hint = "`zkchain compile MODEL -o DIR` makes a bundle of a model: the folder DIR"
+        raise BundleError(f"{folder} is a file, expected a bundle, which is a folder", hint=hint)
     if not path.is_file():
         hint = f"make one with `zkchain compile model.onnx --data calibration.npz -o {folder}`"
         raise BundleError(f"{folder} is not a bundle: it has no {MANIFEST}", hint=hint)

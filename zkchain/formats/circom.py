@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from zkchain.errors import FormatError
+from zkchain.errors import FormatError, InputError, KeyFormatError, KeyMismatch
 from zkchain.formats import files, ptau, snarkjs, zkey
 from zkchain.formats.proofs import PROOF, PUBLIC
 from zkchain.groth16.encoding import PROOF_BYTES
@@ -15,6 +15,10 @@ from zkchain.groth16.key import Progress
 from zkchain.groth16.types import Instance, Proof, System
 
 PROVING_KEY, VERIFICATION_KEY = "proving_key.zkpk", "verification_key.json"
+OWN_KEYS = (
+    "--r1cs goes with the key that `zkchain setup --r1cs` made of it; a bundle's own key proves inputs (zkchain prove "
+    "BUNDLE INPUT), not the constraints that `zkchain inspect --r1cs` writes"
+)
 
 
 class Prover(Protocol):
@@ -64,6 +68,10 @@ def open_own(key: Path, r1cs: Path) -> Prover:
         return ptau.Prover.open(key, r1cs)
     except OSError as error:
         raise FormatError(f"cannot read proving key {key}: {error.strerror}") from error
+    except KeyFormatError as error:
+        raise type(error)(f"{key}: {error.message}", hint=error.hint) from None
+    except KeyMismatch as error:
+        raise KeyMismatch(f"{key}, {r1cs}: {error.message}", hint=OWN_KEYS) from None
 
 
 def prove(
@@ -72,7 +80,10 @@ def prove(
     """Prove a witness file; proof.json and public.json go into ``folder``. Errors: those of the prover."""
     witness = files.read(wtns, what="witness")
     start = time.perf_counter()
-    proof, instance = prover.prove(witness, progress=progress, memory=memory)
+    try:
+        proof, instance = prover.prove(witness, progress=progress, memory=memory)
+    except (FormatError, KeyMismatch, InputError) as error:
+        raise type(error)(f"{wtns}: {error.message}", hint=error.hint) from None
     seconds = time.perf_counter() - start
     with files.staged(folder / PROOF, snarkjs.dump_proof(proof)) as staged:
         files.write(folder / PUBLIC, snarkjs.dump_public(instance))

@@ -67,17 +67,21 @@ def _read(archive: zipfile.ZipFile, member: zipfile.ZipInfo, what: str) -> tuple
         body = file.read(member.file_size + 1)
     stream = BytesIO(body)
     _check_header(stream, len(body), name, what)
-    array = np.lib.format.read_array(stream, allow_pickle=False)
-    if array.dtype.kind not in KINDS:
-        raise FormatError(f"{what}: array {name!r} has dtype {array.dtype}, expected booleans, integers or floats")
-    return name, array
+    return name, np.lib.format.read_array(stream, allow_pickle=False)
 
 
 def _check_header(stream: BytesIO, size: int, name: str, what: str) -> None:
-    """Refuse a header that promises more elements than the member has bytes for, before numpy allocates them."""
+    """Refuse what are no numbers, and a header that promises more elements than the member has bytes for, before numpy
+    allocates them."""
     version = np.lib.format.read_magic(stream)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, _, dtype = read(stream)
+    if dtype.kind not in KINDS:
+        held = "Python objects" if dtype.hasobject else f"dtype {dtype}"
+        raise FormatError(
+            f"{what}: array {name!r} holds {held}, expected booleans, integers or floats",
+            hint="convert it before it is saved: array.astype(numpy.float32)",
+        )
     if int(np.prod(shape, dtype=object)) * dtype.itemsize > size:
         raise FormatError(f"{what}: array {name!r} is truncated: shape {shape} of {dtype} in {size} bytes")
     stream.seek(0)

@@ -20,7 +20,10 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}", re.ASCII)
 def folder(bundle: Bundle, name: str) -> Path:
     """Where the proof of this name is kept; InputError for a name that is no plain file name."""
     if not _NAME.fullmatch(name):
-        raise InputError(f"proof name {name!r}: expected at most 64 letters, digits, '_', '-' and '.'")
+        raise InputError(
+            f"proof name {name!r}: expected at most 64 letters, digits, '_', '-' and '.'",
+            hint="it names a folder in the bundle's proofs/, such as image-7",
+        )
     return bundle.folder / "proofs" / name
 
 

@@ -49,7 +49,11 @@ class Prover:
     @classmethod
     def open(cls, key: Path, r1cs: Path) -> Prover:
         """KeyFormatError, FormatError (the constraints), KeyMismatch (the key was made for others), OSError."""
-        return cls(R1csProver.open(key, files.read(r1cs, what="constraints")))
+        content = files.read(r1cs, what="constraints")
+        try:
+            return cls(R1csProver.open(key, content))
+        except FormatError as error:
+            raise FormatError(f"{fspath(r1cs)}: {error.message}", hint=error.hint) from None
 
     def prove(
         self, witness: bytes, *, progress: Progress | None = None, memory: int | None = None
