@@ -133,7 +133,7 @@ def test_our_own_account_signs_and_pays(deployed, node, anvil_rpc, tmp_path, mon
     spent = 0
     for transaction in (made.json["deployment"]["transaction"], sent.json["transaction"]):
         receipt = node.web3.eth.get_transaction_receipt(transaction)
-        assert receipt["from"] == OWN_ADDRESS
+        assert node.web3.eth.get_transaction(transaction)["from"] == OWN_ADDRESS
         spent += receipt["gasUsed"] * receipt["effectiveGasPrice"]
     assert node.web3.eth.get_balance(OWN_ADDRESS) == 10**18 - spent
     assert OWN_KEY[2:] not in made.out + made.err + sent.out + sent.err

@@ -77,13 +77,14 @@ def answer(value: str) -> bytes:
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        (b"hello", "ValueError"),
-        (b"", "ValueError"),
-        (b"{}", "jsonrpc"),
-        (b"[" * 100_000, "recursion limit"),
-        (answer('"result": null'), "TypeError"),
-        (answer('"result": {"a": 1}'), "ValueError"),
-        (answer('"error": "no"'), "BadResponseFormat"),
+        (b"hello", "eth_chainId: expected a JSON object, got 5 bytes that are no JSON"),
+        (b"", "got 0 bytes"),
+        (b"{}", "expected a result, or an error with a message, got {}"),
+        (b"[" * 100_000, "got 100000 bytes that are no JSON"),
+        (answer('"result": null'), "eth_chainId: expected a number below 2.64 in hexadecimal, got null"),
+        (answer('"result": {"a": 1}'), 'got {"a": 1}'),
+        (answer('"result": "0x1"'), 'eth_accounts: expected a list, got "0x1"'),
+        (answer('"error": "no"'), "expected a result, or an error with a message"),
     ],
 )
 def test_somebody_who_is_no_node(body, message):

@@ -11,17 +11,18 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 from zkchain.chain.accounts import account_of
+from zkchain.chain.answers import NO_NODE, answered, parsed
 from zkchain.chain.reverts import revert_of
 from zkchain.errors import ChainError, NodeUnreachable, ZkchainError
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
     from web3 import HTTPProvider, Web3
-    from web3.types import RPCResponse
+    from web3.types import RPCEndpoint, RPCResponse
 
 EMBEDDED_GAS = 1 << 24
 """Gas limit on the embedded chain (EIP-7825's cap for one transaction): its own estimate takes seconds and is wrong."""
@@ -71,7 +72,7 @@ def _remote(rpc: str, key: str | None, timeout: float) -> Chain:
 
     where = _without_secrets(rpc)
     signer = None if key is None else account_of(key)
-    web3 = Web3(_provider(rpc, timeout))
+    web3 = Web3(_provider(rpc, where, timeout))
     with node_errors(where):
         chain_id = web3.eth.chain_id
         sender = web3.eth.accounts[0:1] if signer is None else [signer.address]
@@ -80,17 +81,18 @@ def _remote(rpc: str, key: str | None, timeout: float) -> Chain:
     return Chain(chain_id, sender[0], where, False, web3, signer)
 
 
-def _provider(rpc: str, timeout: float) -> HTTPProvider:
-    from pydantic_core import from_json
+def _provider(rpc: str, where: str, timeout: float) -> HTTPProvider:
     from web3 import HTTPProvider
 
     class Node(HTTPProvider):
-        """Answers may be hostile: this parser bounds their nesting, where Python's runs over the end of the stack."""
+        """Every answer is checked as it comes in."""
 
         @staticmethod
         def decode_rpc_response(raw_response: bytes) -> RPCResponse:
-            answer: RPCResponse = from_json(raw_response)
-            return answer
+            return cast("RPCResponse", parsed(raw_response))
+
+        def make_request(self, method: RPCEndpoint, params: Any) -> RPCResponse:
+            return answered(where, method, params, super().make_request(method, params))
 
     # minutes of proving may lie between two requests: a kept-alive connection would be closed by then
     headers = {"Content-Type": "application/json", "User-Agent": "zkchain", "Connection": "close"}
@@ -111,7 +113,6 @@ def _without_secrets(rpc: str) -> str:
 
 
 NO_ANSWER = "is the node running, and is --rpc its address?"
-NO_NODE = "is --rpc the address of an Ethereum node?"
 HINTS: Mapping[str, str] = {
     "http 401": "is the access key in --rpc right?",
     "http 403": "is the access key in --rpc right?",

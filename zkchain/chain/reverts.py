@@ -19,14 +19,15 @@ HINTS: Mapping[str, str] = {
 
 
 def revert_of(error: BaseException) -> TransactionReverted | None:
-    """The error as a TransactionReverted holding the raw revert data, or None if it is no revert."""
+    """The error as a TransactionReverted holding the raw revert data, or None if it is no revert. (A node's error that
+    holds such data is one before the libraries see it: see ``answers``.)"""
     from eth_tester.exceptions import TransactionFailed
     from web3.exceptions import ContractLogicError
 
     if isinstance(error, TransactionFailed):
         return reverted(_embedded_data(str(error.args[0] if error.args else "")))
     if isinstance(error, ContractLogicError):
-        return reverted(_hex_bytes(error.data))
+        return reverted(b"")
     return None
 
 
@@ -59,9 +60,10 @@ def _embedded_data(message: str) -> bytes:
     return data if isinstance(data, bytes) else b""
 
 
-def _hex_bytes(data: Any) -> bytes:
-    """web3 hands the data on as the node sent it: a hex string, or an object around one."""
-    if isinstance(data, dict):
+def returned_data(error: Mapping[str, Any]) -> bytes:
+    """What the contract returned, in a JSON-RPC error: a hex string, in some nodes' an object around one."""
+    data = error.get("data")
+    if isinstance(data, Mapping):
         data = data.get("data")
     if not isinstance(data, str) or not data.startswith("0x"):
         return b""

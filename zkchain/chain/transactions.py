@@ -196,7 +196,7 @@ def _reason(chain: Chain, params: TxParams, block: int) -> TransactionReverted:
     """Why a mined transaction failed: the same call again, in the state before its block."""
     try:
         with node_errors(chain.where):
-            chain.web3.eth.call(params, block - 1)
+            chain.web3.eth.call(params, max(block - 1, 0))
     except TransactionReverted as error:
         return error
     return reverted(b"")
