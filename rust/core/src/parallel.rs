@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use rayon::prelude::*;
 use rayon::ThreadPool;
 
 use crate::error::{Error, Result};
@@ -53,6 +54,31 @@ fn give_back() {
         libc::mallopt(libc::M_MMAP_THRESHOLD, 1 << 17);
         libc::malloc_trim(0);
     }
+}
+
+/// Vectors of fewer bytes are left to the allocator.
+const LARGE: usize = 4 << 20;
+
+/// f(0) .. f(n - 1), computed in parallel, on huge pages when they are many: that is a fifth of the time in faults.
+pub fn collect<T: Send>(n: usize, f: impl Fn(usize) -> T + Sync + Send) -> Vec<T> {
+    let mut out = Vec::with_capacity(n);
+    if n * size_of::<T>() >= LARGE {
+        advise_huge(&out);
+    }
+    (0..n).into_par_iter().with_min_len(1 << 12).map(f).collect_into_vec(&mut out);
+    out
+}
+
+fn advise_huge<T>(vector: &Vec<T>) {
+    #[cfg(target_os = "linux")]
+    {
+        const PAGE: usize = 1 << 12;
+        let start = vector.as_ptr() as usize;
+        let (first, end) = (start.next_multiple_of(PAGE), (start + vector.capacity() * size_of::<T>()) / PAGE * PAGE);
+        // SAFETY: whole pages within the vector's own memory, whose content the advice does not touch.
+        unsafe { libc::madvise(first as *mut libc::c_void, end.saturating_sub(first), libc::MADV_HUGEPAGE) };
+    }
+    let _ = vector;
 }
 
 /// How many of `count` items of `size` bytes each to work on at a time, `least` at least, so that the monitor's bound on

@@ -17,7 +17,7 @@ use crate::field::{self, Fr, BYTES};
 use crate::key::{ProvingKey, Section};
 use crate::msm::{msm, msm_both};
 use crate::ntt::Domain;
-use crate::parallel::{tile, Monitor};
+use crate::parallel::{collect, tile, Monitor};
 use crate::system::System;
 use crate::transcript::{self, Word};
 use crate::verify::{verify, Proof};
@@ -195,7 +195,7 @@ impl ProvingKey {
         let index = self.indices(Section::BIndex)?;
         let (g1, g2) = (self.g1(Section::B1Points)?, self.g2(Section::B2Points)?);
         let bytes = SCALAR_BYTES + size_of::<StoredG1>() + size_of::<StoredG2>();
-        let size = tile(monitor, "prove: b", index.len().min(TILE / 2), bytes, LEAST_TILE)?;
+        let size = tile(monitor, "prove: b", index.len().min(TILE), bytes, LEAST_TILE)?;
         let mut tiles = index.chunks(size).zip(g1.chunks(size).zip(g2.chunks(size)));
         tiles.try_fold((G1Projective::ZERO, G2Projective::ZERO), |sums, (index, (g1, g2))| {
             let more = msm_both(g1, g2, &Zeroizing::new(gather(index, pick)?), monitor)?;
@@ -220,10 +220,8 @@ impl ProvingKey {
         let n = self.domain_size;
         let domain = Domain::new(n)?;
         let extend = |values: &[Fr], tail: &[Fr]| -> Result<Vec<Fr>> {
-            let mut out = Vec::with_capacity(n);
-            out.extend_from_slice(values);
-            out.extend_from_slice(tail);
-            out.resize(n, Fr::ZERO);
+            let at = |i: usize| values.get(i).or_else(|| tail.get(i - values.len())).copied().unwrap_or(Fr::ZERO);
+            let mut out = collect(n, at);
             domain.extend(&mut out)?;
             Ok(out)
         };
@@ -252,6 +250,8 @@ struct Constants {
 
 /// The scalars of a query; an index that `pick` does not know means a damaged key.
 fn gather(index: &[u32], pick: impl Fn(u32) -> Option<Fr> + Sync) -> Result<Vec<Fr>> {
-    let found = |j: &u32| pick(*j).ok_or_else(|| Error::KeyFormat(format!("proving key: wire {j} does not exist")));
-    index.par_iter().with_min_len(4096).map(found).collect()
+    if let Some(j) = index.par_iter().with_min_len(4096).find_any(|j| pick(**j).is_none()) {
+        return Err(Error::KeyFormat(format!("proving key: wire {j} does not exist")));
+    }
+    Ok(collect(index.len(), |i| pick(index[i]).unwrap_or(Fr::ZERO)))
 }

@@ -107,12 +107,8 @@ impl<'a> Rows<'a> {
         (0..self.count()).into_par_iter().with_min_len(256).map(|row| self.dot(row, z)).collect()
     }
 
-    /// The same into out[row], by the calling thread.
-    pub fn multiply_into(&self, z: &[Fr], out: &mut [Fr]) {
-        out.iter_mut().enumerate().for_each(|(row, sum)| *sum = self.dot(row, z));
-    }
-
-    fn dot(&self, row: usize, z: &[Fr]) -> Fr {
+    /// The sum of val * z[col] in a row.
+    pub fn dot(&self, row: usize, z: &[Fr]) -> Fr {
         let mut plain = Fr::ZERO;
         let mut low = Fr::ZERO;
         for k in self.range(row) {

@@ -7,6 +7,7 @@ use rayon::prelude::*;
 
 use crate::curve::Curve;
 use crate::foreign::container::{is_below, limbs, P, WORD};
+use crate::parallel::collect;
 
 /// A run of points, x || y in Montgomery limbs, infinity all zeros.
 pub struct Points<'a, C: Curve> {
@@ -86,6 +87,6 @@ impl<'a, C: Curve> Points<'a, C> {
     }
 
     pub fn gather(&self, index: &[u32]) -> Vec<C::Stored> {
-        index.par_iter().with_min_len(TASK).map(|i| self.stored(*i as usize)).collect()
+        collect(index.len(), |i| self.stored(index[i] as usize))
     }
 }

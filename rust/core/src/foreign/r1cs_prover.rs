@@ -1,13 +1,10 @@
 //! The prover for constraint files: a key of our own format, made from the same .r1cs, kept open with its rows.
 
-use ark_ff::AdditiveGroup;
-use rayon::prelude::*;
-
 use crate::error::{Error, Result};
 use crate::field::Fr;
 use crate::foreign::r1cs::{R1cs, Side, BLOCK_ROWS};
 use crate::key::ProvingKey;
-use crate::parallel::Monitor;
+use crate::parallel::{collect, Monitor};
 use crate::prove::Assignment;
 use crate::verify::Proof;
 
@@ -45,10 +42,7 @@ impl R1csProver {
         }
         monitor.step("rows", 0.0)?;
         let values = |side: usize| {
-            let mut values = vec![Fr::ZERO; shape.n_rows];
-            let blocks = values.par_chunks_mut(BLOCK_ROWS).zip(&self.blocks);
-            blocks.for_each(|(values, block)| block[side].rows().multiply_into(wires, values));
-            values
+            collect(shape.n_rows, |row| self.blocks[row / BLOCK_ROWS][side].rows().dot(row % BLOCK_ROWS, wires))
         };
         let [a, b, c] = &[values(0), values(1), values(2)];
         let public = &wires[1..=shape.n_public];

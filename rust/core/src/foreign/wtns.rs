@@ -8,8 +8,9 @@ use ark_ff::Field;
 use rayon::prelude::*;
 
 use crate::error::Result;
-use crate::field::{self, Fr};
-use crate::foreign::container::{count, limbs, Kind, Reader, Sections, WORD};
+use crate::field::{lowered, Fr, MONTGOMERY_R};
+use crate::foreign::container::{count, is_below, limbs, Kind, Reader, Sections, R, WORD};
+use crate::parallel::collect;
 
 pub const KIND: Kind = Kind { what: ".wtns file", magic: *b"wtns", version: 2 };
 const HEADER: u32 = 1;
@@ -23,11 +24,11 @@ pub fn parse(data: &[u8]) -> Result<Vec<Fr>> {
     let wires = count(head.u32()?);
     head.end()?;
     let values = &data[sections.exactly(VALUES, wires, WORD)?];
-    let one = |i: usize| {
-        let value = field::from_canonical(limbs(&values[WORD * i..]));
-        value.ok_or_else(|| KIND.error(format!("element {i} is not below r")))
-    };
-    let out: Vec<Fr> = (0..wires).into_par_iter().with_min_len(1024).map(one).collect::<Result<_>>()?;
+    let element = |i: usize| limbs(&values[WORD * i..]);
+    if let Some(i) = (0..wires).into_par_iter().with_min_len(4096).find_any(|i| !is_below(&element(*i), &R)) {
+        return Err(KIND.error(format!("element {i} is not below r")));
+    }
+    let out = collect(wires, |i| lowered(element(i)) * MONTGOMERY_R);
     if out.first() == Some(&Fr::ONE) {
         return Ok(out);
     }

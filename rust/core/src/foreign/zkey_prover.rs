@@ -17,7 +17,7 @@ use crate::field::{self, canonical, lowered, Fr, BYTES};
 use crate::foreign::zkey::{Part, Zkey};
 use crate::msm::msm;
 use crate::ntt::Domain;
-use crate::parallel::{tile, Monitor};
+use crate::parallel::{collect, tile, Monitor};
 use crate::prove::{LEAST_TILE, SCALAR_BYTES, TILE};
 use crate::system::System;
 use crate::verify::{verify, Proof};
@@ -84,18 +84,18 @@ impl Zkey {
         let bytes = SCALAR_BYTES + 2 * size_of::<C::Stored>();
         let size = tile(monitor, "prove", finite.len().min(TILE), bytes, LEAST_TILE)?;
         finite.chunks(size).try_fold(Projective::<C>::ZERO, |sum, tile| {
-            let scalars = tile.par_iter().with_min_len(1 << 10).map(|i| scalars[*i as usize]).collect();
-            Ok(sum + msm::<C>(&points.gather(tile), &Zeroizing::<Vec<Fr>>::new(scalars), monitor)?)
+            let scalars = Zeroizing::new(collect(tile.len(), |i| scalars[tile[i] as usize]));
+            Ok(sum + msm::<C>(&points.gather(tile), &scalars, monitor)?)
         })
     }
 
     /// a b - c on the odd points.
     fn quotient(&self, wires: &[Fr], monitor: &dyn Monitor) -> Result<Vec<Fr>> {
         tile(monitor, "prove: quotient", self.domain_size, 4 * BYTES, self.domain_size)?;
-        let low: Vec<Fr> = wires.par_iter().with_min_len(1 << 10).map(|z| lowered(canonical(z))).collect();
+        let low = collect(wires.len(), |i| lowered(canonical(&wires[i])));
         let [mut a, mut b] = self.row_values(wires, &low)?;
         drop(low);
-        let mut c: Vec<Fr> = a.par_iter().zip(&b).with_min_len(1 << 10).map(|(x, y)| *x * y).collect();
+        let mut c = collect(a.len(), |i| a[i] * b[i]);
         let domain = Domain::new(self.domain_size)?;
         for (values, fraction) in [(&mut a, 0.08), (&mut b, 0.14), (&mut c, 0.2)] {
             monitor.step("prove: quotient", fraction)?;
