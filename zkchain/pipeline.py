@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from math import prod
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 
@@ -48,6 +49,8 @@ if TYPE_CHECKING:
 Array = npt.NDArray[Any]
 Progress = Callable[[str, float], None]
 AUTO = "auto"
+MOST_PUBLIC = 1 << 22
+"""Public numbers that a circuit.json may describe: laying them out takes time and memory for each."""
 COST: Mapping[System, Literal["plain", "lookup"]] = {System.GROTH16: "plain", System.CG16: "lookup"}
 
 
@@ -282,7 +285,9 @@ def interface_of(summary: Summary) -> Interface:
         tuple(Port(**asdict(tensor)) for tensor in summary.outputs),
     )
     digest = digest_of(described, bytes.fromhex(summary.rows_digest)).hex()
-    if digest != summary.digest or Layout(described.system, described.fields).length != summary.instance_length:
+    fits = sum(prod(field.shape) for field in described.fields) <= MOST_PUBLIC
+    words = Layout(described.system, described.fields).length if fits else None
+    if digest != summary.digest or words != summary.instance_length:
         raise BundleError(
             f"circuit record says circuit {summary.digest[:12]}..., and what it describes is another one: "
             "a name, shape, scale, range or size in it was altered",

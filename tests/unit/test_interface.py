@@ -18,9 +18,11 @@ from tests.unit.cli_tools import compile_into, write_input, zkchain
 from zkchain import errors
 from zkchain.circuit import digest_of
 from zkchain.demo import PIXELS
+from zkchain.formats import records
+from zkchain.formats.records import Summary
 from zkchain.formats.shipped import data, model
 from zkchain.groth16.types import System
-from zkchain.pipeline import compile_model
+from zkchain.pipeline import compile_model, interface_of
 
 Document = dict[str, Any]
 REPORTED = {"rows_by_node", "evaluation"}
@@ -108,6 +110,18 @@ def test_every_field_is_bound(made, tmp_path):
     vouch(folder, "circuit", "circuit.json", honest.encode())
     for command in commands:
         assert zkchain(*command).code == 0, command
+
+
+@pytest.mark.parametrize("shape", [(1 << 40,), (1 << 21, 1 << 21), (1 << 32, 1 << 32, 1 << 32)])
+def test_a_record_of_too_much_is_refused_at_once(made, shape):
+    """Even under a digest of its own."""
+    summary = records.load(Summary, (made / "circuit.json").read_bytes(), what="record")
+    described = interface_of(summary)
+    field = replace(described.fields[0], shape=shape)
+    digest = digest_of(replace(described, fields=(field,)), bytes.fromhex(summary.rows_digest))
+    fields = (replace(summary.fields[0], shape=shape),)
+    with pytest.raises(errors.BundleError, match="circuit record"):
+        interface_of(replace(summary, fields=fields, digest=digest.hex()))
 
 
 @pytest.mark.parametrize("edit", ["name", "public", "scale", "lo", "hi"])

@@ -65,7 +65,7 @@ class Tensor:
 
     __pydantic_config__ = STRICT
     name: str
-    shape: tuple[int, ...]
+    shape: tuple[NonNegativeInt, ...]
     public: bool
     lo: int | tuple[int, ...]
     hi: int | tuple[int, ...]
@@ -79,7 +79,7 @@ class PublicField:
     __pydantic_config__ = STRICT
     kind: str
     name: str
-    shape: tuple[int, ...]
+    shape: tuple[NonNegativeInt, ...]
     bits: int
     offset: int
     scale: float

@@ -68,7 +68,7 @@ def _same_circuit(opened: Bundle, digest: bytes) -> None:
     if got != expected:
         raise BundleError(
             f"bundle {opened.folder} was compiled to circuit {expected[:12]}..., its program now gives {got[:12]}...",
-            hint="another version of zkchain wrote it: run `zkchain compile` and `zkchain setup` again",
+            hint="altered, or written by another version of zkchain: run `zkchain compile` and `zkchain setup` again",
         )
 
 
