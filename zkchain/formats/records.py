@@ -7,6 +7,7 @@ verification key, since it holds the layout of the public inputs.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import ConfigDict, NonNegativeInt, StringConstraints, TypeAdapter, ValidationError
@@ -151,17 +152,22 @@ class ContextRecord:
     version: Literal[1] = 1
 
 
+@cache
+def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
+    """Building one costs more milliseconds than reading a record."""
+    return TypeAdapter(kind)
+
+
 def dump(record: Any) -> bytes:
     """Indented JSON of one of the records above."""
-    adapter: TypeAdapter[Any] = TypeAdapter(type(record))
-    return adapter.dump_json(record, indent=1) + b"\n"
+    return _adapter(type(record)).dump_json(record, indent=1) + b"\n"
 
 
 def load(kind: type[T], data: bytes, *, what: str) -> T:
     """The record; raises FormatError naming ``what`` and the field that is wrong."""
-    adapter: TypeAdapter[T] = TypeAdapter(kind)
     try:
-        return adapter.validate_json(data)
+        record: T = _adapter(kind).validate_json(data)
+        return record
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "document"
