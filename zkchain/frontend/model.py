@@ -14,6 +14,7 @@ from onnx import checker, inliner, version_converter
 
 from zkchain.errors import ModelError
 
+LONGEST_REASON = 300  # characters of what ONNX's own checks say
 OLDEST_OPSET = 7
 
 
@@ -96,7 +97,7 @@ def _inline(proto: onnx.ModelProto) -> onnx.ModelProto:
     try:
         return inliner.inline_local_functions(proto)
     except Exception as error:  # the C++ inliner raises bare RuntimeErrors
-        raise ModelError(f"the model's local functions cannot be inlined: {_first_line(error)}") from error
+        raise ModelError(f"the model's local functions cannot be inlined: {_in_a_line(error)}") from error
 
 
 def select_outputs(proto: onnx.ModelProto, chosen: Sequence[str] | None) -> list[str]:
@@ -120,7 +121,7 @@ def validate(proto: onnx.ModelProto) -> onnx.ModelProto:
     try:
         checker.check_model(shown)
     except Exception as error:  # ValidationError, and ValueError above 2 GiB
-        raise ModelError(f"the ONNX checker refuses the model: {_first_line(error)}") from error
+        raise ModelError(f"the ONNX checker refuses the model: {_in_a_line(error)}") from error
     version, newest = opsets(proto).get("", OLDEST_OPSET), onnx.defs.onnx_opset_version()
     if version > newest:
         raise ModelError(
@@ -153,5 +154,7 @@ def _with_shapes(proto: onnx.ModelProto) -> onnx.ModelProto:
     return shown
 
 
-def _first_line(error: Exception) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+def _in_a_line(error: Exception) -> str:
+    """All that is said: the node's name comes last."""
+    said = " ".join(str(error).replace("==> Context:", "").split()) or type(error).__name__
+    return said if len(said) <= LONGEST_REASON else said[:LONGEST_REASON] + "..."

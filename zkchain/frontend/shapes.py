@@ -35,7 +35,7 @@ def resolve(
     values = {v.name: v for v in input_values(graph)}
     unknown = sorted(set(given or {}) - set(values))
     if unknown:
-        raise ModelError(f"input_shapes names {unknown}, but the model's inputs are {list(values)}")
+        raise ModelError(f"a shape is given for {unknown}, but the model's inputs are {list(values)}")
     symbols = _batch_symbols(list(values.values()))
     return {
         name: _shape(value, batch, symbols, (given or {}).get(name), (samples or {}).get(name, ()))
@@ -57,7 +57,7 @@ def _shape(
     if given is not None:
         return _agreed(value, tuple(int(d) for d in given))
     if not declared.HasField("shape"):
-        raise ModelError(f"input {value.name!r} declares no shape", hint=_hint(value.name, "..."))
+        raise ModelError(f"input {value.name!r} declares no shape", hint=_hint(value.name, ["1", "3", "32"]))
     shape = []
     rank = len(declared.shape.dim)
     seen = (batch, *sample) if len(sample) == rank - 1 else tuple(sample) if len(sample) == rank else (0,) * rank
@@ -69,9 +69,9 @@ def _shape(
         elif seen[i] > 0:
             shape.append(seen[i])
         else:
-            text = ", ".join(str(d.dim_value) if d.dim_value > 0 else d.dim_param or "?" for d in declared.shape.dim)
+            names = [str(d.dim_value) if d.dim_value > 0 else d.dim_param or "?" for d in declared.shape.dim]
             raise ModelError(
-                f"input {value.name!r}: dimension {i} of ({text}) is dynamic", hint=_hint(value.name, text)
+                f"input {value.name!r}: dimension {i} of ({', '.join(names)}) is dynamic", hint=_hint(value.name, names)
             )
     return tuple(shape)
 
@@ -89,5 +89,7 @@ def _type_name(value: onnx.ValueInfoProto) -> str:
     return onnx.helper.printable_type(value.type)
 
 
-def _hint(name: str, text: str) -> str:
-    return f"a circuit has one size: give it, input_shapes={{{name!r}: (...)}} with numbers for ({text})"
+def _hint(name: str, dimensions: Sequence[str]) -> str:
+    return (
+        f"a circuit has one size: give it, --input-shape {name}={'x'.join(dimensions)} with numbers alone"
+    )

@@ -11,7 +11,7 @@ import numpy as np
 from zkchain.errors import CompileError
 from zkchain.graph import BOUND, IntArray, Node, Op
 from zkchain.quantize import bounds
-from zkchain.quantize.ranges import FloatArray, interval
+from zkchain.quantize.ranges import SMALLER, FloatArray, interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Builder:
         if values.size and not float(np.abs(scaled).max()) < BOUND:
             raise CompileError(
                 f"node {name!r}: a constant of magnitude {np.abs(values).max():g} at {frac} fraction bits reaches 2^62",
-                hint="use fewer bits for weights or activations",
+                hint=SMALLER,
             )
         q = scaled.astype(np.int64)
         node = Node(Op.CONST, name, (), q.shape, value=q, scale=2.0**-frac, lo=q, hi=q)

@@ -20,6 +20,7 @@ from zkchain.graph import BOUND, IntArray, Node, Op
 Interval = tuple[IntArray, IntArray]
 FloatArray = npt.NDArray[np.float64]
 
+SMALLER = "declare a smaller domain or a coarser step of it (--domain); from Python, Settings may take fewer bits"
 OUTWARD = 1.0 + 2.0**-20  # covers the rounding of any float64 sum of fewer than 2^31 positive terms
 
 
@@ -68,7 +69,7 @@ def _refuse_overflow(node: Node, magnitude: FloatArray) -> None:
     if not top < BOUND:
         raise CompileError(
             f"node {node.name!r} ({node.op}): values could reach 2^{np.log2(top):.1f}, expected less than 2^62",
-            hint="use fewer bits for weights or activations, a smaller input domain, or a lower max_range_bits",
+            hint=SMALLER,
         )
 
 

@@ -208,7 +208,7 @@ def _pieces(node: Node, rest: Rest, domain: tuple[int, int], size: int, table_bi
             node.name,
             str(node.arg["fn"][0]),
             "it bends too often over the range of its argument for lookup tables",
-            hint="raise table_bits, or clip the argument in the model",
+            hint="clip the argument in the model, or declare a smaller domain (--domain)",
         )
     return min(possible, key=lambda pieces: _rows(pieces, size))
 
