@@ -24,7 +24,7 @@ from zkchain.errors import (
     UnsatisfiedConstraint,
     ZkchainError,
 )
-from zkchain.groth16.key import ProvingKey, open_key, save_key, verifying_key
+from zkchain.groth16.key import ProvingKey, open_key, verifying_key
 from zkchain.groth16.types import Proof, System, VerifyingKey
 
 X, SECRETS = toy.HONEST
@@ -69,8 +69,7 @@ def test_malformed_proofs_and_instances(system: System) -> None:
 def test_key_files_round_trip(system: System, tmp_path: Path) -> None:
     pk, vk = keys(system)
     path = tmp_path / "proving_key.zkpk"
-    save_key(pk, path)
-    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+    pk.save(path)
     mapped = open_key(path)
     mapped.verify_digests()
     assert mapped.info == pk.info

@@ -12,16 +12,16 @@ from zkchain.quantize.allocate import allocate, squared_error
 from zkchain.quantize.domains import resolve
 from zkchain.quantize.lower import Lowered, lower
 from zkchain.quantize.problem import Problem, pose
-from zkchain.quantize.search import first_plan, measure_points
+from zkchain.quantize.search import DEVIATIONS, measure_points, planned
 from zkchain.tables import choose_tables
 
 
 def lowered(graph: Graph) -> tuple[Problem, Lowered, dict]:
     grids = resolve(graph, [Domain(-2.0, 3.0)], None)
     problem = pose(graph, grids, (), Settings())
-    plan = first_plan(problem)
+    found, gains = measure_points(problem)
+    plan = planned(problem, found, allocate(found, gains, 1 / DEVIATIONS, problem.settings))
     fine = {(i, None): bits for i, bits in plan.activation.items()}
-    found, _ = measure_points(problem)
     exact = {(p.node, p.position): p.exact for p in found if p.exact is not None}
     fine.update({key: min(bits, exact.get(key, bits)) for key, bits in plan.weight.items()})
     return problem, lower(problem.graph, plan, grids), fine

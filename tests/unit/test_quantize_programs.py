@@ -14,12 +14,13 @@ from zkchain import interpret
 from zkchain.errors import CompileError, InputError, UnsupportedOp
 from zkchain.graph import Graph, Op, check
 from zkchain.quantize import Domain, Settings, quantize, quantize_input, quantize_with_report
+from zkchain.quantize.allocate import allocate
 from zkchain.quantize.domains import resolve
 from zkchain.quantize.lower import lower
 from zkchain.quantize.lowering import CLAMP
 from zkchain.quantize.problem import pose
 from zkchain.quantize.report import clamped, layers
-from zkchain.quantize.search import first_plan
+from zkchain.quantize.search import DEVIATIONS, measure_points, planned
 
 
 def draw_inputs(graph: Graph, domain: Domain, rng: np.random.Generator) -> list[np.ndarray]:
@@ -144,7 +145,8 @@ def test_without_clamps_two_to_the_62_is_refused_with_them_it_is_not():
     graph = deep(layers=40)
     grids = resolve(graph, [Domain(-1, 1)], None)
     problem = pose(graph, grids, (), Settings())
-    plan = first_plan(problem)
+    found, gains = measure_points(problem)
+    plan = planned(problem, found, allocate(found, gains, 1 / DEVIATIONS, problem.settings))
     with pytest.raises(CompileError, match=r"could reach 2\^6"):
         lower(problem.graph, replace(plan, slack=1000), grids)
     check(lower(problem.graph, replace(plan, slack=8), grids).graph, integer=True)

@@ -1,4 +1,4 @@
-"""Proving keys: opening, saving, and the verifying key inside.
+"""Proving keys: opening one, and the verifying key inside.
 
 A proving key is the native core's flat file, memory-mapped: opening one costs milliseconds whatever its size. Its
 layout is documented in ``rust/core/src/key.rs``.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from pathlib import Path
 
 from zkchain import _core
 from zkchain._core import ProvingKey
@@ -19,7 +18,7 @@ from zkchain.groth16.types import System, VerifyingKey
 Progress = Callable[[str, float], object]
 """Called with a stage and the fraction of it that is done; an exception from it stops the work and is raised."""
 
-__all__ = ["Progress", "ProvingKey", "native_key", "open_key", "save_key", "verifying_key"]
+__all__ = ["Progress", "ProvingKey", "native_key", "open_key", "verifying_key"]
 
 
 def open_key(path: str | os.PathLike[str]) -> ProvingKey:
@@ -32,17 +31,6 @@ def open_key(path: str | os.PathLike[str]) -> ProvingKey:
         return ProvingKey.open(path)
     except KeyFormatError as error:
         raise type(error)(f"{os.fspath(path)}: {error.message}", hint="make the key again: `zkchain setup`") from None
-
-
-def save_key(pk: ProvingKey, path: str | os.PathLike[str]) -> None:
-    """Write the key beside ``path``, sync it, and rename it into place."""
-    target = Path(path)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    try:
-        pk.save(temporary)
-        os.replace(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def verifying_key(pk: ProvingKey) -> VerifyingKey:

@@ -40,10 +40,10 @@ def search(problem: Problem) -> Lowered:
     for attempt in range(ATTEMPTS):
         error = TIGHTER**attempt / DEVIATIONS
         bits = allocate(found, gains, error, problem.settings, more=attempt)
-        slack, lowered = _cheapest(problem, _plan(problem, found, bits), slacks)
+        slack, lowered = _cheapest(problem, planned(problem, found, bits), slacks)
         if problem.settings.cost == "lookup":
             bits = _tuned(problem, found, gains, bits, error, lowered)
-            slack, lowered = _cheapest(problem, _plan(problem, found, bits), slacks)
+            slack, lowered = _cheapest(problem, planned(problem, found, bits), slacks)
         slacks = tuple(s for s in SLACKS if s <= slack)[:2]
         tried.append((_measured(problem, lowered), lowered))
         if tried[-1][0] <= JUDGED_ENOUGH or (attempt > 3 and tried[-1][0] > 0.9 * tried[-4][0]):
@@ -85,13 +85,8 @@ def measure_points(problem: Problem) -> tuple[list[Point], list[float]]:
     return found, points.gains(problem.graph, found, some, problem.tolerance)
 
 
-def first_plan(problem: Problem) -> Plan:
-    """The plan that predicted errors alone suggest."""
-    found, gains = measure_points(problem)
-    return _plan(problem, found, allocate(found, gains, 1 / DEVIATIONS, problem.settings))
-
-
-def _plan(problem: Problem, found: Sequence[Point], bits: Sequence[int]) -> Plan:
+def planned(problem: Problem, found: Sequence[Point], bits: Sequence[int]) -> Plan:
+    """The plan in which every place of rounding keeps these bits; tables of one function are shared."""
     weight, activation = {}, {}
     for point, frac in zip(found, bits, strict=True):
         if point.position is None:

@@ -55,11 +55,6 @@ def nonneg(em: Emitter, v: Vec, hi: IntArray) -> None:
     for_groups(width(hi), emit)
 
 
-def fits(em: Emitter, v: Vec, bits: IntArray) -> None:
-    """v in [0, 2^bits), exactly."""
-    nonneg(em, v, (1 << bits) - 1)
-
-
 def interval(em: Emitter, v: Vec, lo: IntArray, hi: IntArray) -> None:
     """lo <= v <= hi exactly (Zcash protocol specification, A.3.2.2): width + (ones above a zero) - 1 rows."""
     for_groups(hi - lo, lambda span, members: _at_most(em, v.take(members) - lo[members], span))
