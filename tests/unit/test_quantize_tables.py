@@ -163,6 +163,29 @@ def test_what_never_saturates_is_clamped_by_what_was_seen():
     assert max(int(n.hi.max()) for n in program.nodes).bit_length() < 62
 
 
+@pytest.mark.parametrize(
+    ("fn", "lo", "hi", "unit"), [(("rsqrt",), 0.1, 1000, 0.3), (("sqrt",), 0, 1e5, 0.1), (("rsqrt",), 0.01, 100, 0.5)]
+)
+def test_a_wide_domain_is_followed_to_its_ends(fn, lo, hi, unit):
+    """Where drawn samples hardly ever fall: beyond their margin the function is right, too, within its error bound."""
+    graph = of(fn, 12)
+    program, report = quantize_with_report(graph, [Domain(lo, hi)], settings=Settings(cost="lookup"))
+    assert report.cuts == ()
+    assert report.bounds[0] is not None
+    error = worst(graph, program, np.concatenate([lo + np.geomspace(1e-3, hi - lo, 10), [lo, hi]]))
+    assert error <= min(report.bounds[0], unit)
+
+
+def test_a_clamp_that_the_domain_can_reach_is_reported():
+    """The least number of the grid is 0, where there is no logarithm; the clamp is named with both ranges."""
+    _, report = quantize_with_report(of(("log",), 3), [Domain(1e-3, 1e3)], settings=Settings(cost="lookup"))
+    (cut,) = report.cuts
+    assert cut.name == "unary_1"
+    assert cut.reach == (0.0, 1000.0)
+    assert 0 < cut.kept[0] < 1
+    assert cut.kept[1] <= 1000
+
+
 def test_all_uses_of_a_function_share_one_table():
     rng = np.random.default_rng(0)
     b = Build()

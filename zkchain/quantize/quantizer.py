@@ -13,7 +13,7 @@ from zkchain.quantize import domains, rows
 from zkchain.quantize.finish import finish
 from zkchain.quantize.lower import Lowered
 from zkchain.quantize.problem import Problem, pose, watched
-from zkchain.quantize.report import Accuracy, Report, accuracy, clamped, layers
+from zkchain.quantize.report import Accuracy, Report, accuracy, clamped, cuts, layers
 from zkchain.quantize.search import runs, search
 from zkchain.quantize.settings import Domain, Sample, Settings
 
@@ -65,7 +65,7 @@ def _report(problem: Problem, lowered: Lowered) -> Report:
     limits = tuple(float(b.max(initial=0)) for b in lowered.bounds[:n])
     finite = tuple(b if np.isfinite(b) else None for b in limits)
     total = round(rows.total(_without_extra(problem, graph)))
-    return Report(layers(graph, values), finite, compared, total, clamped(graph, values))
+    return Report(layers(graph, values), finite, compared, total, clamped(graph, values), cuts(graph))
 
 
 def _as_label(graph: Graph, i: int, value: FloatArray) -> npt.NDArray[np.generic]:

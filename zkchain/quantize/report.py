@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from zkchain.errors import InputError
-from zkchain.graph import Graph, Op
+from zkchain.graph import Graph, Node, Op
 from zkchain.quantize.edit import CLAMP, consumers
-from zkchain.quantize.ranges import bits
+from zkchain.quantize.ranges import bits, bounds_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +67,28 @@ class Layer:
 
 
 @dataclass(frozen=True, slots=True)
+class Cut:
+    """A clamp of the quantiser: the real values it lets through, and those that its argument could take by the static
+    ranges. What lies between is answered as if it were the nearer end."""
+
+    name: str
+    kept: tuple[float, float]
+    reach: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """``bounds``: a-priori bound on the error of every output over the whole domain, clamps aside (None: no finite
     one); ``accuracy``: against the float model on the calibration samples; ``rows``: estimate for the plain system;
-    ``clamped``: elements of the calibration samples that a clamp changes (0 expected)."""
+    ``clamped``: elements of the calibration samples that a clamp changes (0 expected); ``cuts``: clamps that other
+    inputs of the domain might reach."""
 
     layers: tuple[Layer, ...]
     bounds: tuple[float | None, ...]
     accuracy: tuple[Accuracy, ...]
     rows: int
     clamped: int = 0
+    cuts: tuple[Cut, ...] = ()
 
 
 def layers(graph: Graph, runs: Sequence[Sequence[npt.NDArray[np.int64]]]) -> tuple[Layer, ...]:
@@ -92,6 +104,25 @@ def layers(graph: Graph, runs: Sequence[Sequence[npt.NDArray[np.int64]]]) -> tup
         source = graph.nodes[node.src[0]]
         found.append(Layer(node.name, node.size, bits(source), shift, bits(node), fraction, clamp, hits))
     return tuple(found)
+
+
+def cuts(graph: Graph) -> tuple[Cut, ...]:
+    """The clamps of an integer graph that inputs of the declared domain might reach."""
+    clamps = [node for node in graph.nodes if node.name.endswith(CLAMP) and node.op is Op.CLIP]
+    found = [_cut(node, graph.nodes[node.src[0]]) for node in clamps]
+    return tuple(cut for cut in found if cut.kept != cut.reach)
+
+
+def _cut(clamp: Node, source: Node) -> Cut:
+    lo, hi = bounds_of(source)
+    reach = int(lo.min()), int(hi.max())
+    low, high = clamp.arg["lo"], clamp.arg["hi"]
+    kept = (reach[0] if low is None else max(low, reach[0]), reach[1] if high is None else min(high, reach[1]))
+    return Cut(clamp.name.removesuffix(CLAMP), _real(kept, source.scale), _real(reach, source.scale))
+
+
+def _real(ends: tuple[int, int], scale: float) -> tuple[float, float]:
+    return float(ends[0] * scale), float(ends[1] * scale)
 
 
 def clamped(graph: Graph, runs: Sequence[Sequence[npt.NDArray[np.int64]]]) -> int:

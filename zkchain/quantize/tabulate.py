@@ -2,7 +2,8 @@
 
 A function that ends in a straight line is that line, a multiple of relu(x), plus a bounded rest; the rest is tabulated.
 Where the rest no longer changes (to the last bit of the output) its argument is clipped, which loses nothing; where it
-goes on for ever it is clipped at what was seen, with a margin.
+goes on for ever it is clipped at what was seen, with a margin; but not where the argument is a number of the input, so
+to speak, which will take every value of its domain, if pieces of a table can follow it that far.
 
 A domain too wide for one table is cut into segments of 2^k, each with a chord: y = A[h] + B[h] (x - 2^k h), with
 h = floor(x / 2^k). Where chords of one length do not fit (1/x), the domain falls into pieces [t_0, t_1], [t_1, t_2]
@@ -33,6 +34,7 @@ ALLOWED_SAG = 0.25  # of a chord, in units of the output
 STILL = 0.0  # a table's entries are rounded, and equal beyond its ends
 STILL_FOR_CHORDS = 0.125  # chords are off by more than rounding; what clipping their argument adds is to stay small
 MOST_PIECES = 12
+ONE_TO_ONE = frozenset({Op.RESHAPE, Op.TAKE, Op.ADD, Op.SUB, Op.MUL, Op.RELU, Op.CLIP, Op.UNARY})
 
 # functions that approach slope * relu(x) + constant: the slope, given the parameters
 LINES: Mapping[str, Callable[..., float]] = {
@@ -106,8 +108,17 @@ def _domain(state: Lowering, node: Node, x: Value, rest: Rest, still: float) -> 
     first, last = max(first, flat[0]), max(min(last, flat[1]), first, flat[0])
     if last - first < 1 << state.plan.table_bits:
         return first, last, lossless
+    if _takes_all(state, node.src[0]) and _choices(rest, (first, last), state.plan.table_bits):
+        return first, last, lossless
     ends = max(first, min(seen[0], last)), min(last, max(seen[1], first))
     return *ends, lossless and ends == (first, last)
+
+
+def _takes_all(state: Lowering, i: int) -> bool:
+    """Whether every element of node i is made of one element of an input: then its static range is no overestimate."""
+    node = state.graph.nodes[i]
+    moving = [s for s in node.src if not state.is_const(s)]
+    return node.op is Op.INPUT or (node.op in ONE_TO_ONE and len(moving) == 1 and _takes_all(state, moving[0]))
 
 
 def _seen(state: Lowering, node: Node, x: Value, ends: tuple[int, int]) -> tuple[int, int]:
@@ -201,8 +212,7 @@ class Piece:
 
 def _pieces(node: Node, rest: Rest, domain: tuple[int, int], size: int, table_bits: int) -> tuple[Piece, ...]:
     """The pieces of fewest rows for ``size`` elements, over how long a table may be."""
-    choices = [_cut(rest, *domain, bits) for bits in (*range(6, table_bits, 2), table_bits)]
-    possible = [pieces for pieces in choices if pieces]
+    possible = _choices(rest, domain, table_bits)
     if not possible:
         raise UnsupportedOp(
             node.name,
@@ -211,6 +221,12 @@ def _pieces(node: Node, rest: Rest, domain: tuple[int, int], size: int, table_bi
             hint="clip the argument in the model, or declare a smaller domain (--domain)",
         )
     return min(possible, key=lambda pieces: _rows(pieces, size))
+
+
+def _choices(rest: Rest, domain: tuple[int, int], table_bits: int) -> list[tuple[Piece, ...]]:
+    """All ways to follow the function over the whole domain; none where it bends too often for tables this long."""
+    choices = [_cut(rest, *domain, bits) for bits in (*range(6, table_bits, 2), table_bits)]
+    return [pieces for pieces in choices if pieces]
 
 
 def _rows(pieces: tuple[Piece, ...], size: int) -> int:
