@@ -163,13 +163,15 @@ class Node:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Graph:
-    """Nodes in topological order; ``inputs`` and ``outputs`` are node indices with their model names beside them."""
+    """Nodes in topological order; ``inputs`` and ``outputs`` are node indices with their model names beside them.
+    ``operators``: the model's own, by node name, for messages."""
 
     nodes: tuple[Node, ...]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     input_names: tuple[str, ...]
     output_names: tuple[str, ...]
+    operators: Mapping[str, str] = field(default_factory=lambda: EMPTY)
 
 
 def check(graph: Graph, *, integer: bool) -> None:

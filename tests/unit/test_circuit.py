@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.unit import graphs
+from tests.unit import graphs, onnx_models
 from zkchain import groth16, interpret, pipeline
 from zkchain._core import FrVec
 from zkchain.circuit import Assignment, Circuit, Visibility, check, solve, synthesize
@@ -20,6 +20,7 @@ from zkchain.errors import CompileError, InputError, OutOfDomain, ProofInvalid, 
 from zkchain.formats import shipped
 from zkchain.graph import Graph, Op
 from zkchain.groth16.types import R, System
+from zkchain.quantize import Domain
 
 ZOO = graphs.zoo()
 LOOKUPS = graphs.lookup_zoo()
@@ -175,6 +176,15 @@ def test_refuses_a_circuit_that_says_nothing_or_needs_lookups() -> None:
         synthesize(ZOO["relu"], Visibility((False,), (False,)), System.CG16)
     with pytest.raises(UnsupportedOp, match="cg16"):
         synthesize(LOOKUPS["table"], Visibility((False,), (True,)), System.GROTH16)
+
+
+@pytest.mark.parametrize("operator", ["Log", "Tanh", "Softmax", "Sqrt"])
+def test_what_needs_lookups_is_named_as_in_the_model(operator: str) -> None:
+    proto = onnx_models.model([onnx_models.node(operator, ["x"], name="bent")], {"x": [1, 3]}).SerializeToString()
+    with pytest.raises(UnsupportedOp, match=f"node 'bent': operator {operator} is not supported") as caught:
+        pipeline.compile_model(proto, domains={"": Domain(1, 3)}, system=System.GROTH16)
+    assert "--system cg16" in str(caught.value.hint)
+    pipeline.compile_model(proto, domains={"": Domain(1, 3)}, system=System.CG16)
 
 
 def test_hoisting_pools_saves_rows_and_keeps_the_program(monkeypatch: pytest.MonkeyPatch) -> None:

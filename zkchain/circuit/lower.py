@@ -252,7 +252,10 @@ def lower_top(ctx: Context, index: int, node: Node) -> Vec:
 
 def lower_table(ctx: Context, index: int, node: Node) -> Vec:
     if ctx.em.system is not System.CG16:
-        raise UnsupportedOp(node.name, "table function", "plain Groth16 has no lookups", hint="use --system cg16")
+        operator = ctx.graph.operators.get(node.name, "table")
+        raise UnsupportedOp(
+            node.name, operator, "it needs a lookup table, and plain Groth16 has none", hint="use --system cg16"
+        )
     vec, (first, values) = ctx.source(node)[0], (node.arg["first"], node.arg["values"])
     key = vec - first
     result = ctx.em.wires(len(vec), lambda: values[np.clip(key.ints, 0, len(values) - 1)])

@@ -35,6 +35,7 @@ class Builder:
     def __init__(self) -> None:
         self.nodes: list[Node] = []
         self.name = ""
+        self.operators: dict[str, str] = {}
         self._whole_inputs: set[int] = set()
         self._constants: dict[int, tuple[Array, int]] = {}  # id(array) -> array (kept alive), node
 
@@ -340,7 +341,9 @@ class Builder:
 
     def graph(self, inputs: Mapping[str, int], outputs: Sequence[tuple[str, int]]) -> Graph:
         names, nodes = zip(*outputs, strict=True) if outputs else ((), ())
-        return Graph(tuple(self.nodes), tuple(inputs.values()), tuple(nodes), tuple(inputs), tuple(names))
+        return Graph(
+            tuple(self.nodes), tuple(inputs.values()), tuple(nodes), tuple(inputs), tuple(names), dict(self.operators)
+        )
 
 
 def _is_whole(node: Node, sources: Sequence[bool]) -> bool:

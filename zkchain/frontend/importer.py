@@ -44,6 +44,7 @@ class Importer:
 
     def _import(self, node: onnx.NodeProto) -> None:
         self.build.name = node_name(node)
+        self.build.operators[node_name(node)] = operator(node)
         inputs = tuple(self._input(node, name) for name in node.input)
         if operator(node) == "If":
             results = self._branch(node, inputs)

@@ -107,7 +107,7 @@ def _uses(graph: Graph) -> Counter[int]:
 
 def _renamed(graph: Graph, nodes: Sequence[Node], new: Sequence[int]) -> Graph:
     inputs, outputs = (tuple(new[i] for i in indices) for indices in (graph.inputs, graph.outputs))
-    return Graph(tuple(nodes), inputs, outputs, graph.input_names, graph.output_names)
+    return Graph(tuple(nodes), inputs, outputs, graph.input_names, graph.output_names, graph.operators)
 
 
 def prune(graph: Graph) -> Graph:
