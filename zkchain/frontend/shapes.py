@@ -90,6 +90,4 @@ def _type_name(value: onnx.ValueInfoProto) -> str:
 
 
 def _hint(name: str, dimensions: Sequence[str]) -> str:
-    return (
-        f"a circuit has one size: give it, --input-shape {name}={'x'.join(dimensions)} with numbers alone"
-    )
+    return f"a circuit has one size: give it, --input-shape {name}={'x'.join(dimensions)} with numbers alone"
