@@ -69,49 +69,53 @@ fn mul_rows<S: Simd, M: Modulus>(a: &Wide<S>, b: &Wide<S>) -> Wide<S> {
     normalise::<S>([t[0], t[1], t[2], t[3], t[4]])
 }
 
-/// The ten-limb product's low and high halves: sum of (l_k + h_k) 2^(52 k).
-type Halves<S> = ([<S as Simd>::V; 10], [<S as Simd>::V; 10]);
+/// Ten limbs of a product, not normalised: sum of t_k 2^(52 k).
+type Product<S> = [<S as Simd>::V; 10];
 
 #[inline(always)]
-fn product<S: Simd>(a: &Wide<S>, b: &Wide<S>) -> Halves<S> {
-    add_product::<S>(([S::splat(0); 10], [S::splat(0); 10]), a, b)
+fn product<S: Simd>(a: &Wide<S>, b: &Wide<S>) -> Product<S> {
+    add_product::<S>([S::splat(0); 10], a, b)
 }
 
-/// Another product added: of two, a limb l_k or h_k collects at most 10 halves below 2^52.
+/// Another product added: of two, a limb collects at most 20 halves below 2^52.
+///
+/// Sums of low and of high halves apart would be ready sooner, but take more instructions, of which there is no lack.
 #[inline(always)]
-fn add_product<S: Simd>((mut l, mut h): Halves<S>, a: &Wide<S>, b: &Wide<S>) -> Halves<S> {
+fn add_product<S: Simd>(mut t: Product<S>, a: &Wide<S>, b: &Wide<S>) -> Product<S> {
     for i in 0..5 {
         for j in 0..5 {
-            l[i + j] = S::madd_lo(l[i + j], a[i], b[j]);
-            h[i + j + 1] = S::madd_hi(h[i + j + 1], a[i], b[j]);
+            t[i + j] = S::madd_lo(t[i + j], a[i], b[j]);
+        }
+        for j in 0..5 {
+            t[i + j + 1] = S::madd_hi(t[i + j + 1], a[i], b[j]);
         }
     }
-    (l, h)
+    t
 }
 
 /// The same for a = b: products of different limbs once, doubled.
 #[inline(always)]
-fn product_square<S: Simd>(a: &Wide<S>) -> Halves<S> {
-    let (mut l, mut h) = ([S::splat(0); 10], [S::splat(0); 10]);
+fn product_square<S: Simd>(a: &Wide<S>) -> Product<S> {
+    let mut t = [S::splat(0); 10];
     for i in 0..5 {
         for j in i + 1..5 {
-            l[i + j] = S::madd_lo(l[i + j], a[i], a[j]);
-            h[i + j + 1] = S::madd_hi(h[i + j + 1], a[i], a[j]);
+            t[i + j] = S::madd_lo(t[i + j], a[i], a[j]);
+            t[i + j + 1] = S::madd_hi(t[i + j + 1], a[i], a[j]);
         }
     }
-    for k in 0..10 {
-        (l[k], h[k]) = (S::add(l[k], l[k]), S::add(h[k], h[k]));
+    for limb in &mut t[1..9] {
+        *limb = S::add(*limb, *limb);
     }
     for i in 0..5 {
-        l[2 * i] = S::madd_lo(l[2 * i], a[i], a[i]);
-        h[2 * i + 1] = S::madd_hi(h[2 * i + 1], a[i], a[i]);
+        t[2 * i] = S::madd_lo(t[2 * i], a[i], a[i]);
+        t[2 * i + 1] = S::madd_hi(t[2 * i + 1], a[i], a[i]);
     }
-    (l, h)
+    t
 }
 
 /// T / 2^260 mod p for a product T, or the sum of two, normalised, below T / 2^260 + 5p.
 #[inline(always)]
-fn fold<S: Simd, M: Modulus>(t: Halves<S>) -> Wide<S> {
+fn fold<S: Simd, M: Modulus>(t: Product<S>) -> Wide<S> {
     normalise::<S>(fold_raw::<S, M>(t))
 }
 
@@ -120,34 +124,30 @@ fn fold<S: Simd, M: Modulus>(t: Halves<S>) -> Wide<S> {
 /// Limbs 0 .. 4 of T, each below 2^52 after the carries, are multiplied with 2^-208 .. 2^-52 mod p all at once, which
 /// adds at most 4 2^52 p to T / 2^208; one Montgomery step, of at most 2^52 p, then divides by 2^52.
 #[inline(always)]
-fn fold_raw<S: Simd, M: Modulus>((l, h): Halves<S>) -> Wide<S> {
+fn fold_raw<S: Simd, M: Modulus>(t: Product<S>) -> Wide<S> {
     let p = splat_52::<S>(&M::MULTIPLES_52[1]);
-    let t0 = l[0];
-    let t1 = S::add(S::add(l[1], h[1]), S::shr::<52>(t0));
-    let t2 = S::add(S::add(l[2], h[2]), S::shr::<52>(t1));
-    let t3 = S::add(S::add(l[3], h[3]), S::shr::<52>(t2));
-    let t4 = S::add(S::add(l[4], h[4]), S::shr::<52>(t3));
-    let mut u = [t4, S::add(l[5], h[5]), S::add(l[6], h[6]), S::add(l[7], h[7]), S::add(l[8], h[8]), h[9]];
-    let mut v = [S::splat(0); 6];
+    let t1 = S::add(t[1], S::shr::<52>(t[0]));
+    let t2 = S::add(t[2], S::shr::<52>(t1));
+    let t3 = S::add(t[3], S::shr::<52>(t2));
+    let t4 = S::add(t[4], S::shr::<52>(t3));
+    let mut u = [t4, t[5], t[6], t[7], t[8], t[9]];
     // The multiplier uses the low 52 bits of t0 .. t3, which is what the carries have left there.
-    for (digit, power) in [t0, t1, t2, t3].into_iter().zip(&M::FOLD_52) {
+    for (digit, power) in [t[0], t1, t2, t3].into_iter().zip(&M::FOLD_52) {
         for j in 0..5 {
             u[j] = S::madd_lo(u[j], digit, S::splat(power[j]));
-            v[j + 1] = S::madd_hi(v[j + 1], digit, S::splat(power[j]));
+        }
+        for j in 0..5 {
+            u[j + 1] = S::madd_hi(u[j + 1], digit, S::splat(power[j]));
         }
     }
     let m = S::madd_lo(S::splat(0), u[0], S::splat(M::NEG_INVERSE_52));
     for j in 0..5 {
         u[j] = S::madd_lo(u[j], m, p[j]);
-        v[j + 1] = S::madd_hi(v[j + 1], m, p[j]);
     }
-    [
-        S::add(S::add(u[1], v[1]), S::shr::<52>(u[0])),
-        S::add(u[2], v[2]),
-        S::add(u[3], v[3]),
-        S::add(u[4], v[4]),
-        S::add(u[5], v[5]),
-    ]
+    for j in 0..5 {
+        u[j + 1] = S::madd_hi(u[j + 1], m, p[j]);
+    }
+    [S::add(u[1], S::shr::<52>(u[0])), u[2], u[3], u[4], u[5]]
 }
 
 /// The residue in [0, 1.01 p) of a signed value in (-5p, 9p) with limbs -2^56 < t_i < 2^58.
