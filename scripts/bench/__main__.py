@@ -1,6 +1,7 @@
 """Our prover beside snarkjs, arkworks and gnark on the same circuits and witnesses, in one run.
 
     python -m scripts.bench [--log-rows 14 18] [--mix mixed ml] [--runs 3] [--provers ...] [--output docs] [--note TEXT]
+        [--append]
 
 Writes benchmarks.json, benchmarks.md and benchmarks.svg. Needs Node with `npm install` done, Go and cargo, each for the
 provers that are named. arkworks and gnark make keys of their own; ours, which is written as a .zkey as well, comes from
@@ -10,6 +11,7 @@ one development setup.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import platform
@@ -17,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -99,19 +101,34 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--output", type=Path, default=provers.ROOT / "docs")
     parser.add_argument("--note", help="what a reader should know of this run")
+    parser.add_argument(
+        "--append", action="store_true", help="keep the output's other cases, each measured in its own run"
+    )
     options = parser.parse_args(arguments)
-    cases = [run_case(log, mix, options.provers, options.runs) for log in options.log_rows for mix in options.mix]
+    options.output.mkdir(parents=True, exist_ok=True)
+    held = options.output / "benchmarks.json"
+    cases = json.loads(held.read_text())["cases"] if options.append else []
+    for log, mix in itertools.product(options.log_rows, options.mix):
+        case = run_case(log, mix, options.provers, options.runs)
+        cases = sorted([*(old for old in cases if key(old) != key(case)), case], key=key)
+        write(options.output, cases, options.note)  # a long run that is cut off has shown something
+
+
+def key(case: Mapping[str, Any]) -> tuple[int, int]:
+    return case["log_rows"], list(circuit.MIXES).index(case["mix"])
+
+
+def write(folder: Path, cases: Sequence[Mapping[str, Any]], note: str | None) -> None:
     run = {
         "date": time.strftime("%Y-%m-%d"),
         "machine": machine(),
-        "note": options.note,
+        "note": note,
         "versions": versions(),
         "cases": cases,
     }
-    options.output.mkdir(parents=True, exist_ok=True)
-    (options.output / "benchmarks.json").write_text(json.dumps(run, indent=1) + "\n")
-    (options.output / "benchmarks.md").write_text(report.markdown(run))
-    (options.output / "benchmarks.svg").write_text(report.svg(cases))
+    (folder / "benchmarks.json").write_text(json.dumps(run, indent=1) + "\n")
+    (folder / "benchmarks.md").write_text(report.markdown(run))
+    (folder / "benchmarks.svg").write_text(report.svg(cases))
 
 
 if __name__ == "__main__":
