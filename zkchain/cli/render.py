@@ -215,6 +215,7 @@ def gas_pairs(title: str, report: reports.GasReport) -> list[tuple[str, Any]]:
         (title, f"{report.gas:,} gas, {report.gas - report.floor:,} over the floor of {report.floor:,}"),
         ("", parts),
         *([("", f"{report.ether} ether")] if report.ether is not None else []),
+        *([("", "a transaction is over EIP-7825's cap of gas: a node refuses it")] if report.over_cap else []),
     ]
 
 

@@ -125,7 +125,7 @@ def _gas_report(what: str, estimates: Sequence[gas.Estimate], gwei: float | None
     total = sum(estimate.total for estimate in estimates)
     floor = total - parts.get("overhead", 0)
     ether = None if gwei is None else f"{Decimal(total) * Decimal(str(gwei)) / 10**9:f}"
-    return GasReport(what, total, floor, parts, ether)
+    return GasReport(what, total, floor, parts, ether, any(estimate.over_cap for estimate in estimates))
 
 
 def gas_bundle(folder: Folder, *, gas_price: float | None = None) -> EstimateReport:

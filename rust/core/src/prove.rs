@@ -22,13 +22,20 @@ use crate::system::System;
 use crate::transcript::{self, Word};
 use crate::verify::{verify, Proof};
 
-/// What a multi-scalar multiplication holds for each scalar beside a copy of the points: the scalar, its magnitude twice,
-/// its places in windows.
-pub(crate) const SCALAR_BYTES: usize = 192;
-/// Scalars of one multiplication at most: a few hundredths slower than all at once, in a quarter of the memory at 2^20.
-pub(crate) const TILE: usize = 1 << 18;
+/// What a multi-scalar multiplication holds for each scalar beside a copy of the points: the scalar, its magnitude, its
+/// digits, and its places in the windows that are being sorted.
+pub(crate) const SCALAR_BYTES: usize = 144;
+/// What one multiplication may hold: 2^19 scalars in G1, half as many in both groups. All 2^20 at once are hardly quicker.
+const MOST_BYTES: usize = (SCALAR_BYTES + size_of::<StoredG1>()) << 19;
+/// Full scalars fill the buckets of fewer, and points of 16 MB are nearer than those of 32 MB.
+const FULL_TILE: usize = 1 << 18;
 /// Smaller tiles would mostly empty buckets.
 pub(crate) const LEAST_TILE: usize = 1 << 14;
+
+/// Scalars of a multiplication that holds `bytes` for each, when `n` are cut into equal tiles.
+pub(crate) fn tile_size(n: usize, bytes: usize) -> usize {
+    n.div_ceil(n.div_ceil(MOST_BYTES / bytes).max(1))
+}
 
 /// CG16's commitment D to the committed wires, with its blinding, which is wiped on drop. Good for one proof.
 pub struct Commitment {
@@ -180,7 +187,8 @@ impl ProvingKey {
         monitor: &dyn Monitor,
     ) -> Result<G1Projective> {
         let (index, points) = (self.indices(index)?, self.g1(points)?);
-        let size = tile(monitor, stage, index.len().min(TILE), SCALAR_BYTES + size_of::<StoredG1>(), LEAST_TILE)?;
+        let bytes = SCALAR_BYTES + size_of::<StoredG1>();
+        let size = tile(monitor, stage, tile_size(index.len(), bytes), bytes, LEAST_TILE)?;
         index.chunks(size).zip(points.chunks(size)).try_fold(G1Projective::ZERO, |sum, (index, points)| {
             Ok(sum + msm::<G1>(points, &Zeroizing::new(gather(index, pick)?), monitor)?)
         })
@@ -195,7 +203,7 @@ impl ProvingKey {
         let index = self.indices(Section::BIndex)?;
         let (g1, g2) = (self.g1(Section::B1Points)?, self.g2(Section::B2Points)?);
         let bytes = SCALAR_BYTES + size_of::<StoredG1>() + size_of::<StoredG2>();
-        let size = tile(monitor, "prove: b", index.len().min(TILE), bytes, LEAST_TILE)?;
+        let size = tile(monitor, "prove: b", tile_size(index.len(), bytes), bytes, LEAST_TILE)?;
         let mut tiles = index.chunks(size).zip(g1.chunks(size).zip(g2.chunks(size)));
         tiles.try_fold((G1Projective::ZERO, G2Projective::ZERO), |sums, (index, (g1, g2))| {
             let more = msm_both(g1, g2, &Zeroizing::new(gather(index, pick)?), monitor)?;
@@ -210,7 +218,8 @@ impl ProvingKey {
         let h = Zeroizing::new(self.products_on_coset(z, monitor)?);
         monitor.step("prove: h", 0.0)?;
         let points = self.g1(Section::HPoints)?;
-        let size = tile(monitor, "prove: h", h.len().min(TILE), SCALAR_BYTES + size_of::<StoredG1>(), LEAST_TILE)?;
+        let bytes = SCALAR_BYTES + size_of::<StoredG1>();
+        let size = tile(monitor, "prove: h", h.len().min(FULL_TILE), bytes, LEAST_TILE)?;
         let sum = |sum, (scalars, points): (&[Fr], _)| Ok(sum + msm::<G1>(points, scalars, monitor)?);
         h.chunks(size).zip(points.chunks(size)).try_fold(G1Projective::ZERO, sum)
     }

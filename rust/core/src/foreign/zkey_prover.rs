@@ -18,7 +18,7 @@ use crate::foreign::zkey::{Part, Zkey};
 use crate::msm::msm;
 use crate::ntt::Domain;
 use crate::parallel::{collect, tile, Monitor};
-use crate::prove::{LEAST_TILE, SCALAR_BYTES, TILE};
+use crate::prove::{tile_size, LEAST_TILE, SCALAR_BYTES};
 use crate::system::System;
 use crate::verify::{verify, Proof};
 
@@ -82,7 +82,7 @@ impl Zkey {
     fn multiply<C: Curve>(&self, part: Part, scalars: &[Fr], monitor: &dyn Monitor) -> Result<Projective<C>> {
         let (points, finite) = self.query::<C>(part)?;
         let bytes = SCALAR_BYTES + 2 * size_of::<C::Stored>();
-        let size = tile(monitor, "prove", finite.len().min(TILE), bytes, LEAST_TILE)?;
+        let size = tile(monitor, "prove", tile_size(finite.len(), bytes), bytes, LEAST_TILE)?;
         finite.chunks(size).try_fold(Projective::<C>::ZERO, |sum, tile| {
             let scalars = Zeroizing::new(collect(tile.len(), |i| scalars[tile[i] as usize]));
             Ok(sum + msm::<C>(&points.gather(tile), &scalars, monitor)?)

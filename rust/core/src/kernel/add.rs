@@ -198,7 +198,8 @@ pub fn copy_row<K: Kernel, P: Point, S: Source<K, P>>(source: &S, from: u32, to:
     rows[to as usize] = source.first(rows, from).settled();
 }
 
-/// Fills the scratch, asking for points ahead when nobody has; the inverse of each chain's product of differences, unless one is zero or an x is.
+/// Fills the scratch, asking for points ahead when nobody has; the inverse of each chain's product of differences, unless
+/// one is zero or an x is.
 #[inline(always)]
 fn differences<K: Kernel, P: Point, S: Source<K, P>>(
     source: &S,
