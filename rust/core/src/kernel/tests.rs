@@ -8,6 +8,7 @@ use ark_ff::{AdditiveGroup, BigInt, Field, Fp256, MontBackend, MontConfig, Prime
 use ark_poly::{EvaluationDomain, Radix2EvaluationDomain};
 
 use super::add::Jobs;
+use super::buckets::{Buffers, Tree};
 use super::arith::{Arith, Kernel, Work};
 use super::dft::root_of_unity;
 use super::extend::{is_domain_size, Extender};
@@ -242,6 +243,40 @@ fn additions_double_cancel_and_meet_infinity() {
     each_kernel!(K => {
         additions_agree::<K, PointG1>(true);
         additions_agree::<K, PointG2>(true);
+    });
+}
+
+/// Groups of lengths about the bounds of pieces, lanes and rounds, of `distinct` points: few meet themselves and cancel.
+fn sums_agree<K: Kernel, P: Point>(distinct: usize) {
+    let lengths = [1, 2, 3, 0, 7, 8, 9, 255, 256, 257, 0, 513, 600, 1, 1, 5];
+    let mut random = Random(distinct as u64);
+    let affine = multiples::<P>(distinct);
+    let mut take = |_| (random.word() % (2 * distinct as u64)) as u32;
+    let refs: Vec<u32> = (0..lengths.iter().sum()).map(&mut take).collect();
+    let mut buffers = Buffers::<K, P>::default();
+    let mut tree = Tree { monitor: &Silent, buffers: &mut buffers };
+    let got = tree.sums(&stored::<P>(&affine), &refs, &lengths).expect("not cancelled");
+    let mut rest = &refs[..];
+    let mut sums = got.iter();
+    for length in lengths.into_iter().filter(|length| *length > 0) {
+        let (group, later) = rest.split_at(length as usize);
+        let signed = |which: &u32| match which % 2 {
+            0 => affine[(which / 2) as usize].into_group(),
+            _ => -affine[(which / 2) as usize].into_group(),
+        };
+        let expected: Projective<P::Curve> = group.iter().map(signed).sum();
+        assert!(sums.next().is_some_and(|sum| same(&sum.to_affine(), &expected)), "{length} of {distinct}");
+        rest = later;
+    }
+    assert!(sums.next().is_none());
+}
+
+#[test]
+fn sums_of_groups_of_every_length() {
+    each_kernel!(K => {
+        sums_agree::<K, PointG1>(1500);
+        sums_agree::<K, PointG1>(3);
+        sums_agree::<K, PointG2>(40);
     });
 }
 
