@@ -273,7 +273,10 @@ impl<K: Kernel, P: Point> Work<K> for Sums<'_, K, P> {
     fn run(self) {
         let Buffers { packs, numbers, steps, copies, rows, scratch } = self.buffers;
         let lanes = lanes::<K>();
-        (packs.clear(), numbers.clear(), steps.clear(), copies.clear());
+        packs.clear();
+        numbers.clear();
+        steps.clear();
+        copies.clear();
         let mut base = 0;
         for pieces in self.pieces.chunks(lanes) {
             let pack = Pack::new(pieces, base);
@@ -296,7 +299,8 @@ impl<K: Kernel, P: Point> Work<K> for Sums<'_, K, P> {
         add_rows(&source, steps, rows, scratch);
         copies.iter().for_each(|(from, to)| copy_row(&source, *from, *to, rows));
         loop {
-            (steps.clear(), copies.clear());
+            steps.clear();
+            copies.clear();
             for pack in &mut *packs {
                 pack.halve();
                 let (count, base) = (pack.rows(), pack.base);

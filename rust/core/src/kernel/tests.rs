@@ -8,8 +8,8 @@ use ark_ff::{AdditiveGroup, BigInt, Field, Fp256, MontBackend, MontConfig, Prime
 use ark_poly::{EvaluationDomain, Radix2EvaluationDomain};
 
 use super::add::Jobs;
-use super::buckets::{Buffers, Tree};
 use super::arith::{Arith, Kernel, Work};
+use super::buckets::{Buffers, Tree};
 use super::dft::root_of_unity;
 use super::extend::{is_domain_size, Extender};
 use super::modulus::{Base, Limbs, Modulus, Order};
