@@ -112,8 +112,8 @@ class ContractReport:
 class GasReport:
     """``parts`` sum up to ``gas``; ``floor``: all of them but the overhead, which is what our code adds.
 
-    ``ether``: the cost at the gas price given, as a decimal. ``over_cap``: a transaction of it has more gas than the fork
-    lets one have (EIP-7825).
+    ``ether``: the cost at the gas price given, as a decimal. ``over_cap``: a transaction of it has more gas than the
+    fork lets one have (EIP-7825).
     """
 
     what: str
