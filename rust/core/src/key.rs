@@ -380,7 +380,7 @@ fn reserve(file: &File, size: u64) -> Result<()> {
     {
         use std::os::fd::AsRawFd;
         // SAFETY: numbers only, for a file that is open.
-        let code = unsafe { libc::posix_fallocate64(file.as_raw_fd(), 0, size as i64) };
+        let code = unsafe { libc::posix_fallocate(file.as_raw_fd(), 0, size as libc::off_t) };
         if code != 0 {
             return Err(std::io::Error::from_raw_os_error(code).into());
         }
