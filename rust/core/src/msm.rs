@@ -4,29 +4,52 @@
 //! machine-learning witness) meets only the windows it has. See `kernel::msm`.
 
 use ark_ec::short_weierstrass::Projective;
+use zeroize::Zeroizing;
 
 use crate::curve::{Curve, G1Projective, G2Projective, StoredG1, StoredG2};
 use crate::error::{expect_len, Result};
 use crate::field::{fr_limbs, Fr};
+use crate::kernel::digits::{fold, fold_products};
 use crate::kernel::{self, msm::sum};
 use crate::parallel::Monitor;
 
+pub use crate::kernel::digits::{Folded, Scalars};
+
 /// sum scalars[i] * points[i]. Points must not be infinity. Errors: lengths differ, cancelled.
 pub fn msm<C: Curve>(points: &[C::Stored], scalars: &[Fr], monitor: &dyn Monitor) -> Result<Projective<C>> {
+    msm_picked::<C>(points, &Scalars::all(&folded(scalars)), monitor)
+}
+
+/// Scalars as multiplications take them; wiped on drop.
+pub fn folded(scalars: &[Fr]) -> Zeroizing<Vec<Folded>> {
+    Zeroizing::new(fold(kernel::active(), fr_limbs(scalars)))
+}
+
+/// The same for a_i b_i.
+pub fn folded_products(a: &[Fr], b: &[Fr]) -> Zeroizing<Vec<Folded>> {
+    Zeroizing::new(fold_products(kernel::active(), fr_limbs(a), fr_limbs(b)))
+}
+
+/// The sum for folded scalars, by number.
+pub fn msm_picked<C: Curve>(
+    points: &[C::Stored],
+    scalars: &Scalars<'_>,
+    monitor: &dyn Monitor,
+) -> Result<Projective<C>> {
     check(points.len(), scalars.len())?;
-    sum(kernel::active(), &points, fr_limbs(scalars), monitor)
+    sum(kernel::active(), &points, scalars, monitor)
 }
 
 /// The same scalars with points of both groups: digits and order of buckets are found once.
 pub fn msm_both(
     g1: &[StoredG1],
     g2: &[StoredG2],
-    scalars: &[Fr],
+    scalars: &Scalars<'_>,
     monitor: &dyn Monitor,
 ) -> Result<(G1Projective, G2Projective)> {
     check(g1.len(), scalars.len())?;
     check(g2.len(), scalars.len())?;
-    sum(kernel::active(), &(g1, g2), fr_limbs(scalars), monitor)
+    sum(kernel::active(), &(g1, g2), scalars, monitor)
 }
 
 fn check(points: usize, scalars: usize) -> Result<()> {

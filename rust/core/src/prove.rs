@@ -15,27 +15,18 @@ use crate::curve::{Curve, G1Affine, G1Projective, G2Projective, StoredG1, Stored
 use crate::error::{expect_len, Error, Result};
 use crate::field::{self, Fr, BYTES};
 use crate::key::{ProvingKey, Section};
-use crate::msm::{msm, msm_both};
+use crate::msm::{folded, folded_products, msm_both, msm_picked, Folded, Scalars};
 use crate::ntt::Domain;
 use crate::parallel::{collect, tile, Monitor};
 use crate::system::System;
 use crate::transcript::{self, Word};
 use crate::verify::{verify, Proof};
 
-/// What a multi-scalar multiplication holds for each scalar beside a copy of the points: the scalar, its magnitude, its
-/// digits, and its places in the windows that are being sorted.
-pub(crate) const SCALAR_BYTES: usize = 144;
-/// What one multiplication may hold: 2^19 scalars in G1, half as many in both groups. All 2^20 at once are hardly quicker.
-const MOST_BYTES: usize = (SCALAR_BYTES + size_of::<StoredG1>()) << 19;
-/// Full scalars fill the buckets of fewer, and points of 16 MB are nearer than those of 32 MB.
-const FULL_TILE: usize = 1 << 18;
+/// What a multi-scalar multiplication holds for each scalar beside a copy of its point: number and digits, and its places
+/// in the windows that are being sorted.
+pub(crate) const SCALAR_BYTES: usize = 96;
 /// Smaller tiles would mostly empty buckets.
 pub(crate) const LEAST_TILE: usize = 1 << 14;
-
-/// Scalars of a multiplication that holds `bytes` for each, when `n` are cut into equal tiles.
-pub(crate) fn tile_size(n: usize, bytes: usize) -> usize {
-    n.div_ceil(n.div_ceil(MOST_BYTES / bytes).max(1))
-}
 
 /// CG16's commitment D to the committed wires, with its blinding, which is wiped on drop. Good for one proof.
 pub struct Commitment {
@@ -70,11 +61,11 @@ impl ProvingKey {
             return Err(Error::KeyMismatch("commit: this is a groth16 key; only cg16 commits".into()));
         }
         expect_len("committed wires", committed.len(), self.shape.n_committed)?;
-        let first = self.shape.first_committed();
-        let pick = |j: u32| (j as usize).checked_sub(first).and_then(|i| committed.get(i)).copied();
         let kappa = Blind::random()?;
         monitor.step("commit", 0.0)?;
-        let sum = self.query("commit", Section::CommittedIndex, Section::CommittedPoints, &pick, monitor)?;
+        let values = folded(&committed);
+        let values = (&values[..], self.shape.first_committed() as u32);
+        let sum = self.query("commit", Section::CommittedIndex, Section::CommittedPoints, values, monitor)?;
         let d = (sum + self.constants()?.delta * kappa.0).into_affine();
         Ok(Commitment { d, kappa, committed, vk_hash: self.vk.hash })
     }
@@ -158,16 +149,17 @@ impl ProvingKey {
     fn assemble(&self, z: &Assignment<'_>, commitment: Option<&Commitment>, monitor: &dyn Monitor) -> Result<Proof> {
         let (ra, sb) = (Blind::random()?, Blind::random()?);
         let k = self.constants()?;
-        let wire = |j: u32| z.wires.get(j as usize).copied();
+        let h_sum = self.h_query(z, monitor)?;
+        tile(monitor, "prove: k", z.wires.len(), BYTES, z.wires.len())?;
+        let wires = folded(z.wires);
         let query = |stage, index, points| {
             monitor.step(stage, 0.0)?;
-            self.query(stage, index, points, &wire, monitor)
+            self.query(stage, index, points, (&wires, 0), monitor)
         };
-        let h_sum = self.h_query(z, monitor)?;
         let k_sum = query("prove: k", Section::KIndex, Section::KPoints)?;
         let a_sum = query("prove: a", Section::AIndex, Section::APoints)?;
         monitor.step("prove: b", 0.0)?;
-        let (b1_sum, b2_sum) = self.b_query(&wire, monitor)?;
+        let (b1_sum, b2_sum) = self.b_query(&wires, monitor)?;
 
         let a = a_sum + k.alpha + k.delta * ra.0;
         let b1 = b1_sum + k.beta + k.delta * sb.0;
@@ -177,36 +169,31 @@ impl ProvingKey {
         Ok(Proof { a: a.into_affine(), b: b.into_affine(), c: c.into_affine(), d: commitment.map(|d| d.d) })
     }
 
-    /// The sum of a query of G1, a tile at a time where memory is bounded.
+    /// The sum of a query of G1 for values of the wires from a first one on, a tile at a time where memory is bounded.
     fn query(
         &self,
         stage: &'static str,
         index: Section,
         points: Section,
-        pick: &(impl Fn(u32) -> Option<Fr> + Sync),
+        values: (&[Folded], u32),
         monitor: &dyn Monitor,
     ) -> Result<G1Projective> {
         let (index, points) = (self.indices(index)?, self.g1(points)?);
-        let bytes = SCALAR_BYTES + size_of::<StoredG1>();
-        let size = tile(monitor, stage, tile_size(index.len(), bytes), bytes, LEAST_TILE)?;
+        let size = tile(monitor, stage, index.len(), SCALAR_BYTES + size_of::<StoredG1>(), LEAST_TILE)?;
         index.chunks(size).zip(points.chunks(size)).try_fold(G1Projective::ZERO, |sum, (index, points)| {
-            Ok(sum + msm::<G1>(points, &Zeroizing::new(gather(index, pick)?), monitor)?)
+            Ok(sum + msm_picked::<G1>(points, &picked(values, index)?, monitor)?)
         })
     }
 
     /// The B query in both groups.
-    fn b_query(
-        &self,
-        pick: &(impl Fn(u32) -> Option<Fr> + Sync),
-        monitor: &dyn Monitor,
-    ) -> Result<(G1Projective, G2Projective)> {
+    fn b_query(&self, wires: &[Folded], monitor: &dyn Monitor) -> Result<(G1Projective, G2Projective)> {
         let index = self.indices(Section::BIndex)?;
         let (g1, g2) = (self.g1(Section::B1Points)?, self.g2(Section::B2Points)?);
         let bytes = SCALAR_BYTES + size_of::<StoredG1>() + size_of::<StoredG2>();
-        let size = tile(monitor, "prove: b", tile_size(index.len(), bytes), bytes, LEAST_TILE)?;
+        let size = tile(monitor, "prove: b", index.len(), bytes, LEAST_TILE)?;
         let mut tiles = index.chunks(size).zip(g1.chunks(size).zip(g2.chunks(size)));
         tiles.try_fold((G1Projective::ZERO, G2Projective::ZERO), |sums, (index, (g1, g2))| {
-            let more = msm_both(g1, g2, &Zeroizing::new(gather(index, pick)?), monitor)?;
+            let more = msm_both(g1, g2, &picked((wires, 0), index)?, monitor)?;
             Ok((sums.0 + more.0, sums.1 + more.1))
         })
     }
@@ -214,18 +201,17 @@ impl ProvingKey {
     /// sum_i a_i b_i [H_i].
     fn h_query(&self, z: &Assignment<'_>, monitor: &dyn Monitor) -> Result<G1Projective> {
         monitor.step("prove: quotient", 0.0)?;
-        tile(monitor, "prove: quotient", self.domain_size, 2 * BYTES, self.domain_size)?;
-        let h = Zeroizing::new(self.products_on_coset(z, monitor)?);
+        tile(monitor, "prove: quotient", self.domain_size, 3 * BYTES, self.domain_size)?;
+        let h = self.products_on_coset(z, monitor)?;
         monitor.step("prove: h", 0.0)?;
         let points = self.g1(Section::HPoints)?;
-        let bytes = SCALAR_BYTES + size_of::<StoredG1>();
-        let size = tile(monitor, "prove: h", h.len().min(FULL_TILE), bytes, LEAST_TILE)?;
-        let sum = |sum, (scalars, points): (&[Fr], _)| Ok(sum + msm::<G1>(points, scalars, monitor)?);
+        let size = tile(monitor, "prove: h", h.len(), SCALAR_BYTES + size_of::<StoredG1>(), LEAST_TILE)?;
+        let sum = |sum, (h, points)| Ok(sum + msm_picked::<G1>(points, &Scalars::all(h), monitor)?);
         h.chunks(size).zip(points.chunks(size)).try_fold(G1Projective::ZERO, sum)
     }
 
     /// a_i b_i on the coset, for A and B interpolated over all rows, the dummy rows wire_j * 0 included.
-    fn products_on_coset(&self, z: &Assignment<'_>, monitor: &dyn Monitor) -> Result<Vec<Fr>> {
+    fn products_on_coset(&self, z: &Assignment<'_>, monitor: &dyn Monitor) -> Result<Zeroizing<Vec<Folded>>> {
         let n = self.domain_size;
         let domain = Domain::new(n)?;
         let extend = |values: &[Fr], tail: &[Fr]| -> Result<Vec<Fr>> {
@@ -234,11 +220,10 @@ impl ProvingKey {
             domain.extend(&mut out)?;
             Ok(out)
         };
-        let mut a = extend(z.a, &z.wires[..self.shape.first_committed()])?;
+        let a = extend(z.a, &z.wires[..self.shape.first_committed()])?;
         monitor.step("prove: quotient", 0.5)?;
         let b = extend(z.b, &[])?;
-        a.par_iter_mut().zip(&b).with_min_len(1024).for_each(|(x, y)| *x *= y);
-        Ok(a)
+        Ok(folded_products(&a, &b))
     }
 
     fn constants(&self) -> Result<Constants> {
@@ -257,10 +242,8 @@ struct Constants {
     delta2: crate::curve::G2Affine,
 }
 
-/// The scalars of a query; an index that `pick` does not know means a damaged key.
-fn gather(index: &[u32], pick: impl Fn(u32) -> Option<Fr> + Sync) -> Result<Vec<Fr>> {
-    if let Some(j) = index.par_iter().with_min_len(4096).find_any(|j| pick(**j).is_none()) {
-        return Err(Error::KeyFormat(format!("proving key: wire {j} does not exist")));
-    }
-    Ok(collect(index.len(), |i| pick(index[i]).unwrap_or(Fr::ZERO)))
+/// The scalars of a query.
+fn picked<'a>((values, first): (&'a [Folded], u32), index: &'a [u32]) -> Result<Scalars<'a>> {
+    let picked = Scalars::picked(values, index, first);
+    picked.map_err(|j| Error::KeyFormat(format!("proving key: wire {j} does not exist")))
 }

@@ -108,7 +108,7 @@ impl<'a> Rows<'a> {
     }
 
     /// The sum of val * z[col] in a row.
-    pub fn dot(&self, row: usize, z: &[Fr]) -> Fr {
+    fn dot(&self, row: usize, z: &[Fr]) -> Fr {
         let mut plain = Fr::ZERO;
         let mut low = Fr::ZERO;
         for k in self.range(row) {

@@ -11,7 +11,7 @@ use zkchain_core::curve::{self, Curve, G1Affine, G1Projective, G2Affine, G2Proje
 use zkchain_core::field::{self, Fp, Fr};
 use zkchain_core::fixed_base::FixedBase;
 use zkchain_core::frvec::{self, Op};
-use zkchain_core::msm::msm;
+use zkchain_core::msm::{folded, msm, msm_picked, Scalars};
 use zkchain_core::ntt::{self, Domain};
 use zkchain_core::parallel::{Monitor, Silent, SERIAL_BELOW};
 use zkchain_core::rows::{Coefficients, Rows};
@@ -157,6 +157,35 @@ fn msm_over_several_chunks() {
     let mut folded = vec![Fr::ZERO; 64];
     all.iter().enumerate().for_each(|(i, s)| folded[i % 64] += s);
     assert_eq!(fast_g1(&points, &all), naive_g1(&few, &folded));
+}
+
+/// So many large scalars that their points are copied, in several shares, beside small ones whose points are not.
+#[test]
+fn msm_over_copies_of_points() {
+    let few = g1_points(12, 64);
+    let stored: Vec<_> = (0..600_000).map(|i| G1::store(&few[i % 64])).collect();
+    let mut random = Sequence::new(13);
+    let mut scalar = |i: usize| match i % 8 {
+        0 => Fr::from(random.word() >> 48),
+        1 => -Fr::from(random.word() >> 20),
+        _ => random.scalar(),
+    };
+    let values: Vec<Fr> = (0..700_000).map(&mut scalar).collect();
+    let index: Vec<u32> = (0..600_000).map(|i| 5 + (i * 7 % 700_000) as u32).collect();
+    let mut sums = vec![Fr::ZERO; 64];
+    index.iter().enumerate().for_each(|(i, j)| sums[i % 64] += values[*j as usize - 5]);
+    let values = folded(&values);
+    let picked = Scalars::picked(&values, &index, 5).expect("all exist");
+    assert_eq!(msm_picked::<G1>(&stored, &picked, &Silent).expect("lengths agree"), naive_g1(&few, &sums));
+}
+
+#[test]
+fn scalars_that_do_not_exist() {
+    let values = folded(&[Fr::ONE; 3]);
+    let missing = |index: &[u32]| Scalars::picked(&values, index, 5).err();
+    assert_eq!(missing(&[5, 7, 6]), None);
+    assert_eq!(missing(&[5, 8, 4]), Some(8));
+    assert_eq!(missing(&[5, 4, 8]), Some(4));
 }
 
 #[test]

@@ -9,18 +9,21 @@ use ark_ec::short_weierstrass::Projective;
 use ark_ec::CurveGroup;
 use ark_ff::{AdditiveGroup, Field};
 use rayon::prelude::*;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 use crate::curve::{Curve, G1, G2};
 use crate::error::{Error, Result};
 use crate::field::{self, canonical, lowered, Fr, BYTES};
-use crate::foreign::zkey::{Part, Zkey};
-use crate::msm::msm;
+use crate::foreign::zkey::{Part, Zkey, KIND};
+use crate::msm::{folded, msm_picked, Folded, Scalars};
 use crate::ntt::Domain;
 use crate::parallel::{collect, tile, Monitor};
-use crate::prove::{tile_size, LEAST_TILE, SCALAR_BYTES};
+use crate::prove::{LEAST_TILE, SCALAR_BYTES};
 use crate::system::System;
 use crate::verify::{verify, Proof};
+
+/// Points copied at a time.
+const MOST_BYTES: usize = 32 << 20;
 
 impl Zkey {
     /// A proof for all wires (the one first), verified already, and the public wires.
@@ -56,19 +59,19 @@ impl Zkey {
         let blinding = Zeroizing::new([field::random()?, field::random()?]);
         let [r, s] = *blinding;
         monitor.step("prove: quotient", 0.0)?;
-        let mut quotient = self.quotient(wires, monitor)?;
+        let quotient = folded(&Zeroizing::new(self.quotient(wires, monitor)?));
         monitor.step("prove: h", 0.25)?;
         let h = self.multiply::<G1>(Part::H, &quotient, monitor)?;
-        quotient.zeroize();
         drop(quotient);
         monitor.step("prove: k", 0.45)?;
+        let wires = folded(wires);
         let k = self.multiply::<G1>(Part::C, &wires[self.n_public + 1..], monitor)?;
         monitor.step("prove: a", 0.55)?;
-        let a_sum = self.multiply::<G1>(Part::A, wires, monitor)?;
+        let a_sum = self.multiply::<G1>(Part::A, &wires, monitor)?;
         monitor.step("prove: b1", 0.65)?;
-        let b1_sum = self.multiply::<G1>(Part::B1, wires, monitor)?;
+        let b1_sum = self.multiply::<G1>(Part::B1, &wires, monitor)?;
         monitor.step("prove: b2", 0.75)?;
-        let b2_sum = self.multiply::<G2>(Part::B2, wires, monitor)?;
+        let b2_sum = self.multiply::<G2>(Part::B2, &wires, monitor)?;
 
         let key = &self.constants;
         let a = a_sum + key.alpha + key.delta1 * r;
@@ -79,13 +82,15 @@ impl Zkey {
     }
 
     /// sum scalars[i] [part_i]: points are copied to where they are aligned, infinity left out.
-    fn multiply<C: Curve>(&self, part: Part, scalars: &[Fr], monitor: &dyn Monitor) -> Result<Projective<C>> {
+    fn multiply<C: Curve>(&self, part: Part, scalars: &[Folded], monitor: &dyn Monitor) -> Result<Projective<C>> {
         let (points, finite) = self.query::<C>(part)?;
-        let bytes = SCALAR_BYTES + 2 * size_of::<C::Stored>();
-        let size = tile(monitor, "prove", tile_size(finite.len(), bytes), bytes, LEAST_TILE)?;
+        let most = MOST_BYTES / size_of::<C::Stored>();
+        let size =
+            tile(monitor, "prove", finite.len().min(most), SCALAR_BYTES + 2 * size_of::<C::Stored>(), LEAST_TILE)?;
         finite.chunks(size).try_fold(Projective::<C>::ZERO, |sum, tile| {
-            let scalars = Zeroizing::new(collect(tile.len(), |i| scalars[tile[i] as usize]));
-            Ok(sum + msm::<C>(&points.gather(tile), &scalars, monitor)?)
+            let picked = Scalars::picked(scalars, tile, 0);
+            let picked = picked.map_err(|i| KIND.error(format!("section {} has a point {i} too many", part as u32)))?;
+            Ok(sum + msm_picked::<C>(&points.gather(tile), &picked, monitor)?)
         })
     }
 

@@ -3,13 +3,20 @@
 use std::ops::Range;
 
 use rayon::prelude::*;
+use zeroize::Zeroize;
 
 use super::arith::{Arith, Kernel, Work};
 use super::modulus::{Limbs, Modulus, Order};
-use super::wide;
+use super::{dispatch, wide, Choice};
+use crate::parallel::collect;
 
 /// Bits of the size classes; the last one holds |s| <= (r - 1) / 2.
-const CLASSES: [u32; 6] = [1, 8, 16, 32, 64, 253];
+const CLASSES: [u32; 6] = [1, 8, 16, 32, 64, MOST_BITS];
+const MOST_BITS: u32 = 253;
+/// Classes of more bits have many windows.
+const FEW_WINDOWS: u32 = 32;
+/// Scalars of a class with many windows that are summed together: 16 MB of points in G1 are nearer than 64 MB.
+const TOGETHER: usize = 1 << 18;
 /// Scalars folded in one piece of parallel work.
 const PIECE: usize = 1 << 13;
 /// Cost of emptying a bucket, in additions to buckets.
@@ -70,6 +77,140 @@ impl Windows {
     }
 }
 
+/// A scalar s as |s| <= (r - 1) / 2, and its sign in the top bit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Zeroize)]
+pub struct Folded(Limbs);
+
+const SIGN: u64 = 1 << 63;
+
+impl Folded {
+    #[inline(always)]
+    pub fn new(magnitude: &Limbs, negative: bool) -> Self {
+        let [a, b, c, d] = *magnitude;
+        Folded([a, b, c, d | u64::from(negative) << 63])
+    }
+
+    #[inline(always)]
+    pub fn magnitude(&self) -> Limbs {
+        let [a, b, c, d] = self.0;
+        [a, b, c, d & !SIGN]
+    }
+
+    #[inline(always)]
+    fn is_negative(&self) -> bool {
+        self.0[3] & SIGN != 0
+    }
+}
+
+/// Scalars in Montgomery form, at most 2p each, folded.
+pub fn fold(choice: Choice, scalars: &[Limbs]) -> Vec<Folded> {
+    dispatch!(choice, K => fold_with::<K>(scalars, None))
+}
+
+/// The products of scalars in Montgomery form, at most 2p each, folded.
+pub fn fold_products(choice: Choice, a: &[Limbs], b: &[Limbs]) -> Vec<Folded> {
+    dispatch!(choice, K => fold_with::<K>(a, Some(b)))
+}
+
+fn fold_with<K: Kernel>(scalars: &[Limbs], factors: Option<&[Limbs]>) -> Vec<Folded> {
+    let mut folded = collect(scalars.len(), |_| Folded::default());
+    folded.par_chunks_mut(PIECE).enumerate().for_each(|(i, folded)| {
+        let part = i * PIECE..i * PIECE + folded.len();
+        K::enter(Fold { scalars: &scalars[part.clone()], factors: factors.map(|factors| &factors[part]), folded });
+    });
+    folded
+}
+
+struct Fold<'a> {
+    scalars: &'a [Limbs],
+    factors: Option<&'a [Limbs]>,
+    folded: &'a mut [Folded],
+}
+
+impl<K: Kernel> Work<K> for Fold<'_> {
+    type Out = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Fold { scalars, factors, folded } = self;
+        let last = scalars.len() - 1;
+        let one = <K as Arith<Order>>::splat(&<K as Arith<Order>>::constant(&[1, 0, 0, 0]));
+        for start in (0..scalars.len()).step_by(<K as Arith<Order>>::LANES) {
+            let mut lanes = <K as Arith<Order>>::gather(|lane| &scalars[last.min(start + lane)]);
+            if let Some(factors) = factors {
+                let factor = <K as Arith<Order>>::gather(|lane| &factors[last.min(start + lane)]);
+                lanes = <K as Arith<Order>>::mul(&lanes, &<K as Arith<Order>>::factor(&factor));
+            }
+            // (s 2^256) / 2^256: at most r, as the factor is so small, and r itself only for zero.
+            let plain = <K as Arith<Order>>::mul(&lanes, &one);
+            <K as Arith<Order>>::scatter(&plain, |lane, plain| {
+                let opposite = wide::sub(&Order::P, &plain).0;
+                let negative = wide::sub(&opposite, &plain).1;
+                if let Some(folded) = folded.get_mut(start + lane) {
+                    *folded = Folded::new(&wide::choose(negative, &opposite, &plain), negative);
+                }
+            });
+        }
+    }
+}
+
+/// Folded scalars by number: in order, or those that an index names.
+#[derive(Clone, Copy)]
+pub struct Scalars<'a> {
+    values: &'a [Folded],
+    index: Option<&'a [u32]>,
+    /// What the index counts from.
+    first: u32,
+}
+
+impl<'a> Scalars<'a> {
+    pub fn all(values: &'a [Folded]) -> Self {
+        Scalars { values, index: None, first: 0 }
+    }
+
+    /// Number i is values[index[i] - first]. Errors: the first index, in order, that names none.
+    pub fn picked(values: &'a [Folded], index: &'a [u32], first: u32) -> Result<Self, u32> {
+        let missing = |j: &&u32| j.checked_sub(first).is_none_or(|i| i as usize >= values.len());
+        match index.par_iter().with_min_len(PIECE).find_first(missing) {
+            Some(j) => Err(*j),
+            None => Ok(Scalars { values, index: Some(index), first }),
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        self.index.map_or(self.values.len(), <[u32]>::len)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Hands index * 2 + sign, magnitude and class of the nonzero scalars in a range to `put`.
+    #[inline(always)]
+    fn each(&self, range: Range<usize>, mut put: impl FnMut(u32, &Limbs, usize)) {
+        for i in range {
+            let scalar = &self.values[self.index.map_or(i, |index| (index[i] - self.first) as usize)];
+            let magnitude = scalar.magnitude();
+            if !wide::is_zero(&magnitude) {
+                put((i as u32) << 1 | u32::from(scalar.is_negative()), &magnitude, class_of(&magnitude));
+            }
+        }
+    }
+}
+
+/// The class of a magnitude.
+#[inline(always)]
+fn class_of(magnitude: &Limbs) -> usize {
+    let bits = match magnitude {
+        [low, 0, 0, 0] => 64 - low.leading_zeros(),
+        _ => MOST_BITS,
+    };
+    CLASSES.iter().filter(|limit| bits > **limit).count()
+}
+
+/// A number for each class.
+type Counts = [usize; CLASSES.len()];
+
 /// Digits of some scalars of one size.
 #[derive(Default)]
 pub struct Part {
@@ -79,21 +220,79 @@ pub struct Part {
     raw: Vec<u16>,
 }
 
-/// Scalars of one size, in order.
+/// One for each class.
+type Parts = [Part; CLASSES.len()];
+
+/// Magnitudes cut together: their limbs stay in the nearest cache.
+const BLOCK: usize = 64;
+
+/// Cuts the magnitudes of a part into windows, some at a time.
+struct Cutter {
+    windows: Windows,
+    offset: Limbs,
+    part: Part,
+    count: usize,
+    /// Limb by limb, and a zero above the top one.
+    limbs: [[u64; BLOCK]; 5],
+    held: usize,
+}
+
+impl Cutter {
+    /// For `count` magnitudes.
+    fn new(windows: Windows, count: usize) -> Self {
+        let part = Part { which: Vec::with_capacity(count), raw: vec![0; count * windows.count as usize] };
+        Cutter { windows, offset: windows.offset(), part, count, limbs: [[0; BLOCK]; 5], held: 0 }
+    }
+
+    #[inline(always)]
+    fn push(&mut self, which: u32, magnitude: &Limbs) {
+        for (limb, word) in self.limbs.iter_mut().zip(wide::add(magnitude, &self.offset).0) {
+            limb[self.held] = word;
+        }
+        self.part.which.push(which);
+        self.held += 1;
+        if self.held == BLOCK {
+            self.cut();
+        }
+    }
+
+    #[inline(always)]
+    fn cut(&mut self) {
+        let Cutter { windows, part: Part { which, raw }, count, limbs, held, .. } = self;
+        let done = which.len() - *held;
+        for (window, raw) in raw.chunks_mut((*count).max(1)).enumerate() {
+            let start = window * windows.width as usize;
+            let top = window + 1 == windows.count as usize;
+            let mask = if top { u16::MAX } else { ((1u32 << windows.width) - 1) as u16 };
+            let (low, high, shift) = (&limbs[start / 64], &limbs[start / 64 + 1], start % 64);
+            for ((to, low), high) in raw[done..][..*held].iter_mut().zip(low).zip(high) {
+                *to = ((low >> shift) | (high << 1 << (63 - shift))) as u16 & mask;
+            }
+        }
+        *held = 0;
+    }
+}
+
+/// Cuts the scalars of a range, of which the numbers are known.
+fn cut(scalars: &Scalars<'_>, range: Range<usize>, counts: &Counts, windows: &[Windows; CLASSES.len()]) -> Parts {
+    let mut cutters: [Cutter; CLASSES.len()] = std::array::from_fn(|class| Cutter::new(windows[class], counts[class]));
+    scalars.each(range, |which, magnitude, class| cutters[class].push(which, magnitude));
+    cutters.map(|mut cutter| {
+        cutter.cut();
+        cutter.part
+    })
+}
+
+/// Scalars of one size, in order; very many with many windows come as several.
 pub struct Class {
     pub windows: Windows,
     parts: Vec<Part>,
 }
 
 impl Class {
-    /// Takes the entries out of the pieces.
-    fn cut<K: Kernel>(pieces: &mut [Piece], class: usize) -> Self {
-        let total = pieces.iter().map(|piece| piece[class].len()).sum();
-        let windows = Windows::choose(total, CLASSES[class]);
-        let cut = |piece: &mut Piece| K::enter(Cut { entries: std::mem::take(&mut piece[class]), windows });
-        let mut parts: Vec<Part> = pieces.par_iter_mut().map(cut).collect();
-        parts.retain(|part| !part.which.is_empty());
-        Class { windows, parts }
+    /// Has points read so often that a copy of them, one after the other, is worth while.
+    pub fn has_many_windows(&self) -> bool {
+        self.windows.bits > FEW_WINDOWS
     }
 
     /// Ranges of parts with about `step` scalars each.
@@ -126,84 +325,57 @@ impl Class {
             (&part.which[..], &part.raw[window as usize * len..][..len])
         })
     }
-}
 
-/// Scalars cut together: their limbs stay in registers and the nearest cache.
-const BLOCK: usize = 64;
+    /// index * 2 + sign, part by part.
+    pub fn numbers(&self) -> impl Iterator<Item = &[u32]> {
+        self.parts.iter().map(|part| &part.which[..])
+    }
 
-/// Cuts magnitudes into windows.
-struct Cut {
-    entries: Vec<(u32, Limbs)>,
-    windows: Windows,
-}
+    /// Makes indices mean places in a copy that holds the points of this class alone.
+    pub fn renumber(&mut self) {
+        let numbers = self.parts.iter_mut().flat_map(|part| &mut part.which);
+        (0..).zip(numbers).for_each(|(place, which): (u32, _)| *which = place << 1 | *which & 1);
+    }
 
-impl<K: Kernel> Work<K> for Cut {
-    type Out = Part;
-
-    #[inline(always)]
-    fn run(self) -> Part {
-        let Cut { entries, windows } = self;
-        let offset = windows.offset();
-        let mut raw = vec![0; entries.len() * windows.count as usize];
-        for (number, block) in entries.chunks(BLOCK).enumerate() {
-            // Limb by limb, and a zero above the top one.
-            let mut limbs = [[0u64; BLOCK]; 5];
-            for (i, (_, magnitude)) in block.iter().enumerate() {
-                let sum = wide::add(magnitude, &offset).0;
-                for (limb, word) in limbs.iter_mut().zip(sum) {
-                    limb[i] = word;
-                }
-            }
-            for (window, raw) in raw.chunks_mut(entries.len()).enumerate() {
-                let start = window * windows.width as usize;
-                let top = window + 1 == windows.count as usize;
-                let mask = if top { u16::MAX } else { ((1u32 << windows.width) - 1) as u16 };
-                let (low, high, shift) = (&limbs[start / 64], &limbs[start / 64 + 1], start % 64);
-                let to = &mut raw[number * BLOCK..][..block.len()];
-                for ((to, low), high) in to.iter_mut().zip(low).zip(high) {
-                    *to = ((low >> shift) | (high << 1 << (63 - shift))) as u16 & mask;
-                }
-            }
-        }
-        Part { which: entries.into_iter().map(|(which, _)| which).collect(), raw }
+    /// Cut into shares of about the same size.
+    fn shared(self, shares: usize) -> Vec<Self> {
+        let ranges = self.ranges(self.count(&self.all()).div_ceil(shares));
+        let mut parts = self.parts.into_iter();
+        let share = |range: &Range<usize>| parts.by_ref().take(range.len()).collect();
+        ranges.iter().map(share).map(|parts| Class { windows: self.windows, parts }).collect()
     }
 }
 
-/// Entries (which, magnitude) of some scalars, by class.
-type Piece = [Vec<(u32, Limbs)>; CLASSES.len()];
-
-/// The nonzero scalars by size: at most 2^31 scalars, Montgomery form, at most 2p.
-pub fn classes<K: Kernel>(scalars: &[Limbs]) -> Vec<Class> {
-    let piece = |(i, part): (usize, &[Limbs])| classify::<K>(i * PIECE, part);
-    let mut pieces: Vec<Piece> = scalars.par_chunks(PIECE).enumerate().map(piece).collect();
-    (0..CLASSES.len()).map(|class| Class::cut::<K>(&mut pieces, class)).collect()
-}
-
-fn classify<K: Kernel>(start: usize, scalars: &[Limbs]) -> Piece {
-    let mut piece = Piece::default();
-    for (i, scalar) in scalars.iter().enumerate() {
-        let (magnitude, negative) = fold::<K>(scalar);
-        if !wide::is_zero(&magnitude) {
-            let which = ((start + i) as u32) << 1 | u32::from(negative);
-            piece[class_of(&magnitude)].push((which, magnitude));
-        }
+/// How many shares the scalars of a class are summed in.
+fn shares(bits: u32, count: usize) -> usize {
+    if bits > FEW_WINDOWS {
+        count.div_ceil(TOGETHER).max(1)
+    } else {
+        1
     }
-    piece
 }
 
-fn class_of(magnitude: &Limbs) -> usize {
-    let bits = match magnitude {
-        [low, 0, 0, 0] => 64 - low.leading_zeros(),
-        _ => 253,
+/// The nonzero scalars by size; at most 2^31 scalars.
+///
+/// They are gone through twice: how many there are of a size decides how they are cut, and only digits are kept.
+pub fn classes(scalars: &Scalars<'_>) -> Vec<Class> {
+    let starts = (0..scalars.len()).into_par_iter().step_by(PIECE);
+    let ranges = starts.map(|start| start..scalars.len().min(start + PIECE));
+    let count = |range| {
+        let mut counts = Counts::default();
+        scalars.each(range, |_, _, class| counts[class] += 1);
+        counts
     };
-    CLASSES.iter().position(|limit| bits <= *limit).unwrap_or(CLASSES.len() - 1)
-}
-
-/// Magnitude and sign of the representative with |s| <= (r - 1) / 2.
-#[inline(always)]
-fn fold<K: Kernel>(scalar: &Limbs) -> (Limbs, bool) {
-    let plain = wide::canonical::<Order>(&<K::Scalar as Arith<Order>>::mul(scalar, &[1, 0, 0, 0]));
-    let opposite = wide::sub(&Order::P, &plain).0;
-    let negative = wide::sub(&opposite, &plain).1;
-    (if negative { opposite } else { plain }, negative)
+    let counts: Vec<Counts> = ranges.clone().map(count).collect();
+    let totals: Counts = std::array::from_fn(|class| counts.iter().map(|counts| counts[class]).sum());
+    let shares: Counts = std::array::from_fn(|class| shares(CLASSES[class], totals[class]));
+    let windows = std::array::from_fn(|class| Windows::choose(totals[class].div_ceil(shares[class]), CLASSES[class]));
+    let pieces = ranges.zip(&counts).map(|(range, counts)| cut(scalars, range, counts, &windows));
+    let mut pieces: Vec<Parts> = pieces.collect();
+    let class = |class: usize| {
+        let parts = pieces.iter_mut().map(|piece| std::mem::take(&mut piece[class]));
+        let parts = parts.filter(|part| !part.which.is_empty()).collect();
+        Class { windows: windows[class], parts }.shared(shares[class])
+    };
+    (0..CLASSES.len()).flat_map(class).collect()
 }

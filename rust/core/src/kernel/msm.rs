@@ -1,17 +1,20 @@
 //! Multi-scalar multiplication: sum of s_i P_i over points as they lie in a key file, one or several point arrays at a
 //! time for the same scalars.
+//!
+//! Scalars come in classes by size. A class with few windows reads its points where they are. One with many windows,
+//! each of which reads all its points in the order of its digits, has them copied next to each other first.
 
 use std::ops::Range;
 use std::sync::{Mutex, MutexGuard};
 
 use ark_ec::short_weierstrass::Projective;
 use ark_ff::AdditiveGroup;
+use rayon::prelude::*;
 
 use super::arith::Kernel;
 use super::buckets::{Buffers, Sorted, Tree};
-use super::digits::{classes, Class, Windows};
-use super::held::Held;
-use super::modulus::Limbs;
+use super::digits::{classes, Class, Scalars, Windows};
+use super::held::Buffer;
 use super::point::Point;
 use super::{dispatch, Choice};
 use crate::error::Result;
@@ -20,19 +23,28 @@ use crate::parallel::Monitor;
 /// Entries of one task at most, and at least when a window is split among threads.
 const MOST: usize = 1 << 19;
 const LEAST: usize = 1 << 13;
+/// Point arrays of fewer bytes are not copied.
+const LEAST_BYTES: usize = 8 << 20;
 
 /// Point arrays that meet the same scalars.
 pub trait Target: Sync {
     type Sum: Copy + Send;
-    /// The arrays where they are quick to read.
-    type Held: Sync;
+    type Points<'b>: Copy + Send + Sync
+    where
+        Self: 'b;
+    /// Points of a class next to each other.
+    type Copied: Default + Sync;
     type Buffers<K: Kernel>: Default + Send;
     const ZERO: Self::Sum;
 
-    /// The first `count` points of each array.
-    fn hold(&self, count: usize) -> Self::Held;
+    fn bytes(&self) -> usize;
+    fn points(&self) -> Self::Points<'_>;
+    fn copy(&self, class: &Class, copied: &mut Self::Copied);
+    fn copied<'b>(copied: &'b Self::Copied) -> Self::Points<'b>
+    where
+        Self: 'b;
     fn window<K: Kernel>(
-        held: &Self::Held,
+        points: Self::Points<'_>,
         sorted: &Sorted,
         buffers: &mut Self::Buffers<K>,
         monitor: &dyn Monitor,
@@ -41,23 +53,51 @@ pub trait Target: Sync {
     fn double(a: &mut Self::Sum);
 }
 
-impl<'a, P: Point> Target for &'a [P] {
+impl<P: Point> Target for &[P] {
     type Sum = Projective<P::Curve>;
-    type Held = Held<'a, P>;
+    type Points<'b>
+        = &'b [P]
+    where
+        Self: 'b;
+    type Copied = Buffer<P>;
     type Buffers<K: Kernel> = Buffers<K, P>;
     const ZERO: Self::Sum = Projective::<P::Curve>::ZERO;
 
-    fn hold(&self, count: usize) -> Held<'a, P> {
-        Held::new(&self[..count])
+    fn bytes(&self) -> usize {
+        size_of_val(*self)
+    }
+
+    fn points(&self) -> &[P] {
+        self
+    }
+
+    fn copy(&self, class: &Class, copied: &mut Buffer<P>) {
+        let mut left = copied.resize(class.count(&class.all()));
+        let mut work = Vec::new();
+        for numbers in class.numbers() {
+            let (to, later) = left.split_at_mut(numbers.len());
+            work.push((numbers, to));
+            left = later;
+        }
+        work.into_par_iter().for_each(|(numbers, to)| {
+            to.iter_mut().zip(numbers).for_each(|(to, number)| *to = self[(number / 2) as usize]);
+        });
+    }
+
+    fn copied<'b>(copied: &'b Buffer<P>) -> &'b [P]
+    where
+        Self: 'b,
+    {
+        copied.values()
     }
 
     fn window<K: Kernel>(
-        held: &Held<'a, P>,
+        points: &[P],
         sorted: &Sorted,
         buffers: &mut Buffers<K, P>,
         monitor: &dyn Monitor,
     ) -> Result<Self::Sum> {
-        Tree { monitor, buffers }.weighted_sum(held.points(), sorted)
+        Tree { monitor, buffers }.weighted_sum(points, sorted)
     }
 
     fn add(a: &mut Self::Sum, b: &Self::Sum) {
@@ -71,22 +111,42 @@ impl<'a, P: Point> Target for &'a [P] {
 
 impl<A: Target, B: Target> Target for (A, B) {
     type Sum = (A::Sum, B::Sum);
-    type Held = (A::Held, B::Held);
+    type Points<'b>
+        = (A::Points<'b>, B::Points<'b>)
+    where
+        Self: 'b;
+    type Copied = (A::Copied, B::Copied);
     type Buffers<K: Kernel> = (A::Buffers<K>, B::Buffers<K>);
     const ZERO: Self::Sum = (A::ZERO, B::ZERO);
 
-    fn hold(&self, count: usize) -> Self::Held {
-        (self.0.hold(count), self.1.hold(count))
+    fn bytes(&self) -> usize {
+        self.0.bytes() + self.1.bytes()
+    }
+
+    fn points(&self) -> Self::Points<'_> {
+        (self.0.points(), self.1.points())
+    }
+
+    fn copy(&self, class: &Class, copied: &mut Self::Copied) {
+        self.0.copy(class, &mut copied.0);
+        self.1.copy(class, &mut copied.1);
+    }
+
+    fn copied<'b>(copied: &'b Self::Copied) -> Self::Points<'b>
+    where
+        Self: 'b,
+    {
+        (A::copied(&copied.0), B::copied(&copied.1))
     }
 
     fn window<K: Kernel>(
-        held: &Self::Held,
+        points: Self::Points<'_>,
         sorted: &Sorted,
         buffers: &mut Self::Buffers<K>,
         monitor: &dyn Monitor,
     ) -> Result<Self::Sum> {
-        let first = A::window::<K>(&held.0, sorted, &mut buffers.0, monitor)?;
-        Ok((first, B::window::<K>(&held.1, sorted, &mut buffers.1, monitor)?))
+        let first = A::window::<K>(points.0, sorted, &mut buffers.0, monitor)?;
+        Ok((first, B::window::<K>(points.1, sorted, &mut buffers.1, monitor)?))
     }
 
     fn add(a: &mut Self::Sum, b: &Self::Sum) {
@@ -100,10 +160,33 @@ impl<A: Target, B: Target> Target for (A, B) {
     }
 }
 
-/// sum scalars[i] * points[i] for every array of the target; the arrays are at least as long as `scalars`, which are at
-/// most 2^31, in Montgomery form. No point may be infinity. Errors: cancelled.
-pub fn sum<T: Target>(choice: Choice, target: &T, scalars: &[Limbs], monitor: &dyn Monitor) -> Result<T::Sum> {
+/// sum of scalar i * points[i] for every array of the target; the arrays are at least as long as the scalars, which are at
+/// most 2^31. No point may be infinity. Errors: cancelled.
+pub fn sum<T: Target>(choice: Choice, target: &T, scalars: &Scalars<'_>, monitor: &dyn Monitor) -> Result<T::Sum> {
     dispatch!(choice, K => sum_with::<K, T>(target, scalars, monitor))
+}
+
+fn sum_with<K: Kernel, T: Target>(target: &T, scalars: &Scalars<'_>, monitor: &dyn Monitor) -> Result<T::Sum> {
+    let worth_while = |class: &Class| class.has_many_windows() && target.bytes() >= LEAST_BYTES;
+    let (mut far, near): (Vec<Class>, Vec<Class>) = classes(scalars).into_iter().partition(worth_while);
+    // Summed beside the first that is copied.
+    let mut near = &near[..];
+    let mut copied = T::Copied::default();
+    let desks = Mutex::new(Vec::new());
+    let mut total = T::ZERO;
+    loop {
+        let mut class = far.pop();
+        if let Some(class) = &mut class {
+            target.copy(class, &mut copied);
+            class.renumber();
+        }
+        let mut round: Vec<_> = std::mem::take(&mut near).iter().map(|class| (class, target.points())).collect();
+        round.extend(class.iter().map(|class| (class, T::copied(&copied))));
+        T::add(&mut total, &sum_classes::<K, T>(&round, &desks, monitor)?);
+        if far.is_empty() {
+            return Ok(total);
+        }
+    }
 }
 
 /// A part of one window of one class.
@@ -115,27 +198,30 @@ struct Task {
 }
 
 /// What a thread needs for a task, kept for its next one.
+#[derive(Default)]
 struct Desk<B> {
     sorted: Sorted,
     buffers: B,
 }
 
-fn sum_with<K: Kernel, T: Target>(target: &T, scalars: &[Limbs], monitor: &dyn Monitor) -> Result<T::Sum> {
-    let classes = classes::<K>(scalars);
-    let held = target.hold(scalars.len());
-    let mut tasks: Vec<Task> = classes.iter().enumerate().flat_map(|(i, class)| plan(class, i)).collect();
+/// The sum over all windows of some classes, each with the points that its indices mean.
+fn sum_classes<K: Kernel, T: Target>(
+    classes: &[(&Class, T::Points<'_>)],
+    desks: &Mutex<Vec<Desk<T::Buffers<K>>>>,
+    monitor: &dyn Monitor,
+) -> Result<T::Sum> {
+    let mut tasks: Vec<Task> = classes.iter().enumerate().flat_map(|(i, (class, _))| plan(class, i)).collect();
     // The longest first, so that no thread ends up alone with one.
     tasks.sort_by_key(|task| std::cmp::Reverse(task.entries));
-    let desks = Mutex::new(Vec::new());
     let run = |task: &Task| {
         monitor.check()?;
-        let free = locked(&desks).pop();
-        let mut desk = free.unwrap_or_else(|| Desk { sorted: Sorted::default(), buffers: T::Buffers::<K>::default() });
-        let class = &classes[task.class];
+        let free = locked(desks).pop();
+        let mut desk = free.unwrap_or_default();
+        let (class, points) = classes[task.class];
         let (buckets, half) = (class.windows.buckets(task.window), class.windows.half(task.window));
         desk.sorted.sort(buckets, half, class.window(task.parts.clone(), task.window));
-        let sum = T::window::<K>(&held, &desk.sorted, &mut desk.buffers, monitor)?;
-        locked(&desks).push(desk);
+        let sum = T::window::<K>(points, &desk.sorted, &mut desk.buffers, monitor)?;
+        locked(desks).push(desk);
         Ok((task.class, task.window, sum))
     };
     let results = Mutex::new(Vec::with_capacity(tasks.len()));
@@ -149,7 +235,7 @@ fn sum_with<K: Kernel, T: Target>(target: &T, scalars: &[Limbs], monitor: &dyn M
     });
     let parts = std::mem::take(&mut *locked(&results)).into_iter().collect::<Result<Vec<(usize, u32, T::Sum)>>>()?;
     let mut total = T::ZERO;
-    for (i, class) in classes.iter().enumerate() {
+    for (i, (class, _)) in classes.iter().enumerate() {
         let mut sums = vec![T::ZERO; class.windows.count as usize];
         parts.iter().filter(|p| p.0 == i).for_each(|(_, w, part)| T::add(&mut sums[*w as usize], part));
         T::add(&mut total, &horner::<T>(&sums, class.windows.width));
@@ -179,7 +265,9 @@ fn plan(class: &Class, index: usize) -> Vec<Task> {
     let whole = count - count % threads as u32;
     let tasks = |window: u32| {
         let pieces = if window < whole { pieces } else { pieces.max(threads) };
-        let step = n.div_ceil(pieces).max(LEAST).max(4 * class.windows.buckets(window)).min(MOST);
+        // Every piece empties all buckets: few entries for each are only worth it for another thread.
+        let few = (8 * class.windows.buckets(window)).min(n.div_ceil(threads));
+        let step = n.div_ceil(pieces).max(LEAST).max(few).min(MOST);
         let task = move |parts| Task { class: index, window, entries: class.count(&parts), parts };
         class.ranges(step).into_iter().map(task)
     };

@@ -11,6 +11,7 @@ use super::add::Jobs;
 use super::arith::{Arith, Kernel, Work};
 use super::buckets::{Buffers, Tree};
 use super::dft::root_of_unity;
+use super::digits::{fold, fold_products, Folded, Scalars};
 use super::extend::{is_domain_size, Extender};
 use super::modulus::{Base, Limbs, Modulus, Order};
 use super::point::{Point, PointG1, PointG2};
@@ -284,6 +285,41 @@ fn limbs(scalars: &[Fr]) -> Vec<Limbs> {
     scalars.iter().map(|s| s.0 .0).collect()
 }
 
+/// The same residue plus p, which is at most 2p as well.
+fn lazy(x: &Limbs) -> Limbs {
+    wide::add(x, &Order::P).0
+}
+
+#[test]
+fn folded_scalars_and_products() {
+    let mut random = Random(23);
+    let mut all: Vec<Fr> =
+        [0, 1, 8, 9, 64, 65, 254].into_iter().flat_map(|b| [sized(&mut random, b), -Fr::ONE]).collect();
+    let half = (-Fr::ONE) / Fr::from(2u64);
+    all.extend([half, half + Fr::ONE, -half, Fr::ZERO, Fr::ONE]);
+    let others: Vec<Fr> = all.iter().rev().copied().collect();
+    let products: Vec<Fr> = all.iter().zip(&others).map(|(a, b)| *a * b).collect();
+    let expected = |scalars: &[Fr]| -> Vec<Folded> {
+        let fold = |s: &Fr| match (-*s).into_bigint() < s.into_bigint() {
+            true => Folded::new(&(-*s).into_bigint().0, true),
+            false => Folded::new(&s.into_bigint().0, false),
+        };
+        scalars.iter().map(fold).collect()
+    };
+    let above: Vec<Limbs> = limbs(&all).iter().map(lazy).collect();
+    let zero = Folded::default();
+    // Zero may come as -0: it has no digits either way.
+    let same = |got: Vec<Folded>, expected: Vec<Folded>| {
+        let plain = |x: &Folded| if x.magnitude() == zero.magnitude() { zero } else { *x };
+        assert_eq!(got.iter().map(plain).collect::<Vec<_>>(), expected.iter().map(plain).collect::<Vec<_>>());
+    };
+    for choice in Choice::all() {
+        same(fold(choice, &limbs(&all)), expected(&all));
+        same(fold(choice, &above), expected(&all));
+        same(fold_products(choice, &above, &limbs(&others)), expected(&products));
+    }
+}
+
 fn msm_agrees<P: Point>(scalars: &[Fr], points: &[Affine<P::Curve>])
 where
     Projective<P::Curve>: VariableBaseMSM<MulBase = Affine<P::Curve>, ScalarField = Fr>,
@@ -291,7 +327,8 @@ where
     let expected = <Projective<P::Curve> as VariableBaseMSM>::msm_unchecked(points, scalars);
     let (points, scalars) = (stored::<P>(points), limbs(scalars));
     for choice in Choice::all() {
-        let got = msm::sum(choice, &&points[..], &scalars, &Silent).expect("not cancelled");
+        let got =
+            msm::sum(choice, &&points[..], &Scalars::all(&fold(choice, &scalars)), &Silent).expect("not cancelled");
         assert_eq!(got, expected, "{} of {} under {}", std::any::type_name::<P>(), scalars.len(), choice.name());
     }
 }
@@ -348,7 +385,8 @@ fn msm_over_two_groups_at_once() {
     let scalars: Vec<_> = (0..300).map(|i| sized(&mut random, [8, 254][i % 2])).collect();
     let (g1, g2) = (multiples::<PointG1>(300), multiples::<PointG2>(300));
     let (s1, s2) = (stored::<PointG1>(&g1), stored::<PointG2>(&g2));
-    let got = msm::sum(Choice::all()[0], &(&s1[..], &s2[..]), &limbs(&scalars), &Silent).expect("not cancelled");
+    let folded = fold(Choice::all()[0], &limbs(&scalars));
+    let got = msm::sum(Choice::all()[0], &(&s1[..], &s2[..]), &Scalars::all(&folded), &Silent).expect("not cancelled");
     assert_eq!(got.0, ark_bn254::G1Projective::msm_unchecked(&g1, &scalars));
     assert_eq!(got.1, ark_bn254::G2Projective::msm_unchecked(&g2, &scalars));
 }
@@ -366,7 +404,8 @@ impl Monitor for Stopped {
 #[test]
 fn msm_stops_when_told() {
     let points = stored::<PointG1>(&multiples::<PointG1>(3));
-    let result = msm::sum(Choice::all()[0], &&points[..], &limbs(&[Fr::ONE; 3]), &Stopped);
+    let folded = fold(Choice::all()[0], &limbs(&[Fr::ONE; 3]));
+    let result = msm::sum(Choice::all()[0], &&points[..], &Scalars::all(&folded), &Stopped);
     assert!(matches!(result, Err(Error::Cancelled)));
 }
 
