@@ -74,6 +74,19 @@ def run_case(log_rows: int, mix: str, names: Sequence[str], runs: int) -> dict[s
     return {"log_rows": log_rows, "mix": mix, "load_average": load, "setup": setups, "results": results}
 
 
+def run_mixes(log_rows: int, runs: int) -> dict[str, Any]:
+    """Our proofs of one circuit size with both mixes of sizes, taken in turn."""
+    with tempfile.TemporaryDirectory() as folder:
+        all_files = [provers.Files(Path(folder, mix)) for mix in circuit.MIXES]
+        for mix, files in zip(circuit.MIXES, all_files, strict=True):
+            files.folder.mkdir()
+            prepare(files, log_rows, mix)
+        folders = [files.folder for files in all_files]
+        usage = provers.call([sys.executable, "-m", "scripts.bench.ours", "turns", *folders, "-", str(runs)])
+        seconds = json.loads(usage.output.splitlines()[-1])["prove"]
+    return {"log_rows": log_rows, "prove": dict(zip(circuit.MIXES, seconds, strict=True))}
+
+
 def machine() -> str:
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     model = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.machine())
@@ -107,24 +120,36 @@ def main(arguments: Sequence[str]) -> None:
     options = parser.parse_args(arguments)
     options.output.mkdir(parents=True, exist_ok=True)
     held = options.output / "benchmarks.json"
-    cases = json.loads(held.read_text())["cases"] if options.append else []
+    earlier = json.loads(held.read_text()) if options.append else {}
+    cases, mixes = earlier.get("cases", []), earlier.get("mixes", [])
     for log, mix in itertools.product(options.log_rows, options.mix):
-        case = run_case(log, mix, options.provers, options.runs)
-        cases = sorted([*(old for old in cases if key(old) != key(case)), case], key=key)
-        write(options.output, cases, options.note)  # a long run that is cut off has shown something
+        cases = with_new(cases, run_case(log, mix, options.provers, options.runs))
+        write(options.output, cases, mixes, options.note)  # a long run that is cut off has shown something
+    for log in options.log_rows if set(options.mix) == set(circuit.MIXES) else []:
+        mixes = with_new(mixes, run_mixes(log, options.runs))
+        write(options.output, cases, mixes, options.note)
 
 
-def key(case: Mapping[str, Any]) -> tuple[int, int]:
-    return case["log_rows"], list(circuit.MIXES).index(case["mix"])
+Case = Mapping[str, Any]
 
 
-def write(folder: Path, cases: Sequence[Mapping[str, Any]], note: str | None) -> None:
+def with_new(cases: Sequence[Case], new: Case) -> list[Case]:
+    """In place of the earlier one of the same size and mix."""
+    return sorted([*(old for old in cases if key(old) != key(new)), new], key=key)
+
+
+def key(case: Case) -> tuple[int, int]:
+    return case["log_rows"], list(circuit.MIXES).index(case["mix"]) if "mix" in case else 0
+
+
+def write(folder: Path, cases: Sequence[Case], mixes: Sequence[Case], note: str | None) -> None:
     run = {
         "date": time.strftime("%Y-%m-%d"),
         "machine": machine(),
         "note": note,
         "versions": versions(),
         "cases": cases,
+        "mixes": mixes,
     }
     (folder / "benchmarks.json").write_text(json.dumps(run, indent=1) + "\n")
     (folder / "benchmarks.md").write_text(report.markdown(run))

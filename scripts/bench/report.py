@@ -45,6 +45,8 @@ def markdown(run: Mapping[str, Any]) -> str:
     ]
     for case in run["cases"]:
         parts += [*table(case), ""]
+    if run.get("mixes"):
+        parts += [*mixes(run["mixes"]), ""]
     versions = ", ".join(f"{name} {version}" for name, version in run["versions"].items())
     return "\n".join([*parts, f"Versions: {versions}."]) + "\n"
 
@@ -85,6 +87,18 @@ def table(case: Mapping[str, Any]) -> Iterator[str]:
             megabytes(one["key_bytes"]),
         ]
         yield "| " + " | ".join(cells) + " |"
+
+
+def mixes(sizes: Cases) -> Iterator[str]:
+    yield "## What the sizes of the witness matter: zkchain's proofs of both mixes, taken in turn in one process"
+    yield ""
+    yield "| rows | runs | mixed, median | ml, median | ratio | ratio of the least |"
+    yield "|---|---|---|---|---|---|"
+    for size in sizes:
+        mixed, ml = size["prove"]["mixed"], size["prove"]["ml"]
+        times = f"{seconds(median(mixed))} | {seconds(median(ml))}"
+        ratios = f"{median(ml) / median(mixed):.2f} | {min(ml) / min(mixed):.2f}"
+        yield f"| 2^{size['log_rows']} | {len(mixed)} | {times} | {ratios} |"
 
 
 def svg(cases: Cases) -> str:
