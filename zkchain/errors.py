@@ -160,7 +160,7 @@ class TransactionReverted(ChainError):
 
 
 class MemoryTooSmall(ZkchainError):
-    """The bound on memory (``--memory``) leaves less than the work takes; says how much it takes."""
+    """The bound on memory (``--memory``) leaves less than the work takes; says how much it takes at least."""
 
     exit_code = 24
 

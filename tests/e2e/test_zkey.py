@@ -111,6 +111,42 @@ def test_errors_name_the_file(tmp_path: Path) -> None:
     assert outcome.err.startswith(f"error: {junk}: "), outcome.err
 
 
+def section(file: Path, number: int) -> int:
+    """Where a section's content starts."""
+    content, place = file.read_bytes(), 12
+    while int.from_bytes(content[place : place + 4], "little") != number:
+        place += 12 + int.from_bytes(content[place + 4 : place + 12], "little")
+    return place + 12
+
+
+def test_a_damaged_key_is_not_blamed_on_the_witness(tmp_path: Path) -> None:
+    key = altered("toy.zkey", section(FILES / "toy.zkey", 9) + 7, tmp_path)
+    outcome = zkchain("prove", "--zkey", key, "--wtns", FILES / "toy.wtns", "-o", tmp_path / "out")
+    assert outcome.code == errors.KeyFormatError.exit_code
+    assert outcome.err.startswith(f"error: {key}: "), outcome.err
+    outcome = zkchain("prove", "--zkey", tmp_path, "--wtns", FILES / "toy.wtns", "-o", tmp_path / "out")
+    assert "Is a directory" in outcome.err
+
+
+def test_a_witness_that_breaks_a_constraint(tmp_path: Path) -> None:
+    circom.set_up(FILES / "toy.r1cs", FILES / "toy.ptau", tmp_path)
+    values, wrong = wtns.load(WITNESS).to_ints(), tmp_path / "wrong.wtns"
+    wrong.write_bytes(wtns.dump(FrVec.from_ints([*values[:-1], values[-1] + 1])))
+    own = ("--zkpk", tmp_path / "proving_key.zkpk", "--r1cs", FILES / "toy.r1cs")
+    for key in (own, ("--zkey", FILES / "toy.zkey")):
+        outcome = zkchain("prove", *key, "--wtns", wrong, "-o", tmp_path / "out")
+        assert outcome.code == InputError.exit_code
+        assert outcome.err.startswith(f"error: {wrong}: "), outcome.err
+        assert "hint: it was altered, or made for another circuit" in outcome.err
+
+
+def test_timings_of_a_witness(tmp_path: Path) -> None:
+    arguments = ("--zkey", FILES / "toy.zkey", "--wtns", FILES / "toy.wtns", "-o", tmp_path, "--timings", "--json")
+    outcome = zkchain("prove", *arguments)
+    assert outcome.code == 0, outcome.err
+    assert {"open", "prove: quotient", "prove: h"} <= set(outcome.json["seconds"])
+
+
 def test_the_constraints_of_a_bundle_need_a_key_of_their_own(tmp_path: Path) -> None:
     bundle, rows, witness = tmp_path / "bundle", tmp_path / "c.r1cs", tmp_path / "w.wtns"
     sample = write_input(tmp_path / "i.json")
@@ -145,15 +181,33 @@ def test_the_command_refuses(tmp_path: Path, key: str, witness: str, code: int) 
 
 
 MIXED = ("--zkey", "a", "--zkpk", "b", "--r1cs", "c", "--wtns", "d")
+OF_A_BUNDLE = [("--index", "1"), ("--all",), ("--proof", "x"), ("--binder", "0" * 64), ("--witness", "w")]
+NOT_BOTH = [("--zkey", "a", "--wtns", "b", *option) for option in OF_A_BUNDLE]
 
 
 @pytest.mark.parametrize(
-    "arguments", [("--zkey", "a"), ("--wtns", "a"), ("b", "--zkey", "a", "--wtns", "c"), (), MIXED]
+    "arguments",
+    [
+        ("--zkey", "a"),
+        ("--wtns", "a"),
+        ("b", "--zkey", "a", "--wtns", "c"),
+        (),
+        MIXED,
+        ("b", "i", "-o", "x"),
+        *NOT_BOTH,
+    ],
 )
 def test_the_command_line_must_say_what_to_prove(arguments: tuple[str, ...]) -> None:
     outcome = zkchain("prove", *arguments)
     assert outcome.code == 2
     assert outcome.out == ""
+
+
+def test_options_that_would_do_nothing_are_refused() -> None:
+    outcome = zkchain("prove", "--zkey", "a", "--wtns", "b", "--index", "3")
+    assert "--index has no meaning here" in outcome.err
+    for arguments in (("--r1cs", "a", "--ptau", "b", "--memory", "2G"), ("b", "-o", "x")):
+        assert zkchain("setup", *arguments).code == 2
 
 
 # ------------------------------------------------------------------------------------------------------- powers of tau

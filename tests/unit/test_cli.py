@@ -127,7 +127,9 @@ class TestTheWay:
         assert zkchain("prove", bundle, given, "--memory", "4G").code == 0
         assert zkchain("setup", bundle, "--memory", "4G").code == 0
         for command in (("prove", bundle, given), ("setup", bundle)):
-            refused(zkchain(*command, "--memory", "1M"), errors.MemoryTooSmall, r"bound of 1 MiB .* takes \d+ MiB")
+            refused(
+                zkchain(*command, "--memory", "1M"), errors.MemoryTooSmall, r"bound of 1 MiB .* takes at least \d+ MiB"
+            )
             assert zkchain(*command, "--memory", "much").code == 2
         assert zkchain("prove", bundle, given).code == 0, "the keys of before are still there"
 

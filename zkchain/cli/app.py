@@ -29,6 +29,7 @@ from zkchain.cli.options import (
     ZkeyOpt,
     ZkpkOpt,
     folder_named,
+    only,
     parse_binder,
     parse_domains,
     parse_memory,
@@ -152,6 +153,7 @@ def compile_model(
 
 @app.command()
 def setup(
+    context: typer.Context,
     bundle: Annotated[
         Path | None, typer.Argument(metavar="[BUNDLE]", help="Folder made by `zkchain compile`.", show_default=False)
     ] = None,
@@ -173,10 +175,12 @@ def setup(
         if bundle is not None and r1cs is None and ptau is None:
             from zkchain.workspace import setup_bundle
 
+            only(context, "bundle", "memory", "json")
             report = setup_bundle(bundle, memory=parse_memory(memory), progress=step)
         elif bundle is None and r1cs is not None and ptau is not None:
             from zkchain.formats import circom
 
+            only(context, "r1cs", "ptau", "output", "json")
             report = circom.set_up(r1cs, ptau, output, progress=step)
         else:
             raise typer.BadParameter("expected BUNDLE, or --r1cs and --ptau")
@@ -186,6 +190,7 @@ def setup(
 
 @app.command()
 def prove(
+    context: typer.Context,
     bundle: Annotated[
         Path | None, typer.Argument(metavar="[BUNDLE]", help="Folder made by `zkchain compile`.", show_default=False)
     ] = None,
@@ -230,6 +235,7 @@ def prove(
 
         if bundle is None or not samples:
             raise typer.BadParameter("expected BUNDLE and INPUT, or --zkey and --wtns")
+        only(context, *OF_SAMPLES)
         if every and index is not None:
             raise typer.BadParameter("--all and --index exclude each other")
         if witness is not None and (every or len(samples) > 1):
@@ -253,18 +259,30 @@ def prove(
         render.show(report, json=json, timings=timings)
         return
     from zkchain.formats import circom
+    from zkchain.workspace.clock import Stages
 
     if wtns is None or bundle is not None:
         raise typer.BadParameter("expected --wtns and a key, without a bundle")
+    only(context, *OF_WITNESSES)
     with progress() as step:
+        stages = Stages(step)
+        stages("open", 0.0)
         if zkey is not None and zkpk is None and r1cs is None:
-            prover = circom.open_zkey(zkey, progress=step)
+            opened = circom.open_zkey(zkey, progress=stages)
         elif zkey is None and zkpk is not None and r1cs is not None:
-            prover = circom.open_own(zkpk, r1cs)
+            opened = circom.open_own(zkpk, r1cs)
         else:
             raise typer.BadParameter("expected --zkey, or --zkpk and --r1cs, beside --wtns")
-        proved = circom.prove(prover, wtns, output, memory=bound, progress=step)
-    render.show(proved, json=json)
+        proved = circom.prove(opened, wtns, output, memory=bound, progress=stages)
+        stages.close()
+    if timings and started is not None:
+        proved = replace(proved, seconds={"start": started, **stages.seconds})
+    render.show(proved, json=json, timings=timings)
+
+
+OF_SAMPLES = ("bundle", "samples", "index", "every", "proof", "binder", "memory", "timings", "witness", "json")
+OF_WITNESSES = ("zkey", "zkpk", "r1cs", "wtns", "output", "memory", "timings", "json")
+"""Options of ``prove``."""
 
 
 @app.command()

@@ -153,6 +153,14 @@ def parse_binder(text: str | None) -> bytes | None:
     return bytes.fromhex(digits)
 
 
+def only(context: typer.Context, *names: str) -> None:
+    """Refuses options that were given and are none of ``names``: what is ignored would not be missed."""
+    for param in context.command.params:
+        source = context.get_parameter_source(param.name or "")
+        if source is not None and source.name == "COMMANDLINE" and param.name not in names:
+            raise typer.BadParameter(f"{max(param.opts, key=len)} has no meaning here; see --help.")
+
+
 def parse_memory(text: str | None) -> int | None:
     """Bytes of "500M", "2G" (powers of 1024) or a plain number."""
     if text is None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from zkchain.errors import FormatError, InputError, KeyFormatError, KeyMismatch
+from zkchain.errors import FormatError, InputError, KeyFormatError, KeyMismatch, UnsatisfiedConstraint
 from zkchain.formats import files, ptau, snarkjs, zkey
 from zkchain.formats.proofs import PROOF, PUBLIC
 from zkchain.groth16.encoding import PROOF_BYTES
@@ -21,12 +21,23 @@ OWN_KEYS = (
 )
 
 
+OTHER_WITNESS = "it was altered, or made for another circuit; `snarkjs wtns check` tells what it breaks"
+
+
 class Prover(Protocol):
     """``zkey.Prover`` (keys of snarkjs) or ``ptau.Prover`` (our own)."""
 
     def prove(
         self, witness: bytes, *, progress: Progress | None = None, memory: int | None = None
     ) -> tuple[Proof, Instance]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A prover and the file of its key."""
+
+    prover: Prover
+    key: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,36 +65,50 @@ class SetUp:
     development: bool
 
 
-def open_zkey(path: Path, *, progress: Progress | None = None) -> Prover:
+def open_zkey(path: Path, *, progress: Progress | None = None) -> Opened:
     """A key of snarkjs. Errors: those of ``zkey.Prover``."""
     try:
-        return zkey.Prover.open(path, progress=progress)
+        return Opened(zkey.Prover.open(path, progress=progress), path)
     except OSError as error:
-        raise FormatError(f"cannot read proving key {path}: {error.strerror}") from error
+        raise _unreadable(path, error) from error
 
 
-def open_own(key: Path, r1cs: Path) -> Prover:
+def open_own(key: Path, r1cs: Path) -> Opened:
     """A key made by ``set_up``, with its constraints. Errors: those of ``ptau.Prover``."""
     try:
-        return ptau.Prover.open(key, r1cs)
+        return Opened(ptau.Prover.open(key, r1cs), key)
     except OSError as error:
-        raise FormatError(f"cannot read proving key {key}: {error.strerror}") from error
+        raise _unreadable(key, error) from error
     except KeyFormatError as error:
         raise type(error)(f"{key}: {error.message}", hint=error.hint) from None
     except KeyMismatch as error:
         raise KeyMismatch(f"{key}, {r1cs}: {error.message}", hint=OWN_KEYS) from None
 
 
+def _unreadable(key: Path, error: OSError) -> FormatError:
+    # A folder cannot be mapped, and that is what the system says of it.
+    return FormatError(f"cannot read proving key {key}: {'Is a directory' if key.is_dir() else error.strerror}")
+
+
 def prove(
-    prover: Prover, wtns: Path, folder: Path, *, memory: int | None = None, progress: Progress | None = None
+    opened: Opened, wtns: Path, folder: Path, *, memory: int | None = None, progress: Progress | None = None
 ) -> Proved:
-    """Prove a witness file; proof.json and public.json go into ``folder``. Errors: those of the prover."""
+    """Prove a witness file; proof.json and public.json go into ``folder``.
+
+    Errors: those of the prover, which name the file to blame; InputError for a witness that breaks a constraint.
+    """
     witness = files.read(wtns, what="witness")
     start = time.perf_counter()
     try:
-        proof, instance = prover.prove(witness, progress=progress, memory=memory)
-    except (FormatError, KeyMismatch, InputError) as error:
+        proof, instance = opened.prover.prove(witness, progress=progress, memory=memory)
+    except KeyFormatError as error:
+        raise type(error)(f"{opened.key}: {error.message}", hint=error.hint) from None
+    except (FormatError, KeyMismatch) as error:
         raise type(error)(f"{wtns}: {error.message}", hint=error.hint) from None
+    except InputError as error:
+        raise InputError(f"{wtns}: {error.message}", hint=error.hint or OTHER_WITNESS) from None
+    except UnsatisfiedConstraint as error:
+        raise InputError(f"{wtns}: constraint {error.row} does not hold", hint=OTHER_WITNESS) from None
     seconds = time.perf_counter() - start
     with files.staged(folder / PROOF, snarkjs.dump_proof(proof)) as staged:
         files.write(folder / PUBLIC, snarkjs.dump_public(instance))

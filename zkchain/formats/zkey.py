@@ -55,8 +55,8 @@ class Prover:
     ) -> tuple[Proof, Instance]:
         """A proof, verified already, for the content of a .wtns file.
 
-        FormatError (no such file), KeyMismatch (the witness of another circuit), InputError (it does not satisfy the
-        constraints).
+        FormatError (no such file), KeyFormatError (the key is damaged), KeyMismatch (the witness of another circuit),
+        InputError (it does not satisfy the constraints).
         """
         proof, instance = self.native.prove(witness, progress, memory)
         return decode_proof(proof, System.GROTH16), tuple(instance)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from zkchain import pipeline
 from zkchain.circuit import Recorded
-from zkchain.errors import BundleError, ChainError, InputError, KeyMismatch, UnsatisfiedConstraint
+from zkchain.errors import BundleError, ChainError, InputError, KeyFormatError, KeyMismatch, UnsatisfiedConstraint
 from zkchain.formats import bundle, exports, proofs, records, tensors
 from zkchain.formats.bundle import Bundle
 from zkchain.formats.records import ContextRecord, DeploymentRecord
@@ -60,8 +60,8 @@ class Prover:
         bound = None if binder is None else _bind(self.bundle, binder)
         stages = Stages(progress)
         stages("key: digests", 0.0)
-        self.keys.proving.verify_digests()  # once: the key is read as a whole before its first proof
         try:
+            self.keys.proving.verify_digests()  # once: the key is read as a whole before its first proof
             proved = pipeline.prove(
                 self.circuit,
                 self.keys,
@@ -71,6 +71,8 @@ class Prover:
                 memory=self.memory,
                 progress=stages,
             )
+        except KeyFormatError as error:
+            raise type(error)(f"{self.bundle.path('proving_key')}: {error.message}", hint=error.hint) from None
         except (UnsatisfiedConstraint, KeyMismatch, InputError):
             audit_digest(self.bundle, self.circuit.circuit)  # perhaps it is not the circuit that the key was made for
             raise

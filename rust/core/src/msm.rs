@@ -11,7 +11,7 @@ use crate::error::{expect_len, Result};
 use crate::field::{fr_limbs, Fr};
 use crate::kernel::digits::{fold, fold_products};
 use crate::kernel::{self, msm::sum};
-use crate::parallel::Monitor;
+use crate::parallel::{Holds, Monitor};
 
 pub use crate::kernel::digits::{Folded, Scalars};
 
@@ -50,6 +50,23 @@ pub fn msm_both(
     check(g1.len(), scalars.len())?;
     check(g2.len(), scalars.len())?;
     sum(kernel::active(), &(g1, g2), scalars, monitor)
+}
+
+/// Number and digits of a scalar.
+const DIGITS: usize = 56;
+/// In a thread: places of a scalar in the window that is sorted, twice, and half a group.
+const PLACES: usize = 18;
+/// In a thread: sums under way, for each byte of a point, and what is kept of additions.
+const ROWS: usize = 24 << 10;
+const KEPT: usize = 1 << 19;
+/// Smaller tiles would mostly empty buckets.
+pub const LEAST_TILE: usize = 1 << 14;
+
+/// What a multiplication holds for a number of scalars, each of which meets points of `point` bytes: digits, a copy of the
+/// points, and in every thread one window with the sums of its buckets, at most half as many as scalars.
+pub fn holds(point: usize) -> Holds {
+    let threads = rayon::current_num_threads();
+    Holds { each: DIGITS + point + threads * (PLACES + point / 2), besides: threads * (KEPT + ROWS * point) }
 }
 
 fn check(points: usize, scalars: usize) -> Result<()> {

@@ -82,20 +82,39 @@ fn advise_huge<T>(vector: &Vec<T>) {
     let _ = vector;
 }
 
-/// How many of `count` items of `size` bytes each to work on at a time, `least` at least, so that the monitor's bound on
-/// memory holds. Errors: the bound leaves no room for `least`.
-pub fn tile(monitor: &dyn Monitor, stage: &str, count: usize, size: usize, least: usize) -> Result<usize> {
-    let Some(bound) = monitor.memory() else { return Ok(count.max(1)) };
+/// What work holds in memory: bytes for each item, and bytes whatever their number.
+#[derive(Clone, Copy)]
+pub struct Holds {
+    pub each: usize,
+    pub besides: usize,
+}
+
+impl Holds {
+    pub fn of(self, count: usize) -> usize {
+        self.besides + count * self.each
+    }
+}
+
+/// How many of `count` items to work on at a time, `least` at least, so that the monitor's bound on memory holds.
+/// Errors: the bound leaves no room for `least`.
+pub fn tile(monitor: &dyn Monitor, stage: &str, count: usize, holds: Holds, least: usize) -> Result<usize> {
+    let Some(room) = fit(monitor, stage, holds.of(count.min(least)))? else { return Ok(count.max(1)) };
+    Ok(count.min((room - holds.besides) / holds.each).max(1))
+}
+
+/// The bytes that may still be held, if there is a bound. Errors: they are fewer than `bytes`.
+pub fn fit(monitor: &dyn Monitor, stage: &str, bytes: usize) -> Result<Option<usize>> {
+    let Some(bound) = monitor.memory() else { return Ok(None) };
     give_back();
     let held = held_memory().unwrap_or(0);
-    let room = bound.saturating_sub(held) / size;
-    let needed = count.min(least);
-    if room < needed {
-        let least = (held + needed * size).div_ceil(1 << 20);
-        let text = format!("{stage}: a memory bound of {} MiB is too small: it takes {least} MiB", bound >> 20);
+    let room = bound.saturating_sub(held);
+    if room < bytes {
+        let least = (held + bytes).div_ceil(1 << 20);
+        let text =
+            format!("{stage}: a memory bound of {} MiB is too small: it takes at least {least} MiB", bound >> 20);
         return Err(Error::Memory(text));
     }
-    Ok(count.min(room).max(1))
+    Ok(Some(room))
 }
 
 /// Never reports and never stops.

@@ -15,18 +15,16 @@ use crate::curve::{Curve, G1Affine, G1Projective, G2Projective, StoredG1, Stored
 use crate::error::{expect_len, Error, Result};
 use crate::field::{self, Fr, BYTES};
 use crate::key::{ProvingKey, Section};
-use crate::msm::{folded, folded_products, msm_both, msm_picked, Folded, Scalars};
+use crate::msm::{folded, folded_products, holds, msm_both, msm_picked, Folded, Scalars, LEAST_TILE};
 use crate::ntt::Domain;
-use crate::parallel::{collect, tile, Monitor};
+use crate::parallel::{collect, fit, tile, Monitor};
 use crate::system::System;
 use crate::transcript::{self, Word};
 use crate::verify::{verify, Proof};
 
-/// What a multi-scalar multiplication holds for each scalar beside a copy of its point: number and digits, and its places
-/// in the windows that are being sorted.
-pub(crate) const SCALAR_BYTES: usize = 96;
-/// Smaller tiles would mostly empty buckets.
-pub(crate) const LEAST_TILE: usize = 1 << 14;
+/// Bytes of a point of G1, and of both groups.
+const POINT: usize = size_of::<StoredG1>();
+const POINTS: usize = POINT + size_of::<StoredG2>();
 
 /// CG16's commitment D to the committed wires, with its blinding, which is wiped on drop. Good for one proof.
 pub struct Commitment {
@@ -63,6 +61,7 @@ impl ProvingKey {
         expect_len("committed wires", committed.len(), self.shape.n_committed)?;
         let kappa = Blind::random()?;
         monitor.step("commit", 0.0)?;
+        fit(monitor, "commit", BYTES * committed.len() + holds(POINT).of(LEAST_TILE.min(committed.len())))?;
         let values = folded(&committed);
         let values = (&values[..], self.shape.first_committed() as u32);
         let sum = self.query("commit", Section::CommittedIndex, Section::CommittedPoints, values, monitor)?;
@@ -147,10 +146,10 @@ impl ProvingKey {
     }
 
     fn assemble(&self, z: &Assignment<'_>, commitment: Option<&Commitment>, monitor: &dyn Monitor) -> Result<Proof> {
+        fit(monitor, "prove", self.least_memory())?;
         let (ra, sb) = (Blind::random()?, Blind::random()?);
         let k = self.constants()?;
         let h_sum = self.h_query(z, monitor)?;
-        tile(monitor, "prove: k", z.wires.len(), BYTES, z.wires.len())?;
         let wires = folded(z.wires);
         let query = |stage, index, points| {
             monitor.step(stage, 0.0)?;
@@ -169,6 +168,13 @@ impl ProvingKey {
         Ok(Proof { a: a.into_affine(), b: b.into_affine(), c: c.into_affine(), d: commitment.map(|d| d.d) })
     }
 
+    /// Bytes that proving holds at least beside the assignment: in the quotient, for H or for B.
+    pub(crate) fn least_memory(&self) -> usize {
+        let least = |point: usize, scalars: usize| BYTES * scalars + holds(point).of(LEAST_TILE.min(scalars));
+        let quotient = 3 * BYTES * self.domain_size;
+        quotient.max(least(POINT, self.domain_size)).max(least(POINTS, self.shape.n_wires))
+    }
+
     /// The sum of a query of G1 for values of the wires from a first one on, a tile at a time where memory is bounded.
     fn query(
         &self,
@@ -179,7 +185,7 @@ impl ProvingKey {
         monitor: &dyn Monitor,
     ) -> Result<G1Projective> {
         let (index, points) = (self.indices(index)?, self.g1(points)?);
-        let size = tile(monitor, stage, index.len(), SCALAR_BYTES + size_of::<StoredG1>(), LEAST_TILE)?;
+        let size = tile(monitor, stage, index.len(), holds(POINT), LEAST_TILE)?;
         index.chunks(size).zip(points.chunks(size)).try_fold(G1Projective::ZERO, |sum, (index, points)| {
             Ok(sum + msm_picked::<G1>(points, &picked(values, index)?, monitor)?)
         })
@@ -189,8 +195,7 @@ impl ProvingKey {
     fn b_query(&self, wires: &[Folded], monitor: &dyn Monitor) -> Result<(G1Projective, G2Projective)> {
         let index = self.indices(Section::BIndex)?;
         let (g1, g2) = (self.g1(Section::B1Points)?, self.g2(Section::B2Points)?);
-        let bytes = SCALAR_BYTES + size_of::<StoredG1>() + size_of::<StoredG2>();
-        let size = tile(monitor, "prove: b", index.len(), bytes, LEAST_TILE)?;
+        let size = tile(monitor, "prove: b", index.len(), holds(POINTS), LEAST_TILE)?;
         let mut tiles = index.chunks(size).zip(g1.chunks(size).zip(g2.chunks(size)));
         tiles.try_fold((G1Projective::ZERO, G2Projective::ZERO), |sums, (index, (g1, g2))| {
             let more = msm_both(g1, g2, &picked((wires, 0), index)?, monitor)?;
@@ -201,11 +206,10 @@ impl ProvingKey {
     /// sum_i a_i b_i [H_i].
     fn h_query(&self, z: &Assignment<'_>, monitor: &dyn Monitor) -> Result<G1Projective> {
         monitor.step("prove: quotient", 0.0)?;
-        tile(monitor, "prove: quotient", self.domain_size, 3 * BYTES, self.domain_size)?;
         let h = self.products_on_coset(z, monitor)?;
         monitor.step("prove: h", 0.0)?;
         let points = self.g1(Section::HPoints)?;
-        let size = tile(monitor, "prove: h", h.len(), SCALAR_BYTES + size_of::<StoredG1>(), LEAST_TILE)?;
+        let size = tile(monitor, "prove: h", h.len(), holds(POINT), LEAST_TILE)?;
         let sum = |sum, (h, points)| Ok(sum + msm_picked::<G1>(points, &Scalars::all(h), monitor)?);
         h.chunks(size).zip(points.chunks(size)).try_fold(G1Projective::ZERO, sum)
     }

@@ -20,7 +20,7 @@ use crate::field::{self, Fr, BYTES};
 use crate::fixed_base::{FixedBase, BATCH};
 use crate::key::{Counts, KeyWriter, ProvingKey, Section};
 use crate::ntt;
-use crate::parallel::{tile, Monitor};
+use crate::parallel::{fit, Monitor};
 use crate::rows::Rows;
 use crate::system::{Shape, System};
 use crate::verify::VerifyingKey;
@@ -109,7 +109,7 @@ impl SetupBuilder {
     /// The key, in memory or in a new file at `place`. Errors: fewer rows than declared, cancelled, too little memory.
     pub fn finish(mut self, place: Option<&Path>, monitor: &dyn Monitor) -> Result<ProvingKey> {
         expect_len("rows", self.rows_seen, self.shape.n_rows)?;
-        tile(monitor, "setup", self.shape.n_wires, WIRE_BYTES, self.shape.n_wires)?;
+        fit(monitor, "setup", WIRE_BYTES * self.shape.n_wires)?;
         // The rows wire_j * 0 = 0 for the one and the public wires: soundness-critical.
         let dummy = Secret(self.lagrange(self.shape.n_rows, self.shape.n_public + 1)?);
         self.columns[0].0.iter_mut().zip(&dummy.0).for_each(|(u, l)| *u += l);

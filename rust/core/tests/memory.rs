@@ -2,9 +2,12 @@
 
 mod common;
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
 use common::Sample;
 use zkchain_core::error::Error;
-use zkchain_core::parallel::{held_memory, tile, Monitor};
+use zkchain_core::parallel::{fit, held_memory, Monitor};
 use zkchain_core::system::System;
 
 struct Bounded(usize);
@@ -28,13 +31,34 @@ fn proofs_within_a_bound() {
     let key = sample.setup().expect("setup");
     let values = sample.values(sample.wires.clone());
     let prove = |bound: usize| key.prove(&values.borrow(), None, &sample.instance(), &[0; 32], &Bounded(bound));
-    tile(&Bounded(usize::MAX), "test", 1, 1, 1).expect("all there is"); // gives back what setup has freed
+    fit(&Bounded(usize::MAX), "test", 1).expect("all there is"); // gives back what setup has freed
     let held = held_memory().expect("on Linux");
 
-    let room = 16 << 20; // the quotient takes 64 bytes a row; then there is room for a tile of two thirds
-    let cut = tile(&Bounded(held + room), "test", 120_000, 192, 1).expect("some room");
-    assert!(cut < 100_000, "{cut} scalars at a time are no tile");
-    prove(held + room).expect("in tiles");
+    for room in [30 << 20, 24 << 20] {
+        let (result, peak) = watched(|| prove(held + room));
+        result.expect("in tiles");
+        assert!(peak <= held + room + SLACK, "{} of {} KiB more", (peak - held) >> 10, room >> 10);
+    }
+    assert!(matches!(prove(held + (1 << 20)), Err(Error::Memory(text)) if text.contains("it takes at least")));
+}
 
-    assert!(matches!(prove(held + (1 << 20)), Err(Error::Memory(text)) if text.contains("it takes")));
+/// Stacks, and what the allocator keeps.
+const SLACK: usize = 2 << 20;
+
+/// A result, and the most memory that was held meanwhile.
+fn watched<T: Send>(work: impl FnOnce() -> T + Send) -> (T, usize) {
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let watcher = scope.spawn(|| {
+            let mut peak = 0;
+            while !done.load(Ordering::Relaxed) {
+                peak = peak.max(held_memory().unwrap_or(0));
+                std::thread::sleep(Duration::from_micros(500));
+            }
+            peak
+        });
+        let result = work();
+        done.store(true, Ordering::Relaxed);
+        (result, watcher.join().expect("no panic"))
+    })
 }

@@ -11,7 +11,7 @@ use zkchain_core::foreign::ptau_setup::setup_r1cs;
 use zkchain_core::foreign::r1cs::R1cs;
 use zkchain_core::foreign::{r1cs_prover, wtns, zkey};
 use zkchain_core::key::ProvingKey as ProverKey;
-use zkchain_core::parallel::Monitor;
+use zkchain_core::parallel::{fit, Monitor};
 use zkchain_core::verify::Proof;
 use zkchain_core::Result;
 
@@ -81,6 +81,7 @@ fn prove<'py>(
     prover: impl for<'w> Fn(&'w [Fr], &dyn Monitor) -> Result<(Proof, &'w [Fr])> + Sync,
 ) -> PyResult<Proved<'py>> {
     let (proof, public) = run(py, terms, |monitor| {
+        fit(monitor, "witness", wtns.len())?;
         let wires = wtns::parse(wtns)?;
         let (proof, public) = prover(&wires, monitor)?;
         Ok((proof, public.to_vec()))

@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use ark_ff::{AdditiveGroup, Field};
 
 use crate::error::{Error, Result};
-use crate::field::Fr;
+use crate::field::{Fr, BYTES};
 use crate::foreign::r1cs::{R1cs, Side, BLOCK_ROWS};
 use crate::key::ProvingKey;
-use crate::parallel::{collect, Monitor};
+use crate::parallel::{collect, fit, Monitor};
 use crate::prove::Assignment;
 use crate::verify::Proof;
 
@@ -94,6 +94,7 @@ impl R1csProver {
             return Err(Error::KeyMismatch(format!("witness: the key expects {expected} wires, got {got}")));
         }
         monitor.step("rows", 0.0)?;
+        fit(monitor, "prove", 3 * BYTES * shape.n_rows + self.key.least_memory())?;
         let values =
             |side: usize| collect(shape.n_rows, |row| self.blocks[row / BLOCK_ROWS][side].dot(row % BLOCK_ROWS, wires));
         let [a, b, c] = &[values(0), values(1), values(2)];

@@ -15,21 +15,34 @@ use crate::curve::{Curve, G1, G2};
 use crate::error::{Error, Result};
 use crate::field::{self, canonical, lowered, Fr, BYTES};
 use crate::foreign::zkey::{Part, Zkey, KIND};
-use crate::msm::{folded, msm_picked, Folded, Scalars};
+use crate::msm::{folded, holds, msm_picked, Folded, Scalars, LEAST_TILE};
 use crate::ntt::Domain;
-use crate::parallel::{collect, tile, Monitor};
-use crate::prove::{LEAST_TILE, SCALAR_BYTES};
+use crate::parallel::{collect, fit, tile, Holds, Monitor};
 use crate::system::System;
 use crate::verify::{verify, Proof};
 
 /// Points copied at a time.
 const MOST_BYTES: usize = 32 << 20;
 
+/// While proving it is the key that is malformed, not the witness.
+fn key_error(error: Error) -> Error {
+    match error {
+        Error::Format(text) => Error::KeyFormat(text),
+        other => other,
+    }
+}
+
+/// A multiplication's memory when the points have been copied once already.
+fn holds_twice<C: Curve>() -> Holds {
+    let holds = holds(size_of::<C::Stored>());
+    Holds { each: holds.each + size_of::<C::Stored>(), ..holds }
+}
+
 impl Zkey {
     /// A proof for all wires (the one first), verified already, and the public wires.
     ///
     /// Errors: KeyMismatch (another number of wires), Witness (the proof made does not verify: the wires do not satisfy
-    /// the constraints, or the key is damaged), Format (a point off its curve), Cancelled.
+    /// the constraints, or the key is damaged), KeyFormat (a point off its curve), Cancelled.
     pub fn prove<'w>(&self, wires: &'w [Fr], monitor: &dyn Monitor) -> Result<(Proof, &'w [Fr])> {
         if wires.len() != self.n_wires {
             let (expected, got) = (self.n_wires, wires.len());
@@ -56,6 +69,7 @@ impl Zkey {
     }
 
     fn assemble(&self, wires: &[Fr], monitor: &dyn Monitor) -> Result<Proof> {
+        fit(monitor, "prove", self.least_memory())?;
         let blinding = Zeroizing::new([field::random()?, field::random()?]);
         let [r, s] = *blinding;
         monitor.step("prove: quotient", 0.0)?;
@@ -81,24 +95,31 @@ impl Zkey {
         Ok(Proof { a: a.into_affine(), b: b.into_affine(), c: c.into_affine(), d: None })
     }
 
+    /// Bytes that proving holds at least beside the witness: in the quotient, for H or for B2.
+    fn least_memory(&self) -> usize {
+        let quotient = 4 * BYTES * self.domain_size;
+        let h = BYTES * self.domain_size + holds_twice::<G1>().of(LEAST_TILE.min(self.domain_size));
+        let b2 = BYTES * self.n_wires + holds_twice::<G2>().of(LEAST_TILE.min(self.n_wires));
+        quotient.max(h).max(b2)
+    }
+
     /// sum scalars[i] [part_i]: points are copied to where they are aligned, infinity left out.
     fn multiply<C: Curve>(&self, part: Part, scalars: &[Folded], monitor: &dyn Monitor) -> Result<Projective<C>> {
-        let (points, finite) = self.query::<C>(part)?;
+        let (points, finite) = self.query::<C>(part).map_err(key_error)?;
         let most = MOST_BYTES / size_of::<C::Stored>();
-        let size =
-            tile(monitor, "prove", finite.len().min(most), SCALAR_BYTES + 2 * size_of::<C::Stored>(), LEAST_TILE)?;
+        let size = tile(monitor, "prove", finite.len().min(most), holds_twice::<C>(), LEAST_TILE)?;
         finite.chunks(size).try_fold(Projective::<C>::ZERO, |sum, tile| {
             let picked = Scalars::picked(scalars, tile, 0);
-            let picked = picked.map_err(|i| KIND.error(format!("section {} has a point {i} too many", part as u32)))?;
+            let picked = picked
+                .map_err(|i| key_error(KIND.error(format!("section {} has a point {i} too many", part as u32))))?;
             Ok(sum + msm_picked::<C>(&points.gather(tile), &picked, monitor)?)
         })
     }
 
     /// a b - c on the odd points.
     fn quotient(&self, wires: &[Fr], monitor: &dyn Monitor) -> Result<Vec<Fr>> {
-        tile(monitor, "prove: quotient", self.domain_size, 4 * BYTES, self.domain_size)?;
         let low = collect(wires.len(), |i| lowered(canonical(&wires[i])));
-        let [mut a, mut b] = self.row_values(wires, &low)?;
+        let [mut a, mut b] = self.row_values(wires, &low).map_err(key_error)?;
         drop(low);
         let mut c = collect(a.len(), |i| a[i] * b[i]);
         let domain = Domain::new(self.domain_size)?;
