@@ -46,7 +46,7 @@ lint: $(READY)
 	$(BIN)/mypy
 
 rust-check:
-	cd rust && cargo fmt --all --check && cargo clippy --workspace --all-targets -- -D warnings && cargo test --release --workspace -- --include-ignored
+	cd rust && cargo fmt --all --check && cargo clippy --workspace --all-targets -- -D warnings && cargo test --workspace -- --include-ignored
 
 wheel: $(READY)
 	rm -rf dist

@@ -126,7 +126,7 @@ def main(arguments: Sequence[str]) -> None:
         cases = with_new(cases, run_case(log, mix, options.provers, options.runs))
         write(options.output, cases, mixes, options.note)  # a long run that is cut off has shown something
     for log in options.log_rows if set(options.mix) == set(circuit.MIXES) else []:
-        mixes = with_new(mixes, run_mixes(log, options.runs))
+        mixes = with_new(mixes, run_mixes(log, 2 * options.runs + 1))
         write(options.output, cases, mixes, options.note)
 
 
