@@ -15,8 +15,6 @@ const CLASSES: [u32; 6] = [1, 8, 16, 32, 64, MOST_BITS];
 const MOST_BITS: u32 = 253;
 /// Classes of more bits have many windows.
 const FEW_WINDOWS: u32 = 32;
-/// Scalars of a class with many windows that are summed together: 16 MB of points in G1 are nearer than 64 MB.
-const TOGETHER: usize = 1 << 18;
 /// Scalars folded in one piece of parallel work.
 const PIECE: usize = 1 << 13;
 /// Cost of emptying a bucket, in additions to buckets.
@@ -346,19 +344,19 @@ impl Class {
     }
 }
 
-/// How many shares the scalars of a class are summed in.
-fn shares(bits: u32, count: usize) -> usize {
+/// How many shares the scalars of a class are summed in, `together` at a time when they have many windows.
+fn shares(bits: u32, count: usize, together: usize) -> usize {
     if bits > FEW_WINDOWS {
-        count.div_ceil(TOGETHER).max(1)
+        count.div_ceil(together).max(1)
     } else {
         1
     }
 }
 
-/// The nonzero scalars by size; at most 2^31 scalars.
+/// The nonzero scalars by size, those with many windows in classes of about `together`; at most 2^31 scalars.
 ///
 /// They are gone through twice: how many there are of a size decides how they are cut, and only digits are kept.
-pub fn classes(scalars: &Scalars<'_>) -> Vec<Class> {
+pub fn classes(scalars: &Scalars<'_>, together: usize) -> Vec<Class> {
     let starts = (0..scalars.len()).into_par_iter().step_by(PIECE);
     let ranges = starts.map(|start| start..scalars.len().min(start + PIECE));
     let count = |range| {
@@ -368,7 +366,7 @@ pub fn classes(scalars: &Scalars<'_>) -> Vec<Class> {
     };
     let counts: Vec<Counts> = ranges.clone().map(count).collect();
     let totals: Counts = std::array::from_fn(|class| counts.iter().map(|counts| counts[class]).sum());
-    let shares: Counts = std::array::from_fn(|class| shares(CLASSES[class], totals[class]));
+    let shares: Counts = std::array::from_fn(|class| shares(CLASSES[class], totals[class], together));
     let windows = std::array::from_fn(|class| Windows::choose(totals[class].div_ceil(shares[class]), CLASSES[class]));
     let pieces = ranges.zip(&counts).map(|(range, counts)| cut(scalars, range, counts, &windows));
     let mut pieces: Vec<Parts> = pieces.collect();

@@ -25,6 +25,9 @@ const MOST: usize = 1 << 19;
 const LEAST: usize = 1 << 13;
 /// Point arrays of fewer bytes are not copied.
 const LEAST_BYTES: usize = 8 << 20;
+/// What is copied at a time: 16 MB of points in G1 are nearer than 64 MB, and it has to be held.
+const TOGETHER: usize = 1 << 18;
+const TOGETHER_BYTES: usize = 28 << 20;
 
 /// Point arrays that meet the same scalars.
 pub trait Target: Sync {
@@ -36,8 +39,9 @@ pub trait Target: Sync {
     type Copied: Default + Sync;
     type Buffers<K: Kernel>: Default + Send;
     const ZERO: Self::Sum;
+    /// Of a point in each array.
+    const BYTES: usize;
 
-    fn bytes(&self) -> usize;
     fn points(&self) -> Self::Points<'_>;
     fn copy(&self, class: &Class, copied: &mut Self::Copied);
     fn copied<'b>(copied: &'b Self::Copied) -> Self::Points<'b>
@@ -62,10 +66,7 @@ impl<P: Point> Target for &[P] {
     type Copied = Buffer<P>;
     type Buffers<K: Kernel> = Buffers<K, P>;
     const ZERO: Self::Sum = Projective::<P::Curve>::ZERO;
-
-    fn bytes(&self) -> usize {
-        size_of_val(*self)
-    }
+    const BYTES: usize = size_of::<P>();
 
     fn points(&self) -> &[P] {
         self
@@ -118,10 +119,7 @@ impl<A: Target, B: Target> Target for (A, B) {
     type Copied = (A::Copied, B::Copied);
     type Buffers<K: Kernel> = (A::Buffers<K>, B::Buffers<K>);
     const ZERO: Self::Sum = (A::ZERO, B::ZERO);
-
-    fn bytes(&self) -> usize {
-        self.0.bytes() + self.1.bytes()
-    }
+    const BYTES: usize = A::BYTES + B::BYTES;
 
     fn points(&self) -> Self::Points<'_> {
         (self.0.points(), self.1.points())
@@ -167,8 +165,9 @@ pub fn sum<T: Target>(choice: Choice, target: &T, scalars: &Scalars<'_>, monitor
 }
 
 fn sum_with<K: Kernel, T: Target>(target: &T, scalars: &Scalars<'_>, monitor: &dyn Monitor) -> Result<T::Sum> {
-    let worth_while = |class: &Class| class.has_many_windows() && target.bytes() >= LEAST_BYTES;
-    let (mut far, near): (Vec<Class>, Vec<Class>) = classes(scalars).into_iter().partition(worth_while);
+    let worth_while = |class: &Class| class.has_many_windows() && scalars.len() * T::BYTES >= LEAST_BYTES;
+    let classes = classes(scalars, TOGETHER.min(TOGETHER_BYTES / T::BYTES));
+    let (mut far, near): (Vec<Class>, Vec<Class>) = classes.into_iter().partition(worth_while);
     // Summed beside the first that is copied.
     let mut near = &near[..];
     let mut copied = T::Copied::default();
