@@ -71,6 +71,10 @@ def run_case(log_rows: int, mix: str, names: Sequence[str], runs: int) -> dict[s
             results.append(asdict(measured))
             say = f"2^{log_rows} {mix}: {name}: " + ", ".join(f"{t:.2f}" for t in measured.prove)
             print(say, file=sys.stderr, flush=True)
+        if names[0] == "zkchain":  # once more at the end: a shared machine's speed changes within minutes
+            again = provers.measure("zkchain", files, runs)
+            results[0]["prove"] += again.prove
+            results[0]["cpu"] += again.cpu
     return {"log_rows": log_rows, "mix": mix, "load_average": load, "setup": setups, "results": results}
 
 

@@ -35,7 +35,8 @@ def markdown(run: Mapping[str, Any]) -> str:
         f"{run['date']}, {run['machine']}. Made by `python -m scripts.bench`: the provers of a circuit in one run,",
         "each in a process of its own, all on the same .r1cs and .wtns, one after the other. Proving starts from",
         "the witness in memory; reading the key is timed apart (arkworks and gnark skip all checks of it; snarkjs",
-        "is given it in memory). Every proof is verified. Ratios are to the first line. Memory of the first line is",
+        "is given it in memory). Every proof is verified. Ratios are to the first line, which is measured before and",
+        "after the others: the speed of a shared machine changes within minutes. Its memory is",
         "that of proving from row values, as our solver gives them: it holds no matrices. [profile.md](profile.md)",
         "tells where our time goes.",
         "",
@@ -54,7 +55,7 @@ def markdown(run: Mapping[str, Any]) -> str:
 def table(case: Mapping[str, Any]) -> Iterator[str]:
     first = median(case["results"][0]["prove"])
     first_cpu = median(case["results"][0]["cpu"])
-    runs = len(case["results"][0]["prove"])
+    runs = len(case["results"][-1]["prove"])
     witness = f"{case['mix']} witness ({MIX_TEXT[case['mix']]})"
     yield f"## 2^{case['log_rows']} rows, {witness}, machine load {case['load_average']:.1f}"
     yield ""
