@@ -6,6 +6,7 @@ use memmap2::MmapMut;
 
 /// Buffers of fewer bytes are left to the allocator.
 const LEAST_BUFFER: usize = 1 << 20;
+
 /// Zeroed memory on huge pages; None where there are none.
 fn huge(bytes: usize) -> Option<MmapMut> {
     let map = MmapMut::map_anon(bytes).ok()?;
