@@ -25,6 +25,7 @@ from zkchain.quantize.lowering import (
     with_room,
 )
 from zkchain.quantize.ranges import FloatArray, bits, largest
+from zkchain.quantize.regions import Region
 from zkchain.quantize.tabulate import lower_unary
 
 WIDE_ENOUGH = 48  # an accumulator of more bits is narrowed before an elementwise factor too
@@ -33,12 +34,13 @@ WIDE_ENOUGH = 48  # an accumulator of more bits is narrowed before an elementwis
 @dataclass(frozen=True, eq=False, slots=True)
 class Lowered:
     """The integer graph; for every output the bound on its distance from the float output (inf: none known); the
-    rescales and what argmax reads, by the float node they belong to."""
+    rescales and what argmax reads, by the float node they belong to; where no error is promised."""
 
     graph: Graph
     bounds: tuple[FloatArray, ...]
     rescaled: Mapping[int, Node]
     compared: Mapping[int, Node]
+    regions: tuple[Region, ...] = ()
 
 
 def _relabelled(state: Lowering, name: str, value: Value, frac: int, shape: Sequence[int]) -> Value:
@@ -70,7 +72,7 @@ def lower(graph: Graph, plan: Plan, grids: Sequence[Grid]) -> Lowered:
     )
     check(result, integer=True)
     bounds = tuple(np.broadcast_to(state.out.error(v), state.out[v].shape) for v in outputs)
-    return Lowered(result, bounds, state.rescaled, state.compared)
+    return Lowered(result, bounds, state.rescaled, state.compared, tuple(state.regions))
 
 
 def _input(state: Lowering, i: int, node: Node) -> Value:

@@ -21,6 +21,7 @@ from zkchain.quantize.builder import Builder, Value
 from zkchain.quantize.domains import Grid
 from zkchain.quantize.edit import CLAMP, Array, constant
 from zkchain.quantize.ranges import FloatArray, largest
+from zkchain.quantize.regions import Region
 
 # source positions that stand for something else than a source
 ENDS = -1  # the ends of a CLIP
@@ -48,7 +49,8 @@ class Plan:
 
 @dataclass(eq=False, slots=True)
 class Lowering:
-    """State of one lowering: values as computed, and as narrowed; the rescales made for that, and what argmax reads."""
+    """State of one lowering: values as computed, and as narrowed; the rescales made for that, and what argmax reads;
+    the regions in which no error is promised."""
 
     graph: Graph
     plan: Plan
@@ -58,6 +60,7 @@ class Lowering:
     narrowed: dict[int, Value] = field(default_factory=dict)
     rescaled: dict[int, Node] = field(default_factory=dict)
     compared: dict[int, Node] = field(default_factory=dict)
+    regions: list[Region] = field(default_factory=list)
 
     def const(self, i: int, position: int, at_least: int | None = None) -> Value:
         """The constant source of node i at its planned precision (or exactly, if fewer bits do); ``at_least``: and no

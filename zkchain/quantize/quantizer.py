@@ -65,7 +65,8 @@ def _report(problem: Problem, lowered: Lowered) -> Report:
     limits = tuple(float(b.max(initial=0)) for b in lowered.bounds[:n])
     finite = tuple(b if np.isfinite(b) else None for b in limits)
     total = round(rows.total(_without_extra(problem, graph)))
-    return Report(layers(graph, values), finite, compared, total, clamped(graph, values), cuts(graph))
+    cut = cuts(graph)
+    return Report(layers(graph, values), finite, compared, total, clamped(graph, values), cut, lowered.regions)
 
 
 def _as_label(graph: Graph, i: int, value: FloatArray) -> npt.NDArray[np.generic]:

@@ -12,6 +12,7 @@ from zkchain.errors import InputError
 from zkchain.graph import Graph, Node, Op
 from zkchain.quantize.edit import CLAMP, consumers
 from zkchain.quantize.ranges import bits, bounds_of
+from zkchain.quantize.regions import Region
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,8 @@ class Report:
     """``bounds``: a-priori bound on the error of every output over the whole domain, clamps aside (None: no finite
     one); ``accuracy``: against the float model on the calibration samples; ``rows``: estimate for the plain system;
     ``clamped``: elements of the calibration samples that a clamp changes (0 expected); ``cuts``: clamps that other
-    inputs of the domain might reach."""
+    inputs of the domain might reach; ``regions``: neighbourhoods of poles, jumps and undefined stretches, in which no
+    error is promised."""
 
     layers: tuple[Layer, ...]
     bounds: tuple[float | None, ...]
@@ -89,6 +91,7 @@ class Report:
     rows: int
     clamped: int = 0
     cuts: tuple[Cut, ...] = ()
+    regions: tuple[Region, ...] = ()
 
 
 def layers(graph: Graph, runs: Sequence[Sequence[npt.NDArray[np.int64]]]) -> tuple[Layer, ...]:

@@ -1,0 +1,37 @@
+"""Neighbourhoods of poles, jumps and undefined stretches: where a program of rounded numbers can promise no error."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A neighbourhood of a pole, jump or undefined stretch within reach, in which no error is promised.
+
+    ``name``: the model's node; ``function``: for example "reciprocal"; ``argument``: index of the argument's node in
+    the prepared float graph; ``low``, ``high``: the neighbourhood [low, high] of the argument, real numbers;
+    ``period``: it comes again at this distance for ever (floor: 1.0), None: it stands once; ``answer``: what the
+    integer program says there, in words."""
+
+    name: str
+    function: str
+    argument: int
+    low: float
+    high: float
+    period: float | None
+    answer: str
+
+    def contains(self, x: FloatArray) -> BoolArray:
+        """Which of the argument's values lie in the neighbourhood, ends included."""
+        x = np.asarray(x, dtype=np.float64)
+        if self.period is None:
+            return np.asarray((self.low <= x) & (x <= self.high))
+        # the distance above the nearest low end at or below x
+        return np.asarray(np.mod(x - self.low, self.period) <= self.high - self.low)
