@@ -55,6 +55,12 @@ class CompileError(ZkchainError):
     exit_code = 12
 
 
+class AccuracyMissed(CompileError):
+    """Somewhere in the declared domain an output is further off than wanted; says how far, and at which input."""
+
+    exit_code = 29
+
+
 class UnsatisfiedConstraint(ZkchainError):
     """A row does not hold: names the row and the model node (and element) it comes from."""
 

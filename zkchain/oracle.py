@@ -36,6 +36,61 @@ class Evaluation:
     outside: int = 0
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class Compared:
+    """What both programs answer to samples: ``inside`` are the numbers of those inside the domain, of ``total``."""
+
+    expected: list[list[Array]]
+    got: list[list[Array]]
+    inside: list[int]
+    total: int
+
+
+def compare(
+    float_model: FloatModel,
+    graph: Graph,
+    samples: Sequence[Sample],
+    *,
+    progress: Progress = lambda stage, done: None,
+) -> Compared:
+    """Run model and integer graph on every sample.
+
+    Raises ModelError where onnxruntime fails, InputError for a sample, OutOfDomain when all are outside.
+    """
+    found = Compared([], [], [], len(samples))
+    for k, sample in enumerate(samples):
+        try:
+            found.got.append(run_integer(graph, sample))
+        except OutOfDomain:
+            if not found.inside and k == len(samples) - 1:
+                raise
+            continue
+        found.inside.append(k)
+        found.expected.append(float_model(sample))
+        progress("accuracy", (k + 1) / len(samples))
+    return found
+
+
+def summarise(
+    graph: Graph,
+    compared: Compared,
+    labels: Sequence[int] | npt.NDArray[np.int64] | None = None,
+    *,
+    data: str = "data",
+) -> Evaluation:
+    """Accuracy over all samples; ``labels`` are compared with the first integer output of one element."""
+    expected, got, inside = compared.expected, compared.got, compared.inside
+    outputs, outside = accuracy(graph.output_names, expected, got), compared.total - len(inside)
+    label = next((k for k, value in enumerate(expected[0]) if value.dtype.kind in "iu" and value.size == 1), None)
+    if labels is None or label is None:
+        return Evaluation(data, len(inside), outputs, outside=outside)
+    truth = np.asarray(labels).ravel()[inside]
+    correct, float_correct = (
+        float(np.mean(np.array([row[label].item() for row in side]) == truth)) for side in (got, expected)
+    )
+    return Evaluation(data, len(inside), outputs, correct, float_correct, outside)
+
+
 def evaluate(
     model: bytes,
     graph: Graph,
@@ -45,33 +100,9 @@ def evaluate(
     data: str = "data",
     progress: Progress = lambda stage, done: None,
 ) -> Evaluation:
-    """Run model and integer graph on every sample; ``labels`` are compared with the first integer of one element.
-
-    Raises ModelError where onnxruntime refuses the model, InputError for a sample, OutOfDomain when all are outside.
-    """
-    float_model = FloatModel(model, graph)
-    got: list[list[Array]] = []
-    expected: list[list[Array]] = []
-    inside: list[int] = []
-    for k, sample in enumerate(samples):
-        try:
-            got.append(run_integer(graph, sample))
-        except OutOfDomain:
-            if not inside and k == len(samples) - 1:
-                raise
-            continue
-        inside.append(k)
-        expected.append(float_model(sample))
-        progress("accuracy", (k + 1) / len(samples))
-    outputs, outside = accuracy(graph.output_names, expected, got), len(samples) - len(inside)
-    label = next((k for k, value in enumerate(expected[0]) if value.dtype.kind in "iu" and value.size == 1), None)
-    if labels is None or label is None:
-        return Evaluation(data, len(inside), outputs, outside=outside)
-    truth = np.asarray(labels).ravel()[inside]
-    correct, float_correct = (
-        float(np.mean(np.array([row[label].item() for row in side]) == truth)) for side in (got, expected)
-    )
-    return Evaluation(data, len(inside), outputs, correct, float_correct, outside)
+    """``compare``, then ``summarise``; raises ModelError, too, where onnxruntime refuses the model."""
+    compared = compare(FloatModel(model, graph), graph, samples, progress=progress)
+    return summarise(graph, compared, labels, data=data)
 
 
 def run_integer(graph: Graph, sample: Sample) -> list[Array]:

@@ -43,11 +43,13 @@ if TYPE_CHECKING:
     from zkchain._core import FrVec, ProvingKey
     from zkchain.choice import Choice
     from zkchain.oracle import Evaluation
-    from zkchain.quantize import Domain, Settings
+    from zkchain.promise import Worst
+    from zkchain.quantize import Domain, Report, Settings
     from zkchain.solidity import Artifact
 
 Array = npt.NDArray[Any]
 Progress = Callable[[str, float], None]
+Built = tuple[Circuit, "Settings", "Report"]
 AUTO = "auto"
 MOST_PUBLIC = 1 << 22
 """Public numbers that a circuit.json may describe: laying them out takes time and memory for each."""
@@ -60,14 +62,16 @@ def quiet(stage: str, done: float) -> None:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Compiled:
-    """A model and the circuit that proves it. ``evaluation``: against onnxruntime, when data was given. ``reason``: why
-    this proof system, when it was left open."""
+    """A model and the circuit that proves it. ``evaluation``: against onnxruntime, when data was given. ``worst``: what
+    is promised over the whole domain, and where that is met the least. ``reason``: why this proof system, when it was
+    left open."""
 
     model: bytes
     circuit: Circuit
     choices: Choices
     evaluation: Evaluation | None = None
     reason: str | None = None
+    worst: Worst | None = None
 
     @property
     def program(self) -> Graph:
@@ -113,6 +117,7 @@ class CompileOptions(TypedDict, total=False):
     batch: int
     shapes: Mapping[str, Sequence[int]] | None
     outputs: Sequence[str] | None
+    accept_error: bool
     progress: Progress
 
 
@@ -123,10 +128,12 @@ def compile_model(model: bytes, data: Mapping[str, Array] | None = None, **optio
     ``domains``: by input name, "" for all others; without one the data's own span, widened, is the domain.
     ``public_inputs``, ``private_outputs``: names. ``system``: groth16 (the default), cg16 or auto. ``settings``: bits.
     ``batch`` fills a free first dimension, ``shapes`` gives whole shapes by input name; ``outputs`` keeps only these.
-    Raises ModelError, UnsupportedOp, InputError, CompileError.
+    ``accept_error``: take a circuit whose outputs are further off than wanted somewhere in the domain; its ``worst``
+    says how far.
+    Raises ModelError, UnsupportedOp, InputError, CompileError, AccuracyMissed.
     """
-    from zkchain import frontend
-    from zkchain.quantize import Settings, quantize
+    from zkchain import frontend, promise
+    from zkchain.quantize import Settings, quantize_with_report
 
     progress, batch = options.get("progress", quiet), options.get("batch", 1)
     wanted = options.get("system", System.GROTH16)
@@ -144,22 +151,24 @@ def compile_model(model: bytes, data: Mapping[str, Array] | None = None, **optio
     samples, held_out = _samples(data, graph)
     chosen = options.get("settings") or Settings()
 
-    def build(system: System) -> tuple[Circuit, Settings]:
+    def build(system: System) -> Built:
         settings = replace(chosen, cost=COST[system])
         progress(f"quantise for {system}", 0.0)
-        program = _declare(quantize(graph, domains, None if samples is None else samples.samples, settings), domains)
+        program, report = quantize_with_report(graph, domains, None if samples is None else samples.samples, settings)
         progress(f"synthesise for {system}", 0.5)
-        circuit = synthesize(program, visible, system)
+        circuit = synthesize(_declare(program, domains), visible, system)
         progress(f"synthesise for {system}", 1.0)
-        return circuit, settings
+        return circuit, settings, report
 
-    choice, (circuit, settings) = _build_best(build) if wanted == AUTO else (None, build(System(wanted)))
-    evaluation = _judge(model, circuit.graph, held_out or samples, progress)
+    choice, (circuit, settings, report) = _build_best(build) if wanted == AUTO else (None, build(System(wanted)))
+    evaluation, worst = _judge(model, graph, circuit.graph, report, held_out or samples, progress)
+    if not options.get("accept_error", False):
+        promise.insist(worst)
     choices = _choices(circuit, domains, settings, batch)
-    return Compiled(model, circuit, choices, evaluation, None if choice is None else choice.reason)
+    return Compiled(model, circuit, choices, evaluation, None if choice is None else choice.reason, worst)
 
 
-def _build_best(build: Callable[[System], tuple[Circuit, Settings]]) -> tuple[Choice, tuple[Circuit, Settings]]:
+def _build_best(build: Callable[[System], Built]) -> tuple[Choice, Built]:
     """Both systems' circuits, and the better one (see ``choice``)."""
     from zkchain.choice import candidate, choose
 
@@ -172,12 +181,18 @@ def _build_best(build: Callable[[System], tuple[Circuit, Settings]]) -> tuple[Ch
     return best, plain if best.system is System.GROTH16 else cg16
 
 
-def _judge(model: bytes, program: Graph, samples: Samples | None, progress: Progress) -> Evaluation | None:
-    if samples is None:
-        return None
-    from zkchain.oracle import evaluate
+def _judge(
+    model: bytes, meaning: Graph, program: Graph, report: Report, samples: Samples | None, progress: Progress
+) -> tuple[Evaluation | None, Worst]:
+    """Accuracy on the samples, if there are any, and over the whole domain."""
+    from zkchain import oracle, promise
 
-    return evaluate(model, program, samples.samples, samples.labels, data=samples.name, progress=progress)
+    float_model, data, evaluation = oracle.FloatModel(model, program), None, None
+    if samples is not None:
+        compared = oracle.compare(float_model, program, samples.samples, progress=progress)
+        evaluation = oracle.summarise(program, compared, samples.labels, data=samples.name)
+        data = compared, samples.samples
+    return evaluation, promise.examine(float_model, meaning, program, report, data, progress)
 
 
 def visibility(graph: Graph, public_inputs: Sequence[str], private_outputs: Sequence[str]) -> Visibility:
@@ -270,6 +285,7 @@ def summarise(compiled: Compiled) -> Summary:
         outputs=tuple(Tensor(**asdict(port)) for port in described.outputs),
         rows_by_node=circuit.rows_by_node(),
         evaluation=compiled.evaluation,
+        promise=None if compiled.worst is None else compiled.worst.promise,
     )
 
 

@@ -17,7 +17,7 @@ from zkchain.pipeline import Claim
 @dataclass(frozen=True, slots=True)
 class CompileReport:
     """``keys_kept``: the bundle had keys, and they are for this very circuit. ``reason``: why this system, when it
-    was left open."""
+    was left open. ``worst_input``: the file with the input at which outputs were found to be furthest off."""
 
     bundle: str
     circuit: Summary
@@ -25,6 +25,7 @@ class CompileReport:
     seconds: float
     keys_kept: bool
     reason: str | None = None
+    worst_input: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ ORDER = (
     "interpret",
     "quantize",
     "oracle",
+    "promise",
     "circuit",
     "groth16",
     "solidity",

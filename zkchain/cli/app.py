@@ -103,8 +103,16 @@ def compile_model(
     input_shape: ShapeOpt = None,
     system: SystemOpt = "groth16",
     max_error: Annotated[
-        float, typer.Option(metavar="E", help="Largest error wanted on an output, in its unit.")
-    ] = 1e-2,
+        float | None,
+        typer.Option(
+            metavar="E",
+            help="Largest error of an output, in its unit, anywhere in the domain.",
+            show_default="0.01, or a 1024th of the output's span over the domain",
+        ),
+    ] = None,
+    accept_error: Annotated[
+        bool, typer.Option("--accept-error", help="Take the circuit even where its outputs are further off.")
+    ] = False,
     weight_bits: Annotated[
         int | None, typer.Option(metavar="N", help="Bits of the weights.", show_default="chosen")
     ] = None,
@@ -119,10 +127,10 @@ def compile_model(
 ) -> None:
     """Compile a model to a circuit.
 
-    Reports rows, ranges, and accuracy against onnxruntime on the data given.
+    Reports rows, ranges, and accuracy against onnxruntime on the data given and over the whole domain.
     """
     from zkchain.cli import render
-    from zkchain.cli.console import progress
+    from zkchain.cli.console import progress, warn
     from zkchain.errors import ModelError
     from zkchain.formats import files, tensors
     from zkchain.quantize import Settings
@@ -146,9 +154,12 @@ def compile_model(
             batch=batch,
             shapes=parse_shapes(input_shape or []),
             outputs=only_output,
+            accept_error=accept_error,
             progress=step,
         )
     render.show(report, json=json)
+    if report.circuit.promise is not None and report.circuit.promise.missed:
+        warn(render.missed(report.circuit.promise))
 
 
 @app.command()

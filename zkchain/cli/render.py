@@ -12,6 +12,7 @@ from zkchain.cli.console import seconds, show_json, show_pairs, show_table, size
 from zkchain.formats import circom
 from zkchain.formats.records import Summary, Tensor
 from zkchain.oracle import Evaluation
+from zkchain.promise import Promise
 
 DEVELOPMENT = (
     "this is a DEVELOPMENT key: its secrets were drawn on this machine, and whoever kept them can forge proofs"
@@ -74,6 +75,41 @@ def evaluation_pairs(evaluation: Evaluation | None) -> list[tuple[str, Any]]:
     return pairs
 
 
+def promise_pairs(promise: Promise | None) -> list[tuple[str, Any]]:
+    """What was found beside the data: worst errors, clamps that could be reached, regions without a promise."""
+    if promise is None:
+        return []
+    undefined = f", {promise.undefined} more where the model has no finite value" if promise.undefined else ""
+    pairs: list[tuple[str, Any]] = [("domain", f"{promise.points} corners and other points looked at{undefined}")]
+    for out in promise.outputs:
+        if out.limit is None:
+            pairs.append((f"  {out.output}", f"equal {out.equal or 0.0:.2%}, data included"))
+            continue
+        against = f"; against onnxruntime {out.against_onnxruntime:.2e}" if out.against_onnxruntime > out.limit else ""
+        verdict = "MORE THAN" if out.missed else "within"
+        found = f"max error {out.max_error:.2e}, {verdict} {out.limit:.2e}, at {out.at}{against}"
+        pairs.append((f"  {out.output}", found))
+    reached = f"reached at {promise.clamped} of these points" if promise.clamped else "reached at none of these points"
+    for clamp in promise.clamps:
+        pairs.append((f"  clamp {clamp.node}", f"keeps {_ends(clamp.kept)} of {_ends(clamp.reach)}; {reached}"))
+    for region in promise.regions:
+        again = f" and every {region.period:g}" if region.period is not None else ""
+        where = f"{region.function} of [{region.low:.6g}, {region.high:.6g}]{again}"
+        found = f"{region.points} points in it, off by up to {region.max_error:.2e}"
+        pairs.append((f"  no promise {region.node}", f"{where}: {region.answer} ({found})"))
+    return pairs
+
+
+def _ends(ends: tuple[float, float]) -> str:
+    return f"[{ends[0]:.6g}, {ends[1]:.6g}]"
+
+
+def missed(promise: Promise) -> str:
+    """The warning of an accepted error."""
+    outs = [f"{out.output!r} by up to {out.max_error:.4g} ({out.limit or 0.0:.4g} wanted)" for out in promise.missed]
+    return f"ERROR ACCEPTED: inside the declared domain outputs are off: {', '.join(outs)}"
+
+
 def show_rows(rows: Mapping[str, int]) -> None:
     total = sum(rows.values()) or 1
     print()
@@ -88,6 +124,8 @@ def compiled(report: reports.CompileReport) -> None:
             *circuit_pairs(report.circuit),
             *([] if report.reason is None else [("chosen", report.reason)]),
             *evaluation_pairs(report.circuit.evaluation),
+            *promise_pairs(report.circuit.promise),
+            *([] if report.worst_input is None else [("worst input", report.worst_input)]),
             ("time", seconds(report.seconds)),
             ("keys", keys),
         ]
@@ -181,6 +219,7 @@ def inspected(report: reports.InspectReport) -> None:
             ("bundle", report.bundle),
             *circuit_pairs(report.circuit),
             *evaluation_pairs(report.circuit.evaluation),
+            *promise_pairs(report.circuit.promise),
             ("settings", settings),
             ("proofs", ", ".join(report.proofs) or "none"),
         ]
@@ -266,6 +305,7 @@ def demonstrated(report: reports.DemoReport) -> None:
             ("model", "64-32-10 perceptron on handwritten digits; the image stays private"),
             *circuit_pairs(report.circuit),
             *evaluation_pairs(report.circuit.evaluation),
+            *promise_pairs(report.circuit.promise),
             (
                 "proved",
                 f"label {report.label} (the digit is a {report.expected_label}), logits {numbers(report.logits)}",

@@ -5,6 +5,7 @@
     program.npz            the integer program (formats.program)
     settings.json          how it was quantised, what is public (formats.settings)
     circuit.json           digest, rows, layout of the instance, accuracy
+    worst_input.json       the input of the domain at which outputs were found to be furthest off
     proving_key.zkpk       flat, memory-mapped
     verification_key.json  snarkjs's format
     Verifier.sol           the generated contract
@@ -61,6 +62,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "program": Kind("program.npz", "integer program", "compile", ("model",)),
         "settings": Kind("settings.json", "settings", "compile"),
         "circuit": Kind("circuit.json", "circuit", "compile", ("program", "settings")),
+        "worst_input": Kind("worst_input.json", "worst input found", "compile", ("program",)),
         "proving_key": Kind("proving_key.zkpk", "proving key", "setup", ("circuit",), True, slice(128, 160)),
         "verification_key": Kind("verification_key.json", "verification key", "setup", ("circuit",), True),
         "verifier": Kind("Verifier.sol", "verifier contract", "solidity", ("verification_key",)),

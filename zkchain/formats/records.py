@@ -16,6 +16,7 @@ from pydantic import ConfigDict, NonNegativeInt, StringConstraints, TypeAdapter,
 from zkchain.errors import FormatError
 from zkchain.groth16.types import System
 from zkchain.oracle import Evaluation
+from zkchain.promise import Promise
 
 T = TypeVar("T")
 STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
@@ -90,7 +91,7 @@ class PublicField:
 @dataclass(frozen=True, slots=True)
 class Summary:
     """circuit.json. ``digest`` is bound to the interface (system to outputs) and to ``rows_digest``. ``rows_by_node``
-    (model node -> rows) and the measured ``evaluation`` are the compiler's word."""
+    (model node -> rows), the measured ``evaluation`` and the ``promise`` over the domain are the compiler's word."""
 
     __pydantic_config__ = STRICT
     digest: Digest
@@ -105,6 +106,7 @@ class Summary:
     outputs: tuple[Tensor, ...]
     rows_by_node: dict[str, int] = field(default_factory=dict)
     evaluation: Evaluation | None = None
+    promise: Promise | None = None
     format: Literal["zkchain-circuit"] = "zkchain-circuit"
     version: Literal[2] = 2
 

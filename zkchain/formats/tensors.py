@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +41,11 @@ def read(path: Path) -> dict[str, Array]:
         return npz.unpack(data, what=f"input {path}") if data[:2] == b"PK" else _from_json(data, path)
     except FormatError as error:
         raise InputError(error.message, hint=error.hint) from error
+
+
+def dump(arrays: Mapping[str, Array]) -> bytes:
+    """JSON that ``read`` takes."""
+    return json.dumps({name: np.asarray(x).tolist() for name, x in arrays.items()}).encode() + b"\n"
 
 
 def _from_json(data: bytes, path: Path) -> dict[str, Array]:

@@ -12,13 +12,17 @@ from zkchain import lazy
 if TYPE_CHECKING:
     from zkchain.quantize.domains import dequantize, quantize_input
     from zkchain.quantize.entry import quantize, quantize_with_report
-    from zkchain.quantize.report import Accuracy, Layer, Report, accuracy
+    from zkchain.quantize.regions import Region
+    from zkchain.quantize.report import Accuracy, Cut, Exploration, Layer, Report, accuracy
     from zkchain.quantize.settings import Domain, Sample, Settings
 
 __all__ = [
     "Accuracy",
+    "Cut",
     "Domain",
+    "Exploration",
     "Layer",
+    "Region",
     "Report",
     "Sample",
     "Settings",
@@ -32,7 +36,8 @@ __all__ = [
 _HOME = {
     **dict.fromkeys(("dequantize", "quantize_input"), "domains"),
     **dict.fromkeys(("quantize", "quantize_with_report"), "entry"),
-    **dict.fromkeys(("Accuracy", "Layer", "Report", "accuracy"), "report"),
+    **dict.fromkeys(("Accuracy", "Cut", "Exploration", "Layer", "Report", "accuracy"), "report"),
+    "Region": "regions",
     **dict.fromkeys(("Domain", "Sample", "Settings"), "settings"),
 }
 

@@ -14,6 +14,7 @@ from zkchain.quantize.domains import Grid
 from zkchain.quantize.edit import constant
 from zkchain.quantize.lowering import (
     ENDS,
+    Clamp,
     Lowering,
     Plan,
     align,
@@ -34,13 +35,15 @@ WIDE_ENOUGH = 48  # an accumulator of more bits is narrowed before an elementwis
 @dataclass(frozen=True, eq=False, slots=True)
 class Lowered:
     """The integer graph; for every output the bound on its distance from the float output (inf: none known); the
-    rescales and what argmax reads, by the float node they belong to; where no error is promised."""
+    rescales and what argmax reads, by the float node they belong to; regions in which no error is promised; the clamps
+    that the quantiser put in."""
 
     graph: Graph
     bounds: tuple[FloatArray, ...]
     rescaled: Mapping[int, Node]
     compared: Mapping[int, Node]
     regions: tuple[Region, ...] = ()
+    clamps: tuple[Clamp, ...] = ()
 
 
 def _relabelled(state: Lowering, name: str, value: Value, frac: int, shape: Sequence[int]) -> Value:
@@ -72,7 +75,7 @@ def lower(graph: Graph, plan: Plan, grids: Sequence[Grid]) -> Lowered:
     )
     check(result, integer=True)
     bounds = tuple(np.broadcast_to(state.out.error(v), state.out[v].shape) for v in outputs)
-    return Lowered(result, bounds, state.rescaled, state.compared, tuple(state.regions))
+    return Lowered(result, bounds, state.rescaled, state.compared, tuple(state.regions), tuple(state.clamps))
 
 
 def _input(state: Lowering, i: int, node: Node) -> Value:

@@ -19,7 +19,7 @@ import numpy as np
 from zkchain.graph import Graph, Node, Op
 from zkchain.quantize.builder import Builder, Value
 from zkchain.quantize.domains import Grid
-from zkchain.quantize.edit import CLAMP, Array, constant
+from zkchain.quantize.edit import CLAMP, Array, constant, consumers
 from zkchain.quantize.ranges import FloatArray, largest
 from zkchain.quantize.regions import Region
 
@@ -47,10 +47,22 @@ class Plan:
     table_bits: int = 14
 
 
+@dataclass(frozen=True, slots=True)
+class Clamp:
+    """A clamp put in by the quantiser behind the value of a float node: what it lets through, real numbers.
+
+    ``above_only``: values below do not count, because a ReLU follows."""
+
+    node: int
+    low: float
+    high: float
+    above_only: bool
+
+
 @dataclass(eq=False, slots=True)
 class Lowering:
     """State of one lowering: values as computed, and as narrowed; the rescales made for that, and what argmax reads;
-    the regions in which no error is promised."""
+    the regions in which no error is promised, and the clamps that the quantiser put in."""
 
     graph: Graph
     plan: Plan
@@ -61,6 +73,11 @@ class Lowering:
     rescaled: dict[int, Node] = field(default_factory=dict)
     compared: dict[int, Node] = field(default_factory=dict)
     regions: list[Region] = field(default_factory=list)
+    clamps: list[Clamp] = field(default_factory=list)
+    readers: list[list[int]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.readers = consumers(self.graph)
 
     def const(self, i: int, position: int, at_least: int | None = None) -> Value:
         """The constant source of node i at its planned precision (or exactly, if fewer bits do); ``at_least``: and no
@@ -68,6 +85,13 @@ class Lowering:
         node = self.graph.nodes[self.graph.nodes[i].src[position]]
         frac = min(self.plan.weight[i, position], exact_bits(constant(node)))
         return self.out.const(node.name, constant(node), frac if at_least is None else max(frac, at_least))
+
+    def clamp(self, name: str, i: int, value: Value, low: int, high: int) -> Value:
+        """The value of float node i, held to [low, high] where static ranges allow more: noted, to be reported."""
+        positive = bool(self.readers[i]) and all(self.graph.nodes[k].op is Op.RELU for k in self.readers[i])
+        unit = 2.0**-value.frac
+        self.clamps.append(Clamp(i, low * unit, high * unit, positive and i not in self.graph.outputs))
+        return self.out.add(Op.CLIP, name + CLAMP, (value,), value.frac, lo=low, hi=high)
 
     def is_const(self, i: int) -> bool:
         return self.graph.nodes[i].op is Op.CONST
@@ -128,8 +152,7 @@ def _clamped(state: Lowering, i: int, value: Value) -> Value:
     limit = m + state.plan.slack if state.plan.limit is None else max(m, min(state.plan.limit, m + state.plan.slack))
     if has <= limit:
         return value
-    name = state.graph.nodes[i].name + CLAMP
-    return state.out.add(Op.CLIP, name, (value,), value.frac, lo=-(1 << m), hi=(1 << m) - 1)
+    return state.clamp(state.graph.nodes[i].name, i, value, -(1 << m), (1 << m) - 1)
 
 
 def align(state: Lowering, name: str, values: Sequence[Value]) -> list[Value]:

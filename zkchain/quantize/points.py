@@ -122,32 +122,32 @@ def _compared(graph: Graph, node: Node) -> float:
     return float(sum(graph.nodes[s].size for s in node.src) / len(node.src)) if compares else 0.0
 
 
-def gains(
-    graph: Graph, points: Sequence[Point], traces: Sequence[Trace], tolerance: Mapping[int, float]
-) -> list[float]:
-    """Mean squared error per squared step of every point, on the worst element of the watched nodes (``tolerance``:
-    node -> what it may be off by)."""
+Case = tuple[Trace, Mapping[int, float]]
+"""A sample's values, and what each watched node may be off by on it."""
+
+
+def gains(graph: Graph, points: Sequence[Point], cases: Sequence[Case]) -> list[float]:
+    """Mean squared error per squared step of every point, on the worst element of the watched nodes."""
     below = [_descendants(graph, p.node) for p in points]
-    return [_gain(graph, p, d, traces, tolerance, seed) for seed, (p, d) in enumerate(zip(points, below, strict=True))]
+    return [_gain(graph, p, d, cases, seed) for seed, (p, d) in enumerate(zip(points, below, strict=True))]
 
 
-def _gain(
-    graph: Graph, point: Point, below: list[int], traces: Sequence[Trace], tolerance: Mapping[int, float], seed: int
-) -> float:
+def _gain(graph: Graph, point: Point, below: list[int], cases: Sequence[Case], seed: int) -> float:
     # step: a 2^-10th of the tensor's largest value, so that the response is linear and not lost in rounding
     if point.top == 0:
         return 0.0
     step = 2.0 ** (np.floor(np.log2(point.top)) - 10)
     rng = np.random.default_rng(seed)
     squares: dict[int, Array] = {}
-    for trace in traces:
+    for trace, tolerance in cases:
         disturbed = dict(enumerate(trace))
         disturbed[point.node] = _disturb(graph, point, trace, step, rng)
         _replay(graph, disturbed, below)
         for i, unit in tolerance.items():
             squares[i] = squares.get(i, np.float64(0)) + np.square((disturbed[i] - trace[i]) / unit)
-    worst = max(float(np.max(s)) for s in squares.values())
-    return float(worst / len(traces) / step**2)
+    # a disturbance that leaves a function's domain says nothing of smaller ones
+    worst = max(float(np.max(s[np.isfinite(s)], initial=0.0)) for s in squares.values())
+    return float(worst / len(cases) / step**2)
 
 
 def _disturb(graph: Graph, point: Point, trace: Trace, step: float, rng: np.random.Generator) -> Array:

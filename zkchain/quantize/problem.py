@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -29,7 +29,9 @@ VALUES_KEPT = 30_000_000
 class Problem:
     """What is being quantised. ``graph``: the prepared float graph, its outputs followed by ``extra`` watched values
     (what an argmax reads); ``samples`` in grid units; ``traces``: all their float values; ``judged``: how many of them,
-    from the first, accuracy is measured on; ``tolerance``: watched node -> what it may be off by."""
+    from the first, accuracy is measured on; ``tolerance``: watched node -> what it may be off by on them. ``hard``:
+    samples and traces of points found to be off by more than ``limits`` (watched node -> error) allow; ``reached``:
+    node -> the least and largest value that a survey of the domain found."""
 
     graph: Graph
     extra: int
@@ -39,6 +41,9 @@ class Problem:
     judged: int
     tolerance: Mapping[int, float]
     settings: Settings
+    hard: tuple[tuple[tuple[FloatArray, ...], Trace], ...] = ()
+    limits: Mapping[int, float] = field(default_factory=dict)
+    reached: Mapping[int, tuple[float, float]] = field(default_factory=dict)
 
 
 def pose(graph: Graph, grids: tuple[Grid, ...], calibration: Sequence[Sample], settings: Settings) -> Problem:
@@ -47,9 +52,9 @@ def pose(graph: Graph, grids: tuple[Grid, ...], calibration: Sequence[Sample], s
     extra = [i for i in watched(prepared) if i not in prepared.outputs]
     names = tuple(prepared.nodes[i].name for i in extra)
     prepared = replace(prepared, outputs=prepared.outputs + tuple(extra), output_names=prepared.output_names + names)
-    given = _given(prepared, grids, calibration)
-    samples, traces = _observed(prepared, given, _drawn(prepared, grids))
-    judged = len(given) or len(samples)
+    data = given(prepared, grids, calibration)
+    samples, traces = _observed(prepared, data, _drawn(prepared, grids))
+    judged = len(data) or len(samples)
     tolerance = {i: _tolerance([t[i] for t in traces[:judged]], settings, i in extra) for i in watched(prepared)}
     return Problem(prepared, len(extra), grids, samples, traces, judged, tolerance, settings)
 
@@ -112,11 +117,11 @@ def _tolerance(values: Sequence[FloatArray], settings: Settings, decides: bool) 
     decide a label."""
     stacked = np.stack(values)
     spread = float(stacked.max() - stacked.min()) or float(np.abs(stacked).max())
-    wanted = spread / 1024 if decides else max(min(settings.max_error, spread / 256), spread / 65536)
-    return wanted or settings.max_error
+    wanted = spread / 1024 if decides else max(min(settings.wanted, spread / 256), spread / 65536)
+    return wanted or settings.wanted
 
 
-def _given(graph: Graph, grids: Sequence[Grid], calibration: Sequence[Sample]) -> tuple[tuple[FloatArray, ...], ...]:
+def given(graph: Graph, grids: Sequence[Grid], calibration: Sequence[Sample]) -> tuple[tuple[FloatArray, ...], ...]:
     """The user's samples in grid units, brought into the domain; evenly thinned where all values would not fit."""
     columns = domains.stack(graph, calibration)
     keep = int(np.clip(VALUES_KEPT // max(sum(n.size for n in graph.nodes), 1), TRACED, SAMPLES_KEPT))

@@ -10,11 +10,12 @@ import numpy.typing as npt
 
 from zkchain.graph import Graph, check
 from zkchain.quantize import domains, rows
+from zkchain.quantize.explore import Settled, regions_of, settle
 from zkchain.quantize.finish import finish
-from zkchain.quantize.lower import Lowered
-from zkchain.quantize.problem import Problem, pose, watched
-from zkchain.quantize.report import Accuracy, Report, accuracy, clamped, cuts, layers
-from zkchain.quantize.search import runs, search
+from zkchain.quantize.points import observe
+from zkchain.quantize.problem import Problem, given, pose, watched
+from zkchain.quantize.report import Accuracy, Exploration, Point, Report, accuracy, clamped, cuts, layers
+from zkchain.quantize.search import runs
 from zkchain.quantize.settings import Domain, Sample, Settings
 
 FloatArray = npt.NDArray[np.float64]
@@ -47,8 +48,8 @@ def quantize_with_report(
     check(graph, integer=False)
     grids = domains.resolve(graph, domain, calibration)
     problem = pose(graph, grids, calibration or (), settings)
-    lowered = search(problem)
-    return _without_extra(problem, lowered.graph), _report(problem, lowered)
+    settled = settle(problem)
+    return _without_extra(settled.problem, settled.lowered.graph), _report(settled)
 
 
 def _without_extra(problem: Problem, graph: Graph) -> Graph:
@@ -56,7 +57,8 @@ def _without_extra(problem: Problem, graph: Graph) -> Graph:
     return finish(replace(graph, outputs=graph.outputs[:n], output_names=graph.output_names[:n]))
 
 
-def _report(problem: Problem, lowered: Lowered) -> Report:
+def _report(settled: Settled) -> Report:
+    problem, lowered = settled.problem, settled.lowered
     graph, n = lowered.graph, len(lowered.graph.outputs) - problem.extra
     values, watch = runs(problem, lowered), problem.graph.outputs[:n]
     expected = [[_as_label(problem.graph, i, trace[i]) for i in watch] for trace in problem.traces[: problem.judged]]
@@ -65,8 +67,34 @@ def _report(problem: Problem, lowered: Lowered) -> Report:
     limits = tuple(float(b.max(initial=0)) for b in lowered.bounds[:n])
     finite = tuple(b if np.isfinite(b) else None for b in limits)
     total = round(rows.total(_without_extra(problem, graph)))
-    cut = cuts(graph)
-    return Report(layers(graph, values), finite, compared, total, clamped(graph, values), cut, lowered.regions)
+    return Report(
+        layers(graph, values),
+        finite,
+        compared,
+        total,
+        _exploration(settled, watch),
+        clamped(graph, values),
+        cuts(graph),
+        lowered.regions,
+    )
+
+
+def _exploration(settled: Settled, watch: Sequence[int]) -> Exploration:
+    problem, found = settled.problem, settled.survey
+
+    def real(sample: Sequence[FloatArray]) -> tuple[FloatArray, ...]:
+        return tuple(np.asarray(x * (grid.step or 1.0)) for x, grid in zip(sample, problem.grids, strict=True))
+
+    def regions_at(sample: Sequence[npt.ArrayLike]) -> tuple[int, ...]:
+        if not settled.lowered.regions:
+            return ()
+        (inside,) = given(problem.graph, problem.grids, [sample])
+        (trace,) = observe(problem.graph, [inside])
+        return regions_of(settled.lowered, trace)
+
+    points = tuple(Point(f.probe.origin, real(f.probe.sample), f.clamped, f.excused) for f in found.findings)
+    limits = tuple(settled.limits.get(i) for i in watch)
+    return Exploration(points, found.undefined, limits, regions_at)
 
 
 def _as_label(graph: Graph, i: int, value: FloatArray) -> npt.NDArray[np.generic]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy.typing as npt
 from zkchain.errors import InputError
 from zkchain.graph import Graph, Node, Op
 from zkchain.quantize.edit import CLAMP, consumers
-from zkchain.quantize.ranges import bits, bounds_of
+from zkchain.quantize.ranges import FloatArray, bits, bounds_of
 from zkchain.quantize.regions import Region
 
 
@@ -77,18 +77,42 @@ class Cut:
     reach: tuple[float, float]
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class Point:
+    """A point of the domain that was looked at: how it was found, the inputs as real numbers, how many elements a clamp
+    changes there, and in which regions without a promise (indices) it lies."""
+
+    origin: str
+    inputs: tuple[FloatArray, ...]
+    clamped: int = 0
+    regions: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Exploration:
+    """``points``: at which float and integer program were compared; ``undefined``: others, where the float model has a
+    value that is no number; ``limits``: what each output may be off by (None: a label); ``regions_at``: the regions
+    without a promise (indices) that a sample of real inputs lies in."""
+
+    points: tuple[Point, ...]
+    undefined: int
+    limits: tuple[float | None, ...]
+    regions_at: Callable[[Sequence[npt.ArrayLike]], tuple[int, ...]]
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
     """``bounds``: a-priori bound on the error of every output over the whole domain, clamps aside (None: no finite
     one); ``accuracy``: against the float model on the calibration samples; ``rows``: estimate for the plain system;
-    ``clamped``: elements of the calibration samples that a clamp changes (0 expected); ``cuts``: clamps that other
-    inputs of the domain might reach; ``regions``: neighbourhoods of poles, jumps and undefined stretches, in which no
-    error is promised."""
+    ``exploration``: what was looked at beside the data; ``clamped``: elements of the calibration samples that a clamp
+    changes (0 expected); ``cuts``: clamps that other inputs of the domain might reach; ``regions``: neighbourhoods of
+    poles, jumps and undefined stretches, in which no error is promised."""
 
     layers: tuple[Layer, ...]
     bounds: tuple[float | None, ...]
     accuracy: tuple[Accuracy, ...]
     rows: int
+    exploration: Exploration
     clamped: int = 0
     cuts: tuple[Cut, ...] = ()
     regions: tuple[Region, ...] = ()

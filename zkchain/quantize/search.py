@@ -13,6 +13,7 @@ from zkchain.errors import CompileError
 from zkchain.graph import Graph, IntArray, Op
 from zkchain.quantize import lookups, points, rows
 from zkchain.quantize.allocate import BITS_SETTING, allocate
+from zkchain.quantize.edit import Array
 from zkchain.quantize.finish import finish
 from zkchain.quantize.lower import Lowered, lower
 from zkchain.quantize.lowering import OUT, Plan
@@ -77,12 +78,13 @@ def _tuned(
 def measure_points(problem: Problem) -> tuple[list[Point], list[float]]:
     """Every place of rounding, and what it does to the outputs."""
     fixed = {i: grid.step is not None for i, grid in zip(problem.graph.inputs, problem.grids, strict=True)}
-    judged = problem.traces[: problem.judged]
-    found = points.find(problem.graph, judged, fixed)
+    judged, hard = problem.traces[: problem.judged], [trace for _, trace in problem.hard]
+    found = points.find(problem.graph, [*judged, *hard], fixed)
     work = len(found) * sum(node.size for node in problem.graph.nodes)
     few = TRACED if work < MUCH_WORK else TRACED // 2
     some = judged[:: max(len(judged) // few, 1)][:few]
-    return found, points.gains(problem.graph, found, some, problem.tolerance)
+    cases = [*((t, problem.tolerance) for t in some), *((t, problem.limits) for t in hard[:few])]
+    return found, points.gains(problem.graph, found, cases)
 
 
 def planned(problem: Problem, found: Sequence[Point], bits: Sequence[int]) -> Plan:
@@ -98,11 +100,15 @@ def planned(problem: Problem, found: Sequence[Point], bits: Sequence[int]) -> Pl
             activation[i] = 0
     _share_tables(problem.graph, weight, activation)
     watched = points.narrowed_roots(problem.graph) | {n.src[0] for n in problem.graph.nodes if n.op is Op.UNARY}
-    seen = {i: _ends([t[i] for t in problem.traces]) for i in watched}
+    seen = {i: _ends([*(t[i] for t in problem.traces), *_reached(problem, i)]) for i in watched}
     settings = problem.settings
     return Plan(
         weight, activation, seen, settings.clamp_margin_bits, SLACKS[0], settings.max_range_bits, settings.table_bits
     )
+
+
+def _reached(problem: Problem, i: int) -> list[FloatArray]:
+    return [np.asarray(problem.reached[i])] if i in problem.reached else []
 
 
 def _ends(values: Sequence[FloatArray]) -> tuple[float, float]:
@@ -143,24 +149,39 @@ def _cheapest(problem: Problem, plan: Plan, slacks: Sequence[int]) -> tuple[int,
 
 def runs(problem: Problem, lowered: Lowered) -> list[list[IntArray]]:
     """All integer values on the judged samples."""
-    graph = lowered.graph
-    inputs = [graph.nodes[i] for i in graph.inputs]
-    runs = []
-    for sample in problem.samples[: problem.judged]:
-        q = []
-        for node, grid, x in zip(inputs, problem.grids, sample, strict=True):
-            scaled = np.rint(x * (grid.step or 1.0) / node.scale)
-            q.append(np.clip(scaled, node.lo, node.hi).astype(np.int64))
-        runs.append(interpret.run_all(graph, q))
-    return runs
+    return [
+        interpret.run_all(lowered.graph, integers(problem, lowered, sample))
+        for sample in problem.samples[: problem.judged]
+    ]
+
+
+def integers(problem: Problem, lowered: Lowered, sample: Sequence[FloatArray]) -> list[IntArray]:
+    """A sample, in units of the grids, as integers of the inputs; brought into the domain."""
+    result = []
+    for i, grid, x in zip(lowered.graph.inputs, problem.grids, sample, strict=True):
+        node = lowered.graph.nodes[i]
+        scaled = np.rint(x * (grid.step or 1.0) / node.scale)
+        result.append(np.clip(scaled, node.lo, node.hi).astype(np.int64))
+    return result
+
+
+def errors(
+    problem: Problem, lowered: Lowered, sample: Sequence[FloatArray], trace: Sequence[Array]
+) -> dict[int, float]:
+    """Watched node -> its largest distance from the float value."""
+    results = interpret.run(lowered.graph, integers(problem, lowered, sample))
+    found = {}
+    for i in problem.tolerance:
+        at = problem.graph.outputs.index(i)
+        y = results[at] * lowered.graph.nodes[lowered.graph.outputs[at]].scale
+        found[i] = float(np.abs(y - trace[i]).max(initial=0.0))
+    return found
 
 
 def _measured(problem: Problem, lowered: Lowered) -> float:
     """Largest error of a watched value, in units of its tolerance."""
-    worst = 0.0
-    for run, trace in zip(runs(problem, lowered), problem.traces, strict=False):
-        for i, unit in problem.tolerance.items():
-            k = lowered.graph.outputs[problem.graph.outputs.index(i)]
-            off = np.abs(run[k] * lowered.graph.nodes[k].scale - trace[i])
-            worst = max(worst, float(off.max(initial=0)) / unit)
-    return worst
+    judged = zip(problem.samples[: problem.judged], problem.traces, strict=False)
+    cases = [*((s, t, problem.tolerance) for s, t in judged), *((s, t, problem.limits) for s, t in problem.hard)]
+    return max(
+        (off / allowed[i] for s, t, allowed in cases for i, off in errors(problem, lowered, s, t).items()), default=0.0
+    )

@@ -16,6 +16,9 @@ SMALLEST = 1 / BOUND
 """The least magnitude that a domain other than zero reaches: far from where the square of a step is none any more."""
 STEP_HINT = "a step is what one integer step means: 1 for integers, 1/255 for bytes in [0, 1]; without one it is chosen"
 
+WANTED = 1e-2
+"""The error wanted of an output where nothing is said."""
+
 Sample = Sequence[npt.ArrayLike]  # one array per graph input
 
 
@@ -62,8 +65,9 @@ def _check_step(step: float, lo: npt.NDArray[np.float64], hi: npt.NDArray[np.flo
 class Settings:
     """Precision against rows. The defaults choose every scale from ``max_error``.
 
-    max_error         largest error wanted on an output, in the output's own unit. It is tightened to 1/256 of the
-                      spread of a small output, and never asks for more than 1/65536 of the spread of a large one
+    max_error         largest error wanted on an output, in the output's own unit, anywhere in the domain; None: 0.01
+                      on the data, and a 1024th of the output's span over the domain where that is more. Scales are
+                      chosen for 1/256 of the spread of a small output, and never for less than 1/65536 of it
     weight_bits       bits of the largest weight of each constant, sign included; None: chosen per constant
     activation_bits   bits of the largest calibrated activation of each tensor, sign included; None: chosen per tensor
     input_bits        bits of each input that has no scale of its own; None: chosen
@@ -73,7 +77,7 @@ class Settings:
     cost              what the scales are chosen for: "plain" (a row per bit) or "lookup" (a row per chunk of bits)
     """
 
-    max_error: float = 1e-2
+    max_error: float | None = None
     weight_bits: int | None = None
     activation_bits: int | None = None
     input_bits: int | None = None
@@ -95,7 +99,18 @@ class Settings:
             value = getattr(self, name)
             if value is not None and not low <= value <= high:
                 raise CompileError(f"setting {name}: expected {low} to {high}, got {value}")
-        if not (np.isfinite(self.max_error) and self.max_error > 0):
+        if not (np.isfinite(self.wanted) and self.wanted > 0):
             raise CompileError(f"setting max_error: expected a positive number, got {self.max_error}")
         if self.cost not in ("plain", "lookup"):
             raise CompileError(f"setting cost: expected 'plain' or 'lookup', got {self.cost!r}")
+
+    @property
+    def wanted(self) -> float:
+        """The error that scales are chosen for."""
+        return WANTED if self.max_error is None else self.max_error
+
+    def limit(self, span: float, *, label: bool = False) -> float:
+        """The error promised of an output that spans so much over the domain; ``label``: of values that only decide
+        a label."""
+        share = 256 if label else 1024 if self.max_error is None else 65536
+        return max(0.0 if label else self.wanted, span / share) or self.wanted

@@ -22,7 +22,6 @@ from zkchain import functions
 from zkchain.errors import UnsupportedOp
 from zkchain.graph import IntArray, Node, Op
 from zkchain.quantize.builder import Value
-from zkchain.quantize.edit import CLAMP
 from zkchain.quantize.lowering import OUT, Lowering, align, exact_bits, narrow
 from zkchain.quantize.ranges import FloatArray, bounds_of
 
@@ -79,7 +78,7 @@ def lower_unary(state: Lowering, i: int, node: Node) -> Value:
     if not all(_direct(piece, node.size, state.plan.table_bits) for piece in pieces):
         first, last, lossless = _domain(state, node, x, rest, STILL_FOR_CHORDS)
         pieces = _pieces(node, rest, (first, last), node.size, state.plan.table_bits)
-    inside = _clip(state, node.name if lossless else node.name + CLAMP, x, first, last)
+    inside = _clip(state, node.name, x, first, last, argument=None if lossless else node.src[0])
     y = _tabulated(state, node, inside, rest, pieces)
     if slope == 0.0:
         return y
@@ -194,10 +193,13 @@ def _saturated(rest: Rest, first: int, last: int, still: float = 0.0, *, rising:
     return rests
 
 
-def _clip(state: Lowering, name: str, x: Value, first: int, last: int) -> Value:
+def _clip(state: Lowering, name: str, x: Value, first: int, last: int, argument: int | None = None) -> Value:
+    """x, held to [first, last]; ``argument``: the float node, where that changes what is beyond."""
     lo, hi = bounds_of(state.out[x])
     if first <= int(lo.min()) and int(hi.max()) <= last:
         return x
+    if argument is not None:
+        return state.clamp(name, argument, x, first, last)
     return state.out.add(Op.CLIP, name, (x,), x.frac, lo=first, hi=last)
 
 

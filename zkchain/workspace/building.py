@@ -10,7 +10,7 @@ from typing import Any, Unpack
 import numpy.typing as npt
 
 from zkchain import pipeline
-from zkchain.formats import bundle, exports, files, program, proofs, records, snarkjs
+from zkchain.formats import bundle, exports, files, program, proofs, records, snarkjs, tensors
 from zkchain.formats.bundle import Bundle
 from zkchain.formats.files import Content
 from zkchain.groth16.types import VerifyingKey
@@ -43,9 +43,12 @@ def save_compiled(folder: Folder, compiled: Compiled, seconds: float = 0.0) -> C
         "settings": records.dump(compiled.choices),
         "circuit": records.dump(summary),
     }
+    if compiled.worst is not None and compiled.worst.inputs:
+        contents["worst_input"] = tensors.dump(compiled.worst.inputs)
     opened = bundle.update(folder, contents, circuit=compiled.circuit.digest)
     kept = opened.has("proving_key") and opened.is_current("proving_key")
-    return CompileReport(str(folder), summary, compiled.choices, seconds, kept, compiled.reason)
+    worst = str(opened.folder / bundle.KINDS["worst_input"].file) if "worst_input" in contents else None
+    return CompileReport(str(folder), summary, compiled.choices, seconds, kept, compiled.reason, worst)
 
 
 def setup_bundle(folder: Folder, *, memory: int | None = None, progress: Progress = quiet) -> SetupReport:

@@ -41,7 +41,7 @@ def lower(state: State, ends: Sequence[int], traces: Sequence[Trace], settings: 
 
 def tolerance(settings: Settings, quantized: Node) -> Settings:
     """Settings for an island that is quantised by this node."""
-    return replace(settings, max_error=min(settings.max_error, float(quantized.arg["scale"].min()) / FINER))
+    return replace(settings, max_error=min(settings.wanted, float(quantized.arg["scale"].min()) / FINER))
 
 
 def _cut(state: State, ends: Sequence[int]) -> Island:

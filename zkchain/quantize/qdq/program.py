@@ -10,17 +10,18 @@ import numpy.typing as npt
 
 from zkchain import interpret
 from zkchain.graph import Graph, IntArray, Node, Op, check
-from zkchain.quantize import domains, rows
+from zkchain.quantize import domains, explore, rows
 from zkchain.quantize.builder import Value
 from zkchain.quantize.finish import finish
 from zkchain.quantize.qdq import inputs, islands
 from zkchain.quantize.qdq.forms import Form, State
 from zkchain.quantize.qdq.rules import step
-from zkchain.quantize.report import Accuracy, Report, accuracy, layers
+from zkchain.quantize.report import Accuracy, Exploration, Point, Report, accuracy, layers
 from zkchain.quantize.settings import Domain, Sample, Settings
 
 QUANTIZED = frozenset({Op.QUANTIZE, Op.DEQUANTIZE})
 SAMPLES_KEPT = 16
+STEPS = 2  # of its own that a quantised output may be off by
 CONSTANT_BITS = 24  # of an output that is a constant
 
 
@@ -49,7 +50,7 @@ def quantize_with_report(
             state.forms[source] = islands.lower(state, [source], traces, finer)[0]
         step(state, i)
     program = finish(_assemble(state, traces, settings))
-    return program, _report(graph, program, kept, traces)
+    return program, _report(graph, program, kept, traces, settings)
 
 
 def _thinned(state: State, samples: Sequence[Sample]) -> list[list[npt.NDArray[np.float64]]]:
@@ -125,7 +126,11 @@ def _labelled(state: State, node: Node, form: Form) -> Value:
 
 
 def _report(
-    graph: Graph, program: Graph, samples: Sequence[Sequence[npt.NDArray[np.float64]]], traces: Sequence[islands.Trace]
+    graph: Graph,
+    program: Graph,
+    samples: Sequence[Sequence[npt.NDArray[np.float64]]],
+    traces: Sequence[islands.Trace],
+    settings: Settings,
 ) -> Report:
     nodes = [program.nodes[i] for i in program.inputs]
     runs = [interpret.run_all(program, [_integers(n, x) for n, x in zip(nodes, s, strict=True)]) for s in samples]
@@ -133,7 +138,24 @@ def _report(
     expected = [[_as(t[i], w) for i, w in zip(graph.outputs, whole, strict=True)] for t in traces]
     got = [[run[k] * program.nodes[k].scale for k in program.outputs] for run in runs]
     compared: tuple[Accuracy, ...] = accuracy(program.output_names, expected, got)
-    return Report(layers(program, runs), (None,) * len(program.outputs), compared, round(rows.total(program)))
+    unknown = (None,) * len(program.outputs)
+    explored = _explored(program, settings)
+    return Report(layers(program, runs), unknown, compared, round(rows.total(program)), explored)
+
+
+def _explored(program: Graph, settings: Settings) -> Exploration:
+    """Points of the whole domain. An output may be off by what is wanted, or by STEPS of its own steps: a rounding that
+    falls the other way near a tie moves what follows by a step."""
+    nodes = [program.nodes[i] for i in program.inputs]
+    found = explore.whole_points(program)
+    points = [Point(name, tuple(_real(n, q) for n, q in zip(nodes, qs, strict=True))) for name, qs in found]
+    results = [interpret.run(program, qs) for _, qs in found]
+    limits = []
+    for k, i in enumerate(program.outputs):
+        values, scale = np.stack([run[k] for run in results]), program.nodes[i].scale
+        span = float(values.max(initial=0) - values.min(initial=0)) * scale
+        limits.append(max(settings.limit(span), STEPS * scale))
+    return Exploration(tuple(points), 0, tuple(limits), lambda sample: ())
 
 
 def _as(x: npt.NDArray[np.float64], whole: bool) -> npt.NDArray[np.generic]:

@@ -1,0 +1,217 @@
+"""What a circuit promises of its outputs over the whole declared domain, and whether that is met.
+
+Both programs are run on the user's samples and on points that a survey of the domain picked (``quantize.explore``). The
+float model's real-number meaning is its graph in float64; onnxruntime's own distance from it is rounding of float32 and
+no fault of the circuit, as long as it is small; where it has no finite answer, nothing is compared. An output that is
+further off than it may be is an error, unless it is accepted: then the figures found stand in the report.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from zkchain import interpret
+from zkchain.errors import AccuracyMissed
+from zkchain.graph import Graph
+from zkchain.oracle import STRICT, Compared, FloatModel, run_integer
+
+if TYPE_CHECKING:
+    from zkchain.quantize import Exploration, Region, Report
+
+Array = npt.NDArray[Any]
+Sample = Sequence[Array]
+NOISE = 4.0  # limits that onnxruntime may be away from float64 and have it blamed on the rounding of float32
+NAMED = 8  # numbers of an input that a message shows
+
+
+@dataclass(frozen=True, slots=True)
+class Promised:
+    """One output over the domain. ``limit``: what it may be off by (None: a label); ``max_error``: the most found, of
+    whichever reference is nearer, outside regions without a promise; ``against_onnxruntime``: of that alone; ``at``:
+    how the worst point was found; ``equal``: of a label, the share of points at which it is the float model's."""
+
+    __pydantic_config__ = STRICT
+    output: str
+    limit: float | None
+    max_error: float
+    against_onnxruntime: float
+    at: str
+    equal: float | None = None
+
+    @property
+    def missed(self) -> bool:
+        return self.limit is not None and self.max_error > self.limit
+
+
+@dataclass(frozen=True, slots=True)
+class Unpromised:
+    """A region in which no error is promised: where the argument of a function lies in [low, high], and again at every
+    ``period``. ``points``: how many points looked at lie in it, ``max_error``: the most that an output is off there."""
+
+    __pydantic_config__ = STRICT
+    node: str
+    function: str
+    low: float
+    high: float
+    period: float | None
+    answer: str
+    points: int
+    max_error: float
+
+
+@dataclass(frozen=True, slots=True)
+class Clamped:
+    """A clamp of the quantiser: what it lets through, and what static ranges allow, which may never occur."""
+
+    __pydantic_config__ = STRICT
+    node: str
+    kept: tuple[float, float]
+    reach: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """``points``: looked at beside the data; ``undefined``: more, at which the float model has a value that is no
+    number; ``clamped``: points at which a clamp changes a value; ``clamps``: all that static ranges can reach."""
+
+    __pydantic_config__ = STRICT
+    points: int
+    undefined: int
+    clamped: int
+    outputs: tuple[Promised, ...]
+    regions: tuple[Unpromised, ...] = ()
+    clamps: tuple[Clamped, ...] = ()
+
+    @property
+    def missed(self) -> tuple[Promised, ...]:
+        return tuple(out for out in self.outputs if out.missed)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Worst:
+    """The promise, and the inputs at which it is met the least, by name."""
+
+    promise: Promise
+    inputs: Mapping[str, Array]
+
+
+@dataclass(eq=False, slots=True)
+class _Case:
+    """A point and how far its outputs are off."""
+
+    origin: str
+    inputs: Sample
+    regions: tuple[int, ...]
+    off: list[Array] = field(default_factory=list)
+    raw: list[Array] = field(default_factory=list)
+
+
+def examine(
+    float_model: FloatModel,
+    meaning: Graph,
+    program: Graph,
+    report: Report,
+    data: tuple[Compared, Sequence[Sample]] | None = None,
+    progress: Callable[[str, float], None] = lambda stage, done: None,
+) -> Worst:
+    """Compare both programs at every point, and on data that were compared already.
+
+    ``meaning``: the float graph; ``program``: the integer graph, with what the quantiser reported of it.
+    """
+    exploration, cases = report.exploration, []
+    for k, point in enumerate(exploration.points):
+        expected = float_model(point.inputs)
+        got = run_integer(program, point.inputs)
+        cases.append(_judged(meaning, exploration, point.origin, point.inputs, point.regions, expected, got))
+        progress("domain", (k + 1) / len(exploration.points))
+    if data is not None:
+        compared, samples = data
+        for k, expected, got in zip(compared.inside, compared.expected, compared.got, strict=True):
+            at = exploration.regions_at(samples[k])
+            cases.append(_judged(meaning, exploration, f"sample {k} of the data", samples[k], at, expected, got))
+    promise = Promise(
+        len(exploration.points),
+        exploration.undefined,
+        sum(point.clamped > 0 for point in exploration.points),
+        tuple(_promised(name, k, exploration.limits[k], cases) for k, name in enumerate(program.output_names)),
+        tuple(_unpromised(region, k, cases) for k, region in enumerate(report.regions)),
+        tuple(Clamped(cut.name, cut.kept, cut.reach) for cut in report.cuts),
+    )
+    return Worst(promise, _worst_inputs(program, exploration, cases))
+
+
+def _judged(
+    meaning: Graph,
+    exploration: Exploration,
+    origin: str,
+    inputs: Sample,
+    regions: tuple[int, ...],
+    expected: Sequence[Array],
+    got: Sequence[Array],
+) -> _Case:
+    case = _Case(origin, inputs, regions)
+    exact = interpret.run_float(meaning, inputs)
+    for limit, y, right, e in zip(exploration.limits, got, exact, expected, strict=True):
+        y, e = np.asarray(y, np.float64), np.asarray(e, np.float64)
+        with np.errstate(all="ignore"):
+            raw, noise = np.where(np.isfinite(e), np.abs(y - e), 0.0), np.abs(e - right)
+            near = np.zeros(y.shape, np.bool_) if limit is None else noise <= NOISE * limit
+            case.off.append(np.where(near, np.minimum(raw, np.abs(y - right)), raw))
+        case.raw.append(raw)
+    return case
+
+
+def _promised(name: str, k: int, limit: float | None, cases: Sequence[_Case]) -> Promised:
+    judged = [case for case in cases if not case.regions] or [_Case("nowhere", (), ())]
+    worst = max(judged, key=lambda case: _largest(case.off, k))
+    raw = max(_largest(case.raw, k) for case in judged)
+    equal = float(np.mean([not np.any(case.raw[k]) for case in cases])) if limit is None and cases else None
+    return Promised(name, limit, _largest(worst.off, k), raw, worst.origin, equal)
+
+
+def _largest(errors: Sequence[Array], k: int) -> float:
+    return float(errors[k].max(initial=0.0)) if errors else 0.0
+
+
+def _unpromised(region: Region, k: int, cases: Sequence[_Case]) -> Unpromised:
+    inside = [case for case in cases if k in case.regions]
+    error = max((_largest(case.raw, j) for case in inside for j in range(len(case.raw))), default=0.0)
+    low, high, period = region.low, region.high, region.period
+    return Unpromised(region.name, region.function, low, high, period, region.answer, len(inside), error)
+
+
+def _worst_inputs(program: Graph, exploration: Exploration, cases: Sequence[_Case]) -> Mapping[str, Array]:
+    def share(case: _Case) -> float:
+        limits = enumerate(exploration.limits)
+        return max((_largest(case.off, k) / limit for k, limit in limits if limit is not None), default=0.0)
+
+    judged = [case for case in cases if not case.regions]
+    if not judged:
+        return {}
+    return dict(zip(program.input_names, max(judged, key=share).inputs, strict=True))
+
+
+def insist(worst: Worst) -> None:
+    """Raise AccuracyMissed where an output is further off than it may be, with the input that shows it."""
+    missed = worst.promise.missed
+    if not missed:
+        return
+    out = max(missed, key=lambda out: out.max_error / (out.limit or 1.0))
+    shown = ", ".join(f"{name} = {_shown(x)}" for name, x in worst.inputs.items())
+    raise AccuracyMissed(
+        f"output {out.output!r} is off by up to {out.max_error:.4g} inside the declared domain, "
+        f"{out.limit:.4g} was wanted: at {out.at}, {shown}",
+        hint="declare the domain that inputs really have (--domain), allow more (--max-error), or take the circuit as "
+        "it is (--accept-error): its report says what was found",
+    )
+
+
+def _shown(x: Array) -> str:
+    flat = np.asarray(x).ravel()
+    numbers = ", ".join(f"{v:.6g}" for v in flat[:NAMED].tolist())
+    return f"[{numbers}{', ...' if flat.size > NAMED else ''}]"

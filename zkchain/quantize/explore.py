@@ -1,0 +1,342 @@
+"""The whole declared domain, not the data alone: where is the integer program furthest from the float model?
+
+Probed are corners of the domain, its middle, random points, corners towards which gradients say that a clamp is left or
+an output grows, and the surroundings of the worst point found. What is found is a lower bound of the true worst, so
+clamps that were reached are opened with their margin (``settle``), and what stays is part of the report.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from zkchain.errors import CompileError
+from zkchain.graph import Graph, IntArray
+from zkchain.quantize import points, search
+from zkchain.quantize.domains import Grid
+from zkchain.quantize.edit import Array
+from zkchain.quantize.gradient import input_gradients
+from zkchain.quantize.lower import Lowered
+from zkchain.quantize.lowering import Clamp
+from zkchain.quantize.points import Trace
+from zkchain.quantize.problem import Problem
+from zkchain.quantize.ranges import FloatArray, bounds_of
+
+CORNERS, RANDOM = 16, 32  # of each kind at most
+ASCENTS = 3  # steps from corner to corner along a gradient
+ELEMENTS = 4  # of a clamp or an output that are driven outward, both ways
+LOCAL = 48  # changes tried around the worst point
+WORK, LEAST_WORK, MOST_WORK = 30_000_000, 12, 400  # values computed; passes over the graph, at least and at most
+
+Sample = tuple[FloatArray, ...]  # in units of the grids
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Probe:
+    """A point of the domain: how it was found, its inputs in units of the grids, and all float values."""
+
+    origin: str
+    sample: Sample
+    trace: Trace
+
+    @property
+    def finite(self) -> bool:
+        return all(bool(np.all(np.isfinite(value))) for value in self.trace)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Finding:
+    """A probe and what the integer program makes of it. ``errors``: watched node -> largest distance; ``clamped``:
+    elements that a clamp changes; ``excused``: regions without a promise that some value lies in (indices)."""
+
+    probe: Probe
+    errors: Mapping[int, float]
+    clamped: int
+    excused: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Survey:
+    """``undefined``: probes at which a float value is no number; ``ends``: of the inputs' domains."""
+
+    findings: tuple[Finding, ...]
+    undefined: int
+    ends: tuple[tuple[FloatArray, FloatArray], ...]
+
+
+def survey(problem: Problem, lowered: Lowered) -> Survey:
+    """Probe the domain of a lowered problem."""
+    ends = domain_ends(problem, lowered)
+    size = sum(node.size for node in problem.graph.nodes)
+    budget = int(np.clip(WORK // max(size, 1), LEAST_WORK, MOST_WORK))
+    plain = _plain_probes(problem.graph, problem.grids, ends, max(budget // 3, 8))
+    finite = [probe for probe in plain if probe.finite]
+    starts = [*finite, *(Probe("data", s, t) for s, t in zip(problem.samples, problem.traces, strict=True))][:24]
+    driven = list(_driven(problem, lowered, ends, starts, budget))
+    found = [judge(problem, lowered, p) for p in (*finite, *(p for p in driven if p.finite))]
+    if found:
+        found += _around(problem, lowered, ends, found, min(LOCAL, budget // 2))
+    return Survey(tuple(found), sum(not p.finite for p in plain), ends)
+
+
+def domain_ends(problem: Problem, lowered: Lowered) -> tuple[tuple[FloatArray, FloatArray], ...]:
+    """Lower and upper ends of every input, in units of its grid: as declared, or those of the integers."""
+    ends = []
+    for i, grid in zip(lowered.graph.inputs, problem.grids, strict=True):
+        node, unit = lowered.graph.nodes[i], grid.step or 1.0
+        lo, hi = bounds_of(node)
+        own = (lo * node.scale, hi * node.scale) if grid.binary else (grid.lo, grid.hi)
+        ends.append((np.broadcast_to(own[0] / unit, node.shape), np.broadcast_to(own[1] / unit, node.shape)))
+    return tuple(ends)
+
+
+def whole_points(program: Graph) -> list[tuple[str, list[IntArray]]]:
+    """Corners, middle and random points of an integer graph's domain, as integers; how each was found."""
+    nodes = [program.nodes[i] for i in program.inputs]
+    ends = [tuple(np.broadcast_to(end, n.shape).astype(np.float64) for end in bounds_of(n)) for n in nodes]
+    whole = [Grid(lo, hi, 1.0, binary=False) for lo, hi in ends]
+    return [
+        (origin, [x.astype(np.int64) for x in sample])
+        for origin, sample in _plain_samples(whole, [(lo, hi) for lo, hi in ends])
+    ]
+
+
+def _plain_probes(
+    graph: Graph, grids: Sequence[Grid], ends: Sequence[tuple[FloatArray, FloatArray]], most: int
+) -> list[Probe]:
+    named = list(_plain_samples(grids, ends))[:most]
+    traces = points.observe(graph, [sample for _, sample in named])
+    return [Probe(origin, sample, trace) for (origin, sample), trace in zip(named, traces, strict=True)]
+
+
+def _plain_samples(
+    grids: Sequence[Grid], ends: Sequence[tuple[FloatArray, FloatArray]]
+) -> Iterator[tuple[str, Sample]]:
+    """Corners, middle, zero and random points, the same ones every time."""
+    rng = np.random.default_rng(1)
+
+    def at(choose: FloatArray, lo: FloatArray, hi: FloatArray, grid: Grid) -> FloatArray:
+        x = lo + (hi - lo) * choose
+        return np.asarray(np.clip(np.rint(x) if grid.step else x, lo, hi))
+
+    def everywhere(choose: Callable[[tuple[int, ...]], FloatArray]) -> Sample:
+        return tuple(at(choose(lo.shape), lo, hi, grid) for (lo, hi), grid in zip(ends, grids, strict=True))
+
+    yield "all inputs at their lower ends", everywhere(np.zeros)
+    yield "all inputs at their upper ends", everywhere(np.ones)
+    yield "the middle of the domain", everywhere(lambda shape: np.full(shape, 0.5))
+    yield "zero, or the end next to it", tuple(np.asarray(np.clip(np.zeros(lo.shape), lo, hi)) for lo, hi in ends)
+    yield "lower and upper ends in turn", everywhere(lambda shape: _alternating(shape, 0))
+    yield "upper and lower ends in turn", everywhere(lambda shape: _alternating(shape, 1))
+    for k in range(max(CORNERS, RANDOM)):
+        if k < CORNERS:
+            yield "a random corner", everywhere(lambda shape: rng.integers(0, 2, shape).astype(np.float64))
+        if k < RANDOM:
+            yield "a random point", everywhere(lambda shape: rng.random(shape))
+
+
+def _alternating(shape: tuple[int, ...], first: int) -> FloatArray:
+    return ((np.arange(int(np.prod(shape, dtype=np.int64))) + first) % 2).astype(np.float64).reshape(shape)
+
+
+def _driven(
+    problem: Problem,
+    lowered: Lowered,
+    ends: Sequence[tuple[FloatArray, FloatArray]],
+    starts: Sequence[Probe],
+    budget: int,
+) -> Iterator[Probe]:
+    """Corners towards which clamps are left and outputs grow."""
+    passes = 0
+    for node, element, sign in _targets(problem, lowered, starts):
+        if passes >= budget or not starts:
+            return
+        best = max(starts, key=lambda probe: sign * float(probe.trace[node].ravel()[element]))
+        for _ in range(ASCENTS):
+            passes += 2
+            found = _ascend(problem.graph, ends, best, node, element, sign)
+            if (
+                found is None
+                or not sign * (float(found.trace[node].ravel()[element]) - float(best.trace[node].ravel()[element])) > 0
+            ):
+                break
+            best = found
+        if best.origin.startswith("a corner towards"):
+            yield best
+
+
+def _ascend(
+    graph: Graph, ends: Sequence[tuple[FloatArray, FloatArray]], start: Probe, node: int, element: int, sign: int
+) -> Probe | None:
+    """The corner to which the gradient of one element points; inputs without influence stay."""
+    seed = np.zeros(graph.nodes[node].shape)
+    seed.ravel()[element] = sign
+    slopes = input_gradients(graph, start.trace, {node: seed})
+    sample = tuple(
+        np.where(slope > 0, hi, np.where(slope < 0, lo, x))
+        for slope, (lo, hi), x in zip(slopes, ends, start.sample, strict=True)
+    )
+    if all(np.array_equal(a, b) for a, b in zip(sample, start.sample, strict=True)):
+        return None
+    name = graph.nodes[node].name
+    return Probe(f"a corner towards {'large' if sign > 0 else 'small'} {name!r}", sample, _observe(graph, sample))
+
+
+def _observe(graph: Graph, sample: Sample) -> Trace:
+    return points.observe(graph, [sample])[0]
+
+
+def _targets(problem: Problem, lowered: Lowered, starts: Sequence[Probe]) -> list[tuple[int, int, int]]:
+    """(node, element, direction): first those of outputs, then those of clamps, the first of each before the second."""
+    each: list[list[tuple[int, int, int]]] = []
+    for i in problem.tolerance:
+        each.append(_extremes(i, [probe.trace[i] for probe in starts]))
+    for clamp in lowered.clamps:
+        node = lowered.rescaled.get(clamp.node)
+        seen = [probe.trace[clamp.node] for probe in starts]
+        if node is not None and node.shape == problem.graph.nodes[clamp.node].shape:
+            seen = [np.broadcast_to(end, node.shape) * node.scale for end in bounds_of(node)]
+        wanted = [target for target in _extremes(clamp.node, seen) if target[2] > 0 or not clamp.above_only]
+        each.append(wanted)
+    longest = max((len(targets) for targets in each), default=0)
+    return [targets[k] for k in range(longest) for targets in each if k < len(targets)]
+
+
+def _extremes(i: int, values: Sequence[FloatArray]) -> list[tuple[int, int, int]]:
+    """The elements that reach furthest up and down."""
+    if not values or not values[0].size:
+        return []
+    stacked = np.stack([np.asarray(v, dtype=np.float64).ravel() for v in values])
+    up, down = np.argsort(-stacked.max(axis=0))[:ELEMENTS], np.argsort(stacked.min(axis=0))[:ELEMENTS]
+    return [t for a, b in zip(up.tolist(), down.tolist(), strict=True) for t in ((i, a, 1), (i, b, -1))]
+
+
+def judge(problem: Problem, lowered: Lowered, probe: Probe) -> Finding:
+    """What the integer program makes of a point."""
+    errors = search.errors(problem, lowered, probe.sample, probe.trace)
+    clamped = sum(_hits(clamp, probe.trace[clamp.node]) for clamp in lowered.clamps)
+    return Finding(probe, errors, clamped, regions_of(lowered, probe.trace))
+
+
+def regions_of(lowered: Lowered, trace: Trace) -> tuple[int, ...]:
+    """The regions without a promise that a value of the trace lies in."""
+    return tuple(k for k, region in enumerate(lowered.regions) if np.any(region.contains(trace[region.argument])))
+
+
+def _hits(clamp: Clamp, value: Array) -> int:
+    below = np.zeros(value.shape, np.bool_) if clamp.above_only else value < clamp.low
+    return int(np.count_nonzero(below | (value > clamp.high)))
+
+
+def _around(
+    problem: Problem,
+    lowered: Lowered,
+    ends: Sequence[tuple[FloatArray, FloatArray]],
+    found: Sequence[Finding],
+    tries: int,
+) -> list[Finding]:
+    """From the worst point on, changes of some inputs that make it worse."""
+    rng = np.random.default_rng(2)
+
+    def badness(finding: Finding) -> float:
+        return max((e / problem.tolerance[i] for i, e in finding.errors.items()), default=0.0)
+
+    promising = [f for f in found if not f.excused] or list(found)
+    best, better = max(promising, key=badness), []
+    for _ in range(tries):
+        sample = tuple(
+            _changed(rng, x, lo, hi, whole=grid.step is not None)
+            for x, (lo, hi), grid in zip(best.probe.sample, ends, problem.grids, strict=True)
+        )
+        probe = Probe("near the worst point", sample, _observe(problem.graph, sample))
+        if probe.finite and badness(finding := judge(problem, lowered, probe)) > badness(best) and not finding.excused:
+            best = finding
+            better.append(finding)
+    return better
+
+
+def _changed(rng: np.random.Generator, x: FloatArray, lo: FloatArray, hi: FloatArray, *, whole: bool) -> FloatArray:
+    """Some elements moved: to an end, anywhere, or a little."""
+    kinds = (rng.integers(0, 2, x.shape) * (hi - lo) + lo, lo + rng.random(x.shape) * (hi - lo))
+    near = x + (hi - lo) * rng.normal(size=x.shape) / 64
+    new = (*kinds, near)[int(rng.integers(0, 3))]
+    share = max(2.0 ** -float(rng.integers(0, 8)), 1.0 / max(x.size, 1))
+    moved = np.where(rng.random(x.shape) < share, new, x)
+    return np.asarray(np.clip(np.rint(moved) if whole else moved, lo, hi))
+
+
+ROUNDS = 4  # of opening clamps and adding bits
+HARD = 4  # points that a round adds to those by which scales are chosen
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Settled:
+    """What was made of a problem, what a survey of its domain found, and what each watched node may be off by."""
+
+    problem: Problem
+    lowered: Lowered
+    survey: Survey
+    limits: Mapping[int, float]
+
+    @property
+    def excess(self) -> float:
+        """The largest error in units of its limit, outside the regions without a promise."""
+        return max((_excess(f, self.limits) for f in self.survey.findings if not f.excused), default=0.0)
+
+
+def _excess(finding: Finding, limits: Mapping[int, float]) -> float:
+    return max((error / limits[i] for i, error in finding.errors.items()), default=0.0)
+
+
+def settle(problem: Problem) -> Settled:
+    """Quantise for the data; survey the domain; where the promise is missed, open the clamps that were reached, keep
+    more bits for the points that are off, and begin again. The best of all rounds."""
+    best = _settled(problem)
+    for _ in range(ROUNDS - 1):
+        if best.excess <= 1.0:
+            break
+        harder = _harder(best)
+        try:
+            found = _settled(harder)
+        except CompileError:  # no room for wider ranges or more bits
+            break
+        if found.excess > 0.9 * best.excess:
+            best = min(best, found, key=lambda settled: settled.excess)
+            break
+        best = found
+    return best
+
+
+def _settled(problem: Problem) -> Settled:
+    lowered = search.search(problem)
+    found = survey(problem, lowered)
+    traces = [*problem.traces, *(f.probe.trace for f in found.findings)]
+    n = len(problem.graph.outputs) - problem.extra
+    limits = {}
+    for i in problem.tolerance:
+        low, high = _reach([trace[i] for trace in traces])
+        span, label = high - low or max(abs(low), abs(high)), i not in problem.graph.outputs[:n]
+        limits[i] = problem.settings.limit(span, label=label)
+    return Settled(problem, lowered, found, limits)
+
+
+def _reach(values: Sequence[Array]) -> tuple[float, float]:
+    """The least and largest element of all (0 where there is none)."""
+    ends = [(float(v.min()), float(v.max())) for v in values if v.size] or [(0.0, 0.0)]
+    return min(low for low, _ in ends), max(high for _, high in ends)
+
+
+def _harder(settled: Settled) -> Problem:
+    """The problem with what its survey found: how far values reach, and the points that are off the most for no clamp's
+    sake."""
+    problem, found = settled.problem, settled.survey.findings
+    reached = {
+        i: _reach([*(f.probe.trace[i] for f in found), np.asarray(problem.reached.get(i, found[0].probe.trace[i]))])
+        for i in range(len(problem.graph.nodes))
+    }
+    off = [f for f in found if not f.clamped and not f.excused and _excess(f, settled.limits) > 1.0]
+    worst = sorted(off, key=lambda f: -_excess(f, settled.limits))[:HARD]
+    hard = (*problem.hard, *((f.probe.sample, f.probe.trace) for f in worst))
+    return replace(problem, reached=reached, hard=hard, limits=settled.limits)
