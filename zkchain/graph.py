@@ -164,7 +164,8 @@ class Node:
 @dataclass(frozen=True, eq=False, slots=True)
 class Graph:
     """Nodes in topological order; ``inputs`` and ``outputs`` are node indices with their model names beside them.
-    ``operators``: the model's own, by node name, for messages."""
+    ``operators``: the model's own, by node name, for messages. ``whole``: for each input, whether its
+    type is an integer's (empty: unknown)."""
 
     nodes: tuple[Node, ...]
     inputs: tuple[int, ...]
@@ -172,6 +173,7 @@ class Graph:
     input_names: tuple[str, ...]
     output_names: tuple[str, ...]
     operators: Mapping[str, str] = field(default_factory=lambda: EMPTY)
+    whole: tuple[bool, ...] = ()
 
 
 def check(graph: Graph, *, integer: bool) -> None:

@@ -214,7 +214,13 @@ def _domains(domains: Mapping[str, Domain], graph: Graph) -> list[Domain | None]
     unknown = sorted(set(domains) - set(graph.input_names) - {""})
     if unknown:
         raise InputError(f"domain for {unknown}: the model's inputs are {list(graph.input_names)}")
-    return [domains.get(name, domains.get("")) for name in graph.input_names]
+    found = [domains.get(name, domains.get("")) for name in graph.input_names]
+    return [_whole(domain) if whole else domain for domain, whole in zip(found, graph.whole, strict=True)]
+
+
+def _whole(domain: Domain | None) -> Domain | None:
+    """The domain of an input whose type is an integer's: its steps are whole numbers."""
+    return domain if domain is None or domain.scale is not None else replace(domain, scale=1.0)
 
 
 def _declare(program: Graph, domains: Sequence[Domain | None]) -> Graph:

@@ -26,14 +26,19 @@ if TYPE_CHECKING:
 Array = npt.NDArray[Any]
 Sample = Sequence[Array]
 NOISE = 4.0  # limits that onnxruntime may be away from float64 and have it blamed on the rounding of float32
+HINT = (
+    "declare the domain that inputs really have (--domain), allow more (--max-error), or take the circuit as it is "
+    "(--accept-error): its report says what was found"
+)
 NAMED = 8  # numbers of an input that a message shows
 
 
 @dataclass(frozen=True, slots=True)
 class Promised:
-    """One output over the domain. ``limit``: what it may be off by (None: a label); ``max_error``: the most found, of
-    whichever reference is nearer, outside regions without a promise; ``against_onnxruntime``: of that alone; ``at``:
-    how the worst point was found; ``equal``: of a label, the share of points at which it is the float model's."""
+    """One output over the domain. ``limit``: what it may be off by (None: a label); ``max_error``: the most found, from
+    whichever reference is nearer, outside regions without a promise; ``against_onnxruntime``: from that alone; ``at``:
+    how the worst point was found; ``equal``: of a label, the share of points at which it is the float model's;
+    ``data_limit``, ``data_error``: the same on the data alone, whose outputs may span less."""
 
     __pydantic_config__ = STRICT
     output: str
@@ -42,10 +47,18 @@ class Promised:
     against_onnxruntime: float
     at: str
     equal: float | None = None
+    data_limit: float | None = None
+    data_error: float = 0.0
 
     @property
     def missed(self) -> bool:
-        return self.limit is not None and self.max_error > self.limit
+        return self.excess > 1.0
+
+    @property
+    def excess(self) -> float:
+        """The error found in units of what is allowed: over the domain or on the data, whichever is worse."""
+        found = ((self.max_error, self.limit), (self.data_error, self.data_limit))
+        return max((error / limit for error, limit in found if limit is not None), default=0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +120,7 @@ class _Case:
     origin: str
     inputs: Sample
     regions: tuple[int, ...]
+    given: bool = False
     off: list[Array] = field(default_factory=list)
     raw: list[Array] = field(default_factory=list)
 
@@ -127,18 +141,19 @@ def examine(
     for k, point in enumerate(exploration.points):
         expected = float_model(point.inputs)
         got = run_integer(program, point.inputs)
-        cases.append(_judged(meaning, exploration, point.origin, point.inputs, point.regions, expected, got))
+        case = _Case(point.origin, point.inputs, point.regions)
+        cases.append(_judged(meaning, exploration, case, expected, got))
         progress("domain", (k + 1) / len(exploration.points))
     if data is not None:
         compared, samples = data
         for k, expected, got in zip(compared.inside, compared.expected, compared.got, strict=True):
-            at = exploration.regions_at(samples[k])
-            cases.append(_judged(meaning, exploration, f"sample {k} of the data", samples[k], at, expected, got))
+            case = _Case(f"sample {k} of the data", samples[k], exploration.regions_at(samples[k]), given=True)
+            cases.append(_judged(meaning, exploration, case, expected, got))
     promise = Promise(
         len(exploration.points),
         exploration.undefined,
         sum(point.clamped > 0 for point in exploration.points),
-        tuple(_promised(name, k, exploration.limits[k], cases) for k, name in enumerate(program.output_names)),
+        tuple(_promised(name, k, exploration, cases) for k, name in enumerate(program.output_names)),
         tuple(_unpromised(region, k, cases) for k, region in enumerate(report.regions)),
         tuple(Clamped(cut.name, cut.kept, cut.reach) for cut in report.cuts),
     )
@@ -146,16 +161,9 @@ def examine(
 
 
 def _judged(
-    meaning: Graph,
-    exploration: Exploration,
-    origin: str,
-    inputs: Sample,
-    regions: tuple[int, ...],
-    expected: Sequence[Array],
-    got: Sequence[Array],
+    meaning: Graph, exploration: Exploration, case: _Case, expected: Sequence[Array], got: Sequence[Array]
 ) -> _Case:
-    case = _Case(origin, inputs, regions)
-    exact = interpret.run_float(meaning, inputs)
+    exact = interpret.run_float(meaning, case.inputs)
     for limit, y, right, e in zip(exploration.limits, got, exact, expected, strict=True):
         y, e = np.asarray(y, np.float64), np.asarray(e, np.float64)
         with np.errstate(all="ignore"):
@@ -166,12 +174,13 @@ def _judged(
     return case
 
 
-def _promised(name: str, k: int, limit: float | None, cases: Sequence[_Case]) -> Promised:
-    judged = [case for case in cases if not case.regions] or [_Case("nowhere", (), ())]
-    worst = max(judged, key=lambda case: _largest(case.off, k))
-    raw = max(_largest(case.raw, k) for case in judged)
+def _promised(name: str, k: int, exploration: Exploration, cases: Sequence[_Case]) -> Promised:
+    limit, judged = exploration.limits[k], [case for case in cases if not case.regions]
+    worst = max(judged, key=lambda case: _largest(case.off, k), default=_Case("no point", (), ()))
+    raw = max((_largest(case.raw, k) for case in judged), default=0.0)
     equal = float(np.mean([not np.any(case.raw[k]) for case in cases])) if limit is None and cases else None
-    return Promised(name, limit, _largest(worst.off, k), raw, worst.origin, equal)
+    data = max((_largest(case.off, k) for case in judged if case.given), default=0.0)
+    return Promised(name, limit, _largest(worst.off, k), raw, worst.origin, equal, exploration.data_limits[k], data)
 
 
 def _largest(errors: Sequence[Array], k: int) -> float:
@@ -201,13 +210,17 @@ def insist(worst: Worst) -> None:
     missed = worst.promise.missed
     if not missed:
         return
-    out = max(missed, key=lambda out: out.max_error / (out.limit or 1.0))
+    out = max(missed, key=lambda out: out.excess)
+    if out.data_limit is not None and out.data_error > out.data_limit:
+        raise AccuracyMissed(
+            f"output {out.output!r} is off by up to {out.data_error:.4g} on the data, {out.data_limit:.4g} was wanted",
+            hint=HINT,
+        )
     shown = ", ".join(f"{name} = {_shown(x)}" for name, x in worst.inputs.items())
     raise AccuracyMissed(
         f"output {out.output!r} is off by up to {out.max_error:.4g} inside the declared domain, "
         f"{out.limit:.4g} was wanted: at {out.at}, {shown}",
-        hint="declare the domain that inputs really have (--domain), allow more (--max-error), or take the circuit as "
-        "it is (--accept-error): its report says what was found",
+        hint=HINT,
     )
 
 

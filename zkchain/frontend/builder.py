@@ -341,9 +341,9 @@ class Builder:
 
     def graph(self, inputs: Mapping[str, int], outputs: Sequence[tuple[str, int]]) -> Graph:
         names, nodes = zip(*outputs, strict=True) if outputs else ((), ())
-        return Graph(
-            tuple(self.nodes), tuple(inputs.values()), tuple(nodes), tuple(inputs), tuple(names), dict(self.operators)
-        )
+        whole = tuple(i in self._whole_inputs for i in inputs.values())
+        ends = tuple(inputs.values()), tuple(nodes), tuple(inputs), tuple(names)
+        return Graph(tuple(self.nodes), *ends, dict(self.operators), whole)
 
 
 def _is_whole(node: Node, sources: Sequence[bool]) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from zkchain.errors import CompileError
+from zkchain.errors import CompileError, UnsupportedOp
 from zkchain.graph import Graph, IntArray
 from zkchain.quantize import points, search
 from zkchain.quantize.domains import Grid
@@ -268,17 +268,20 @@ def _changed(rng: np.random.Generator, x: FloatArray, lo: FloatArray, hi: FloatA
 
 
 ROUNDS = 4  # of opening clamps and adding bits
+ENOUGH = 0.6  # of what is allowed, since no survey finds the very worst point
 HARD = 4  # points that a round adds to those by which scales are chosen
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Settled:
-    """What was made of a problem, what a survey of its domain found, and what each watched node may be off by."""
+    """What was made of a problem, what a survey of its domain found, and what each watched node may be off by: anywhere
+    in the domain, and on the data (empty: there is none)."""
 
     problem: Problem
     lowered: Lowered
     survey: Survey
     limits: Mapping[int, float]
+    data_limits: Mapping[int, float]
 
     @property
     def excess(self) -> float:
@@ -295,12 +298,12 @@ def settle(problem: Problem) -> Settled:
     more bits for the points that are off, and begin again. The best of all rounds."""
     best = _settled(problem)
     for _ in range(ROUNDS - 1):
-        if best.excess <= 1.0:
+        if best.excess <= ENOUGH:
             break
         harder = _harder(best)
         try:
             found = _settled(harder)
-        except CompileError:  # no room for wider ranges or more bits
+        except (CompileError, UnsupportedOp):  # no room for wider ranges, longer tables or more bits
             break
         if found.excess > 0.9 * best.excess:
             best = min(best, found, key=lambda settled: settled.excess)
@@ -312,14 +315,18 @@ def settle(problem: Problem) -> Settled:
 def _settled(problem: Problem) -> Settled:
     lowered = search.search(problem)
     found = survey(problem, lowered)
-    traces = [*problem.traces, *(f.probe.trace for f in found.findings)]
-    n = len(problem.graph.outputs) - problem.extra
-    limits = {}
-    for i in problem.tolerance:
+    everywhere = [*problem.traces, *(f.probe.trace for f in found.findings)]
+    data = problem.traces[: problem.judged] if problem.has_data else []
+    return Settled(problem, lowered, found, _limits(problem, everywhere), _limits(problem, data))
+
+
+def _limits(problem: Problem, traces: Sequence[Trace]) -> dict[int, float]:
+    n, limits = len(problem.graph.outputs) - problem.extra, {}
+    for i in problem.tolerance if traces else ():
         low, high = _reach([trace[i] for trace in traces])
         span, label = high - low or max(abs(low), abs(high)), i not in problem.graph.outputs[:n]
         limits[i] = problem.settings.limit(span, label=label)
-    return Settled(problem, lowered, found, limits)
+    return limits
 
 
 def _reach(values: Sequence[Array]) -> tuple[float, float]:
@@ -336,7 +343,7 @@ def _harder(settled: Settled) -> Problem:
         i: _reach([*(f.probe.trace[i] for f in found), np.asarray(problem.reached.get(i, found[0].probe.trace[i]))])
         for i in range(len(problem.graph.nodes))
     }
-    off = [f for f in found if not f.clamped and not f.excused and _excess(f, settled.limits) > 1.0]
+    off = [f for f in found if not f.clamped and not f.excused and _excess(f, settled.limits) > ENOUGH]
     worst = sorted(off, key=lambda f: -_excess(f, settled.limits))[:HARD]
     hard = (*problem.hard, *((f.probe.sample, f.probe.trace) for f in worst))
     return replace(problem, reached=reached, hard=hard, limits=settled.limits)

@@ -29,9 +29,11 @@ VALUES_KEPT = 30_000_000
 class Problem:
     """What is being quantised. ``graph``: the prepared float graph, its outputs followed by ``extra`` watched values
     (what an argmax reads); ``samples`` in grid units; ``traces``: all their float values; ``judged``: how many of them,
-    from the first, accuracy is measured on; ``tolerance``: watched node -> what it may be off by on them. ``hard``:
-    samples and traces of points found to be off by more than ``limits`` (watched node -> error) allow; ``reached``:
-    node -> the least and largest value that a survey of the domain found."""
+    from the first, accuracy is measured on; ``tolerance``: watched node -> what it may be off by on them;
+    ``has_data``: whether these are the user's.
+
+    ``hard``: samples and traces of points found to be off by more than ``limits`` (watched node -> error) allow;
+    ``reached``: node -> the least and largest value that a survey of the domain found."""
 
     graph: Graph
     extra: int
@@ -41,6 +43,7 @@ class Problem:
     judged: int
     tolerance: Mapping[int, float]
     settings: Settings
+    has_data: bool = False
     hard: tuple[tuple[tuple[FloatArray, ...], Trace], ...] = ()
     limits: Mapping[int, float] = field(default_factory=dict)
     reached: Mapping[int, tuple[float, float]] = field(default_factory=dict)
@@ -56,7 +59,7 @@ def pose(graph: Graph, grids: tuple[Grid, ...], calibration: Sequence[Sample], s
     samples, traces = _observed(prepared, data, _drawn(prepared, grids))
     judged = len(data) or len(samples)
     tolerance = {i: _tolerance([t[i] for t in traces[:judged]], settings, i in extra) for i in watched(prepared)}
-    return Problem(prepared, len(extra), grids, samples, traces, judged, tolerance, settings)
+    return Problem(prepared, len(extra), grids, samples, traces, judged, tolerance, settings, bool(data))
 
 
 def _observed(

@@ -93,8 +93,8 @@ def _exploration(settled: Settled, watch: Sequence[int]) -> Exploration:
         return regions_of(settled.lowered, trace)
 
     points = tuple(Point(f.probe.origin, real(f.probe.sample), f.clamped, f.excused) for f in found.findings)
-    limits = tuple(settled.limits.get(i) for i in watch)
-    return Exploration(points, found.undefined, limits, regions_at)
+    limits, data_limits = (tuple(each.get(i) for i in watch) for each in (settled.limits, settled.data_limits))
+    return Exploration(points, found.undefined, limits, data_limits, regions_at)
 
 
 def _as_label(graph: Graph, i: int, value: FloatArray) -> npt.NDArray[np.generic]:

@@ -91,12 +91,14 @@ class Point:
 @dataclass(frozen=True, eq=False, slots=True)
 class Exploration:
     """``points``: at which float and integer program were compared; ``undefined``: others, where the float model has a
-    value that is no number; ``limits``: what each output may be off by (None: a label); ``regions_at``: the regions
+    value that is no number; ``limits``: what each output may be off by (None: a label), ``data_limits``: on the
+    data (None: there is none); ``regions_at``: the regions
     without a promise (indices) that a sample of real inputs lies in."""
 
     points: tuple[Point, ...]
     undefined: int
     limits: tuple[float | None, ...]
+    data_limits: tuple[float | None, ...]
     regions_at: Callable[[Sequence[npt.ArrayLike]], tuple[int, ...]]
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Any
 
@@ -107,7 +107,7 @@ def _uses(graph: Graph) -> Counter[int]:
 
 def _renamed(graph: Graph, nodes: Sequence[Node], new: Sequence[int]) -> Graph:
     inputs, outputs = (tuple(new[i] for i in indices) for indices in (graph.inputs, graph.outputs))
-    return Graph(tuple(nodes), inputs, outputs, graph.input_names, graph.output_names, graph.operators)
+    return replace(graph, nodes=tuple(nodes), inputs=inputs, outputs=outputs)
 
 
 def prune(graph: Graph) -> Graph:
