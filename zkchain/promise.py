@@ -211,9 +211,9 @@ def insist(worst: Worst) -> None:
     if not missed:
         return
     out = max(missed, key=lambda out: out.excess)
-    if out.data_limit is not None and out.data_error > out.data_limit:
+    if out.limit is None or out.max_error <= out.limit:
         raise AccuracyMissed(
-            f"output {out.output!r} is off by up to {out.data_error:.4g} on the data, {out.data_limit:.4g} was wanted",
+            f"output {out.output!r} is off by up to {out.data_error:.4g} on the data, {out.data_limit or 0.0:.4g} was wanted",
             hint=HINT,
         )
     shown = ", ".join(f"{name} = {_shown(x)}" for name, x in worst.inputs.items())

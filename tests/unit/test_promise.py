@@ -1,0 +1,100 @@
+"""What is promised over the whole declared domain: corners far from the data, clamps, and what is said of them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto
+
+import zkchain
+from tests.unit import cli_tools
+from tests.unit.onnx_models import model, node
+from zkchain import oracle
+from zkchain.errors import AccuracyMissed
+from zkchain.quantize import Settings
+
+RNG = np.random.default_rng(17)
+WIDTH = 64
+
+
+def funnel() -> bytes:
+    """Two layers whose hidden values at corners are far larger than on small data."""
+    constants = {
+        "w1": RNG.normal(size=(WIDTH, 16)).astype(np.float32),
+        "w2": RNG.normal(size=(16, 3)).astype(np.float32),
+    }
+    nodes = [node("MatMul", ["x", "w1"], ["h"]), node("Relu", ["h"], ["r"]), node("MatMul", ["r", "w2"], ["y"])]
+    return model(nodes, {"x": [1, WIDTH]}, ("y",), constants=constants).SerializeToString()
+
+
+def first_weights(content: bytes) -> np.ndarray:
+    return onnx.numpy_helper.to_array(onnx.load_from_string(content).graph.initializer[0]).astype(np.float64)
+
+
+@pytest.fixture(scope="module")
+def content() -> bytes:
+    return funnel()
+
+
+@pytest.fixture(scope="module")
+def small() -> dict[str, np.ndarray]:
+    """Data of a hundredth of the domain."""
+    return {"x": RNG.uniform(-0.01, 0.01, size=(64, WIDTH)).astype(np.float32)}
+
+
+@pytest.mark.parametrize("system", ["groth16", "cg16"])
+def test_corners_far_from_the_data_keep_the_promise(content: bytes, small: dict[str, np.ndarray], system: str) -> None:
+    compiled = zkchain.compile_model(content, small, domains={"x": zkchain.Domain(-1, 1)}, system=system)
+    (promised,) = compiled.worst.promise.outputs
+    float_model = oracle.FloatModel(content, compiled.program)
+    for column in first_weights(content).T:  # for each hidden value the corner at which it is largest
+        for sign in (1, -1):
+            x = np.sign(column)[None] * sign
+            (y,), (expected,) = oracle.run_integer(compiled.program, [x]), float_model([x])
+            assert np.abs(y - expected).max() <= promised.limit
+
+
+def test_an_error_beyond_what_was_wanted_is_an_error(content: bytes, small: dict[str, np.ndarray]) -> None:
+    coarse = Settings(max_error=1e-4, weight_bits=4)
+    options = {"domains": {"x": zkchain.Domain(-1, 1)}, "settings": coarse}
+    text = r"output 'y' is off by up to .* inside the declared domain.*x = \["
+    with pytest.raises(AccuracyMissed, match=text) as caught:
+        zkchain.compile_model(content, small, **options)
+    assert "--accept-error" in caught.value.hint
+    accepted = zkchain.compile_model(content, small, accept_error=True, **options)
+    (out,) = accepted.worst.promise.missed
+    assert out.max_error > out.limit >= 1e-4
+    # the input that is named shows the error that is said
+    x = accepted.worst.inputs["x"]
+    (y,) = oracle.run_integer(accepted.program, [x])
+    (expected,) = oracle.FloatModel(content, accepted.program)([x])
+    assert np.abs(y - expected).max() == pytest.approx(out.max_error, rel=1e-3)
+
+
+def test_on_the_command_line(content: bytes, small: dict[str, np.ndarray], tmp_path: Path) -> None:
+    (tmp_path / "m.onnx").write_bytes(content)
+    np.savez(tmp_path / "d.npz", **small)
+    command = ["compile", tmp_path / "m.onnx", "--data", tmp_path / "d.npz", "--domain", "x=-1:1", "-o", tmp_path / "b"]
+    command += ["--weight-bits", "4", "--max-error", "1e-4"]
+    refused = cli_tools.zkchain(*command)
+    assert refused.code == 29
+    assert "--accept-error" in refused.err
+    assert not (tmp_path / "b").exists()
+    accepted = cli_tools.zkchain(*command, "--accept-error")
+    assert accepted.code == 0
+    assert "ERROR ACCEPTED" in accepted.err
+    assert "MORE THAN" in accepted.out
+    assert json.loads((tmp_path / "b" / "worst_input.json").read_text()).keys() == {"x"}
+    assert "MORE THAN" in cli_tools.zkchain("inspect", tmp_path / "b").out
+
+
+def test_an_integer_input_has_whole_steps() -> None:
+    nodes = [node("Cast", ["n"], ["f"], to=1), node("Sqrt", ["f"], ["y"])]
+    content = model(nodes, {"n": [1, 4]}, ("y",), types={"n": TensorProto.INT64}).SerializeToString()
+    compiled = zkchain.compile_model(content, domains={"n": zkchain.Domain(0, 50)}, system="cg16")
+    assert compiled.choices.inputs[0].scale == 1.0
+    assert compiled.worst.promise.outputs[0].max_error < 0.01
