@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from zkchain import interpret
+from zkchain import interpret, sandbox
 from zkchain.errors import ModelError, OutOfDomain
 from zkchain.graph import Graph
 from zkchain.quantize import Accuracy, accuracy, dequantize, quantize_input
@@ -111,34 +112,45 @@ def run_integer(graph: Graph, sample: Sample) -> list[Array]:
     return [dequantize(graph.nodes[i], y) for i, y in zip(graph.outputs, interpret.run(graph, integers), strict=True)]
 
 
+WHO = "onnxruntime"
+_numbers = count()
+
+
 class FloatModel:
     """The model under onnxruntime, by position of the graph's inputs and outputs."""
 
     def __init__(self, model: bytes, graph: Graph) -> None:
-        import onnxruntime
+        self._model, self._graph, self._session = model, graph, next(_numbers)
+        known = self._open()
+        self._types = {name: _DTYPES.get(kind, np.float32) for name, kind in known["inputs"].items()}
+        outputs = known["outputs"]
+        if not set(graph.output_names) <= set(outputs) or not set(graph.input_names) <= set(self._types):
+            raise ModelError(f"onnxruntime knows outputs {sorted(outputs)}, the graph has {list(graph.output_names)}")
 
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 4
+    def _open(self) -> dict[str, Any]:
         try:
-            self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime's exceptions share no public base
+            return sandbox.call(WHO, "open", (self._model,), session=self._session)[0]
+        except sandbox.Refused as error:
             raise ModelError(f"onnxruntime cannot run the model: {_first_line(error)}") from error
-        self._graph = graph
-        self._types = {given.name: _DTYPES.get(given.type, np.float32) for given in self._session.get_inputs()}
-        known = {given.name for given in self._session.get_outputs()}
-        if not set(graph.output_names) <= known or not set(graph.input_names) <= set(self._types):
-            raise ModelError(f"onnxruntime knows outputs {sorted(known)}, the graph has {list(graph.output_names)}")
 
     def __call__(self, sample: Sample) -> list[Array]:
         """Outputs in the graph's shapes; sequences of maps (ZipMap) become arrays in the order of their keys."""
         names = self._graph.input_names
-        feed: dict[str, Array] = {name: np.asarray(x, self._types[name]) for name, x in zip(names, sample, strict=True)}
+        feed: list[Array] = [np.asarray(x, self._types[name]) for name, x in zip(names, sample, strict=True)]
         try:
-            results = self._session.run(list(self._graph.output_names), feed)
-        except Exception as error:
+            results = self._run(feed)
+        except sandbox.Refused as error:
             raise ModelError(f"onnxruntime failed on a sample: {_first_line(error)}") from error
         shapes = [self._graph.nodes[i].shape for i in self._graph.outputs]
-        return [_array(value).reshape(shape) for value, shape in zip(results, shapes, strict=True)]
+        return [value.reshape(shape) for value, shape in zip(results, shapes, strict=True)]
+
+    def _run(self, feed: Sequence[Array]) -> list[Array]:
+        names = {"inputs": self._graph.input_names, "outputs": self._graph.output_names}
+        head, results = sandbox.call(WHO, "run", feed, session=self._session, **names)
+        if not head.get("closed"):
+            return results
+        self._open()  # others have been opened since, or the child was started anew
+        return sandbox.call(WHO, "run", feed, session=self._session, **names)[1]
 
 
 _DTYPES = {
@@ -154,12 +166,6 @@ _DTYPES = {
     "tensor(uint64)": np.uint64,
     "tensor(bool)": np.bool_,
 }
-
-
-def _array(value: Any) -> Array:
-    if isinstance(value, list) and value and isinstance(value[0], dict):
-        return np.array([[row[key] for key in sorted(row)] for row in value])
-    return np.asarray(value)
 
 
 def _first_line(error: Exception) -> str:

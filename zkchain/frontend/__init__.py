@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from zkchain import sandbox
+from zkchain.errors import ModelError
 from zkchain.graph import Graph, check
 
 if TYPE_CHECKING:
@@ -30,6 +32,22 @@ def load(
 
     Raises ModelError (unreadable, malformed, dynamic shapes, NaN weights) or UnsupportedOp, naming the node.
     """
+    sandbox.start()  # it imports what we import
+    try:
+        return _load(model, batch, input_shapes, sample_shapes, outputs)
+    except UnicodeDecodeError as error:  # protobuf reads any bytes as a string, and fails when it is used
+        raise ModelError(
+            f"not an ONNX model: the name {error.object!r} is not UTF-8", hint="is the file damaged?"
+        ) from error
+
+
+def _load(
+    model: bytes | onnx.ModelProto,
+    batch: int,
+    input_shapes: Mapping[str, Sequence[int]] | None,
+    sample_shapes: Mapping[str, Sequence[int]] | None,
+    outputs: Sequence[str] | None,
+) -> Graph:
     from zkchain.frontend import importer, rewrite, shapes, table
     from zkchain.frontend import model as models
 

@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 import onnx
-from onnx import helper, numpy_helper, shape_inference
+from onnx import helper, numpy_helper
 
+from zkchain import sandbox
 from zkchain.errors import ModelError, UnsupportedOp, ZkchainError
 from zkchain.frontend import fold
 from zkchain.frontend.builder import Builder
 from zkchain.frontend.call import INTEGERS, Array, Call, Value, operator
-from zkchain.frontend.model import opsets
+from zkchain.frontend.model import opsets, rewritten
 from zkchain.frontend.shapes import input_values
 from zkchain.frontend.table import KEPT, RANDOM, RULES, SHAPES, SUPPORTED, needed, node_name
 from zkchain.graph import Graph
@@ -68,9 +69,8 @@ class Importer:
         if len(arrays) < len(inputs) or name in RANDOM or any(a.HasField("g") for a in node.attribute):
             return ()
         try:
-            with np.errstate(all="ignore"):
-                return fold.evaluate(node, arrays, self.opsets)
-        except Exception as error:  # the reference raises what numpy raises
+            return fold.evaluate(node, arrays, self.opsets)
+        except sandbox.Refused as error:
             if name in RULES:
                 return ()
             raise ModelError(f"node {node_name(node)!r}: the constant {name} cannot be evaluated: {error}") from error
@@ -151,8 +151,8 @@ def _types(proto: onnx.ModelProto) -> dict[str, int]:
     typed.graph.input.extend([*input_values(proto.graph), *constants])
     typed.graph.output.extend(proto.graph.output)
     try:
-        inferred = shape_inference.infer_shapes(typed).graph
-    except Exception:  # only integer division and casts ask for types, and they have a default
+        inferred = rewritten("ONNX's shape inference", "infer", typed).graph
+    except sandbox.Refused:  # only integer division and casts ask for types, and they have a default
         inferred = typed.graph
     listed: Iterable[Any] = (*inferred.input, *inferred.value_info, *inferred.output)
     return {v.name: v.type.tensor_type.elem_type for v in listed if v.type.WhichOneof("value") == "tensor_type"}

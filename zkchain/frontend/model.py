@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 import onnx
-from onnx import checker, inliner, version_converter
 
+from zkchain import sandbox
 from zkchain.errors import ModelError
 
 LONGEST_REASON = 300  # characters of what ONNX's own checks say
 OLDEST_OPSET = 7
+LARGEST = (1 << 31) - 1  # bytes of a protobuf message
 
 
 def parse(model: bytes | onnx.ModelProto) -> onnx.ModelProto:
@@ -30,14 +31,20 @@ def parse(model: bytes | onnx.ModelProto) -> onnx.ModelProto:
             "not an ONNX model: expected a graph with outputs, got none",
             hint="export the network with torch.onnx.export, tf2onnx or skl2onnx and pass that file",
         )
+    proto = _inline(proto)
     _refuse_garbled_names(proto.graph)
     _refuse_external_data(proto)
-    return _inline(proto)
+    return proto
 
 
 def _decode(model: bytes, proto: onnx.ModelProto) -> None:
     if not isinstance(model, (bytes, bytearray, memoryview)):
         raise ModelError(f"expected the bytes of an ONNX file or an onnx.ModelProto, got {type(model).__name__}")
+    if len(model) > LARGEST:
+        raise ModelError(
+            f"the model has {len(model)} bytes, and an ONNX file holds less than 2 GiB",
+            hint="larger models keep their weights in files of their own, which are not read",
+        )
     try:
         proto.ParseFromString(bytes(model))
     except Exception as error:  # protobuf: DecodeError
@@ -74,9 +81,10 @@ def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
     for node in graph.node:
         for attribute in node.attribute:
             yield from (*attribute.tensors, attribute.t)
-            for inner in (*attribute.graphs, attribute.g):
-                if inner.node:
-                    yield from _tensors(inner)
+            for sparse in (*attribute.sparse_tensors, attribute.sparse_tensor):
+                yield from (sparse.values, sparse.indices)
+            for inner in (*attribute.graphs, *([attribute.g] if attribute.HasField("g") else [])):
+                yield from _tensors(inner)
 
 
 def _refuse_external_data(proto: onnx.ModelProto) -> None:
@@ -95,9 +103,25 @@ def _inline(proto: onnx.ModelProto) -> onnx.ModelProto:
     if not proto.functions:
         return proto
     try:
-        return inliner.inline_local_functions(proto)
-    except Exception as error:  # the C++ inliner raises bare RuntimeErrors
+        return rewritten("ONNX's inliner", "inline", proto)
+    except sandbox.Refused as error:
         raise ModelError(f"the model's local functions cannot be inlined: {_in_a_line(error)}") from error
+
+
+def rewritten(who: str, job: str, proto: onnx.ModelProto, **arguments: int) -> onnx.ModelProto:
+    """What one of ONNX's native passes makes of a model. Raises sandbox.Refused, or ModelError where it crashes."""
+    _, (content,) = sandbox.call(who, job, (encoded(proto),), **arguments)
+    result = onnx.ModelProto()
+    result.ParseFromString(bytes(content))
+    return result
+
+
+def encoded(proto: onnx.ModelProto) -> bytes:
+    """The model's bytes. ModelError: more than a file can hold."""
+    try:
+        return bytes(proto.SerializeToString())
+    except Exception as error:  # protobuf: EncodeError, ValueError
+        raise ModelError(f"the model cannot be written as one ONNX file: {_in_a_line(error)}") from error
 
 
 def select_outputs(proto: onnx.ModelProto, chosen: Sequence[str] | None) -> list[str]:
@@ -119,8 +143,8 @@ def validate(proto: onnx.ModelProto) -> onnx.ModelProto:
     proto.graph.name = proto.graph.name or "graph"
     shown = _with_shapes(proto)
     try:
-        checker.check_model(shown)
-    except Exception as error:  # ValidationError, and ValueError above 2 GiB
+        sandbox.call("the ONNX checker", "check", (encoded(shown),))
+    except sandbox.Refused as error:
         raise ModelError(f"the ONNX checker refuses the model: {_in_a_line(error)}") from error
     version, newest = opsets(proto).get("", OLDEST_OPSET), onnx.defs.onnx_opset_version()
     if version > newest:
@@ -134,8 +158,8 @@ def validate(proto: onnx.ModelProto) -> onnx.ModelProto:
 def _converted(proto: onnx.ModelProto) -> onnx.ModelProto:
     """The model in the oldest opset read as it is; the model itself where ONNX's converter cannot do that."""
     try:
-        return version_converter.convert_version(proto, OLDEST_OPSET)
-    except Exception:  # the converter raises bare RuntimeErrors, mostly over the old broadcasting, which rules know too
+        return rewritten("ONNX's version converter", "convert", proto, version=OLDEST_OPSET)
+    except sandbox.Refused:  # mostly over the old broadcasting, which rules know too
         return proto
 
 

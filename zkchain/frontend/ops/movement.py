@@ -12,7 +12,7 @@ from types import MappingProxyType
 import numpy as np
 import numpy.typing as npt
 
-from zkchain.errors import ZkchainError
+from zkchain import sandbox
 from zkchain.frontend import fold
 from zkchain.frontend.builder import Builder
 from zkchain.frontend.call import Call, Rule
@@ -46,9 +46,7 @@ def moved(call: Call) -> list[int]:
     x = call.x()
     try:
         indices = fold.evaluate(call.proto, [call.build.positions(x), *rest], call.opsets)
-    except ZkchainError:
-        raise
-    except Exception as error:  # the reference raises what numpy raises
+    except sandbox.Refused as error:
         raise call.build.error(f"{call.op} does not apply to shape {call.build.shape(x)}: {error}") from error
     return [x if index is None else call.build.take(x, index) for index in indices]
 

@@ -1,0 +1,315 @@
+"""ONNX's libraries in a child process: what they answer, and that their crash, hang or hunger is an error here."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from onnx import TensorProto, helper
+
+from tests.unit.cli_tools import calibration, small_model, zkchain
+from tests.unit.onnx_models import model, node
+from zkchain import frontend, oracle, sandbox
+from zkchain.errors import ModelError, SettingError
+from zkchain.quantize import Domain, quantize
+from zkchain.sandbox import wire
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def fresh():
+    """No test finds, or leaves, a child that it did something to."""
+    sandbox.stop()
+    yield
+    sandbox.stop()
+
+
+def check(op: str = "Relu") -> None:
+    """A good model's way through the child."""
+    value = [helper.make_tensor_value_info(name, TensorProto.FLOAT, (1, 2)) for name in "xy"]
+    graph = helper.make_graph([helper.make_node(op, ["x"], ["y"])], "graph", value[:1], value[1:])
+    proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=8)
+    sandbox.call("the ONNX checker", "check", (proto.SerializeToString(),))
+
+
+def child() -> int:
+    sandbox.start()
+    return sandbox._child.process.pid
+
+
+def test_what_a_library_refuses_is_told_and_the_child_lives_on():
+    before = child()
+    with pytest.raises(sandbox.Refused, match="Nonsense"):
+        check("Nonsense")
+    check()
+    assert child() == before
+
+
+def signalled(number: signal.Signals, doing) -> None:
+    """Send a signal to the child while it is at work."""
+    pid = child()
+    check()  # it has started
+    os.kill(pid, signal.SIGSTOP)  # whatever it is asked, it is at it for ever
+    later = threading.Timer(0.3, lambda: (os.kill(pid, number), os.kill(pid, signal.SIGCONT)))
+    later.start()
+    try:
+        doing()
+    finally:
+        later.join()
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (signal.SIGSEGV, r"crashed on this model \(SIGSEGV\)"),
+        (signal.SIGABRT, r"crashed on this model \(SIGABRT\)"),
+        (signal.SIGKILL, "killed while it read this model"),
+    ],
+)
+def test_a_crash_is_a_model_error_and_the_next_model_is_read(number, said):
+    before = child()
+    with pytest.raises(ModelError, match=f"the ONNX checker (was )?{said}") as caught:
+        signalled(number, check)
+    assert caught.value.hint
+    check()
+    assert child() != before
+
+
+def test_a_hang_ends_with_its_time(monkeypatch):
+    pid = child()
+    check()
+    monkeypatch.setenv(sandbox.SECONDS, "0.5")
+    os.kill(pid, signal.SIGSTOP)
+    start = time.monotonic()
+    with pytest.raises(ModelError, match=r"did not come to an end with this model within 0\.5 s") as caught:
+        check()
+    assert 0.4 < time.monotonic() - start < 5
+    assert sandbox.SECONDS in caught.value.hint
+    monkeypatch.delenv(sandbox.SECONDS)
+    check()
+
+
+def constant_of(size: int):
+    """A constant of so many zeros, 4 bytes each, that adds nothing to x but its own memory."""
+    shape = helper.make_tensor("n", TensorProto.INT64, [1], [size])
+    nodes = [
+        node("Constant", [], ["n"], value=shape),
+        node("ConstantOfShape", ["n"], ["zeros"], value=helper.make_tensor("one", TensorProto.FLOAT, [1], [1.0])),
+        node("ReduceSum", ["zeros"], ["sum"]),
+        node("Add", ["x", "sum"], ["y"]),
+    ]
+    return model(nodes, {"x": (1, 2)})
+
+
+def test_memory_is_bounded(monkeypatch):
+    monkeypatch.setenv(sandbox.MEMORY, "512M")
+    proto = constant_of(1 << 20)
+    frontend.load(proto)
+    with pytest.raises(ModelError, match="ran out of memory with this model") as caught:
+        frontend.load(constant_of(1 << 29))  # 2 GiB
+    assert sandbox.MEMORY in caught.value.hint
+    with pytest.raises(ModelError, match="too large"):
+        frontend.load(constant_of((1 << 26) + 1))  # fits, and is more than any circuit holds
+
+
+def test_a_new_bound_on_memory_is_one_for_a_new_child(monkeypatch):
+    monkeypatch.setenv(sandbox.MEMORY, "512M")
+    before = child()
+    assert child() == before
+    monkeypatch.setenv(sandbox.MEMORY, "1G")
+    assert child() != before
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *((sandbox.SECONDS, value) for value in ("", "0", "-1", "nan", "1e3", "ten", "9999999")),
+        *((sandbox.MEMORY, value) for value in ("", "0", "1M", "-1G", "16GB", "16 G", "1e9", "99999999999G")),
+    ],
+)
+def test_a_setting_that_is_none(monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingError, match=name):
+        check()
+
+
+@pytest.mark.parametrize(("seconds", "memory", "bytes_"), [("0.5", "1G", 1 << 30), ("10", "268435456", 1 << 28)])
+def test_settings(monkeypatch, seconds, memory, bytes_):
+    monkeypatch.setenv(sandbox.SECONDS, seconds)
+    monkeypatch.setenv(sandbox.MEMORY, memory)
+    assert sandbox.Limits.of_environment() == sandbox.Limits(float(seconds), bytes_)
+
+
+def split(first: str) -> bytes:
+    """The second half of x; what the first half is called nobody reads."""
+    nodes = [node("Split", ["x"], [first, "b"], axis=1, num_outputs=2), node("Relu", ["b"], ["y"])]
+    return model(nodes, {"x": (1, 4)}, opset=18).SerializeToString()
+
+
+def test_a_model_that_takes_onnxruntime_down(tmp_path):
+    """onnxruntime 1.32 runs into a segmentation fault over an output without a name."""
+    data, good, bad = tmp_path / "data.npz", tmp_path / "good.onnx", tmp_path / "bad.onnx"
+    np.savez(data, x=np.linspace(-2, 2, 40, dtype=np.float32).reshape(10, 4))
+    good.write_bytes(split("a")), bad.write_bytes(split(""))
+    assert zkchain("compile", good, "--data", data, "-o", tmp_path / "good").code == 0
+    refused = zkchain("compile", bad, "--data", data, "-o", tmp_path / "bad")
+    if refused.code:  # a later version may run it
+        assert refused.code == ModelError.exit_code
+        assert refused.err.startswith("error: onnxruntime crashed on this model (SIGSEGV)\nhint: ")
+        assert not (tmp_path / "bad").exists()
+    graph = frontend.load(bad.read_bytes())
+    assert [graph.nodes[i].shape for i in graph.outputs] == [(1, 2)]
+
+
+def test_sessions_outlive_each_other_and_the_child():
+    data = [(row[None],) for row in calibration()["x"][:4]]
+    models = [small_model(seed) for seed in range(4)]
+    program = quantize(frontend.load(models[0]), [Domain(-2, 2)], data)
+    judges = [oracle.FloatModel(each, program) for each in models]
+    first = [judge(data[0])[0] for judge in judges]
+    again = [judge(data[0])[0] for judge in judges]
+    sandbox.stop()
+    after = [judge(data[0])[0] for judge in judges]
+    assert np.array_equal(first, again)
+    assert np.array_equal(first, after)
+    assert len({result.tobytes() for result in first}) == 4
+
+
+PARENT = """
+import os, sys, time
+from zkchain import sandbox
+sandbox.start()
+print(sandbox._child.process.pid, flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("stopped", [False, True], ids=["idle", "at work"])
+def test_the_child_ends_with_its_parent(stopped):
+    """Killed, a parent closes nothing itself; the child may be at work, and never look at a pipe."""
+    parent = subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, cwd=ROOT)
+    pid = int(parent.stdout.readline())
+    time.sleep(0.5)
+    if stopped:
+        os.kill(pid, signal.SIGSTOP)
+    parent.kill(), parent.wait(), parent.stdout.close()
+    if stopped:
+        os.kill(pid, signal.SIGCONT)
+    assert gone(pid)
+
+
+def gone(pid: int) -> bool:
+    for _ in range(100):
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except OSError:
+            return True
+        if state in "ZX":
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def test_an_interrupt_ends_the_child_and_is_raised():
+    pid = child()
+    check()
+    os.kill(pid, signal.SIGSTOP)
+    threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        check()
+    assert gone(pid)
+    check()
+
+
+def test_a_forked_process_gets_a_child_of_its_own():
+    before = child()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            fine = child() != before
+            check()
+            sandbox.stop()
+        finally:
+            os._exit(0 if fine else 1)
+    assert os.waitpid(pid, 0)[1] == 0
+    check()
+    assert child() == before
+
+
+def test_the_child_sees_no_keys(monkeypatch):
+    monkeypatch.setenv("ZKCHAIN_PRIVATE_KEY", "0x" + "17" * 32)
+    check()
+    variables = Path(f"/proc/{child()}/environ").read_bytes().split(b"\0")
+    assert any(variable.startswith(b"PYTHONPATH=") for variable in variables)
+    assert not any(b"1717" in variable for variable in variables)
+
+
+# ---------------------------------------------------------------------------------------------------------- messages
+
+PARTS = [
+    b"",
+    b"bytes",
+    np.array(1.5, np.float32),
+    np.zeros((0, 3), np.int64),
+    np.arange(6, dtype=np.uint8).reshape(2, 3).T,
+    np.array([True, False]),
+    np.array(["text", ""], dtype=object),
+]
+
+
+def sent(*parts, **head) -> BytesIO:
+    file = BytesIO()
+    wire.write(file, head, parts)
+    return BytesIO(file.getvalue())
+
+
+def test_messages_arrive():
+    head, parts = wire.read(sent(*PARTS, job="x", number=1))
+    assert head == {"job": "x", "number": 1}
+    for sent_part, got in zip(PARTS, parts, strict=True):
+        if isinstance(sent_part, bytes):
+            assert bytes(got) == sent_part
+        else:
+            assert got.shape == sent_part.shape
+            assert got.tolist() == sent_part.tolist()
+            assert sent_part.dtype.kind == "O" or (got.dtype == sent_part.dtype and got.flags.writeable)
+
+
+def altered(kind: object) -> BytesIO:
+    text = b'{"parts": [%s]}' % str(kind).encode()
+    return BytesIO(wire.LENGTH.pack(len(text)) + text + wire.LENGTH.pack(8) + bytes(8))
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ['["<f8", [2]]', '["<f8", [1099511627776]]', '["O", [1]]', '["nonsense", [8]]', '["|u1", -8]', '"tensor"', "7"],
+)
+def test_what_is_no_message_is_refused(kind):
+    assert wire.read(altered('["<f8", [1]]'))[1][0].tolist() == [0.0]
+    if kind == '"tensor"':
+        text = b'{"parts": ["tensor"]}'
+        broken = BytesIO(wire.LENGTH.pack(len(text)) + text + wire.LENGTH.pack(4) + b"\xff" * 4)
+    else:
+        broken = altered(kind)
+    with pytest.raises(ValueError, match="no message"):
+        wire.read(broken)
+
+
+@pytest.mark.parametrize("data", [b"", b"\0" * 7, wire.LENGTH.pack(2) + b"{", sent(b"abc").getvalue()[:-1]])
+def test_an_end_within_a_message_is_an_end(data):
+    with pytest.raises(EOFError):
+        wire.read(BytesIO(data))
+
+
+def test_an_absurd_length_is_no_message():
+    with pytest.raises(ValueError, match="announced"):
+        wire.read(BytesIO(wire.LENGTH.pack(1 << 60)))
