@@ -11,7 +11,7 @@ Integer semantics: node values are int64 arrays; the real number meant by an int
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
@@ -21,10 +21,13 @@ import numpy as np
 import numpy.typing as npt
 
 from zkchain.errors import CompileError
+from zkchain.legality import BOUND as BOUND
+from zkchain.legality import clip_ends, integers, shape_of
 
 IntArray = npt.NDArray[np.int64]
 EMPTY: Mapping[str, Any] = MappingProxyType({})
-BOUND = 1 << 62
+SCALES = (2.0**-512, 2.0**512)
+"""Least and largest step: a number within 2^62 times it is a float, and not 0."""
 
 
 class Op(StrEnum):
@@ -177,34 +180,79 @@ class Graph:
 
 
 def check(graph: Graph, *, integer: bool) -> None:
-    """Raise CompileError unless the graph is legal for its semantics; runs after every pass."""
+    """Raise CompileError unless the graph is legal for its semantics; runs after every pass, and on what is read."""
     for i, node in enumerate(graph.nodes):
-        arity, names, _ = ARGS[node.op]
-        if arity is not None and len(node.src) != arity:
-            raise CompileError(f"node {node.name!r} ({node.op}): expected {arity} sources, got {len(node.src)}")
-        if any(not 0 <= s < i for s in node.src):
-            raise CompileError(f"node {node.name!r} ({node.op}): sources {node.src} are not all before node {i}")
-        if frozenset(node.arg) not in (names, names | OPTIONAL.get(node.op, names)):
-            raise CompileError(
-                f"node {node.name!r} ({node.op}): expected arguments {sorted(names)}, got {sorted(node.arg)}"
-            )
-        if node.op in (FLOAT_ONLY if integer else INT_ONLY):
-            raise CompileError(f"node {node.name!r}: {node.op} does not belong in this graph (integer={integer})")
-        if node.op is Op.CONST and (node.value is None or node.value.shape != node.shape):
-            raise CompileError(f"node {node.name!r}: a constant needs a value of shape {node.shape}")
+        try:
+            _check_node(graph.nodes, i, node, integer=integer)
+        except ValueError as error:
+            raise CompileError(f"node {node.name!r} ({node.op}): {error}") from error
         if integer:
             _check_range(node)
+    _check_ends(graph)
+
+
+def _check_node(nodes: tuple[Node, ...], i: int, node: Node, *, integer: bool) -> None:
+    """ValueError: what is wrong with it."""
+    arity, names, _ = ARGS[node.op]
+    if arity is not None and len(node.src) != arity:
+        raise ValueError(f"expected {arity} sources, got {len(node.src)}")
+    if any(not 0 <= s < i for s in node.src):
+        raise ValueError(f"sources {node.src} are not all before node {i}")
+    if frozenset(node.arg) not in (names, names | OPTIONAL.get(node.op, names)):
+        raise ValueError(f"expected arguments {sorted(names)}, got {sorted(node.arg)}")
+    if node.op in (FLOAT_ONLY if integer else INT_ONLY):
+        raise ValueError(f"{node.op} does not belong in this graph (integer={integer})")
+    expected = shape_of(node.op, node.arg, node.shape, [nodes[s].shape for s in node.src])
+    if expected != node.shape:
+        raise ValueError(f"its shape is {node.shape}, and {expected} follows from its sources")
+    if node.op is Op.CONST and (node.value is None or node.value.shape != node.shape):
+        raise ValueError(f"a constant needs a value of shape {node.shape}")
+    if integer and node.op in INTEGER_RULES:
+        INTEGER_RULES[node.op](node, [nodes[s] for s in node.src])
+
+
+def _check_ends(graph: Graph) -> None:
+    """Inputs and outputs are nodes, and all inputs are listed."""
     for i in (*graph.inputs, *graph.outputs):
         if not 0 <= i < len(graph.nodes):
             raise CompileError(f"graph input or output {i} is not a node")
+    if sorted(graph.inputs) != [i for i, node in enumerate(graph.nodes) if node.op is Op.INPUT]:
+        raise CompileError(f"inputs {graph.inputs} are not the graph's nodes of that kind, each listed once")
+    if len(graph.outputs) != len(graph.output_names) or len(graph.inputs) != len(set(graph.input_names)):
+        raise CompileError(f"expected a name for each input and output, got {graph.input_names}, {graph.output_names}")
 
 
 def _check_range(node: Node) -> None:
     if node.lo is None or node.hi is None:
         raise CompileError(f"node {node.name!r} ({node.op}): no static range")
-    np.broadcast_to(node.lo, node.shape), np.broadcast_to(node.hi, node.shape)
+    try:
+        for name, bound in (("lo", node.lo), ("hi", node.hi)):
+            np.broadcast_to(integers(bound, name), node.shape)
+    except ValueError as error:
+        raise CompileError(f"node {node.name!r} ({node.op}): static range: {error}") from error
+    if not SCALES[0] <= node.scale <= SCALES[1]:
+        raise CompileError(f"node {node.name!r} ({node.op}): scale {node.scale:g} is no step of real numbers")
     if node.size and (np.any(node.lo > node.hi) or np.any(node.lo <= -BOUND) or np.any(node.hi >= BOUND)):
         raise CompileError(
             f"node {node.name!r} ({node.op}): static range [{node.lo.min()}, {node.hi.max()}] is empty or reaches 2^62",
             hint="use fewer bits for weights or activations, a smaller input domain, or let the quantiser clamp",
         )
+
+
+def _check_const(node: Node, sources: Sequence[Node]) -> None:
+    value = integers(node.value, "value")
+    if node.lo is not None and node.hi is not None and (np.any(value < node.lo) or np.any(value > node.hi)):
+        raise ValueError("its value lies outside its static range")
+
+
+def _check_table(node: Node, sources: Sequence[Node]) -> None:
+    lo, hi, first = sources[0].lo, sources[0].hi, int(node.arg["first"])
+    last = first + len(node.arg["values"]) - 1
+    if lo is not None and hi is not None and sources[0].size and not first <= int(lo.min()) <= int(hi.max()) <= last:
+        raise ValueError(f"a table of {first}..{last} for numbers from {lo.min()} to {hi.max()}")
+
+
+INTEGER_RULES: Mapping[Op, Callable[[Node, Sequence[Node]], None]] = MappingProxyType(
+    {Op.CONST: _check_const, Op.CLIP: lambda node, sources: clip_ends(node.arg), Op.TABLE: _check_table}
+)
+"""What integer graphs ask for beyond the shapes. ValueError."""

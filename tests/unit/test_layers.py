@@ -13,6 +13,7 @@ ORDER = (
     "errors",
     "lazy",
     "sandbox",
+    "legality",
     "graph",
     "functions",
     "kernels",

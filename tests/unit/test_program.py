@@ -88,7 +88,7 @@ def test_edit_without_change_is_accepted():
         (lambda h, a: h["nodes"][1]["arg"].update(index=4), "index"),
         (lambda h, a: h["nodes"][1]["arg"].update(other=4), "expected arguments"),
         (lambda h, a: h.update(outputs=[17]), "not a node"),
-        (lambda h, a: h.update(output_names=[]), "names differ"),
+        (lambda h, a: h.update(output_names=[]), "a name for each"),
         (lambda h, a: a.update(a0=np.array([1.5])), "signed integers"),
         (lambda h, a: a.update(a2=np.array([[4, 0]])), "leaves 0..3"),
         (lambda h, a: a.update(a2=np.array([[-1, 0]])), "leaves 0..3"),

@@ -30,10 +30,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt
 
 from zkchain.errors import BundleError, KeyFormatError, KeyMismatch
-from zkchain.formats import files
+from zkchain.formats import files, jsontext
+from zkchain.formats.jsontext import LONGEST
 
 MANIFEST = "manifest.json"
 _MANIFEST_LIMIT = 1 << 20
@@ -76,7 +77,7 @@ class Entry(BaseModel):
     """One file of the manifest. ``identity``: the circuit's digest for the circuit, the header's where a file has one,
     and sha256 for all else."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
     sha256: str = _HEX
     bytes: NonNegativeInt
     identity: str = _HEX
@@ -86,7 +87,7 @@ class Entry(BaseModel):
 class Manifest(BaseModel):
     """``files`` maps a name of KINDS to its entry."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
     format: Literal["zkchain-bundle"]
     version: Literal[2]
     files: dict[str, Entry]
@@ -202,15 +203,13 @@ def open_bundle(folder: str | PathLike[str]) -> Bundle:
         raise BundleError(f"{folder} is not a bundle: it has no {MANIFEST}", hint=hint)
     data = files.read(path, what="manifest", limit=_MANIFEST_LIMIT, error=BundleError)
     try:
-        manifest = Manifest.model_validate_json(data)
-    except ValidationError as error:
-        first = error.errors()[0]
-        if first["loc"] == ("version",):
-            message = f"bundle {folder} is of version {first['input']!r}, this zkchain reads version {VERSION}"
+        manifest = jsontext.validated(Manifest.model_validate_json, data)
+    except ValueError as error:
+        if isinstance(error, jsontext.Malformed) and error.where == "version":
+            message = f"bundle {folder} is of version {error.got!r}, this zkchain reads version {VERSION}"[:LONGEST]
             hint = "run `zkchain compile MODEL -o DIR` into a new folder, then `zkchain setup DIR`"
             raise BundleError(message, hint=hint) from error
-        where = ".".join(str(part) for part in first["loc"]) or "document"
-        raise BundleError(f"manifest {path} is malformed: {where}: {first['msg']}") from error
+        raise BundleError(f"manifest {path} is malformed: {error}") from error
     unknown = sorted(set(manifest.files) - set(KINDS))
     if unknown:
         raise BundleError(f"manifest {path} names unknown artifacts {unknown}, expected some of {sorted(KINDS)}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,13 +20,17 @@ READ_LIMIT = 1 << 32
 def read(path: Path, *, what: str, limit: int = READ_LIMIT, error: type[ZkchainError] = FormatError) -> bytes:
     """The whole file, or ``error`` when it is missing, unreadable, no regular file or over ``limit`` bytes."""
     try:
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode) and not stat.S_ISDIR(found.st_mode):
+            raise error(f"cannot read {what} {path}: it is no regular file", hint="write it to a file first")
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
             if size > limit:
                 raise error(f"{what} {path} has {size} bytes, expected at most {limit}")
-            return file.read(limit)
-    except OSError as cause:
-        raise error(f"cannot read {what} {path}: {cause.strerror}", hint="is the path right?") from cause
+            return file.read(size)
+    except (OSError, ValueError) as cause:  # ValueError: a null byte in the path
+        reason = cause.strerror if isinstance(cause, OSError) else cause
+        raise error(f"cannot read {what} {path}: {reason}", hint="is the path right?") from cause
 
 
 def sha256(path: Path) -> str:

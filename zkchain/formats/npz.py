@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import zipfile
 from collections.abc import Mapping
 from io import BytesIO
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -54,6 +55,9 @@ def _check_sizes(members: list[zipfile.ZipInfo], what: str, limit: int) -> None:
     total = sum(member.file_size for member in members)
     if len(members) > MEMBERS or total > limit:
         raise FormatError(f"{what} unpacks to {len(members)} arrays of {total} bytes, more than {MEMBERS} / {limit}")
+    strange = next((m for m in members if m.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)), None)
+    if strange is not None:  # another method may take gigabytes before it gives a byte
+        raise FormatError(f"{what}: {strange.filename!r} is packed by method {strange.compress_type}, expected deflate")
     names = [member.filename for member in members]
     if len(set(names)) != len(names):
         raise FormatError(f"{what} holds two arrays of one name")
@@ -64,13 +68,15 @@ def _read(archive: zipfile.ZipFile, member: zipfile.ZipInfo, what: str) -> tuple
         raise FormatError(f"{what} holds {member.filename!r}, expected .npy arrays only")
     name = member.filename.removesuffix(".npy")
     with archive.open(member) as file:
-        body = file.read(member.file_size + 1)
-    stream = BytesIO(body)
-    _check_header(stream, len(body), name, what)
-    return name, np.lib.format.read_array(stream, allow_pickle=False)
+        _check_header(file, member.file_size, name, what)
+        file.seek(0)
+        array = np.lib.format.read_array(file, allow_pickle=False)
+        if file.read(1):  # the end must be reached for the checksum to be compared, too
+            raise FormatError(f"{what}: bytes follow after array {name!r}")
+    return name, array
 
 
-def _check_header(stream: BytesIO, size: int, name: str, what: str) -> None:
+def _check_header(stream: IO[bytes], size: int, name: str, what: str) -> None:
     """Refuse what are no numbers, and a header that promises more elements than the member has bytes for, before numpy
     allocates them."""
     version = np.lib.format.read_magic(stream)
@@ -82,6 +88,5 @@ def _check_header(stream: BytesIO, size: int, name: str, what: str) -> None:
             f"{what}: array {name!r} holds {held}, expected booleans, integers or floats",
             hint="convert it before it is saved: array.astype(numpy.float32)",
         )
-    if int(np.prod(shape, dtype=object)) * dtype.itemsize > size:
+    if math.prod(shape) * dtype.itemsize > size:
         raise FormatError(f"{what}: array {name!r} is truncated: shape {shape} of {dtype} in {size} bytes")
-    stream.seek(0)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, NoReturn
 
@@ -165,14 +165,8 @@ def _parse(data: bytes, what: str, error: type[ZkchainError]) -> Any:
     def refuse_constant(name: str) -> NoReturn:
         raise ValueError(f"{name} is not JSON")
 
-    def unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-        members = dict(pairs)
-        if len(members) != len(pairs):
-            raise ValueError("a member occurs twice")
-        return members
-
     try:
-        return jsontext.loads(data, object_pairs_hook=unique, parse_constant=refuse_constant)
+        return jsontext.loads(data, parse_constant=refuse_constant)
     except ValueError as cause:
         raise error(f"{what}: not a JSON file: {str(cause)[:200]}") from None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ Sample = tuple[Array, ...]
 Shape = tuple[int, ...]
 HELD_OUT = "test/"
 LABELS = "labels"
+LONGEST_JSON = 1 << 28
+"""Bytes: lists of numbers take many times as much memory."""
 WRITING = 'write {"input name": [[...]]} or save an .npz with numpy.savez'
 
 
@@ -37,6 +40,8 @@ class Samples:
 def read(path: Path) -> dict[str, Array]:
     """Arrays by name from a .json object of nested lists or an .npz. A JSON list stands under the name ""."""
     data = files.read(path, what="input", error=InputError)
+    if data[:2] != b"PK" and len(data) > LONGEST_JSON:
+        raise InputError(f"input {path} has {len(data)} bytes of JSON, expected at most {LONGEST_JSON}", hint=WRITING)
     try:
         return npz.unpack(data, what=f"input {path}") if data[:2] == b"PK" else _from_json(data, path)
     except FormatError as error:
@@ -59,6 +64,9 @@ def _from_json(data: bytes, path: Path) -> dict[str, Array]:
 
 def _array(name: str, value: Any, path: Path) -> Array:
     called = repr(name) if name else "its value"
+    strange = sorted(kind.__name__ for kind in _kinds(value) - {int, float, bool, list})
+    if strange:
+        raise InputError(f"input {path}: {called} holds {', '.join(strange)}, expected numbers", hint=WRITING)
     try:
         array = np.array(value)
     except ValueError as error:
@@ -66,6 +74,14 @@ def _array(name: str, value: Any, path: Path) -> Array:
     if array.dtype.kind not in npz.KINDS:
         raise InputError(f"input {path}: {called} holds {array.dtype}, expected numbers", hint=WRITING)
     return array
+
+
+def _kinds(value: Any) -> set[type]:
+    """Types of what lists of lists hold; texts among numbers would make numpy take as much memory for each number."""
+    level = [value]
+    while (kinds := set(map(type, level))) == {list}:
+        level = list(chain.from_iterable(level))
+    return kinds
 
 
 def one_sample(arrays: Mapping[str, Array], names: Sequence[str], shapes: Sequence[Shape]) -> Sample:
@@ -152,7 +168,7 @@ def _samples(
 def _whole(title: str, labels: Array) -> npt.NDArray[np.int64]:
     """Labels are integers, in whatever type. InputError."""
     flat = labels.ravel()
-    bad = np.flatnonzero(~(np.isfinite(flat) & (np.trunc(flat) == flat)))
+    bad = np.flatnonzero(~(np.isfinite(flat) & (np.trunc(flat) == flat) & (np.abs(flat) < 2.0**62)))
     if bad.size:
         raise InputError(f"{title}: label {bad[0]}: expected an integer, got {flat[bad[0]]}")
     return flat.astype(np.int64)

@@ -16,12 +16,12 @@ import numpy.typing as npt
 from zkchain.errors import ModelError
 from zkchain.functions import Fn
 from zkchain.graph import EMPTY, Graph, Node, Op
+from zkchain.legality import LARGEST
 
 Array = npt.NDArray[Any]
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
-LARGEST = 1 << 26  # elements of one value: beyond any circuit, and all that memory holds positions for
 KEEPS_WHOLE = frozenset(
     {Op.RESHAPE, Op.TAKE, Op.CONCAT, Op.ADD, Op.SUB, Op.MUL, Op.MATMUL, Op.CONV, Op.SUM, Op.RELU, Op.MAX, Op.MIN}
     | {Op.REDUCE_MAX, Op.REDUCE_MIN, Op.TOP}

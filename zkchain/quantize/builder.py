@@ -10,6 +10,7 @@ import numpy as np
 
 from zkchain.errors import CompileError
 from zkchain.graph import BOUND, IntArray, Node, Op
+from zkchain.legality import WIDEST_SHIFT
 from zkchain.quantize import bounds
 from zkchain.quantize.ranges import SMALLER, FloatArray, interval
 
@@ -67,6 +68,13 @@ class Builder:
         lo, hi = interval(node, sources)
         node = replace(node, lo=lo, hi=hi)
         return self._append(node, bounds.error(node, [(self[s], self.error(s)) for s in src]), frac)
+
+    def rescale(self, name: str, value: Value, frac: int) -> Value:
+        """The value at fewer fraction bits; where there are more to drop than one shift can, in several."""
+        while value.frac > frac:
+            step = min(value.frac - frac, WIDEST_SHIFT)
+            value = self.add(Op.RESCALE, name, (value,), value.frac - step, shift=step)
+        return value
 
     def widen_error(self, value: Value, by: float) -> None:
         """Add ``by`` to the bound of a value: an approximation the rules do not see."""

@@ -136,7 +136,7 @@ def _rescaled(state: Lowering, i: int, value: Value) -> Value:
     if planned is None or value.frac < planned + LEAST_SHIFT:
         return value
     name = state.graph.nodes[i].name
-    result = state.out.add(Op.RESCALE, name, (value,), planned, shift=value.frac - planned)
+    result = state.out.rescale(name, value, planned)
     state.rescaled[i] = state.out[result]
     return result
 
@@ -172,7 +172,7 @@ def with_room(state: Lowering, name: str, value: Value, bits: int) -> Value:
     """The value, rescaled if its static range leaves no room to grow by so many bits below 2^62."""
     top = largest(state.out[value])
     excess = int(np.ceil(np.log2(float(top.max()) + 1))) + bits - ROOM if top.size else 0
-    return value if excess <= 0 else state.out.add(Op.RESCALE, name, (value,), value.frac - excess, shift=excess)
+    return value if excess <= 0 else state.out.rescale(name, value, value.frac - excess)
 
 
 def clip_ends(node: Node) -> FloatArray:
