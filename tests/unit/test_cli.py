@@ -511,9 +511,13 @@ class TestCommandLine:
         assert not re.search(r"'(numpy|onnx|onnxruntime|web3|pydantic|scipy|rich|jinja2|solcx|zkchain\._core)'", loaded)
 
     def test_debug_shows_the_traceback(self, tmp_path, monkeypatch):
+        plain = zkchain("inspect", tmp_path)
+        assert "Traceback" not in plain.err
         monkeypatch.setenv("ZKCHAIN_DEBUG", "1")
-        with pytest.raises(errors.BundleError):
-            zkchain("inspect", tmp_path)
+        traced = zkchain("inspect", tmp_path)
+        assert traced.code == plain.code == errors.BundleError.exit_code
+        assert traced.err.startswith("Traceback (most recent call last):")
+        assert traced.err.endswith(plain.err)
 
     def test_interrupt_leaves_nothing_half_written(self, bundle, monkeypatch):
         from zkchain import pipeline
@@ -586,8 +590,7 @@ class TestWhatTheSystemRefuses:
         monkeypatch.setattr(workspace, "inspect_bundle", lambda folder: 1 // 0, raising=False)
         refused(zkchain("inspect", bundle), errors.ZkchainError, "unforeseen ZeroDivisionError")
         monkeypatch.setenv("ZKCHAIN_DEBUG", "1")
-        with pytest.raises(ZeroDivisionError):
-            zkchain("inspect", bundle)
+        assert "ZeroDivisionError: " in zkchain("inspect", bundle).err.split("\nerror: ")[0]
 
 
 class TestTheTerminal:

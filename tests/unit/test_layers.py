@@ -12,6 +12,7 @@ PACKAGE = Path(__file__).parents[2] / "zkchain"
 ORDER = (
     "errors",
     "lazy",
+    "redaction",
     "sandbox",
     "legality",
     "graph",

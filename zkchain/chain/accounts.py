@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zkchain.errors import ChainError
+from zkchain.redaction import learn
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
@@ -15,6 +16,7 @@ def unlock(keystore: bytes, password: str) -> str:
     from eth_account import Account
     from pydantic_core import from_json
 
+    learn(password)
     try:
         content = from_json(keystore)  # unlike json's, its parser bounds the nesting
     except ValueError as error:
@@ -30,6 +32,7 @@ def account_of(key: str) -> LocalAccount:
     """The account of a private key in hex (with or without 0x). ChainError without the key in it."""
     from eth_account import Account
 
+    learn(key.strip().removeprefix("0x"))
     try:
         secret = bytes.fromhex(key.strip().removeprefix("0x"))
         if len(secret) == 32:

@@ -7,7 +7,6 @@ of a command.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from zkchain.chain.accounts import account_of
 from zkchain.chain.answers import NO_NODE, answered, parsed
 from zkchain.chain.reverts import revert_of
 from zkchain.errors import ChainError, NodeUnreachable, ZkchainError
+from zkchain.redaction import cause, learn_address, quieten, redacted
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
@@ -71,6 +71,8 @@ def _remote(rpc: str, key: str | None, timeout: float) -> Chain:
     from web3 import Web3
 
     where = _without_secrets(rpc)
+    learn_address(rpc)
+    quieten()
     signer = None if key is None else account_of(key)
     web3 = Web3(_provider(rpc, where, timeout))
     with node_errors(where):
@@ -136,12 +138,12 @@ def node_errors(where: str) -> Iterator[None]:
         raise
     except (RequestException, OSError) as error:
         said = _said(error, where)
-        raise NodeUnreachable(f"no answer from {where}: {said}", hint=_hint(said, NO_ANSWER)) from error
+        raise NodeUnreachable(f"no answer from {where}: {said}", hint=_hint(said, NO_ANSWER)) from cause(error)
     except Exception as error:  # a node may answer anything, and the libraries then raise anything
         if (reverted := revert_of(error)) is not None:
-            raise reverted from error
+            raise reverted from cause(error)
         said = _said(error, where)
-        raise ChainError(f"{where}: {said}", hint=_hint(said, _without_words(error, where))) from error
+        raise ChainError(f"{where}: {said}", hint=_hint(said, _without_words(error, where))) from cause(error)
 
 
 def _hint(said: str, otherwise: str | None) -> str | None:
@@ -163,9 +165,6 @@ def _words(error: BaseException) -> str | None:
 
 def _said(error: BaseException, where: str) -> str:
     """The error in a line, addresses in it without secrets."""
-    cause: Any = error.args[0] if error.args else error
-    text = _words(error) or f"{type(error).__name__}: {getattr(cause, 'reason', cause)}"
-    return _ADDRESS.sub(where, (text.splitlines() or [""])[0])[:300]
-
-
-_ADDRESS = re.compile(r"https?://\S+")
+    first: Any = error.args[0] if error.args else error
+    text = _words(error) or f"{type(error).__name__}: {getattr(first, 'reason', first)}"
+    return redacted((text.splitlines() or [""])[0])[:300]

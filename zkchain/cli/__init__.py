@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from zkchain import errors
 from zkchain.cli.console import visible
 from zkchain.errors import FormatError, ZkchainError
+from zkchain.redaction import redacted, trace
 
 INTERRUPTED = 130
 
@@ -31,29 +32,23 @@ def main() -> None:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Exit code of one command. ZKCHAIN_DEBUG=1 in the environment shows tracebacks."""
+    """Exit code of one command. ZKCHAIN_DEBUG=1 in the environment shows tracebacks, secrets taken out."""
     try:
         code = _command(arguments)
         sys.stdout.flush()
         return code
-    except ZkchainError as error:
-        if os.environ.get("ZKCHAIN_DEBUG") == "1":
-            raise
-        report(error)
-        return error.exit_code
     except KeyboardInterrupt:
         return INTERRUPTED
-    except OSError as error:
-        if os.environ.get("ZKCHAIN_DEBUG") == "1":
-            raise
-        refusal = refused(error)
-        report(refusal)
-        return refusal.exit_code
     except Exception as error:
         if os.environ.get("ZKCHAIN_DEBUG") == "1":
-            raise
-        report(unforeseen(error))
-        return ZkchainError.exit_code
+            print(trace(error), end="", file=sys.stderr)
+        shown = error if isinstance(error, ZkchainError) else _ours(error)
+        report(shown)
+        return shown.exit_code
+
+
+def _ours(error: Exception) -> ZkchainError:
+    return refused(error) if isinstance(error, OSError) else unforeseen(error)
 
 
 def _command(arguments: Sequence[str]) -> int:
@@ -82,7 +77,7 @@ def unforeseen(error: Exception) -> ZkchainError:
 
 def report(error: ZkchainError) -> None:
     """``error: ...`` and ``hint: ...`` on stderr."""
-    print(f"error: {visible(error.message)}", file=sys.stderr)
+    print(f"error: {visible(redacted(error.message))}", file=sys.stderr)
     hint = error.hint or next(HINTS[kind] for kind in type(error).mro() if kind in HINTS)
     print(f"hint: {visible(hint)}", file=sys.stderr)
 
