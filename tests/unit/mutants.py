@@ -147,7 +147,14 @@ def _array(name: str, body: bytes, rng: random.Random) -> bytes:
             return saved(np.frombuffer(of_json(array.tobytes(), rng), np.uint8))
     except Exception:  # altered before; numpy raises many kinds
         return of_bytes(body, rng)
+    if array.dtype.kind not in "biuf":  # altered before
+        return of_bytes(body, rng)
     kind = rng.randrange(5)
+    with np.errstate(all="ignore"):
+        return _altered(array, kind, rng)
+
+
+def _altered(array: Any, kind: int, rng: random.Random) -> bytes:
     if kind == 0:
         return saved(array.astype(rng.choice(("i1", "i8", "u8", "f2", "f8", ">i4", "?", "c16", "S3"))))
     if kind == 1:
@@ -159,3 +166,69 @@ def _array(name: str, body: bytes, rng: random.Random) -> bytes:
         extremes = (np.nan, np.inf, -np.inf, 1e308) if wide.dtype.kind == "f" else (0, -1, 1 << 61, -(1 << 63))
         wide.reshape(-1)[rng.randrange(wide.size)] = rng.choice(extremes)
     return saved(wide)
+
+
+def of_model(data: bytes, rng: random.Random) -> bytes:
+    """An ONNX model with one to three fields changed, anywhere in it: numbers, names, types, items, weights."""
+    from onnx import ModelProto
+
+    model = ModelProto.FromString(data)
+    for _ in range(rng.choice((1, 1, 2, 3))):
+        message, field = rng.choice(list(fields(model)))
+        if field.is_repeated:
+            _change_items(message, field, rng)
+        elif field.type == field.TYPE_MESSAGE:
+            message.ClearField(field.name)
+        else:
+            _set(message, field, rng)
+    return bytes(model.SerializeToString())
+
+
+def fields(message: Any) -> Iterator[tuple[Any, Any]]:
+    """(message, descriptor) of every field that is set, at any depth."""
+    for field, value in message.ListFields():
+        yield message, field
+        if field.type == field.TYPE_MESSAGE:
+            for inner in value if field.is_repeated else (value,):
+                yield from fields(inner)
+
+
+def _scalar(field: Any, rng: random.Random) -> Any:
+    if field.type in (field.TYPE_STRING, field.TYPE_BYTES):
+        text = rng.choice(("", "x", "y", "h", "Conv", "Split", "a" * 300, "\x00", "é", "T", "-1", "0" * 40))
+        return text if field.type == field.TYPE_STRING else text.encode() * rng.choice((1, 7))
+    if field.type in (field.TYPE_FLOAT, field.TYPE_DOUBLE):
+        return rng.choice((0.0, -1.0, 1e30, -1e30, 1e-45, float("nan"), float("inf"), 0.5))
+    if field.enum_type is not None:
+        return rng.choice([value.number for value in field.enum_type.values])
+    wide = field.type in (field.TYPE_INT64, field.TYPE_UINT64)
+    most = (1 << (63 if wide else 31)) - 1
+    signed = (0, 1, 2, 3, 5, 7, 100, 1 << 20, most, -1, -2, -most - 1)
+    return rng.choice(signed if field.type in (field.TYPE_INT64, field.TYPE_INT32) else signed[:9])
+
+
+def _set(message: Any, field: Any, rng: random.Random) -> None:
+    if rng.random() < 0.15:
+        message.ClearField(field.name)
+    else:
+        setattr(message, field.name, _scalar(field, rng))
+
+
+def _change_items(message: Any, field: Any, rng: random.Random) -> None:
+    items = getattr(message, field.name)
+    at, kind = rng.randrange(len(items)), rng.randrange(5)
+    if kind == 0:
+        del items[at]
+    elif kind == 1:
+        other = copy.deepcopy(items[at])
+        items.extend([other] * rng.choice((1, 1, 20)))
+    elif kind == 2:
+        last = copy.deepcopy(items[-1])
+        del items[-1]
+        items.insert(at, last)
+    elif field.type != field.TYPE_MESSAGE:
+        items[at] = _scalar(field, rng)
+    else:
+        message, field = rng.choice(list(fields(items[at])) or [(None, None)])
+        if field is not None and not field.is_repeated and field.type != field.TYPE_MESSAGE:
+            _set(message, field, rng)

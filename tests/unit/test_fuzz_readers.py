@@ -22,10 +22,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from onnx import TensorProto, helper
 
 from tests.unit import mutants
 from tests.unit.cli_tools import small_model
 from tests.unit.graphs import Build
+from tests.unit.onnx_models import model, node
 from tests.unit.test_program import small_graph
 from zkchain import frontend, pipeline
 from zkchain.chain import unlock
@@ -42,7 +44,7 @@ FIXTURES = Path(__file__).parents[1] / "fixtures" / "snarkjs"
 SECONDS = float(os.environ.get("ZKCHAIN_FUZZ_SECONDS", "0"))
 SEED = int(os.environ.get("ZKCHAIN_FUZZ_SEED", "0"))
 SLOWEST = 10.0  # processor seconds of one file
-HUNGRIEST = 1 << 30  # bytes beside what the process holds
+MODELS = 1 << 32  # a value may have 2^26 elements, and there are a few of it
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ class Target:
     valid: Callable[[], tuple[bytes, ...]]
     mutate: mutants.Mutate
     count: int = 150
+    memory: int = 1 << 30  # bytes beside what the process holds
 
 
 # -------------------------------------------------------------------------------------------------------- valid files
@@ -124,6 +127,52 @@ def tensor_files() -> tuple[bytes, ...]:
     arrays = {"x": np.linspace(-1, 1, 40).reshape(10, 4), "labels": np.arange(10), "test/x": np.zeros((2, 4))}
     texts = ({"x": [[0.5, -1.25, 2, 0]]}, [[1, 2, 3, 4]], {"x": [[True, 1e-3, 5, 9]] * 3, "labels": [1, 2, 3]})
     return (npz.pack(arrays), *(json.dumps(text).encode() for text in texts))
+
+
+def models() -> tuple[bytes, ...]:
+    """Networks that hold operators of most kinds, and what exporters write around them."""
+    ints = TensorProto.INT64
+    fixed = {
+        "w": np.ones((2, 1, 3, 3), np.float32) / 9,
+        "b": np.zeros(2, np.float32),
+        "shape": np.array([1, -1]),
+        "half": np.array([16, 16]),
+        "pads": np.array([0, 1, 0, 0]),
+        "ends": np.array([1]),
+        "starts": np.array([0]),
+        "k": np.array([2]),
+        "index": np.array([0, -1, 0]),
+        "repeats": np.array([1, 2]),
+    }
+    steps = [
+        node("Conv", ["x", "w", "b"], ["c"], pads=[1, 1, 1, 1], strides=[1, 1], kernel_shape=[3, 3], name="conv"),
+        node("BatchNormalization", ["c", "b", "b", "b", "one"], ["n"]),
+        node("MaxPool", ["n"], ["p"], kernel_shape=[2, 2], strides=[2, 2], ceil_mode=1),
+        node("AveragePool", ["p"], ["a"], kernel_shape=[2, 2], auto_pad="SAME_UPPER"),
+        node("Resize", ["a", "", "scales"], ["r"], mode="nearest"),
+        node("Transpose", ["r"], ["t"], perm=[0, 2, 3, 1]),
+        node("Reshape", ["t", "shape"], ["f"]),
+        node("Split", ["f", "half"], ["s0", "s1"], axis=1),
+        node("Pad", ["s0", "pads"], ["q"], mode="constant"),
+        node("Slice", ["q", "starts", "ends", "ends"], ["sl"]),
+        node("Gather", ["sl", "index"], ["g"], axis=1),
+        node("Tile", ["g", "repeats"], ["ti"]),
+        node("Concat", ["ti", "s1"], ["cc"], axis=-1),
+        node("Constant", [], ["n3"], value=helper.make_tensor("v", ints, [1], [3])),
+        node("ConstantOfShape", ["n3"], ["z3"], value=helper.make_tensor("v", TensorProto.FLOAT, [1], [0.5])),
+        node("Shape", ["cc"], ["sh"]),
+        node("Cast", ["sh"], ["sf"], to=1),
+        node("ReduceMax", ["cc"], ["m"], keepdims=1),
+        node("TopK", ["cc", "k"], ["top", "where"], axis=1),
+        node("Softmax", ["top"], ["soft"], axis=-1),
+        node("Clip", ["m", "lo", "hi"], ["cl"]),
+        node("Add", ["soft", "cl"], ["y"]),
+    ]
+    scalars = {"lo": np.float32(-1), "hi": np.float32(6), "one": np.ones(2, np.float32)}
+    scales = {"scales": np.array([1, 1, 2, 2], np.float32)}
+    layered = model(steps, {"x": (1, 1, 8, 8)}, ["y", "where"], constants={**fixed, **scalars, **scales})
+    layered.graph.output[1].type.tensor_type.elem_type = ints
+    return small_model(), layered.SerializeToString()
 
 
 # ------------------------------------------------------------------------------------------------------------ readers
@@ -221,7 +270,8 @@ TARGETS = {
     ),
     "keystore": Target(lambda data: unlock(data, "pw"), keystore, mutants.of_json, 20),
     "manifest": Target(at_a_path(all_of_a_bundle, "manifest.json"), manifest_file, mutants.of_json, 80),
-    "model": Target(frontend.load, lambda: (small_model(),), mutants.of_bytes, 60),
+    "model": Target(frontend.load, models, mutants.of_bytes, 60, MODELS),
+    "model, its fields": Target(frontend.load, models, mutants.of_model, 120, MODELS),
     "powers of tau": Target(
         at_a_path(lambda path: ptau.setup_r1cs(FIXTURES / "toy.r1cs", path), "x.ptau"),
         files_of("toy.ptau"),
@@ -261,10 +311,10 @@ def own_key() -> bytes:
 
 
 @contextmanager
-def bounded_memory() -> Iterator[None]:
+def bounded_memory(most: int) -> Iterator[None]:
     soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
     held = int(Path("/proc/self/statm").read_text().split()[5]) * os.sysconf("SC_PAGE_SIZE")
-    resource.setrlimit(resource.RLIMIT_DATA, (held + HUNGRIEST, hard))
+    resource.setrlimit(resource.RLIMIT_DATA, (held + most, hard))
     try:
         yield
     finally:
@@ -277,7 +327,7 @@ def try_one(target: Target, valid: tuple[bytes, ...], seed: int) -> bool:
     data = target.mutate(rng.choice(valid), rng)
     start = time.process_time()
     try:
-        with bounded_memory():
+        with bounded_memory(target.memory):
             target.read(data)
         read = True
     except ZkchainError:

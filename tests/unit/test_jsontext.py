@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 
 import pytest
 from hypothesis import given
@@ -52,3 +53,22 @@ def test_the_deepest_that_is_accepted():
 
 def test_brackets_in_strings_do_not_count():
     assert jsontext.loads(json.dumps(["[" * 100, '\\"[{' * 50]).encode()) == ["[" * 100, '\\"[{' * 50]
+
+
+def test_an_object_names_each_member_once():
+    assert jsontext.loads(b'{"a": {"b": 1}, "b": 1}') == {"a": {"b": 1}, "b": 1}
+    with pytest.raises(ValueError, match="'b' occurs twice"):
+        jsontext.loads(b'{"a": {"b": 1, "c": 2, "b": 1}}')
+
+
+@pytest.mark.parametrize("text", [b'"' + b'\\"' * 400_000, b'"' * 400_001, b'"' + b"\\" * 400_001, b'"a' * 400_000])
+def test_depth_takes_linear_time(text):
+    start = time.process_time()
+    jsontext.depth(text)
+    assert time.process_time() - start < 5
+
+
+def test_brackets_after_a_string_count_and_within_one_do_not():
+    assert jsontext.depth(b'"[[[" [[') == 2
+    assert jsontext.depth(b'["\\\\", [[]]]') == 3
+    assert jsontext.depth(b'[" unfinished [[[[') == 1

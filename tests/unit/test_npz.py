@@ -61,3 +61,55 @@ def test_header_that_promises_more_than_there_is():
 def test_other_bytes_are_refused(data):
     with pytest.raises(FormatError, match="not a readable"):
         npz.unpack(data, what="test")
+
+
+def archive(body: bytes, method: int = zipfile.ZIP_DEFLATED, declared: int | None = None) -> bytes:
+    out = BytesIO()
+    with zipfile.ZipFile(out, "w", method) as packed:
+        packed.writestr("x.npy", body)
+    data = out.getvalue()
+    if declared is not None:  # the size stands in the member's own header and in the directory
+        assert data.count(len(body).to_bytes(4, "little")) >= 2
+        data = data.replace(len(body).to_bytes(4, "little"), declared.to_bytes(4, "little"))
+    return data
+
+
+def body_of(array: np.ndarray) -> bytes:
+    out = BytesIO()
+    np.lib.format.write_array(out, array)
+    return out.getvalue()
+
+
+def test_what_follows_after_an_array_is_refused():
+    assert npz.unpack(archive(body_of(np.arange(3))), what="test")["x"].tolist() == [0, 1, 2]
+    with pytest.raises(FormatError, match="bytes follow after array 'x'"):
+        npz.unpack(archive(body_of(np.arange(3)) + b"\0"), what="test")
+
+
+def test_a_size_that_is_not_what_was_declared():
+    body = body_of(np.zeros(5000))
+    assert npz.unpack(archive(body, declared=len(body)), what="test")["x"].size == 5000
+    for declared in (len(body) - 8, 200):
+        with pytest.raises(FormatError, match=r"truncated|not a readable"):
+            npz.unpack(archive(body, declared=declared), what="test")
+
+
+def test_an_altered_number_is_found():
+    data = bytearray(archive(body_of(np.arange(1000)), zipfile.ZIP_STORED))
+    data[len(data) // 2] ^= 1
+    with pytest.raises(FormatError, match="CRC"):
+        npz.unpack(bytes(data), what="test")
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_methods_of_packing(method):
+    with pytest.raises(FormatError, match="expected deflate"):
+        npz.unpack(archive(body_of(np.arange(3)), method), what="test")
+
+
+def test_shapes_that_no_array_has():
+    for shape in ((-1,), (1 << 70,), (1 << 40, 1 << 40), (True,), (2.0,)):
+        body = BytesIO()
+        np.lib.format.write_array_header_1_0(body, {"descr": "<f8", "fortran_order": False, "shape": shape})
+        with pytest.raises(FormatError, match=r"truncated|not a readable"):
+            npz.unpack(archive(body.getvalue() + bytes(64)), what="test")

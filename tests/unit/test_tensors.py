@@ -152,3 +152,48 @@ def test_calibration_and_held_out():
 def test_bad_calibration(arrays, message):
     with pytest.raises(InputError, match=message):
         tensors.calibration(arrays, ["x"], [(1, 4)])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"x": [1, 2], "x": [3, 4]}', "'x' occurs twice"),
+        ('{"x": ["1", "2"]}', "holds str, expected numbers"),
+        ('{"x": [1, null]}', "holds NoneType, expected numbers"),
+        ('{"x": [[1, 2], [3]]}', "rows of different lengths"),
+        ('{"x": [[1, 2], 3]}', "rows of different lengths"),
+        ('{"x": [1, 1' + "0" * 400 + "]}", "holds object, expected numbers"),
+        ('{"x": [1, 1' + "0" * 5000 + "]}", "neither an .npz archive nor JSON"),
+        ('{"x": {"y": 1}}', "holds dict, expected numbers"),
+    ],
+)
+def test_values_that_are_no_numbers(tmp_path, text, message):
+    path = tmp_path / "x.json"
+    path.write_text('{"x": [1, 2.5, true]}')
+    assert tensors.read(path)["x"].tolist() == [1, 2.5, 1]
+    path.write_text(text)
+    with pytest.raises(InputError, match=message):
+        tensors.read(path)
+
+
+def test_a_long_text_among_numbers_takes_no_memory_for_each(tmp_path):
+    """numpy would make all 100,000 elements as wide as the longest: 400 GB."""
+    path = json_file(tmp_path / "x.json", {"x": ["a" * 1_000_000, *([0] * 100_000)]})
+    with pytest.raises(InputError, match="holds str, expected numbers"):
+        tensors.read(path)
+
+
+def test_text_is_bounded(tmp_path, monkeypatch):
+    monkeypatch.setattr(tensors, "LONGEST_JSON", 20)
+    assert tensors.read(json_file(tmp_path / "x.json", {"x": [1, 2]}))["x"].size == 2
+    with pytest.raises(InputError, match="bytes of JSON, expected at most 20"):
+        tensors.read(json_file(tmp_path / "x.json", {"x": [1, 2, 3, 4, 5]}))
+
+
+@pytest.mark.parametrize("label", [np.nan, np.inf, 0.5, 2.0**62, 1e300])
+def test_labels_that_are_no_classes(label):
+    arrays = {"x": np.zeros((2, 4)), "labels": np.array([1.0, 7.0])}
+    assert tensors.calibration(arrays, ["x"], [(1, 4)])[0].labels.tolist() == [1, 7]
+    arrays["labels"][1] = label
+    with pytest.raises(InputError, match="label 1: expected an integer"):
+        tensors.calibration(arrays, ["x"], [(1, 4)])

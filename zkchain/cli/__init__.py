@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 
 from zkchain import errors
 from zkchain.cli.console import visible
-from zkchain.errors import FormatError, ZkchainError
+from zkchain.errors import FormatError, MemoryTooSmall, ZkchainError
 from zkchain.redaction import redacted, trace
 
 INTERRUPTED = 130
@@ -48,6 +48,9 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _ours(error: Exception) -> ZkchainError:
+    if isinstance(error, MemoryError):
+        hint = "a smaller model, batch or domain, fewer processes beside this one, or a larger machine"
+        return MemoryTooSmall(f"this machine has no more memory to give: {error}".rstrip(": "), hint=hint)
     return refused(error) if isinstance(error, OSError) else unforeseen(error)
 
 

@@ -28,9 +28,9 @@ from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt
+from pydantic import BaseModel, ConfigDict, Field
 
 from zkchain.errors import BundleError, KeyFormatError, KeyMismatch
 from zkchain.formats import files, jsontext
@@ -79,7 +79,7 @@ class Entry(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
     sha256: str = _HEX
-    bytes: NonNegativeInt
+    bytes: Annotated[int, Field(ge=0, lt=1 << 63)]
     identity: str = _HEX
     made_from: dict[str, str] = {}
 
@@ -116,7 +116,7 @@ class Bundle:
         """What has become of a listed artifact; reads its file as a whole."""
         entry, path = self._entry(name), self.folder / KINDS[name].file
         try:
-            if path.stat().st_size != entry.bytes or files.sha256(path) != entry.sha256:
+            if files.size(path) != entry.bytes or files.sha256(path) != entry.sha256:
                 return "altered"
         except FileNotFoundError:
             return "missing"
@@ -144,7 +144,7 @@ class Bundle:
         self._check_sources(name, entry)
         path = self.folder / kind.file
         try:
-            size = path.stat().st_size
+            size = files.size(path)
             expected = entry.sha256 if kind.header is None else entry.identity
             if size != entry.bytes or _identity(kind, path) != expected:
                 raise self._altered(name, size)

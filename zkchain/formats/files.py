@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import secrets
@@ -20,17 +21,23 @@ READ_LIMIT = 1 << 32
 def read(path: Path, *, what: str, limit: int = READ_LIMIT, error: type[ZkchainError] = FormatError) -> bytes:
     """The whole file, or ``error`` when it is missing, unreadable, no regular file or over ``limit`` bytes."""
     try:
-        found = path.stat()
-        if not stat.S_ISREG(found.st_mode) and not stat.S_ISDIR(found.st_mode):
-            raise error(f"cannot read {what} {path}: it is no regular file", hint="write it to a file first")
+        length = size(path)
+        if length > limit:
+            raise error(f"{what} {path} has {length} bytes, expected at most {limit}")
         with path.open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            if size > limit:
-                raise error(f"{what} {path} has {size} bytes, expected at most {limit}")
-            return file.read(size)
+            return file.read(length)
     except (OSError, ValueError) as cause:  # ValueError: a null byte in the path
         reason = cause.strerror if isinstance(cause, OSError) else cause
         raise error(f"cannot read {what} {path}: {reason}", hint="is the path right?") from cause
+
+
+def size(path: Path) -> int:
+    """Bytes of a regular file. OSError: it is missing, or something that one may have to wait for, such as a pipe."""
+    found = path.stat()
+    if stat.S_ISREG(found.st_mode):
+        return found.st_size
+    code = errno.EISDIR if stat.S_ISDIR(found.st_mode) else errno.EINVAL
+    raise OSError(code, os.strerror(code) if code == errno.EISDIR else "it is no regular file", str(path))
 
 
 def sha256(path: Path) -> str:

@@ -23,9 +23,10 @@ def _close(a: float, b: float) -> bool:
     return math.isclose(a, b, rel_tol=TOLERANCE, abs_tol=1e-12)
 
 
-def factors(view: View, i: int) -> tuple[float, list[int]]:
-    """Node ``i`` as number * product of nodes, none of which is a number or such a product."""
-    if view.op(i) is not Op.MUL:
+def factors(view: View, i: int, depth: int = DEPTH) -> tuple[float, list[int]]:
+    """Node ``i`` as number * product of nodes, none of which is a number or such a product; not further down than
+    DEPTH products, since squares of squares have twice as many factors each."""
+    if view.op(i) is not Op.MUL or depth == 0:
         return 1.0, [i]
     number, others = 1.0, []
     for source in view.node(i).src:
@@ -35,7 +36,7 @@ def factors(view: View, i: int) -> tuple[float, list[int]]:
         elif view.value(source) is not None:
             return 1.0, [i]
         else:
-            k, more = factors(view, source)
+            k, more = factors(view, source, depth - 1)
             number *= k
             others += more
     return number, others

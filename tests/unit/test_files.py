@@ -1,0 +1,71 @@
+"""Files as whole values: what is read is a regular file of bounded size, and a hostile folder makes nobody wait."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from zkchain.errors import BundleError, FormatError
+from zkchain.formats import bundle, files
+
+
+def test_a_file(tmp_path):
+    path = tmp_path / "f"
+    path.write_bytes(b"12345")
+    assert files.read(path, what="file") == b"12345"
+    assert files.read(path, what="file", limit=5) == b"12345"
+    assert files.read(path, what="file", limit=1 << 200) == b"12345"
+    with pytest.raises(FormatError, match="has 5 bytes, expected at most 4"):
+        files.read(path, what="file", limit=4)
+
+
+def test_what_is_no_file(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for name, message in {
+        "pipe": "no regular file",
+        "/dev/zero": "no regular file",
+        ".": "Is a directory",
+        "missing": "No such file",
+        "a\0b": "null",
+        "a" * 300: "too long",
+    }.items():
+        with pytest.raises(FormatError, match=f"cannot read file .*{message}"):
+            files.read(tmp_path / name, what="file")
+
+
+def made(folder: Path, size: int) -> bundle.Bundle:
+    """A bundle that lists a settings.json of this size."""
+    entry = {"sha256": "00" * 32, "bytes": size, "identity": "00" * 32}
+    manifest = {"format": "zkchain-bundle", "version": 2, "files": {"settings": entry}}
+    (folder / bundle.MANIFEST).write_text(json.dumps(manifest))
+    return bundle.open_bundle(folder)
+
+
+@pytest.mark.parametrize("size", [0, 1, 1 << 62])
+def test_a_pipe_in_a_bundle(tmp_path, size):
+    os.mkfifo(tmp_path / "settings.json")
+    opened = made(tmp_path, size)
+    assert opened.state("settings") == "unreadable"
+    for look in (opened.read, opened.path):
+        with pytest.raises(BundleError, match="settings"):
+            look("settings")
+
+
+def test_a_size_that_no_file_has(tmp_path):
+    (tmp_path / "settings.json").write_bytes(b"{}")
+    with pytest.raises(BundleError, match="truncated or altered"):
+        made(tmp_path, (1 << 63) - 1).read("settings")
+    for size in (1 << 63, 1 << 200, -1, "5"):
+        with pytest.raises(BundleError, match=r"files\.settings\.bytes"):
+            made(tmp_path, size)
+
+
+def test_a_manifest_says_everything_once(tmp_path):
+    made(tmp_path, 1)
+    text = (tmp_path / bundle.MANIFEST).read_text()
+    (tmp_path / bundle.MANIFEST).write_text(text.replace('{"format"', '{"version": 2, "format"'))
+    with pytest.raises(BundleError, match="'version' occurs twice"):
+        bundle.open_bundle(tmp_path)

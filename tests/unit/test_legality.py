@@ -1,0 +1,224 @@
+"""What a legal node is: every operator's shape and arguments, the right ones and their neighbours; and that no program
+with an illegal one is read."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.unit.test_fuzz_readers import zoo
+from zkchain.errors import CompileError, FormatError
+from zkchain.formats import npz, program
+from zkchain.graph import ARGS, Graph, Op, check
+from zkchain.legality import LARGEST, RULES, shape_of
+
+
+def test_every_operator_has_a_rule():
+    assert set(RULES) == {str(op) for op in Op} == {str(op) for op in ARGS}
+
+
+X = (2, 3, 4)
+CONV = {"strides": (2, 1), "pads": (1, 0, 1, 0), "dilations": (1, 2), "group": 1}
+TABLE = {"first": -3, "values": np.arange(7)}
+INDEX = np.array([[0, 23], [5, 5]])
+
+LEGAL = [
+    ("reshape", {}, (24,), [X], (24,)),
+    ("take", {"index": INDEX}, (2, 2), [X], (2, 2)),
+    ("take", {"index": np.zeros((0, 3), np.int64)}, (0, 3), [(0,)], (0, 3)),
+    ("concat", {"axis": 1}, (), [(2, 1, 4), (2, 3, 4)], (2, 4, 4)),
+    ("add", {}, (), [(2, 1, 4), (3, 1)], (2, 3, 4)),
+    ("matmul", {}, (), [(5, 2, 3), (3, 4)], (5, 2, 4)),
+    ("matmul", {}, (), [(3,), (3,)], ()),
+    ("conv", CONV, (), [(1, 2, 6, 5), (3, 2, 2, 2)], (1, 3, 4, 3)),
+    ("sum", {"axes": (0, 2)}, (), [X], (1, 3, 1)),
+    ("sum", {"axes": ()}, (), [()], ()),
+    ("clip", {"lo": None, "hi": 3}, (), [X], X),
+    ("clip", {"lo": np.float64(-0.5), "hi": 1e300}, (), [X], X),
+    ("argmax", {"axis": 2}, (), [X], (2, 3, 1)),
+    ("top", {"axis": 2, "k": 4}, (), [X], X),
+    ("softmax", {"axis": 0}, (), [X], X),
+    ("rescale", {"shift": 1}, (), [X], X),
+    ("rescale", {"shift": np.int64(61)}, (), [X], X),
+    ("table", TABLE, (), [X], X),
+    ("input", {"low": -1.0, "high": tuple(range(6))}, (2, 3), [], (2, 3)),
+]
+ILLEGAL = [
+    ("reshape", {}, (23,), [X], "reshape of 24"),
+    ("reshape", {}, (1 << 33,), [X], "too large"),
+    ("reshape", {}, (1 << 70, 0), [X], None),  # no elements: numpy itself has no such array
+    ("reshape", {}, (1,) * 33, [X], "too large"),
+    ("input", {}, (LARGEST + 1,), [], "too large"),
+    ("input", {}, (1 << 40, 1 << 40), [], "too large"),
+    ("input", {"low": "x", "high": 1.0}, (2,), [], "neither a number"),
+    ("input", {"low": float("nan"), "high": 1.0}, (2,), [], "neither a number"),
+    ("input", {"low": (1.0,) * 3, "high": 1.0}, (2,), [], "one for each of 2"),
+    ("take", {"index": INDEX + 1}, (2, 2), [X], r"1\.\.24 leaves 0\.\.23"),
+    ("take", {"index": INDEX - 1}, (2, 2), [X], "leaves"),
+    ("take", {"index": INDEX.astype(np.int32)}, (2, 2), [X], "array of integers"),
+    ("take", {"index": 4}, (), [X], "array of integers"),
+    ("concat", {"axis": 0}, (), [], "expected sources"),
+    ("concat", {"axis": 3}, (), [X, X], "axis"),
+    ("concat", {"axis": -1}, (), [X, X], "axis"),
+    ("concat", {"axis": 1.0}, (), [X, X], "axis"),
+    ("concat", {"axis": True}, (), [X, X], "axis"),
+    ("concat", {"axis": "1"}, (), [X, X], "axis"),
+    ("concat", {"axis": 0}, (), [X, (2, 3, 5)], "differ"),
+    ("add", {}, (), [(2,), (3,)], None),
+    ("matmul", {}, (), [(2, 3), (2, 3)], "cannot multiply"),
+    ("matmul", {}, (), [(), (3,)], "cannot multiply"),
+    *(
+        ("conv", {**CONV, **bad}, (), [(1, 2, 6, 5), (3, 2, 2, 2)], message)
+        for bad, message in [
+            ({"strides": (0, 1)}, "strides"),
+            ({"strides": (1,)}, "strides"),
+            ({"strides": 1}, "strides"),
+            ({"strides": (1.0, 1)}, "strides"),
+            ({"pads": (-1, 0, 0, 0)}, "pads"),
+            ({"pads": (1 << 40, 0, 0, 0)}, "pads"),
+            ({"pads": (LARGEST, 0, 0, 0)}, "do not fit"),
+            ({"dilations": (9, 9)}, "do not fit"),
+            ({"group": 0}, "group"),
+            ({"group": 2}, "channels"),
+        ]
+    ),
+    ("conv", CONV, (), [(1, 2, 6, 5), (3, 2, 2)], "spatial"),
+    ("conv", CONV, (), [(1, 2, 6, 5), (3, 2, 0, 2)], "spatial"),
+    ("sum", {"axes": (3,)}, (), [X], "axes"),
+    ("sum", {"axes": (1, 0)}, (), [X], "in order"),
+    ("sum", {"axes": (1, 1)}, (), [X], "in order"),
+    ("sum", {"axes": 1}, (), [X], "axes"),
+    ("clip", {"lo": "0", "hi": None}, (), [X], "lo: expected a number"),
+    ("clip", {"lo": 0, "hi": float("nan")}, (), [X], "hi: expected a number"),
+    ("clip", {"lo": True, "hi": 1}, (), [X], "lo: expected a number"),
+    ("reduce_max", {"axis": 1}, (), [(2, 0)], "holds nothing"),
+    ("reduce_min", {"axis": 0}, (), [()], "has none"),
+    ("argmax", {"axis": 3}, (), [X], "axis"),
+    ("top", {"axis": 2, "k": 5}, (), [X], "k: expected"),
+    ("top_index", {"axis": 2, "k": 0}, (), [X], "k: expected"),
+    *(("rescale", {"shift": shift}, (), [X], "shift") for shift in (0, -1, 62, 63, 64, 1 << 70, 1.5, "3", None, True)),
+    ("table", {**TABLE, "values": np.zeros(0, np.int64)}, (), [X], "values"),
+    ("table", {**TABLE, "values": np.zeros((2, 2), np.int64)}, (), [X], "values"),
+    ("table", {**TABLE, "values": np.array([1 << 62])}, (), [X], "values"),
+    ("table", {**TABLE, "values": 3}, (), [X], "values"),
+    ("table", {**TABLE, "first": 1 << 62}, (), [X], "first"),
+    ("table", {**TABLE, "first": 0.5}, (), [X], "first"),
+]
+
+
+@pytest.mark.parametrize(("op", "arg", "shape", "sources", "expected"), LEGAL)
+def test_legal(op, arg, shape, sources, expected):
+    assert shape_of(op, arg, shape, sources) == expected
+
+
+@pytest.mark.parametrize(("op", "arg", "shape", "sources", "message"), ILLEGAL)
+def test_illegal(op, arg, shape, sources, message):
+    with pytest.raises(ValueError, match=message):
+        shape_of(op, arg, shape, sources)
+
+
+# ------------------------------------------------------------------------------------------------------ whole programs
+
+
+def at(graph: Graph, op: Op) -> int:
+    return next(i for i, node in enumerate(graph.nodes) if node.op is op)
+
+
+def with_node(graph: Graph, i: int, **changes) -> Graph:
+    return replace(graph, nodes=(*graph.nodes[:i], replace(graph.nodes[i], **changes), *graph.nodes[i + 1 :]))
+
+
+def test_a_shape_is_what_follows():
+    graph = program.load(zoo())
+    check(graph, integer=True)
+    for i, node in enumerate(graph.nodes):
+        if node.op not in (Op.INPUT, Op.CONST):
+            with pytest.raises(CompileError, match=f"node '{node.name}'"):
+                check(with_node(graph, i, shape=(*node.shape, 2)), integer=True)
+
+
+@pytest.mark.parametrize("scale", [0.0, -1.0, float("nan"), float("inf"), 1e308, 1e-300])
+def test_scales(scale):
+    graph = program.load(zoo())
+    check(with_node(graph, 3, scale=0.125), integer=True)
+    with pytest.raises(CompileError, match="scale"):
+        check(with_node(graph, 3, scale=scale), integer=True)
+
+
+def test_inputs_are_listed_once():
+    graph = program.load(zoo())
+    first = graph.inputs[0]
+    for inputs, names in [((), ()), ((first, first), ("x", "z")), ((first + 1,), ("x",)), ((first,), ())]:
+        with pytest.raises(CompileError, match="input"):
+            check(replace(graph, inputs=inputs, input_names=names), integer=True)
+
+
+def test_a_constant_lies_in_its_range_and_a_table_holds_its_numbers():
+    graph = program.load(zoo())
+    const, table = at(graph, Op.CONST), at(graph, Op.TABLE)
+    with pytest.raises(CompileError, match="outside its static range"):
+        check(with_node(graph, const, value=graph.nodes[const].value + 1), integer=True)
+    with pytest.raises(CompileError, match=r"a table of -19\.\.21 for numbers from -20 to 20"):
+        check(with_node(graph, table, arg={**graph.nodes[table].arg, "first": -19}), integer=True)
+
+
+def edited(change) -> bytes:
+    """The zoo with its header, which ``change`` has altered."""
+    arrays = npz.unpack(zoo(), what="test")
+    header = json.loads(arrays["header"].tobytes())
+    change({node["op"]: node for node in header["nodes"]})
+    arrays["header"] = np.frombuffer(json.dumps(header).encode(), np.uint8)
+    return npz.pack(arrays)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda n: n["input"].update(shape=[1 << 33]), "more than 1073741824 numbers"),
+        (lambda n: n["input"].update(shape=[(1 << 26) + 1]), "too large"),
+        (lambda n: [node.update(shape=[1 << 26]) for node in n.values()], "more than 1073741824 numbers"),
+        (lambda n: n["input"].update(shape=["1", 2, 6, 6]), "nodes.0.shape.0: Input should be a valid integer"),
+        (lambda n: n["input"].update(scale="0.5"), "nodes.0.scale: Input should be a valid number"),
+        (lambda n: n["input"].update(scale=1e308), "scale"),
+        (lambda n: n["clip"]["arg"].update(hi=1 << 70), "hi: expected an integer from"),
+        (lambda n: n["clip"]["arg"].update(hi=0.5), "hi: expected an integer from"),
+        (lambda n: n["clip"]["arg"].update(hi=1e30), "hi: expected an integer from"),
+        *(
+            (lambda n, s=shift: n["rescale"]["arg"].update(shift=s), "shift: expected an integer from 1 to 61")
+            for shift in (0, -1, 62, 63, 64, 2.0, "2", None, [1])
+        ),
+        (lambda n: n["concat"]["arg"].update(axis=2), "axis"),
+        (lambda n: n["table"]["arg"].update(values=3), "values"),
+        (lambda n: n["conv"]["arg"].update(pads=[0, 0, 0, 1 << 40]), "pads"),
+        (lambda n: n["relu"].update(src=[99]), "not all before"),
+        (lambda n: n["relu"].update(src=[-1]), "greater than or equal to 0"),
+    ],
+)
+def test_no_illegal_program_is_read(change, message):
+    program.load(edited(lambda nodes: None))
+    with pytest.raises(FormatError, match=f"integer program.*{message}"):
+        program.load(edited(change))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (b'{"format": 1, "format": 2}', "'format' occurs twice"),
+        (b"[" * 100_000, "nested more than 64 deep"),
+        (b"\xff", "header"),
+        (b'{"nodes": NaN}', "format"),
+        (b'"' + b'\\"' * 500_000, "header"),
+    ],
+)
+def test_headers_that_are_none(text, message):
+    with pytest.raises(FormatError, match=message):
+        program.load(npz.pack({"header": np.frombuffer(text, np.uint8)}))
+
+
+def test_a_header_is_bounded(monkeypatch):
+    monkeypatch.setattr(program, "LONGEST_HEADER", 100)
+    with pytest.raises(FormatError, match="expected at most 100"):
+        program.load(zoo())
