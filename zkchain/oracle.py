@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from zkchain import interpret, sandbox
 from zkchain.errors import ModelError, OutOfDomain
-from zkchain.graph import Graph
+from zkchain.graph import Graph, Node
 from zkchain.quantize import Accuracy, accuracy, dequantize, quantize_input
 
 Array = npt.NDArray[Any]
@@ -141,8 +141,8 @@ class FloatModel:
             results = self._run(feed)
         except sandbox.Refused as error:
             raise ModelError(f"onnxruntime failed on a sample: {_first_line(error)}") from error
-        shapes = [self._graph.nodes[i].shape for i in self._graph.outputs]
-        return [value.reshape(shape) for value, shape in zip(results, shapes, strict=True)]
+        nodes = [self._graph.nodes[i] for i in self._graph.outputs]
+        return [_fitted(*given) for given in zip(results, nodes, self._graph.output_names, strict=True)]
 
     def _run(self, feed: Sequence[Array]) -> list[Array]:
         names = {"inputs": self._graph.input_names, "outputs": self._graph.output_names}
@@ -166,6 +166,16 @@ _DTYPES = {
     "tensor(uint64)": np.uint64,
     "tensor(bool)": np.bool_,
 }
+
+
+def _fitted(value: Array, node: Node, name: str) -> Array:
+    """The value in the graph's shape."""
+    if value.size != node.size or value.dtype.kind not in "biuf":
+        raise ModelError(
+            f"output {name!r}: onnxruntime gives {value.dtype} of shape {value.shape}, expected shape {node.shape}",
+            hint="does the model say another shape than it computes?",
+        )
+    return value.reshape(node.shape)
 
 
 def _first_line(error: Exception) -> str:

@@ -278,7 +278,7 @@ TARGETS = {
         mutants.of_bytes,
         20,
     ),
-    "program": Target(program.load, lambda: (zoo(), program.dump(small_graph())), mutants.of_archive, 400),
+    "program": Target(program.load, lambda: (zoo(), program.dump(small_graph())), mutants.of_archive, 250),
     "proof": Target(snarkjs.load_proof, proof_file, mutants.of_json),
     "proving key": Target(
         at_a_path(lambda path: open_key(path).verify_digests(), "key.zkpk"), lambda: (own_key(),), mutants.of_bytes

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -54,3 +56,10 @@ def test_samples_outside_the_domain_are_counted(program):
 def test_model_that_onnxruntime_refuses(program):
     with pytest.raises(ModelError, match="onnxruntime cannot run the model"):
         oracle.evaluate(b"noise", program, SAMPLES)
+
+
+def test_an_output_of_another_shape(program):
+    i = program.outputs[0]
+    nodes = (*program.nodes[:i], replace(program.nodes[i], shape=(1, 2)), *program.nodes[i + 1 :])
+    with pytest.raises(ModelError, match=r"output 'y': onnxruntime gives float32 of shape \(1, 3\), expected shape"):
+        oracle.FloatModel(MODEL, replace(program, nodes=nodes))(SAMPLES[0])

@@ -71,7 +71,6 @@ def signalled(number: signal.Signals, doing) -> None:
     ("number", "said"),
     [
         (signal.SIGSEGV, r"crashed on this model \(SIGSEGV\)"),
-        (signal.SIGABRT, r"crashed on this model \(SIGABRT\)"),
         (signal.SIGKILL, "killed while it read this model"),
     ],
 )
