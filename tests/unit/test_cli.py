@@ -59,7 +59,7 @@ class TestTheWay:
         assert outcome.json["circuit"]["rows"] > 50
         assert outcome.json["circuit"]["evaluation"]["outputs"][0]["max_error"] < 0.02
         assert names(tmp_path / "bundle") == sorted(
-            ["manifest.json", "model.onnx", "program.npz", "settings.json", "circuit.json"]
+            ["manifest.json", "model.onnx", "program.npz", "settings.json", "circuit.json", "worst_input.json"]
         )
 
     def test_setup_says_development_everywhere(self, bundle):
