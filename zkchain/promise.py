@@ -213,7 +213,8 @@ def insist(worst: Worst) -> None:
     out = max(missed, key=lambda out: out.excess)
     if out.limit is None or out.max_error <= out.limit:
         raise AccuracyMissed(
-            f"output {out.output!r} is off by up to {out.data_error:.4g} on the data, {out.data_limit or 0.0:.4g} was wanted",
+            f"output {out.output!r} is off by up to {out.data_error:.4g} on the data, "
+            f"{out.data_limit or 0.0:.4g} was wanted",
             hint=HINT,
         )
     shown = ", ".join(f"{name} = {_shown(x)}" for name, x in worst.inputs.items())
