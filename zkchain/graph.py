@@ -63,6 +63,7 @@ class Op(StrEnum):
     LEAKY_RELU = "leaky_relu"
     # compound float operators that quantise takes apart
     SOFTMAX = "softmax"
+    LOG_SUM_EXP = "log_sum_exp"
     # of models that are quantised already: between integers and the real numbers they mean
     QUANTIZE = "quantize"
     DEQUANTIZE = "dequantize"
@@ -71,7 +72,9 @@ class Op(StrEnum):
     TABLE = "table"
 
 
-FLOAT_ONLY = frozenset({Op.DIV, Op.UNARY, Op.LEAKY_RELU, Op.SOFTMAX, Op.QUANTIZE, Op.DEQUANTIZE})
+FLOAT_ONLY = frozenset(
+    {Op.DIV, Op.UNARY, Op.LEAKY_RELU, Op.SOFTMAX, Op.LOG_SUM_EXP, Op.QUANTIZE, Op.DEQUANTIZE}
+)
 INT_ONLY = frozenset({Op.RESCALE, Op.TABLE})
 
 # op: (number of sources or None for any, argument names, meaning)
@@ -81,7 +84,8 @@ ARGS: Mapping[Op, tuple[int | None, frozenset[str], str]] = MappingProxyType(
             0,
             frozenset(),
             "declared by the user; integer graphs: domain is lo..hi. Optional: low, high, the ends as declared, "
-            "real numbers (one, or one for each element) of which lo and hi are the nearest whole steps",
+            "real numbers (one, or one for each element) of which lo and hi are the nearest whole steps; "
+            "float graphs: whole, True: its type in the model is one of integers",
         ),
         Op.CONST: (0, frozenset(), "`value`: float64 array (float graph) or int64 array (integer graph)"),
         Op.RESHAPE: (1, frozenset(), "same elements in row-major order, shape of the node"),
@@ -123,7 +127,17 @@ ARGS: Mapping[Op, tuple[int | None, frozenset[str], str]] = MappingProxyType(
             frozenset(),
             "src (x, slope): x if x >= 0 else slope * x; slope CONST, broadcast (PRelu too)",
         ),
-        Op.SOFTMAX: (1, frozenset({"axis"}), "exp(x - max) / sum exp over one axis (>= 0)"),
+        Op.SOFTMAX: (
+            1,
+            frozenset({"axis"}),
+            "exp(x - max) / sum exp over one axis (>= 0). Optional: live, bool array of the node's shape: the elements "
+            "that take part; the others are 0",
+        ),
+        Op.LOG_SUM_EXP: (
+            1,
+            frozenset({"axis"}),
+            "max + log sum exp(x - max) over one axis (>= 0), kept with size 1. Optional: live, as in SOFTMAX",
+        ),
         Op.QUANTIZE: (
             1,
             frozenset({"scale", "zero", "lo", "hi"}),
@@ -141,8 +155,14 @@ ARGS: Mapping[Op, tuple[int | None, frozenset[str], str]] = MappingProxyType(
 )
 
 
-OPTIONAL: Mapping[Op, frozenset[str]] = MappingProxyType({Op.INPUT: frozenset({"low", "high"})})
-"""Arguments that come all or not at all."""
+OPTIONAL: Mapping[Op, tuple[frozenset[str], ...]] = MappingProxyType(
+    {
+        Op.INPUT: (frozenset({"low", "high"}), frozenset({"whole"})),
+        Op.SOFTMAX: (frozenset({"live"}),),
+        Op.LOG_SUM_EXP: (frozenset({"live"}),),
+    }
+)
+"""Arguments of which one set may come, whole."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -198,7 +218,7 @@ def _check_node(nodes: tuple[Node, ...], i: int, node: Node, *, integer: bool) -
         raise ValueError(f"expected {arity} sources, got {len(node.src)}")
     if any(not 0 <= s < i for s in node.src):
         raise ValueError(f"sources {node.src} are not all before node {i}")
-    if frozenset(node.arg) not in (names, names | OPTIONAL.get(node.op, names)):
+    if frozenset(node.arg) not in (names, *(names | more for more in OPTIONAL.get(node.op, ()))):
         raise ValueError(f"expected arguments {sorted(names)}, got {sorted(node.arg)}")
     if node.op in (FLOAT_ONLY if integer else INT_ONLY):
         raise ValueError(f"{node.op} does not belong in this graph (integer={integer})")

@@ -58,7 +58,8 @@ FLOAT: Mapping[Op, Kernel] = {
     Op.DIV: lambda node, x, y: x / y,
     Op.UNARY: lambda node, x: functions.evaluate(node.arg["fn"], x),
     Op.LEAKY_RELU: lambda node, x, slope: np.where(x >= 0, x, slope * x),
-    Op.SOFTMAX: lambda node, x: _softmax(x, node.arg["axis"]),
+    Op.SOFTMAX: lambda node, x: _softmax(x, **node.arg),
+    Op.LOG_SUM_EXP: lambda node, x: _log_sum_exp(x, **node.arg),
     Op.QUANTIZE: lambda node, x: _quantize(x, **node.arg),
     Op.DEQUANTIZE: lambda node, x: (x - node.arg["zero"]) * node.arg["scale"],
 }
@@ -68,10 +69,23 @@ def _quantize(x: Array, scale: Array, zero: IntArray, lo: int, hi: int) -> Array
     return np.asarray(np.clip(np.rint(x / scale) + zero, lo, hi))
 
 
-def _softmax(x: Array, axis: int) -> Array:
+def _powers(x: Array, axis: int, live: Array | None) -> tuple[Array, Array]:
+    """max and e^(x - max) over the live elements; 0 at the others."""
+    x = x if live is None else np.where(live, x, -np.inf)
+    top = x.max(axis=axis, keepdims=True)
+    return top, np.exp(x - top)
+
+
+def _softmax(x: Array, axis: int, live: Array | None = None) -> Array:
     # e^(x - max) / sum e^(x - max)
-    e = np.exp(x - x.max(axis=axis, keepdims=True))
+    e = _powers(x, axis, live)[1]
     return np.asarray(e / e.sum(axis=axis, keepdims=True))
+
+
+def _log_sum_exp(x: Array, axis: int, live: Array | None = None) -> Array:
+    # max + log sum e^(x - max)
+    top, e = _powers(x, axis, live)
+    return np.asarray(top + np.log(e.sum(axis=axis, keepdims=True)))
 
 
 def run_float(graph: Graph, inputs: Sequence[npt.ArrayLike]) -> list[npt.NDArray[np.float64]]:

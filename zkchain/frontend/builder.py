@@ -36,7 +36,6 @@ class Builder:
         self.nodes: list[Node] = []
         self.name = ""
         self.operators: dict[str, str] = {}
-        self._whole_inputs: set[int] = set()
         self._constants: dict[int, tuple[Array, int]] = {}  # id(array) -> array (kept alive), node
 
     # -- looking ----------------------------------------------------------------------------------------------------
@@ -69,7 +68,7 @@ class Builder:
         found: dict[int, bool] = {}
         for i in self._ancestors(x):
             node = self.nodes[i]
-            found[i] = i in self._whole_inputs or _is_whole(node, [found[s] for s in node.src])
+            found[i] = _is_whole(node, [found[s] for s in node.src])
         return found[x]
 
     def _ancestors(self, x: int) -> list[int]:
@@ -108,13 +107,12 @@ class Builder:
 
     def input(self, name: str, shape: Sequence[int], *, whole: bool = False) -> int:
         self.name = name
-        index = self.node(Op.INPUT, (), shape)
-        if whole:
-            self._whole_inputs.add(index)
-        return index
+        return self.node(Op.INPUT, (), shape, {"whole": True} if whole else EMPTY)
 
     def const(self, array: npt.ArrayLike) -> int:
-        """A constant, stored as float64. ModelError for NaN, infinity, or a type that is not a real number."""
+        """A constant, stored as float64. ModelError for NaN, or a type that is not a real number.
+
+        An infinity is let through: in a mask it never counts, and whoever finds out that it does refuses it."""
         given = np.asarray(array)
         if id(given) in self._constants:
             return self._constants[id(given)][1]
@@ -129,14 +127,7 @@ class Builder:
             raise self.error(f"expected a constant of real numbers, got elements of type {given.dtype}")
         with np.errstate(invalid="ignore"):
             value = given.astype(np.float64)
-        bad = np.argwhere(~np.isfinite(value))
-        if bad.size:
-            at = tuple(int(k) for k in bad[0])
-            raise self.error(
-                f"expected finite numbers in a constant of shape {value.shape}, got {value[at]} at element {at}"
-                + (f" ({len(bad)} such elements)" if len(bad) > 1 else ""),
-                hint="NaN and infinity have no fixed-point form: was training stopped half-way, or is this a mask?",
-            )
+        refuse_numbers(self.name, value, np.isnan(value))
         return value
 
     # -- movement ---------------------------------------------------------------------------------------------------
@@ -279,7 +270,11 @@ class Builder:
         return self.scale(total, self.size(total) / self.size(x))
 
     def extreme(self, op: Op, x: int, axes: Iterable[int]) -> int:
-        """REDUCE_MAX or REDUCE_MIN over axes, kept with size 1: one reduction, the axes brought together first."""
+        """REDUCE_MAX or REDUCE_MIN over axes, kept with size 1."""
+        return self._over(op, x, axes)
+
+    def _over(self, op: Op, x: int, axes: Iterable[int]) -> int:
+        """One reduction over all the axes, brought together first; kept with size 1."""
         over = sorted({self.axis(x, a) for a in axes})
         if not over:
             return x
@@ -328,6 +323,10 @@ class Builder:
     def softmax(self, x: int, axis: int) -> int:
         return self.node(Op.SOFTMAX, (x,), self.shape(x), {"axis": self.axis(x, axis)})
 
+    def log_sum_exp(self, x: int, axes: Iterable[int]) -> int:
+        """log sum e^x over axes, kept with size 1; over none it is x."""
+        return self._over(Op.LOG_SUM_EXP, x, axes)
+
     # -- quantised models ----------------------------------------------------------------------------------------
 
     def quantize(self, x: int, arg: Mapping[str, Any]) -> int:
@@ -346,10 +345,25 @@ class Builder:
         return Graph(tuple(self.nodes), *ends, dict(self.operators), whole)
 
 
+def refuse_numbers(name: str, value: FloatArray, bad: npt.NDArray[np.bool_]) -> None:
+    """ModelError naming the first of the ``bad`` elements of a constant, if there are any."""
+    found = np.argwhere(bad)
+    if found.size:
+        at = tuple(int(k) for k in found[0])
+        raise ModelError(
+            f"node {name!r}: expected finite numbers in a constant of shape {value.shape}, got {value[at]} at "
+            f"element {at}" + (f" ({len(found)} such elements)" if len(found) > 1 else ""),
+            hint="NaN and infinity have no fixed-point form: was training stopped half-way? A mask may hold -inf where "
+            "a softmax or a maximum reads it, if something in every row is not masked",
+        )
+
+
 def _is_whole(node: Node, sources: Sequence[bool]) -> bool:
     if node.op is Op.CONST:
         return node.value is not None and bool(np.all(node.value == np.rint(node.value)))
     if node.op is Op.UNARY:
         name, *params = node.arg["fn"]
         return name in WHOLE_FUNCTIONS or (name == "lookup" and all(float(p).is_integer() for p in params))
+    if node.op is Op.INPUT:
+        return bool(node.arg.get("whole"))
     return node.op in (Op.ARGMAX, Op.TOP_INDEX, Op.QUANTIZE) or (node.op in KEEPS_WHOLE and all(sources))

@@ -13,15 +13,17 @@ from onnx import helper, numpy_helper
 from zkchain import sandbox
 from zkchain.errors import ModelError, UnsupportedOp, ZkchainError
 from zkchain.frontend import fold
-from zkchain.frontend.builder import Builder
+from zkchain.frontend.builder import Builder, refuse_numbers
 from zkchain.frontend.call import INTEGERS, Array, Call, Value, operator
 from zkchain.frontend.model import opsets, rewritten
 from zkchain.frontend.shapes import input_values
 from zkchain.frontend.table import KEPT, RANDOM, RULES, SHAPES, SUPPORTED, needed, node_name
-from zkchain.graph import Graph
+from zkchain.graph import Graph, Op
 
 # what numpy raises over attributes and shapes that do not fit each other
 UNFIT = (ValueError, IndexError, KeyError, TypeError, OverflowError, ZeroDivisionError, MemoryError)
+
+MAY_MASK = frozenset({Op.ADD, Op.SUB, Op.MAX, Op.MIN, Op.CONCAT, Op.RESHAPE, Op.TAKE})  # may read an infinity
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +124,17 @@ def import_graph(proto: onnx.ModelProto, shapes: Mapping[str, tuple[int, ...]], 
         inputs[value.name] = build.input(value.name, shapes[value.name], whole=whole)
     importer = Importer(build, opsets(proto), _types(proto), needed(proto.graph, outputs), dict(inputs))
     importer.run(proto.graph)
-    return build.graph(inputs, [(name, _output(importer, name)) for name in outputs])
+    graph = build.graph(inputs, [(name, _output(importer, name)) for name in outputs])
+    _refuse_infinities(graph)
+    return graph
+
+
+def _refuse_infinities(graph: Graph) -> None:
+    """ModelError for an infinity among numbers that more is done with than adding, choosing and comparing."""
+    for node in graph.nodes:
+        for constant in (graph.nodes[s] for s in node.src if node.op not in MAY_MASK):
+            if constant.op is Op.CONST and constant.value is not None:
+                refuse_numbers(constant.name, constant.value, np.isinf(constant.value))
 
 
 def _decoded(tensor: onnx.TensorProto) -> Array:

@@ -117,7 +117,9 @@ def _resolve_one(name: str, node: Node, declared: Domain | None, seen: npt.NDArr
             raise InputError(
                 f"input {name!r}: domain ends of shapes {lo.shape} and {hi.shape} do not broadcast to {node.shape}"
             ) from None
-        return Grid(lo, hi, declared.scale or _step_of(np.asarray([lo.min(), hi.max()]), seen), binary=False)
+        whole = 1.0 if node.arg.get("whole") else None  # integers in the model are integers here
+        step = declared.scale or whole or _step_of(np.asarray([lo.min(), hi.max()]), seen)
+        return Grid(lo, hi, step, binary=False)
     if seen is None:
         raise InputError(
             f"input {name!r}: no domain is declared and there is no calibration data",

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
 
 from zkchain.graph import Graph, Node, Op, check
 from zkchain.quantize.edit import Editor, consumers, copy, rewrite
@@ -58,7 +61,7 @@ def drop_final_monotone(graph: Graph) -> Graph:
 
 def _under_monotone(editor: Editor, x: int, axis: int) -> int | None:
     node = editor[x]
-    if (node.op is Op.SOFTMAX and node.arg["axis"] == axis) or (
+    if (node.op is Op.SOFTMAX and node.arg == {"axis": axis}) or (
         node.op is Op.UNARY and node.arg["fn"][0] in STRICTLY_RISING
     ):
         return node.src[0]
@@ -73,21 +76,76 @@ def _under_monotone(editor: Editor, x: int, axis: int) -> int | None:
 
 
 def expand_softmax(graph: Graph) -> Graph:
-    """softmax(x) = e / sum e, e = exp(x - max x) <= 1, so 1 <= sum e <= n; the clips say so to the static ranges."""
+    """softmax(x) = e / sum e, e = exp(x - max x) <= 1, so 1 <= sum e <= n; the clips say so to the static ranges.
+    log sum exp(x) = max x + log sum e."""
 
     def rule(editor: Editor, node: Node, src: tuple[int, ...]) -> int:
-        if node.op is not Op.SOFTMAX:
+        if node.op not in (Op.SOFTMAX, Op.LOG_SUM_EXP):
             return copy(editor, node, src)
         name, axis = node.name, node.arg["axis"]
-        reduced = tuple(1 if k == axis else n for k, n in enumerate(node.shape))
-        top = editor.add(Op.REDUCE_MAX, name, src, reduced, axis=axis)
-        below = editor.add(Op.CLIP, name, (editor.add(Op.SUB, name, (src[0], top)),), lo=None, hi=0.0)
-        powers = editor.add(Op.UNARY, name, (below,), fn=("exp",))
-        total = editor.add(Op.SUM, name, (powers,), reduced, axes=(axis,))
-        total = editor.add(Op.CLIP, name, (total,), lo=1.0, hi=float(node.shape[axis]))
-        return editor.add(Op.MUL, name, (powers, editor.add(Op.UNARY, name, (total,), fn=("reciprocal",))))
+        part = _Part(editor, name, editor[src[0]].shape, axis, node.arg.get("live"))
+        top = editor.add(Op.REDUCE_MAX, name, (part.filled(src[0]),), part.reduced, axis=axis)
+        below = editor.add(Op.SUB, name, (part.of(src[0]), part.of_row(top)))
+        powers = editor.add(Op.UNARY, name, (editor.add(Op.CLIP, name, (below,), lo=None, hi=0.0),), fn=("exp",))
+        total = editor.add(Op.SUM, name, (part.whole(powers),), part.reduced, axes=(axis,))
+        total = editor.add(Op.CLIP, name, (total,), lo=1.0, hi=float(part.most))
+        if node.op is Op.LOG_SUM_EXP:
+            return editor.add(Op.ADD, name, (editor.add(Op.UNARY, name, (total,), fn=("log",)), top))
+        inverse = editor.add(Op.UNARY, name, (total,), fn=("reciprocal",))
+        return part.whole(editor.add(Op.MUL, name, (powers, part.of_row(inverse))))
 
     return rewrite(graph, rule)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Part:
+    """The ``live`` elements of a value of this shape, as a list; all of them (None), and then nothing moves."""
+
+    editor: Editor
+    name: str
+    shape: tuple[int, ...]
+    axis: int
+    live: npt.NDArray[np.bool_] | None
+
+    @property
+    def reduced(self) -> tuple[int, ...]:
+        return tuple(1 if k == self.axis else n for k, n in enumerate(self.shape))
+
+    @property
+    def most(self) -> int:
+        """Live elements of a row, at most."""
+        return self.shape[self.axis] if self.live is None else int(self.live.sum(axis=self.axis).max())
+
+    def _take(self, x: int, index: npt.NDArray[np.int64]) -> int:
+        return self.editor.add(Op.TAKE, self.name, (x,), index.shape, index=index)
+
+    def filled(self, x: int) -> int:
+        """Others replaced by a live element of their row: the maximum stays."""
+        if self.live is None:
+            return x
+        at = np.arange(self.live.size, dtype=np.int64).reshape(self.shape)
+        first = np.take_along_axis(at, self.live.argmax(axis=self.axis, keepdims=True), self.axis)
+        return self._take(x, np.where(self.live, at, first))
+
+    def of(self, x: int) -> int:
+        """The list of the live elements."""
+        return x if self.live is None else self._take(x, np.flatnonzero(self.live))
+
+    def of_row(self, x: int) -> int:
+        """For each live element its row's number."""
+        if self.live is None:
+            return x
+        rows = np.arange(int(np.prod(self.reduced, dtype=np.int64)), dtype=np.int64).reshape(self.reduced)
+        return self._take(x, np.broadcast_to(rows, self.shape)[self.live])
+
+    def whole(self, x: int) -> int:
+        """The list spread out again, 0 elsewhere."""
+        if self.live is None:
+            return x
+        count = int(self.live.sum())
+        zero = self.editor.const(self.name, np.zeros(1))
+        both = self.editor.add(Op.CONCAT, self.name, (x, zero), (count + 1,), axis=0)
+        return self._take(both, np.where(self.live, np.cumsum(self.live).reshape(self.shape) - 1, count))
 
 
 PASSES: tuple[Pass, ...] = (

@@ -13,6 +13,7 @@ from zkchain.graph import Graph, Op
 from zkchain.quantize import domains, points
 from zkchain.quantize.domains import Grid
 from zkchain.quantize.edit import Editor, copy
+from zkchain.quantize.masks import absorb
 from zkchain.quantize.passes import prepare
 from zkchain.quantize.points import Trace
 from zkchain.quantize.settings import Sample, Settings
@@ -51,7 +52,7 @@ class Problem:
 
 def pose(graph: Graph, grids: tuple[Grid, ...], calibration: Sequence[Sample], settings: Settings) -> Problem:
     """Prepare the float graph and gather what choosing needs: samples, all their values, tolerances."""
-    prepared = prepare(lift_grids(graph, grids))
+    prepared = prepare(lift_grids(absorb(graph, grids), grids))
     extra = [i for i in watched(prepared) if i not in prepared.outputs]
     names = tuple(prepared.nodes[i].name for i in extra)
     prepared = replace(prepared, outputs=prepared.outputs + tuple(extra), output_names=prepared.output_names + names)

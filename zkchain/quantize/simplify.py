@@ -123,6 +123,17 @@ def _take(editor: Editor, node: Node, values: list[Array | None]) -> int | None:
         return make(editor, replace(node, src=x.src))
     if x.op is Op.TAKE:  # u[i][j] = u[i[j]]
         return make(editor, replace(node, src=x.src, arg={"index": x.arg["index"].ravel()[index]}))
+    return _take_of_part(editor, node) if x.op is Op.CONCAT and len(x.shape) == 1 else None
+
+
+def _take_of_part(editor: Editor, node: Node) -> int | None:
+    """Of a list put together, when all of it comes of one part."""
+    index, first = node.arg["index"], 0
+    for part in editor[node.src[0]].src:
+        last = first + editor[part].size
+        if index.size and index.min() >= first and index.max() < last:
+            return make(editor, replace(node, src=(part,), arg={"index": index - first}))
+        first = last
     return None
 
 
@@ -142,6 +153,8 @@ def _clip(editor: Editor, node: Node, values: list[Array | None]) -> int | None:
 def _max(editor: Editor, node: Node, values: list[Array | None]) -> int | None:
     c = values[1]
     if c is None or c.min() != c.max() or editor[node.src[0]].shape != node.shape:
+        return None
+    if np.isinf(c).any():
         return None
     ends = {"lo": float(c.max()), "hi": None} if node.op is Op.MAX else {"lo": None, "hi": float(c.max())}
     return unary(editor, Op.CLIP, node.name, node.src[0], **ends)

@@ -15,6 +15,7 @@ from zkchain.functions import SELU_ALPHA, SELU_GAMMA
 from zkchain.graph import Op
 
 BOOL = 9  # onnx.TensorProto.BOOL
+LARGEST = 3.4028234663852886e38  # of float32
 UNBOUNDED = 3e38  # a bound from here on is the float32 maximum, exporters' way of writing none
 
 
@@ -156,10 +157,11 @@ def _power(build: Builder, x: int, p: float) -> int:
 
 
 def where(call: Call) -> int:
-    """Constant condition: a choice of elements of either side, no arithmetic. Otherwise y + condition (x - y)."""
-    build, x, y = call.build, call.x(1), call.x(2)
+    """Constant condition: a choice of elements of either side, no arithmetic. Otherwise see ``_selected``."""
+    build = call.build
     if not call.is_constant(0):
-        return build.add(build.mul(build.sub(x, y), call.x(0)), y)
+        return _selected(call)
+    x, y = call.x(1), call.x(2)
     chosen = call.constant(0, "condition").astype(bool)
     shape = np.broadcast_shapes(chosen.shape, build.shape(x), build.shape(y))
     if chosen.all() or not chosen.any():
@@ -168,6 +170,22 @@ def where(call: Call) -> int:
     from_x = np.broadcast_to(build.positions(x), shape)
     from_y = np.broadcast_to(build.positions(y) + build.size(x), shape)
     return build.take(flat, np.where(chosen, from_x, from_y))
+
+
+def _selected(call: Call) -> int:
+    """y + condition (x - y); condition x + (1 - condition) y with a constant, which may be far larger than the rest."""
+    build, condition = call.build, call.x(0)
+    if not call.is_constant(1) and not call.is_constant(2):
+        x, y = call.x(1), call.x(2)
+        return build.add(build.mul(build.sub(x, y), condition), y)
+    otherwise = build.shift(build.scale(condition, -1.0), 1.0)
+    parts = []
+    for i, chosen in ((1, condition), (2, otherwise)):
+        # 0 times infinity is none: the least number of the model's type masks as well
+        limited = np.clip(call.constant(i, "choice").astype(np.float64), -LARGEST, LARGEST) if call.is_constant(i) else None
+        side = call.x(i) if limited is None else build.const(limited)
+        parts.append(build.mul(side, chosen))
+    return build.add(*parts)
 
 
 UNARY: Mapping[str, Rule] = {

@@ -56,13 +56,6 @@ def _product(build: Builder, x: int, axes: Sequence[int]) -> int:
     return x
 
 
-def _log_sum_exp(build: Builder, x: int, axes: Sequence[int]) -> int:
-    # max + log sum e^(x - max)
-    top = build.extreme(Op.REDUCE_MAX, x, axes)
-    total = build.sum(build.unary(build.sub(x, top), "exp"), axes)
-    return build.add(build.unary(total, "log"), top)
-
-
 def arg(sign: float) -> Rule:
     """ArgMax (1) and ArgMin (-1); the last index of several equal ones is the first of the reversed axis."""
 
@@ -93,7 +86,7 @@ def softmax(call: Call) -> int:
 
 def log_softmax(call: Call) -> int:
     # x - log sum e^x
-    return _over_axis(call, lambda build, x, axis: build.sub(x, _log_sum_exp(build, x, [axis])))
+    return _over_axis(call, lambda build, x, axis: build.sub(x, build.log_sum_exp(x, [axis])))
 
 
 def _over_axis(call: Call, verb: Callable[[Builder, int, int], int]) -> int:
@@ -191,7 +184,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "ReduceL1": _reduction(_l1),
         "ReduceL2": _reduction(_l2),
         "ReduceLogSum": _reduction(lambda build, x, axes: build.unary(build.sum(x, axes), "log")),
-        "ReduceLogSumExp": _reduction(_log_sum_exp),
+        "ReduceLogSumExp": _reduction(Builder.log_sum_exp),
         "ReduceMax": _reduction(lambda build, x, axes: build.extreme(Op.REDUCE_MAX, x, axes)),
         "ReduceMean": _reduction(Builder.mean),
         "ReduceMin": _reduction(lambda build, x, axes: build.extreme(Op.REDUCE_MIN, x, axes)),

@@ -14,11 +14,6 @@ NOT_NEGATIVE = frozenset({"abs", "exp", "sigmoid", "softplus", "sqrt", "rsqrt"})
 RISING = frozenset({"asinh", "atan", "erf", "exp", "log", "sigmoid", "sinh", "softplus", "softsign", "sqrt", "tanh"})
 
 
-def _maximum_of(view: View, top: int, x: int, axis: int) -> bool:
-    node = view.node(top)
-    return node.op is Op.REDUCE_MAX and node.src == (x,) and node.arg["axis"] == axis
-
-
 def _sum_over_one_axis(view: View, i: int, x: int) -> int | None:
     """The axis when node ``i`` is a sum of ``x`` over one axis."""
     node = view.node(i)
@@ -26,15 +21,36 @@ def _sum_over_one_axis(view: View, i: int, x: int) -> int | None:
 
 
 def softmax(view: View, i: int) -> int | None:
-    # e^w / sum e^w = softmax(x) for w = x, or w = x - max x
+    # e^w / sum e^w = softmax(w)
     e, total = view.node(i).src
+    if view.op(i) is Op.MUL:  # e^w (1 / sum e^w)
+        e, total = (e, total) if view.is_unary(total, "reciprocal") else (total, e)
+        if not view.is_unary(total, "reciprocal"):
+            return None
+        total = view.node(total).src[0]
     axis = _sum_over_one_axis(view, total, e)
     if axis is None or not view.is_unary(e, "exp"):
         return None
-    w = view.node(e).src[0]
-    x = view.node(w).src[0] if view.op(w) is Op.SUB else w
-    shifted = w != x and _maximum_of(view, view.node(w).src[1], x, axis)
-    return view.build.softmax(view.new[x if shifted else w], axis)
+    return view.build.softmax(view.new[view.node(e).src[0]], axis)
+
+
+def softmax_of_difference(view: View, i: int) -> int | None:
+    # softmax(x - t) = softmax(x + t) = softmax(x) for t the same along the axis
+    node = view.node(i)
+    x = _same_along(view, node.src[0], node.arg["axis"])
+    return None if x is None else view.build.softmax(view.new[x], node.arg["axis"])
+
+
+def _same_along(view: View, i: int, axis: int) -> int | None:
+    """x of a sum or difference of x and a value that is the same along the axis."""
+    node = view.node(i)
+    if node.op not in (Op.ADD, Op.SUB):
+        return None
+    x, y = node.src
+    for a, b in ((x, y), (y, x)) if node.op is Op.ADD else ((x, y),):
+        if view.node(a).shape == node.shape and _constant_along(view, b, axis, len(node.shape)):
+            return a
+    return None
 
 
 def softmax_over_its_sum(view: View, i: int) -> int | None:
@@ -45,27 +61,42 @@ def softmax_over_its_sum(view: View, i: int) -> int | None:
 
 
 def exponential_of_log_softmax(view: View, i: int) -> int | None:
-    # e^(x - log sum e^x) = softmax(x), the logarithm written log sum e^(x - max x) + max x
+    # e^(x - log sum e^x) = softmax(x)
     difference = view.node(view.node(i).src[0])
     if not view.is_unary(i, "exp") or difference.op is not Op.SUB:
         return None
     x, total = difference.src
-    axis = _log_sum_exp(view, total, x)
-    return None if axis is None else view.build.softmax(view.new[x], axis)
+    log = view.node(total)
+    return view.build.softmax(view.new[x], log.arg["axis"]) if log.op is Op.LOG_SUM_EXP and log.src == (x,) else None
 
 
-def _log_sum_exp(view: View, i: int, x: int) -> int | None:
-    """The axis when node ``i`` is the logarithm of the sum of e^x over one axis."""
-    if view.op(i) is not Op.ADD:
+def log_sum_exp(view: View, i: int) -> int | None:
+    # log(sum e^w) as one operator, which takes the maximum out first
+    total = view.node(view.node(i).src[0])
+    if not view.is_unary(i, "log") or total.op is not Op.SUM or not view.is_unary(total.src[0], "exp"):
         return None
-    log, top = view.node(i).src
-    total = view.node(log).src[0] if view.is_unary(log, "log") else -1
-    e = view.node(total).src[0] if total >= 0 and view.op(total) is Op.SUM else -1
-    w = view.node(e).src[0] if e >= 0 and view.is_unary(e, "exp") else -1
-    axis = _sum_over_one_axis(view, total, e) if w >= 0 else None
-    if axis is None or view.node(w).op is not Op.SUB or view.node(w).src != (x, top):
+    return view.build.log_sum_exp(view.new[view.node(total.src[0]).src[0]], total.arg["axes"])
+
+
+def log_softmax(view: View, i: int) -> int | None:
+    # log(softmax(x)) = x - log sum e^x
+    source = view.node(view.node(i).src[0])
+    if not view.is_unary(i, "log") or source.op is not Op.SOFTMAX:
         return None
-    return axis if _maximum_of(view, top, x, axis) else None
+    x = view.new[source.src[0]]
+    return view.build.sub(x, view.build.log_sum_exp(x, [source.arg["axis"]]))
+
+
+def maximum_put_back(view: View, i: int) -> int | None:
+    # log sum e^(x - max x) + max x = log sum e^x
+    for log, top in (view.node(i).src, view.node(i).src[::-1]):
+        inner = view.node(log)
+        difference = view.node(inner.src[0]) if inner.op is Op.LOG_SUM_EXP else inner
+        if inner.op is Op.LOG_SUM_EXP and difference.op is Op.SUB and difference.src[1] == top:
+            x, axis = difference.src[0], inner.arg["axis"]
+            if view.node(x).shape == difference.shape and view.node(top).shape == inner.shape:
+                return view.build.log_sum_exp(view.new[x], [axis])
+    return None
 
 
 def _not_negative(view: View, i: int) -> bool:
@@ -123,8 +154,11 @@ def argmax_of_two(view: View, i: int) -> int | None:
 
 
 RULES: Mapping[Op, Sequence[Rule]] = {
+    Op.ADD: [maximum_put_back],
     Op.DIV: [softmax, softmax_over_its_sum],
-    Op.UNARY: [exponential_of_log_softmax, magnitude],
+    Op.MUL: [softmax],
+    Op.SOFTMAX: [softmax_of_difference],
+    Op.UNARY: [exponential_of_log_softmax, log_sum_exp, log_softmax, magnitude],
     Op.ARGMAX: [argmax, argmax_of_two],
     Op.TOP_INDEX: [argmax],
 }

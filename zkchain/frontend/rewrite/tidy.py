@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -110,7 +111,10 @@ def _relu(view: View, i: int, bounds: tuple[int, float | None, float | None]) ->
 
 
 def _clip(view: View, x: int, lo: float | None, hi: float | None) -> int:
-    image = view.new[x]
+    image, lo = view.new[x], None if lo == -math.inf else lo
+    hi = None if hi == math.inf else hi
+    if lo is None and hi is None:
+        return image
     return view.build.relu(image) if (lo, hi) == (0.0, None) else view.build.clip(image, lo, hi)
 
 

@@ -1,0 +1,428 @@
+"""Masks cost no precision: what certainly loses in a softmax or a maximum is left out, or loses by less.
+
+A mask adds -1e4, -1e9, the least float32 or -inf to what must not count (or selects it). Such numbers beside ordinary
+ones leave no bits for the ordinary ones. The static intervals of the float graph say what certainly loses:
+
+- softmax and log sum exp: elements below the row's certain maximum by OUT_OF_SIGHT are dead: they take no part
+  (``live``), their exponentials are not computed and are 0. exp(-OUT_OF_SIGHT) is far below any output's last bit;
+- a maximum over an axis, and its index: dead elements become copies of one that is not;
+- max(x, c): c is raised to the least x; exp(x + c): c is raised to where exp is out of sight already.
+
+What nobody reads any more becomes 0. A mask that depends on an input of whole numbers, v(m) added to x, takes few
+values; where any two of them in a row are further apart than x reaches, only their order counts, and v is scaled down
+to be just that far apart. An infinite constant that is still read afterwards is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import reduce
+
+import numpy as np
+import numpy.typing as npt
+
+from zkchain import interpret
+from zkchain.errors import ModelError
+from zkchain.graph import Graph, IntArray, Node, Op, check
+from zkchain.quantize.domains import Grid
+from zkchain.quantize.edit import Array, Editor, copy, drop_dead, rewrite
+from zkchain.quantize.intervals import Ends, intervals
+from zkchain.quantize.ranges import FloatArray
+from zkchain.quantize.simplify import binary, make, simplify, times
+
+BoolArray = npt.NDArray[np.bool_]
+
+OUT_OF_SIGHT = 32.0  # e^-32 = 1.3e-14
+MASKING = 50.0  # constants of less magnitude mask nothing
+FEW = 8  # values that a mask may take
+NORMALISED = frozenset({Op.SOFTMAX, Op.LOG_SUM_EXP})
+COMPARING = frozenset({Op.REDUCE_MAX, Op.REDUCE_MIN, Op.ARGMAX, Op.TOP, Op.TOP_INDEX, Op.MAX, Op.MIN})
+ORDER_ALONE = frozenset({Op.SOFTMAX, Op.ARGMAX, Op.TOP_INDEX})  # what is added to all of a row changes nothing
+SETTLED = frozenset({"equal", "greater"})  # functions whose values are 0 and 1
+ELEMENTWISE = frozenset(
+    {Op.ADD, Op.SUB, Op.MUL, Op.DIV, Op.MAX, Op.MIN, Op.UNARY, Op.RELU, Op.CLIP, Op.LEAKY_RELU}
+)
+
+
+def absorb(graph: Graph, grids: Sequence[Grid]) -> Graph:
+    """The graph without the numbers that only make something lose. Raises ModelError for an infinity that counts."""
+    if _may_mask(graph):
+        graph = simplify(graph)
+        domain = [_ends(grid) for grid in grids]
+        graph = _drop_unread(_leave_out(graph, intervals(graph, domain)))
+        graph = _scale_variable(graph, grids, intervals(graph, domain))
+        check(graph, integer=False)
+    for node in graph.nodes:
+        if node.op is Op.CONST and node.value is not None and not np.all(np.isfinite(node.value)):
+            raise _infinite(node.name, node.value)
+    return graph
+
+
+def _infinite(name: str, value: FloatArray) -> ModelError:
+    at = tuple(int(k) for k in np.argwhere(~np.isfinite(value))[0])
+    return ModelError(
+        f"node {name!r}: expected finite numbers in a constant of shape {value.shape}, got {value[at]} at element {at}",
+        hint="infinity has no fixed-point form, except in a mask before a softmax or a maximum, where something in "
+        "every row is not masked",
+    )
+
+
+def _may_mask(graph: Graph) -> bool:
+    """Whether there is a constant large enough to mask something, and something to mask it in."""
+    large = any(n.value is not None and n.size and float(np.abs(n.value).max()) >= MASKING for n in graph.nodes)
+    return large and any(n.op in NORMALISED | COMPARING or _is_exp(n) for n in graph.nodes)
+
+
+def _is_exp(node: Node) -> bool:
+    return node.op is Op.UNARY and node.arg["fn"] == ("exp",)
+
+
+def _ends(grid: Grid) -> Ends:
+    """What an input can be; a grid that is still to be chosen may begin a little below."""
+    wider = (grid.hi - grid.lo) / 8 if grid.binary else np.asarray(0.0)
+    return grid.lo - wider, grid.hi + wider
+
+
+# -- dead elements ----------------------------------------------------------------------------------------------------
+
+
+def _leave_out(graph: Graph, bounds: Sequence[Ends]) -> Graph:
+    """What certainly loses takes no part."""
+
+    def rule(editor: Editor, node: Node, src: tuple[int, ...]) -> int:
+        found = LOSERS.get(node.op)
+        ends = [tuple(np.broadcast_to(e, graph.nodes[s].shape) for e in bounds[s]) for s in node.src] if found else []
+        with np.errstate(all="ignore"):
+            changed = found(editor, replace(node, src=src), *ends) if found else None
+        return copy(editor, node, src) if changed is None else changed
+
+    return rewrite(graph, rule)
+
+
+def _take_part(editor: Editor, node: Node, x: Ends) -> int | None:
+    axis = node.arg["axis"]
+    live = ~(x[1] < x[0].max(axis=axis, keepdims=True) - OUT_OF_SIGHT)
+    nothing = np.isneginf(x[1]) & live
+    if nothing.any():
+        row = tuple(int(k) for k in np.argwhere(nothing)[0])
+        raise ModelError(
+            f"node {node.name!r} ({node.op}): every element of a row is -inf (the row of element {row})",
+            hint="a softmax of nothing is NaN: leave one element of every row unmasked, or mask with a finite number",
+        )
+    if live.all():
+        return None
+    return editor.append(replace(node, arg={**node.arg, "live": live}))
+
+
+def _standing_in(live: BoolArray, axis: int) -> IntArray:
+    """For each element the last live one up to it along the axis, or else the first live one: a flat index."""
+    order = np.arange(live.shape[axis]).reshape([-1 if k == axis else 1 for k in range(live.ndim)])
+    last = np.maximum.accumulate(np.where(live, order, -1), axis=axis)
+    chosen = np.where(last >= 0, last, live.argmax(axis=axis, keepdims=True))
+    at = np.arange(live.size, dtype=np.int64).reshape(live.shape)
+    return np.asarray(np.take_along_axis(at, chosen, axis))
+
+
+def _of_axis(sign: int) -> Callable[[Editor, Node, Ends], int | None]:
+    """REDUCE_MAX (1), REDUCE_MIN (-1), ARGMAX (1): dead elements become copies. Of equal ones the first is the
+    maximum, so a copy must stand behind; those before the first live element give its index."""
+
+    def rule(editor: Editor, node: Node, x: Ends) -> int | None:
+        axis = node.arg["axis"]
+        lo, hi = x if sign > 0 else (-x[1], -x[0])
+        live = ~(hi < lo.max(axis=axis, keepdims=True))
+        if live.all() or (np.isinf(hi) & live).any():
+            return None
+        shape = editor[node.src[0]].shape
+        others = editor.add(Op.TAKE, node.name, node.src, shape, index=_standing_in(live, axis))
+        result = editor.append(replace(node, src=(others,)))
+        first = live.argmax(axis=axis, keepdims=True)
+        if node.op is not Op.ARGMAX or not first.any():
+            return result
+        return binary(editor, Op.MAX, node.name, result, editor.const(node.name, first))
+
+    return rule
+
+
+def _of_list(editor: Editor, node: Node, x: Ends) -> int | None:
+    """TOP, TOP_INDEX: what is certainly below the k-th largest becomes a number a little below it."""
+    axis, k = node.arg["axis"], node.arg["k"]
+    kth = np.take(np.sort(x[0], axis=axis), [-k], axis=axis)
+    dead = x[1] < kth
+    if not dead.any() or not np.all(np.isfinite(kth)):
+        return None
+    reach = float(np.where(dead, 0.0, x[1] - kth).max())
+    losing = editor.const(node.name, (kth - max(1.0, reach)).ravel())
+    flat = make(editor, Node(Op.RESHAPE, node.name, node.src, (dead.size,)))
+    both = editor.add(Op.CONCAT, node.name, (flat, losing), (dead.size + kth.size,), axis=0)
+    rows = np.broadcast_to(np.arange(kth.size).reshape(kth.shape), dead.shape)
+    index = np.where(dead, dead.size + rows, np.arange(dead.size).reshape(dead.shape))
+    chosen = editor.add(Op.TAKE, node.name, (both,), dead.shape, index=index)
+    return editor.append(replace(node, src=(chosen,)))
+
+
+def _of_two(sign: int) -> Callable[[Editor, Node, Ends, Ends], int | None]:
+    """MAX (1), MIN (-1) with a constant: raised to the least value of the other side."""
+
+    def rule(editor: Editor, node: Node, x: Ends, y: Ends) -> int | None:
+        for k, other in ((0, y), (1, x)):
+            c = editor.value(node.src[k])
+            if c is None:
+                continue
+            limit = other[0] if sign > 0 else other[1]
+            pull = np.maximum if sign > 0 else np.minimum
+            if not np.any(pull(c, limit) != c) or not np.all(np.isfinite(pull(c, limit))):
+                return None
+            raised = editor.const(node.name, pull(c, limit))
+            src = (raised, node.src[1]) if k == 0 else (node.src[0], raised)
+            return editor.append(replace(node, src=src))
+        return None
+
+    return rule
+
+
+def _of_exp(editor: Editor, node: Node, x: Ends) -> int | None:
+    """exp(x + c): c raised, where x + c is out of sight, to where it just is."""
+    inner = editor[node.src[0]]
+    c = editor.value(inner.src[1]) if inner.op is Op.ADD else None
+    if not _is_exp(node) or c is None:
+        return None
+    up = np.maximum(-OUT_OF_SIGHT - x[1], 0.0)
+    up = np.where(np.isinf(x[1]), -OUT_OF_SIGHT, up)
+    raised = np.where(np.isneginf(c), 0.0, c) + up
+    if not up.any() or not np.all(np.isfinite(raised)):
+        return None
+    moved = editor.add(Op.ADD, inner.name, (inner.src[0], editor.const(inner.name, raised)))
+    return editor.append(replace(node, src=(moved,)))
+
+
+LOSERS: Mapping[Op, Callable[..., int | None]] = {
+    Op.SOFTMAX: _take_part,
+    Op.LOG_SUM_EXP: _take_part,
+    Op.REDUCE_MAX: _of_axis(1),
+    Op.REDUCE_MIN: _of_axis(-1),
+    Op.ARGMAX: _of_axis(1),
+    Op.TOP: _of_list,
+    Op.TOP_INDEX: _of_list,
+    Op.MAX: _of_two(1),
+    Op.MIN: _of_two(-1),
+    Op.UNARY: _of_exp,
+}
+
+
+# -- what nobody reads ------------------------------------------------------------------------------------------------
+
+
+def _drop_unread(graph: Graph) -> Graph:
+    """Constants of masks become 0 where nobody reads them, and nothing is moved there that nobody reads."""
+    read = _readers(graph)
+    nodes = []
+    for node, wanted in zip(graph.nodes, read, strict=True):
+        if node.op is Op.CONST and node.value is not None:
+            masks = ~wanted & ~(np.abs(node.value) < MASKING)
+            node = replace(node, value=np.where(masks, 0.0, node.value)) if masks.any() else node
+        if node.op is Op.TAKE and wanted.any() and not wanted.all():
+            node = replace(node, arg={"index": _redirected(node.arg["index"], wanted)})
+        nodes.append(node)
+    return simplify(replace(graph, nodes=tuple(nodes)))
+
+
+def _redirected(index: IntArray, wanted: BoolArray) -> IntArray:
+    """Unread elements taken from where they stand themselves, if the others are, or else from where a read one is."""
+    at = np.arange(index.size, dtype=np.int64).reshape(index.shape)
+    return np.where(wanted, index, at if np.all(index[wanted] == at[wanted]) else index[wanted][0])
+
+
+def _readers(graph: Graph) -> list[BoolArray]:
+    """Which elements of every node an output depends on."""
+    read = [np.zeros(node.shape, np.bool_) for node in graph.nodes]
+    for i in graph.outputs:
+        read[i][...] = True
+    for node, wanted in zip(graph.nodes[::-1], read[::-1], strict=True):
+        if wanted.any():
+            for k, s in enumerate(node.src):
+                read[s] |= _wants(graph, node, wanted, k)
+    return read
+
+
+def _wants(graph: Graph, node: Node, wanted: BoolArray, k: int) -> BoolArray:
+    """Which elements of its k-th source the ``wanted`` elements of a node depend on."""
+    shape = graph.nodes[node.src[k]].shape
+    if node.op in ELEMENTWISE:
+        rank = wanted.ndim - len(shape)
+        stretched = tuple(a for a in range(wanted.ndim) if a < rank or (shape[a - rank] == 1 < wanted.shape[a]))
+        return wanted.any(axis=stretched).reshape(shape)
+    if node.op is Op.RESHAPE:
+        return wanted.reshape(shape)
+    if node.op is Op.TAKE:
+        reached = np.zeros(shape, np.bool_)
+        reached.ravel()[node.arg["index"][wanted]] = True
+        return reached
+    if node.op is Op.CONCAT:
+        axis = node.arg["axis"]
+        first = sum(graph.nodes[s].shape[axis] for s in node.src[:k])
+        return np.take(wanted, np.arange(first, first + shape[axis]), axis=axis)
+    live: BoolArray = node.arg.get("live", np.ones(shape, np.bool_))
+    return live
+
+
+# -- masks that depend on an input ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Choice:
+    """A value that takes few: ``values`` (one of them for each first index). ``origin``: for every element, which input
+    element decides, where values[k] is what its k-th value gives; None: all combinations may occur."""
+
+    values: FloatArray
+    origin: IntArray | None = None
+
+
+def _scale_variable(graph: Graph, grids: Sequence[Grid], bounds: Sequence[Ends]) -> Graph:
+    """Few values far apart become few values just far enough apart, where only the order of the results counts."""
+    choices = _choices(graph, grids)
+    editor, new = Editor(), [0] * len(graph.nodes)
+    for i, node in enumerate(graph.nodes):
+        new[i] = copy(editor, node, tuple(new[s] for s in node.src))
+        if node.op not in ORDER_ALONE:
+            continue
+        terms = _terms(graph, node.src[0])
+        mask = {s for s, _ in terms if _masks(graph, s, choices)}
+        factor = _factor(graph, node, terms, mask, choices, bounds)
+        if factor is not None:
+            parts = [_scaled(editor, graph, s, sign * (factor if s in mask else 1.0), new) for s, sign in terms]
+            total = reduce(lambda x, y: binary(editor, Op.ADD, node.name, x, y), parts)  # noqa: B023
+            new[i] = editor.append(replace(editor[new[i]], src=(total,)))
+    inputs, outputs = (tuple(new[i] for i in ends) for ends in (graph.inputs, graph.outputs))
+    return drop_dead(replace(graph, nodes=tuple(editor.nodes), inputs=inputs, outputs=outputs))
+
+
+Term = tuple[int, float]  # a node, and its sign
+
+
+def _terms(graph: Graph, i: int, sign: float = 1.0) -> list[Term]:
+    """Node ``i`` as a sum."""
+    node = graph.nodes[i]
+    if node.op not in (Op.ADD, Op.SUB):
+        return [(i, sign)]
+    second = sign if node.op is Op.ADD else -sign
+    return [*_terms(graph, node.src[0], sign), *_terms(graph, node.src[1], second)]
+
+
+def _scaled(editor: Editor, graph: Graph, i: int, factor: float, new: Sequence[int]) -> int:
+    """Node ``i`` times a factor, which goes into the constants of a mask."""
+    node = graph.nodes[i]
+    if factor == 1.0:
+        return new[i]
+    if node.op in (Op.ADD, Op.SUB):
+        src = tuple(_scaled(editor, graph, s, factor, new) for s in node.src)
+    elif node.op in (Op.RESHAPE, Op.TAKE):
+        src = (_scaled(editor, graph, node.src[0], factor, new),)
+    elif node.op is Op.MUL:
+        at = next((k for k, s in enumerate(node.src) if graph.nodes[s].op is Op.CONST), 0)
+        src = tuple(_scaled(editor, graph, s, factor, new) if k == at else new[s] for k, s in enumerate(node.src))
+    else:
+        return times(editor, node.name, new[i], factor)
+    return make(editor, replace(node, src=src))
+
+
+def _masks(graph: Graph, i: int, choices: Mapping[int, Choice]) -> bool:
+    """Whether a term takes few values; of constants: large ones."""
+    value = graph.nodes[i].value
+    return i in choices and (value is None or (value.size > 0 and float(np.abs(value).max()) >= MASKING))
+
+
+def _factor(
+    graph: Graph,
+    node: Node,
+    terms: Sequence[Term],
+    mask: set[int],
+    choices: Mapping[int, Choice],
+    bounds: Sequence[Ends],
+) -> float | None:
+    """What brings the values of the ``mask`` together until they are just as far apart as the other terms reach in a
+    row; None where they are closer than that, or do not vary."""
+    shape, axis = graph.nodes[node.src[0]].shape, node.arg["axis"]
+    if all(graph.nodes[i].op is Op.CONST for i in mask) or all(i in mask for i, _ in terms):
+        return None
+    lo, hi, total = np.zeros(shape), np.zeros(shape), Choice(np.zeros((1, *shape)))
+    for i, sign in terms:
+        low, high = bounds[i] if sign > 0 else (-bounds[i][1], -bounds[i][0])
+        lo, hi = (lo, hi) if i in mask else (lo + low, hi + high)
+        both = _combined(np.add if sign > 0 else np.subtract, total, choices[i]) if i in mask else total
+        if both is None:
+            return None
+        total = both
+    reach = float((hi.max(axis=axis) - lo.min(axis=axis)).max()) + OUT_OF_SIGHT
+    live = np.broadcast_to(node.arg.get("live", True), total.values.shape)
+    gaps = np.diff(np.unique(total.values[live]))
+    if not gaps.size or not np.isfinite(reach) or not np.all(np.isfinite(gaps)) or gaps.min() <= reach:
+        return None
+    return float(reach / gaps.min())
+
+
+def _choices(graph: Graph, grids: Sequence[Grid]) -> dict[int, Choice]:
+    """The values that are decided by inputs of few whole numbers, and constants."""
+    grid_of = dict(zip(graph.inputs, grids, strict=True))
+    found: dict[int, Choice] = {}
+    for i, node in enumerate(graph.nodes):
+        choice: Choice | None = None
+        with np.errstate(all="ignore"):
+            if i in grid_of:
+                choice = _of_input(i, node, grid_of[i])
+            elif node.op is Op.CONST and node.value is not None:
+                choice = Choice(node.value[None])
+            elif node.op is Op.UNARY and node.arg["fn"][0] in SETTLED and node.src[0] not in found:
+                choice = Choice(np.stack([np.zeros(node.shape), np.ones(node.shape)]), _elements(i, node))
+            elif node.src and all(s in found for s in node.src):
+                choice = _chosen(node, [found[s] for s in node.src])
+        if choice is not None:
+            found[i] = choice
+    return found
+
+
+def _elements(i: int, node: Node) -> IntArray:
+    """A number for every element of node ``i``, that no element of another node has."""
+    return np.arange(node.size, dtype=np.int64).reshape(node.shape) + (i << 32)
+
+
+def _of_input(i: int, node: Node, grid: Grid) -> Choice | None:
+    if grid.step is None:
+        return None
+    lo, hi = (np.broadcast_to(end, node.shape) for end in grid.integers(grid.step))
+    count = int((hi - lo).max(initial=0)) + 1
+    if count > FEW:
+        return None
+    return Choice(np.stack([np.minimum(lo + k, hi) * grid.step for k in range(count)]), _elements(i, node))
+
+
+def _chosen(node: Node, sources: Sequence[Choice]) -> Choice | None:
+    kernel = interpret.FLOAT[node.op]
+    if node.op in (Op.RESHAPE, Op.TAKE):
+        (x,) = sources
+        values = np.stack([kernel(node, value) for value in x.values])
+        return Choice(values, None if x.origin is None else kernel(node, x.origin))
+    if node.op not in ELEMENTWISE:
+        return None
+    if len(sources) == 1:
+        return replace(sources[0], values=np.stack([kernel(node, value) for value in sources[0].values]))
+    return _combined(lambda x, y: kernel(node, x, y), *sources)
+
+
+def _combined(apply: Callable[[Array, Array], Array], x: Choice, y: Choice) -> Choice | None:
+    """A function of two values: together where one input element decides both, else every pair."""
+    shape = np.broadcast_shapes(x.values.shape[1:], y.values.shape[1:])
+    origins = [None if c.origin is None else np.broadcast_to(c.origin, shape) for c in (x, y)]
+    fixed = [len(c.values) == 1 for c in (x, y)]
+    if any(fixed):
+        origin = origins[1] if fixed[0] else origins[0]
+        pairs = [(a, b) for a in x.values for b in y.values]
+    elif origins[0] is not None and origins[1] is not None and np.array_equal(*origins):
+        origin, pairs = origins[0], list(zip(x.values, y.values, strict=True))
+    else:
+        origin, pairs = None, [(a, b) for a in x.values for b in y.values]
+    if len(pairs) > FEW * FEW:
+        return None
+    values = np.stack([np.broadcast_to(apply(a, b), shape) for a, b in pairs])
+    return Choice(values if origin is not None else np.unique(values, axis=0), origin)
