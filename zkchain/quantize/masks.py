@@ -35,6 +35,7 @@ BoolArray = npt.NDArray[np.bool_]
 
 OUT_OF_SIGHT = 32.0  # e^-32 = 1.3e-14
 MASKING = 50.0  # constants of less magnitude mask nothing
+NOTHING = 1e-9  # what a softmax does not see
 FEW = 8  # values that a mask may take
 NORMALISED = frozenset({Op.SOFTMAX, Op.LOG_SUM_EXP})
 COMPARING = frozenset({Op.REDUCE_MAX, Op.REDUCE_MIN, Op.ARGMAX, Op.TOP, Op.TOP_INDEX, Op.MAX, Op.MIN})
@@ -291,7 +292,7 @@ def _scale_variable(graph: Graph, grids: Sequence[Grid], bounds: Sequence[Ends])
         mask = {s for s, _ in terms if _masks(graph, s, choices)}
         factor = _factor(graph, node, terms, mask, choices, bounds)
         if factor is not None:
-            parts = [_scaled(editor, graph, s, sign * (factor if s in mask else 1.0), new) for s, sign in terms]
+            parts = [_scaled(editor, graph, s, sign * (factor if s in mask else 1.0), new, choices) for s, sign in terms]
             total = reduce(lambda x, y: binary(editor, Op.ADD, node.name, x, y), parts)  # noqa: B023
             new[i] = editor.append(replace(editor[new[i]], src=(total,)))
     inputs, outputs = (tuple(new[i] for i in ends) for ends in (graph.inputs, graph.outputs))
@@ -310,18 +311,22 @@ def _terms(graph: Graph, i: int, sign: float = 1.0) -> list[Term]:
     return [*_terms(graph, node.src[0], sign), *_terms(graph, node.src[1], second)]
 
 
-def _scaled(editor: Editor, graph: Graph, i: int, factor: float, new: Sequence[int]) -> int:
-    """Node ``i`` times a factor, which goes into the constants of a mask."""
+def _scaled(
+    editor: Editor, graph: Graph, i: int, factor: float, new: Sequence[int], choices: Mapping[int, Choice]
+) -> int:
+    """Node ``i`` times a factor, which goes into the constants of a mask; 0 where that leaves nothing of it."""
     node = graph.nodes[i]
     if factor == 1.0:
         return new[i]
+    if i in choices and float(np.abs(choices[i].values).max(initial=0)) * abs(factor) < NOTHING:
+        return editor.const(node.name, np.zeros(node.shape))
     if node.op in (Op.ADD, Op.SUB):
-        src = tuple(_scaled(editor, graph, s, factor, new) for s in node.src)
+        src = tuple(_scaled(editor, graph, s, factor, new, choices) for s in node.src)
     elif node.op in (Op.RESHAPE, Op.TAKE):
-        src = (_scaled(editor, graph, node.src[0], factor, new),)
+        src = (_scaled(editor, graph, node.src[0], factor, new, choices),)
     elif node.op is Op.MUL:
         at = next((k for k, s in enumerate(node.src) if graph.nodes[s].op is Op.CONST), 0)
-        src = tuple(_scaled(editor, graph, s, factor, new) if k == at else new[s] for k, s in enumerate(node.src))
+        src = tuple(_scaled(editor, graph, s, factor, new, choices) if k == at else new[s] for k, s in enumerate(node.src))
     else:
         return times(editor, node.name, new[i], factor)
     return make(editor, replace(node, src=src))

@@ -146,7 +146,8 @@ def _drawn(graph: Graph, grids: Sequence[Grid]) -> tuple[tuple[FloatArray, ...],
 
     def draw(i: int, grid: Grid) -> FloatArray:
         unit = grid.step or 1.0
-        x = (grid.lo + (grid.hi - grid.lo) * rng.random(graph.nodes[i].shape)) / unit
-        return np.asarray(np.floor(x) if grid.step else x)
+        last = unit if grid.step and not grid.binary else 0.0  # a declared end is a value too
+        x = (grid.lo + (grid.hi - grid.lo + last) * rng.random(graph.nodes[i].shape)) / unit
+        return np.asarray(np.minimum(np.floor(x), grid.hi / unit) if grid.step else x)
 
     return tuple(tuple(draw(i, g) for i, g in zip(graph.inputs, grids, strict=True)) for _ in range(DRAWN))

@@ -205,6 +205,75 @@ def sigmoid(view: View, i: int) -> int | None:
     return view.build.unary(minus, "sigmoid")
 
 
+def log_sigmoid(view: View, i: int) -> int | None:
+    # log(sigmoid(x)) = -softplus(-x)
+    source = view.node(i).src[0]
+    if not view.is_unary(i, "log") or not view.is_unary(source, "sigmoid"):
+        return None
+    minus = view.build.scale(view.new[view.node(source).src[0]], -1.0)
+    return view.build.scale(view.build.unary(minus, "softplus"), -1.0)
+
+
+def root_of_square(view: View, i: int) -> int | None:
+    # sqrt(x x) = |x|
+    square = view.node(view.node(i).src[0])
+    if not view.is_unary(i, "sqrt") or square.op is not Op.MUL or square.src[0] != square.src[1]:
+        return None
+    return view.build.unary(view.new[square.src[0]], "abs")
+
+
+def _powers(view: View, i: int) -> tuple[int, dict[float, float]] | None:
+    """(x, {k: a}) where node ``i`` is a sum of terms a e^(k x), k = 0 for a number; None for anything else."""
+    node, number = view.node(i), view.number(i)
+    if number is not None:
+        return -1, {0.0: number}
+    if view.is_unary(i, "exp"):
+        k, parts = factors(view, node.src[0])
+        return (parts[0], {k: 1.0}) if len(parts) == 1 else (node.src[0], {1.0: 1.0})
+    if node.op is Op.MUL:
+        number, parts = factors(view, i)
+        inner = _powers(view, parts[0]) if len(parts) == 1 and parts[0] != i else None
+        return None if inner is None else (inner[0], {k: a * number for k, a in inner[1].items()})
+    if node.op not in (Op.ADD, Op.SUB):
+        return None
+    left, right = (_powers(view, s) for s in node.src)
+    if left is None or right is None or (left[0] != right[0] and -1 not in (left[0], right[0])):
+        return None
+    sign = 1.0 if node.op is Op.ADD else -1.0
+    sums = {k: left[1].get(k, 0.0) + sign * right[1].get(k, 0.0) for k in {*left[1], *right[1]}}
+    return max(left[0], right[0]), sums
+
+
+def ratio_of_powers(view: View, i: int) -> int | None:
+    # (a e^(j x) + b e^(k x)) / (e^(j x) + e^(k x)) = b + (a - b) sigmoid((j - k) x):  sigmoid and tanh, written out
+    above, below = (_powers(view, s) for s in view.node(i).src)
+    if above is None or below is None or len(below[1]) != 2 or not set(above[1]) <= set(below[1]):
+        return None
+    (j, c), (k, d) = sorted(below[1].items())
+    x = below[0]
+    if x < 0 or above[0] not in (-1, x) or not _close(c, d) or c == 0.0 or view.node(x).shape != view.node(i).shape:
+        return None
+    a, b = above[1].get(j, 0.0) / c, above[1].get(k, 0.0) / c
+    image = view.new[x]
+    if _close(a, -b):  # a tanh((j - k) x / 2)
+        return view.build.scale(view.build.unary(view.build.scale(image, (j - k) / 2), "tanh"), a)
+    y = view.build.scale(view.build.unary(view.build.scale(image, j - k), "sigmoid"), a - b)
+    return y if b == 0.0 else view.build.shift(y, b)
+
+
+def over_one_plus_power(view: View, i: int) -> int | None:
+    # y / (1 + e^(k x)) = y sigmoid(-k x)
+    y, below = view.node(i).src
+    found = _powers(view, below)
+    if found is None or found[0] < 0 or len(found[1]) != 2 or found[1].get(0.0) != 1.0:
+        return None
+    k = max(found[1], key=abs)
+    if found[1][k] != 1.0:
+        return None
+    gate = view.build.unary(view.build.scale(view.new[found[0]], -k), "sigmoid")
+    return view.build.mul(view.new[y], gate)
+
+
 def inverse_root(view: View, i: int) -> int | None:
     # 1 / sqrt(x)
     root = view.node(i).src[0]
@@ -254,7 +323,7 @@ RULES: Mapping[Op, Sequence[Rule]] = {
     Op.ADD: [leaky_difference],
     Op.SUB: [leaky_difference],
     Op.MUL: [gelu, gelu_tanh, swish, mish, hard_swish],
-    Op.DIV: [over_root, softsign],
+    Op.DIV: [over_root, softsign, ratio_of_powers, over_one_plus_power],
     Op.MAX: [leaky_maximum],
-    Op.UNARY: [softplus, sigmoid, inverse_root],
+    Op.UNARY: [softplus, sigmoid, log_sigmoid, inverse_root, root_of_square],
 }
