@@ -72,9 +72,7 @@ class Op(StrEnum):
     TABLE = "table"
 
 
-FLOAT_ONLY = frozenset(
-    {Op.DIV, Op.UNARY, Op.LEAKY_RELU, Op.SOFTMAX, Op.LOG_SUM_EXP, Op.QUANTIZE, Op.DEQUANTIZE}
-)
+FLOAT_ONLY = frozenset({Op.DIV, Op.UNARY, Op.LEAKY_RELU, Op.SOFTMAX, Op.LOG_SUM_EXP, Op.QUANTIZE, Op.DEQUANTIZE})
 INT_ONLY = frozenset({Op.RESCALE, Op.TABLE})
 
 # op: (number of sources or None for any, argument names, meaning)

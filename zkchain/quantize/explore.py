@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -24,7 +25,7 @@ from zkchain.quantize.points import Trace
 from zkchain.quantize.problem import Problem
 from zkchain.quantize.ranges import FloatArray, bounds_of
 
-CORNERS, RANDOM = 16, 32  # of each kind at most
+CORNERS, RANDOM, CLOSE = 16, 32, 10  # of each kind at most
 ASCENTS = 3  # steps from corner to corner along a gradient
 ELEMENTS = 4  # of a clamp or an output that are driven outward, both ways
 LOCAL = 48  # changes tried around the worst point
@@ -135,6 +136,14 @@ def _plain_samples(
             yield "a random corner", everywhere(lambda shape: rng.integers(0, 2, shape).astype(np.float64))
         if k < RANDOM:
             yield "a random point", everywhere(lambda shape: rng.random(shape))
+        if k < CLOSE:
+            middle, apart = float(rng.random()), 2.0 ** (-4.0 * (1 + k % 5))
+            yield "inputs close to each other", everywhere(partial(_close_together, rng, middle, apart))
+
+
+def _close_together(rng: np.random.Generator, middle: float, apart: float, shape: tuple[int, ...]) -> FloatArray:
+    """Where a softmax of a wide domain is steep."""
+    return np.asarray(np.clip(middle + apart * (rng.random(shape) - 0.5), 0.0, 1.0))
 
 
 def _alternating(shape: tuple[int, ...], first: int) -> FloatArray:

@@ -129,6 +129,8 @@ def _unary(node: Node, x: Ends) -> Ends:
         return np.asarray(0.0), size
     if fn[0] == "swish":
         return -size, size
+    if fn[0] == "pow" and float(fn[1]) >= 0:
+        return -(size ** float(fn[1])), size ** float(fn[1])
     if fn[0] == "reciprocal":
         return _divided(node, (np.asarray(1.0), np.asarray(1.0)), x)
     if fn[0] == "lookup":
@@ -158,16 +160,11 @@ def _dequantized(node: Node, x: Ends) -> Ends:
     return ends[0], ends[1]
 
 
-RISING = (Op.RESHAPE, Op.TAKE, Op.CONCAT, Op.ADD, Op.SUM, Op.RELU, Op.CLIP, Op.MAX, Op.MIN, Op.REDUCE_MAX)
-RISING = (*RISING, Op.REDUCE_MIN, Op.TOP, Op.LOG_SUM_EXP)
-FULL = frozenset({Op.RESHAPE, Op.TAKE, Op.CONCAT, Op.SUM, Op.REDUCE_MAX, Op.REDUCE_MIN, Op.TOP, Op.LOG_SUM_EXP}) | {
-    Op.MATMUL,
-    Op.CONV,
-    Op.ARGMAX,
-    Op.TOP_INDEX,
-}
+RISING_ELEMENTWISE = frozenset({Op.ADD, Op.RELU, Op.CLIP, Op.MAX, Op.MIN})
+RISING = frozenset({Op.RESHAPE, Op.TAKE, Op.CONCAT, Op.SUM, Op.REDUCE_MAX, Op.REDUCE_MIN, Op.TOP, Op.LOG_SUM_EXP})
+FULL = RISING | {Op.MATMUL, Op.CONV, Op.ARGMAX, Op.TOP_INDEX}  # rules that need ends of the whole shape
 RULES: Mapping[Op, Callable[..., Ends]] = {
-    **dict.fromkeys(RISING, _rising),
+    **dict.fromkeys(RISING | RISING_ELEMENTWISE, _rising),
     Op.SUB: lambda node, x, y: (x[0] - y[1], x[1] - y[0]),
     Op.MUL: _corners(np.multiply),
     Op.DIV: _divided,

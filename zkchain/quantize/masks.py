@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
+from functools import partial, reduce
 
 import numpy as np
 import numpy.typing as npt
@@ -41,9 +41,7 @@ NORMALISED = frozenset({Op.SOFTMAX, Op.LOG_SUM_EXP})
 COMPARING = frozenset({Op.REDUCE_MAX, Op.REDUCE_MIN, Op.ARGMAX, Op.TOP, Op.TOP_INDEX, Op.MAX, Op.MIN})
 ORDER_ALONE = frozenset({Op.SOFTMAX, Op.ARGMAX, Op.TOP_INDEX})  # what is added to all of a row changes nothing
 SETTLED = frozenset({"equal", "greater"})  # functions whose values are 0 and 1
-ELEMENTWISE = frozenset(
-    {Op.ADD, Op.SUB, Op.MUL, Op.DIV, Op.MAX, Op.MIN, Op.UNARY, Op.RELU, Op.CLIP, Op.LEAKY_RELU}
-)
+ELEMENTWISE = frozenset({Op.ADD, Op.SUB, Op.MUL, Op.DIV, Op.MAX, Op.MIN, Op.UNARY, Op.RELU, Op.CLIP, Op.LEAKY_RELU})
 
 
 def absorb(graph: Graph, grids: Sequence[Grid]) -> Graph:
@@ -103,8 +101,8 @@ def _leave_out(graph: Graph, bounds: Sequence[Ends]) -> Graph:
 
 def _take_part(editor: Editor, node: Node, x: Ends) -> int | None:
     axis = node.arg["axis"]
-    live = ~(x[1] < x[0].max(axis=axis, keepdims=True) - OUT_OF_SIGHT)
-    nothing = np.isneginf(x[1]) & live
+    live = ~((x[1] < x[0].max(axis=axis, keepdims=True) - OUT_OF_SIGHT) | np.isneginf(x[1]))
+    nothing = ~live.any(axis=axis, keepdims=True)
     if nothing.any():
         row = tuple(int(k) for k in np.argwhere(nothing)[0])
         raise ModelError(
@@ -132,8 +130,8 @@ def _of_axis(sign: int) -> Callable[[Editor, Node, Ends], int | None]:
     def rule(editor: Editor, node: Node, x: Ends) -> int | None:
         axis = node.arg["axis"]
         lo, hi = x if sign > 0 else (-x[1], -x[0])
-        live = ~(hi < lo.max(axis=axis, keepdims=True))
-        if live.all() or (np.isinf(hi) & live).any():
+        live = ~((hi < lo.max(axis=axis, keepdims=True)) | np.isneginf(hi))
+        if live.all() or not live.any(axis=axis).all():
             return None
         shape = editor[node.src[0]].shape
         others = editor.add(Op.TAKE, node.name, node.src, shape, index=_standing_in(live, axis))
@@ -292,8 +290,9 @@ def _scale_variable(graph: Graph, grids: Sequence[Grid], bounds: Sequence[Ends])
         mask = {s for s, _ in terms if _masks(graph, s, choices)}
         factor = _factor(graph, node, terms, mask, choices, bounds)
         if factor is not None:
-            parts = [_scaled(editor, graph, s, sign * (factor if s in mask else 1.0), new, choices) for s, sign in terms]
-            total = reduce(lambda x, y: binary(editor, Op.ADD, node.name, x, y), parts)  # noqa: B023
+            by = [(s, sign * (factor if s in mask else 1.0)) for s, sign in terms]
+            parts = [_scaled(editor, graph, s, k, new, choices) for s, k in by]
+            total = reduce(partial(binary, editor, Op.ADD, node.name), parts)
             new[i] = editor.append(replace(editor[new[i]], src=(total,)))
     inputs, outputs = (tuple(new[i] for i in ends) for ends in (graph.inputs, graph.outputs))
     return drop_dead(replace(graph, nodes=tuple(editor.nodes), inputs=inputs, outputs=outputs))
@@ -326,7 +325,8 @@ def _scaled(
         src = (_scaled(editor, graph, node.src[0], factor, new, choices),)
     elif node.op is Op.MUL:
         at = next((k for k, s in enumerate(node.src) if graph.nodes[s].op is Op.CONST), 0)
-        src = tuple(_scaled(editor, graph, s, factor, new, choices) if k == at else new[s] for k, s in enumerate(node.src))
+        scaled = _scaled(editor, graph, node.src[at], factor, new, choices)
+        src = tuple(scaled if k == at else new[s] for k, s in enumerate(node.src))
     else:
         return times(editor, node.name, new[i], factor)
     return make(editor, replace(node, src=src))
@@ -418,15 +418,12 @@ def _chosen(node: Node, sources: Sequence[Choice]) -> Choice | None:
 def _combined(apply: Callable[[Array, Array], Array], x: Choice, y: Choice) -> Choice | None:
     """A function of two values: together where one input element decides both, else every pair."""
     shape = np.broadcast_shapes(x.values.shape[1:], y.values.shape[1:])
-    origins = [None if c.origin is None else np.broadcast_to(c.origin, shape) for c in (x, y)]
-    fixed = [len(c.values) == 1 for c in (x, y)]
-    if any(fixed):
-        origin = origins[1] if fixed[0] else origins[0]
-        pairs = [(a, b) for a in x.values for b in y.values]
-    elif origins[0] is not None and origins[1] is not None and np.array_equal(*origins):
-        origin, pairs = origins[0], list(zip(x.values, y.values, strict=True))
-    else:
-        origin, pairs = None, [(a, b) for a in x.values for b in y.values]
+    first, second = (None if c.origin is None else np.broadcast_to(c.origin, shape) for c in (x, y))
+    pairs, origin = [(a, b) for a in x.values for b in y.values], None
+    if len(x.values) == 1 or len(y.values) == 1:
+        origin = second if len(x.values) == 1 else first
+    elif first is not None and second is not None and np.array_equal(first, second):
+        origin, pairs = first, list(zip(x.values, y.values, strict=True))
     if len(pairs) > FEW * FEW:
         return None
     values = np.stack([np.broadcast_to(apply(a, b), shape) for a, b in pairs])

@@ -129,7 +129,44 @@ Case = tuple[Trace, Mapping[int, float]]
 def gains(graph: Graph, points: Sequence[Point], cases: Sequence[Case]) -> list[float]:
     """Mean squared error per squared step of every point, on the worst element of the watched nodes."""
     below = [_descendants(graph, p.node) for p in points]
-    return [_gain(graph, p, d, cases, seed) for seed, (p, d) in enumerate(zip(points, below, strict=True))]
+    measured = [_gain(graph, p, d, cases, seed) for seed, (p, d) in enumerate(zip(points, below, strict=True))]
+    return _under_roots(graph, points, measured)
+
+
+def _under_roots(graph: Graph, points: Sequence[Point], measured: Sequence[float]) -> list[float]:
+    """The gains, those of arguments of square roots as close to zero as they may come.
+
+    A step of a root's result, uniform rounding, has the gain j^2 / 12: the root may be off by t = 1 / j. Rounding x to
+    u = t^2 / 2 moves sqrt(x) by sqrt(u) < t at most: as if its slope were 2 / t, and never more than at the least x.
+    """
+    at = {(p.node, p.position): k for k, p in enumerate(points)}
+    result = list(measured)
+    for i, node in enumerate(graph.nodes):
+        inner = at.get((argument(graph, node.src[0]), None)) if node.op is Op.UNARY else None
+        if inner is None or node.arg["fn"] != ("sqrt",) or graph.nodes[points[inner].node].op is Op.INPUT:
+            continue
+        gain, least = measured[at[i, OUT]], _least(graph, node.src[0])
+        slope = 2 * np.sqrt(12 * gain)
+        slope = min(slope, 0.5 / np.sqrt(least)) if least > 0 else slope
+        result[inner] = max(result[inner], float(gain * slope**2))
+    return result
+
+
+def _least(graph: Graph, i: int) -> float:
+    """A number that a sum of squares and constants never falls below; -inf if none is seen."""
+    node = graph.nodes[i]
+    if node.op is Op.CONST:
+        return float(constant(node).min(initial=np.inf))
+    if node.op is Op.MUL:
+        squared = node.src[0] == node.src[1]
+        return 0.0 if squared or all(_least(graph, s) >= 0 for s in node.src) else -np.inf
+    if node.op is Op.ADD:
+        return _least(graph, node.src[0]) + _least(graph, node.src[1])
+    if node.op in (Op.SUM, Op.RELU):
+        return 0.0 if node.op is Op.RELU or _least(graph, node.src[0]) >= 0 else -np.inf
+    if node.op is Op.CLIP:
+        return -np.inf if node.arg["lo"] is None else float(node.arg["lo"])
+    return _least(graph, node.src[0]) if node.op in (Op.RESHAPE, Op.TAKE) else -np.inf
 
 
 def _gain(graph: Graph, point: Point, below: list[int], cases: Sequence[Case], seed: int) -> float:

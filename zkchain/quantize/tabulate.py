@@ -35,6 +35,9 @@ STILL_FOR_CHORDS = 0.125  # chords are off by more than rounding; what clipping 
 MOST_PIECES = 12
 ONE_TO_ONE = frozenset({Op.RESHAPE, Op.TAKE, Op.ADD, Op.SUB, Op.MUL, Op.RELU, Op.CLIP, Op.UNARY})
 
+# functions whose argument (a distance, a norm) can come as close to their start as it likes, between what was seen
+STEEP_AT_ITS_START = frozenset({"sqrt"})
+
 # functions that approach slope * relu(x) + constant: the slope, given the parameters
 LINES: Mapping[str, Callable[..., float]] = {
     "gelu": lambda: 1.0,
@@ -110,6 +113,8 @@ def _domain(state: Lowering, node: Node, x: Value, rest: Rest, still: float) -> 
     if _takes_all(state, node.src[0]) and _choices(rest, (first, last), state.plan.table_bits):
         return first, last, lossless
     ends = max(first, min(seen[0], last)), min(last, max(seen[1], first))
+    if rest.fn[0] in STEEP_AT_ITS_START and _choices(rest, (first, ends[1]), state.plan.table_bits):
+        ends = first, ends[1]
     return *ends, lossless and ends == (first, last)
 
 

@@ -182,7 +182,9 @@ def _selected(call: Call) -> int:
     parts = []
     for i, chosen in ((1, condition), (2, otherwise)):
         # 0 times infinity is none: the least number of the model's type masks as well
-        limited = np.clip(call.constant(i, "choice").astype(np.float64), -LARGEST, LARGEST) if call.is_constant(i) else None
+        limited = (
+            np.clip(call.constant(i, "choice").astype(np.float64), -LARGEST, LARGEST) if call.is_constant(i) else None
+        )
         side = call.x(i) if limited is None else build.const(limited)
         parts.append(build.mul(side, chosen))
     return build.add(*parts)

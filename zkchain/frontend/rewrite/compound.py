@@ -10,12 +10,15 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from zkchain.frontend.rewrite.engine import Rule, View
 from zkchain.graph import Op
 
 Polynomial = dict[int, float]  # degree -> coefficient
 
 TOLERANCE = 1e-3  # exporters round 1/sqrt(2) and the like to the model's type, float16 included
+ROUNDED = 1e-4  # what a sum of squares in float32, or so, may be off by of itself
 DEPTH = 8  # nodes between an argument and the x it is a polynomial in
 
 
@@ -222,6 +225,54 @@ def root_of_square(view: View, i: int) -> int | None:
     return view.build.unary(view.new[square.src[0]], "abs")
 
 
+def _addends(view: View, i: int, sign: float = 1.0) -> list[tuple[float, int]]:
+    """Node ``i`` as a sum of (factor, node), without the terms that are zero."""
+    node = view.node(i)
+    if node.op in (Op.ADD, Op.SUB):
+        second = sign if node.op is Op.ADD else -sign
+        return [*_addends(view, node.src[0], sign), *_addends(view, node.src[1], second)]
+    number, parts = factors(view, i)
+    if number == 0.0 or view.number(i) == 0.0:
+        return []
+    return [(sign * number, parts[0])] if len(parts) == 1 else [(sign, i)]
+
+
+def distance(view: View, i: int) -> int | None:
+    # sqrt(sum x^2 - 2 x C + sum C^2) = sqrt(sum (x - C)^2): what is left close to a centre is no difference of squares
+    if not view.is_unary(i, "sqrt"):
+        return None
+    source = view.node(i).src[0]
+    while view.op(source) is Op.RELU:  # squares are not negative
+        source = view.node(source).src[0]
+    terms = _addends(view, source)
+    constant = next(((k, t) for k, t in terms if view.value(t) is not None), None)
+    product = next(((k, t) for k, t in terms if view.op(t) is Op.MATMUL), None)
+    if len(terms) != 3 or constant is None or product is None:
+        return None
+    x, weights = view.node(product[1]).src[0], view.value(view.node(product[1]).src[1])
+    ((k, squares),) = (term for term in terms if term not in (constant, product))
+    shape, out = view.node(x).shape, view.node(source).shape
+    if k != 1.0 or weights is None or weights.ndim != 2 or _square_sum(view, squares) != (x, (len(shape) - 1,)):
+        return None
+    centres = -0.5 * product[0] * weights.T
+    norms = np.broadcast_to(constant[0] * view.value(constant[1]), out)  # type: ignore[operator]
+    off = np.abs(np.square(centres).sum(axis=1) - norms)
+    if out != view.node(product[1]).shape or np.any(off > ROUNDED * np.abs(norms)):
+        return None
+    wide = view.build.reshape(view.new[x], (*shape[:-1], 1, shape[-1]))
+    total = view.build.sum(view.build.square(view.build.sub(wide, view.build.const(centres))), [-1])
+    return view.build.unary(view.build.reshape(total, out), "sqrt")
+
+
+def _square_sum(view: View, i: int) -> tuple[int, tuple[int, ...]] | None:
+    """(x, axes) where node ``i`` is the sum of x x over axes."""
+    node = view.node(i)
+    square = view.node(node.src[0]) if node.op is Op.SUM else node
+    if node.op is not Op.SUM or square.op is not Op.MUL or square.src[0] != square.src[1]:
+        return None
+    return square.src[0], node.arg["axes"]
+
+
 def _powers(view: View, i: int) -> tuple[int, dict[float, float]] | None:
     """(x, {k: a}) where node ``i`` is a sum of terms a e^(k x), k = 0 for a number; None for anything else."""
     node, number = view.node(i), view.number(i)
@@ -325,5 +376,5 @@ RULES: Mapping[Op, Sequence[Rule]] = {
     Op.MUL: [gelu, gelu_tanh, swish, mish, hard_swish],
     Op.DIV: [over_root, softsign, ratio_of_powers, over_one_plus_power],
     Op.MAX: [leaky_maximum],
-    Op.UNARY: [softplus, sigmoid, log_sigmoid, inverse_root, root_of_square],
+    Op.UNARY: [softplus, sigmoid, log_sigmoid, inverse_root, root_of_square, distance],
 }
