@@ -82,8 +82,7 @@ ARGS: Mapping[Op, tuple[int | None, frozenset[str], str]] = MappingProxyType(
             0,
             frozenset(),
             "declared by the user; integer graphs: domain is lo..hi. Optional: low, high, the ends as declared, "
-            "real numbers (one, or one for each element) of which lo and hi are the nearest whole steps; "
-            "float graphs: whole, True: its type in the model is one of integers",
+            "real numbers (one, or one for each element) of which lo and hi are the nearest whole steps",
         ),
         Op.CONST: (0, frozenset(), "`value`: float64 array (float graph) or int64 array (integer graph)"),
         Op.RESHAPE: (1, frozenset(), "same elements in row-major order, shape of the node"),
@@ -155,7 +154,7 @@ ARGS: Mapping[Op, tuple[int | None, frozenset[str], str]] = MappingProxyType(
 
 OPTIONAL: Mapping[Op, tuple[frozenset[str], ...]] = MappingProxyType(
     {
-        Op.INPUT: (frozenset({"low", "high"}), frozenset({"whole"})),
+        Op.INPUT: (frozenset({"low", "high"}),),
         Op.SOFTMAX: (frozenset({"live"}),),
         Op.LOG_SUM_EXP: (frozenset({"live"}),),
     }

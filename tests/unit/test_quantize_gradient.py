@@ -46,7 +46,8 @@ def ordered() -> Graph:
     top = b.add(Op.TOP, x, shape=(3, 2), axis=1, k=2)
     ends = b.add(Op.SUB, b.add(Op.REDUCE_MAX, x, shape=(3, 1), axis=1), b.add(Op.REDUCE_MIN, x, shape=(3, 1), axis=1))
     label = b.add(Op.ARGMAX, x, shape=(3, 1), axis=1)
-    return b.graph(b.add(Op.MUL, top, ends), b.add(Op.MUL, label, b.const(1.0)))
+    log = b.add(Op.LOG_SUM_EXP, x, shape=(3, 1), axis=1)
+    return b.graph(b.add(Op.MUL, top, ends), log, b.add(Op.MUL, label, b.const(1.0)))
 
 
 @pytest.mark.parametrize("make", [elementwise, linear, convolution, ordered])

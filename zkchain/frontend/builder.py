@@ -36,6 +36,7 @@ class Builder:
         self.nodes: list[Node] = []
         self.name = ""
         self.operators: dict[str, str] = {}
+        self._whole_inputs: set[int] = set()
         self._constants: dict[int, tuple[Array, int]] = {}  # id(array) -> array (kept alive), node
 
     # -- looking ----------------------------------------------------------------------------------------------------
@@ -68,7 +69,7 @@ class Builder:
         found: dict[int, bool] = {}
         for i in self._ancestors(x):
             node = self.nodes[i]
-            found[i] = _is_whole(node, [found[s] for s in node.src])
+            found[i] = i in self._whole_inputs or _is_whole(node, [found[s] for s in node.src])
         return found[x]
 
     def _ancestors(self, x: int) -> list[int]:
@@ -107,7 +108,10 @@ class Builder:
 
     def input(self, name: str, shape: Sequence[int], *, whole: bool = False) -> int:
         self.name = name
-        return self.node(Op.INPUT, (), shape, {"whole": True} if whole else EMPTY)
+        index = self.node(Op.INPUT, (), shape)
+        if whole:
+            self._whole_inputs.add(index)
+        return index
 
     def const(self, array: npt.ArrayLike) -> int:
         """A constant, stored as float64. ModelError for NaN, or a type that is not a real number.
@@ -364,6 +368,4 @@ def _is_whole(node: Node, sources: Sequence[bool]) -> bool:
     if node.op is Op.UNARY:
         name, *params = node.arg["fn"]
         return name in WHOLE_FUNCTIONS or (name == "lookup" and all(float(p).is_integer() for p in params))
-    if node.op is Op.INPUT:
-        return bool(node.arg.get("whole"))
     return node.op in (Op.ARGMAX, Op.TOP_INDEX, Op.QUANTIZE) or (node.op in KEEPS_WHOLE and all(sources))

@@ -28,9 +28,11 @@ def allocate(
         return [_bits(p, g, log_price, more) if f is None else f for p, g, f in zip(points, gains, fixed, strict=True)]
 
     low, high = -80.0, 80.0  # log2 of the common price
+    # where some place cannot be fine enough, the others need not be finer than it
+    allowed = max(error**2, 2 * squared_error(points, gains, at(low)))
     for _ in range(60):
         middle = (low + high) / 2
-        if squared_error(points, gains, at(middle)) <= error**2:
+        if squared_error(points, gains, at(middle)) <= allowed:
             low = middle
         else:
             high = middle

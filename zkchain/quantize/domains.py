@@ -13,7 +13,7 @@ data decides, and the domain is widened so that its width is a power of two (one
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -55,6 +55,8 @@ def resolve(graph: Graph, domain: Sequence[Domain | None] | None, samples: Seque
         raise InputError(f"expected {len(graph.inputs)} domains for inputs {list(graph.input_names)}, got {len(given)}")
     data = stack(graph, samples or ())
     grids = []
+    whole = graph.whole or (False,) * len(given)
+    given = [replace(d, scale=d.scale or 1.0) if d and integer else d for d, integer in zip(given, whole, strict=True)]
     for i, name, declared, seen in zip(graph.inputs, graph.input_names, given, data, strict=True):
         grids.append(_bounded(name, _resolve_one(name, graph.nodes[i], declared, seen)))
     return tuple(grids)
@@ -117,8 +119,7 @@ def _resolve_one(name: str, node: Node, declared: Domain | None, seen: npt.NDArr
             raise InputError(
                 f"input {name!r}: domain ends of shapes {lo.shape} and {hi.shape} do not broadcast to {node.shape}"
             ) from None
-        whole = 1.0 if node.arg.get("whole") else None  # integers in the model are integers here
-        step = declared.scale or whole or _step_of(np.asarray([lo.min(), hi.max()]), seen)
+        step = declared.scale or _step_of(np.asarray([lo.min(), hi.max()]), seen)
         return Grid(lo, hi, step, binary=False)
     if seen is None:
         raise InputError(

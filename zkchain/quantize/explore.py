@@ -25,7 +25,7 @@ from zkchain.quantize.points import Trace
 from zkchain.quantize.problem import Problem
 from zkchain.quantize.ranges import FloatArray, bounds_of
 
-CORNERS, RANDOM, CLOSE = 16, 32, 10  # of each kind at most
+CORNERS, RANDOM, CLOSE = 16, 32, 20  # of each kind at most
 ASCENTS = 3  # steps from corner to corner along a gradient
 ELEMENTS = 4  # of a clamp or an output that are driven outward, both ways
 LOCAL = 48  # changes tried around the worst point
@@ -353,6 +353,8 @@ def _harder(settled: Settled) -> Problem:
         for i in range(len(problem.graph.nodes))
     }
     off = [f for f in found if not f.clamped and not f.excused and _excess(f, settled.limits) > ENOUGH]
-    worst = sorted(off, key=lambda f: -_excess(f, settled.limits))[:HARD]
+    ranked = sorted(off, key=lambda f: -_excess(f, settled.limits))
+    # the worst say how far off, the mildest how steep: where everything is off, nothing small is seen to change
+    worst = ranked if len(ranked) <= HARD else [*ranked[: HARD // 2], *ranked[-(HARD // 2) :]]
     hard = (*problem.hard, *((f.probe.sample, f.probe.trace) for f in worst))
     return replace(problem, reached=reached, hard=hard, limits=settled.limits)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from zkchain import functions, kernels
+from zkchain import functions, interpret, kernels
 from zkchain.graph import Graph, Node, Op
 from zkchain.quantize.edit import Array
 from zkchain.quantize.ranges import FloatArray
@@ -141,8 +141,7 @@ def _unary(node: Node, g: FloatArray, x: Array) -> tuple[FloatArray]:
 
 
 def _softmax(node: Node, g: FloatArray, x: Array) -> tuple[FloatArray]:
-    e = np.exp(x - x.max(axis=node.arg["axis"], keepdims=True))
-    y = e / e.sum(axis=node.arg["axis"], keepdims=True)
+    y = interpret.FLOAT[Op.SOFTMAX](node, x)
     return (y * (g - (g * y).sum(axis=node.arg["axis"], keepdims=True)),)
 
 
@@ -167,6 +166,7 @@ RULES: Mapping[Op, Rule] = {
     Op.UNARY: _unary,
     Op.LEAKY_RELU: lambda node, g, x, slope: (np.where(x >= 0, g, g * slope), None),
     Op.SOFTMAX: _softmax,
+    Op.LOG_SUM_EXP: lambda node, g, x: (g * interpret.FLOAT[Op.SOFTMAX](node, x),),
     Op.DEQUANTIZE: lambda node, g, x: (g * node.arg["scale"],),
 }
 """Operators that are not here (argmax, quantize) have no slope."""

@@ -86,7 +86,7 @@ def _corners(combine: Callable[[FloatArray, FloatArray], FloatArray]) -> Callabl
         # 0 times infinity: the other factor is a number, however large
         ends = [np.where(np.isnan(end), 0.0, end) for end in ends]
         lo, hi = np.minimum.reduce(ends), np.maximum.reduce(ends)
-        return (np.maximum(lo, 0.0), hi) if node.src[0] == node.src[1] else (lo, hi)
+        return (np.maximum(lo, 0.0), hi) if node.src[0] == node.src[-1] else (lo, hi)
 
     return rule
 
@@ -132,7 +132,8 @@ def _unary(node: Node, x: Ends) -> Ends:
     if fn[0] == "pow" and float(fn[1]) >= 0:
         return -(size ** float(fn[1])), size ** float(fn[1])
     if fn[0] == "reciprocal":
-        return _divided(node, (np.asarray(1.0), np.asarray(1.0)), x)
+        around_zero = (x[0] <= 0) & (x[1] >= 0)
+        return np.where(around_zero, -np.inf, 1 / x[1]), np.where(around_zero, np.inf, 1 / x[0])
     if fn[0] == "lookup":
         return np.asarray(min(fn[1:])), np.asarray(max(fn[1:]))
     return ANYTHING

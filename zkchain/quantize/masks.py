@@ -87,16 +87,43 @@ def _ends(grid: Grid) -> Ends:
 
 
 def _leave_out(graph: Graph, bounds: Sequence[Ends]) -> Graph:
-    """What certainly loses takes no part."""
+    """What certainly loses takes no part, or loses by less."""
 
     def rule(editor: Editor, node: Node, src: tuple[int, ...]) -> int:
         found = LOSERS.get(node.op)
-        ends = [tuple(np.broadcast_to(e, graph.nodes[s].shape) for e in bounds[s]) for s in node.src] if found else []
         with np.errstate(all="ignore"):
+            for k, ceiling in enumerate(_ceilings(graph, node, bounds)):
+                src = (*src[:k], _raised(editor, graph, bounds, node.src[k], src[k], ceiling), *src[k + 1 :])
+            ends = (
+                [tuple(np.broadcast_to(e, graph.nodes[s].shape) for e in bounds[s]) for s in node.src] if found else []
+            )
             changed = found(editor, replace(node, src=src), *ends) if found else None
         return copy(editor, node, src) if changed is None else changed
 
     return rewrite(graph, rule)
+
+
+def _ceilings(graph: Graph, node: Node, bounds: Sequence[Ends]) -> list[FloatArray]:
+    """For every source, where it may stay below and not be seen: exp's, and either side's of a maximum."""
+    if _is_exp(node):
+        return [np.asarray(-OUT_OF_SIGHT)]
+    return [bounds[node.src[1]][0], bounds[node.src[0]][0]] if node.op is Op.MAX else []
+
+
+def _raised(editor: Editor, graph: Graph, bounds: Sequence[Ends], old: int, new: int, ceiling: FloatArray) -> int:
+    """Node ``old`` = x + c, whose image is ``new``, with c raised to where x + c still stays below the ceiling."""
+    node = graph.nodes[old]
+    at = next((k for k, s in enumerate(node.src) if graph.nodes[s].op is Op.CONST), None)
+    if node.op is not Op.ADD or at is None:
+        return new
+    c, top = editor.value(editor[new].src[at]), bounds[node.src[1 - at]][1]
+    shape = np.broadcast_shapes(ceiling.shape, node.shape)
+    if c is None or shape != node.shape:
+        return new
+    raised = np.maximum(c, ceiling - top)
+    if not np.any(raised > c) or not np.all(np.isfinite(raised)):
+        return new
+    return editor.add(Op.ADD, node.name, (editor[new].src[1 - at], editor.const(node.name, raised)))
 
 
 def _take_part(editor: Editor, node: Node, x: Ends) -> int | None:
@@ -181,21 +208,6 @@ def _of_two(sign: int) -> Callable[[Editor, Node, Ends, Ends], int | None]:
     return rule
 
 
-def _of_exp(editor: Editor, node: Node, x: Ends) -> int | None:
-    """exp(x + c): c raised, where x + c is out of sight, to where it just is."""
-    inner = editor[node.src[0]]
-    c = editor.value(inner.src[1]) if inner.op is Op.ADD else None
-    if not _is_exp(node) or c is None:
-        return None
-    up = np.maximum(-OUT_OF_SIGHT - x[1], 0.0)
-    up = np.where(np.isinf(x[1]), -OUT_OF_SIGHT, up)
-    raised = np.where(np.isneginf(c), 0.0, c) + up
-    if not up.any() or not np.all(np.isfinite(raised)):
-        return None
-    moved = editor.add(Op.ADD, inner.name, (inner.src[0], editor.const(inner.name, raised)))
-    return editor.append(replace(node, src=(moved,)))
-
-
 LOSERS: Mapping[Op, Callable[..., int | None]] = {
     Op.SOFTMAX: _take_part,
     Op.LOG_SUM_EXP: _take_part,
@@ -206,7 +218,6 @@ LOSERS: Mapping[Op, Callable[..., int | None]] = {
     Op.TOP_INDEX: _of_list,
     Op.MAX: _of_two(1),
     Op.MIN: _of_two(-1),
-    Op.UNARY: _of_exp,
 }
 
 

@@ -22,6 +22,7 @@ NARROW = frozenset({Op.MATMUL, Op.CONV, Op.RELU, Op.CLIP, Op.MAX, Op.MIN, Op.RED
 ACCUMULATES = frozenset({Op.MATMUL, Op.CONV, Op.MUL, Op.ADD, Op.SUB, Op.SUM, Op.CONCAT, Op.TOP, *MOVES})
 ADDS = frozenset({Op.ADD, Op.MAX, Op.MIN, Op.CONCAT})
 FINEST = {"weight": 26, "activation": 26, "input": 34}  # bits kept of the largest value of a tensor, at most
+FINEST_UNDER_ROOT = 38  # half of the bits are lost close to zero
 COARSEST = {"weight": 5, "activation": 4, "input": 4}  # and at least
 
 
@@ -29,7 +30,7 @@ COARSEST = {"weight": 5, "activation": 4, "input": 4}  # and at least
 class Point:
     """``node``, ``position``: a constant (position of the source, or ENDS), a value (None), a function's value (OUT).
     ``top``: its largest magnitude. ``exact``: fraction bits beyond which nothing is rounded. ``cost``: rows a bit
-    takes."""
+    takes. ``finest``: bits kept of the largest value at most, if more than of others of its kind."""
 
     node: int
     position: int | None
@@ -37,11 +38,12 @@ class Point:
     top: float
     exact: int | None
     cost: float
+    finest: int = 0
 
     def limits(self, more: int = 0) -> tuple[int, int]:
         """Fewest (``more`` on top) and most fraction bits worth considering."""
         whole = int(np.ceil(np.log2(self.top))) if self.top > 0 else 0
-        most = FINEST[self.kind]
+        most = max(FINEST[self.kind], self.finest)
         low, high = min(COARSEST[self.kind] + more, most) - whole, most - whole
         return (min(low, self.exact), min(high, self.exact)) if self.exact is not None else (low, high)
 
@@ -88,8 +90,10 @@ def find(graph: Graph, traces: Sequence[Trace], fixed_inputs: Mapping[int, bool]
     for i in graph.inputs:
         if not fixed_inputs[i]:
             points.append(Point(i, None, "input", tops[i], None, graph.nodes[i].size + after[i]))
+    under_roots = {argument(graph, n.src[0]) for n in graph.nodes if n.op is Op.UNARY and n.arg["fn"] == ("sqrt",)}
     for i in sorted(narrowed_roots(graph)):
-        points.append(Point(i, None, "activation", tops[i], None, after[i]))
+        finest = FINEST_UNDER_ROOT if i in under_roots else 0
+        points.append(Point(i, None, "activation", tops[i], None, after[i], finest))
     for i, node in enumerate(graph.nodes):
         for position, s in enumerate(node.src):
             if graph.nodes[s].op is Op.CONST:

@@ -41,16 +41,22 @@ def search(problem: Problem) -> Lowered:
     for attempt in range(ATTEMPTS):
         error = TIGHTER**attempt / DEVIATIONS
         bits = allocate(found, gains, error, problem.settings, more=attempt)
-        slack, lowered = _cheapest(problem, planned(problem, found, bits), slacks)
-        if problem.settings.cost == "lookup":
-            bits = _tuned(problem, found, gains, bits, error, lowered)
+        try:
             slack, lowered = _cheapest(problem, planned(problem, found, bits), slacks)
+            if problem.settings.cost == "lookup":
+                bits = _tuned(problem, found, gains, bits, error, lowered)
+                slack, lowered = _cheapest(problem, planned(problem, found, bits), slacks)
+        except CompileError:  # no room for more bits: what was tried before stands
+            if not tried:
+                raise
+            break
         slacks = tuple(s for s in SLACKS if s <= slack)[:2]
         tried.append((_measured(problem, lowered), lowered))
         if tried[-1][0] <= JUDGED_ENOUGH or (attempt > 3 and tried[-1][0] > 0.9 * tried[-4][0]):
             break
     least = max(min(error for error, _ in tried), JUDGED_ENOUGH)
-    return next(lowered for error, lowered in tried if error <= 1.2 * least)
+    enough = min(1.2 * least, max(least, 1.0))  # not past the tolerance where an attempt meets it
+    return next(lowered for error, lowered in tried if error <= enough)
 
 
 def _tuned(
@@ -83,8 +89,10 @@ def measure_points(problem: Problem) -> tuple[list[Point], list[float]]:
     work = len(found) * sum(node.size for node in problem.graph.nodes)
     few = TRACED if work < MUCH_WORK else TRACED // 2
     some = judged[:: max(len(judged) // few, 1)][:few]
-    cases = [*((t, problem.tolerance) for t in some), *((t, problem.limits) for t in hard[:few])]
-    return found, points.gains(problem.graph, found, cases)
+    measured = [points.gains(problem.graph, found, [(t, problem.tolerance) for t in some])]
+    # what is steep at one point alone must not be averaged away
+    measured += [points.gains(problem.graph, found, [(t, problem.limits)]) for t in hard[:few]]
+    return found, [max(each) for each in zip(*measured, strict=True)]
 
 
 def planned(problem: Problem, found: Sequence[Point], bits: Sequence[int]) -> Plan:
