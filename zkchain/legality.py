@@ -196,7 +196,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "sum": _sum,
         **dict.fromkeys(("relu", "unary", "quantize", "dequantize"), _same),
         "clip": _clip,
-        **dict.fromkeys(("reduce_max", "reduce_min", "argmax"), _reduced),
+        **dict.fromkeys(("reduce_max", "reduce_min", "argmax", "log_sum_exp"), _reduced),
         **dict.fromkeys(("top", "top_index"), _top),
         "softmax": _softmax,
         "rescale": _rescale,
