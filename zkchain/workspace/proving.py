@@ -92,10 +92,10 @@ def open_prover(folder: Folder, *, key_digest: bytes | None = None, memory: int 
     ``key_digest``: the proving key's digest as it was published (32 bytes); KeyMismatch for another key. That the key
     has its digest is checked before its first proof."""
     opened = bundle.open_bundle(folder)
-    keys = load_proving_keys(opened)
+    outline, keys = load_outline(opened), load_proving_keys(opened)
     if key_digest is not None:
         compare_digest(f"proving key of {opened.folder}", keys.digest, key_digest)
-    return Prover(opened, load_outline(opened), keys, memory)
+    return Prover(opened, outline, keys, memory)
 
 
 def prove_bundle(
