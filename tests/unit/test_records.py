@@ -21,6 +21,7 @@ from zkchain.formats.records import (
 )
 from zkchain.groth16.types import System
 from zkchain.oracle import Evaluation
+from zkchain.promise import Clamped, Promise, Promised, Unpromised
 from zkchain.quantize import Accuracy
 from zkchain.solidity import Artifact
 
@@ -41,6 +42,12 @@ SUMMARY = Summary(
     (Tensor("y", (1, 10), True, -5, 5, 1 / 3),),
     {"fc": 60, "relu": 40},
     Evaluation("held-out data", 3, (Accuracy("y", 3, 1e-3, 1e-4, 1.0, 0.5),), 0.9, 0.8),
+    Promise(
+        *(400, 3, 2),
+        (Promised("y", 0.01, 1e-3, 2e-3, "corner", 1.0, 0.02, 1e-4),),
+        (Unpromised("div", "reciprocal", -0.5, 0.5, 2.0, "any", 7, 1e3),),
+        (Clamped("relu", (-1.0, 1.0), (-2.0, 2.0)),),
+    ),
 )
 DEPLOYMENT = DeploymentRecord("rpc", 31337, "0x" + "ab" * 20, "0x" + "cd" * 32, 299_000, 7)
 
@@ -139,6 +146,24 @@ OUT_OF_BOUNDS = {
         "evaluation.outputs.0.mean_error": (-1.0, 1e121),
         "evaluation.outputs.0.top1": SHARE,
         "evaluation.outputs.0.equal": SHARE,
+        "promise.points": (-1, 1 << 63),
+        "promise.undefined": (-1, 1 << 63),
+        "promise.clamped": (-1, 1 << 63),
+        "promise.outputs.0.limit": (0.0, -1.0, 1e121),
+        "promise.outputs.0.max_error": (-1.0, 1e121),
+        "promise.outputs.0.against_onnxruntime": (-1.0, 1e121),
+        "promise.outputs.0.equal": SHARE,
+        "promise.outputs.0.data_limit": (0.0, -1.0, 1e121),
+        "promise.outputs.0.data_error": (-1.0, 1e121),
+        "promise.regions.0.low": REAL,
+        "promise.regions.0.high": REAL,
+        "promise.regions.0.period": (0.0, -1.0, 1e121),
+        "promise.regions.0.points": (-1, 1 << 63),
+        "promise.regions.0.max_error": (-1.0, 1e121),
+        "promise.clamps.0.kept.0": REAL,
+        "promise.clamps.0.kept.1": REAL,
+        "promise.clamps.0.reach.0": REAL,
+        "promise.clamps.0.reach.1": REAL,
     },
     DeploymentRecord: {"chain_id": BIG, "gas": BIG, "block": BIG},
     ContextRecord: {"chain_id": BIG},
