@@ -116,7 +116,8 @@ class KeyInfo(TypedDict):
 
 @final
 class ProvingKey:
-    """A key in memory or mapped from a file. KeyFormatError when header, size or verifying key are wrong."""
+    """A key in memory or mapped from a file. KeyFormatError when header, size or verifying key are wrong, UnsafeKey
+    when its constants are not those of its verifying key."""
 
     @staticmethod
     def open(path: str | PathLike[str]) -> ProvingKey: ...
@@ -131,6 +132,9 @@ class ProvingKey:
     def vk_bytes(self) -> bytes: ...
     @property
     def vk_hash(self) -> bytes: ...
+    @property
+    def digest(self) -> bytes:
+        """Stands in the header, and covers all of the file: blake3 of the header and of every section's blake3."""
     @property
     def info(self) -> KeyInfo: ...
     def commit(self, committed: FrVec, progress: _Progress | None = None, memory: int | None = None) -> Commitment: ...
@@ -196,6 +200,11 @@ class R1csProver:
     @staticmethod
     def open(key: str | PathLike[str], r1cs: bytes) -> R1csProver:
         """KeyFormatError, FormatError (the constraints), KeyMismatch (made for other constraints), OSError."""
+    @property
+    def digest(self) -> bytes:
+        """The key's, as ``ProvingKey.digest``."""
+    def verify_digests(self) -> None:
+        """As ``ProvingKey.verify_digests``."""
     def prove(
         self, wtns: bytes, progress: _Progress | None = None, memory: int | None = None
     ) -> tuple[bytes, list[int]]:

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+UNSAFE_HINT = "use no proof of this key: make it again, or take the one whose digest was published"
+
 
 class ZkchainError(Exception):
     """Root of all errors that a user can cause or must know of."""
@@ -83,7 +85,8 @@ class KeyFormatError(ZkchainError):
 
 
 class UnsafeKey(KeyFormatError):
-    """A well-formed key with which anyone can forge proofs (delta = gamma, eta = delta, a skipped ceremony, ...)."""
+    """A well-formed key with which anyone can forge proofs (delta = gamma, eta = delta, a skipped ceremony, ...), or
+    whose proofs might not hide the witness (constants that are not those of its verifying key)."""
 
     exit_code = 27
 
@@ -122,7 +125,7 @@ class FormatError(ZkchainError):
 
 
 class BundleError(FormatError):
-    """A bundle's file is missing, altered, or made for another step's result."""
+    """A bundle's file is missing, malformed, altered, or made for another step's result."""
 
     exit_code = 19
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from math import prod
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 
@@ -26,6 +25,7 @@ from zkchain.circuit import (
     Port,
     Recorded,
     Visibility,
+    check_interface,
     digest_of,
     solve,
     synthesize,
@@ -35,7 +35,8 @@ from zkchain.formats import tensors
 from zkchain.formats.records import Bound, Choices, InputChoice, OutputChoice, PublicField, Summary, Tensor
 from zkchain.formats.tensors import Samples
 from zkchain.graph import Graph, Node
-from zkchain.groth16.transcript import NO_CONTEXT
+from zkchain.groth16.pins import check_key_digest, check_vk_hash
+from zkchain.groth16.transcript import NO_CONTEXT, vkhash
 from zkchain.groth16.types import Instance, Proof, System, VerifyingKey
 from zkchain.quantize import quantize_input
 
@@ -51,8 +52,6 @@ Array = npt.NDArray[Any]
 Progress = Callable[[str, float], None]
 Built = tuple[Circuit, "Settings", "Report"]
 AUTO = "auto"
-MOST_PUBLIC = 1 << 22
-"""Public numbers that a circuit.json may describe: laying them out takes time and memory for each."""
 COST: Mapping[System, Literal["plain", "lookup"]] = {System.GROTH16: "plain", System.CG16: "lookup"}
 
 
@@ -85,6 +84,16 @@ class Keys:
 
     proving: ProvingKey
     verifying: VerifyingKey
+
+    @property
+    def digest(self) -> bytes:
+        """The proving key's: what its maker publishes for those who prove under it (``prove(key_digest=...)``)."""
+        return self.proving.digest
+
+    @property
+    def vk_hash(self) -> bytes:
+        """The verifying key's: what its maker publishes for those who rely on proofs (``verify(vk_hash=...)``)."""
+        return vkhash(self.verifying)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -296,7 +305,8 @@ def summarise(compiled: Compiled) -> Summary:
 
 
 def interface_of(summary: Summary) -> Interface:
-    """What circuit.json says that the numbers mean. BundleError unless its digest is bound to this very meaning."""
+    """What circuit.json says that the numbers mean. BundleError unless a circuit can be like that
+    (``circuit.check_interface``), and its digest is bound to this very meaning."""
     described = Interface(
         summary.system,
         summary.rows,
@@ -306,9 +316,9 @@ def interface_of(summary: Summary) -> Interface:
         tuple(Port(**asdict(tensor)) for tensor in summary.inputs),
         tuple(Port(**asdict(tensor)) for tensor in summary.outputs),
     )
+    check_interface(described)
     digest = digest_of(described, bytes.fromhex(summary.rows_digest)).hex()
-    fits = sum(prod(field.shape) for field in described.fields) <= MOST_PUBLIC
-    words = Layout(described.system, described.fields).length if fits else None
+    words = Layout(described.system, described.fields).length
     if digest != summary.digest or words != summary.instance_length:
         raise BundleError(
             f"circuit record says circuit {summary.digest[:12]}..., and what it describes is another one: "
@@ -334,15 +344,19 @@ def prove(
     *,
     index: int | None = None,
     ctx: bytes = NO_CONTEXT,
+    key_digest: bytes | None = None,
     memory: int | None = None,
     progress: Progress = quiet,
 ) -> Proved:
     """Prove one inference on real inputs by name; ``index`` picks a sample from arrays that hold many. ``ctx`` (cg16)
-    binds the proof to a chain, a contract and what that contract chooses (``context``). ``memory``: bytes that the
-    process should hold at most, beside the mapped key.
+    binds the proof to a chain, a contract and what that contract chooses (``context``). ``key_digest``: the proving
+    key's digest as it was published (32 bytes); another key is refused. ``memory``: bytes that the process should hold
+    at most, beside the mapped key.
 
     Raises InputError, OutOfDomain (before any proving), KeyMismatch, UnsatisfiedConstraint, MemoryTooSmall.
     """
+    if key_digest is not None:
+        check_key_digest(keys.proving, key_digest)
     graph, integers = circuit.graph, inputs_of(circuit.graph, arrays, index)
     progress("witness", 0.0)
     solution = solve(circuit, integers)
@@ -391,8 +405,13 @@ def witness(circuit: Circuit, arrays: Mapping[str, Array], *, index: int | None 
     return solve(circuit, inputs_of(circuit.graph, arrays, index)).finish().wires
 
 
-def verify(key: VerifyingKey, proof: Proof, instance: Instance, *, ctx: bytes = NO_CONTEXT) -> None:
-    """Returns None, or raises ProofInvalid / ProofFormatError."""
+def verify(
+    key: VerifyingKey, proof: Proof, instance: Instance, *, ctx: bytes = NO_CONTEXT, vk_hash: bytes | None = None
+) -> None:
+    """Returns None, or raises ProofInvalid / ProofFormatError. ``vk_hash``: the key's hash as it was published (32
+    bytes); another key is refused with KeyMismatch."""
+    if vk_hash is not None:
+        check_vk_hash(key, vk_hash)
     groth16.verify(key, instance, proof, ctx=ctx)
 
 

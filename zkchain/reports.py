@@ -30,6 +30,8 @@ class CompileReport:
 
 @dataclass(frozen=True, slots=True)
 class SetupReport:
+    """``key_digest``, ``vk_hash``: to be published, for those who prove under these keys and who rely on proofs."""
+
     bundle: str
     system: System
     circuit: str
@@ -37,6 +39,8 @@ class SetupReport:
     seconds: float
     proving_key_bytes: int
     verification_key_bytes: int
+    key_digest: str
+    vk_hash: str
     development: bool
 
 
@@ -68,6 +72,7 @@ class VerifyReport:
     folder: str
     system: System
     circuit: str
+    vk_hash: str
     claims: tuple[Claim, ...]
     seconds: float
     development: bool
@@ -86,11 +91,16 @@ class ArtifactReport:
 
 @dataclass(frozen=True, slots=True)
 class InspectReport:
+    """``key_digest``: in the header of the proving key; ``vk_hash``: of a verification key that may be relied on; None
+    where the bundle has none in this state."""
+
     bundle: str
     circuit: Summary
     choices: Choices
     artifacts: tuple[ArtifactReport, ...]
     proofs: tuple[str, ...]
+    key_digest: str | None = None
+    vk_hash: str | None = None
 
     @property
     def damaged(self) -> tuple[ArtifactReport, ...]:
@@ -106,6 +116,7 @@ class ContractReport:
     data_contracts: int
     public_inputs: int
     compiler: str
+    vk_hash: str
     development: bool
 
 
@@ -142,6 +153,7 @@ class DeployReport:
     deployment: DeploymentRecord
     code_bytes: int
     gas: GasReport
+    vk_hash: str
     development: bool
 
 

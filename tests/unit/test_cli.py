@@ -203,7 +203,12 @@ class TestTheWay:
         contract = zkchain("solidity", bundle, "--json")
         assert contract.code == 0, contract.err
         assert "DEVELOPMENT" in contract.json["name"]
-        assert zkchain("deploy", bundle).code == 0
+        deployed = zkchain("deploy", bundle)
+        assert deployed.code == 0
+        shown = zkchain("inspect", bundle, "--json").json["vk_hash"]
+        assert contract.json["vk_hash"] == shown
+        assert shown in deployed.out
+        assert f"VK_HASH = {shown};" in (bundle / "Verifier.sol").read_text()
         sent = zkchain("submit", bundle, "--json")
         assert sent.code == 0, sent.err
         estimated = zkchain("gas", bundle, "--json")

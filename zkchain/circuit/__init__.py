@@ -1,6 +1,6 @@
 """Arithmetic circuits: integer graph -> R1CS rows (synthesize), inputs -> witness (solve)."""
 
-from zkchain.circuit.interface import Interface, Port, digest_of
+from zkchain.circuit.interface import Interface, Port, check_interface, digest_of
 from zkchain.circuit.layout import Field, Layout, Visibility
 from zkchain.circuit.solving import Solution, solve
 from zkchain.circuit.synthesis import Circuit, Recorded, check, recall, synthesize
@@ -20,6 +20,7 @@ __all__ = [
     "Solution",
     "Visibility",
     "check",
+    "check_interface",
     "digest_of",
     "recall",
     "solve",

@@ -11,10 +11,13 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass
+from itertools import cycle
+from math import prod
 from typing import TYPE_CHECKING, Any
 
-from zkchain.circuit.layout import Field, bounds
-from zkchain.graph import Node
+from zkchain.circuit.layout import Field, bounds, field_of
+from zkchain.errors import BundleError
+from zkchain.graph import BOUND, Node
 from zkchain.groth16.types import System
 
 if TYPE_CHECKING:
@@ -23,6 +26,11 @@ if TYPE_CHECKING:
 DOMAIN = b"zkchain/circuit/2"
 Ends = int | tuple[int, ...]
 """One number for all elements, or one for each in row-major order."""
+MOST = 1 << 28
+"""Rows, wires and elements that are believed: a domain of the field has at most 2^28 rows."""
+MOST_DIMENSIONS = 64
+MOST_PUBLIC = 1 << 22
+"""Public numbers that are believed: laying them out takes time and memory for each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +79,70 @@ def digest_of(described: Interface, rows: bytes) -> bytes:
     """The circuit's digest; ``rows``: that of its rows (``obligations.audit``)."""
     text = json.dumps(_canonical(asdict(described)), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(DOMAIN + hashlib.sha256(text.encode()).digest() + rows).digest()
+
+
+def check_interface(described: Interface) -> None:
+    """BundleError unless some circuit could have this interface: a record of one may come from anybody.
+
+    Shapes of bounded size, ranges that are not empty and lie within 2^62, and the public fields are those of the public
+    inputs and outputs: kind, name, shape, width and scale.
+    """
+    for kind, ports in (("input", described.inputs), ("output", described.outputs)):
+        for port in ports:
+            _check_port(f"circuit record: {kind} {port.name!r}", port)
+    total = sum(prod(port.shape) for port in described.inputs + described.outputs)
+    shown = sum(prod(port.shape) for port in described.inputs + described.outputs if port.public)
+    expected = fields_of(described.inputs, described.outputs)
+    public = shown if described.system is System.GROTH16 else 2
+    rules = (
+        (total <= MOST, f"{total} inputs and outputs, expected at most {MOST}"),
+        (shown <= MOST_PUBLIC, f"{shown} public inputs and outputs, expected at most {MOST_PUBLIC}"),
+        (described.fields == expected, "its public fields are not those of its public inputs and outputs"),
+        (described.system is System.CG16 or described.committed == 0, "a groth16 circuit commits to no wires"),
+        (1 + public + described.committed <= described.wires, "it has fewer wires than public and committed ones"),
+    )
+    for holds, text in rules:
+        if not holds:
+            raise BundleError(f"circuit record: {text}", hint=NO_CIRCUIT)
+
+
+NO_CIRCUIT = "no circuit is like that: restore circuit.json, and believe nothing that such a bundle says"
+
+
+def _check_port(what: str, port: Port) -> None:
+    size = prod(port.shape)
+    ends = [_listed(end) for end in (port.lo, port.hi)]
+    reach = prod(max(n, 1) for n in port.shape)
+    rules = (
+        (len(port.shape) <= MOST_DIMENSIONS, f"{len(port.shape)} dimensions, expected at most {MOST_DIMENSIONS}"),
+        (min(port.shape, default=0) >= 0 and reach <= MOST, f"shape {port.shape} is not of a size below {MOST}"),
+        (all(len(end) in (1, size) for end in ends), f"its range has not one end for each of {size} elements"),
+        (all(abs(q) <= BOUND for end in ends for q in end), "its range reaches beyond 2^62"),
+        (_in_order(*ends), "its range is empty: lo > hi"),
+    )
+    for holds, text in rules:
+        if not holds:
+            raise BundleError(f"{what}: {text}", hint=NO_CIRCUIT)
+
+
+def _listed(ends: Ends) -> tuple[int, ...]:
+    return ends if isinstance(ends, tuple) else (ends,)
+
+
+def _in_order(lo: tuple[int, ...], hi: tuple[int, ...]) -> bool:
+    """lo <= hi, element by element; one end stands for all."""
+    pairs = zip(range(max(len(lo), len(hi))), cycle(lo), cycle(hi), strict=False)
+    return all(low <= high for _, low, high in pairs)
+
+
+def fields_of(inputs: tuple[Port, ...], outputs: tuple[Port, ...]) -> tuple[Field, ...]:
+    """The public fields: inputs, then outputs, each as wide as its range takes; what has no elements has none."""
+    return tuple(
+        field_of(kind, port.name, port.shape, min(_listed(port.lo)), max(_listed(port.hi)), port.scale)
+        for kind, ports in (("input", inputs), ("output", outputs))
+        for port in ports
+        if port.public and prod(port.shape) > 0
+    )
 
 
 def _canonical(value: Any) -> Any:

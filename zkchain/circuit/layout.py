@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from zkchain.circuit.gadgets.groups import signed_width, width
 from zkchain.circuit.types import IntArray
 from zkchain.errors import CompileError, ProofFormatError
 from zkchain.graph import Graph, Node
@@ -119,9 +118,15 @@ def make_layout(graph: Graph, visibility: Visibility, system: System) -> Layout:
 
 def _field(kind: str, name: str, node: Node) -> Field:
     lo, hi = bounds(node)
-    signed = bool(lo.min() < 0)
-    bits = int((signed_width(lo, hi) if signed else width(hi)).max())
-    return Field(kind, name, node.shape, bits, 1 << (bits - 1) if signed else 0, node.scale)
+    return field_of(kind, name, node.shape, int(lo.min(initial=0)), int(hi.max(initial=0)), node.scale)
+
+
+def field_of(kind: str, name: str, shape: tuple[int, ...], lo: int, hi: int, scale: float) -> Field:
+    """As wide as its widest element, lo <= q <= hi, takes: b bits with q < 2^b, or -2^(b-1) <= q < 2^(b-1) where some
+    are negative."""
+    signed = lo < 0
+    bits = max(hi, -lo - 1).bit_length() + 1 if signed else hi.bit_length()
+    return Field(kind, name, shape, bits, 1 << (bits - 1) if signed else 0, scale)
 
 
 def bounds(node: Node) -> tuple[IntArray, IntArray]:

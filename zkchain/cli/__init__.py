@@ -90,6 +90,7 @@ HINTS: Mapping[type, str] = {
     errors.InputError: "`zkchain inspect BUNDLE` shows the inputs: names, shapes, domains",
     errors.CompileError: "`zkchain compile --help` lists what can be chosen",
     errors.KeyMismatch: "make all of one circuit: compile, setup and prove again, in this order",
+    errors.UnsafeKey: errors.UNSAFE_HINT,
     errors.KeyFormatError: "restore the file, or make the key again: zkchain setup",
     errors.ProofFormatError: "restore the proof's files, or make the proof again: zkchain prove",
     errors.ProofInvalid: "was it made with these keys, and for these public inputs?",

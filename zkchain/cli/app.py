@@ -14,6 +14,7 @@ from zkchain.cli.options import (
     DomainOpt,
     GasPriceOpt,
     JsonOpt,
+    KeyDigestOpt,
     KeystoreOpt,
     MemoryOpt,
     PasswordFileOpt,
@@ -24,16 +25,17 @@ from zkchain.cli.options import (
     RpcOpt,
     ShapeOpt,
     SystemOpt,
+    VkHashOpt,
     WitnessOpt,
     WtnsOpt,
     ZkeyOpt,
     ZkpkOpt,
     folder_named,
     only,
-    parse_binder,
     parse_domains,
     parse_memory,
     parse_shapes,
+    parse_word,
     signer,
     system_named,
 )
@@ -218,6 +220,7 @@ def prove(
     every: Annotated[bool, typer.Option("--all", help="Prove every sample of arrays that hold many.")] = False,
     proof: ProofOpt = "proof",
     binder: BinderOpt = None,
+    key_digest: KeyDigestOpt = None,
     memory: MemoryOpt = None,
     timings: Annotated[
         bool, typer.Option("--timings", help="Say where the time goes, from the process's start.")
@@ -239,7 +242,7 @@ def prove(
     from zkchain.cli import render
     from zkchain.cli.console import age, progress
 
-    started, bound = age(), parse_memory(memory)
+    started, bound, digest = age(), parse_memory(memory), parse_word(key_digest, "--key-digest")
     if all(file is None for file in (wtns, zkey, zkpk, r1cs)):
         from zkchain.formats import tensors
         from zkchain.workspace import prove_samples, witness_bundle
@@ -261,7 +264,8 @@ def prove(
                 index=index,
                 every=every,
                 name=proof,
-                binder=parse_binder(binder),
+                binder=parse_word(binder, "--binder"),
+                key_digest=digest,
                 memory=bound,
                 progress=step,
             )
@@ -279,9 +283,9 @@ def prove(
         stages = Stages(step)
         stages("open", 0.0)
         if zkey is not None and zkpk is None and r1cs is None:
-            opened = circom.open_zkey(zkey, progress=stages)
+            opened = circom.open_zkey(zkey, key_digest=digest, progress=stages)
         elif zkey is None and zkpk is not None and r1cs is not None:
-            opened = circom.open_own(zkpk, r1cs)
+            opened = circom.open_own(zkpk, r1cs, key_digest=digest)
         else:
             raise typer.BadParameter("expected --zkey, or --zkpk and --r1cs, beside --wtns")
         proved = circom.prove(opened, wtns, output, memory=bound, progress=stages)
@@ -291,21 +295,23 @@ def prove(
     render.show(proved, json=json, timings=timings)
 
 
-OF_SAMPLES = ("bundle", "samples", "index", "every", "proof", "binder", "memory", "timings", "witness", "json")
-OF_WITNESSES = ("zkey", "zkpk", "r1cs", "wtns", "output", "memory", "timings", "json")
+OF_BOTH = ("key_digest", "memory", "timings", "json")
+OF_SAMPLES = ("bundle", "samples", "index", "every", "proof", "binder", "witness", *OF_BOTH)
+OF_WITNESSES = ("zkey", "zkpk", "r1cs", "wtns", "output", *OF_BOTH)
 """Options of ``prove``."""
 
 
 @app.command()
-def verify(bundle: BundleArg, proof: ProofOpt = "proof", json: JsonOpt = False) -> None:
+def verify(bundle: BundleArg, proof: ProofOpt = "proof", vk_hash: VkHashOpt = None, json: JsonOpt = False) -> None:
     """Verify a proof off chain.
 
-    Exit code 0 means that it holds.
+    Exit code 0 means that it holds under the bundle's verification key. What the numbers mean is the word of whoever
+    made the bundle, unless the key's hash is the published one (--vk-hash).
     """
     from zkchain.cli import render
     from zkchain.workspace import verify_bundle
 
-    render.show(verify_bundle(bundle, name=proof), json=json)
+    render.show(verify_bundle(bundle, name=proof, vk_hash=parse_word(vk_hash, "--vk-hash")), json=json)
 
 
 @app.command()

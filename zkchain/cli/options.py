@@ -81,6 +81,24 @@ BinderOpt = Annotated[
         show_default=False,
     ),
 ]
+KeyDigestOpt = Annotated[
+    str | None,
+    typer.Option(
+        "--key-digest",
+        metavar="HEX32",
+        help="Digest of the proving key as it was published; another key is refused. Of a .zkey: the file's sha256.",
+        show_default=False,
+    ),
+]
+VkHashOpt = Annotated[
+    str | None,
+    typer.Option(
+        "--vk-hash",
+        metavar="HEX32",
+        help="Hash of the verification key as it was published; another key is refused.",
+        show_default=False,
+    ),
+]
 RpcOpt = Annotated[
     str | None,
     typer.Option("--rpc", metavar="URL", help="URL of a node.", envvar="ZKCHAIN_RPC", show_default="embedded chain"),
@@ -143,13 +161,13 @@ def system_named(name: str) -> str:
     return name
 
 
-def parse_binder(text: str | None) -> bytes | None:
-    """32 bytes in hexadecimal."""
+def parse_word(text: str | None, option: str) -> bytes | None:
+    """32 bytes in hexadecimal, all of them: a prefix pins nothing."""
     if text is None:
         return None
     digits = text.removeprefix("0x")
     if re.fullmatch(r"[0-9a-fA-F]{64}", digits) is None:
-        raise typer.BadParameter(f"{text!r} is not 32 bytes in hexadecimal.", param_hint="'--binder'")
+        raise typer.BadParameter(f"{text!r} is not 32 bytes in hexadecimal (64 digits).", param_hint=f"'{option}'")
     return bytes.fromhex(digits)
 
 

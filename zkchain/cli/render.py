@@ -142,6 +142,8 @@ def set_up(report: reports.SetupReport) -> None:
             ("rows", f"{report.rows:,}"),
             ("proving key", size(report.proving_key_bytes)),
             ("verification key", size(report.verification_key_bytes)),
+            ("key digest", report.key_digest),
+            ("vk hash", report.vk_hash),
             ("kind", kind_of_key(report.development)),
             ("time", seconds(report.seconds)),
         ]
@@ -180,6 +182,8 @@ def set_up_circom(report: circom.SetUp) -> None:
         [
             ("proving key", f"{report.folder}/{report.proving_key}, {size(report.proving_key_bytes)}"),
             ("verification key", f"{report.folder}/{report.verification_key}"),
+            ("key digest", report.key_digest),
+            ("vk hash", report.vk_hash),
             ("rows", f"{report.rows:,}"),
             ("kind", kind_of_key(report.development)),
             ("time", seconds(report.seconds)),
@@ -205,6 +209,7 @@ def verified(report: reports.VerifyReport) -> None:
             ("proof", f"{report.folder} HOLDS"),
             ("system", report.system.value),
             ("circuit", report.circuit),
+            ("vk hash", report.vk_hash),
             *((f"{claim.kind} {claim.name}", numbers(claim.values)) for claim in report.claims),
             ("key", kind_of_key(report.development)),
             ("time", seconds(report.seconds)),
@@ -218,6 +223,8 @@ def inspected(report: reports.InspectReport) -> None:
         [
             ("bundle", report.bundle),
             *circuit_pairs(report.circuit),
+            ("key digest", report.key_digest),
+            ("vk hash", report.vk_hash),
             *evaluation_pairs(report.circuit.evaluation),
             *promise_pairs(report.circuit.promise),
             ("settings", settings),
@@ -239,6 +246,7 @@ def contracted(report: reports.ContractReport) -> None:
             ("code", f"{report.code_bytes:,} bytes{data}"),
             ("public inputs", report.public_inputs),
             ("compiler", report.compiler),
+            ("vk hash", report.vk_hash),
             ("key", kind_of_key(report.development)),
         ]
     )
@@ -280,6 +288,7 @@ def deployed(report: reports.DeployReport) -> None:
             ("block", place.block),
             ("code", f"{report.code_bytes:,} bytes"),
             *gas_pairs("deployment", report.gas),
+            ("vk hash", report.vk_hash),
             ("key", kind_of_key(report.development)),
         ]
     )

@@ -128,6 +128,10 @@ class Bundle:
         """Hex identity of an artifact; raises BundleError when the bundle lacks it."""
         return self._entry(name).identity
 
+    def header_digest(self, name: str) -> str:
+        """Hex digest in the header of an artifact's file, whatever the manifest says. OSError."""
+        return _identity(KINDS[name], self.folder / KINDS[name].file)
+
     def read(self, name: str) -> bytes:
         """The artifact's bytes. Raises BundleError / KeyFormatError (missing, altered) or KeyMismatch (stale)."""
         entry, kind = self._entry(name), KINDS[name]

@@ -12,6 +12,7 @@ from zkchain.formats import files, ptau, snarkjs, zkey
 from zkchain.formats.proofs import PROOF, PUBLIC
 from zkchain.groth16.encoding import PROOF_BYTES
 from zkchain.groth16.key import Progress
+from zkchain.groth16.pins import check_key_digest, compare_digest
 from zkchain.groth16.types import Instance, Proof, System
 
 PROVING_KEY, VERIFICATION_KEY = "proving_key.zkpk", "verification_key.json"
@@ -62,27 +63,36 @@ class SetUp:
     rows: int
     proving_key_bytes: int
     seconds: float
+    key_digest: str
+    vk_hash: str
     development: bool
 
 
-def open_zkey(path: Path, *, progress: Progress | None = None) -> Opened:
-    """A key of snarkjs. Errors: those of ``zkey.Prover``."""
+def open_zkey(path: Path, *, key_digest: bytes | None = None, progress: Progress | None = None) -> Opened:
+    """A key of snarkjs. ``key_digest``: sha256 of its file as it was published, for snarkjs's format has no digest.
+    KeyMismatch for another one; other errors are those of ``zkey.Prover``."""
     try:
+        if key_digest is not None:
+            compare_digest(f"proving key {path} (sha256)", bytes.fromhex(files.sha256(path)), key_digest)
         return Opened(zkey.Prover.open(path, progress=progress), path)
     except OSError as error:
         raise _unreadable(path, error) from error
 
 
-def open_own(key: Path, r1cs: Path) -> Opened:
-    """A key made by ``set_up``, with its constraints. Errors: those of ``ptau.Prover``."""
+def open_own(key: Path, r1cs: Path, *, key_digest: bytes | None = None) -> Opened:
+    """A key made by ``set_up``, with its constraints. ``key_digest``: the key's digest as ``set_up`` reported it; then
+    all of the key is read. KeyMismatch for another one; other errors are those of ``ptau.Prover``."""
     try:
-        return Opened(ptau.Prover.open(key, r1cs), key)
+        prover = ptau.Prover.open(key, r1cs)
+        if key_digest is not None:
+            check_key_digest(prover.native, key_digest)
+        return Opened(prover, key)
     except OSError as error:
         raise _unreadable(key, error) from error
     except KeyFormatError as error:
         raise type(error)(f"{key}: {error.message}", hint=error.hint) from None
     except KeyMismatch as error:
-        raise KeyMismatch(f"{key}, {r1cs}: {error.message}", hint=OWN_KEYS) from None
+        raise KeyMismatch(f"{key}, {r1cs}: {error.message}", hint=error.hint or OWN_KEYS) from None
 
 
 def _unreadable(key: Path, error: OSError) -> FormatError:
@@ -125,4 +135,14 @@ def set_up(r1cs: Path, powers: Path, folder: Path, *, progress: Progress | None 
         files.write(folder / VERIFICATION_KEY, snarkjs.dump_verification_key(vk))
         files.move(staged, folder / PROVING_KEY)
     info = pk.info
-    return SetUp(str(folder), PROVING_KEY, VERIFICATION_KEY, info["n_rows"], info["file_size"], seconds, vk.development)
+    return SetUp(
+        str(folder),
+        PROVING_KEY,
+        VERIFICATION_KEY,
+        info["n_rows"],
+        info["file_size"],
+        seconds,
+        pk.digest.hex(),
+        "0x" + pk.vk_hash.hex(),
+        vk.development,
+    )

@@ -2,26 +2,45 @@
 
 settings.json: how the model was compiled. circuit.json: what came of it; all that a verifier needs beside the
 verification key, since it holds the layout of the public inputs.
+
+Records come from strangers: every number in one has bounds, wide enough for any circuit that can be proved. What fields
+must agree on is checked where they are used (``circuit.check_interface``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, fields, is_dataclass
 from functools import cache
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import ConfigDict, NonNegativeInt, StringConstraints, TypeAdapter, ValidationError
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 
-from zkchain.errors import FormatError
+from zkchain.circuit.interface import MOST
+from zkchain.circuit.interface import MOST_DIMENSIONS as DIMENSIONS
+from zkchain.errors import BundleError
+from zkchain.graph import BOUND
 from zkchain.groth16.types import System
 from zkchain.oracle import Evaluation
 from zkchain.promise import Promise
 
 T = TypeVar("T")
 STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
-Bound = float | tuple[float, ...]
+Count = Annotated[int, Field(ge=0, le=MOST)]
+"""Rows, wires, elements."""
+Shape = Annotated[tuple[Count, ...], Field(max_length=DIMENSIONS)]
+Whole = Annotated[int, Field(ge=-BOUND, le=BOUND)]
+"""An integer of the program."""
+Wholes = Annotated[tuple[Whole, ...], Field(max_length=MOST)]
+Scale = Annotated[float, Field(ge=1e-100, le=1e100)]
+"""The real number meant by one integer step: BOUND steps are finite."""
+Real = Annotated[float, Field(ge=-1e120, le=1e120)]
+Bound = Real | Annotated[tuple[Real, ...], Field(max_length=MOST)]
 """One number for all elements, or one for each in row-major order."""
+Big = Annotated[int, Field(ge=0, lt=1 << 63)]
+"""What a node counts in: gas, blocks, chains."""
+CodePlace = Annotated[int, Field(ge=0, le=1 << 20)]
+"""A place in a contract's code, generously."""
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -35,7 +54,7 @@ class InputChoice:
     public: bool
     lo: Bound
     hi: Bound
-    scale: float
+    scale: Scale
     declared: bool
 
 
@@ -54,10 +73,10 @@ class Choices:
 
     __pydantic_config__ = STRICT
     system: System
-    batch: int
+    batch: Annotated[int, Field(ge=1, le=MOST)]
     inputs: tuple[InputChoice, ...]
     outputs: tuple[OutputChoice, ...]
-    quantisation: dict[str, float | int | str | None]
+    quantisation: dict[str, Real | Whole | str | None]
     format: Literal["zkchain-settings"] = "zkchain-settings"
     version: Literal[1] = 1
 
@@ -68,11 +87,11 @@ class Tensor:
 
     __pydantic_config__ = STRICT
     name: str
-    shape: tuple[NonNegativeInt, ...]
+    shape: Shape
     public: bool
-    lo: int | tuple[int, ...]
-    hi: int | tuple[int, ...]
-    scale: float
+    lo: Whole | Wholes
+    hi: Whole | Wholes
+    scale: Scale
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +99,41 @@ class PublicField:
     """One tensor among the public inputs (circuit.layout.Field)."""
 
     __pydantic_config__ = STRICT
-    kind: str
+    kind: Literal["input", "output"]
     name: str
-    shape: tuple[NonNegativeInt, ...]
-    bits: int
-    offset: int
-    scale: float
+    shape: Shape
+    bits: Annotated[int, Field(ge=0, le=64)]
+    offset: Annotated[int, Field(ge=0, le=1 << 63)]
+    scale: Scale
+
+
+SHARES = ("correct", "float_correct", "top1", "equal")
+LIMITS = ("limit", "data_limit", "period")
+SIGNED = ("low", "high", "kept", "reach")
+LARGEST = 1e120
+
+
+def _measured(report: T) -> T:
+    """ValueError for numbers that no measurement gives. By the name of their field: shares lie in [0, 1], limits are
+    positive, some places are of either sign; counts and errors are not negative."""
+    for name, value in _numbers(report):
+        least = -LARGEST if name in SIGNED else 1 / LARGEST if name in LIMITS else 0
+        most = BOUND if isinstance(value, int) else 1 if name in SHARES else LARGEST
+        if not least <= value <= most:
+            raise ValueError(f"{name} should lie in [{least:g}, {most:g}], got {value:g}")
+    return report
+
+
+def _numbers(report: Any, name: str = "") -> Iterator[tuple[str, int | float]]:
+    """Every number of a report, with the name of its field; truth values are none."""
+    if is_dataclass(report):
+        for member in fields(report):
+            yield from _numbers(getattr(report, member.name), member.name)
+    elif isinstance(report, tuple):
+        for item in report:
+            yield from _numbers(item, name)
+    elif isinstance(report, int | float) and not isinstance(report, bool):
+        yield name, report
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,16 +145,16 @@ class Summary:
     digest: Digest
     rows_digest: Digest
     system: System
-    rows: int
-    wires: int
-    committed: int
-    instance_length: int
+    rows: Count
+    wires: Count
+    committed: Count
+    instance_length: Count
     fields: tuple[PublicField, ...]
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
-    rows_by_node: dict[str, int] = field(default_factory=dict)
-    evaluation: Evaluation | None = None
-    promise: Promise | None = None
+    rows_by_node: dict[str, Count] = field(default_factory=dict)
+    evaluation: Annotated[Evaluation, AfterValidator(_measured)] | None = None
+    promise: Annotated[Promise, AfterValidator(_measured)] | None = None
     format: Literal["zkchain-circuit"] = "zkchain-circuit"
     version: Literal[2] = 2
 
@@ -123,7 +171,7 @@ class ContractRecord:
     runtime: str
     data: tuple[str, ...]
     compiler: str
-    immutables: tuple[tuple[NonNegativeInt, NonNegativeInt], ...] = ()
+    immutables: tuple[tuple[CodePlace, CodePlace], ...] = ()
     format: Literal["zkchain-contract"] = "zkchain-contract"
     version: Literal[1] = 1
 
@@ -134,11 +182,11 @@ class DeploymentRecord:
 
     __pydantic_config__ = STRICT
     chain: Literal["embedded", "rpc"]
-    chain_id: int
+    chain_id: Big
     address: str
     transaction: str
-    gas: int
-    block: int
+    gas: Big
+    block: Big
     format: Literal["zkchain-deployment"] = "zkchain-deployment"
     version: Literal[1] = 1
 
@@ -148,7 +196,7 @@ class ContextRecord:
     """context.json of a cg16 proof that holds for one chain, contract and binder (0x-prefixed hex) only."""
 
     __pydantic_config__ = STRICT
-    chain_id: int
+    chain_id: Big
     contract: str
     binder: str
     format: Literal["zkchain-context"] = "zkchain-context"
@@ -165,11 +213,11 @@ def dump(record: Any) -> bytes:
 
 
 def load(kind: type[T], data: bytes, *, what: str) -> T:
-    """The record; raises FormatError naming ``what`` and the field that is wrong."""
+    """The record; raises BundleError naming ``what`` and the field that is wrong."""
     try:
         record: T = _adapter(kind).validate_json(data)
         return record
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "document"
-        raise FormatError(f"{what} is malformed: {where}: {first['msg']}") from error
+        raise BundleError(f"{what} is malformed: {where}: {first['msg']}") from error

@@ -110,6 +110,13 @@ def load_verification_key(data: bytes) -> VerifyingKey:
     Files of snarkjs itself lack the member ``zkchain``: their circuit hash is zero, and as nothing is known of a
     ceremony they count as development keys.
     """
+    vk = parse_verification_key(data)
+    check_verifying_key(vk)
+    return vk
+
+
+def parse_verification_key(data: bytes) -> VerifyingKey:
+    """The key, to be compared with one that has been checked: nothing is known of its points. FormatError."""
     what = "verification key"
     document = _object(_parse(data, what, FormatError), what, FormatError)
     system = _system(document, what, FormatError)
@@ -119,7 +126,7 @@ def load_verification_key(data: bytes) -> VerifyingKey:
         raise FormatError(f"{what}: expected nPublic to be a number and IC a list")
     circuit_hash, development = _extras(document.get("zkchain"), what)
     read_g1, read_g2 = partial(_g1, error=FormatError), partial(_g2, error=FormatError)
-    vk = VerifyingKey(
+    return VerifyingKey(
         system=system,
         alpha_g1=read_g1(document["vk_alpha_1"], f"{what}: vk_alpha_1"),
         beta_g2=read_g2(document["vk_beta_2"], f"{what}: vk_beta_2"),
@@ -131,8 +138,6 @@ def load_verification_key(data: bytes) -> VerifyingKey:
         circuit_hash=circuit_hash,
         development=development,
     )
-    check_verifying_key(vk)
-    return vk
 
 
 def load_proof(data: bytes) -> Proof:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from zkchain import _core
 from zkchain._core import ProvingKey
-from zkchain.errors import KeyFormatError
+from zkchain.errors import UNSAFE_HINT, KeyFormatError, UnsafeKey
 from zkchain.groth16.encoding import decode_key_points, encode_key_points
 from zkchain.groth16.types import System, VerifyingKey
 
@@ -22,15 +22,16 @@ __all__ = ["Progress", "ProvingKey", "native_key", "open_key", "verifying_key"]
 
 
 def open_key(path: str | os.PathLike[str]) -> ProvingKey:
-    """Map a key file. Header, size and verifying key are checked; ``verify_digests()`` reads the rest.
+    """Map a key file. Header, size, verifying key and constants are checked; ``verify_digests()`` reads the rest.
 
-    KeyFormatError on a truncated, altered or foreign file; OSError when it cannot be read. The file must not change
-    while the key is open.
+    KeyFormatError on a truncated, altered or foreign file; UnsafeKey on one whose proofs might not hide the witness;
+    OSError when it cannot be read. The file must not change while the key is open.
     """
     try:
         return ProvingKey.open(path)
     except KeyFormatError as error:
-        raise type(error)(f"{os.fspath(path)}: {error.message}", hint="make the key again: `zkchain setup`") from None
+        hint = UNSAFE_HINT if isinstance(error, UnsafeKey) else "make the key again: `zkchain setup`"
+        raise type(error)(f"{os.fspath(path)}: {error.message}", hint=hint) from None
 
 
 def verifying_key(pk: ProvingKey) -> VerifyingKey:

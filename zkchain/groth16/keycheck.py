@@ -28,7 +28,7 @@ def check_verifying_key(vk: VerifyingKey) -> None:
 
     KeyFormatError: wrong number of points, a point off its curve or outside its subgroup.
     UnsafeKey: alpha, beta, gamma, delta or eta is infinity; two of gamma, delta, eta are equal up to sign; delta or eta
-    is +-G2 (never contributed to); a point of the public inputs is infinity, or two of them are equal up to sign.
+    is +-G2 (never contributed to); a point gamma_abc_g1 is infinity, or two of them are equal up to sign.
     """
     check_shape(vk)
     check_points(vk)
@@ -76,12 +76,12 @@ def check_trapdoors(vk: VerifyingKey) -> None:
     for name, point in trapdoors.items():
         if name != "gamma_g2" and point in (G2_GENERATOR, negate_g2(G2_GENERATOR)):
             raise UnsafeKey(f"verifying key: {name} = +-G2: nobody has contributed a secret to it", hint=HINT)
-    _check_inputs(vk.gamma_abc_g1[1:])
+    _check_inputs(vk.gamma_abc_g1)
 
 
 def _check_inputs(points: tuple[G1, ...]) -> None:
-    """IC = IC_0 + sum x_i IC_i depends on every x_i (cg16: on c and on y), separately. The rows wire_j * 0 = 0 of a
-    setup make it so: a point that is infinity, or another one up to sign, leaves an input free."""
+    """IC = IC_0 + sum x_i IC_i depends on the one and on every x_i (cg16: on c and on y), separately. The rows
+    wire_j * 0 = 0 of a setup make it so: a point that is infinity, or another one up to sign, leaves an input free."""
     if G1_INFINITY in points or len({x for x, _ in points}) < len(points):
         raise UnsafeKey("verifying key: the public inputs do not enter independently", hint=HINT)
 

@@ -10,14 +10,16 @@ from typing import Any, Unpack
 import numpy.typing as npt
 
 from zkchain import pipeline
+from zkchain.errors import BundleError, CompileError
 from zkchain.formats import bundle, exports, files, program, proofs, records, snarkjs, tensors
 from zkchain.formats.bundle import Bundle
 from zkchain.formats.files import Content
+from zkchain.formats.records import Choices, Summary
 from zkchain.groth16.types import VerifyingKey
 from zkchain.pipeline import Compiled, CompileOptions, Keys, Progress, quiet
 from zkchain.reports import ArtifactReport, CompileReport, InspectReport, SetupReport
 from zkchain.workspace.clock import Clock
-from zkchain.workspace.opening import load_choices, load_circuit, load_summary
+from zkchain.workspace.opening import load_choices, load_circuit, load_summary, load_verifying_key, shown_hash
 
 Array = npt.NDArray[Any]
 Folder = str | PathLike[str]
@@ -45,10 +47,21 @@ def save_compiled(folder: Folder, compiled: Compiled, seconds: float = 0.0) -> C
     }
     if compiled.worst is not None and compiled.worst.inputs:
         contents["worst_input"] = tensors.dump(compiled.worst.inputs)
+    _check_readable(contents["settings"], contents["circuit"])
     opened = bundle.update(folder, contents, circuit=compiled.circuit.digest)
     kept = opened.has("proving_key") and opened.is_current("proving_key")
     worst = str(opened.folder / bundle.KINDS["worst_input"].file) if "worst_input" in contents else None
     return CompileReport(str(folder), summary, compiled.choices, seconds, kept, compiled.reason, worst)
+
+
+def _check_readable(settings: bytes, circuit: bytes) -> None:
+    """CompileError for numbers that the readers of a bundle would refuse: better now than after the work."""
+    try:
+        records.load(Choices, settings, what="settings")
+        pipeline.interface_of(records.load(Summary, circuit, what="circuit record"))
+    except BundleError as error:
+        hint = "scale the model's inputs and outputs, or split it"
+        raise CompileError(f"the circuit cannot be put into a bundle: {error.message}", hint=hint) from error
 
 
 def setup_bundle(folder: Folder, *, memory: int | None = None, progress: Progress = quiet) -> SetupReport:
@@ -69,6 +82,8 @@ def setup_bundle(folder: Folder, *, memory: int | None = None, progress: Progres
         seconds,
         made["proving_key"].bytes,
         made["verification_key"].bytes,
+        made["proving_key"].identity,
+        shown_hash(keys.verifying),
         keys.verifying.development,
     )
 
@@ -97,4 +112,13 @@ def inspect_bundle(folder: Folder) -> InspectReport:
         if opened.has(name)
     )
     summary = load_summary(opened)
-    return InspectReport(str(folder), summary, load_choices(opened, summary), made, tuple(proofs.names(opened)))
+    whole = {artifact.name for artifact in made if artifact.state == "current"}
+    return InspectReport(
+        str(folder),
+        summary,
+        load_choices(opened, summary),
+        made,
+        tuple(proofs.names(opened)),
+        opened.header_digest("proving_key") if "proving_key" in whole else None,
+        shown_hash(load_verifying_key(opened)) if "verification_key" in whole else None,
+    )

@@ -11,6 +11,7 @@ from zkchain.formats.bundle import Bundle
 from zkchain.formats.records import Choices, InputChoice, Summary, Tensor
 from zkchain.graph import Graph
 from zkchain.groth16.key import open_key, verifying_key
+from zkchain.groth16.transcript import vkhash
 from zkchain.groth16.types import System, VerifyingKey
 from zkchain.pipeline import Keys, interface_of
 
@@ -102,7 +103,21 @@ def load_verifying_key(opened: Bundle) -> VerifyingKey:
     return key
 
 
+def shown_hash(key: VerifyingKey) -> str:
+    """The key's hash as reports, and the contract's ``vkHash()``, have it."""
+    return "0x" + vkhash(key).hex()
+
+
 def load_proving_keys(opened: Bundle) -> Keys:
-    """The proving key, mapped, and the verifying key that it carries. KeyFormatError, KeyMismatch, BundleError."""
+    """The proving key, mapped, and the verifying key that it carries. KeyFormatError, UnsafeKey, BundleError;
+    KeyMismatch where the bundle's verification key is another one: nobody would accept the proofs."""
     proving = open_key(opened.path("proving_key"))
+    if opened.has("verification_key"):
+        theirs = vkhash(snarkjs.parse_verification_key(opened.read("verification_key")))
+        if theirs != proving.vk_hash:
+            raise KeyMismatch(
+                f"proving key of {opened.folder} belongs to verification key 0x{proving.vk_hash.hex()}, "
+                f"the bundle's is 0x{theirs.hex()}",
+                hint="one of the two was replaced: take both from where they were published, or run `zkchain setup`",
+            )
     return Keys(proving, verifying_key(proving))

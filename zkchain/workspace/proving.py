@@ -16,6 +16,7 @@ from zkchain.formats import bundle, exports, proofs, records, tensors
 from zkchain.formats.bundle import Bundle
 from zkchain.formats.records import ContextRecord, DeploymentRecord
 from zkchain.groth16.encoding import encode_proof
+from zkchain.groth16.pins import compare_digest
 from zkchain.groth16.transcript import NO_CONTEXT, context
 from zkchain.pipeline import Keys, Progress, quiet
 from zkchain.reports import ProveManyReport, ProveReport, VerifyReport
@@ -27,6 +28,7 @@ from zkchain.workspace.opening import (
     load_proving_keys,
     load_summary,
     load_verifying_key,
+    shown_hash,
 )
 
 Array = npt.NDArray[Any]
@@ -84,10 +86,16 @@ class Prover:
         return ProveReport(str(place), self.circuit.system, proved.outputs, public, size, stages.seconds)
 
 
-def open_prover(folder: Folder, *, memory: int | None = None) -> Prover:
-    """Milliseconds, whatever the size of the key: neither are its rows synthesised nor is the key read."""
+def open_prover(folder: Folder, *, key_digest: bytes | None = None, memory: int | None = None) -> Prover:
+    """Milliseconds, whatever the size of the key: neither are its rows synthesised nor is the key read.
+
+    ``key_digest``: the proving key's digest as it was published (32 bytes); KeyMismatch for another key. That the key
+    has its digest is checked before its first proof."""
     opened = bundle.open_bundle(folder)
-    return Prover(opened, load_outline(opened), load_proving_keys(opened), memory)
+    outline, keys = load_outline(opened), load_proving_keys(opened)
+    if key_digest is not None:
+        compare_digest(f"proving key of {opened.folder}", keys.digest, key_digest)
+    return Prover(opened, outline, keys, memory)
 
 
 def prove_bundle(
@@ -97,12 +105,13 @@ def prove_bundle(
     index: int | None = None,
     name: str = "proof",
     binder: bytes | None = None,
+    key_digest: bytes | None = None,
     memory: int | None = None,
     progress: Progress = quiet,
 ) -> ProveReport:
     """One proof by a ``Prover``."""
     clock = Clock()
-    prover = open_prover(folder, memory=memory)
+    prover = open_prover(folder, key_digest=key_digest, memory=memory)
     clock.lap("open")
     report = prover.prove(arrays, index=index, name=name, binder=binder, progress=progress)
     return replace(report, seconds={**clock.laps, **report.seconds})
@@ -116,15 +125,25 @@ def prove_samples(
     every: bool = False,
     name: str = "proof",
     binder: bytes | None = None,
+    key_digest: bytes | None = None,
     memory: int | None = None,
     progress: Progress = quiet,
 ) -> ProveReport | ProveManyReport:
     """Prove one sample of each of the ``inputs``, or with ``every`` all that they hold, under one open key. More than
     one proof are kept as NAME-0, NAME-1, ...; those made before an error stay."""
     if len(inputs) == 1 and not every:
-        return prove_bundle(folder, inputs[0], index=index, name=name, binder=binder, memory=memory, progress=progress)
+        return prove_bundle(
+            folder,
+            inputs[0],
+            index=index,
+            name=name,
+            binder=binder,
+            key_digest=key_digest,
+            memory=memory,
+            progress=progress,
+        )
     clock = Clock()
-    prover = open_prover(folder, memory=memory)
+    prover = open_prover(folder, key_digest=key_digest, memory=memory)
     clock.lap("open")
     graph = prover.circuit.graph
     names, shapes = graph.input_names, [graph.nodes[i].shape for i in graph.inputs]
@@ -145,17 +164,20 @@ def witness_bundle(folder: Folder, arrays: Mapping[str, Array], path: Folder, *,
     exports.write_wtns(path, wires)
 
 
-def verify_bundle(folder: Folder, *, name: str = "proof") -> VerifyReport:
-    """Verify a kept proof; needs the verification key and the circuit record only. Raises unless it holds."""
+def verify_bundle(folder: Folder, *, name: str = "proof", vk_hash: bytes | None = None) -> VerifyReport:
+    """Verify a kept proof; needs the verification key and the circuit record only. Raises unless it holds.
+
+    ``vk_hash``: the verification key's hash as it was published (32 bytes); KeyMismatch for another key."""
     opened = bundle.open_bundle(folder)
     proof, instance = proofs.load(opened, name)
     summary, key = load_summary(opened), load_verifying_key(opened)
     clock = Clock()
-    pipeline.verify(key, proof, instance, ctx=_ctx(proofs.load_context(opened, name)))
+    pipeline.verify(key, proof, instance, ctx=_ctx(proofs.load_context(opened, name)), vk_hash=vk_hash)
     clock.lap("verify")
     claims = pipeline.claims(pipeline.layout_of(summary), instance)
     place = str(proofs.folder(opened, name))
-    return VerifyReport(place, summary.system, summary.digest, claims, clock.laps["verify"], key.development)
+    seconds = clock.laps["verify"]
+    return VerifyReport(place, summary.system, summary.digest, shown_hash(key), claims, seconds, key.development)
 
 
 def _bind(opened: Bundle, binder: bytes) -> ContextRecord:

@@ -17,7 +17,7 @@ from zkchain.formats.records import DeploymentRecord
 from zkchain.groth16.types import VerifyingKey
 from zkchain.reports import ContractReport, DeployReport, EstimateReport, GasReport, SubmitReport
 from zkchain.solidity import Artifact
-from zkchain.workspace.opening import load_summary, load_verifying_key
+from zkchain.workspace.opening import load_summary, load_verifying_key, shown_hash
 from zkchain.workspace.proving import unhex
 
 Folder = str | PathLike[str]
@@ -31,9 +31,8 @@ def solidity_bundle(folder: Folder, *, contract: str | None = None) -> ContractR
     opened = bundle.update(folder, _contract_files(artifact))
     file = str(opened.folder / bundle.KINDS["verifier"].file)
     size = len(artifact.runtime)
-    return ContractReport(
-        artifact.name, file, size, len(artifact.data), key.n_public, artifact.compiler, key.development
-    )
+    data, shown = len(artifact.data), shown_hash(key)
+    return ContractReport(artifact.name, file, size, data, key.n_public, artifact.compiler, shown, key.development)
 
 
 def load_artifact(opened: Bundle, key: VerifyingKey) -> Artifact:
@@ -61,7 +60,8 @@ def deploy_bundle(folder: Folder, *, rpc: str | None = None, key: str | None = N
         contents["deployment"] = records.dump(record)
     bundle.update(folder, contents)
     spent = deployment_gas(artifact, deployment)
-    return DeployReport(artifact.name, record, len(artifact.runtime), spent, verifying.development)
+    code, shown = len(artifact.runtime), shown_hash(verifying)
+    return DeployReport(artifact.name, record, code, spent, shown, verifying.development)
 
 
 def _stands_on_a_node(opened: Bundle) -> bool:

@@ -24,14 +24,16 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::OnceLock;
 
+use ark_ec::AffineRepr;
 use bytemuck::{Pod, Zeroable};
 use memmap2::{Mmap, MmapMut};
 use rayon::prelude::*;
 
-use crate::curve::{StoredG1, StoredG2};
+use crate::curve::{Curve, StoredG1, StoredG2, G1, G2};
 use crate::error::{Error, Result};
 use crate::ntt;
 use crate::system::{Shape, System};
+use crate::tie::Constants;
 use crate::transcript::Word;
 use crate::verify::{key_bytes_len, VerifyingKey};
 
@@ -194,7 +196,7 @@ fn corrupt(what: impl std::fmt::Display) -> Error {
     Error::KeyFormat(format!("proving key: {what}; {HINT}"))
 }
 
-/// An opened proving key. Header, sizes and verifying key are checked; sections by `verify_digests`.
+/// An opened proving key. Header, sizes, verifying key and constants are checked; sections by `verify_digests`.
 pub struct ProvingKey {
     bytes: Bytes,
     table: Vec<Entry>,
@@ -202,6 +204,8 @@ pub struct ProvingKey {
     pub domain_size: usize,
     pub development: bool,
     pub vk: VerifyingKey,
+    /// As they were checked when the key was opened: the prover does not read them again.
+    pub constants: Constants,
     /// Set once all sections were found to have their digests.
     intact: OnceLock<()>,
 }
@@ -228,6 +232,7 @@ impl ProvingKey {
         Self::parse(Bytes::Owned(map))
     }
 
+    /// Errors: KeyFormat (not such a file, truncated, altered), UnsafeKey (constants that are not the verifying key's).
     fn parse(bytes: Bytes) -> Result<Self> {
         let header: FixedHeader = bytemuck::pod_read_unaligned(&bytes[..FIXED]);
         check_header(&header, &bytes)?;
@@ -238,8 +243,10 @@ impl ProvingKey {
         let vk_entry = &table[0];
         let vk_bytes = &bytes[vk_entry.offset as usize..(vk_entry.offset + vk_entry.length) as usize];
         let vk = VerifyingKey::from_bytes(shape.system, shape.instance_length, shape.circuit_hash, vk_bytes)?;
+        let constants = read_constants(&bytes, &table, shape.system)?;
+        constants.check(&vk)?;
         let development = header.flags & FLAG_DEVELOPMENT != 0;
-        Ok(ProvingKey { table, shape, domain_size, development, vk, bytes, intact: OnceLock::new() })
+        Ok(ProvingKey { table, shape, domain_size, development, vk, constants, bytes, intact: OnceLock::new() })
     }
 
     /// Reads every section and compares its digest; does so once, if all are right.
@@ -276,9 +283,7 @@ impl ProvingKey {
     }
 
     fn section<T: Pod>(&self, section: Section) -> Result<&[T]> {
-        let entry = &self.table[section as usize - 1];
-        let bytes = &self.bytes[entry.offset as usize..(entry.offset + entry.length) as usize];
-        bytemuck::try_cast_slice(bytes).map_err(|e| Error::Internal(format!("section {section:?}: {e}")))
+        section_of_file(&self.bytes, &self.table, section)
     }
 
     pub fn indices(&self, section: Section) -> Result<&[u32]> {
@@ -292,6 +297,22 @@ impl ProvingKey {
     pub fn g2(&self, section: Section) -> Result<&[StoredG2]> {
         self.section(section)
     }
+}
+
+fn section_of_file<'a, T: Pod>(bytes: &'a [u8], table: &[Entry], section: Section) -> Result<&'a [T]> {
+    let entry = &table[section as usize - 1];
+    let bytes = &bytes[entry.offset as usize..(entry.offset + entry.length) as usize];
+    bytemuck::try_cast_slice(bytes).map_err(|e| Error::Internal(format!("section {section:?}: {e}")))
+}
+
+/// The constants as the file has them, reduced but not checked.
+fn read_constants(bytes: &[u8], table: &[Entry], system: System) -> Result<Constants> {
+    let g1: &[StoredG1] = section_of_file(bytes, table, Section::ConstantsG1)?;
+    let g2: &[StoredG2] = section_of_file(bytes, table, Section::ConstantsG2)?;
+    let [alpha1, beta1, delta1, eta1] = [0, 1, 2, 3].map(|i| G1::load(&g1[i]));
+    let [beta2, delta2] = [0, 1].map(|i| G2::load(&g2[i]));
+    let eta1 = (system == System::Cg16 || !eta1.is_zero()).then_some(eta1);
+    Ok(Constants { alpha1, beta1, delta1, beta2, delta2, eta1 })
 }
 
 fn section_of(entry: &Entry) -> Section {

@@ -24,6 +24,7 @@ pub mod prove;
 pub mod rows;
 pub mod setup;
 pub mod system;
+pub mod tie;
 pub mod transcript;
 pub mod verify;
 

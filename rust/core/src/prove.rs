@@ -11,7 +11,7 @@ use ark_ff::{AdditiveGroup, Field};
 use rayon::prelude::*;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use crate::curve::{Curve, G1Affine, G1Projective, G2Projective, StoredG1, StoredG2, G1, G2};
+use crate::curve::{G1Affine, G1Projective, G2Projective, StoredG1, StoredG2, G1};
 use crate::error::{expect_len, Error, Result};
 use crate::field::{self, Fr, BYTES};
 use crate::key::{ProvingKey, Section};
@@ -20,7 +20,7 @@ use crate::ntt::Domain;
 use crate::parallel::{collect, fit, tile, Monitor};
 use crate::system::System;
 use crate::transcript::{self, Word};
-use crate::verify::{verify, Proof};
+use crate::verify::{verified, Proof};
 
 /// Bytes of a point of G1, and of both groups.
 const POINT: usize = size_of::<StoredG1>();
@@ -65,7 +65,7 @@ impl ProvingKey {
         let values = folded(&committed);
         let values = (&values[..], self.shape.first_committed() as u32);
         let sum = self.query("commit", Section::CommittedIndex, Section::CommittedPoints, values, monitor)?;
-        let d = (sum + self.constants()?.delta * kappa.0).into_affine();
+        let d = (sum + self.constants.delta1 * kappa.0).into_affine();
         Ok(Commitment { d, kappa, committed, vk_hash: self.vk.hash })
     }
 
@@ -92,7 +92,7 @@ impl ProvingKey {
         self.check_public(assignment, commitment.as_ref(), instance, ctx)?;
         let proof = self.assemble(assignment, commitment.as_ref(), monitor)?;
         monitor.step("prove: verify", 0.0)?;
-        verify(&self.vk, instance, &proof, ctx).map_err(|_| self.explain_bad_proof())?;
+        let proof = verified(&self.vk, instance, &proof, ctx).map_err(|_| self.explain_bad_proof())?;
         monitor.report("prove: done", 1.0);
         Ok(proof)
     }
@@ -101,7 +101,8 @@ impl ProvingKey {
         match self.verify_digests() {
             Err(corrupt) => corrupt,
             Ok(()) => Error::Witness(
-                "the proof made does not verify, and the key is intact: a, b, c are not the row values of these wires"
+                "the proof made does not verify, and the key has its digests: a, b, c are not the row values of these \
+                 wires, or the key was altered and its digests made again"
                     .into(),
             ),
         }
@@ -148,7 +149,7 @@ impl ProvingKey {
     fn assemble(&self, z: &Assignment<'_>, commitment: Option<&Commitment>, monitor: &dyn Monitor) -> Result<Proof> {
         fit(monitor, "prove", self.least_memory())?;
         let (ra, sb) = (Blind::random()?, Blind::random()?);
-        let k = self.constants()?;
+        let k = &self.constants;
         let h_sum = self.h_query(z, monitor)?;
         let wires = folded(z.wires);
         let query = |stage, index, points| {
@@ -160,11 +161,11 @@ impl ProvingKey {
         monitor.step("prove: b", 0.0)?;
         let (b1_sum, b2_sum) = self.b_query(&wires, monitor)?;
 
-        let a = a_sum + k.alpha + k.delta * ra.0;
-        let b1 = b1_sum + k.beta + k.delta * sb.0;
+        let a = a_sum + k.alpha1 + k.delta1 * ra.0;
+        let b1 = b1_sum + k.beta1 + k.delta1 * sb.0;
         let b = b2_sum + k.beta2 + k.delta2 * sb.0;
-        let eta = commitment.map_or(G1Projective::ZERO, |d| k.eta * d.kappa.0);
-        let c = k_sum + h_sum + a * sb.0 + b1 * ra.0 - k.delta * (ra.0 * sb.0) - eta;
+        let eta = commitment.zip(k.eta1).map_or(G1Projective::ZERO, |(d, eta1)| eta1 * d.kappa.0);
+        let c = k_sum + h_sum + a * sb.0 + b1 * ra.0 - k.delta1 * (ra.0 * sb.0) - eta;
         Ok(Proof { a: a.into_affine(), b: b.into_affine(), c: c.into_affine(), d: commitment.map(|d| d.d) })
     }
 
@@ -229,21 +230,6 @@ impl ProvingKey {
         let b = extend(z.b, &[])?;
         Ok(folded_products(&a, &b))
     }
-
-    fn constants(&self) -> Result<Constants> {
-        let g1: Vec<G1Affine> = self.g1(Section::ConstantsG1)?.iter().map(G1::load).collect();
-        let g2: Vec<_> = self.g2(Section::ConstantsG2)?.iter().map(G2::load).collect();
-        Ok(Constants { alpha: g1[0], beta: g1[1], delta: g1[2], eta: g1[3], beta2: g2[0], delta2: g2[1] })
-    }
-}
-
-struct Constants {
-    alpha: G1Affine,
-    beta: G1Affine,
-    delta: G1Affine,
-    eta: G1Affine,
-    beta2: crate::curve::G2Affine,
-    delta2: crate::curve::G2Affine,
 }
 
 /// The scalars of a query.

@@ -3,13 +3,15 @@
 //! groth16: e(-A, B) e(alpha, beta) e(IC, gamma) e(C, delta) = 1, IC = IC_0 + sum x_i IC_i.
 //! cg16:    the same with e(D, eta), and IC = IC_0 + c IC_1 + y IC_2, c the challenge, y = sum x_i c^i.
 
+use std::collections::HashSet;
+
 use ark_ec::pairing::Pairing;
 use ark_ec::{AffineRepr, CurveGroup};
 use ark_ff::Field;
 
 use crate::curve::{self, Bn254, G1Affine, G1Projective, G2Affine, G1_BYTES, G2_BYTES};
 use crate::error::{Error, Result};
-use crate::field::Fr;
+use crate::field::{Fp, Fr};
 use crate::system::System;
 use crate::transcript::{self, Word};
 
@@ -90,7 +92,8 @@ impl VerifyingKey {
         Ok(key)
     }
 
-    /// Refuses the live bug class of setups without contributions: gamma, delta, eta equal up to sign, or infinity.
+    /// Refuses the live bug class of setups without contributions: gamma, delta, eta equal up to sign, or infinity;
+    /// delta, eta = +-G2. Refuses public inputs that do not enter independently, as the rows wire_j * 0 = 0 have it.
     fn check_trapdoors(&self) -> Result<()> {
         let mut seen: Vec<G2Affine> = Vec::new();
         for point in [Some(self.gamma), Some(self.delta), self.eta].into_iter().flatten() {
@@ -101,8 +104,18 @@ impl VerifyingKey {
             }
             seen.push(point);
         }
+        let generator = G2Affine::generator();
+        if [Some(self.delta), self.eta].into_iter().flatten().any(|p| p == generator || p == -generator) {
+            return Err(Error::UnsafeKey(
+                "verifying key: delta or eta is +-G2: nobody has contributed a secret to it".into(),
+            ));
+        }
         if self.alpha.is_zero() || self.beta.is_zero() {
             return Err(Error::UnsafeKey("verifying key: alpha or beta is the point at infinity".into()));
+        }
+        let distinct: HashSet<Fp> = self.ic.iter().map(|point| point.x).collect();
+        if distinct.len() < self.ic.len() || self.ic.iter().any(|point| point.is_zero()) {
+            return Err(Error::UnsafeKey("verifying key: the public inputs do not enter independently".into()));
         }
         Ok(())
     }
@@ -179,6 +192,13 @@ impl Proof {
 pub fn pairing_is_one(pairs: &[(G1Affine, G2Affine)]) -> bool {
     let (p, q): (Vec<_>, Vec<_>) = pairs.iter().copied().unzip();
     Bn254::multi_pairing(p, q).0 == <Bn254 as Pairing>::TargetField::ONE
+}
+
+/// A proof just made, if it verifies. Its points are parsed again: those of a hostile key need not lie on their curves, and
+/// a part of B outside the subgroup of order r would not be blinded.
+pub fn verified(key: &VerifyingKey, instance: &[Fr], made: &Proof, ctx: &Word) -> Result<Proof> {
+    let proof = Proof::from_bytes(key.system, &made.to_bytes())?;
+    verify(key, instance, &proof, ctx).map(|()| proof)
 }
 
 /// `Ok` when the proof holds for the instance under `ctx` (which groth16 does not use), else `Err(ProofInvalid)`.

@@ -211,6 +211,8 @@ fn points_of_the_header_are_checked() {
     assert!(is_unsafe(open(swap(340, 532, 128))), "delta2 = gamma2");
     assert!(is_unsafe(open(swap(84, 148, 64))), "beta1 is not beta");
     assert!(is_unsafe(open(swap(84, 468, 64))), "delta1 is not delta");
+    let text = open(swap(148, 468, 64)).map(|_| ()).expect_err("delta1 is beta1").to_string();
+    assert!(text.contains("delta1") && text.contains("published"), "{text}");
     assert!(is_format(open(edited(&good, 3, |c| c[0] ^= 1))), "IC off the curve");
     assert!(is_format(open(edited(&good, 2, |c| c[212..340].copy_from_slice(&stray_g2())))), "outside the subgroup");
 }

@@ -312,7 +312,7 @@ fn unsafe_verifying_keys_are_refused() {
         alter(&mut vk);
         parse(&vk)
     };
-    let refused: [&dyn Fn(&mut VerifyingKey); 7] = [
+    let refused: [&dyn Fn(&mut VerifyingKey); 13] = [
         &|vk| vk.delta = vk.gamma,
         &|vk| vk.delta = -vk.gamma,
         &|vk| vk.eta = Some(vk.delta),
@@ -320,6 +320,12 @@ fn unsafe_verifying_keys_are_refused() {
         &|vk| vk.eta = Some(curve::G2Affine::zero()),
         &|vk| vk.alpha = G1Affine::zero(),
         &|vk| vk.beta = curve::G2Affine::zero(),
+        &|vk| (vk.gamma, vk.delta) = (vk.beta, curve::G2Affine::generator()),
+        &|vk| (vk.gamma, vk.eta) = (vk.beta, Some(-curve::G2Affine::generator())),
+        &|vk| vk.ic[0] = G1Affine::zero(),
+        &|vk| vk.ic[2] = G1Affine::zero(),
+        &|vk| vk.ic[1] = vk.ic[0],
+        &|vk| vk.ic[1] = -vk.ic[2],
     ];
     assert!(refused.iter().all(|alter| matches!(with(alter), Err(Error::UnsafeKey(_)))));
     assert!(matches!(with(&|vk| vk.ic.truncate(2)), Err(Error::KeyFormat(_))));

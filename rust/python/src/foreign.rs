@@ -102,6 +102,17 @@ impl R1csProver {
         Ok(R1csProver(prover))
     }
 
+    /// The key's digest.
+    #[getter]
+    fn digest<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, self.0.key.digest())
+    }
+
+    /// Reads the whole key.
+    fn verify_digests(&self, py: Python<'_>) -> PyResult<()> {
+        run(py, None, |_| self.0.key.verify_digests())
+    }
+
     /// Proof bytes, already verified, and the public wires.
     #[pyo3(signature = (wtns, progress = None, memory = None))]
     fn prove<'py>(

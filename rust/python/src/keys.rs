@@ -125,6 +125,12 @@ impl ProvingKey {
         PyBytes::new(py, &self.0.vk.hash)
     }
 
+    /// What stands in the header: it covers all of the file.
+    #[getter]
+    fn digest<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, self.0.digest())
+    }
+
     #[getter]
     fn info<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let (key, shape) = (&self.0, &self.0.shape);

@@ -22,7 +22,6 @@
 use std::path::Path;
 use std::sync::OnceLock;
 
-use ark_ec::AffineRepr;
 use ark_ff::MontConfig;
 use rayon::prelude::*;
 
@@ -35,7 +34,8 @@ use crate::foreign::subgroup::all_in_subgroup;
 use crate::ntt;
 use crate::parallel::Monitor;
 use crate::system::System;
-use crate::verify::{pairing_is_one, VerifyingKey};
+use crate::tie::Constants;
+use crate::verify::VerifyingKey;
 
 pub const KIND: Kind = Kind { what: ".zkey file", magic: *b"zkey", version: 1 };
 const GROTH16: u32 = 1;
@@ -87,15 +87,6 @@ impl Coefficient<'_> {
 
 /// 1 * R^2 mod r.
 const ONE: Limbs = <ark_bn254::FrConfig as MontConfig<4>>::R2.0;
-
-/// Trapdoor points of the header that the prover adds.
-pub struct Constants {
-    pub alpha: G1Affine,
-    pub beta1: G1Affine,
-    pub delta1: G1Affine,
-    pub beta2: G2Affine,
-    pub delta2: G2Affine,
-}
 
 /// An opened key.
 pub struct Zkey {
@@ -330,8 +321,8 @@ impl Header {
         if let Some(i) = ic.first_invalid() {
             return Err(KIND.error(format!("IC: point {i} is not on the curve")));
         }
-        let ([alpha, beta1, delta1], [beta2, _, delta2]) = (self.g1, self.g2);
-        let mut bytes = curve::encode_g1(&alpha).to_vec();
+        let ([alpha1, beta1, delta1], [beta2, _, delta2]) = (self.g1, self.g2);
+        let mut bytes = curve::encode_g1(&alpha1).to_vec();
         self.g2.iter().for_each(|point| bytes.extend(curve::encode_g2(point)));
         (0..ic.len()).for_each(|i| bytes.extend(curve::encode_g1(&ic.get(i))));
         let vk = VerifyingKey::from_bytes(System::Groth16, self.n_public, [0; 32], &bytes).map_err(|e| match e {
@@ -339,12 +330,12 @@ impl Header {
             Error::UnsafeKey(text) => Error::UnsafeKey(format!("{}: {text}; contribute to the key first", KIND.what)),
             other => other,
         })?;
-        let same =
-            |x: G1Affine, y: G2Affine| pairing_is_one(&[(x, G2Affine::generator()), (-G1Affine::generator(), y)]);
-        if !same(beta1, beta2) || !same(delta1, delta2) {
-            return Err(Error::UnsafeKey(format!("{}: beta or delta differ between G1 and G2", KIND.what)));
-        }
-        Ok((Constants { alpha, beta1, delta1, beta2, delta2 }, vk))
+        let constants = Constants { alpha1, beta1, delta1, beta2, delta2, eta1: None };
+        constants.check(&vk).map_err(|e| match e {
+            Error::UnsafeKey(text) => Error::UnsafeKey(format!("{}: {text}", KIND.what)),
+            other => other,
+        })?;
+        Ok((constants, vk))
     }
 }
 

@@ -88,7 +88,7 @@ impl Zkey {
         let b2_sum = self.multiply::<G2>(Part::B2, &wires, monitor)?;
 
         let key = &self.constants;
-        let a = a_sum + key.alpha + key.delta1 * r;
+        let a = a_sum + key.alpha1 + key.delta1 * r;
         let b1 = b1_sum + key.beta1 + key.delta1 * s;
         let b = b2_sum + key.beta2 + key.delta2 * s;
         let c = k + h + a * s + b1 * r - key.delta1 * (r * s);
