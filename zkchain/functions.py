@@ -1,8 +1,8 @@
 """Scalar functions of one real number: what UNARY means, in float64.
 
 A function is named by a tuple ``(name, *params)``, for example ``("elu", 1.0)``. ``FUNCTIONS`` is the table;
-``evaluate`` and ``trend`` are the two questions the rest of the compiler asks. The float interpreter evaluates them on
-activations, the quantiser tabulates them over a static integer range.
+``evaluate`` and ``trend`` are what most of the compiler asks; ``jumps`` and ``singular`` say where it must look closer.
+The float interpreter evaluates functions on activations, the quantiser tabulates them over a static integer range.
 
 Outside its domain (log of a negative number, 1/0) a function gives NaN or infinity without a warning; whoever tabulates
 one must look.
@@ -26,17 +26,59 @@ Fn = tuple[str | float, ...]
 SELU_ALPHA = 1.67326319217681884765625
 SELU_GAMMA = 1.05070102214813232421875
 
+
+@dataclass(frozen=True, slots=True)
+class Jumps:
+    """Where a function jumps: at ``points``, and again at every ``period`` from them. ``steps``: it is constant, and a
+    whole number, between two jumps."""
+
+    points: tuple[float, ...]
+    period: float | None = None
+    steps: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Singular:
+    """Where a function has a pole or an infinite slope: at ``points``, and again at every ``period`` from them; its
+    domain is [low, high], of which the ends may be points. ``bounded``: it is finite at its points."""
+
+    points: tuple[float, ...] = (0.0,)
+    low: float = -math.inf
+    high: float = math.inf
+    period: float | None = None
+    bounded: bool = False
+
+    def within(self, low: float, high: float, most: int = 64) -> tuple[float, ...]:
+        """The points in [low, high], rising; of those that come again at most about so many."""
+        if self.period is None:
+            return tuple(p for p in self.points if low <= p <= high)
+        first = math.ceil((low - self.points[0]) / self.period)
+        last = min(math.floor((high - self.points[0]) / self.period), first + most)
+        return tuple(self.points[0] + k * self.period for k in range(first, last + 1))
+
+    def defined(self, x: FloatArray, apart: float) -> FloatArray:
+        """x brought into the domain, no closer than ``apart`` to its points (no closer than that above them)."""
+        x = np.asarray(np.clip(x, self.low + apart, self.high - apart))
+        for p in self.points:
+            nearest = p if self.period is None else p + np.rint((x - p) / self.period) * self.period
+            x = np.where(np.abs(x - nearest) < apart, nearest + apart, x)
+        return np.asarray(np.clip(x, self.low, self.high))
+
+
 # What is known of the sign of the slope, given the parameters: 1 never falls, -1 never rises, 0 neither is known.
 Trend = Callable[..., int]
 
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """``call(x, *params)``; ``params`` names the parameters, None for any number of them."""
+    """``call(x, *params)``; ``params`` names the parameters, None for any number of them. ``jumps``,
+    ``singular``: given the parameters, where it jumps, and where it has a pole or no value."""
 
     call: Callable[..., FloatArray]
     params: tuple[str, ...] | None = ()
     trend: Trend = lambda *params: 0
+    jumps: Callable[..., Jumps | None] = lambda *params: None
+    singular: Callable[..., Singular | None] = lambda *params: None
 
 
 def evaluate(fn: Fn, x: npt.ArrayLike) -> FloatArray:
@@ -51,6 +93,16 @@ def evaluate(fn: Fn, x: npt.ArrayLike) -> FloatArray:
 def trend(fn: Fn) -> int:
     """1 if the function never falls, -1 if it never rises, 0 if neither is known."""
     return _find(fn).trend(*fn[1:])
+
+
+def jumps(fn: Fn) -> Jumps | None:
+    """Where the function jumps; None: nowhere."""
+    return _find(fn).jumps(*fn[1:])
+
+
+def singular(fn: Fn) -> Singular | None:
+    """Where the function has a pole, an infinite slope, or no value; None: nowhere."""
+    return _find(fn).singular(*fn[1:])
 
 
 def _find(fn: Fn) -> Function:
@@ -80,6 +132,29 @@ def _if_nonnegative(*params: float) -> int:
 
 def _odd_power(p: float) -> int:
     return int(p > 0 and p % 2 == 1)
+
+
+def _each_whole(*params: float) -> Jumps:
+    return Jumps((0.0,), 1.0)
+
+
+def _singular_power(p: float) -> Singular | None:
+    if p >= 0 and p == int(p):
+        return None
+    low = -math.inf if p == int(p) else 0.0
+    return Singular((0.0,) if p < 1 else (), low, bounded=p > 0)
+
+
+def _up_to_one(*params: float) -> Singular:
+    return Singular((-1.0, 1.0), -1.0, 1.0, bounded=True)
+
+
+def _shrink_jumps(lambd: float, bias: float) -> Jumps | None:
+    return Jumps((-lambd, lambd), steps=False) if bias != lambd else None
+
+
+def _threshold(alpha: float) -> Jumps | None:
+    return Jumps((alpha,), steps=False) if alpha else None
 
 
 def _order_of(*values: float) -> int:
@@ -161,46 +236,46 @@ def _lookup(x: FloatArray, *values: float) -> FloatArray:
 FUNCTIONS: Mapping[str, Function] = MappingProxyType(
     {
         "abs": Function(np.abs),
-        "acos": Function(np.arccos, trend=_falls),
-        "acosh": Function(np.arccosh, trend=_rises),
-        "asin": Function(np.arcsin, trend=_rises),
+        "acos": Function(np.arccos, trend=_falls, singular=_up_to_one),
+        "acosh": Function(np.arccosh, trend=_rises, singular=lambda: Singular((1.0,), 1.0, bounded=True)),
+        "asin": Function(np.arcsin, trend=_rises, singular=_up_to_one),
         "asinh": Function(np.arcsinh, trend=_rises),
         "atan": Function(np.arctan, trend=_rises),
-        "atanh": Function(np.arctanh, trend=_rises),
-        "ceil": Function(np.ceil, trend=_rises),
+        "atanh": Function(np.arctanh, trend=_rises, singular=lambda: Singular((-1.0, 1.0), -1.0, 1.0)),
+        "ceil": Function(np.ceil, trend=_rises, jumps=_each_whole),
         "celu": Function(_celu, ("alpha",), _if_nonnegative),
         "cos": Function(np.cos),
         "cosh": Function(np.cosh),
         "elu": Function(_elu, ("alpha",), _if_nonnegative),
-        "equal": Function(lambda x, c: np.where(x == c, 1.0, 0.0), ("c",)),
+        "equal": Function(lambda x, c: np.where(x == c, 1.0, 0.0), ("c",), jumps=lambda c: Jumps((c,))),
         "erf": Function(_erf, trend=_rises),
         "exp": Function(np.exp, trend=_rises),
-        "floor": Function(np.floor, trend=_rises),
+        "floor": Function(np.floor, trend=_rises, jumps=_each_whole),
         "gelu": Function(_gelu),
         "gelu_tanh": Function(_gelu_tanh),
-        "greater": Function(lambda x, c: np.where(x > c, 1.0, 0.0), ("c",), _rises),
+        "greater": Function(lambda x, c: np.where(x > c, 1.0, 0.0), ("c",), _rises, lambda c: Jumps((c,))),
         "hard_sigmoid": Function(_hard_sigmoid, ("alpha", "beta"), _sign_of_first),
         "hard_swish": Function(_hard_swish),
-        "log": Function(np.log, trend=_rises),
+        "log": Function(np.log, trend=_rises, singular=lambda: Singular(low=0.0)),
         "lookup": Function(_lookup, None, _order_of),
         "mish": Function(_mish),
-        "pow": Function(np.power, ("p",), _odd_power),
-        "reciprocal": Function(lambda x: 1.0 / x),
-        "round": Function(np.rint, trend=_rises),
-        "rsqrt": Function(lambda x: 1.0 / np.sqrt(x), trend=_falls),
+        "pow": Function(np.power, ("p",), _odd_power, singular=_singular_power),
+        "reciprocal": Function(lambda x: 1.0 / x, singular=Singular),
+        "round": Function(np.rint, trend=_rises, jumps=lambda: Jumps((0.5,), 1.0)),
+        "rsqrt": Function(lambda x: 1.0 / np.sqrt(x), trend=_falls, singular=lambda: Singular(low=0.0)),
         "selu": Function(_selu, ("alpha", "gamma"), _if_nonnegative),
-        "shrink": Function(_shrink, ("lambd", "bias")),
+        "shrink": Function(_shrink, ("lambd", "bias"), jumps=_shrink_jumps),
         "sigmoid": Function(_sigmoid, trend=_rises),
-        "sign": Function(np.sign, trend=_rises),
+        "sign": Function(np.sign, trend=_rises, jumps=lambda: Jumps((0.0,))),
         "sin": Function(np.sin),
         "sinh": Function(np.sinh, trend=_rises),
         "softplus": Function(_softplus, trend=_rises),
         "softsign": Function(lambda x: x / (1.0 + np.abs(x)), trend=_rises),
-        "sqrt": Function(np.sqrt, trend=_rises),
+        "sqrt": Function(np.sqrt, trend=_rises, singular=lambda: Singular(low=0.0, bounded=True)),
         "swish": Function(_swish, ("beta",)),
-        "tan": Function(np.tan),
+        "tan": Function(np.tan, singular=lambda: Singular((math.pi / 2,), period=math.pi)),
         "tanh": Function(np.tanh, trend=_rises),
-        "thresholded_relu": Function(_thresholded_relu, ("alpha",), _if_nonnegative),
-        "trunc": Function(np.trunc, trend=_rises),
+        "thresholded_relu": Function(_thresholded_relu, ("alpha",), _if_nonnegative, _threshold),
+        "trunc": Function(np.trunc, trend=_rises, jumps=_each_whole),
     }
 )

@@ -176,14 +176,12 @@ def test_a_wide_domain_is_followed_to_its_ends(fn, lo, hi, unit):
     assert error <= min(report.bounds[0], unit)
 
 
-def test_a_clamp_that_the_domain_can_reach_is_reported():
-    """The least number of the grid is 0, where there is no logarithm; the clamp is named with both ranges."""
-    _, report = quantize_with_report(of(("log",), 3), [Domain(1e-3, 1e3)], settings=Settings(cost="lookup"))
-    (cut,) = report.cuts
-    assert cut.name == "unary_1"
-    assert cut.reach == (0.0, 1000.0)
-    assert 0 < cut.kept[0] < 1
-    assert cut.kept[1] <= 1000
+def test_a_logarithm_is_right_down_to_a_small_end_of_its_domain():
+    graph = of(("log",), 4)
+    program, report = quantize_with_report(graph, [Domain(1e-3, 1e3)], settings=Settings(cost="lookup"))
+    assert report.cuts == ()
+    assert report.regions == ()
+    assert worst(graph, program, np.array([1e-3, 2e-3, 0.5, 1e3])) <= 1e-2
 
 
 def test_all_uses_of_a_function_share_one_table():

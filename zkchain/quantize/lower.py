@@ -22,6 +22,7 @@ from zkchain.quantize.lowering import (
     exact_bits,
     narrow,
     prefer,
+    relabelled,
     shifted,
     with_room,
 )
@@ -44,13 +45,6 @@ class Lowered:
     compared: Mapping[int, Node]
     regions: tuple[Region, ...] = ()
     clamps: tuple[Clamp, ...] = ()
-
-
-def _relabelled(state: Lowering, name: str, value: Value, frac: int, shape: Sequence[int]) -> Value:
-    """The same integers read at another scale: a factor that is a power of two costs nothing."""
-    result = state.out.add(Op.RESHAPE, name, (value,), frac, shape)
-    state.out.errors[result.index] = state.out.error(value) * 2.0 ** (value.frac - frac)
-    return result
 
 
 def lower(graph: Graph, plan: Plan, grids: Sequence[Grid]) -> Lowered:
@@ -130,7 +124,7 @@ def _mul(state: Lowering, i: int, node: Node) -> Value:
     if bits(state.out[value]) + bits_of_constant(state.out[factor]) > WIDE_ENOUGH:
         value = with_room(state, node.name, narrow(state, x), bits_of_constant(state.out[factor]))
     if np.all(constant(state.out[factor]) == 1) and state.out[value].shape == node.shape:
-        return _relabelled(state, node.name, value, value.frac + factor.frac, node.shape)
+        return relabelled(state, node.name, value, value.frac + factor.frac, node.shape)
     return state.out.add(Op.MUL, node.name, (value, factor), value.frac + factor.frac, node.shape)
 
 

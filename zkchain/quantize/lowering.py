@@ -36,7 +36,9 @@ class Plan:
     """weight: (node, source position) -> fraction bits of that constant; activation: node -> fraction bits after its
     rescale (inputs: of their grid); seen: node -> smallest and largest value; margin: bits left above what was seen;
     slack: a clamp is put in where the static range has more than this many bits above that; limit: and where it has
-    more bits than this at all; table_bits: the widest lookup table has 2^table_bits entries."""
+    more bits than this at all; table_bits: the widest lookup table has 2^table_bits entries; off: argument of a
+    function with jumps or poles -> what it may be off by; wanted: function with poles -> what its value may be off
+    by."""
 
     weight: Mapping[tuple[int, int], int]
     activation: Mapping[int, int]
@@ -45,6 +47,8 @@ class Plan:
     slack: int
     limit: int | None = None
     table_bits: int = 14
+    off: Mapping[int, float] = field(default_factory=dict)
+    wanted: Mapping[int, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +170,13 @@ def shifted(state: Lowering, name: str, value: Value, by: int) -> Value:
         return value
     factor = state.out.const(name, np.asarray(float(1 << by)), 0)
     return state.out.add(Op.MUL, name, (value, factor), value.frac + by, state.out[value].shape)
+
+
+def relabelled(state: Lowering, name: str, value: Value, frac: int, shape: Sequence[int]) -> Value:
+    """The same integers read at another scale: a factor that is a power of two costs nothing."""
+    result = state.out.add(Op.RESHAPE, name, (value,), frac, shape)
+    state.out.errors[result.index] = state.out.error(value) * 2.0 ** (value.frac - frac)
+    return result
 
 
 def with_room(state: Lowering, name: str, value: Value, bits: int) -> Value:

@@ -13,11 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from zkchain import interpret
+from zkchain import functions, interpret
 from zkchain.graph import Graph, Node, Op
 from zkchain.quantize.edit import Array, constant, consumers
 from zkchain.quantize.lowering import ENDS, MOVES, OUT, clip_ends, exact_bits, root
+from zkchain.quantize.regions import BoolArray, Region
 
+ONE_TO_ONE = frozenset({Op.RESHAPE, Op.TAKE, Op.ADD, Op.SUB, Op.MUL, Op.RELU, Op.CLIP, Op.UNARY})
 NARROW = frozenset({Op.MATMUL, Op.CONV, Op.RELU, Op.CLIP, Op.MAX, Op.MIN, Op.REDUCE_MAX, Op.REDUCE_MIN})
 ACCUMULATES = frozenset({Op.MATMUL, Op.CONV, Op.MUL, Op.ADD, Op.SUB, Op.SUM, Op.CONCAT, Op.TOP, *MOVES})
 ADDS = frozenset({Op.ADD, Op.MAX, Op.MIN, Op.CONCAT})
@@ -30,7 +32,7 @@ COARSEST = {"weight": 5, "activation": 4, "input": 4}  # and at least
 class Point:
     """``node``, ``position``: a constant (position of the source, or ENDS), a value (None), a function's value (OUT).
     ``top``: its largest magnitude. ``exact``: fraction bits beyond which nothing is rounded. ``cost``: rows a bit
-    takes. ``finest``: bits kept of the largest value at most, if more than of others of its kind."""
+    takes; ``most``: bits kept of ``top`` at most (None: as of its kind)."""
 
     node: int
     position: int | None
@@ -38,12 +40,12 @@ class Point:
     top: float
     exact: int | None
     cost: float
-    finest: int = 0
+    most: int | None = None
 
     def limits(self, more: int = 0) -> tuple[int, int]:
         """Fewest (``more`` on top) and most fraction bits worth considering."""
         whole = int(np.ceil(np.log2(self.top))) if self.top > 0 else 0
-        most = max(FINEST[self.kind], self.finest)
+        most = self.most or FINEST[self.kind]
         low, high = min(COARSEST[self.kind] + more, most) - whole, most - whole
         return (min(low, self.exact), min(high, self.exact)) if self.exact is not None else (low, high)
 
@@ -63,8 +65,21 @@ def narrowed_roots(graph: Graph) -> set[int]:
 
 def tabulated(graph: Graph) -> set[int]:
     """Arguments of tabulated functions: their precision decides the size of the table. (Not indices into a list.)"""
-    sources = (argument(graph, n.src[0]) for n in graph.nodes if n.op is Op.UNARY and n.arg["fn"][0] != "lookup")
+    sources = (argument(graph, n.src[0]) for n in graph.nodes if n.op is Op.UNARY and by_table(n))
     return {i for i in sources if graph.nodes[i].op not in (Op.INPUT, Op.ARGMAX, Op.TOP_INDEX)}
+
+
+def by_table(node: Node) -> bool:
+    """Whether a UNARY rounds its argument and its values: not a list of numbers, nor a step function."""
+    jumps = functions.jumps(node.arg["fn"])
+    return node.arg["fn"][0] != "lookup" and not (jumps and jumps.steps)
+
+
+def takes_all(graph: Graph, i: int) -> bool:
+    """Whether every element of node i is made of one element of an input: then its static range is no overestimate."""
+    node = graph.nodes[i]
+    moving = [s for s in node.src if graph.nodes[s].op is not Op.CONST]
+    return node.op is Op.INPUT or (node.op in ONE_TO_ONE and len(moving) == 1 and takes_all(graph, moving[0]))
 
 
 def argument(graph: Graph, i: int) -> int:
@@ -90,22 +105,34 @@ def find(graph: Graph, traces: Sequence[Trace], fixed_inputs: Mapping[int, bool]
     for i in graph.inputs:
         if not fixed_inputs[i]:
             points.append(Point(i, None, "input", tops[i], None, graph.nodes[i].size + after[i]))
-    under_roots = {argument(graph, n.src[0]) for n in graph.nodes if n.op is Op.UNARY and n.arg["fn"] == ("sqrt",)}
+    most = dict.fromkeys(_before_poles(graph), FINEST["input"])
+    roots = (argument(graph, n.src[0]) for n in graph.nodes if n.op is Op.UNARY and n.arg["fn"] == ("sqrt",))
+    most.update(dict.fromkeys(roots, FINEST_UNDER_ROOT))
     for i in sorted(narrowed_roots(graph)):
-        finest = FINEST_UNDER_ROOT if i in under_roots else 0
-        points.append(Point(i, None, "activation", tops[i], None, after[i], finest))
+        points.append(Point(i, None, "activation", tops[i], None, after[i], most.get(i)))
     for i, node in enumerate(graph.nodes):
         for position, s in enumerate(node.src):
             if graph.nodes[s].op is Op.CONST:
                 # what is added to a large value need not be fine just because it is small
                 top = max(tops[s], tops[i]) if node.op in ADDS else tops[s]
-                points.append(Point(i, position, "weight", top, exact_bits(constant(graph.nodes[s])), before[i]))
+                exact, finest = exact_bits(constant(graph.nodes[s])), most.get(i) if node.op in ADDS else None
+                points.append(Point(i, position, "weight", top, exact, before[i], finest))
         if node.op is Op.CLIP:
             ends = clip_ends(node)
             points.append(Point(i, ENDS, "weight", max(float(np.abs(ends).max()), tops[i]), exact_bits(ends), after[i]))
-        if node.op is Op.UNARY and node.arg["fn"][0] != "lookup":
+        if node.op is Op.UNARY and by_table(node):
             points.append(Point(i, OUT, "activation", tops[i], None, after[i]))
     return points
+
+
+def _before_poles(graph: Graph) -> set[int]:
+    """Values that functions with poles alone read: they may be finer than any that is multiplied again."""
+    return {
+        i
+        for i, readers in enumerate(consumers(graph))
+        if readers
+        and all(graph.nodes[k].op is Op.UNARY and functions.singular(graph.nodes[k].arg["fn"]) for k in readers)
+    }
 
 
 def _units(graph: Graph) -> tuple[list[float], list[float]]:
@@ -130,9 +157,13 @@ Case = tuple[Trace, Mapping[int, float]]
 """A sample's values, and what each watched node may be off by on it."""
 
 
-def gains(graph: Graph, points: Sequence[Point], cases: Sequence[Case]) -> list[float]:
-    """Mean squared error per squared step of every point, on the worst element of the watched nodes."""
-    below = [_descendants(graph, p.node) for p in points]
+def gains(
+    graph: Graph, points: Sequence[Point], cases: Sequence[Case], held: frozenset[int] = frozenset()
+) -> list[float]:
+    """Mean squared error per squared step of every point, on the worst element of the watched nodes. ``held``:
+    functions whose argument is watched, and which pass on no disturbance: across a jump or a pole it would say nothing
+    of a smaller one."""
+    below = [_descendants(graph, p.node, held) for p in points]
     measured = [_gain(graph, p, d, cases, seed) for seed, (p, d) in enumerate(zip(points, below, strict=True))]
     return _under_roots(graph, points, measured)
 
@@ -208,19 +239,58 @@ def _replay(graph: Graph, values: dict[int, Array], below: list[int]) -> None:
     with np.errstate(all="ignore"):
         for i in below:
             node = graph.nodes[i]
-            result = interpret.FLOAT[node.op](node, *(values[s] for s in node.src))
-            values[i] = np.broadcast_to(result, node.shape)
+            rule = _guarded if node.op is Op.UNARY else interpret.FLOAT[node.op]
+            values[i] = np.broadcast_to(rule(node, *(values[s] for s in node.src)), node.shape)
 
 
-def _descendants(graph: Graph, start: int) -> list[int]:
+def _descendants(graph: Graph, start: int, held: frozenset[int] = frozenset()) -> list[int]:
     touched = {start}
     for i in range(start + 1, len(graph.nodes)):
-        if not touched.isdisjoint(graph.nodes[i].src):
+        if i not in held and not touched.isdisjoint(graph.nodes[i].src):
             touched.add(i)
     return sorted(touched - {start})
 
 
-def observe(graph: Graph, samples: Sequence[Sequence[npt.NDArray[np.float64]]]) -> list[Trace]:
-    """The float value of every node on every sample."""
+def observe(
+    graph: Graph, samples: Sequence[Sequence[npt.NDArray[np.float64]]], *, guarded: bool = False
+) -> list[Trace]:
+    """The float value of every node on every sample. ``guarded``: where a function has a pole, or no value, that of the
+    argument a quarter of the largest from there: no value so large that all others would be small beside it."""
+    rules = {**interpret.FLOAT, Op.UNARY: _guarded} if guarded else interpret.FLOAT
     with np.errstate(all="ignore"):
-        return [interpret.evaluate(graph, dict(zip(graph.inputs, s, strict=True)), interpret.FLOAT) for s in samples]
+        return [interpret.evaluate(graph, dict(zip(graph.inputs, s, strict=True)), rules) for s in samples]
+
+
+def _guarded(node: Node, x: Array) -> Array:
+    y = functions.evaluate(node.arg["fn"], x)
+    singular = functions.singular(node.arg["fn"])
+    if singular is None or np.all(np.isfinite(y)):
+        return y
+    apart = float(np.abs(x).max(initial=0)) / 4 or 1.0
+    return np.where(np.isfinite(y), y, functions.evaluate(node.arg["fn"], singular.defined(x, apart)))
+
+
+def untouched(graph: Graph, trace: Trace, regions: Sequence[Region], outputs: Sequence[int]) -> list[BoolArray]:
+    """Which elements of the ``outputs`` of one sample depend on no function's value within a region: there, errors
+    count. Found by moving these values up and down."""
+    same = [np.ones(graph.nodes[i].shape, dtype=np.bool_) for i in outputs]
+    for sign in (1.0, -1.0) if regions else ():
+        moved, touched = list(trace), set[int]()
+        for i, node in enumerate(graph.nodes):
+            inside = _inside(node, trace, regions)
+            if touched.isdisjoint(node.src) and not np.any(inside):
+                continue
+            touched.add(i)
+            with np.errstate(all="ignore"):
+                value = np.broadcast_to(interpret.FLOAT[node.op](node, *(moved[s] for s in node.src)), node.shape)
+                moved[i] = np.where(inside, trace[i] + sign * (1.0 + np.abs(trace[i])), value)
+        same = [kept & (moved[i] == trace[i]) for kept, i in zip(same, outputs, strict=True)]
+    return same
+
+
+def _inside(node: Node, trace: Trace, regions: Sequence[Region]) -> BoolArray:
+    own = [r for r in regions if node.op is Op.UNARY and (r.argument, r.function) == (node.src[0], node.arg["fn"][0])]
+    inside = np.zeros((), dtype=np.bool_)
+    for region in own:
+        inside = inside | region.contains(trace[region.argument])
+    return inside

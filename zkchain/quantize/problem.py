@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from zkchain.errors import UnsupportedOp
 from zkchain.graph import Graph, Op
-from zkchain.quantize import domains, points
+from zkchain.quantize import delicate, domains, points
 from zkchain.quantize.domains import Grid
 from zkchain.quantize.edit import Editor, copy
 from zkchain.quantize.masks import absorb
@@ -29,12 +29,13 @@ VALUES_KEPT = 30_000_000
 @dataclass(frozen=True, eq=False, slots=True)
 class Problem:
     """What is being quantised. ``graph``: the prepared float graph, its outputs followed by ``extra`` watched values
-    (what an argmax reads); ``samples`` in grid units; ``traces``: all their float values; ``judged``: how many of them,
-    from the first, accuracy is measured on; ``tolerance``: watched node -> what it may be off by on them;
-    ``has_data``: whether these are the user's.
+    (what an argmax reads, or a function with jumps or poles); ``samples`` in grid units; ``traces``: all their float
+    values; ``judged``: how many of them, from the first, accuracy is measured on; ``tolerance``: watched node -> what
+    it may be off by on them; ``has_data``: whether these are the user's.
 
     ``hard``: samples and traces of points found to be off by more than ``limits`` (watched node -> error) allow;
-    ``reached``: node -> the least and largest value that a survey of the domain found."""
+    ``reached``: node -> the least and largest value that a survey of the domain found; ``held`` and ``wanted``: see
+    ``delicate``."""
 
     graph: Graph
     extra: int
@@ -48,28 +49,46 @@ class Problem:
     hard: tuple[tuple[tuple[FloatArray, ...], Trace], ...] = ()
     limits: Mapping[int, float] = field(default_factory=dict)
     reached: Mapping[int, tuple[float, float]] = field(default_factory=dict)
+    held: frozenset[int] = frozenset()
+    wanted: Mapping[int, float] = field(default_factory=dict)
 
 
 def pose(graph: Graph, grids: tuple[Grid, ...], calibration: Sequence[Sample], settings: Settings) -> Problem:
     """Prepare the float graph and gather what choosing needs: samples, all their values, tolerances."""
     prepared = prepare(lift_grids(absorb(graph, grids), grids))
-    extra = [i for i in watched(prepared) if i not in prepared.outputs]
-    names = tuple(prepared.nodes[i].name for i in extra)
-    prepared = replace(prepared, outputs=prepared.outputs + tuple(extra), output_names=prepared.output_names + names)
     data = given(prepared, grids, calibration)
     samples, traces = _observed(prepared, data, _drawn(prepared, grids))
     judged = len(data) or len(samples)
-    tolerance = {i: _tolerance([t[i] for t in traces[:judged]], settings, i in extra) for i in watched(prepared)}
-    return Problem(prepared, len(extra), grids, samples, traces, judged, tolerance, settings, bool(data))
+    below = _below_poles(prepared, traces)
+    tolerance = {
+        i: _tolerance([t[i] for t in traces[:judged]], settings, i not in prepared.outputs, i in below)
+        for i in watched(prepared)
+    }
+    found = delicate.settle(prepared, grids, traces, judged, tolerance)
+    extra = [i for i in sorted(found.tolerance) if i not in prepared.outputs]
+    names = tuple(prepared.nodes[i].name for i in extra)
+    prepared = replace(prepared, outputs=prepared.outputs + tuple(extra), output_names=prepared.output_names + names)
+    posed = Problem(prepared, len(extra), grids, samples, traces, judged, found.tolerance, settings, bool(data))
+    return replace(posed, held=frozenset(found.held), wanted=found.wanted)
+
+
+def _below_poles(graph: Graph, traces: Sequence[Trace]) -> set[int]:
+    """The nodes that the values of a function around (or right beside) its pole have a part in."""
+    found: set[int] = set()
+    for i, node in enumerate(graph.nodes):
+        if not found.isdisjoint(node.src) or (node.op is Op.UNARY and delicate.around_pole(node, traces)):
+            found.add(i)
+    return found
 
 
 def _observed(
     graph: Graph, given: Sequence[tuple[FloatArray, ...]], drawn: Sequence[tuple[FloatArray, ...]]
 ) -> tuple[tuple[tuple[FloatArray, ...], ...], list[Trace]]:
-    """Samples with all their float values. Raises UnsupportedOp where a value is not finite; drawn samples are left out
-    then, unless there are no others."""
+    """Samples with all their float values, drawn ones a little aside of poles. Raises UnsupportedOp where a value is
+    not finite; drawn samples are left out then, unless there are no others."""
     kept, traces, first_bad = [], [], None
-    for k, (sample, trace) in enumerate(zip((*given, *drawn), points.observe(graph, (*given, *drawn)), strict=True)):
+    values = (*points.observe(graph, given), *points.observe(graph, drawn, guarded=True))
+    for k, (sample, trace) in enumerate(zip((*given, *drawn), values, strict=True)):
         bad = next((i for i, value in enumerate(trace) if not np.all(np.isfinite(value))), None)
         if bad is None:
             kept.append(sample)
@@ -116,11 +135,12 @@ def watched(graph: Graph) -> list[int]:
     return sorted({i for i in graph.outputs if i not in decided} | deciding)
 
 
-def _tolerance(values: Sequence[FloatArray], settings: Settings, decides: bool) -> float:
+def _tolerance(values: Sequence[FloatArray], settings: Settings, decides: bool, poles: bool) -> float:
     """max_error, but at most 1/256 and at least 1/65536 of the spread of the values; 1/1024 of it for values that only
-    decide a label."""
+    decide a label. ``poles``: where values of any size are drawn, the spread is that of all but one in a hundred."""
     stacked = np.stack(values)
-    spread = float(stacked.max() - stacked.min()) or float(np.abs(stacked).max())
+    ends = np.quantile(stacked, (0.005, 0.995)) if poles else (stacked.min(), stacked.max())
+    spread = float(ends[1] - ends[0]) or float(np.abs(stacked).max())
     wanted = spread / 1024 if decides else max(min(settings.wanted, spread / 256), spread / 65536)
     return wanted or settings.wanted
 

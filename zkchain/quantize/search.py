@@ -89,9 +89,9 @@ def measure_points(problem: Problem) -> tuple[list[Point], list[float]]:
     work = len(found) * sum(node.size for node in problem.graph.nodes)
     few = TRACED if work < MUCH_WORK else TRACED // 2
     some = judged[:: max(len(judged) // few, 1)][:few]
-    measured = [points.gains(problem.graph, found, [(t, problem.tolerance) for t in some])]
+    measured = [points.gains(problem.graph, found, [(t, problem.tolerance) for t in some], problem.held)]
     # what is steep at one point alone must not be averaged away
-    measured += [points.gains(problem.graph, found, [(t, problem.limits)]) for t in hard[:few]]
+    measured += [points.gains(problem.graph, found, [(t, problem.limits)], problem.held) for t in hard[:few]]
     return found, [max(each) for each in zip(*measured, strict=True)]
 
 
@@ -111,7 +111,18 @@ def planned(problem: Problem, found: Sequence[Point], bits: Sequence[int]) -> Pl
     seen = {i: _ends([*(t[i] for t in problem.traces), *_reached(problem, i)]) for i in watched}
     settings = problem.settings
     return Plan(
-        weight, activation, seen, settings.clamp_margin_bits, SLACKS[0], settings.max_range_bits, settings.table_bits
+        weight,
+        activation,
+        seen,
+        settings.clamp_margin_bits,
+        SLACKS[0],
+        settings.max_range_bits,
+        settings.table_bits,
+        {
+            i: problem.tolerance[i]
+            for i in {problem.graph.nodes[k].src[0] for k in problem.held} & set(problem.tolerance)
+        },
+        problem.wanted,
     )
 
 
@@ -176,13 +187,14 @@ def integers(problem: Problem, lowered: Lowered, sample: Sequence[FloatArray]) -
 def errors(
     problem: Problem, lowered: Lowered, sample: Sequence[FloatArray], trace: Sequence[Array]
 ) -> dict[int, float]:
-    """Watched node -> its largest distance from the float value."""
+    """Watched node -> its largest distance from the float value, where no region has a part in it."""
     results = interpret.run(lowered.graph, integers(problem, lowered, sample))
-    found = {}
-    for i in problem.tolerance:
+    found, watched = {}, list(problem.tolerance)
+    promised = points.untouched(problem.graph, list(trace), lowered.regions, watched)
+    for i, counts in zip(watched, promised, strict=True):
         at = problem.graph.outputs.index(i)
         y = results[at] * lowered.graph.nodes[lowered.graph.outputs[at]].scale
-        found[i] = float(np.abs(y - trace[i]).max(initial=0.0))
+        found[i] = float(np.abs(y - trace[i])[counts].max(initial=0.0))
     return found
 
 

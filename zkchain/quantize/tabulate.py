@@ -8,11 +8,14 @@ to speak, which will take every value of its domain, if pieces of a table can fo
 A domain too wide for one table is cut into segments of 2^k, each with a chord: y = A[h] + B[h] (x - 2^k h), with
 h = floor(x / 2^k). Where chords of one length do not fit (1/x), the domain falls into pieces [t_0, t_1], [t_1, t_2]
 and so on: f(x) = f(x_0) + sum_j (f(x_j) - f(t_j)), x_j = clip(x, t_j, t_(j+1)).
+
+Around a pole a function is replaced by its values at two edges (``holes``): the pieces on either side end there, and a
+piece of two entries between them is the jump. So each side is chosen by one sum, whatever the argument.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -21,9 +24,13 @@ import numpy as np
 from zkchain import functions
 from zkchain.errors import UnsupportedOp
 from zkchain.graph import IntArray, Node, Op
+from zkchain.quantize import holes, steps
 from zkchain.quantize.builder import Value
+from zkchain.quantize.holes import Hole
 from zkchain.quantize.lowering import OUT, Lowering, align, exact_bits, narrow
+from zkchain.quantize.points import takes_all
 from zkchain.quantize.ranges import FloatArray, bounds_of
+from zkchain.quantize.regions import Region
 
 LARGEST = 1 << 40  # of a tabulated integer
 SAMPLES = 4096  # points a wide domain is judged by
@@ -32,8 +39,9 @@ CLIP_ROWS = 6
 ALLOWED_SAG = 0.25  # of a chord, in units of the output
 STILL = 0.0  # a table's entries are rounded, and equal beyond its ends
 STILL_FOR_CHORDS = 0.125  # chords are off by more than rounding; what clipping their argument adds is to stay small
-MOST_PIECES = 12
-ONE_TO_ONE = frozenset({Op.RESHAPE, Op.TAKE, Op.ADD, Op.SUB, Op.MUL, Op.RELU, Op.CLIP, Op.UNARY})
+MOST_PIECES = 12  # of a stretch
+MOST_BESIDE_A_POLE = 64  # of one that ends at a pole or an infinite slope
+MOST_IN_ALL = 160
 
 # functions whose argument (a distance, a norm) can come as close to their start as it likes, between what was seen
 STEEP_AT_ITS_START = frozenset({"sqrt"})
@@ -53,15 +61,18 @@ LINES: Mapping[str, Callable[..., float]] = {
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """g(x) = f(x) - slope relu(x) on integers x / 2^a, in units of 2^-b, less ``offset`` units."""
+    """g(x) = f(x) - slope relu(x) on integers x / 2^a, in units of 2^-b, less ``offset`` units; in ``holes`` what
+    stands there for f."""
 
     fn: functions.Fn
     slope: float
     a: int
     b: int
     offset: float = 0.0
+    holes: tuple[Hole, ...] = ()
 
     def exact(self, x: IntArray) -> FloatArray:
+        x = holes.moved(self.holes, x)
         real = np.ldexp(x.astype(np.float64), -self.a)
         bent = functions.evaluate(self.fn, real) - self.slope * np.maximum(real, 0.0)
         return np.ldexp(bent, self.b) - self.offset
@@ -73,9 +84,12 @@ class Rest:
 def lower_unary(state: Lowering, i: int, node: Node) -> Value:
     """UNARY as tables. Raises UnsupportedOp where the function has no finite values on what was seen."""
     fn = node.arg["fn"]
+    if fn[0] in steps.STEPS:
+        return steps.lower_step(state, i, node)
     x = narrow(state, node.src[0])
     slope = LINES[fn[0]](*fn[1:]) if fn[0] in LINES else 0.0
     rest = Rest(fn, slope, x.frac, _output_bits(state, i, node, x))
+    rest = replace(rest, holes=_holes(state, i, node, x, rest))
     first, last, lossless = _domain(state, node, x, rest, STILL)
     pieces = _pieces(node, rest, (first, last), node.size, state.plan.table_bits)
     if not all(_direct(piece, node.size, state.plan.table_bits) for piece in pieces):
@@ -99,18 +113,34 @@ def _output_bits(state: Lowering, i: int, node: Node, x: Value) -> int:
     return min(exact_bits(np.asarray(node.arg["fn"][1:], dtype=np.float64)), 24)
 
 
+def _holes(state: Lowering, i: int, node: Node, x: Value, rest: Rest) -> tuple[Hole, ...]:
+    """Poles and jumps within the range of x, their regions stated."""
+    singular, jumps = functions.singular(rest.fn), functions.jumps(rest.fn)
+    if jumps is not None:
+        steps.add_regions(state, node, x, jumps)
+        return holes.plain_jumps(rest.fn, jumps, x.frac)
+    if singular is None:
+        return ()
+    arg = holes.argument(state, i, node, x, singular, float(np.ldexp(LARGEST, -rest.b)))
+    found = holes.find(arg, 2.0**state.plan.margin)
+    if found is None:
+        raise _bends_too_often(node)
+    holes.add_regions(state, node, arg, found)
+    return tuple(around.hole for around in found if around.hole is not None)
+
+
 def _domain(state: Lowering, node: Node, x: Value, rest: Rest, still: float) -> tuple[int, int, bool]:
     """Ends of the table: the static range, less what saturates, less (if that is too wide) what was never seen; and
     whether clipping to it changes nothing. ``still``: see ``_saturated``."""
     lo, hi = (int(end) for end in (bounds_of(state.out[x])[0].min(), bounds_of(state.out[x])[1].max()))
     seen = _seen(state, node, x, (lo, hi))
     first, last = _usable(node, rest, seen, (lo, hi))
-    lossless = (first, last) == (lo, hi)
+    lossless = _stated(state, node, x, rest, (first, last), (lo, hi))
     flat = tuple(_saturated(rest, first, last, still, rising=rising) for rising in (False, True))
     first, last = max(first, flat[0]), max(min(last, flat[1]), first, flat[0])
     if last - first < 1 << state.plan.table_bits:
         return first, last, lossless
-    if _takes_all(state, node.src[0]) and _choices(rest, (first, last), state.plan.table_bits):
+    if takes_all(state.graph, node.src[0]) and _choices(rest, (first, last), state.plan.table_bits):
         return first, last, lossless
     ends = max(first, min(seen[0], last)), min(last, max(seen[1], first))
     if rest.fn[0] in STEEP_AT_ITS_START and _choices(rest, (first, ends[1]), state.plan.table_bits):
@@ -118,11 +148,15 @@ def _domain(state: Lowering, node: Node, x: Value, rest: Rest, still: float) -> 
     return *ends, lossless and ends == (first, last)
 
 
-def _takes_all(state: Lowering, i: int) -> bool:
-    """Whether every element of node i is made of one element of an input: then its static range is no overestimate."""
-    node = state.graph.nodes[i]
-    moving = [s for s in node.src if not state.is_const(s)]
-    return node.op is Op.INPUT or (node.op in ONE_TO_ONE and len(moving) == 1 and _takes_all(state, moving[0]))
+def _stated(state: Lowering, node: Node, x: Value, rest: Rest, kept: tuple[int, int], ends: tuple[int, int]) -> bool:
+    """Whether clipping to what is kept loses nothing that is not stated: where entries would be huge, the region is."""
+    parts = ((ends[0], kept[0]), (kept[1], ends[1]))
+    for low, high in ((a, b) for a, b in parts if a < b):
+        edge = kept[0] if high == kept[0] else kept[1]
+        value = float(np.ldexp(rest.exact(np.array([edge]))[0], -rest.b))
+        begin, end = (float(np.ldexp(float(v), -x.frac)) for v in (low, high))
+        state.regions.append(Region(node.name, str(rest.fn[0]), node.src[0], begin, end, None, f"{value:g}"))
+    return True
 
 
 def _seen(state: Lowering, node: Node, x: Value, ends: tuple[int, int]) -> tuple[int, int]:
@@ -138,8 +172,9 @@ def _seen(state: Lowering, node: Node, x: Value, ends: tuple[int, int]) -> tuple
 
 
 def _usable(node: Node, rest: Rest, seen: tuple[int, int], ends: tuple[int, int]) -> tuple[int, int]:
-    """The stretch of the static range, around what was seen, on which the function is finite and no entry huge."""
-    x = np.unique(np.concatenate([_probes(rest, *ends), _spread(*seen)]))
+    """The stretch of the static range, around what was seen, on which the function is finite and no entry huge: it
+    may end where it grows beyond all bounds, not at a pole."""
+    x = _rising(np.concatenate([_probes(rest, *ends), _spread(*seen)]))
     value = rest.exact(x)
     usable = np.isfinite(value) & (np.abs(value) < LARGEST)
     inside = np.flatnonzero(usable & (seen[0] <= x) & (x <= seen[1]))
@@ -157,24 +192,34 @@ def _usable(node: Node, rest: Rest, seen: tuple[int, int], ends: tuple[int, int]
     return int(x[left[-1] + 1 if left.size else 0]), int(x[right[0] - 1 if right.size else -1])
 
 
+def _rising(x: IntArray) -> IntArray:
+    """The distinct integers, rising: numpy's own ``unique`` hashes them first, which takes several times as long."""
+    x = np.sort(x)
+    return np.asarray(x[np.append(True, x[1:] != x[:-1])]) if x.size else x
+
+
 def _spread(first: int, last: int) -> IntArray:
     """Integers from first to last: all, or SAMPLES of them, denser towards both ends."""
     if last - first < 4 * SAMPLES:
         return np.arange(first, last + 1, dtype=np.int64)
     steps = np.exp2(np.linspace(0, np.log2(last - first), SAMPLES)).astype(np.int64)
-    return np.unique(np.concatenate([first + steps, last - steps, [first, last]]))
+    return _rising(np.concatenate([first + steps, last - steps, [first, last]]))
 
 
+@lru_cache(maxsize=64)
 def _probes(rest: Rest, first: int, last: int) -> IntArray:
     """``_spread``, and more where a function can bend that is flat elsewhere: around zero and its parameters. In a
     range of 2^30 the whole bump of a GELU would fall between two points."""
     x = [_spread(first, last)]
+    for hole in rest.holes:
+        near = np.concatenate([[0], _rising(np.exp2(np.linspace(0, 40, 512)).astype(np.int64))])
+        x += [hole.low - 1 - near, np.array([hole.jump - 1, hole.jump]), hole.high + 1 + near]
     if last - first >= 4 * SAMPLES and rest.fn[0] != "lookup":
-        steps = np.unique(np.exp2(np.linspace(0, np.log2(last - first), SAMPLES // 2)).astype(np.int64))
+        steps = _rising(np.exp2(np.linspace(0, np.log2(last - first), SAMPLES // 2)).astype(np.int64))
         for real in {0.0, *(float(p) for p in rest.fn[1:])}:
             if abs(middle := np.ldexp(real, rest.a)) < LARGEST:
                 x += [int(middle) - steps, int(middle) + np.concatenate([[0], steps])]
-    points = np.unique(np.concatenate(x))
+    points = _rising(np.concatenate(x))
     return np.asarray(points[(points >= first) & (points <= last)])
 
 
@@ -217,22 +262,28 @@ class Piece:
     k: int
 
 
+def _bends_too_often(node: Node) -> UnsupportedOp:
+    return UnsupportedOp(
+        node.name,
+        str(node.arg["fn"][0]),
+        "it bends too often over the range of its argument for lookup tables",
+        hint="clip the argument in the model, or declare a smaller domain (--domain)",
+    )
+
+
 def _pieces(node: Node, rest: Rest, domain: tuple[int, int], size: int, table_bits: int) -> tuple[Piece, ...]:
     """The pieces of fewest rows for ``size`` elements, over how long a table may be."""
     possible = _choices(rest, domain, table_bits)
     if not possible:
-        raise UnsupportedOp(
-            node.name,
-            str(node.arg["fn"][0]),
-            "it bends too often over the range of its argument for lookup tables",
-            hint="clip the argument in the model, or declare a smaller domain (--domain)",
-        )
+        raise _bends_too_often(node)
     return min(possible, key=lambda pieces: _rows(pieces, size))
 
 
 def _choices(rest: Rest, domain: tuple[int, int], table_bits: int) -> list[tuple[Piece, ...]]:
     """All ways to follow the function over the whole domain; none where it bends too often for tables this long."""
     choices = [_cut(rest, *domain, bits) for bits in (*range(6, table_bits, 2), table_bits)]
+    if rest.holes and domain[1] - domain[0] < 1 << table_bits:
+        choices.append((Piece(*domain, 0),))
     return [pieces for pieces in choices if pieces]
 
 
@@ -259,8 +310,36 @@ def _chord_rows(piece: Piece, size: int) -> int:
 
 @lru_cache(maxsize=1024)
 def _cut(rest: Rest, first: int, last: int, bits: int) -> tuple[Piece, ...] | None:
+    """The pieces of all stretches between holes and jumps; None if it takes too many."""
+    pieces: list[Piece] = []
+    for begin, end in _stretches(rest, first, last):
+        found = _follow(rest, begin, end, bits)
+        if found is None or len(pieces) + len(found) > MOST_IN_ALL:
+            return None
+        pieces += found
+    return tuple(pieces)
+
+
+def _stretches(rest: Rest, first: int, last: int) -> Iterator[tuple[int, int]]:
+    """Where the function moves: up to a hole, the step of two numbers within it, and on from its end."""
+    begin, some = first, False
+    for hole in sorted(rest.holes, key=lambda h: h.low):
+        ends = [(begin, min(hole.low - 1, last))]
+        if first < hole.jump <= last and np.diff(rest.exact(np.array([hole.jump - 1, hole.jump])))[0] != 0:
+            ends.append((hole.jump - 1, hole.jump))
+        begin = max(begin, hole.high + 1)
+        for a, b in ends:
+            if a < b:
+                some = True
+                yield a, b
+    if begin < last or not some:
+        yield (begin, last) if begin < last else (first, last)
+
+
+def _follow(rest: Rest, first: int, last: int, bits: int) -> list[Piece] | None:
     """Greedy from the left: the longest stretch (of halves of what is left) that 2^bits entries can follow; None if it
-    takes more than MOST_PIECES."""
+    takes too many."""
+    most = MOST_PIECES if functions.singular(rest.fn) is None else MOST_BESIDE_A_POLE
     pieces: list[Piece] = []
     begin = first
     while not pieces or begin < last:
@@ -269,9 +348,9 @@ def _cut(rest: Rest, first: int, last: int, bits: int) -> tuple[Piece, ...] | No
             end = begin + (end - begin) // 2
         pieces.append(Piece(begin, end, k))
         begin = end
-        if len(pieces) > MOST_PIECES:
+        if len(pieces) > most:
             return None
-    return tuple(pieces)
+    return pieces
 
 
 def _segment(rest: Rest, first: int, last: int, bits: int) -> int | None:
@@ -286,13 +365,13 @@ def _segment(rest: Rest, first: int, last: int, bits: int) -> int | None:
 
 
 def _close(rest: Rest, first: int, last: int, k: int) -> bool:
-    return _fit(rest, first, last, k, np.unique(_probes(rest, first, last) >> k)).sag <= ALLOWED_SAG
+    return _fit(rest, first, last, k, _rising(_probes(rest, first, last) >> k)).sag <= ALLOWED_SAG
 
 
 def _tabulated(state: Lowering, node: Node, x: Value, rest: Rest, pieces: tuple[Piece, ...]) -> Value:
     if len(pieces) == 1:
         return _one_piece(state, node, x, rest, pieces[0])
-    rest = replace(rest, b=rest.b + 2)  # the roundings of all pieces add up
+    rest = replace(rest, b=rest.b + max(2, (len(pieces) - 1).bit_length() - 2))  # the roundings of all pieces add up
     total = _one_piece(state, node, _clip(state, node.name, x, pieces[0].first, pieces[0].last), rest, pieces[0])
     for piece in pieces[1:]:
         inside = _clip(state, node.name, x, piece.first, piece.last)
@@ -326,10 +405,15 @@ def _bound(state: Lowering, x: Value, y: Value, slope: float, rounding: float) -
 
 
 def _unevenness(rest: Rest, x: IntArray) -> float:
-    """Largest |g(x + 1) - g(x)|, in units of the output; infinite at a jump."""
+    """Largest |g(x + 1) - g(x)|, in units of the output, where no hole or jump is between; infinite at a jump that was
+    not known of."""
     if len(x) < 2:
         return 0.0
     steps = np.abs(np.diff(rest.exact(x)))
+    for hole in rest.holes:
+        steps[(hole.low - 1 <= x[:-1]) & (x[:-1] <= hole.high)] = 0.0
+    if not steps.any():
+        return 0.0
     finer = Rest(rest.fn, rest.slope, rest.a + 3, rest.b)
     at = x[int(steps.argmax())] << 3
     inner = np.abs(np.diff(finer.exact(at + np.arange(9, dtype=np.int64))))

@@ -15,16 +15,16 @@ def _not(build: Builder, x: int) -> int:
 
 
 def _compare(function: str, *, swap: bool = False, negate: bool = False) -> Rule:
-    """x > y is greater(x - y; 0), or greater(x; c) where y is one number c."""
+    """x > y is greater(x - y; 0), or greater(x; c) where y is one number c; x < c is greater(-x; -c)."""
 
     def rule(call: Call) -> int:
         build = call.build
-        left, right = (1, 0) if swap else (0, 1)
-        y = build.nodes[call.x(right)]
-        if y.value is not None and y.value.size == 1 and len(y.shape) <= build.rank(call.x(left)):
-            truth = build.unary(call.x(left), function, float(y.value.item()))
+        x, y, sign = call.x(0), build.nodes[call.x(1)], -1.0 if swap else 1.0
+        if y.value is not None and y.value.size == 1 and len(y.shape) <= build.rank(x):
+            truth = build.unary(build.scale(x, sign), function, sign * float(y.value.item()))
         else:
-            truth = build.unary(build.sub(call.x(left), call.x(right)), function, 0.0)
+            left, right = (call.x(1), x) if swap else (x, call.x(1))
+            truth = build.unary(build.sub(left, right), function, 0.0)
         return _not(build, truth) if negate else truth
 
     return rule
