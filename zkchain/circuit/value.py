@@ -1,7 +1,8 @@
 """The solver's twin of `symbolic`: the same verbs on numbers.
 
-Phase A values are int64 arrays (static ranges keep them below 2^62); what outgrows 64 bits or depends on the challenge
-is an `FrVec` of the native core. Mixed arithmetic promotes to field elements.
+Phase A values are int64 arrays; what outgrows 64 bits or depends on the challenge is an `FrVec` of the native core.
+Mixed arithmetic promotes to field elements. Nothing is checked here: that int64 holds every number of every input of
+the domain was found when the rows were made (`symbolic`, spans).
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from typing import TypeAlias
 import numpy as np
 
 from zkchain._core import FrVec
+from zkchain.checked import magnitude
 from zkchain.circuit.types import IntArray
+from zkchain.graph import BOUND
 from zkchain.groth16.types import R
 
 Scalar: TypeAlias = int | IntArray
@@ -76,6 +79,10 @@ class Value:
             return Value(self.values.take(np.ascontiguousarray(index, dtype=np.int64)))
         return Value(self.values[index])
 
+    def within(self, lo: int, hi: int) -> Value:
+        """Itself: what a gadget knows of its numbers is checked when the rows are made."""
+        return self
+
     def sum(self) -> Value:
         """One element: the sum of all."""
         if isinstance(self.values, FrVec):
@@ -94,12 +101,7 @@ def concat(parts: Sequence[Value]) -> Value:
 
 def multiply(a: Value, b: Value) -> Value:
     """Elementwise product, exact: field elements as soon as it could reach 2^62."""
-    if not isinstance(a.values, FrVec) and not isinstance(b.values, FrVec):
-        bound = _magnitude(a.values) * _magnitude(b.values)
-        if bound < 2.0**62:
-            return Value(a.values * b.values)
+    x, y = a.values, b.values
+    if not isinstance(x, FrVec) and not isinstance(y, FrVec) and magnitude(x) * magnitude(y) < BOUND:
+        return Value(x * y)
     return Value(a.field * b.field)
-
-
-def _magnitude(values: IntArray) -> float:
-    return max(abs(float(values.max(initial=0))), abs(float(values.min(initial=0))))
