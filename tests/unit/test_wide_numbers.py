@@ -1,5 +1,5 @@
-"""Every gadget at every width from 2^40 to the bound of 2^62, in both systems: a circuit that compiles proves every input
-of its domain; one that could not is refused while it is compiled, by the name of the node."""
+"""Every gadget at every width from 2^40 to the bound of 2^62, in both systems: a circuit that compiles proves every
+input of its domain; one that could not is refused while it is compiled, by the name of the node."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ import pytest
 
 from tests.unit.corners import compiled, corners, prove
 from tests.unit.graphs import Build, Op
-from zkchain.circuit import Visibility, synthesize
-from zkchain.errors import CompileError, InputError
+from zkchain.errors import CompileError
 from zkchain.graph import Graph
 from zkchain.groth16.types import System
 

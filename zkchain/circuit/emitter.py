@@ -12,13 +12,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from zkchain._core import FrVec
-from zkchain.checked import Span, named
+from zkchain.checked import Span, magnitude, named
 from zkchain.circuit import symbolic, value
 from zkchain.circuit.symbolic import Packed, Symbolic, Taps
 from zkchain.circuit.types import IntArray
@@ -217,7 +217,7 @@ class Solver(Emitter):
         self._tamper = tamper
 
     def const(self, values: IntArray) -> Value:
-        return Value(np.asarray(values, dtype=np.int64))
+        return Value(np.asarray(values, dtype=np.int64), magnitude(values))
 
     def concat(self, parts: Sequence[Value]) -> Value:
         return value.concat(parts)
@@ -229,8 +229,8 @@ class Solver(Emitter):
 
     def linear(self, taps: Taps, source: Value, apply: Callable[[IntArray], IntArray], span: Span) -> Value:
         if isinstance(source.values, FrVec):
-            return _linear_field(taps, source.values)
-        return Value(apply(source.ints))
+            return replace(_linear_field(taps, source.values), norm=taps.norm * source.norm)
+        return Value(apply(source.ints), taps.norm * source.norm)
 
     def enforce(self, a: Value, b: Value, c: Value) -> None:
         for store, side in zip(self.rows, (a, b, c), strict=True):

@@ -19,13 +19,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from zkchain._core import FrVec
-from zkchain.checked import Span
+from zkchain.checked import WORD, Span
 from zkchain.circuit.emitter import Emitter, Vec
 from zkchain.circuit.types import IntArray, PoleHit
 from zkchain.circuit.value import to_field
 from zkchain.tables import Cut, Plan, Request, choose_tables
-
-WORD_BITS = 63  # of a coefficient
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -84,7 +82,7 @@ def _lookups(em: Emitter, vec: Vec, request: Request, plan: Plan) -> Iterable[tu
 
 def _chunks(em: Emitter, vec: Vec, cut: Cut, widest: int) -> Iterable[tuple[int, Vec]]:
     """v = sum_j 2^(o_j) t_j with every t_j in [0, 2^(w_j)); the lowest chunk is v minus the others."""
-    cut = _lowest_first(cut, widest)
+    cut = _lowest_first(vec, cut, widest)
     offsets = np.concatenate(([0], np.cumsum([w for w, _ in cut])))
     low = vec
     for (w, exact), offset in zip(cut[1:], offsets[1:-1].tolist(), strict=True):
@@ -92,16 +90,27 @@ def _chunks(em: Emitter, vec: Vec, cut: Cut, widest: int) -> Iterable[tuple[int,
         chunk = em.wires(len(vec), lambda o=offset, m=mask: (vec.ints >> o) & m, Span(0, mask))  # type: ignore[misc]
         low = low - chunk * (1 << offset)
         yield from _one_chunk(chunk, w, exact, widest)
-    yield from _one_chunk(low.within(0, (1 << cut[0][0]) - 1), *cut[0], widest)
+    w, exact = cut[0]
+    low = low.within(0, (1 << w) - 1)
+    if low.norm << _shift(cut, widest) >= WORD:
+        low = em.product(low, em.full(len(low), 1))
+    yield from _one_chunk(low, w, exact, widest)
 
 
-def _lowest_first(cut: Cut, widest: int) -> Cut:
-    """The lowest chunk holds the others with coefficients 2^(o_j). Is it narrower than its table, then it is looked up
-    times 2^(widest - w) as well: a whole chunk goes first where such a coefficient would not fit 64 bits."""
-    (w, exact), bits = cut[0], sum(w for w, _ in cut)
-    if exact or bits - cut[-1][0] + widest - w < WORD_BITS:
+def _lowest_first(vec: Vec, cut: Cut, widest: int) -> Cut:
+    """The lowest chunk holds the others with coefficients 2^(o_j), and all that v is made of. Is it narrower than its
+    table, then it is looked up times 2^(widest - w) as well: where these coefficients would not fit 64 bits then, a
+    whole chunk goes first (and gets a wire, where there is none or they still do not)."""
+    others = sum(1 << sum(w for w, _ in cut[:j]) for j in range(1, len(cut)))
+    if (vec.norm + others) << _shift(cut, widest) < WORD:
         return cut
     return tuple(sorted(cut, key=lambda chunk: not chunk[1]))
+
+
+def _shift(cut: Cut, widest: int) -> int:
+    """Bits by which the lowest chunk is moved up to be looked up in the widest table."""
+    w, exact = cut[0]
+    return 0 if exact else widest - w
 
 
 def _one_chunk(chunk: Vec, w: int, exact: bool, widest: int) -> Iterable[tuple[int, Vec]]:

@@ -34,12 +34,14 @@ class Symbolic:
     """``size`` linear combinations: ``rows(select, n_wires)`` their coefficients, at most ``weight`` in one.
 
     ``span``: what an honest solver's int64 holds of them, for every input of the domain; None: it holds field elements.
+    ``norm``: of each, the sum of its coefficients' magnitudes is at most this; a `Value` knows the same number.
     """
 
     size: int
     weight: float
     rows: Rows
     span: Span | None
+    norm: int
 
     def __len__(self) -> int:
         return self.size
@@ -47,7 +49,13 @@ class Symbolic:
     def __add__(self, other: Symbolic | Scalar) -> Symbolic:
         rhs = other if isinstance(other, Symbolic) else constant(np.broadcast_to(checked.int64(other), (self.size,)))
         span = None if self.span is None or rhs.span is None else _summand(self.span) + _summand(rhs.span)
-        return Symbolic(self.size, self.weight + rhs.weight, lambda s, n: _plus(self.rows(s, n), rhs.rows(s, n)), span)
+        return Symbolic(
+            self.size,
+            self.weight + rhs.weight,
+            lambda s, n: _plus(self.rows(s, n), rhs.rows(s, n)),
+            span,
+            self.norm + rhs.norm,
+        )
 
     def __neg__(self) -> Symbolic:
         return self * -1
@@ -63,17 +71,18 @@ class Symbolic:
     def __mul__(self, factor: Scalar) -> Symbolic:
         factors = np.broadcast_to(checked.int64(factor), (self.size,))
         span = None if self.span is None else _summand(self.span) * Span.of(factors, factors)
-        return Symbolic(self.size, self.weight, lambda s, n: _scale_rows(self.rows(s, n), factors[s]), span)
+        norm = self.norm * checked.magnitude(factors)
+        return Symbolic(self.size, self.weight, lambda s, n: _scale_rows(self.rows(s, n), factors[s]), span, norm)
 
     __rmul__ = __mul__
 
     def take(self, index: IntArray) -> Symbolic:
         index = np.asarray(index, dtype=np.int64)
-        return Symbolic(len(index), self.weight, lambda s, n: self.rows(index[s], n), self.span)
+        return Symbolic(len(index), self.weight, lambda s, n: self.rows(index[s], n), self.span, self.norm)
 
     def within(self, lo: int, hi: int) -> Symbolic:
         """The same, of which its gadget knows that lo <= v <= hi. Raises Wraps where int64 does not hold that."""
-        return Symbolic(self.size, self.weight, self.rows, Span(lo, hi).checked())
+        return Symbolic(self.size, self.weight, self.rows, Span(lo, hi).checked(), self.norm)
 
     def sum(self) -> Symbolic:
         """One element: the sum of all."""
@@ -86,7 +95,7 @@ class Symbolic:
             return _compose(ones, total)
 
         span = None if self.span is None else _summand(self.span) * Span(self.size, self.size)
-        return Symbolic(1, self.weight * self.size, rows, span)
+        return Symbolic(1, self.weight * self.size, rows, span, self.norm * self.size)
 
 
 PRODUCT = Span(-(1 << 256), 1 << 256)
@@ -146,14 +155,15 @@ def _one_per_row(data: IntArray, cols: IntArray, n_wires: int) -> csr_array:
 
 def wires(start: int, size: int, span: Span | None) -> Symbolic:
     """Wires start .. start + size - 1, each with coefficient one."""
-    return Symbolic(size, 1.0, lambda s, n: _one_per_row(np.ones(len(s), dtype=np.int64), s + start, n), span)
+    return Symbolic(size, 1.0, lambda s, n: _one_per_row(np.ones(len(s), dtype=np.int64), s + start, n), span, 1)
 
 
 def constant(values: IntArray) -> Symbolic:
     """Constants: multiples of wire 0."""
     held = checked.int64(values)
     span = Span.of(held, held)
-    return Symbolic(len(held), 1.0, lambda s, n: _one_per_row(held[s], np.zeros(len(s), dtype=np.int64), n), span)
+    zero = np.zeros(1, dtype=np.int64)
+    return Symbolic(len(held), 1.0, lambda s, n: _one_per_row(held[s], zero.repeat(len(s)), n), span, span.reach)
 
 
 def concat(parts: Sequence[Symbolic]) -> Symbolic:
@@ -175,7 +185,9 @@ def concat(parts: Sequence[Symbolic]) -> Symbolic:
         stacked = vstack(blocks, format="csr") if len(blocks) > 1 else blocks[0]
         return csr_array(stacked if np.all(order == np.arange(len(order))) else stacked[np.argsort(order)])
 
-    return Symbolic(size, max(p.weight for p in parts), rows, _union([p.span for p in parts]))
+    return Symbolic(
+        size, max(p.weight for p in parts), rows, _union([p.span for p in parts]), max(p.norm for p in parts)
+    )
 
 
 def _union(spans: Sequence[Span | None]) -> Span | None:
@@ -189,12 +201,19 @@ def _union(spans: Sequence[Span | None]) -> Span | None:
 class Taps:
     """A fixed linear map: element i of the result is ``sum_k coefficient[i, k] * source[index[i, k]]``.
 
-    ``rows(select) -> (index, coefficient)``, both (len(select), taps) int64; index -1 is zero padding.
+    ``rows(select) -> (index, coefficient)``, both (len(select), taps) int64; index -1 is zero padding. ``largest``: of
+    the coefficients' magnitudes.
     """
 
     size: int
     taps: int
+    largest: int
     rows: Callable[[IntArray], tuple[IntArray, IntArray]]
+
+    @property
+    def norm(self) -> int:
+        """Bound on the sum of the magnitudes in one element."""
+        return self.taps * self.largest
 
 
 def linear(taps: Taps, source: Symbolic, span: Span) -> Symbolic:
@@ -210,7 +229,7 @@ def linear(taps: Taps, source: Symbolic, span: Span) -> Symbolic:
         outer = csr_array((coefficient[used], position.ravel(), indptr), shape=(len(select), len(needed)))
         return _compose(outer, source.rows(needed, n_wires))
 
-    return Symbolic(taps.size, taps.taps * source.weight, rows, span.checked())
+    return Symbolic(taps.size, taps.taps * source.weight, rows, span.checked(), taps.norm * source.norm)
 
 
 def to_csr(matrix: csr_array) -> Csr:

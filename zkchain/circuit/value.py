@@ -30,9 +30,10 @@ def to_field(values: Numbers) -> FrVec:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Value:
-    """A vector of numbers: int64 array, or field elements."""
+    """A vector of numbers: int64 array, or field elements. ``norm``: see `Symbolic`."""
 
     values: Numbers
+    norm: int = 1
 
     @property
     def ints(self) -> IntArray:
@@ -52,9 +53,10 @@ class Value:
 
     def __add__(self, other: Value | Scalar) -> Value:
         rhs = other.values if isinstance(other, Value) else np.broadcast_to(np.int64(other), (len(self),))
+        norm = self.norm + (other.norm if isinstance(other, Value) else largest(other))
         if isinstance(self.values, FrVec) or isinstance(rhs, FrVec):
-            return Value(self.field + to_field(rhs))
-        return Value(self.values + rhs)
+            return Value(self.field + to_field(rhs), norm)
+        return Value(self.values + rhs, norm)
 
     def __neg__(self) -> Value:
         return self * -1
@@ -68,16 +70,19 @@ class Value:
     __radd__ = __add__
 
     def __mul__(self, factor: Scalar) -> Value:
+        norm = self.norm * largest(factor)
         if isinstance(self.values, FrVec):
-            return Value(self.values * to_field(np.broadcast_to(np.asarray(factor, dtype=np.int64), (len(self),))))
-        return Value(self.values * np.asarray(factor, dtype=np.int64))
+            return Value(
+                self.values * to_field(np.broadcast_to(np.asarray(factor, dtype=np.int64), (len(self),))), norm
+            )
+        return Value(self.values * np.asarray(factor, dtype=np.int64), norm)
 
     __rmul__ = __mul__
 
     def take(self, index: IntArray) -> Value:
         if isinstance(self.values, FrVec):
-            return Value(self.values.take(np.ascontiguousarray(index, dtype=np.int64)))
-        return Value(self.values[index])
+            return Value(self.values.take(np.ascontiguousarray(index, dtype=np.int64)), self.norm)
+        return Value(self.values[index], self.norm)
 
     def within(self, lo: int, hi: int) -> Value:
         """Itself: what a gadget knows of its numbers is checked when the rows are made."""
@@ -86,17 +91,23 @@ class Value:
     def sum(self) -> Value:
         """One element: the sum of all."""
         if isinstance(self.values, FrVec):
-            return Value(FrVec.full(self.values.sum(), 1))
-        return Value(np.array([self.values.sum()], dtype=np.int64))
+            return Value(FrVec.full(self.values.sum(), 1), self.norm * len(self))
+        return Value(np.array([self.values.sum()], dtype=np.int64), self.norm * len(self))
 
 
 def concat(parts: Sequence[Value]) -> Value:
     """Elements of all parts in order."""
     if len(parts) == 1:
         return parts[0]
+    norm = max(p.norm for p in parts)
     if any(isinstance(p.values, FrVec) for p in parts):
-        return Value(FrVec.concat([p.field for p in parts]))
-    return Value(np.concatenate([p.ints for p in parts]))
+        return Value(FrVec.concat([p.field for p in parts]), norm)
+    return Value(np.concatenate([p.ints for p in parts]), norm)
+
+
+def largest(factor: Scalar) -> int:
+    """Largest magnitude of a scalar operand."""
+    return abs(factor) if isinstance(factor, int) else magnitude(np.asarray(factor))
 
 
 def multiply(a: Value, b: Value) -> Value:
