@@ -8,11 +8,17 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from tests.unit.corners import compiled, corners, prove
-from tests.unit.graphs import Build, Op
-from zkchain.errors import CompileError
+from tests.unit import float_graphs
+from tests.unit.corners import compiled, corners, exact, prove
+from tests.unit.graphs import Build, Op, extreme
+from zkchain import interpret
+from zkchain.circuit import solve
+from zkchain.errors import CompileError, InputError, UnsupportedOp, ZkchainError
 from zkchain.graph import Graph
 from zkchain.groth16.types import System
+from zkchain.quantize import Domain, Settings, quantize, quantize_input
+from zkchain.quantize.allocate import allocate, squared_error
+from zkchain.quantize.points import Point
 
 Gadget = Callable[[Build, int, int], int]
 
@@ -148,3 +154,176 @@ def test_what_compiles_proves(gadget: str, system: System) -> None:
 def test_what_compiles_proves_at_every_width(gadget: str, system: System, domain: str) -> None:
     for k in range(40, 63):
         proves_or_is_refused(gadget, system, *DOMAINS[domain](k))
+
+
+def test_a_shifted_lowest_chunk_keeps_its_coefficient() -> None:
+    """Lookup tables of 14 bits, say, cut 62 bits so that the lowest chunk is narrower than its table; looked up times
+    2^(width of the table - its own), the coefficient of the highest chunk was 2^63 and wrapped."""
+    b = Build()
+    x = b.input((64,), -(1 << 61), (1 << 61) - 1)
+    circuit = compiled(b.graph(b.add(Op.RELU, x)), System.CG16)
+    for inputs in corners(circuit.graph, np.random.default_rng(0)):
+        prove(circuit, inputs)
+
+
+def random_integers_prove(seed: int) -> int:
+    """How many of the two systems' circuits of a random graph compile; each proves at all corners."""
+    graph, found = extreme(np.random.default_rng(seed)), 0
+    for system in System:
+        rng = np.random.default_rng(seed)
+        try:
+            circuit = compiled(graph, system)
+        except UnsupportedOp:
+            assert system is System.GROTH16  # a lookup table
+            continue
+        except CompileError as error:
+            assert str(error).startswith("node '")  # noqa: PT017
+            continue
+        for inputs in corners(circuit.graph, rng, random=1):
+            prove(circuit, inputs)
+            exact(circuit.graph, inputs)
+        found += 1
+    return found
+
+
+def random_numbers_prove(seed: int) -> int:
+    """The same of random float graphs, quantised."""
+    found = 0
+    for system in System:
+        rng = np.random.default_rng(seed)
+        graph = float_graphs.extreme(rng, tables=system is System.CG16)
+        reach = 2.0 ** float(rng.uniform(-50, 61))
+        lo = float(rng.choice([-reach, 0.0, -reach / 3, reach * 0.9]))
+        step = None if rng.random() < 0.6 else reach / 2.0 ** int(rng.integers(1, 55))
+        cost = Settings(cost="lookup" if system is System.CG16 else "plain", table_bits=8)
+        try:
+            circuit = compiled(quantize(graph, [Domain(lo, reach, step)], settings=cost), system)
+        except ZkchainError:
+            continue
+        for inputs in corners(circuit.graph, rng, random=1):
+            prove(circuit, inputs)
+            exact(circuit.graph, inputs)
+        found += 1
+    return found
+
+
+@pytest.mark.parametrize("block", range(4))
+def test_random_integer_graphs_prove_at_the_corners_of_their_domains(block: int) -> None:
+    assert sum(random_integers_prove(seed) for seed in range(12 * block, 12 * block + 12)) >= 12
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+@pytest.mark.parametrize("block", range(2))
+def test_random_float_graphs_prove_at_the_corners_of_their_domains(block: int) -> None:
+    assert sum(random_numbers_prove(seed) for seed in range(6 * block, 6 * block + 6)) >= 6
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("block", range(50))
+def test_a_thousand_random_integer_graphs_prove(block: int) -> None:
+    assert sum(random_integers_prove(seed) for seed in range(20 * block, 20 * block + 20)) >= 20
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+@pytest.mark.parametrize("block", range(50))
+def test_a_thousand_random_float_graphs_prove(block: int) -> None:
+    assert sum(random_numbers_prove(seed) for seed in range(20 * block, 20 * block + 20)) >= 20
+
+
+# ---------------------------------------------------------------------------- numbers that no integer is near
+
+
+def quantized(make: Callable[[float_graphs.Build, int], int], system: System = System.GROTH16) -> Graph:
+    b = float_graphs.Build()
+    x = b.input(1, 2)
+    cost = Settings(cost="lookup" if system is System.CG16 else "plain")
+    return quantize(b.graph(make(b, x)), [Domain(-2, 3)], settings=cost)
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+@pytest.mark.parametrize("system", list(System))
+@pytest.mark.parametrize(
+    ("lo", "hi"), [(-1e18, 1e18), (-1e20, 1e25), (-1e30, 1e30), (-np.inf, np.inf), (None, 1e300), (-1e300, None)]
+)
+def test_clip_ends_beyond_all_numbers_do_nothing(lo: float | None, hi: float | None, system: System) -> None:
+    graph = quantized(lambda b, x: b.dense(b.add(Op.CLIP, x, lo=lo, hi=hi), np.eye(2)), system)
+    x = np.array([[-2.0, 3.0]])
+    node = graph.nodes[graph.inputs[0]]
+    got = interpret.run(graph, [quantize_input(node, x)])[0] * graph.nodes[graph.outputs[0]].scale
+    assert np.abs(got - x).max() < 0.02
+    for inputs in corners(graph, np.random.default_rng(0)):
+        prove(compiled(graph, system), inputs)
+
+
+@pytest.mark.parametrize("end", [1e30, np.inf])
+def test_a_clip_that_lets_only_such_numbers_through_is_refused(end: float) -> None:
+    for lo, hi in ((end, None), (None, -end)):
+        with pytest.raises(ZkchainError, match="node 'clip_1'"):
+            quantized(lambda b, x, lo=lo, hi=hi: b.add(Op.CLIP, x, lo=lo, hi=hi))  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("op", [Op.MAX, Op.MIN, Op.ADD, Op.MUL])
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan, 1e300, -1e300])
+def test_constants_beyond_all_numbers_are_refused_or_compile(op: Op, value: float) -> None:
+    try:
+        graph = quantized(lambda b, x: b.add(op, x, b.const([value, 1.0])))
+    except ZkchainError as error:
+        assert "'c1'" in str(error)  # noqa: PT017
+        return
+    for inputs in corners(graph, np.random.default_rng(0)):
+        prove(compiled(graph, System.GROTH16), inputs)
+
+
+def test_steps_that_float64_does_not_hold_are_refused() -> None:
+    for size in (1e-200, 1e200):
+
+        def layers(b: float_graphs.Build, x: int, size: float = size) -> int:
+            for _ in range(2):
+                x = b.add(Op.RELU, b.dense(x, np.eye(2) * size))
+            return x
+
+        with pytest.raises(ZkchainError, match="node "):
+            quantized(layers)
+
+
+def point(top: float = 1.0) -> Point:
+    return Point(0, None, "activation", top, None, 1.0)
+
+
+@pytest.mark.parametrize("gain", [np.inf, np.nan])
+def test_a_gain_that_is_no_number_gets_all_bits_and_changes_no_other(gain: float) -> None:
+    usual = allocate([point()], [1.0], 1e-3, Settings())
+    assert allocate([point(), point()], [1.0, gain], 1e-3, Settings()) == [*usual, point().limits()[1]]
+
+
+def test_gains_and_magnitudes_at_the_ends_of_float64_are_allocated() -> None:
+    points = [point(), point(1e300), point(1e-300), point(np.inf)]
+    assert allocate(points, [0.0, 1e300, 1e-300, 1.0], 1e-3, Settings())[0] == point().limits()[0]
+    assert squared_error([point(1e300)], [1e300], [-900]) == np.inf
+
+
+@pytest.mark.parametrize(
+    ("op", "arg"),
+    [
+        (Op.CLIP, {"lo": None, "hi": 1 << 70}),
+        (Op.CLIP, {"lo": 0.5, "hi": None}),
+        (Op.RESCALE, {"shift": 63}),
+        (Op.RESCALE, {"shift": 1.0}),
+        (Op.TABLE, {"first": 1 << 64, "values": np.array([1, 2])}),
+        (Op.TABLE, {"first": 0, "values": np.array([1, 1 << 62])}),
+    ],
+)
+def test_arguments_are_integers_that_fit(op: Op, arg: dict[str, object]) -> None:
+    b = Build()
+    x = b.input((2,), 0, 1)
+    with pytest.raises(CompileError, match=f"node '{op}_1'.*expected integers from"):
+        b.add(op, x, **arg)
+
+
+@pytest.mark.parametrize("system", list(System))
+def test_inputs_that_are_no_integers_are_refused(system: System) -> None:
+    b = Build()
+    circuit = compiled(b.graph(b.input((2,), 0, 9)), system)
+    with pytest.raises(InputError, match="expected integers, got float64"):
+        solve(circuit, [np.array([1.0, np.nan])])  # type: ignore[list-item]

@@ -58,7 +58,7 @@ def _fixed(point: Point, settings: Settings) -> int | None:
     total = getattr(settings, BITS_SETTING[point.kind])
     if total is None:
         return None
-    whole = int(np.ceil(np.log2(point.top))) if point.top > 0 else 0
+    whole = int(np.ceil(np.log2(point.top))) if 0 < point.top < inf else 0
     chosen = int(total) - 1 - whole
     return chosen if point.exact is None else min(chosen, point.exact)
 

@@ -15,7 +15,7 @@ from zkchain.legality import WIDEST_SHIFT
 from zkchain.quantize import bounds
 from zkchain.quantize.ranges import FloatArray, interval
 
-FINEST_STEP, COARSEST_STEP = -1000, 1000  # as powers of two: float64 has room for errors and sums beside them
+FINEST_STEP, COARSEST_STEP = -512, 512  # as powers of two: 2^62 steps and their errors are float64 numbers, and not 0
 
 
 @dataclass(frozen=True, slots=True)

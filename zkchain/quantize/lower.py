@@ -157,6 +157,8 @@ def _clip(state: Lowering, i: int, node: Node) -> Value:
     x = shifted(state, node.name, x, max(finer - x.frac, 0))
     with named(f"node {node.name!r} (clip)"):
         ends = {k: _end(node.arg[k], x.frac, outward) for k, outward in (("lo", -1), ("hi", 1))}
+    if ends == {"lo": None, "hi": None}:
+        return x
     result = state.out.add(Op.CLIP, node.name, (x,), x.frac, node.shape, **ends)
     exact = all(q is None or float(node.arg[k]) == np.ldexp(float(q), -x.frac) for k, q in ends.items())
     state.out.widen_error(result, 0.0 if exact else 2.0**-x.frac / 2)

@@ -40,7 +40,7 @@ class Point:
 
     def limits(self, more: int = 0) -> tuple[int, int]:
         """Fewest (``more`` on top) and most fraction bits worth considering."""
-        whole = int(np.ceil(np.log2(self.top))) if self.top > 0 else 0
+        whole = int(np.ceil(np.log2(self.top))) if 0 < self.top < np.inf else 0
         most = FINEST[self.kind]
         low, high = min(COARSEST[self.kind] + more, most) - whole, most - whole
         return (min(low, self.exact), min(high, self.exact)) if self.exact is not None else (low, high)

@@ -133,7 +133,7 @@ def _excess(em: Emitter, y: Vec, acc: Vec, shift: int, most: IntArray) -> Vec:
     if shift == 0:
         h = y - acc
     else:
-        span = Span(0, max(int(most.max()), 0))
+        span = Span.of(np.zeros_like(most), np.maximum(most, 0))
         h = em.wires(len(y), lambda: y.ints - floor_shift(acc.ints, shift), span)
         # d - 2^s h = l, with d = 2^s y + 2^s - 1 - acc'
         in_range(em, (y - h) * (1 << shift) + ((1 << shift) - 1 - (1 << shift >> 1)) - acc, 1 << shift)
