@@ -43,12 +43,10 @@ def test_saturated_numbers_stay_at_the_bound() -> None:
         checked.saturated([np.nan])
 
 
-@pytest.mark.parametrize(
-    ("given_number", "fits"), [(WORD - 1, True), (WORD, False), (1 - WORD, True), (-WORD - 1, False)]
-)
-def test_python_integers_become_int64_or_are_refused(given_number: int, fits: bool) -> None:
+@pytest.mark.parametrize(("number", "fits"), [(WORD - 1, True), (WORD, False), (1 - WORD, True), (-WORD - 1, False)])
+def test_python_integers_become_int64_or_are_refused(number: int, fits: bool) -> None:
     if fits:
-        assert checked.int64(number) == given_number
+        assert checked.int64(number) == number
     else:
         with pytest.raises(Wraps, match=r"2\^63.0, expected less than 2\^63"):
             checked.int64(number)

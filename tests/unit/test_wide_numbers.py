@@ -141,10 +141,8 @@ CASES = [(name, system) for name in GADGETS for system in System if (name, syste
 
 @pytest.mark.parametrize(("gadget", "system"), CASES)
 def test_what_compiles_proves(gadget: str, system: System) -> None:
-    # what 61 bits and fewer hold has always room
     assert proves_or_is_refused(gadget, system, *DOMAINS["both signs"](40))
-    for k, domain in ((47, "lopsided"), (59, "a power"), (61, "both signs")):
-        proves_or_is_refused(gadget, system, *DOMAINS[domain](k))
+    proves_or_is_refused(gadget, system, *DOMAINS["lopsided"](60))
     proves_or_is_refused(gadget, system, 1 - (1 << 62), (1 << 62) - 1)
 
 
@@ -156,12 +154,12 @@ def test_what_compiles_proves_at_every_width(gadget: str, system: System, domain
         proves_or_is_refused(gadget, system, *DOMAINS[domain](k))
 
 
-def test_a_shifted_lowest_chunk_keeps_its_coefficient() -> None:
-    """Lookup tables of 14 bits, say, cut 62 bits so that the lowest chunk is narrower than its table; looked up times
-    2^(width of the table - its own), the coefficient of the highest chunk was 2^63 and wrapped."""
+@pytest.mark.parametrize(("lo", "hi"), [(-(1 << 59), (1 << 61) + 3), (-(1 << 61) - 7, (1 << 60) + 3)])
+def test_a_shifted_lowest_chunk_keeps_its_coefficients(lo: int, hi: int) -> None:
+    """The lowest chunk of a wide number holds the others with coefficients up to 2^48; narrower than its table, it is
+    looked up times a power of two as well, where they reached 2^63 and wrapped: all inputs were refused."""
     b = Build()
-    x = b.input((64,), -(1 << 61), (1 << 61) - 1)
-    circuit = compiled(b.graph(b.add(Op.RELU, x)), System.CG16)
+    circuit = compiled(b.graph(b.add(Op.MAX, b.input((3,), lo, hi), b.input((3,), lo, hi))), System.CG16)
     for inputs in corners(circuit.graph, np.random.default_rng(0)):
         prove(circuit, inputs)
 
@@ -207,7 +205,7 @@ def random_numbers_prove(seed: int) -> int:
     return found
 
 
-@pytest.mark.parametrize("block", range(4))
+@pytest.mark.parametrize("block", range(3))
 def test_random_integer_graphs_prove_at_the_corners_of_their_domains(block: int) -> None:
     assert sum(random_integers_prove(seed) for seed in range(12 * block, 12 * block + 12)) >= 12
 
@@ -215,7 +213,7 @@ def test_random_integer_graphs_prove_at_the_corners_of_their_domains(block: int)
 @pytest.mark.filterwarnings("error::RuntimeWarning")
 @pytest.mark.parametrize("block", range(2))
 def test_random_float_graphs_prove_at_the_corners_of_their_domains(block: int) -> None:
-    assert sum(random_numbers_prove(seed) for seed in range(6 * block, 6 * block + 6)) >= 6
+    assert sum(random_numbers_prove(seed) for seed in range(4 * block, 4 * block + 4)) >= 4
 
 
 @pytest.mark.slow
