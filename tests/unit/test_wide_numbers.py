@@ -196,7 +196,7 @@ def random_numbers_prove(seed: int) -> int:
         cost = Settings(cost="lookup" if system is System.CG16 else "plain", table_bits=8)
         try:
             circuit = compiled(quantize(graph, [Domain(lo, reach, step)], settings=cost), system)
-        except ZkchainError:
+        except (CompileError, UnsupportedOp):
             continue
         for inputs in corners(circuit.graph, rng, random=1):
             prove(circuit, inputs)
