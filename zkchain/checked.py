@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import log2
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -102,6 +102,10 @@ def multiply(a: IntArray, b: IntArray, what: str = "numbers") -> IntArray:
     return np.asarray(a * b)
 
 
+Known: TypeAlias = "Span | tuple[Array | int, Array | int]"
+"""A span, or the ends that numbers have one by one: who needs no span then looks for no ends of these."""
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
     """All that is known of some numbers: lo <= v <= hi, exactly."""
@@ -110,9 +114,12 @@ class Span:
     hi: int
 
     @staticmethod
-    def of(lo: Array, hi: Array) -> Span:
+    def of(known: Known) -> Span:
         """Of static ranges; an empty one is zero."""
-        return Span(int(lo.min()), int(hi.max())) if lo.size else Span(0, 0)
+        if isinstance(known, Span):
+            return known
+        lo, hi = known
+        return Span(int(np.min(lo)), int(np.max(hi))) if np.size(lo) and np.size(hi) else Span(0, 0)
 
     def __add__(self, other: Span) -> Span:
         return Span(self.lo + other.lo, self.hi + other.hi)

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from zkchain._core import FrVec
-from zkchain.checked import Span, magnitude, named
+from zkchain.checked import Known, magnitude, named
 from zkchain.circuit import symbolic, value
 from zkchain.circuit.symbolic import Packed, Symbolic, Taps
 from zkchain.circuit.types import IntArray
@@ -85,16 +85,16 @@ class Emitter(ABC):
             yield
         self.node = before
 
-    def wires(self, size: int, hint: Hint, span: Span | None) -> Vec:
-        """Fresh private wires with hinted, unconstrained values: each needs its constraint. ``span``: of honest hints,
+    def wires(self, size: int, hint: Hint, known: Known | None) -> Vec:
+        """Fresh private wires with hinted, unconstrained values: each needs its constraint. ``known``: of honest hints,
         None if these are field elements."""
         first, self.n_wires = self.n_wires, self.n_wires + size
-        return self._allocate(first, size, hint, span)
+        return self._allocate(first, size, hint, known)
 
-    def public(self, size: int, hint: Hint, span: Span | None) -> Vec:
+    def public(self, size: int, hint: Hint, known: Known | None) -> Vec:
         """The next public wires."""
         first, self._next_public = self._next_public, self._next_public + size
-        return self._allocate(first, size, hint, span)
+        return self._allocate(first, size, hint, known)
 
     @abstractmethod
     def product(self, a: Vec, b: Vec) -> Vec:
@@ -126,8 +126,8 @@ class Emitter(ABC):
         """Elements of all parts in order."""
 
     @abstractmethod
-    def linear(self, taps: Taps, source: Vec, apply: Callable[[IntArray], IntArray], span: Span) -> Vec:
-        """A fixed linear map: ``taps`` is its structure, ``apply`` the same on numbers, ``span`` that of its result and
+    def linear(self, taps: Taps, source: Vec, apply: Callable[[IntArray], IntArray], known: Known) -> Vec:
+        """A fixed linear map: ``taps`` is its structure, ``apply`` the same on numbers, ``known`` of its result and
         of every partial sum."""
 
     @abstractmethod
@@ -144,7 +144,7 @@ class Emitter(ABC):
         """cg16: wire c, one element; only after phase A."""
 
     @abstractmethod
-    def _allocate(self, first: int, size: int, hint: Hint, span: Span | None) -> Vec: ...
+    def _allocate(self, first: int, size: int, hint: Hint, known: Known | None) -> Vec: ...
 
 
 class Synthesizer(Emitter):
@@ -162,8 +162,8 @@ class Synthesizer(Emitter):
     def concat(self, parts: Sequence[Symbolic]) -> Symbolic:
         return symbolic.concat(parts)
 
-    def linear(self, taps: Taps, source: Symbolic, apply: Callable[[IntArray], IntArray], span: Span) -> Symbolic:
-        return symbolic.linear(taps, source, span)
+    def linear(self, taps: Taps, source: Symbolic, apply: Callable[[IntArray], IntArray], known: Known) -> Symbolic:
+        return symbolic.linear(taps, source, known)
 
     def product(self, a: Symbolic, b: Symbolic) -> Symbolic:
         w: Symbolic = self.wires(len(a), _no_hint, symbolic.product(a.span, b.span))
@@ -192,8 +192,8 @@ class Synthesizer(Emitter):
             self.constraints.append(Constraint(self.n_rows, len(a), a, b, c, self.node, self.challenged))
             self.n_rows += len(a)
 
-    def _allocate(self, first: int, size: int, hint: Hint, span: Span | None) -> Symbolic:
-        return symbolic.wires(first, size, span)
+    def _allocate(self, first: int, size: int, hint: Hint, known: Known | None) -> Symbolic:
+        return symbolic.wires(first, size, known)
 
 
 def _no_hint() -> Numbers:
@@ -219,6 +219,9 @@ class Solver(Emitter):
     def const(self, values: IntArray) -> Value:
         return Value(np.asarray(values, dtype=np.int64), magnitude(values))
 
+    def full(self, size: int, number: int) -> Value:
+        return Value(np.full(size, number, dtype=np.int64), abs(number))
+
     def concat(self, parts: Sequence[Value]) -> Value:
         return value.concat(parts)
 
@@ -227,7 +230,7 @@ class Solver(Emitter):
         self.enforce(a, b, w)
         return w
 
-    def linear(self, taps: Taps, source: Value, apply: Callable[[IntArray], IntArray], span: Span) -> Value:
+    def linear(self, taps: Taps, source: Value, apply: Callable[[IntArray], IntArray], known: Known) -> Value:
         if isinstance(source.values, FrVec):
             return replace(_linear_field(taps, source.values), norm=taps.norm * source.norm)
         return Value(apply(source.ints), taps.norm * source.norm)
@@ -245,7 +248,7 @@ class Solver(Emitter):
             raise ValueError("the challenge is not known in phase A")
         return Value(FrVec.full(self.challenge_value, 1))
 
-    def _allocate(self, first: int, size: int, hint: Hint, span: Span | None) -> Value:
+    def _allocate(self, first: int, size: int, hint: Hint, known: Known | None) -> Value:
         values = hint()
         if self._tamper is not None:
             values = self._tamper(first, self.node, values)

@@ -9,7 +9,7 @@ from types import ModuleType
 import numpy as np
 
 from zkchain import kernels
-from zkchain.checked import Span
+from zkchain.checked import Known
 from zkchain.circuit import plan, taps
 from zkchain.circuit.emitter import Emitter, TableRequest, Vec
 from zkchain.circuit.gadgets import lookup, order, plain
@@ -60,9 +60,9 @@ def _held(bound: IntArray | None) -> IntArray:
     return bound
 
 
-def span(node: Node) -> Span:
-    """Static range of all elements of a node together."""
-    return Span.of(_held(node.lo), _held(node.hi))
+def known(node: Node) -> Known:
+    """Static range of a node."""
+    return _held(node.lo), _held(node.hi)
 
 
 Lowering = Callable[[Context, int, Node], Vec]
@@ -128,7 +128,7 @@ def lower_matmul(ctx: Context, index: int, node: Node) -> Vec:
             taps.matmul_right(left_node.shape, w),
             left,
             lambda v: kernels.matmul(v.reshape(left_node.shape), w).ravel(),
-            span(node),
+            known(node),
         )
     if left_node.op is Op.CONST:
         w = _held(left_node.value)
@@ -136,7 +136,7 @@ def lower_matmul(ctx: Context, index: int, node: Node) -> Vec:
             taps.matmul_left(w, right_node.shape),
             right,
             lambda v: kernels.matmul(w, v.reshape(right_node.shape)).ravel(),
-            span(node),
+            known(node),
         )
     return _matmul_products(ctx, node, left, left_node, right, right_node)
 
@@ -151,7 +151,7 @@ def _matmul_products(ctx: Context, node: Node, left: Vec, left_node: Node, right
 
 
 def _sum_rows(ctx: Context, node: Node, vec: Vec, shape: tuple[int, int]) -> Vec:
-    return ctx.em.linear(taps.total(shape, (1,)), vec, lambda v: v.reshape(shape).sum(axis=1), span(node))
+    return ctx.em.linear(taps.total(shape, (1,)), vec, lambda v: v.reshape(shape).sum(axis=1), known(node))
 
 
 def lower_conv(ctx: Context, index: int, node: Node) -> Vec:
@@ -165,7 +165,7 @@ def lower_conv(ctx: Context, index: int, node: Node) -> Vec:
         lambda v: kernels.conv(
             v.reshape(x.shape), w, arg["strides"], arg["pads"], arg["dilations"], arg["group"]
         ).ravel(),
-        span(node),
+        known(node),
     )
 
 
@@ -173,7 +173,7 @@ def lower_sum(ctx: Context, index: int, node: Node) -> Vec:
     vec, x = ctx.sealed(node)
     axes = node.arg["axes"]
     add_up = taps.total(x.shape, axes)
-    return ctx.em.linear(add_up, vec, lambda v: v.reshape(x.shape).sum(axis=axes).ravel(), span(node))
+    return ctx.em.linear(add_up, vec, lambda v: v.reshape(x.shape).sum(axis=axes).ravel(), known(node))
 
 
 def lower_rescale(ctx: Context, index: int, node: Node) -> Vec:
@@ -268,7 +268,7 @@ def lower_table(ctx: Context, index: int, node: Node) -> Vec:
         )
     vec, (first, values) = ctx.source(node)[0], (node.arg["first"], node.arg["values"])
     key = (vec - first).within(0, len(values) - 1)
-    result = ctx.em.wires(len(vec), lambda: values[np.clip(key.ints, 0, len(values) - 1)], Span.of(values, values))
+    result = ctx.em.wires(len(vec), lambda: values[np.clip(key.ints, 0, len(values) - 1)], (values, values))
     ctx.em.look_up(TableRequest(key, result, tuple(values.tolist()), node.name))
     return result
 
@@ -317,8 +317,7 @@ def lower_pool(ctx: Context, pool: Pool) -> Vec:
 
 def _ranged(vec: Vec, node: Node) -> Vec:
     """A node's static range is what is known of its numbers (`obligations.check_ranges` has seen to that)."""
-    known = span(node)
-    return vec.within(known.lo, known.hi)
+    return vec.within(_held(node.lo), _held(node.hi))
 
 
 def lower(graph: Graph, em: Emitter, inputs: Mapping[int, Vec]) -> dict[int, Vec]:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from zkchain._core import FrVec
-from zkchain.checked import Span
 from zkchain.circuit import logup
 from zkchain.circuit.emitter import Emitter, Vec, pack
 from zkchain.circuit.hoist import hoist
@@ -41,7 +40,7 @@ def phase_a(
         given = np.zeros(0, dtype=np.int64) if inputs is None else inputs[position].ravel()
         allocate = em.public if plain and visibility.inputs[position] else em.wires
         with em.at(node.name):
-            vecs[index] = allocate(node.size, lambda given=given: given, Span.of(*bounds(node)))  # type: ignore[misc]
+            vecs[index] = allocate(node.size, lambda given=given: given, bounds(node))  # type: ignore[misc]
             kit.interval(em, vecs[index], *bounds(node))
     vecs = lower(graph, em, vecs)
     with em.at("output"):

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from zkchain import checked
-from zkchain.checked import Span, Wraps
+from zkchain.checked import Known, Span, Wraps
 from zkchain.circuit.types import Csr, IntArray
 from zkchain.graph import BOUND
 from zkchain.groth16.types import R
@@ -70,7 +70,7 @@ class Symbolic:
 
     def __mul__(self, factor: Scalar) -> Symbolic:
         factors = np.broadcast_to(checked.int64(factor), (self.size,))
-        span = None if self.span is None else _summand(self.span) * Span.of(factors, factors)
+        span = None if self.span is None else _summand(self.span) * Span.of((factors, factors))
         norm = self.norm * checked.magnitude(factors)
         return Symbolic(self.size, self.weight, lambda s, n: _scale_rows(self.rows(s, n), factors[s]), span, norm)
 
@@ -80,9 +80,9 @@ class Symbolic:
         index = np.asarray(index, dtype=np.int64)
         return Symbolic(len(index), self.weight, lambda s, n: self.rows(index[s], n), self.span, self.norm)
 
-    def within(self, lo: int, hi: int) -> Symbolic:
+    def within(self, lo: Scalar, hi: Scalar) -> Symbolic:
         """The same, of which its gadget knows that lo <= v <= hi. Raises Wraps where int64 does not hold that."""
-        return Symbolic(self.size, self.weight, self.rows, Span(lo, hi).checked(), self.norm)
+        return Symbolic(self.size, self.weight, self.rows, Span.of((lo, hi)).checked(), self.norm)
 
     def sum(self) -> Symbolic:
         """One element: the sum of all."""
@@ -153,15 +153,16 @@ def _one_per_row(data: IntArray, cols: IntArray, n_wires: int) -> csr_array:
     return csr_array((data, cols, np.arange(len(cols) + 1)), shape=(len(cols), n_wires))
 
 
-def wires(start: int, size: int, span: Span | None) -> Symbolic:
+def wires(start: int, size: int, known: Known | None) -> Symbolic:
     """Wires start .. start + size - 1, each with coefficient one."""
+    span = None if known is None else Span.of(known)
     return Symbolic(size, 1.0, lambda s, n: _one_per_row(np.ones(len(s), dtype=np.int64), s + start, n), span, 1)
 
 
 def constant(values: IntArray) -> Symbolic:
     """Constants: multiples of wire 0."""
     held = checked.int64(values)
-    span = Span.of(held, held)
+    span = Span.of((held, held))
     zero = np.zeros(1, dtype=np.int64)
     return Symbolic(len(held), 1.0, lambda s, n: _one_per_row(held[s], zero.repeat(len(s)), n), span, span.reach)
 
@@ -216,8 +217,8 @@ class Taps:
         return self.taps * self.largest
 
 
-def linear(taps: Taps, source: Symbolic, span: Span) -> Symbolic:
-    """Compose a fixed linear map with a vector; only the selected rows are ever formed. ``span``: of the result."""
+def linear(taps: Taps, source: Symbolic, known: Known) -> Symbolic:
+    """Compose a fixed linear map with a vector; only the selected rows are ever formed. ``known``: of the result."""
 
     def rows(select: IntArray, n_wires: int) -> csr_array:
         from scipy.sparse import csr_array
@@ -229,7 +230,7 @@ def linear(taps: Taps, source: Symbolic, span: Span) -> Symbolic:
         outer = csr_array((coefficient[used], position.ravel(), indptr), shape=(len(select), len(needed)))
         return _compose(outer, source.rows(needed, n_wires))
 
-    return Symbolic(taps.size, taps.taps * source.weight, rows, span.checked(), taps.norm * source.norm)
+    return Symbolic(taps.size, taps.taps * source.weight, rows, Span.of(known).checked(), taps.norm * source.norm)
 
 
 def to_csr(matrix: csr_array) -> Csr:

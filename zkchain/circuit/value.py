@@ -62,6 +62,10 @@ class Value:
         return self * -1
 
     def __sub__(self, other: Value | Scalar) -> Value:
+        if isinstance(other, Value):
+            x, y = self.values, other.values
+            if not isinstance(x, FrVec) and not isinstance(y, FrVec):  # decompositions subtract bit by bit
+                return Value(x - y, self.norm + other.norm)
         return self + (other * -1 if isinstance(other, Value) else np.negative(other))
 
     def __rsub__(self, other: Scalar) -> Value:
@@ -84,7 +88,7 @@ class Value:
             return Value(self.values.take(np.ascontiguousarray(index, dtype=np.int64)), self.norm)
         return Value(self.values[index], self.norm)
 
-    def within(self, lo: int, hi: int) -> Value:
+    def within(self, lo: Scalar, hi: Scalar) -> Value:
         """Itself: what a gadget knows of its numbers is checked when the rows are made."""
         return self
 

@@ -7,7 +7,7 @@ from types import ModuleType
 import numpy as np
 
 from zkchain import checked, kernels
-from zkchain.checked import Span
+from zkchain.checked import Known, Span
 from zkchain.circuit import taps
 from zkchain.circuit.emitter import Emitter, Vec
 from zkchain.circuit.gadgets.plain import BIT
@@ -44,7 +44,7 @@ def top(kit: ModuleType, em: Emitter, v: Vec, groups: int, k: int, lo: IntArray,
     rounds: list[tuple[Vec, Vec]] = []
     taken: Vec = None
     for r in range(k):
-        s, m, margin = _round(em, v, groups, r, Span.of(lo, hi))
+        s, m, margin = _round(em, v, groups, r, (lo, hi))
         # the r-th largest lies between the r-th largest of either ends
         m_lo, m_hi = (np.sort(end, axis=1)[:, size - 1 - r, None] for end in (lo, hi))
         most = np.maximum(m_hi - lo, 0)
@@ -61,16 +61,16 @@ def top(kit: ModuleType, em: Emitter, v: Vec, groups: int, k: int, lo: IntArray,
     return values, indices
 
 
-def _round(em: Emitter, v: Vec, groups: int, r: int, span: Span) -> tuple[Vec, Vec, Vec]:
+def _round(em: Emitter, v: Vec, groups: int, r: int, known: Known) -> tuple[Vec, Vec, Vec]:
     """One of each row is chosen, hinted the r-th largest: selectors s, its value m, margins m - v_j - [j < index].
-    ``span``: of all values."""
+    ``known``: of all values."""
     shape = (groups, len(v) // groups)
 
     def chosen() -> IntArray:
         return kernels.top(v.ints.reshape(shape), 1, r + 1)[:, r:]
 
     s = em.wires(len(v), lambda: (np.arange(shape[1]) == chosen()).astype(np.int64).ravel(), BIT)
-    m = em.wires(groups, lambda: np.take_along_axis(v.ints.reshape(shape), chosen(), 1).ravel(), span)
+    m = em.wires(groups, lambda: np.take_along_axis(v.ints.reshape(shape), chosen(), 1).ravel(), known)
     em.enforce(s, s - 1, em.full(len(v), 0))
     ones = em.linear(taps.total(shape, (1,)), s, lambda x: x.reshape(shape).sum(axis=1), Span(1, 1))
     em.equal(ones, em.full(groups, 1))

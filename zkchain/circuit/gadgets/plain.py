@@ -116,7 +116,7 @@ def relu(em: Emitter, q: Vec, lo: IntArray, hi: IntArray, sign: Vec | None = Non
         if kind != 0:
             return part if kind > 0 else em.full(len(members), 0)
         known = sign.take(members) if sign is not None else is_nonneg(em, part, lo[members], hi[members])
-        return em.product(known, part).within(0, int(hi[members].max()))
+        return em.product(known, part).within(0, hi[members])
 
     return by_group(em, sign_class(lo, hi), emit)
 
