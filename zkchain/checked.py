@@ -13,13 +13,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from math import log2
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from zkchain.errors import CompileError
+from zkchain.errors import CompileError, Wraps
 from zkchain.graph import BOUND, IntArray
 
 Array = npt.NDArray[Any]
@@ -27,15 +26,6 @@ FloatArray = npt.NDArray[np.float64]
 
 WORD = 1 << 63  # int64: -2^63 <= v < 2^63
 OUTWARD = 1.0 + 2.0**-20  # covers the rounding of any float64 sum of fewer than 2^31 positive terms
-SMALLER = "declare a smaller domain or a coarser step of it (--domain); from Python, Settings may take fewer bits"
-
-
-class Wraps(CompileError):
-    """A number could leave the 64 bits that are there for it; ``named`` adds whose number it is."""
-
-    def __init__(self, reach: float, limit: int = WORD, what: str = "numbers") -> None:
-        held = f"2^{log2(reach):.1f}" if 0 < reach < float("inf") else str(reach)
-        super().__init__(f"{what} could reach {held}, expected less than 2^{limit.bit_length() - 1}", hint=SMALLER)
 
 
 @contextmanager

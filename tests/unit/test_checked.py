@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zkchain import checked
-from zkchain.checked import BOUND, WORD, Span, Wraps
-from zkchain.errors import CompileError
+from zkchain.checked import BOUND, WORD, Span
+from zkchain.errors import CompileError, Wraps
 
 words = st.integers(-WORD, WORD - 1)
 

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from zkchain import checked
-from zkchain.checked import Known, Span, Wraps
+from zkchain.checked import Known, Span
 from zkchain.circuit.types import Csr, IntArray
+from zkchain.errors import Wraps
 from zkchain.graph import BOUND
 from zkchain.groth16.types import R
 

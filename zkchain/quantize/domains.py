@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from zkchain.checked import Wraps, saturated, whole
-from zkchain.errors import InputError, OutOfDomain
+from zkchain.checked import saturated, whole
+from zkchain.errors import InputError, OutOfDomain, Wraps
 from zkchain.graph import BOUND, Graph, IntArray, Node
 from zkchain.quantize.ranges import FloatArray
 from zkchain.quantize.settings import SMALLEST, Domain, Sample
