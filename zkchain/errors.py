@@ -70,7 +70,7 @@ class Wraps(CompileError):
         held = f"2^{log2(reach):.1f}" if 0 < reach < float("inf") else str(reach)
         super().__init__(
             f"{what} could reach {held}, expected less than 2^{limit.bit_length() - 1}",
-            hint="declare a smaller domain or a coarser step of it (--domain); from Python, Settings may take fewer bits",
+            hint="declare a smaller domain or a coarser step (--domain); from Python, Settings may take fewer bits",
         )
 
 
