@@ -192,7 +192,7 @@ def random_numbers_prove(seed: int) -> int:
         graph = float_graphs.extreme(rng, tables=system is System.CG16)
         reach = 2.0 ** float(rng.uniform(-50, 61))
         lo = float(rng.choice([-reach, 0.0, -reach / 3, reach * 0.9]))
-        step = None if rng.random() < 0.6 else reach / 2.0 ** int(rng.integers(1, 55))
+        step = None if rng.random() < 0.6 else (reach - lo) / 2.0 ** int(rng.integers(1, 55))
         cost = Settings(cost="lookup" if system is System.CG16 else "plain", table_bits=8)
         try:
             circuit = compiled(quantize(graph, [Domain(lo, reach, step)], settings=cost), system)
