@@ -141,16 +141,6 @@ ARGS: Mapping[Op, tuple[int | None, frozenset[str], str]] = MappingProxyType(
 )
 
 
-WITHIN = (1 - BOUND, BOUND - 1)
-INTEGERS: Mapping[Op, Mapping[str, tuple[int, int]]] = MappingProxyType(
-    {
-        Op.CLIP: {"lo": WITHIN, "hi": WITHIN},
-        Op.RESCALE: {"shift": (0, 62)},
-        Op.TABLE: {"first": WITHIN, "values": WITHIN},
-    }
-)
-"""Arguments that are integers in an integer graph, with their ends."""
-
 OPTIONAL: Mapping[Op, frozenset[str]] = MappingProxyType({Op.INPUT: frozenset({"low", "high"})})
 """Arguments that come all or not at all."""
 
@@ -197,7 +187,6 @@ def check(graph: Graph, *, integer: bool) -> None:
         except ValueError as error:
             raise CompileError(f"node {node.name!r} ({node.op}): {error}") from error
         if integer:
-            check_integers(node)
             _check_range(node)
     _check_ends(graph)
 
@@ -233,18 +222,15 @@ def _check_ends(graph: Graph) -> None:
         raise CompileError(f"expected a name for each input and output, got {graph.input_names}, {graph.output_names}")
 
 
-def check_integers(node: Node) -> None:
-    """Raise CompileError unless the arguments of a node of an integer graph are integers that 64 bits have room for."""
-    for argument, (lo, hi) in INTEGERS.get(node.op, {}).items():
-        given = node.arg.get(argument)
-        array = np.asarray(given)
-        whole = array.dtype.kind in "iu" or all(isinstance(v, int) for v in array.ravel())
-        fits = whole and all(lo <= int(v) <= hi for v in (array.min(initial=lo), array.max(initial=lo)))
-        if not fits and not (given is None and node.op is Op.CLIP):
-            shown = f"{array.dtype} of shape {array.shape}" if array.ndim else repr(given)
-            raise CompileError(
-                f"node {node.name!r} ({node.op}): expected integers from {lo} to {hi} as its {argument}, got {shown}"
-            )
+def check_arguments(node: Node, sources: Sequence[Node]) -> None:
+    """Raise CompileError unless the arguments of a node of an integer graph are legal: before anything computes with
+    them."""
+    try:
+        shape_of(node.op, node.arg, node.shape, [source.shape for source in sources])
+        if node.op is Op.CLIP:
+            clip_ends(node.arg)
+    except ValueError as error:
+        raise CompileError(f"node {node.name!r} ({node.op}): {error}") from error
 
 
 def _check_range(node: Node) -> None:

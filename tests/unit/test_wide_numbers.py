@@ -99,7 +99,6 @@ GADGETS: dict[str, Gadget] = {
     "rescale by 20": rescaled(20),
     "rescale by 39": rescaled(39),
     "rescale by 61": rescaled(61),
-    "rescale by 62": rescaled(62),
     "rescale, relu": rescaled(20, Op.RELU),
     "rescale by 60, relu": rescaled(60, Op.RELU),
     "rescale, clip": rescaled(30, Op.CLIP),
@@ -306,7 +305,7 @@ def test_gains_and_magnitudes_at_the_ends_of_float64_are_allocated() -> None:
     [
         (Op.CLIP, {"lo": None, "hi": 1 << 70}),
         (Op.CLIP, {"lo": 0.5, "hi": None}),
-        (Op.RESCALE, {"shift": 63}),
+        (Op.RESCALE, {"shift": 62}),
         (Op.RESCALE, {"shift": 1.0}),
         (Op.TABLE, {"first": 1 << 64, "values": np.array([1, 2])}),
         (Op.TABLE, {"first": 0, "values": np.array([1, 1 << 62])}),
@@ -315,7 +314,7 @@ def test_gains_and_magnitudes_at_the_ends_of_float64_are_allocated() -> None:
 def test_arguments_are_integers_that_fit(op: Op, arg: dict[str, object]) -> None:
     b = Build()
     x = b.input((2,), 0, 1)
-    with pytest.raises(CompileError, match=f"node '{op}_1'.*expected integers from"):
+    with pytest.raises(CompileError, match=f"node '{op}_1'.*expected "):
         b.add(op, x, **arg)
 
 

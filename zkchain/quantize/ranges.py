@@ -16,7 +16,7 @@ import numpy.typing as npt
 from zkchain import kernels
 from zkchain.checked import below, named
 from zkchain.errors import CompileError
-from zkchain.graph import IntArray, Node, Op, check_integers
+from zkchain.graph import IntArray, Node, Op, check_arguments
 
 Interval = tuple[IntArray, IntArray]
 FloatArray = npt.NDArray[np.float64]
@@ -27,7 +27,7 @@ def interval(node: Node, sources: Sequence[Node]) -> Interval:
 
     Raises CompileError when a value or a partial sum could reach 2^62.
     """
-    check_integers(node)
+    check_arguments(node, sources)
     with named(f"node {node.name!r} ({node.op})"):
         lo, hi = compress(*RULES[node.op](node, *sources))
     return lo, hi
