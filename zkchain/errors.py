@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from math import log2
+
 UNSAFE_HINT = "use no proof of this key: make it again, or take the one whose digest was published"
 
 
@@ -61,6 +63,17 @@ class AccuracyMissed(CompileError):
     """Somewhere in the declared domain an output is further off than wanted; says how far, and at which input."""
 
     exit_code = 29
+
+
+class Wraps(CompileError):
+    """A number could leave the 64 bits that are there for it; who meets it says whose number it is."""
+
+    def __init__(self, reach: float, limit: int = 1 << 63, what: str = "numbers") -> None:
+        held = f"2^{log2(reach):.1f}" if 0 < reach < float("inf") else str(reach)
+        super().__init__(
+            f"{what} could reach {held}, expected less than 2^{limit.bit_length() - 1}",
+            hint="declare a smaller domain or a coarser step (--domain); from Python, Settings may take fewer bits",
+        )
 
 
 class UnsatisfiedConstraint(ZkchainError):

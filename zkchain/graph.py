@@ -239,6 +239,17 @@ def _check_ends(graph: Graph) -> None:
         raise CompileError(f"expected a name for each input and output, got {graph.input_names}, {graph.output_names}")
 
 
+def check_arguments(node: Node, sources: Sequence[Node]) -> None:
+    """Raise CompileError unless the arguments of a node of an integer graph are legal: before anything computes with
+    them."""
+    try:
+        shape_of(node.op, node.arg, node.shape, [source.shape for source in sources])
+        if node.op is Op.CLIP:
+            clip_ends(node.arg)
+    except ValueError as error:
+        raise CompileError(f"node {node.name!r} ({node.op}): {error}") from error
+
+
 def _check_range(node: Node) -> None:
     if node.lo is None or node.hi is None:
         raise CompileError(f"node {node.name!r} ({node.op}): no static range")

@@ -14,17 +14,12 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
+from zkchain.checked import magnitude
+
 Array = npt.NDArray[Any]
 IntArray = npt.NDArray[np.int64]
 
 FLOAT_EXACT = 1 << 53  # integers of magnitude up to 2^53 are float64 numbers
-
-
-def magnitude(x: Array) -> int:
-    """Largest |x| as a Python integer (int64 arrays, -2^63 included); 0 for an empty array."""
-    if not x.size:
-        return 0
-    return max(abs(int(x.max())), abs(int(x.min())))
 
 
 def matmul(x: Array, w: Array) -> Array:

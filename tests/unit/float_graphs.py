@@ -112,3 +112,75 @@ def step(b: Build, x: int, kind: str, rng: np.random.Generator) -> int:
     if kind == "abs":
         return b.add(Op.UNARY, x, fn=("abs",))
     return b.add(Op.TAKE, x, shape=(1, 1), index=np.array([[int(rng.integers(n))]]))
+
+
+def magnitudes(rng: np.random.Generator, shape: tuple[int, ...], far: int = 40) -> Any:
+    """Real numbers of one random size between 2^-far and 2^far, some of them zero."""
+    size = 2.0 ** float(rng.uniform(-far, far) if rng.random() < 0.5 else rng.uniform(-4, 4))
+    return size * rng.normal(size=shape) * (rng.random(shape) < 0.9)
+
+
+EXTREME_ENDS = (
+    -np.inf,
+    -1e30,
+    -1e18,
+    -(2.0**62),
+    -(2.0**40),
+    -1.0,
+    -1e-18,
+    0.0,
+    1e-18,
+    1.0,
+    2.0**61,
+    1e18,
+    1e30,
+    np.inf,
+)
+EXTREME_FUNCTIONS = ("abs", "tanh", "sigmoid", "exp", "reciprocal", "sqrt", "sign", "floor", "gelu")
+
+
+def extreme(rng: np.random.Generator, *, tables: bool) -> Graph:
+    """A random float graph with weights, biases and clip ends of extreme sizes; ``tables``: with functions too."""
+    b = Build()
+    x = b.input(1, int(rng.integers(1, 4)))
+    kinds = [*STEPS, "max of constants", "min", "clip far", "top", "argmax", "conv", "divided", "matmul"]
+    if tables:
+        kinds += ["function", "function", "softmax"]
+    for _ in range(rng.integers(1, 5)):
+        x = _extreme_step(b, x, kinds[int(rng.integers(len(kinds)))], rng)
+    return b.graph(x)
+
+
+def _extreme_step(b: Build, x: int, kind: str, rng: np.random.Generator) -> int:
+    n = b.nodes[x].shape[1]
+    match kind:
+        case "dense" | "residual":
+            m = int(rng.integers(1, 4))
+            return b.dense(x, magnitudes(rng, (n, m)), magnitudes(rng, (m,)))
+        case "bias" | "max of constants" | "min":
+            op = {"bias": Op.ADD, "min": Op.MIN}.get(kind, Op.MAX)
+            return b.add(op, x, b.const(magnitudes(rng, (n,), 70)))
+        case "scale" | "divided":
+            factor = magnitudes(rng, (n,))
+            return b.add(Op.DIV if kind == "divided" else Op.MUL, x, b.const(np.where(factor == 0, 1.0, factor)))
+        case "clip far":
+            lo, hi = sorted(float(v) for v in rng.choice(EXTREME_ENDS, 2))
+            return b.add(Op.CLIP, x, lo=lo if rng.random() < 0.9 else None, hi=hi if rng.random() < 0.9 else None)
+        case "top" | "argmax":
+            return (
+                b.add(Op.TOP, x, shape=(1, 1), axis=1, k=1)
+                if kind == "top"
+                else b.add(Op.ARGMAX, x, shape=(1, 1), axis=1)
+            )
+        case "conv":
+            image = b.add(Op.RESHAPE, x, shape=(1, 1, 1, n))
+            y = b.conv(image, magnitudes(rng, (1, 1, 1, 1)))
+            return b.add(Op.RESHAPE, y, shape=(1, n))
+        case "matmul":
+            return b.add(Op.MATMUL, x, b.add(Op.RESHAPE, x, shape=(n, 1)), shape=(1, 1))
+        case "function":
+            return b.add(Op.UNARY, x, fn=(str(rng.choice(EXTREME_FUNCTIONS)),))
+        case "softmax":
+            return b.add(Op.SOFTMAX, x, axis=1)
+        case _:
+            return step(b, x, kind, rng)

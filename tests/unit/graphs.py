@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from tests.unit import float_graphs
+from zkchain.errors import CompileError
 from zkchain.graph import Graph, IntArray, Node, Op, check
 from zkchain.quantize import Domain, Settings, quantize
 from zkchain.quantize.ranges import interval
+
+Step: TypeAlias = "Callable[[Build, int, int, np.random.Generator], int]"
 
 
 class Build:
@@ -133,6 +137,130 @@ def pooled_then_linear() -> Graph:
     b = Build()
     x = b.add(Op.REDUCE_MAX, b.input((1, 4), -8, 7), shape=(1, 1), axis=1)
     return b.graph(b.add(Op.MUL, b.add(Op.RESCALE, x, shift=2), b.const([[4]])))
+
+
+def reach(node: Node) -> int:
+    """Bits of the largest magnitude in a node's range."""
+    return max(abs(int(end)) for bound in (node.lo, node.hi) for end in (bound.min(), bound.max())).bit_length()
+
+
+def wide(rng: np.random.Generator, shape: tuple[int, ...], bits: int) -> IntArray:
+    """Integers of any magnitude below 2^bits, the largest ones often."""
+    most = (1 << max(bits, 1)) - 1
+    sizes = rng.integers(0, 1 << rng.integers(1, max(bits, 1), endpoint=True), shape, dtype=np.int64)
+    values = np.where(rng.random(shape) < 0.3, most, np.minimum(sizes, most))
+    return np.where(rng.random(shape) < 0.5, -values, values)
+
+
+def extreme(rng: np.random.Generator, steps: int = 4) -> Graph:
+    """A random graph of every operator in turn, with domains, weights and thresholds up to the bound of 2^62. What the
+    range rules refuse is left out."""
+    b = Build()
+    shape = (int(rng.integers(1, 3)), int(rng.integers(1, 4)))
+    live = [b.input(shape, *ends(rng, shape)) for _ in range(rng.integers(1, 3))]
+    for _ in range(steps):
+        step = EXTREME_STEPS[int(rng.integers(len(EXTREME_STEPS)))]
+        before = len(b.nodes)
+        try:
+            live.append(step(b, live[int(rng.integers(len(live)))], live[-1], rng))
+        except CompileError as refused:
+            assert str(refused).startswith("node '")  # noqa: PT017
+            del b.nodes[before:]
+    return b.graph(live[-1], *live[-2:-1])
+
+
+def ends(rng: np.random.Generator, shape: tuple[int, ...]) -> tuple[IntArray, IntArray]:
+    """A domain: one for all elements or one each; both signs, one sign, one value, far from zero."""
+    each = shape if rng.random() < 0.3 else (1, 1)
+    pair = [wide(rng, each, int(rng.choice([1, 4, 8, 20, 32, 40, 50, 60, 61, 62]))) for _ in range(2)]
+    return np.minimum(*pair), np.maximum(*pair)
+
+
+def _factor(b: Build, x: int, rng: np.random.Generator, shape: tuple[int, ...]) -> int:
+    """A constant that mostly leaves room below 2^62."""
+    room = 61 - reach(b.nodes[x]) - int(np.prod(shape)).bit_length()
+    return b.const(wide(rng, shape, int(np.clip(room + rng.integers(-1, 2), 1, 61))))
+
+
+def _matmul(b: Build, x: int, y: int, rng: np.random.Generator) -> int:
+    (m, n), k = b.nodes[x].shape, int(rng.integers(1, 4))
+    kind = rng.integers(3)
+    if kind == 0:
+        return b.add(Op.MATMUL, x, _factor(b, x, rng, (n, k)), shape=(m, k))
+    if kind == 1:
+        return b.add(Op.MATMUL, _factor(b, x, rng, (k, m)), x, shape=(k, n))
+    return b.add(Op.MATMUL, x, b.add(Op.TAKE, x, shape=(n, m), index=np.arange(m * n).reshape(m, n).T), shape=(m, m))
+
+
+def _conv(b: Build, x: int, y: int, rng: np.random.Generator) -> int:
+    m, n = b.nodes[x].shape
+    image = b.add(Op.RESHAPE, x, shape=(1, m, n))
+    arg = {"strides": (1,), "pads": (1, 0), "dilations": (1,), "group": m if rng.random() < 0.5 else 1}
+    w = _factor(b, x, rng, (m, m // arg["group"], min(n + 1, 2)))
+    length = n + 2 - b.nodes[w].shape[-1]
+    out = b.add(Op.CONV, image, w, shape=(1, m, length), **arg)
+    return b.add(Op.RESHAPE, out, shape=(m, length))
+
+
+def _table(b: Build, x: int, y: int, rng: np.random.Generator) -> int:
+    first = int(wide(rng, (1,), 61)[0]) if rng.random() < 0.5 else -2
+    inside = b.add(Op.CLIP, x, lo=first, hi=first + 4)
+    return b.add(Op.TABLE, inside, first=first - 1, values=wide(rng, (6,), 61))
+
+
+def _same(op: Op) -> Step:
+    def step(b: Build, x: int, y: int, rng: np.random.Generator) -> int:
+        if rng.random() < 0.4 or b.nodes[x].shape != b.nodes[y].shape:
+            y = b.const(wide(rng, (1, b.nodes[x].shape[1]), 61))
+        return b.add(op, *((x, y) if rng.random() < 0.5 else (y, x)), shape=b.nodes[x].shape)
+
+    return step
+
+
+def _mul(b: Build, x: int, y: int, rng: np.random.Generator) -> int:
+    if rng.random() < 0.5 and b.nodes[x].shape == b.nodes[y].shape:
+        return b.add(Op.MUL, x, y)
+    return b.add(Op.MUL, x, _factor(b, x, rng, (1, b.nodes[x].shape[1])))
+
+
+def _along(op: Op) -> Step:
+    def step(b: Build, x: int, y: int, rng: np.random.Generator) -> int:
+        shape, axis = list(b.nodes[x].shape), int(rng.integers(2))
+        k = int(rng.integers(1, shape[axis], endpoint=True)) if op in (Op.TOP, Op.TOP_INDEX) else 1
+        shape[axis] = k
+        arg = {"axes": (axis,)} if op is Op.SUM else {"axis": axis}
+        return b.add(op, x, shape=tuple(shape), **arg, **({"k": k} if op in (Op.TOP, Op.TOP_INDEX) else {}))
+
+    return step
+
+
+def _clip(b: Build, x: int, y: int, rng: np.random.Generator) -> int:
+    lo, hi = sorted(int(v) for v in wide(rng, (2,), 62))
+    low, high = (None if rng.random() < 0.2 else end for end in (lo, hi))
+    return b.add(Op.CLIP, x, lo=0 if rng.random() < 0.2 and hi > 0 else low, hi=high)
+
+
+def _rescale(b: Build, x: int, y: int, rng: np.random.Generator) -> int:
+    most = reach(b.nodes[x]) if rng.random() < 0.8 else 62
+    return b.add(Op.RESCALE, x, shift=int(rng.integers(1, max(most, 2))))
+
+
+def _move(b: Build, x: int, y: int, rng: np.random.Generator) -> int:
+    m, n = b.nodes[x].shape
+    if rng.random() < 0.5 and b.nodes[y].shape[1] == n and m + b.nodes[y].shape[0] <= 4:
+        return b.add(Op.CONCAT, x, y, shape=(m + b.nodes[y].shape[0], n), axis=0)
+    return b.add(Op.TAKE, x, shape=(m, n), index=rng.integers(0, m * n, (m, n)))
+
+
+def _relu(b: Build, x: int, y: int, rng: np.random.Generator) -> int:
+    return b.add(Op.RELU, x)
+
+
+EXTREME_STEPS: tuple[Step, ...] = (
+    *(_same(op) for op in (Op.ADD, Op.SUB, Op.MAX, Op.MIN)),
+    *(_along(op) for op in (Op.SUM, Op.REDUCE_MAX, Op.REDUCE_MIN, Op.ARGMAX, Op.TOP, Op.TOP_INDEX)),
+    *(_mul, _mul, _matmul, _matmul, _conv, _table, _clip, _move, _relu, _relu, _rescale, _rescale),
+)
 
 
 def zoo() -> dict[str, Graph]:

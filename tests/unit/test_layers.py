@@ -16,6 +16,7 @@ ORDER = (
     "sandbox",
     "legality",
     "graph",
+    "checked",
     "functions",
     "kernels",
     "tables",

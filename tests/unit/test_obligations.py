@@ -46,7 +46,7 @@ def with_rows(circuit: Circuit, *rows: tuple[Symbolic, Symbolic, Symbolic], wire
 
 
 def wire(index: int) -> Symbolic:
-    return symbolic.wires(index, 1)
+    return symbolic.wires(index, 1, None)
 
 
 def number(value: int) -> Symbolic:

@@ -12,12 +12,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from zkchain._core import FrVec
+from zkchain.checked import Known, magnitude, named
 from zkchain.circuit import symbolic, value
 from zkchain.circuit.symbolic import Packed, Symbolic, Taps
 from zkchain.circuit.types import IntArray
@@ -78,26 +79,26 @@ class Emitter(ABC):
 
     @contextmanager
     def at(self, node: str) -> Iterator[None]:
-        """Rows emitted inside belong to this model node."""
+        """Rows emitted inside belong to this model node, and so do numbers that 64 bits do not hold."""
         before, self.node = self.node, node
-        yield
+        with named(f"node {node!r}"):
+            yield
         self.node = before
 
-    def wires(self, size: int, hint: Hint) -> Vec:
-        """Fresh private wires with hinted, unconstrained values: each needs its constraint."""
+    def wires(self, size: int, hint: Hint, known: Known | None) -> Vec:
+        """Fresh private wires with hinted, unconstrained values: each needs its constraint. ``known``: of honest hints,
+        None if these are field elements."""
         first, self.n_wires = self.n_wires, self.n_wires + size
-        return self._allocate(first, size, hint)
+        return self._allocate(first, size, hint, known)
 
-    def public(self, size: int, hint: Hint) -> Vec:
+    def public(self, size: int, hint: Hint, known: Known | None) -> Vec:
         """The next public wires."""
         first, self._next_public = self._next_public, self._next_public + size
-        return self._allocate(first, size, hint)
+        return self._allocate(first, size, hint, known)
 
+    @abstractmethod
     def product(self, a: Vec, b: Vec) -> Vec:
         """Fresh wires w with rows a * b = w."""
-        w = self.wires(len(a), lambda: value.multiply(a, b).values)
-        self.enforce(a, b, w)
-        return w
 
     def equal(self, a: Vec, b: Vec) -> None:
         """Rows (a - b) * 1 = 0."""
@@ -125,8 +126,9 @@ class Emitter(ABC):
         """Elements of all parts in order."""
 
     @abstractmethod
-    def linear(self, taps: Taps, source: Vec, apply: Callable[[IntArray], IntArray]) -> Vec:
-        """A fixed linear map: ``taps`` is its structure, ``apply`` the same on numbers."""
+    def linear(self, taps: Taps, source: Vec, apply: Callable[[IntArray], IntArray], known: Known) -> Vec:
+        """A fixed linear map: ``taps`` is its structure, ``apply`` the same on numbers, ``known`` of its result and
+        of every partial sum."""
 
     @abstractmethod
     def enforce(self, a: Vec, b: Vec, c: Vec) -> None:
@@ -142,11 +144,12 @@ class Emitter(ABC):
         """cg16: wire c, one element; only after phase A."""
 
     @abstractmethod
-    def _allocate(self, first: int, size: int, hint: Hint) -> Vec: ...
+    def _allocate(self, first: int, size: int, hint: Hint, known: Known | None) -> Vec: ...
 
 
 class Synthesizer(Emitter):
-    """Rows, no values."""
+    """Rows, no values. Refuses (CompileError, with the node's name) a circuit in which a number that the solver holds
+    in int64 could leave it for an input of the domain."""
 
     def __init__(self, system: System, n_public: int) -> None:
         super().__init__(system, n_public)
@@ -159,8 +162,13 @@ class Synthesizer(Emitter):
     def concat(self, parts: Sequence[Symbolic]) -> Symbolic:
         return symbolic.concat(parts)
 
-    def linear(self, taps: Taps, source: Symbolic, apply: Callable[[IntArray], IntArray]) -> Symbolic:
-        return symbolic.linear(taps, source)
+    def linear(self, taps: Taps, source: Symbolic, apply: Callable[[IntArray], IntArray], known: Known) -> Symbolic:
+        return symbolic.linear(taps, source, known)
+
+    def product(self, a: Symbolic, b: Symbolic) -> Symbolic:
+        w: Symbolic = self.wires(len(a), _no_hint, symbolic.product(a.span, b.span))
+        self.enforce(a, b, w)
+        return w
 
     def enforce(self, a: Symbolic, b: Symbolic, c: Symbolic) -> None:
         self._record(a, b, c)
@@ -168,21 +176,33 @@ class Synthesizer(Emitter):
     def enforce_packed(
         self, a: Symbolic, b: Symbolic, plus: Symbolic, source: Symbolic, word: IntArray, shift: IntArray
     ) -> None:
+        _fits_word(source)
         self._record(a, b, Packed(len(plus), source, word, shift, plus))
 
     @property
     def challenge(self) -> Symbolic:
-        return symbolic.wires(1, 1)
+        return symbolic.wires(1, 1, None)
 
     def _record(self, a: Symbolic, b: Symbolic, c: Symbolic | Packed) -> None:
         if not len(a) == len(b) == len(c):
             raise ValueError(f"rows of {self.node!r} do not align: {len(a)}, {len(b)}, {len(c)}")
+        for side in (a, b, c):
+            _fits_word(side.plus if isinstance(side, Packed) else side)
         if len(a):
             self.constraints.append(Constraint(self.n_rows, len(a), a, b, c, self.node, self.challenged))
             self.n_rows += len(a)
 
-    def _allocate(self, first: int, size: int, hint: Hint) -> Symbolic:
-        return symbolic.wires(first, size)
+    def _allocate(self, first: int, size: int, hint: Hint, known: Known | None) -> Symbolic:
+        return symbolic.wires(first, size, known)
+
+
+def _no_hint() -> Numbers:
+    raise AssertionError("rows need no values")
+
+
+def _fits_word(side: Symbolic) -> None:
+    if side.span is not None and side.span is not symbolic.PRODUCT:
+        side.span.checked()
 
 
 class Solver(Emitter):
@@ -197,15 +217,23 @@ class Solver(Emitter):
         self._tamper = tamper
 
     def const(self, values: IntArray) -> Value:
-        return Value(np.asarray(values, dtype=np.int64))
+        return Value(np.asarray(values, dtype=np.int64), magnitude(values))
+
+    def full(self, size: int, number: int) -> Value:
+        return Value(np.full(size, number, dtype=np.int64), abs(number))
 
     def concat(self, parts: Sequence[Value]) -> Value:
         return value.concat(parts)
 
-    def linear(self, taps: Taps, source: Value, apply: Callable[[IntArray], IntArray]) -> Value:
+    def product(self, a: Value, b: Value) -> Value:
+        w: Value = self.wires(len(a), lambda: value.multiply(a, b).values, None)
+        self.enforce(a, b, w)
+        return w
+
+    def linear(self, taps: Taps, source: Value, apply: Callable[[IntArray], IntArray], known: Known) -> Value:
         if isinstance(source.values, FrVec):
-            return _linear_field(taps, source.values)
-        return Value(apply(source.ints))
+            return replace(_linear_field(taps, source.values), norm=taps.norm * source.norm)
+        return Value(apply(source.ints), taps.norm * source.norm)
 
     def enforce(self, a: Value, b: Value, c: Value) -> None:
         for store, side in zip(self.rows, (a, b, c), strict=True):
@@ -220,7 +248,7 @@ class Solver(Emitter):
             raise ValueError("the challenge is not known in phase A")
         return Value(FrVec.full(self.challenge_value, 1))
 
-    def _allocate(self, first: int, size: int, hint: Hint) -> Value:
+    def _allocate(self, first: int, size: int, hint: Hint, known: Known | None) -> Value:
         values = hint()
         if self._tamper is not None:
             values = self._tamper(first, self.node, values)

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from zkchain._core import FrVec
+from zkchain.checked import WORD, Span
 from zkchain.circuit.emitter import Emitter, Vec
 from zkchain.circuit.types import IntArray, PoleHit
 from zkchain.circuit.value import to_field
@@ -75,19 +76,41 @@ def _lookups(em: Emitter, vec: Vec, request: Request, plan: Plan) -> Iterable[tu
         return
     yield from _chunks(em, vec, plan.cut(request), max(plan.widths))
     if not request.whole:  # v < size as well: v + (2^bits - size) < 2^bits
-        yield from _chunks(em, vec + ((1 << request.bits) - request.size), plan.cut(request), max(plan.widths))
+        top = (vec + ((1 << request.bits) - request.size)).within(0, (1 << request.bits) - 1)
+        yield from _chunks(em, top, plan.cut(request), max(plan.widths))
 
 
 def _chunks(em: Emitter, vec: Vec, cut: Cut, widest: int) -> Iterable[tuple[int, Vec]]:
     """v = sum_j 2^(o_j) t_j with every t_j in [0, 2^(w_j)); the lowest chunk is v minus the others."""
+    cut = _lowest_first(vec, cut, widest)
     offsets = np.concatenate(([0], np.cumsum([w for w, _ in cut])))
     low = vec
     for (w, exact), offset in zip(cut[1:], offsets[1:-1].tolist(), strict=True):
         mask = (1 << w) - 1
-        chunk = em.wires(len(vec), lambda o=offset, m=mask: (vec.ints >> o) & m)  # type: ignore[misc]
+        chunk = em.wires(len(vec), lambda o=offset, m=mask: (vec.ints >> o) & m, Span(0, mask))  # type: ignore[misc]
         low = low - chunk * (1 << offset)
         yield from _one_chunk(chunk, w, exact, widest)
-    yield from _one_chunk(low, *cut[0], widest)
+    w, exact = cut[0]
+    low = low.within(0, (1 << w) - 1)
+    if low.norm << _shift(cut, widest) >= WORD:
+        low = em.product(low, em.full(len(low), 1))
+    yield from _one_chunk(low, w, exact, widest)
+
+
+def _lowest_first(vec: Vec, cut: Cut, widest: int) -> Cut:
+    """The lowest chunk holds the others with coefficients 2^(o_j), and all that v is made of. Is it narrower than its
+    table, then it is looked up times 2^(widest - w) as well: where these coefficients would not fit 64 bits then, a
+    whole chunk goes first (and gets a wire, where there is none or they still do not)."""
+    others = sum(1 << sum(w for w, _ in cut[:j]) for j in range(1, len(cut)))
+    if (vec.norm + others) << _shift(cut, widest) < WORD:
+        return cut
+    return tuple(sorted(cut, key=lambda chunk: not chunk[1]))
+
+
+def _shift(cut: Cut, widest: int) -> int:
+    """Bits by which the lowest chunk is moved up to be looked up in the widest table."""
+    w, exact = cut[0]
+    return 0 if exact else widest - w
 
 
 def _one_chunk(chunk: Vec, w: int, exact: bool, widest: int) -> Iterable[tuple[int, Vec]]:
@@ -103,7 +126,7 @@ def _range_table(em: Emitter, size: int, keys: Vec) -> RangeTable:
         ints = keys.ints
         return np.bincount(ints[(ints >= 0) & (ints < size)], minlength=size).astype(np.int64)
 
-    return RangeTable(size, keys, em.wires(size, counts))
+    return RangeTable(size, keys, em.wires(size, counts, Span(0, len(keys))))
 
 
 def _pair_tables(em: Emitter) -> Iterable[PairTable]:
@@ -120,7 +143,7 @@ def _pair_table(em: Emitter, values: IntArray, keys: Vec, results: Vec) -> PairT
         hit = (key == keys.ints) & (values[key] == results.ints)
         return np.bincount(key[hit], minlength=len(values)).astype(np.int64)
 
-    return PairTable(values, keys, results, em.wires(len(values), counts))
+    return PairTable(values, keys, results, em.wires(len(values), counts, Span(0, len(keys))))
 
 
 def argue(em: Emitter, committed: Committed) -> None:
@@ -152,9 +175,9 @@ def _spread(one: Vec, size: int) -> Vec:
 
 def _balance(em: Emitter, keys: Vec, entries: Vec, counts: Vec) -> None:
     """h (X - f) = 1, g (X - t) = m, sum h = sum g; ``keys`` holds X - f, ``entries`` X - t."""
-    h = em.wires(len(keys), lambda: _inverse(keys.field))
+    h = em.wires(len(keys), lambda: _inverse(keys.field), None)
     em.enforce(h, keys, em.full(len(keys), 1))
-    g = em.wires(len(entries), lambda: _inverse(entries.field) * to_field(counts.values))
+    g = em.wires(len(entries), lambda: _inverse(entries.field) * to_field(counts.values), None)
     em.enforce(g, entries, counts)
     em.equal(h.sum(), g.sum())
 

@@ -9,6 +9,7 @@ from types import ModuleType
 import numpy as np
 
 from zkchain import kernels
+from zkchain.checked import Known
 from zkchain.circuit import plan, taps
 from zkchain.circuit.emitter import Emitter, TableRequest, Vec
 from zkchain.circuit.gadgets import lookup, order, plain
@@ -57,6 +58,11 @@ def _held(bound: IntArray | None) -> IntArray:
     if bound is None:
         raise ValueError("an integer graph has ranges everywhere")
     return bound
+
+
+def known(node: Node) -> Known:
+    """Static range of a node."""
+    return _held(node.lo), _held(node.hi)
 
 
 Lowering = Callable[[Context, int, Node], Vec]
@@ -122,6 +128,7 @@ def lower_matmul(ctx: Context, index: int, node: Node) -> Vec:
             taps.matmul_right(left_node.shape, w),
             left,
             lambda v: kernels.matmul(v.reshape(left_node.shape), w).ravel(),
+            known(node),
         )
     if left_node.op is Op.CONST:
         w = _held(left_node.value)
@@ -129,6 +136,7 @@ def lower_matmul(ctx: Context, index: int, node: Node) -> Vec:
             taps.matmul_left(w, right_node.shape),
             right,
             lambda v: kernels.matmul(w, v.reshape(right_node.shape)).ravel(),
+            known(node),
         )
     return _matmul_products(ctx, node, left, left_node, right, right_node)
 
@@ -139,11 +147,11 @@ def _matmul_products(ctx: Context, node: Node, left: Vec, left_node: Node, right
     table = taps.matmul_right(left_node.shape, marks)
     a, b = table.rows(np.arange(table.size))
     products = ctx.em.product(left.take(a.ravel()), right.take(b.ravel()))
-    return _sum_rows(ctx, products, a.shape)
+    return _sum_rows(ctx, node, products, a.shape)
 
 
-def _sum_rows(ctx: Context, vec: Vec, shape: tuple[int, int]) -> Vec:
-    return ctx.em.linear(taps.total(shape, (1,)), vec, lambda v: v.reshape(shape).sum(axis=1))
+def _sum_rows(ctx: Context, node: Node, vec: Vec, shape: tuple[int, int]) -> Vec:
+    return ctx.em.linear(taps.total(shape, (1,)), vec, lambda v: v.reshape(shape).sum(axis=1), known(node))
 
 
 def lower_conv(ctx: Context, index: int, node: Node) -> Vec:
@@ -157,13 +165,15 @@ def lower_conv(ctx: Context, index: int, node: Node) -> Vec:
         lambda v: kernels.conv(
             v.reshape(x.shape), w, arg["strides"], arg["pads"], arg["dilations"], arg["group"]
         ).ravel(),
+        known(node),
     )
 
 
 def lower_sum(ctx: Context, index: int, node: Node) -> Vec:
     vec, x = ctx.sealed(node)
     axes = node.arg["axes"]
-    return ctx.em.linear(taps.total(x.shape, axes), vec, lambda v: v.reshape(x.shape).sum(axis=axes).ravel())
+    add_up = taps.total(x.shape, axes)
+    return ctx.em.linear(add_up, vec, lambda v: v.reshape(x.shape).sum(axis=axes).ravel(), known(node))
 
 
 def lower_rescale(ctx: Context, index: int, node: Node) -> Vec:
@@ -257,8 +267,8 @@ def lower_table(ctx: Context, index: int, node: Node) -> Vec:
             node.name, operator, "it needs a lookup table, and plain Groth16 has none", hint="use --system cg16"
         )
     vec, (first, values) = ctx.source(node)[0], (node.arg["first"], node.arg["values"])
-    key = vec - first
-    result = ctx.em.wires(len(vec), lambda: values[np.clip(key.ints, 0, len(values) - 1)])
+    key = (vec - first).within(0, len(values) - 1)
+    result = ctx.em.wires(len(vec), lambda: values[np.clip(key.ints, 0, len(values) - 1)], (values, values))
     ctx.em.look_up(TableRequest(key, result, tuple(values.tolist()), node.name))
     return result
 
@@ -305,6 +315,11 @@ def lower_pool(ctx: Context, pool: Pool) -> Vec:
     return at_most(ctx, out, pool.ceiling, low, high)
 
 
+def _ranged(vec: Vec, node: Node) -> Vec:
+    """A node's static range is what is known of its numbers (`obligations.check_ranges` has seen to that)."""
+    return vec.within(_held(node.lo), _held(node.hi))
+
+
 def lower(graph: Graph, em: Emitter, inputs: Mapping[int, Vec]) -> dict[int, Vec]:
     """Vectors of all nodes (but those inside a fused chain)."""
     ctx = Context(graph, em, KITS[em.system], plan.seals(graph))
@@ -317,9 +332,9 @@ def lower(graph: Graph, em: Emitter, inputs: Mapping[int, Vec]) -> dict[int, Vec
             if index in fused:
                 pool = fused[index]
                 if pool is not None:
-                    ctx.vecs[index] = lower_pool(ctx, pool)
+                    ctx.vecs[index] = _ranged(lower_pool(ctx, pool), node)
             elif node.op not in LOWER:
                 raise UnsupportedOp(node.name, str(node.op), "no circuit for it", hint=f"supported: {', '.join(LOWER)}")
             else:
-                ctx.vecs[index] = LOWER[node.op](ctx, index, node)
+                ctx.vecs[index] = _ranged(LOWER[node.op](ctx, index, node), node)
     return ctx.vecs

@@ -40,7 +40,7 @@ def phase_a(
         given = np.zeros(0, dtype=np.int64) if inputs is None else inputs[position].ravel()
         allocate = em.public if plain and visibility.inputs[position] else em.wires
         with em.at(node.name):
-            vecs[index] = allocate(node.size, lambda given=given: given)  # type: ignore[misc]
+            vecs[index] = allocate(node.size, lambda given=given: given, bounds(node))  # type: ignore[misc]
             kit.interval(em, vecs[index], *bounds(node))
     vecs = lower(graph, em, vecs)
     with em.at("output"):
@@ -65,7 +65,7 @@ def stated(graph: Graph, visibility: Visibility) -> Graph:
 
 def _publish(em: Emitter, out: Vec) -> None:
     """Public wires equal to the output: out * 1 = wire."""
-    em.enforce(out, em.full(len(out), 1), em.public(len(out), lambda: out.values))
+    em.enforce(out, em.full(len(out), 1), em.public(len(out), lambda: out.values, None))
 
 
 def phase_b(em: Emitter, state: PhaseA) -> None:
@@ -92,6 +92,6 @@ def _horner_step(em: Emitter, before: Vec, part: Vec, shift: IntArray, *, last: 
         accumulated: FrVec = before.field * em.challenge.field
         return accumulated + word
 
-    acc = em.public(1, value) if last else em.wires(1, value)
+    acc = em.public(1, value, None) if last else em.wires(1, value, None)
     em.enforce_packed(before, em.challenge, acc, part, zero, shift)
     return acc

@@ -64,6 +64,8 @@ def _count(graph: Graph, inputs: Sequence[IntArray]) -> Sequence[IntArray]:
 def _admit(node: Node, x: IntArray) -> IntArray:
     if x.shape != node.shape:
         raise InputError(f"input {node.name!r}: expected shape {node.shape}, got {x.shape}")
+    if x.dtype.kind not in "iu":
+        raise InputError(f"input {node.name!r}: expected integers, got {x.dtype}")
     lo, hi = bounds(node)
     outside = np.flatnonzero((x.ravel() < lo) | (x.ravel() > hi))
     if len(outside):

@@ -9,40 +9,60 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from zkchain import checked
+from zkchain.checked import Known, Span
 from zkchain.circuit.types import Csr, IntArray
+from zkchain.errors import Wraps
+from zkchain.graph import BOUND
 from zkchain.groth16.types import R
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
+COEFFICIENTS = "coefficients of its rows"
 Rows: TypeAlias = "Callable[[IntArray, int], csr_array]"
 Scalar: TypeAlias = int | IntArray
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Symbolic:
-    """``size`` linear combinations: ``rows(select, n_wires)`` their coefficients, at most ``weight`` in one."""
+    """``size`` linear combinations: ``rows(select, n_wires)`` their coefficients, at most ``weight`` in one.
+
+    ``span``: what an honest solver's int64 holds of them, for every input of the domain; None: it holds field elements.
+    ``norm``: of each, the sum of its coefficients' magnitudes is at most this; a `Value` knows the same number.
+    """
 
     size: int
     weight: float
     rows: Rows
+    span: Span | None
+    norm: int
 
     def __len__(self) -> int:
         return self.size
 
     def __add__(self, other: Symbolic | Scalar) -> Symbolic:
-        rhs = other if isinstance(other, Symbolic) else constant(np.broadcast_to(np.int64(other), (self.size,)))
-        return Symbolic(self.size, self.weight + rhs.weight, lambda s, n: self.rows(s, n) + rhs.rows(s, n))
+        rhs = other if isinstance(other, Symbolic) else constant(np.broadcast_to(checked.int64(other), (self.size,)))
+        span = None if self.span is None or rhs.span is None else _summand(self.span) + _summand(rhs.span)
+        return Symbolic(
+            self.size,
+            self.weight + rhs.weight,
+            lambda s, n: _plus(self.rows(s, n), rhs.rows(s, n)),
+            span,
+            self.norm + rhs.norm,
+        )
 
     def __neg__(self) -> Symbolic:
         return self * -1
 
     def __sub__(self, other: Symbolic | Scalar) -> Symbolic:
-        return self + (other * -1 if isinstance(other, Symbolic) else np.negative(other))
+        return self + (other * -1 if isinstance(other, Symbolic) else _times_int(other, -1))
 
     def __rsub__(self, other: Scalar) -> Symbolic:
         return self * -1 + other
@@ -50,14 +70,20 @@ class Symbolic:
     __radd__ = __add__
 
     def __mul__(self, factor: Scalar) -> Symbolic:
-        factors = np.broadcast_to(np.asarray(factor, dtype=np.int64), (self.size,))
-        return Symbolic(self.size, self.weight, lambda s, n: _scale_rows(self.rows(s, n), factors[s]))
+        factors = np.broadcast_to(checked.int64(factor), (self.size,))
+        span = None if self.span is None else _summand(self.span) * Span.of((factors, factors))
+        norm = self.norm * checked.magnitude(factors)
+        return Symbolic(self.size, self.weight, lambda s, n: _scale_rows(self.rows(s, n), factors[s]), span, norm)
 
     __rmul__ = __mul__
 
     def take(self, index: IntArray) -> Symbolic:
         index = np.asarray(index, dtype=np.int64)
-        return Symbolic(len(index), self.weight, lambda s, n: self.rows(index[s], n))
+        return Symbolic(len(index), self.weight, lambda s, n: self.rows(index[s], n), self.span, self.norm)
+
+    def within(self, lo: Scalar, hi: Scalar) -> Symbolic:
+        """The same, of which its gadget knows that lo <= v <= hi. Raises Wraps where int64 does not hold that."""
+        return Symbolic(self.size, self.weight, self.rows, Span.of((lo, hi)).checked(), self.norm)
 
     def sum(self) -> Symbolic:
         """One element: the sum of all."""
@@ -67,16 +93,59 @@ class Symbolic:
 
             total = self.rows(np.arange(self.size), n_wires)
             ones = csr_array(np.ones((len(select), self.size), dtype=np.int64))
-            return ones @ total
+            return _compose(ones, total)
 
-        return Symbolic(1, self.weight * self.size, rows)
+        span = None if self.span is None else _summand(self.span) * Span(self.size, self.size)
+        return Symbolic(1, self.weight * self.size, rows, span, self.norm * self.size)
+
+
+PRODUCT = Span(-(1 << 256), 1 << 256)
+"""Of products that could reach 2^62: the solver turns to field elements where they do, so they may be multiplied on,
+but not added to anything."""
+
+
+def product(a: Span | None, b: Span | None) -> Span | None:
+    """Span of the fresh wires that hold the product of two vectors."""
+    if a is None or b is None:
+        return None
+    span = a * b
+    return span if span.reach < BOUND else PRODUCT
+
+
+def _summand(span: Span) -> Span:
+    if span is PRODUCT:
+        raise Wraps(float(span.reach), what="products that are added up")
+    return span
+
+
+def _times_int(factor: Scalar, by: int) -> IntArray:
+    return checked.multiply(checked.int64(factor), np.asarray(by))
+
+
+# Coefficients: the quick bound first; where that is too coarse, what float64 says of each. Raises Wraps.
+
+
+def _plus(a: csr_array, b: csr_array) -> csr_array:
+    if checked.magnitude(a.data) + checked.magnitude(b.data) >= checked.WORD:
+        checked.below(np.abs((a.astype(np.float64) + b.astype(np.float64)).data), checked.WORD, COEFFICIENTS)
+    total: csr_array = a + b
+    return total
 
 
 def _scale_rows(matrix: csr_array, factors: IntArray) -> csr_array:
     from scipy.sparse import csr_array  # late: a prover that only solves never needs it
 
-    data = matrix.data * np.repeat(factors, np.diff(matrix.indptr))
+    data = checked.multiply(matrix.data, np.repeat(factors, np.diff(matrix.indptr)), COEFFICIENTS)
     return csr_array((data, matrix.indices, matrix.indptr), shape=matrix.shape)
+
+
+def _compose(outer: csr_array, inner: csr_array) -> csr_array:
+    terms = int(np.diff(outer.indptr).max(initial=0))
+    if checked.magnitude(outer.data) * checked.magnitude(inner.data) * terms >= checked.WORD:
+        reach = abs(outer).astype(np.float64) @ abs(inner).astype(np.float64)
+        checked.below(reach.data, checked.WORD, COEFFICIENTS)
+    composed: csr_array = outer @ inner
+    return composed
 
 
 def _one_per_row(data: IntArray, cols: IntArray, n_wires: int) -> csr_array:
@@ -85,15 +154,18 @@ def _one_per_row(data: IntArray, cols: IntArray, n_wires: int) -> csr_array:
     return csr_array((data, cols, np.arange(len(cols) + 1)), shape=(len(cols), n_wires))
 
 
-def wires(start: int, size: int) -> Symbolic:
+def wires(start: int, size: int, known: Known | None) -> Symbolic:
     """Wires start .. start + size - 1, each with coefficient one."""
-    return Symbolic(size, 1.0, lambda s, n: _one_per_row(np.ones(len(s), dtype=np.int64), s + start, n))
+    span = None if known is None else Span.of(known)
+    return Symbolic(size, 1.0, lambda s, n: _one_per_row(np.ones(len(s), dtype=np.int64), s + start, n), span, 1)
 
 
 def constant(values: IntArray) -> Symbolic:
     """Constants: multiples of wire 0."""
-    held = np.asarray(values, dtype=np.int64)
-    return Symbolic(len(held), 1.0, lambda s, n: _one_per_row(held[s], np.zeros(len(s), dtype=np.int64), n))
+    held = checked.int64(values)
+    span = Span.of((held, held))
+    zero = np.zeros(1, dtype=np.int64)
+    return Symbolic(len(held), 1.0, lambda s, n: _one_per_row(held[s], zero.repeat(len(s)), n), span, span.reach)
 
 
 def concat(parts: Sequence[Symbolic]) -> Symbolic:
@@ -115,23 +187,39 @@ def concat(parts: Sequence[Symbolic]) -> Symbolic:
         stacked = vstack(blocks, format="csr") if len(blocks) > 1 else blocks[0]
         return csr_array(stacked if np.all(order == np.arange(len(order))) else stacked[np.argsort(order)])
 
-    return Symbolic(size, max(p.weight for p in parts), rows)
+    return Symbolic(
+        size, max(p.weight for p in parts), rows, _union([p.span for p in parts]), max(p.norm for p in parts)
+    )
+
+
+def _union(spans: Sequence[Span | None]) -> Span | None:
+    known = [span for span in spans if span is not None]
+    if len(known) < len(spans):
+        return None
+    return PRODUCT if PRODUCT in known else reduce(or_, known)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Taps:
     """A fixed linear map: element i of the result is ``sum_k coefficient[i, k] * source[index[i, k]]``.
 
-    ``rows(select) -> (index, coefficient)``, both (len(select), taps) int64; index -1 is zero padding.
+    ``rows(select) -> (index, coefficient)``, both (len(select), taps) int64; index -1 is zero padding. ``largest``: of
+    the coefficients' magnitudes.
     """
 
     size: int
     taps: int
+    largest: int
     rows: Callable[[IntArray], tuple[IntArray, IntArray]]
 
+    @property
+    def norm(self) -> int:
+        """Bound on the sum of the magnitudes in one element."""
+        return self.taps * self.largest
 
-def linear(taps: Taps, source: Symbolic) -> Symbolic:
-    """Compose a fixed linear map with a vector; only the selected rows are ever formed."""
+
+def linear(taps: Taps, source: Symbolic, known: Known) -> Symbolic:
+    """Compose a fixed linear map with a vector; only the selected rows are ever formed. ``known``: of the result."""
 
     def rows(select: IntArray, n_wires: int) -> csr_array:
         from scipy.sparse import csr_array
@@ -141,9 +229,9 @@ def linear(taps: Taps, source: Symbolic) -> Symbolic:
         indptr = np.concatenate(([0], np.cumsum(used.sum(axis=1))))
         needed, position = np.unique(index[used], return_inverse=True)
         outer = csr_array((coefficient[used], position.ravel(), indptr), shape=(len(select), len(needed)))
-        return csr_array(outer @ source.rows(needed, n_wires))
+        return _compose(outer, source.rows(needed, n_wires))
 
-    return Symbolic(taps.size, taps.taps * source.weight, rows)
+    return Symbolic(taps.size, taps.taps * source.weight, rows, Span.of(known).checked(), taps.norm * source.norm)
 
 
 def to_csr(matrix: csr_array) -> Csr:

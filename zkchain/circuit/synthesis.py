@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
+from zkchain.checked import named
 from zkchain.circuit import obligations, symbolic
 from zkchain.circuit.emitter import Constraint, Synthesizer
 from zkchain.circuit.hoist import hoist
@@ -171,8 +172,10 @@ def _stream(constraint: Constraint, n_wires: int) -> Iterator[RowBlock]:
     step = max(1, min(constraint.size, int(BLOCK_NONZEROS / max(weight, 1.0))))
     for start in range(0, constraint.size, step):
         select = np.arange(start, min(start + step, constraint.size))
-        a, b = (symbolic.to_csr(side.rows(select, n_wires)) for side in (constraint.a, constraint.b))
-        yield RowBlock(a, b, _third(constraint.c, select, n_wires), constraint.node)
+        with named(f"node {constraint.node!r}"):
+            a, b = (symbolic.to_csr(side.rows(select, n_wires)) for side in (constraint.a, constraint.b))
+            c = _third(constraint.c, select, n_wires)
+        yield RowBlock(a, b, c, constraint.node)
 
 
 def _weight(side: Symbolic | Packed) -> float:

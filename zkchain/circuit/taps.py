@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from zkchain.checked import magnitude
 from zkchain.circuit.symbolic import Taps
 from zkchain.circuit.types import IntArray
 from zkchain.graph import Node
@@ -39,7 +40,8 @@ def _matmul(left: IntArray, right: IntArray, *, source_left: bool) -> Taps:
         a, c = left[b, i, :], right[b, :, j]
         return (a, c) if source_left else (c, a)
 
-    return Taps(int(np.prod(shape, dtype=np.int64)), left.shape[2], rows)
+    weights = right if source_left else left
+    return Taps(int(np.prod(shape, dtype=np.int64)), left.shape[2], magnitude(weights), rows)
 
 
 def total(shape: tuple[int, ...], axes: tuple[int, ...]) -> Taps:
@@ -47,7 +49,7 @@ def total(shape: tuple[int, ...], axes: tuple[int, ...]) -> Taps:
     index = np.arange(int(np.prod(shape, dtype=np.int64))).reshape(shape)
     moved = np.moveaxis(index, axes, range(-len(axes), 0))
     table = moved.reshape(-1, int(np.prod([shape[a] for a in axes], dtype=np.int64)))
-    return Taps(len(table), table.shape[1], lambda s: (table[s], np.ones((len(s), table.shape[1]), dtype=np.int64)))
+    return Taps(len(table), table.shape[1], 1, lambda s: (table[s], np.ones((len(s), table.shape[1]), dtype=np.int64)))
 
 
 def behind(shape: tuple[int, int]) -> Taps:
@@ -58,7 +60,7 @@ def behind(shape: tuple[int, int]) -> Taps:
         later = select[:, None] + np.arange(1, size)
         return np.where(later // size == (select // size)[:, None], later, -1), np.ones(later.shape, dtype=np.int64)
 
-    return Taps(shape[0] * size, size - 1, rows)
+    return Taps(shape[0] * size, size - 1, 1, rows)
 
 
 def conv(node: Node, x_shape: tuple[int, ...], w: IntArray) -> Taps:
@@ -79,7 +81,7 @@ def conv(node: Node, x_shape: tuple[int, ...], w: IntArray) -> Taps:
         index = np.where(at < 0, -1, base[:, :, None] + at)
         return index.reshape(len(select), -1), coefficients[m]
 
-    return Taps(int(np.prod(shape, dtype=np.int64)), coefficients.shape[1], rows)
+    return Taps(int(np.prod(shape, dtype=np.int64)), coefficients.shape[1], magnitude(w), rows)
 
 
 def _windows(spatial: tuple[int, ...], kernel: tuple[int, ...], node: Node) -> IntArray:

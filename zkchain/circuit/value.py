@@ -1,7 +1,8 @@
 """The solver's twin of `symbolic`: the same verbs on numbers.
 
-Phase A values are int64 arrays (static ranges keep them below 2^62); what outgrows 64 bits or depends on the challenge
-is an `FrVec` of the native core. Mixed arithmetic promotes to field elements.
+Phase A values are int64 arrays; what outgrows 64 bits or depends on the challenge is an `FrVec` of the native core.
+Mixed arithmetic promotes to field elements. Nothing is checked here: that int64 holds every number of every input of
+the domain was found when the rows were made (`symbolic`, spans).
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from typing import TypeAlias
 import numpy as np
 
 from zkchain._core import FrVec
+from zkchain.checked import magnitude
 from zkchain.circuit.types import IntArray
+from zkchain.graph import BOUND
 from zkchain.groth16.types import R
 
 Scalar: TypeAlias = int | IntArray
@@ -27,9 +30,10 @@ def to_field(values: Numbers) -> FrVec:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Value:
-    """A vector of numbers: int64 array, or field elements."""
+    """A vector of numbers: int64 array, or field elements. ``norm``: see `Symbolic`."""
 
     values: Numbers
+    norm: int = 1
 
     @property
     def ints(self) -> IntArray:
@@ -49,14 +53,19 @@ class Value:
 
     def __add__(self, other: Value | Scalar) -> Value:
         rhs = other.values if isinstance(other, Value) else np.broadcast_to(np.int64(other), (len(self),))
+        norm = self.norm + (other.norm if isinstance(other, Value) else largest(other))
         if isinstance(self.values, FrVec) or isinstance(rhs, FrVec):
-            return Value(self.field + to_field(rhs))
-        return Value(self.values + rhs)
+            return Value(self.field + to_field(rhs), norm)
+        return Value(self.values + rhs, norm)
 
     def __neg__(self) -> Value:
         return self * -1
 
     def __sub__(self, other: Value | Scalar) -> Value:
+        if isinstance(other, Value):
+            x, y = self.values, other.values
+            if not isinstance(x, FrVec) and not isinstance(y, FrVec):  # decompositions subtract bit by bit
+                return Value(x - y, self.norm + other.norm)
         return self + (other * -1 if isinstance(other, Value) else np.negative(other))
 
     def __rsub__(self, other: Scalar) -> Value:
@@ -65,41 +74,49 @@ class Value:
     __radd__ = __add__
 
     def __mul__(self, factor: Scalar) -> Value:
+        norm = self.norm * largest(factor)
         if isinstance(self.values, FrVec):
-            return Value(self.values * to_field(np.broadcast_to(np.asarray(factor, dtype=np.int64), (len(self),))))
-        return Value(self.values * np.asarray(factor, dtype=np.int64))
+            return Value(
+                self.values * to_field(np.broadcast_to(np.asarray(factor, dtype=np.int64), (len(self),))), norm
+            )
+        return Value(self.values * np.asarray(factor, dtype=np.int64), norm)
 
     __rmul__ = __mul__
 
     def take(self, index: IntArray) -> Value:
         if isinstance(self.values, FrVec):
-            return Value(self.values.take(np.ascontiguousarray(index, dtype=np.int64)))
-        return Value(self.values[index])
+            return Value(self.values.take(np.ascontiguousarray(index, dtype=np.int64)), self.norm)
+        return Value(self.values[index], self.norm)
+
+    def within(self, lo: Scalar, hi: Scalar) -> Value:
+        """Itself: what a gadget knows of its numbers is checked when the rows are made."""
+        return self
 
     def sum(self) -> Value:
         """One element: the sum of all."""
         if isinstance(self.values, FrVec):
-            return Value(FrVec.full(self.values.sum(), 1))
-        return Value(np.array([self.values.sum()], dtype=np.int64))
+            return Value(FrVec.full(self.values.sum(), 1), self.norm * len(self))
+        return Value(np.array([self.values.sum()], dtype=np.int64), self.norm * len(self))
 
 
 def concat(parts: Sequence[Value]) -> Value:
     """Elements of all parts in order."""
     if len(parts) == 1:
         return parts[0]
+    norm = max(p.norm for p in parts)
     if any(isinstance(p.values, FrVec) for p in parts):
-        return Value(FrVec.concat([p.field for p in parts]))
-    return Value(np.concatenate([p.ints for p in parts]))
+        return Value(FrVec.concat([p.field for p in parts]), norm)
+    return Value(np.concatenate([p.ints for p in parts]), norm)
+
+
+def largest(factor: Scalar) -> int:
+    """Largest magnitude of a scalar operand."""
+    return abs(factor) if isinstance(factor, int) else magnitude(np.asarray(factor))
 
 
 def multiply(a: Value, b: Value) -> Value:
     """Elementwise product, exact: field elements as soon as it could reach 2^62."""
-    if not isinstance(a.values, FrVec) and not isinstance(b.values, FrVec):
-        bound = _magnitude(a.values) * _magnitude(b.values)
-        if bound < 2.0**62:
-            return Value(a.values * b.values)
+    x, y = a.values, b.values
+    if not isinstance(x, FrVec) and not isinstance(y, FrVec) and magnitude(x) * magnitude(y) < BOUND:
+        return Value(x * y)
     return Value(a.field * b.field)
-
-
-def _magnitude(values: IntArray) -> float:
-    return max(abs(float(values.max(initial=0))), abs(float(values.min(initial=0))))

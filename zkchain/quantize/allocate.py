@@ -1,12 +1,14 @@
 """Choosing fraction bits: as few rows as the wanted output error allows.
 
 A place of rounding p with f_p fraction bits adds gain_p 4^-f_p to the mean squared error of the outputs and cost_p f_p
-to the rows. At the optimum every gain_p 4^-f_p / cost_p is the same number, found by bisection on its logarithm.
+to the rows. At the optimum every gain_p 4^-f_p / cost_p is the same number, found by bisection on its logarithm. A
+place whose gain float64 does not hold (infinite, NaN) gets all bits that it may have; the others are chosen without.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf, isfinite, ldexp
 
 import numpy as np
 
@@ -41,7 +43,16 @@ def allocate(
 
 def squared_error(points: Sequence[Point], gains: Sequence[float], bits: Sequence[int]) -> float:
     """Predicted mean squared error: the sum of what every rounding adds."""
-    return sum(g * 4.0**-f for p, g, f in zip(points, gains, bits, strict=True) if p.exact is None or f < p.exact)
+    rounded = zip(points, gains, bits, strict=True)
+    return sum(_scaled(g, -2 * f) for p, g, f in rounded if isfinite(g) and (p.exact is None or f < p.exact))
+
+
+def _scaled(gain: float, by: int) -> float:
+    """gain 2^by; infinite beyond float64."""
+    try:
+        return ldexp(gain, by)
+    except OverflowError:
+        return inf
 
 
 def _fixed(point: Point, settings: Settings) -> int | None:
@@ -49,7 +60,7 @@ def _fixed(point: Point, settings: Settings) -> int | None:
     total = getattr(settings, BITS_SETTING[point.kind])
     if total is None:
         return None
-    whole = int(np.ceil(np.log2(point.top))) if point.top > 0 else 0
+    whole = int(np.ceil(np.log2(point.top))) if 0 < point.top < inf else 0
     chosen = int(total) - 1 - whole
     return chosen if point.exact is None else min(chosen, point.exact)
 
@@ -58,6 +69,8 @@ def _bits(point: Point, gain: float, log_price: float, more: int) -> int:
     low, high = point.limits(more)
     if gain <= 0:
         return low
+    if not isfinite(gain):
+        return high
     # gain 4^-f = price cost
     wanted = round((np.log2(gain) - np.log2(max(point.cost, 1.0)) - log_price) / 2)
     return int(np.clip(wanted, low, high))

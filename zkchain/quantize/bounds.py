@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from zkchain import interpret, kernels
+from zkchain.checked import magnitude as magnitude_of
 from zkchain.graph import Node, Op
 from zkchain.quantize.ranges import FloatArray, compress, largest
 
@@ -111,6 +112,6 @@ RULES: Mapping[Op, Callable[..., FloatArray]] = {
 
 def constant(values: FloatArray, node: Node) -> FloatArray:
     """Bound of a quantised constant: the exact distance, plus what float64 could hide."""
-    exact = kernels.magnitude(node.value) < kernels.FLOAT_EXACT if node.value is not None else False
+    exact = magnitude_of(node.value) < kernels.FLOAT_EXACT if node.value is not None else False
     distance = np.abs(values - (node.value * node.scale if node.value is not None else 0.0))
     return np.asarray(compress(distance if exact else distance + node.scale)[0])

@@ -8,11 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from zkchain.checked import named, whole
 from zkchain.errors import CompileError
-from zkchain.graph import BOUND, IntArray, Node, Op
+from zkchain.graph import IntArray, Node, Op
 from zkchain.legality import WIDEST_SHIFT
 from zkchain.quantize import bounds
-from zkchain.quantize.ranges import SMALLER, FloatArray, interval
+from zkchain.quantize.ranges import FloatArray, interval
+
+FINEST_STEP, COARSEST_STEP = -512, 512  # as powers of two: 2^62 steps and their errors are float64 numbers, and not 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +24,16 @@ class Value:
 
     index: int
     frac: int
+
+
+def step(name: str, frac: int) -> float:
+    """2^-frac, what one integer step means. Raises CompileError where float64 has hardly any number of that size."""
+    if not FINEST_STEP <= -frac <= COARSEST_STEP:
+        raise CompileError(
+            f"node {name!r}: one step of its integers means 2^{-frac}, expected 2^{FINEST_STEP} to 2^{COARSEST_STEP}",
+            hint="are these the magnitudes that the model is trained for? scale its weights or inputs",
+        )
+    return float(2.0**-frac)
 
 
 class Builder:
@@ -39,19 +52,15 @@ class Builder:
 
     def input(self, name: str, shape: Sequence[int], frac: int, lo: IntArray, hi: IntArray, error: float) -> Value:
         """An input with its integer domain; ``error``: rounding of the real number to the grid."""
-        node = Node(Op.INPUT, name, (), tuple(shape), scale=2.0**-frac, lo=lo, hi=hi)
+        node = Node(Op.INPUT, name, (), tuple(shape), scale=step(name, frac), lo=lo, hi=hi)
         return self._append(node, np.asarray(error), frac)
 
     def const(self, name: str, values: FloatArray, frac: int) -> Value:
         """``values`` rounded to multiples of 2^-frac. Raises CompileError when that takes 62 bits or more."""
-        scaled = np.rint(np.ldexp(values, frac))
-        if values.size and not float(np.abs(scaled).max()) < BOUND:
-            raise CompileError(
-                f"node {name!r}: a constant of magnitude {np.abs(values).max():g} at {frac} fraction bits reaches 2^62",
-                hint=SMALLER,
-            )
-        q = scaled.astype(np.int64)
-        node = Node(Op.CONST, name, (), q.shape, value=q, scale=2.0**-frac, lo=q, hi=q)
+        with named(f"node {name!r}"), np.errstate(over="ignore"):
+            what = f"at {frac} fraction bits a constant of magnitude {np.abs(values).max(initial=0):g}"
+            q = whole(np.ldexp(values, frac), what=what)
+        node = Node(Op.CONST, name, (), q.shape, value=q, scale=step(name, frac), lo=q, hi=q)
         return self._append(node, bounds.constant(values, node), frac)
 
     def add(
@@ -64,7 +73,7 @@ class Builder:
         sources = [self[s] for s in src]
         if shape is None:
             shape = np.broadcast_shapes(*(s.shape for s in sources))
-        node = Node(op, name, tuple(s.index for s in src), tuple(shape), arg, scale=2.0**-frac)
+        node = Node(op, name, tuple(s.index for s in src), tuple(shape), arg, scale=step(name, frac))
         lo, hi = interval(node, sources)
         node = replace(node, lo=lo, hi=hi)
         return self._append(node, bounds.error(node, [(self[s], self.error(s)) for s in src]), frac)

@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from zkchain.errors import InputError, OutOfDomain
+from zkchain.checked import saturated, whole
+from zkchain.errors import InputError, OutOfDomain, Wraps
 from zkchain.graph import BOUND, Graph, IntArray, Node
 from zkchain.quantize.ranges import FloatArray
 from zkchain.quantize.settings import SMALLEST, Domain, Sample
@@ -40,11 +41,11 @@ class Grid:
     binary: bool
 
     def integers(self, step: float) -> tuple[IntArray, IntArray]:
-        """(lo, hi), inclusive, of the grid of this step."""
+        """(lo, hi), inclusive, of the grid of this step. Raises InputError or Wraps beyond 62 bits."""
         if not self.binary:
             return _to_int(self.lo, step), _to_int(self.hi, step)
-        low = np.floor(self.lo / step).astype(np.int64)
-        width = np.exp2(np.ceil(np.log2(np.maximum((self.hi - self.lo) / step, 1.0)))).astype(np.int64)
+        low = whole(np.floor(self.lo / step))
+        width = whole(np.exp2(np.ceil(np.log2(np.maximum((self.hi - self.lo) / step, 1.0)))))
         return low, low + width - 1
 
 
@@ -195,7 +196,7 @@ def _on_grid(x: npt.NDArray[Any], scale: float) -> IntArray:
     """round(x / scale), anything of 2^62 or more brought to +-2^62 (which no domain reaches)."""
     if x.dtype.kind in "biu" and scale == 1.0:
         return (np.minimum(x, BOUND) if x.dtype == np.uint64 else x).astype(np.int64)
-    return np.asarray(np.clip(np.rint(x.astype(np.float64) / scale), -float(BOUND), float(BOUND)).astype(np.int64))
+    return saturated(x.astype(np.float64) / scale)
 
 
 def dequantize(node: Node, q: IntArray) -> FloatArray:
@@ -210,10 +211,11 @@ def _ends(node: Node) -> tuple[IntArray, IntArray]:
 
 
 def _to_int(x: FloatArray, step: float) -> IntArray:
-    scaled = np.rint(x / step)
-    if scaled.size and not float(np.abs(scaled).max()) < BOUND:
-        raise InputError(f"a domain reaching {np.abs(x).max():g} in steps of {step:g} does not fit in 62 bits")
-    return np.asarray(scaled.astype(np.int64))
+    try:
+        return whole(x / step)
+    except Wraps as error:
+        reach = np.abs(x).max()
+        raise InputError(f"a domain reaching {reach:g} in steps of {step:g} does not fit in 62 bits") from error
 
 
 def _element(flat: int, shape: tuple[int, ...]) -> tuple[int, ...]:

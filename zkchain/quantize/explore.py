@@ -13,6 +13,7 @@ from functools import partial
 
 import numpy as np
 
+from zkchain.checked import saturated
 from zkchain.errors import CompileError, UnsupportedOp
 from zkchain.graph import Graph, IntArray
 from zkchain.quantize import points, search
@@ -99,7 +100,7 @@ def whole_points(program: Graph) -> list[tuple[str, list[IntArray]]]:
     ends = [tuple(np.broadcast_to(end, n.shape).astype(np.float64) for end in bounds_of(n)) for n in nodes]
     whole = [Grid(lo, hi, 1.0, binary=False) for lo, hi in ends]
     return [
-        (origin, [x.astype(np.int64) for x in sample])
+        (origin, [np.clip(saturated(x), *bounds_of(n)) for x, n in zip(sample, nodes, strict=True)])
         for origin, sample in _plain_samples(whole, [(lo, hi) for lo, hi in ends])
     ]
 

@@ -25,6 +25,7 @@ from zkchain.quantize.ranges import FloatArray, bounds_of
 from zkchain.tables import Request
 
 ROUNDS = 4
+TINY = float(np.finfo(np.float64).tiny)
 Bits = tuple[int, ...]
 Requests = Counter[Request]
 
@@ -125,7 +126,7 @@ def sites(graph: Graph, rescaled: Mapping[int, Node], compared: Mapping[int, Nod
 def _sizes(node: Node, positive: bool) -> tuple[FloatArray, IntArray]:
     lo, hi = (np.broadcast_to(end, node.shape).ravel() * node.scale for end in bounds_of(node))
     alive = hi > 0 if positive else np.ones(hi.shape, dtype=np.bool_)
-    sizes = np.log2(np.maximum(np.maximum(np.abs(lo), np.abs(hi)), 2.0**-40))[alive]
+    sizes = np.log2(np.maximum(np.maximum(np.abs(lo), np.abs(hi)), TINY))[alive]
     distinct, counts = np.unique(sizes, return_counts=True)
     return distinct, counts.astype(np.int64)
 
@@ -147,9 +148,10 @@ def requests(site: Site, shift: int, frac: int) -> Iterator[tuple[Request, int]]
     if shift <= 0 and not site.compared:
         return
     if shift > 0:
-        yield Request(1 << shift, True), int(site.counts.sum())
+        yield Request(1 << min(shift, tables.MOST), True), int(site.counts.sum())
     sign = 0 if site.positive else 1
-    for width, count in zip(np.ceil(site.sizes + frac).astype(int).tolist(), site.counts.tolist(), strict=True):
+    widths = np.minimum(np.ceil(site.sizes + frac).astype(int), tables.MOST - sign)
+    for width, count in zip(widths.tolist(), site.counts.tolist(), strict=True):
         yield Request(1 << max(width + sign, 1), False), count
         if site.window > 1:
             yield Request(1 << max(width, 1), False), count // site.window

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from zkchain.checked import named, whole
 from zkchain.errors import UnsupportedOp
-from zkchain.graph import Graph, Node, Op, check
+from zkchain.graph import BOUND, Graph, Node, Op, check
 from zkchain.quantize.builder import Value
 from zkchain.quantize.domains import Grid
 from zkchain.quantize.edit import constant
@@ -75,7 +76,8 @@ def lower(graph: Graph, plan: Plan, grids: Sequence[Grid]) -> Lowered:
 def _input(state: Lowering, i: int, node: Node) -> Value:
     grid, frac = state.grids[state.graph.inputs.index(i)], state.plan.activation[i]
     step = grid.step or 2.0**-frac
-    lo, hi = grid.integers(step)
+    with named(f"input {node.name!r}"):
+        lo, hi = grid.integers(step)
     return state.out.input(node.name, node.shape, frac, lo, hi, 0.0 if grid.step else 2.0**-frac / 2)
 
 
@@ -147,11 +149,24 @@ def _clip(state: Lowering, i: int, node: Node) -> Value:
     x = narrow(state, node.src[0])
     finer = min(state.plan.weight[i, ENDS], exact_bits(clip_ends(node)))
     x = shifted(state, node.name, x, max(finer - x.frac, 0))
-    ends = {k: None if v is None else int(np.rint(np.ldexp(float(v), x.frac))) for k, v in node.arg.items()}
+    with named(f"node {node.name!r} (clip)"):
+        ends = {k: _end(node.arg[k], x.frac, outward) for k, outward in (("lo", -1), ("hi", 1))}
+    if ends == {"lo": None, "hi": None}:
+        return x
     result = state.out.add(Op.CLIP, node.name, (x,), x.frac, node.shape, **ends)
-    exact = all(v is None or float(v) == np.ldexp(float(ends[k] or 0), -x.frac) for k, v in node.arg.items())
+    exact = all(q is None or float(node.arg[k]) == np.ldexp(float(q), -x.frac) for k, q in ends.items())
     state.out.widen_error(result, 0.0 if exact else 2.0**-x.frac / 2)
     return result
+
+
+def _end(end: float | None, frac: int, outward: int) -> int | None:
+    """An end of a clip in steps; None for one beyond all integers, which does nothing. Raises Wraps for one that lets
+    only such numbers through, and for NaN."""
+    if end is None:
+        return None
+    with np.errstate(over="ignore"):
+        scaled = float(np.ldexp(float(end), frac))
+    return None if scaled * outward >= BOUND else int(whole(scaled, what="the end of a clip"))
 
 
 def _order(state: Lowering, i: int, node: Node) -> Value:

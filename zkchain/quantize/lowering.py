@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from zkchain.graph import Graph, Node, Op
+from zkchain.graph import BOUND, Graph, Node, Op
 from zkchain.quantize.builder import Builder, Value
 from zkchain.quantize.domains import Grid
 from zkchain.quantize.edit import CLAMP, Array, constant, consumers
@@ -103,7 +103,7 @@ class Lowering:
 
 def exact_bits(values: Array) -> int:
     """Fewest fraction bits (may be negative) that hold every value exactly; 0 if all are zero."""
-    mantissa, exponent = np.frexp(values[values != 0])
+    mantissa, exponent = np.frexp(values[np.isfinite(values) & (values != 0)])
     whole = np.abs(np.ldexp(mantissa, 53)).astype(np.int64)
     trailing = np.frexp((whole & -whole).astype(np.float64))[1] - 1
     return int((53 - exponent - trailing).max()) if whole.size else 0
@@ -149,7 +149,9 @@ def _clamped(state: Lowering, i: int, value: Value) -> Value:
     if i not in state.plan.activation or state.graph.nodes[i].op is Op.INPUT:
         return value
     # -2^m <= q < 2^m, 2^m the largest magnitude in integers with its margin
-    peak = max(max(-state.plan.seen[i][0], state.plan.seen[i][1]) * 2.0**value.frac, 1.0)
+    seen = max(-state.plan.seen[i][0], state.plan.seen[i][1])
+    with np.errstate(over="ignore"):
+        peak = np.clip(np.ldexp(seen, value.frac), 1.0, float(BOUND))
     m = int(np.ceil(np.log2(peak))) + state.plan.margin
     top = largest(state.out[value])
     has = int(np.ceil(np.log2(float(top.max()) + 1))) if top.size else 0
@@ -168,14 +170,14 @@ def align(state: Lowering, name: str, values: Sequence[Value]) -> list[Value]:
 def shifted(state: Lowering, name: str, value: Value, by: int) -> Value:
     if by == 0:
         return value
-    factor = state.out.const(name, np.asarray(float(1 << by)), 0)
+    factor = state.out.const(name, np.ldexp(1.0, by), 0)
     return state.out.add(Op.MUL, name, (value, factor), value.frac + by, state.out[value].shape)
 
 
 def relabelled(state: Lowering, name: str, value: Value, frac: int, shape: Sequence[int]) -> Value:
     """The same integers read at another scale: a factor that is a power of two costs nothing."""
     result = state.out.add(Op.RESHAPE, name, (value,), frac, shape)
-    state.out.errors[result.index] = state.out.error(value) * 2.0 ** (value.frac - frac)
+    state.out.errors[result.index] = np.ldexp(state.out.error(value), value.frac - frac)
     return result
 
 
@@ -187,5 +189,5 @@ def with_room(state: Lowering, name: str, value: Value, bits: int) -> Value:
 
 
 def clip_ends(node: Node) -> FloatArray:
-    """The finite ends of a CLIP."""
-    return np.asarray([float(v) for v in (node.arg["lo"], node.arg["hi"]) if v is not None])
+    """The ends of a CLIP that could be reached: no domain reaches 2^62."""
+    return np.asarray([float(v) for v in (node.arg["lo"], node.arg["hi"]) if v is not None and abs(v) < BOUND])

@@ -44,7 +44,7 @@ class Point:
 
     def limits(self, more: int = 0) -> tuple[int, int]:
         """Fewest (``more`` on top) and most fraction bits worth considering."""
-        whole = int(np.ceil(np.log2(self.top))) if self.top > 0 else 0
+        whole = int(np.ceil(np.log2(self.top))) if 0 < self.top < np.inf else 0
         most = self.most or FINEST[self.kind]
         low, high = min(COARSEST[self.kind] + more, most) - whole, most - whole
         return (min(low, self.exact), min(high, self.exact)) if self.exact is not None else (low, high)
@@ -119,7 +119,8 @@ def find(graph: Graph, traces: Sequence[Trace], fixed_inputs: Mapping[int, bool]
                 points.append(Point(i, position, "weight", top, exact, before[i], finest))
         if node.op is Op.CLIP:
             ends = clip_ends(node)
-            points.append(Point(i, ENDS, "weight", max(float(np.abs(ends).max()), tops[i]), exact_bits(ends), after[i]))
+            top = max(float(np.abs(ends).max(initial=0)), tops[i])
+            points.append(Point(i, ENDS, "weight", top, exact_bits(ends), after[i]))
         if node.op is Op.UNARY and by_table(node):
             points.append(Point(i, OUT, "activation", tops[i], None, after[i]))
     return points
@@ -216,10 +217,11 @@ def _gain(graph: Graph, point: Point, below: list[int], cases: Sequence[Case], s
         disturbed[point.node] = _disturb(graph, point, trace, step, rng)
         _replay(graph, disturbed, below)
         for i, unit in tolerance.items():
-            squares[i] = squares.get(i, np.float64(0)) + np.square((disturbed[i] - trace[i]) / unit)
+            with np.errstate(all="ignore"):
+                squares[i] = squares.get(i, np.float64(0)) + np.square((disturbed[i] - trace[i]) / unit / step)
     # a disturbance that leaves a function's domain says nothing of smaller ones
     worst = max(float(np.max(s[np.isfinite(s)], initial=0.0)) for s in squares.values())
-    return float(worst / len(cases) / step**2)
+    return float(worst / len(cases))
 
 
 def _disturb(graph: Graph, point: Point, trace: Trace, step: float, rng: np.random.Generator) -> Array:

@@ -1,8 +1,8 @@
 """Static integer ranges: interval arithmetic over the integer program, exact and without overflow.
 
 One rule an operator: from the ranges of the sources (int64 arrays that broadcast to their shapes) to the range of the
-result. A rule first bounds every partial sum in float64, rounded outward, and refuses what could reach 2^62; what is
-left is exact in int64.
+result. A rule first bounds every partial sum in float64, rounded outward (`checked.below`), and refuses what could
+reach 2^62; what is left is exact in int64.
 """
 
 from __future__ import annotations
@@ -14,14 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from zkchain import kernels
+from zkchain.checked import below, named
 from zkchain.errors import CompileError
-from zkchain.graph import BOUND, IntArray, Node, Op
+from zkchain.graph import IntArray, Node, Op, check_arguments
 
 Interval = tuple[IntArray, IntArray]
 FloatArray = npt.NDArray[np.float64]
-
-SMALLER = "declare a smaller domain or a coarser step of it (--domain); from Python, Settings may take fewer bits"
-OUTWARD = 1.0 + 2.0**-20  # covers the rounding of any float64 sum of fewer than 2^31 positive terms
 
 
 def interval(node: Node, sources: Sequence[Node]) -> Interval:
@@ -29,7 +27,9 @@ def interval(node: Node, sources: Sequence[Node]) -> Interval:
 
     Raises CompileError when a value or a partial sum could reach 2^62.
     """
-    lo, hi = compress(*RULES[node.op](node, *sources))
+    check_arguments(node, sources)
+    with named(f"node {node.name!r} ({node.op})"):
+        lo, hi = compress(*RULES[node.op](node, *sources))
     return lo, hi
 
 
@@ -65,12 +65,7 @@ def bits(node: Node) -> int:
 
 
 def _refuse_overflow(node: Node, magnitude: FloatArray) -> None:
-    top = float(magnitude.max()) * OUTWARD if magnitude.size else 0.0
-    if not top < BOUND:
-        raise CompileError(
-            f"node {node.name!r} ({node.op}): values could reach 2^{np.log2(top):.1f}, expected less than 2^62",
-            hint=SMALLER,
-        )
+    below(magnitude)
 
 
 def _const(node: Node) -> Interval:
@@ -100,19 +95,19 @@ def _concat(node: Node, *xs: Node) -> Interval:
 
 
 def _add(node: Node, x: Node, y: Node) -> Interval:
-    _refuse_overflow(node, largest(x) + largest(y))
+    below(largest(x) + largest(y))
     (lo_x, hi_x), (lo_y, hi_y) = bounds_of(x), bounds_of(y)
     return lo_x + lo_y, hi_x + hi_y
 
 
 def _sub(node: Node, x: Node, y: Node) -> Interval:
-    _refuse_overflow(node, largest(x) + largest(y))
+    below(largest(x) + largest(y))
     (lo_x, hi_x), (lo_y, hi_y) = bounds_of(x), bounds_of(y)
     return lo_x - hi_y, hi_x - lo_y
 
 
 def _mul(node: Node, x: Node, y: Node) -> Interval:
-    _refuse_overflow(node, largest(x) * largest(y))
+    below(largest(x) * largest(y))
     (lo_x, hi_x), (lo_y, hi_y) = bounds_of(x), bounds_of(y)
     ends = (lo_x * lo_y, lo_x * hi_y, hi_x * lo_y, hi_x * hi_y)
     hi = np.maximum.reduce(np.broadcast_arrays(*ends))
@@ -123,7 +118,7 @@ def _mul(node: Node, x: Node, y: Node) -> Interval:
 
 
 def _matmul(node: Node, x: Node, y: Node) -> Interval:
-    _refuse_overflow(node, np.asarray(np.broadcast_to(largest(x), x.shape) @ np.broadcast_to(largest(y), y.shape)))
+    below(np.asarray(np.broadcast_to(largest(x), x.shape) @ np.broadcast_to(largest(y), y.shape)))
     (lo_x, hi_x), (lo_y, hi_y) = _full(x), _full(y)
     if y.op is Op.CONST:  # hi = hi_x W+ + lo_x W-, W+ the positive entries
         up, down = np.maximum(lo_y, 0), np.minimum(lo_y, 0)
@@ -166,7 +161,7 @@ def _conv(node: Node, x: Node, w: Node) -> Interval:
     taps = weights.reshape(group, m // group, per_group, -1)
     low, high = (v.reshape(group, per_group, 1) for v in _channels(node, x))
     top = np.maximum(np.abs(low.astype(np.float64)), np.abs(high.astype(np.float64)))
-    _refuse_overflow(node, np.abs(taps.astype(np.float64)).sum(axis=-1) @ top)
+    below(np.abs(taps.astype(np.float64)).sum(axis=-1) @ top)
     up, down = np.maximum(taps, 0).sum(axis=-1), np.minimum(taps, 0).sum(axis=-1)  # (group, M/group, C/group)
     shape = (1, m, *(1,) * (len(node.shape) - 2))
     return (up @ low + down @ high).reshape(shape), (up @ high + down @ low).reshape(shape)
@@ -174,7 +169,7 @@ def _conv(node: Node, x: Node, w: Node) -> Interval:
 
 def _sum(node: Node, x: Node) -> Interval:
     axes = node.arg["axes"]
-    _refuse_overflow(node, np.broadcast_to(largest(x), x.shape).sum(axis=axes, keepdims=True))
+    below(np.broadcast_to(largest(x), x.shape).sum(axis=axes, keepdims=True))
     lo, hi = _full(x)
     return lo.sum(axis=axes, keepdims=True), hi.sum(axis=axes, keepdims=True)
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from zkchain import interpret
+from zkchain.checked import saturated
 from zkchain.errors import CompileError
 from zkchain.graph import Graph, IntArray, Op
 from zkchain.quantize import lookups, points, rows
@@ -179,8 +180,7 @@ def integers(problem: Problem, lowered: Lowered, sample: Sequence[FloatArray]) -
     result = []
     for i, grid, x in zip(lowered.graph.inputs, problem.grids, sample, strict=True):
         node = lowered.graph.nodes[i]
-        scaled = np.rint(x * (grid.step or 1.0) / node.scale)
-        result.append(np.clip(scaled, node.lo, node.hi).astype(np.int64))
+        result.append(np.clip(saturated(x * (grid.step or 1.0) / node.scale), node.lo, node.hi))
     return result
 
 

@@ -22,6 +22,7 @@ from functools import lru_cache
 import numpy as np
 
 from zkchain import functions
+from zkchain.checked import named, whole
 from zkchain.errors import UnsupportedOp
 from zkchain.graph import IntArray, Node, Op
 from zkchain.quantize import holes, steps
@@ -399,9 +400,11 @@ def _table(
 
 def _bound(state: Lowering, x: Value, y: Value, slope: float, rounding: float) -> None:
     """|f(x + e) - y| <= slope e + rounding, slope in units of the output a step of the input."""
-    error = state.out.error(x) * 2.0**x.frac
-    carried = np.where(error > 0, np.where(error > 0, error, 1.0) * slope, 0.0)
-    state.out.errors[y.index] = (carried + rounding) * 2.0**-y.frac
+    error = np.ldexp(state.out.error(x), x.frac)
+    carried = np.where(np.isinf(error), np.inf, 0.0)
+    # the slope of a jump is infinite, and times no error still none
+    np.multiply(error, slope, out=carried, where=(error > 0) & np.isfinite(error))
+    state.out.errors[y.index] = np.ldexp(carried + rounding, -y.frac)
 
 
 def _unevenness(rest: Rest, x: IntArray) -> float:
@@ -449,7 +452,8 @@ def _chords(state: Lowering, node: Node, x: Value, first: int, last: int, rest: 
     half = out.const(name, np.asarray(np.ldexp(-float(1 << k >> 1), -x.frac)), x.frac)
     h = out.add(Op.RESCALE, name, (out.add(Op.ADD, name, (x, half), x.frac),), x.frac - k, shift=k)
     begin = int(fit.h[0])
-    starts, slopes = (np.rint(np.ldexp(v, p)).astype(np.int64) for v in (fit.left, fit.slope))
+    with named(f"node {name!r}"):
+        starts, slopes = (whole(np.ldexp(v, p), what="chords") for v in (fit.left, fit.slope))
     start = out.add(Op.TABLE, name, (h,), rest.b + p, first=begin, values=starts)
     slope = out.add(Op.TABLE, name, (h,), rest.b + p - x.frac, first=begin, values=slopes)
     back = out.const(name, np.asarray(-float(1 << k)), 0)

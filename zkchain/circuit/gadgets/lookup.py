@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from zkchain.checked import Known
 from zkchain.circuit.emitter import Emitter, RangeRequest, Vec
 from zkchain.circuit.gadgets.groups import (
     by_group,
@@ -26,7 +27,7 @@ def in_range(em: Emitter, v: Vec, size: int, *, exact: bool = True) -> None:
     if size == 1 and exact:
         em.equal(v, em.full(len(v), 0))
     elif len(v):
-        em.look_up(RangeRequest(v, Request(size, exact), em.node))
+        em.look_up(RangeRequest(v.within(0, size - 1), Request(size, exact), em.node))
 
 
 def nonneg(em: Emitter, v: Vec, hi: IntArray) -> None:
@@ -46,7 +47,7 @@ def interval(em: Emitter, v: Vec, lo: IntArray, hi: IntArray) -> None:
 
 def rescale(em: Emitter, acc: Vec, shift: int, lo: IntArray, hi: IntArray) -> tuple[Vec, None]:
     """q = floor((acc + 2^(s-1)) / 2^s): acc + 2^(s-1) - 2^s q in [0, 2^s) and q + 2^(b-1) in [0, 2^b): both needed."""
-    q = _quotient(em, acc, shift)
+    q = _quotient(em, acc, shift, (lo, hi))
     for_groups(
         signed_width(lo, hi),
         lambda bits, members: in_range(em, q.take(members) + (1 << (bits - 1)), 1 << bits, exact=False),
@@ -54,9 +55,9 @@ def rescale(em: Emitter, acc: Vec, shift: int, lo: IntArray, hi: IntArray) -> tu
     return q, None
 
 
-def _quotient(em: Emitter, acc: Vec, shift: int) -> Vec:
+def _quotient(em: Emitter, acc: Vec, shift: int, known: Known) -> Vec:
     """Hinted q with its remainder range checked; q's own range is the caller's to check."""
-    q = em.wires(len(acc), lambda: floor_shift(acc.ints, shift))
+    q = em.wires(len(acc), lambda: floor_shift(acc.ints, shift), known)
     in_range(em, acc + (1 << shift >> 1) - q * (1 << shift), 1 << shift)
     return q
 
@@ -68,14 +69,16 @@ def relu(em: Emitter, q: Vec, lo: IntArray, hi: IntArray, sign: None = None) -> 
         part = q.take(members)
         if kind != 0:
             return part if kind > 0 else em.full(len(members), 0)
-        return _relu_mixed(em, part, magnitude_width(lo[members], hi[members]))
+        return _relu_mixed(em, part, lo[members], hi[members])
 
     return by_group(em, sign_class(lo, hi), emit)
 
 
-def _relu_mixed(em: Emitter, q: Vec, bits: IntArray) -> Vec:
-    y = em.wires(len(q), lambda: np.maximum(q.ints, 0))
-    em.enforce(y, y - q, em.full(len(q), 0))
+def _relu_mixed(em: Emitter, q: Vec, lo: IntArray, hi: IntArray) -> Vec:
+    """Of ranges with both signs."""
+    y = em.wires(len(q), lambda: np.maximum(q.ints, 0), (0, hi))
+    em.enforce(y, (y - q).within(0, -lo), em.full(len(q), 0))
+    bits = magnitude_width(lo, hi)
     for_groups(bits, lambda b, members: in_range(em, (y * 2 - q).take(members), 1 << b, exact=False))
     return y
 
@@ -86,7 +89,8 @@ def rescale_relu(em: Emitter, acc: Vec, shift: int, lo: IntArray, hi: IntArray) 
     def emit(kind: int, members: IntArray) -> Vec:
         part = acc.take(members)
         if kind == 0:
-            return _relu_mixed(em, _quotient(em, part, shift), magnitude_width(lo[members], hi[members]))
+            low, high = lo[members], hi[members]
+            return _relu_mixed(em, _quotient(em, part, shift, (low, high)), low, high)
         return rescale(em, part, shift, lo[members], hi[members])[0] if kind > 0 else em.full(len(members), 0)
 
     return by_group(em, sign_class(lo, hi), emit)
@@ -113,7 +117,7 @@ def pool(em: Emitter, acc: Vec, windows: int, shift: int, lo: IntArray, hi: IntA
         top = floor_shift(acc.ints, shift).reshape(windows, size).max(axis=1)
         return np.asarray(np.maximum(top, 0) if positive else top)
 
-    y = em.wires(windows, best)
+    y = em.wires(windows, best, (top_lo, top_hi))
     excess = [_excess(em, y, acc.take(grid[:, k]), shift, top_hi - floor_lo[:, k]) for k in range(size)]
     # h_i = 0 alone leaves y a fraction: 2^s y = acc'_i + l_i - 2^s + 1 for any remainder l_i. The range makes it whole.
     if shift or positive:
@@ -129,7 +133,7 @@ def _excess(em: Emitter, y: Vec, acc: Vec, shift: int, most: IntArray) -> Vec:
     if shift == 0:
         h = y - acc
     else:
-        h = em.wires(len(y), lambda: y.ints - floor_shift(acc.ints, shift))
+        h = em.wires(len(y), lambda: y.ints - floor_shift(acc.ints, shift), (0, np.maximum(most, 0)))
         # d - 2^s h = l, with d = 2^s y + 2^s - 1 - acc'
         in_range(em, (y - h) * (1 << shift) + ((1 << shift) - 1 - (1 << shift >> 1)) - acc, 1 << shift)
     nonneg(em, h, np.maximum(most, 0))

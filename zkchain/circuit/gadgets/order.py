@@ -6,12 +6,12 @@ from types import ModuleType
 
 import numpy as np
 
-from zkchain import kernels
+from zkchain import checked, kernels
+from zkchain.checked import Known, Span
 from zkchain.circuit import taps
 from zkchain.circuit.emitter import Emitter, Vec
+from zkchain.circuit.gadgets.plain import BIT
 from zkchain.circuit.types import IntArray
-from zkchain.errors import CompileError
-from zkchain.graph import BOUND
 
 
 def maximum(kit: ModuleType, em: Emitter, a: Vec, b: Vec, gap_lo: IntArray, gap_hi: IntArray) -> Vec:
@@ -44,15 +44,13 @@ def top(kit: ModuleType, em: Emitter, v: Vec, groups: int, k: int, lo: IntArray,
     rounds: list[tuple[Vec, Vec]] = []
     taken: Vec = None
     for r in range(k):
-        s, m, margin = _round(em, v, groups, r)
+        s, m, margin = _round(em, v, groups, r, (lo, hi))
         # the r-th largest lies between the r-th largest of either ends
         m_lo, m_hi = (np.sort(end, axis=1)[:, size - 1 - r, None] for end in (lo, hi))
         most = np.maximum(m_hi - lo, 0)
         if taken is not None:
             b = np.maximum(hi - m_lo, 0) + 1
-            if float(most.max()) + float(b.max()) >= BOUND:
-                raise CompileError(f"node {em.node!r}: the margins of its order could reach 2^62")
-            margin, most = margin + taken * b.ravel(), most + b
+            margin, most = margin + taken * b.ravel(), checked.add(most, b, "the margins of its order")
         kit.nonneg(em, margin, most.ravel())
         rounds.append((m, _index(em, s, groups)))
         taken = s if taken is None else taken + s
@@ -63,20 +61,22 @@ def top(kit: ModuleType, em: Emitter, v: Vec, groups: int, k: int, lo: IntArray,
     return values, indices
 
 
-def _round(em: Emitter, v: Vec, groups: int, r: int) -> tuple[Vec, Vec, Vec]:
-    """One of each row is chosen, hinted the r-th largest: selectors s, its value m, margins m - v_j - [j < index]."""
+def _round(em: Emitter, v: Vec, groups: int, r: int, known: Known) -> tuple[Vec, Vec, Vec]:
+    """One of each row is chosen, hinted the r-th largest: selectors s, its value m, margins m - v_j - [j < index].
+    ``known``: of all values."""
     shape = (groups, len(v) // groups)
 
     def chosen() -> IntArray:
         return kernels.top(v.ints.reshape(shape), 1, r + 1)[:, r:]
 
-    s = em.wires(len(v), lambda: (np.arange(shape[1]) == chosen()).astype(np.int64).ravel())
-    m = em.wires(groups, lambda: np.take_along_axis(v.ints.reshape(shape), chosen(), 1).ravel())
+    s = em.wires(len(v), lambda: (np.arange(shape[1]) == chosen()).astype(np.int64).ravel(), BIT)
+    m = em.wires(groups, lambda: np.take_along_axis(v.ints.reshape(shape), chosen(), 1).ravel(), known)
     em.enforce(s, s - 1, em.full(len(v), 0))
-    em.equal(em.linear(taps.total(shape, (1,)), s, lambda x: x.reshape(shape).sum(axis=1)), em.full(groups, 1))
+    ones = em.linear(taps.total(shape, (1,)), s, lambda x: x.reshape(shape).sum(axis=1), Span(1, 1))
+    em.equal(ones, em.full(groups, 1))
     spread = m.take(np.repeat(np.arange(groups), shape[1])) - v
     em.enforce(s, spread, em.full(len(v), 0))
-    return s, m, spread - em.linear(taps.behind(shape), s, lambda x: _behind(x.reshape(shape)).ravel())
+    return s, m, spread - em.linear(taps.behind(shape), s, lambda x: _behind(x.reshape(shape)).ravel(), BIT)
 
 
 def _behind(x: IntArray) -> IntArray:
@@ -88,4 +88,5 @@ def _index(em: Emitter, s: Vec, groups: int) -> Vec:
     """sum j s_j of each row."""
     shape = (groups, len(s) // groups)
     places = np.arange(shape[1], dtype=np.int64)
-    return em.linear(taps.matmul_right(shape, places), s, lambda x: x.reshape(shape) @ places)
+    span = Span(0, shape[1] - 1)
+    return em.linear(taps.matmul_right(shape, places), s, lambda x: x.reshape(shape) @ places, span)

@@ -11,23 +11,25 @@ from typing import TypeAlias
 
 import numpy as np
 
+from zkchain.checked import Span
 from zkchain.circuit.emitter import Emitter, Vec
 from zkchain.circuit.gadgets.groups import by_group, floor_shift, for_groups, signed_width, width
 from zkchain.circuit.types import IntArray
 
+BIT = Span(0, 1)
 Player: TypeAlias = tuple[Vec, IntArray, IntArray]  # numbers with their static range
 
 
 def decompose(em: Emitter, v: Vec, bits: int) -> list[Vec]:
     """Bits of v in [0, 2^bits), lowest first, not yet proved boolean: bit_0 = v - sum_{i>=1} 2^i bit_i."""
-    n = len(v)
+    n, v = len(v), v.within(0, (1 << bits) - 1)
     shifts = np.repeat(np.arange(1, bits, dtype=np.int64), n)
-    wires = em.wires(n * (bits - 1), lambda: (np.tile(v.ints, bits - 1) >> shifts) & 1)
+    wires = em.wires(n * (bits - 1), lambda: (np.tile(v.ints, bits - 1) >> shifts) & 1, BIT)
     high = [wires.take(np.arange(i * n, (i + 1) * n)) for i in range(bits - 1)]
     low = v
     for i, bit in enumerate(high, start=1):
         low = low - bit * (1 << i)
-    return [low, *high]
+    return [low.within(0, 1), *high]
 
 
 def boolean(em: Emitter, bits: list[Vec]) -> None:
@@ -114,7 +116,7 @@ def relu(em: Emitter, q: Vec, lo: IntArray, hi: IntArray, sign: Vec | None = Non
         if kind != 0:
             return part if kind > 0 else em.full(len(members), 0)
         known = sign.take(members) if sign is not None else is_nonneg(em, part, lo[members], hi[members])
-        return em.product(known, part)
+        return em.product(known, part).within(0, hi[members])
 
     return by_group(em, sign_class(lo, hi), emit)
 
