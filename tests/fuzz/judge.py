@@ -32,7 +32,7 @@ import zkchain.quantize
 from tests.fuzz.draws import Array, Draw
 from tests.fuzz.onnx_graphs import DTYPES, Case
 from zkchain import frontend, interpret, pipeline
-from zkchain.circuit import Circuit, check, solve
+from zkchain.circuit import Circuit, RowBlock, check, solve
 from zkchain.errors import ZkchainError
 from zkchain.graph import Graph, Op
 from zkchain.groth16.types import System
@@ -43,6 +43,8 @@ from zkchain.quantize import Report, quantize_with_report
 CHALLENGE = 0x123456789ABCDEF0FEDCBA987654321
 PROVED = 10  # points whose rows are all checked
 FAR = 16.0  # times the wanted error
+HONEST = frozenset({"accurate", "refused", "void", "far"})
+"""Kinds that are no fault: ``far`` too, as long as nothing is promised of the error over the whole domain."""
 Point = Mapping[str, Array]
 
 
@@ -67,6 +69,20 @@ class Verdict:
     @property
     def kind(self) -> str:
         return self.findings[0].kind if self.findings else "accurate"
+
+
+@dataclass(frozen=True, eq=False)
+class Kept:
+    """A circuit whose rows are made once for the checks of many points."""
+
+    circuit: Circuit
+    rows: tuple[RowBlock, ...]
+
+    def blocks(self) -> tuple[RowBlock, ...]:
+        return self.rows
+
+    def locate(self, row: int) -> tuple[str, int]:
+        return self.circuit.locate(row)
 
 
 @dataclass(frozen=True, eq=False)
@@ -264,12 +280,13 @@ def points(case: Case, program: Graph) -> list[Point]:
 
 def _tried(case: Case, compiled: Compiled, figures: dict[str, Any]) -> Iterator[Finding]:
     program = compiled.program
-    rows: list[tuple[list[Array], list[Array], list[Array], list[Array], list[Array]]] = []
+    kept = Kept(compiled.circuit, tuple(compiled.circuit.blocks()))
+    rows: list[tuple[list[Array], ...]] = []
     for k, point in enumerate(points(case, program)):
         try:
             integers = pipeline.inputs_of(program, {n: point[n] for n in program.input_names})
             if k < PROVED:
-                yield from _proved(compiled.circuit, integers, k)
+                yield from _proved(kept, integers, k)
             values = interpret.run_all(program, integers)
         except Exception as error:
             yield Finding("unprovable", f"{_where(error)}: {_words(error)}", f"point {k}")
@@ -279,9 +296,10 @@ def _tried(case: Case, compiled: Compiled, figures: dict[str, Any]) -> Iterator[
     yield from _distances(case, compiled, rows, figures)
 
 
-def _proved(circuit: Circuit, integers: list[Array], k: int) -> Iterator[Finding]:
+def _proved(kept: Kept, integers: list[Array], k: int) -> Iterator[Finding]:
+    circuit = kept.circuit
     solution = solve(circuit, integers)
-    check(circuit, solution.finish(CHALLENGE if circuit.system is System.CG16 else None))
+    check(kept, solution.finish(CHALLENGE if circuit.system is System.CG16 else None))  # type: ignore[arg-type]
     expected = interpret.run(circuit.graph, integers)
     got = circuit.layout.decode(solution.instance)
     if not all(np.array_equal(a, b) for a, b in zip(expected, got, strict=True)):
@@ -291,8 +309,8 @@ def _proved(circuit: Circuit, integers: list[Array], k: int) -> Iterator[Finding
 def _ranges(program: Graph, values: Sequence[Array], k: int) -> Iterator[Finding]:
     for node, value in zip(program.nodes, values, strict=True):
         if np.any(value < node.lo) or np.any(value > node.hi):
-            where = f"point {k}, node {node.name!r}: {value.min()}..{value.max()} outside {node.lo.min()}..{node.hi.max()}"
-            yield Finding("range", f"a value of {node.op}", where)
+            span = f"{value.min()}..{value.max()} outside {node.lo.min()}..{node.hi.max()}"
+            yield Finding("range", f"a value of {node.op}", f"point {k}, node {node.name!r}: {span}")
 
 
 # -- distances
@@ -346,7 +364,8 @@ def _distances(case: Case, compiled: Compiled, rows: Sequence[Any], figures: dic
             slack = 1e-9 * np.abs(e)
             if np.any(np.abs(j - e) > 16 * n + 1e-6 + 2e-6 * np.abs(e)):
                 at = int(np.argmax(np.abs(j - e) - 16 * n))
-                yield Finding("import", "of " + _last(case, name), f"point {p}: onnxruntime {j[at]:g}, imported {e[at]:g}")
+                where = f"point {p}: onnxruntime {j[at]:g}, imported {e[at]:g}"
+                yield Finding("import", "of " + _last(case, name), where)
             # beside a jump or where float32 is noise, the nearer of the two float models counts
             distance = np.maximum(np.minimum(np.abs(g - e), np.abs(g - j)) - slack, 0.0)
             bound = promised(compiled, k, row[0])
@@ -358,9 +377,31 @@ def _distances(case: Case, compiled: Compiled, rows: Sequence[Any], figures: dic
             if largest > FAR * target and largest > worst:
                 at = int(np.argmax(distance - 4 * n))
                 where = f"point {p}: {g[at]:g} for {e[at]:g}, wanted {target:.2g}, bound {bound}, noise {n[at]:g}"
-                yield Finding("far", "at " + _last(case, name), where)
+                yield Finding("far", f"{_suspect(compiled, k)} ... {_last(case, name)}", where)
             worst = max(worst, largest)
         figures[name] = {"worst": worst, "wanted": target, "spread": float(seen.max() - seen.min())}
+
+
+STEPS = {"ceil", "equal", "floor", "greater", "lookup", "round", "sign", "trunc"}
+POLES = {"acosh", "atanh", "log", "pow", "reciprocal", "rsqrt", "sqrt", "tan"}
+
+
+def _suspect(compiled: Compiled, output: int) -> str:
+    """What usually makes an error large, found before an output: a jump, a pole or an infinite slope, a clamp, a curve;
+    for sorting many findings."""
+    graph = compiled.imported
+    before = {graph.outputs[output]}
+    for i in range(graph.outputs[output], -1, -1):
+        before.update(graph.nodes[i].src if i in before else ())
+    nodes = [graph.nodes[i] for i in before]
+    functions = {node.arg["fn"][0] for node in nodes if node.op is Op.UNARY}
+    if functions & STEPS or any(node.op in (Op.ARGMAX, Op.TOP_INDEX, Op.QUANTIZE) for node in nodes):
+        return "jump"
+    if functions & POLES or any(node.op is Op.DIV for node in nodes):
+        return "pole"
+    if compiled.report.cuts:
+        return "clamp"
+    return "curve" if functions or any(node.op is Op.SOFTMAX for node in nodes) else "plain"
 
 
 def _last(case: Case, name: str) -> str:

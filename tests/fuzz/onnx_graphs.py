@@ -1,8 +1,8 @@
 """Random ONNX models over all operators of the product's table: each is a pure function of its integer seed.
 
 ``case(seed)`` draws 1-3 inputs of 1-4 dimensions, 1-8 operators (``recipes``: one recipe an operator, with the right
-constants for what decides shapes), extreme weights, a domain for each input, and calibration data or none. The seed means
-the same model until a recipe is added or changed; ``VERSION`` then goes up, and is written beside every reported seed.
+constants for what decides shapes), extreme weights, a domain for each input, and calibration data or none. The seed
+means the same model until a recipe is added or changed; ``VERSION`` then goes up: it stands beside every reported seed.
 """
 
 from __future__ import annotations
@@ -93,9 +93,7 @@ class Growing:
         """Append a node of one output that recipes may go on from."""
         return self.emit_many(op, inputs, [(shape, kind)], **attributes)[0]
 
-    def emit_many(
-        self, op: str, inputs: list[str], outputs: list[tuple[Shape, str]], **attributes: Any
-    ) -> list[Value]:
+    def emit_many(self, op: str, inputs: list[str], outputs: list[tuple[Shape, str]], **attributes: Any) -> list[Value]:
         if any(math.prod(shape) > LARGEST or 0 in shape for shape, _ in outputs):
             raise Unfit
         domain, _, kind = op.rpartition(".")

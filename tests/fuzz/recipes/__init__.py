@@ -33,7 +33,8 @@ CURVED = frozenset(elementwise.FUNCTIONS) | {
 def grow(g: Growing) -> None:
     """Append one operator, drawn over the groups and then within one, with what it needs before it."""
     for _ in range(40):
-        name, recipe = g.draw.pick(sorted(g.draw.pick(GROUPS).items()))
+        group = g.draw.pick(GROUPS)
+        recipe = group[g.draw.pick(sorted(group))]
         if not recipe.since <= g.opset <= recipe.until:
             continue
         before = (list(g.nodes), list(g.constants), list(g.values))

@@ -81,7 +81,8 @@ def _conv_transpose(g: Growing, x: Value) -> Value:
     group = g.draw.pick([d for d in range(1, channels + 1) if channels % d == 0])
     out, kernel = g.draw.integer(1, 2), [g.draw.integer(1, 3) for _ in sizes]
     strides, dilations = [g.draw.integer(1, 2) for _ in sizes], [g.draw.pick((1, 1, 2)) for _ in sizes]
-    extra = [g.draw.integer(0, max(s, d) - 1) if g.draw.chance(0.3) else 0 for s, d in zip(strides, dilations, strict=True)]
+    most = [max(s, d) - 1 for s, d in zip(strides, dilations, strict=True)]
+    extra = [g.draw.integer(0, m) if g.draw.chance(0.3) else 0 for m in most]
     full = [
         s * (m - 1) + e + (k - 1) * d + 1
         for s, m, e, k, d in zip(strides, sizes, extra, kernel, dilations, strict=True)

@@ -75,7 +75,7 @@ def _columns(g: Growing, x: Value) -> Value:
 
 
 def _vectorizer(g: Growing, x: Value) -> Value:
-    rows, n = x.shape
+    rows = x.shape[0]
     beside = [v for v in g.values if v.kind == "f" and v.rank == 2 and v.shape[0] == rows]
     parts = [x, *([g.draw.pick(beside)] if beside else [])]
     widths = [v.shape[1] for v in parts]
