@@ -37,6 +37,7 @@ MENDED = {
     88: "GatherElements with an index that is shorter than its data",
     124: "a layer of constants was folded otherwise than onnxruntime computes it",
     165: "MeanVarianceNormalization added its epsilon to the variance, not to the deviation",
+    347: "a wide public number beside many narrow ones had no witness",
 }
 QUANTISED = {
     *("ConvInteger", "DequantizeLinear", "MatMulInteger", "QLinearConv", "QLinearMatMul"),

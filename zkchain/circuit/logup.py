@@ -93,9 +93,9 @@ def _chunks(em: Emitter, vec: Vec, cut: Cut, widest: int) -> Iterable[tuple[int,
 def _one_chunk(chunk: Vec, w: int, exact: bool, widest: int) -> Iterable[tuple[int, Vec]]:
     if exact:
         yield 1 << w, chunk
-    else:
+    else:  # t and t + 2^k - 2^w in [0, 2^k): a shift, not a factor, which coefficients of 62 bits have no room for
         yield 1 << widest, chunk
-        yield 1 << widest, chunk * (1 << (widest - w))
+        yield 1 << widest, chunk + ((1 << widest) - (1 << w))
 
 
 def _range_table(em: Emitter, size: int, keys: Vec) -> RangeTable:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from zkchain.circuit.types import Csr, IntArray
+from zkchain.errors import CompileError
 from zkchain.groth16.types import R
 
 if TYPE_CHECKING:
@@ -75,6 +76,12 @@ class Symbolic:
 def _scale_rows(matrix: csr_array, factors: IntArray) -> csr_array:
     from scipy.sparse import csr_array  # late: a prover that only solves never needs it
 
+    most = [float(np.abs(x.astype(np.float64)).max(initial=0)) for x in (matrix.data, factors)]
+    if most[0] * most[1] >= 2.0**63:  # would wrap around in silence, and no witness satisfy the row
+        raise CompileError(
+            f"a coefficient of {most[0]:g} times {most[1]:g} does not fit 64 bits",
+            hint="this is a bug of a gadget: what it scales must be a wire of its own",
+        )
     data = matrix.data * np.repeat(factors, np.diff(matrix.indptr))
     return csr_array((data, matrix.indices, matrix.indptr), shape=matrix.shape)
 
