@@ -4,8 +4,7 @@ How to hunt. ``python -m tests.fuzz.hunt --count 5000 --out seeds.jsonl`` judges
 and prints a summary by kind (``--from N`` for others; a run goes on where its file ends; about a second a seed).
 ``--show SEED`` prints one model with its findings, ``--shrink SEED`` the smallest model with the same gravest finding.
 What is judged, and the kinds of finding, stand in ``judge``. What the product promises of its error is asked in one
-place, ``judge.promised(compiled, output, point)``: change it when what is reported does (None: nothing is promised
-there), and take "far" out of ``judge.HONEST`` once an error beyond what was wanted is always said.
+place, ``judge.promised(compiled, output, point)``: change it when what is promised does (None: nothing is, there).
 
 A seed whose fault was mended goes into MENDED and is judged again for ever.
 """
@@ -141,7 +140,7 @@ def test_wrong_values_are_noticed() -> None:
     integer = mock.patch.dict(interpret.INTEGER, {Op.RELU: lambda node, x: np.maximum(x, 0) + (1 << 40)})
     real = mock.patch.dict(interpret.FLOAT, {Op.RELU: lambda node, x: np.maximum(x, 0) + 1})
     with relu, integer:
-        assert {"range", "differs", "bound"} <= kinds(planted("Relu"))
+        assert {"range", "differs", "broken"} <= kinds(planted("Relu"))
     with real:
         assert "import" in kinds(planted("Relu"))
 
@@ -151,7 +150,7 @@ def test_a_broken_promise_is_noticed() -> None:
         return 1e-12
 
     with mock.patch.object(judging, "promised", never):
-        assert kinds(planted("Tanh")) == {"bound"}
+        assert kinds(planted("Tanh")) == {"broken"}
 
 
 def test_unprovable_points_are_noticed() -> None:
