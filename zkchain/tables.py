@@ -44,7 +44,7 @@ class Plan:
 
     def cut(self, request: Request) -> Cut:
         """How a number of this request is cut. An exact chunk has a table of its width and costs one lookup, another
-        two in the widest table (t and t 2^(k - width))."""
+        two in the widest table (t and t + 2^k - 2^width)."""
         return _best_cut(request, self.widths)[1]
 
 

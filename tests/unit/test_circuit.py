@@ -13,7 +13,7 @@ import pytest
 from tests.unit import graphs, onnx_models
 from zkchain import groth16, interpret, pipeline
 from zkchain._core import FrVec
-from zkchain.circuit import Assignment, Circuit, Visibility, check, solve, synthesize
+from zkchain.circuit import Assignment, Circuit, Visibility, check, solve, symbolic, synthesize
 from zkchain.circuit.hoist import hoist
 from zkchain.demo import PIXELS
 from zkchain.errors import CompileError, InputError, OutOfDomain, ProofInvalid, UnsatisfiedConstraint, UnsupportedOp
@@ -234,3 +234,27 @@ def test_an_order_whose_margins_do_not_fit_is_refused(system: System) -> None:
             continue
         with pytest.raises(CompileError, match="margins of its order"):
             synthesize(graph, Visibility((False,), (True,)), system)
+
+
+def test_a_wide_public_number_beside_many_narrow_ones() -> None:
+    """61 bits in chunks of 6: the lowest, of one bit, holds the offset of 2^60, which no factor may enlarge."""
+    b = graphs.Build()
+    x = b.input((1, 60), 0, 63)
+    weights = np.array([[1 << 49], [-(1 << 49)]] * 30)
+    circuit = synthesize(
+        b.graph(b.add(Op.MATMUL, x, b.const(weights), shape=(1, 1))), Visibility((False,), (True,)), System.CG16
+    )
+    assert circuit.layout.fields[0].bits == 61
+    for even, odd in ((0, 63), (63, 0), (63, 63), (17, 5)):
+        inputs = [np.where(np.arange(60) % 2, odd, even)[None]]
+        check(circuit, finished(circuit, inputs))
+        assert circuit.layout.decode(solve(circuit, inputs).instance)[0].item() == 30 * (even - odd) << 49
+        with pytest.raises(OutOfDomain):
+            solve(circuit, [inputs[0] + 64])
+
+
+def test_a_coefficient_beyond_64_bits_is_no_row() -> None:
+    wide = symbolic.wires(1, 2) * np.array([1 << 40, 3]) * (1 << 20)
+    assert wide.rows(np.arange(2), 3).toarray().tolist() == [[0, 1 << 60, 0], [0, 0, 3 << 20]]
+    with pytest.raises(CompileError, match="does not fit 64 bits"):
+        (wide * 16).rows(np.arange(2), 3)

@@ -433,3 +433,33 @@ def test_open_dimensions_are_those_of_the_samples() -> None:
     for other in ({}, {"z": (5, 3)}, {"x": (5,)}):
         with pytest.raises(ModelError, match="is dynamic"):
             load(proto, sample_shapes=other)
+
+
+ML = "ai.onnx.ml."
+LAYERS: list[tuple[str, Sequence[int], dict[str, Any], list[Sequence[int]]]] = [
+    ("GlobalMaxPool", [1, 4, 1], {}, []),
+    ("MaxPool", [1, 30, 1], {"kernel_shape": [1], "strides": [2], "auto_pad": "SAME_LOWER"}, []),
+    ("LpPool", [1, 2, 5], {"kernel_shape": [2], "p": 3}, []),
+    ("ConvTranspose", [1, 3, 2], {"dilations": [2], "group": 3, "output_padding": [1], "strides": [2]}, [(3, 1, 3)]),
+    ("BatchNormalization", [4, 5], {}, [(5,)] * 4),
+    ("LpNormalization", [5], {"axis": 0, "p": 1}, []),
+    ("MeanVarianceNormalization", [2, 2, 3, 1], {"axes": [0, 2]}, []),
+    (f"{ML}Normalizer", [2, 3], {"norm": "MAX"}, []),
+    (f"{ML}LinearRegressor", [2, 3], {"coefficients": [0.5, -1.0, 2.0], "intercepts": [0.25]}, []),
+]
+
+
+@pytest.mark.parametrize(("op", "shape", "attributes", "more"), LAYERS)
+def test_a_layer_of_constants_is_what_onnxruntime_computes(op, shape, attributes, more) -> None:
+    constants = {"c": random(shape, 1), **{f"c{k}": np.abs(random(s, k + 2)) for k, s in enumerate(more)}}
+    layer = node(op, list(constants), ["h"], **attributes)
+    agrees(model([layer, node("Neg", ["x"])], {"x": [2]}, ["h", "y"], constants=constants), random([2]))
+
+
+@pytest.mark.parametrize("transform", ["NONE", "LOGISTIC", "SOFTMAX"])
+@pytest.mark.parametrize("rows", [1, 2])
+def test_a_classifier_of_constants_is_what_onnxruntime_computes(transform: str, rows: int) -> None:
+    attributes = {"coefficients": [0.5, -0.3, 1.0, 0.1][: 2 * rows], "intercepts": [0.1, -0.2][:rows]}
+    classes = {"classlabels_ints": [0, 1], "post_transform": transform, **attributes}
+    nodes = [node(f"{ML}LinearClassifier", ["c"], ["label", "h"], **classes), node("Neg", ["x"])]
+    agrees(model(nodes, {"x": [2]}, ["h", "y"], constants={"c": random([3, 2])}), random([2]))

@@ -48,6 +48,8 @@ CASES: list[tuple[str, Sequence[int], list[Any], dict[str, Any], int]] = [
     ("Gather", [5, 3], [np.int64(1)], {"axis": 1}, 11),
     ("Gather", [5, 3], [ints(0, 1, 2, 0).reshape(2, 2)], {"axis": 1}, 13),
     ("GatherElements", [3, 3], [ints(0, 2, 1, 1, 1, 0).reshape(2, 3)], {}, 13),
+    ("GatherElements", [3, 4, 2], [ints(0, -1, 1, -3).reshape(2, 2, 1)], {}, 13),
+    ("GatherElements", [3, 4, 2], [ints(0, -1, 3, 2, 1).reshape(1, 5, 1)], {"axis": -2}, 11),
     ("GatherND", [3, 4], [ints(0, 1, 2, 3).reshape(2, 2)], {}, 13),
     ("Expand", [3, 1], [ints(2, 3, 4)], {}, 13),
     ("Expand", [3, 1], [ints(1, 5)], {}, 8),
@@ -184,6 +186,9 @@ def test_resize(transform: str, rounding: str, mode: str, size: tuple[int, int],
     ("Transpose", [2, 3], [], {"perm": [0, 0]}, "does not apply"),
     ("Pad", [2, 3], [ints(1, 1)], {}, "expected 4 pads"),
     ("Gather", [2, 3], [ints(7)], {}, "does not apply"),
+    ("GatherElements", [2, 3], [ints(0, 2).reshape(1, 2)], {}, "out of bounds"),
+    ("GatherElements", [2, 1], [ints(0, 1).reshape(1, 2)], {}, "do not fit a value of shape"),
+    ("GatherElements", [2, 3], [ints(0, 1)], {}, "do not fit a value of shape"),
     ("Slice", [2, 3], [ints(1), ints(1)], {}, "empty tensors"),
 ])  # fmt: skip
 def test_movements_that_do_not_fit(

@@ -185,3 +185,22 @@ def test_everything_in_the_domain_is_accepted(a, b):
     node = unit_input()
     q = quantize_input(node, [[a, b], [0, 0]])
     assert np.abs(dequantize(node, q)[0] - [a, b]).max() <= 0.125
+
+
+@pytest.mark.parametrize("value", [1e6 + 0.3, 325e6 + 0.1, -77777.7, 0.6])
+@pytest.mark.parametrize("step", [2.0**-10, 0.25, 1.0, 128.0])
+def test_data_lie_in_the_domain_that_is_taken_from_them_at_any_step(value, step):
+    samples = [np.array([[value, value + 0.001]]), np.array([[value + 0.003, value]])]
+    lo, hi = resolve(doubling(1, 2), [None], [[x] for x in samples])[0].integers(step)
+    for x in samples:
+        assert np.all(np.rint(x / step) >= lo)
+        assert np.all(np.rint(x / step) <= hi)
+    assert (np.asarray(hi) - lo + 1).max() <= max(2.0, 2**-7 / step), "no wider than the data ask for"
+
+
+def test_data_far_from_zero_without_a_domain_are_inside_it():
+    graph, x = doubling(1, 3), np.full((1, 3), 1e6 + 0.3)
+    program = quantize(graph, None, [[x]])
+    assert np.abs(dequantize(program.nodes[0], quantize_input(program.nodes[0], x)) - x).max() < 1
+    with pytest.raises(OutOfDomain):
+        quantize_input(program.nodes[0], x + 16)

@@ -92,6 +92,6 @@ def test_an_odd_range_of_many_numbers_has_a_table_of_its_own() -> None:
 
 
 def test_a_narrow_chunk_is_looked_up_twice() -> None:
-    """t and t 2^(k - w): the second alone would let t be a fraction."""
+    """t and t + 2^k - 2^w: the first alone would let t be too large, the second negative."""
     plan = Plan((5,), frozenset(), 0)
     assert plan.cut(Request(1 << 8, True)) == ((3, False), (5, True))

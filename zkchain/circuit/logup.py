@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from zkchain._core import FrVec
-from zkchain.checked import WORD, Span
+from zkchain.checked import Span
 from zkchain.circuit.emitter import Emitter, Vec
 from zkchain.circuit.types import IntArray, PoleHit
 from zkchain.circuit.value import to_field
@@ -82,7 +82,6 @@ def _lookups(em: Emitter, vec: Vec, request: Request, plan: Plan) -> Iterable[tu
 
 def _chunks(em: Emitter, vec: Vec, cut: Cut, widest: int) -> Iterable[tuple[int, Vec]]:
     """v = sum_j 2^(o_j) t_j with every t_j in [0, 2^(w_j)); the lowest chunk is v minus the others."""
-    cut = _lowest_first(vec, cut, widest)
     offsets = np.concatenate(([0], np.cumsum([w for w, _ in cut])))
     low = vec
     for (w, exact), offset in zip(cut[1:], offsets[1:-1].tolist(), strict=True):
@@ -91,34 +90,15 @@ def _chunks(em: Emitter, vec: Vec, cut: Cut, widest: int) -> Iterable[tuple[int,
         low = low - chunk * (1 << offset)
         yield from _one_chunk(chunk, w, exact, widest)
     w, exact = cut[0]
-    low = low.within(0, (1 << w) - 1)
-    if low.norm << _shift(cut, widest) >= WORD:
-        low = em.product(low, em.full(len(low), 1))
-    yield from _one_chunk(low, w, exact, widest)
-
-
-def _lowest_first(vec: Vec, cut: Cut, widest: int) -> Cut:
-    """The lowest chunk holds the others with coefficients 2^(o_j), and all that v is made of. Is it narrower than its
-    table, then it is looked up times 2^(widest - w) as well: where these coefficients would not fit 64 bits then, a
-    whole chunk goes first (and gets a wire, where there is none or they still do not)."""
-    others = sum(1 << sum(w for w, _ in cut[:j]) for j in range(1, len(cut)))
-    if (vec.norm + others) << _shift(cut, widest) < WORD:
-        return cut
-    return tuple(sorted(cut, key=lambda chunk: not chunk[1]))
-
-
-def _shift(cut: Cut, widest: int) -> int:
-    """Bits by which the lowest chunk is moved up to be looked up in the widest table."""
-    w, exact = cut[0]
-    return 0 if exact else widest - w
+    yield from _one_chunk(low.within(0, (1 << w) - 1), w, exact, widest)
 
 
 def _one_chunk(chunk: Vec, w: int, exact: bool, widest: int) -> Iterable[tuple[int, Vec]]:
     if exact:
         yield 1 << w, chunk
-    else:
+    else:  # t and t + 2^k - 2^w in [0, 2^k): a shift, not a factor, which coefficients of 62 bits have no room for
         yield 1 << widest, chunk
-        yield 1 << widest, chunk * (1 << (widest - w))
+        yield 1 << widest, chunk + ((1 << widest) - (1 << w))
 
 
 def _range_table(em: Emitter, size: int, keys: Vec) -> RangeTable:

@@ -17,7 +17,7 @@ from zkchain.frontend.builder import Builder, refuse_numbers
 from zkchain.frontend.call import INTEGERS, Array, Call, Value, operator
 from zkchain.frontend.model import opsets, rewritten
 from zkchain.frontend.shapes import input_values
-from zkchain.frontend.table import KEPT, RANDOM, RULES, SHAPES, SUPPORTED, needed, node_name
+from zkchain.frontend.table import KEPT, RANDOM, RULED, RULES, SHAPES, SUPPORTED, needed, node_name
 from zkchain.graph import Graph, Op
 
 # what numpy raises over attributes and shapes that do not fit each other
@@ -63,7 +63,7 @@ class Importer:
     def _constants(self, node: onnx.NodeProto, inputs: tuple[Value | None, ...]) -> Sequence[Value | None]:
         """The outputs when shapes and constants decide them, else nothing."""
         name = operator(node)
-        if name in KEPT:
+        if name in KEPT or name in RULED:
             return ()
         if name in SHAPES:
             inputs = tuple(np.empty(self.build.shape(v)) if isinstance(v, int) else v for v in inputs)

@@ -33,19 +33,24 @@ MANY = 1024  # values that show their range well
 @dataclass(frozen=True, eq=False, slots=True)
 class Grid:
     """lo, hi: real ends (scalars or arrays of the input's shape); step: real size of an integer, None: to be chosen;
-    binary: widths are powers of two and hi is exclusive."""
+    binary: widths are powers of two and hi is exclusive. most: the largest datum, which a coarse step may round beyond
+    the last step below hi."""
 
     lo: FloatArray
     hi: FloatArray
     step: float | None
     binary: bool
+    most: FloatArray | None = None
 
     def integers(self, step: float) -> tuple[IntArray, IntArray]:
         """(lo, hi), inclusive, of the grid of this step. Raises InputError or Wraps beyond 62 bits."""
         if not self.binary:
             return _to_int(self.lo, step), _to_int(self.hi, step)
         low = whole(np.floor(self.lo / step))
-        width = whole(np.exp2(np.ceil(np.log2(np.maximum((self.hi - self.lo) / step, 1.0)))))
+        steps = np.maximum((self.hi - self.lo) / step, 1.0)
+        if self.most is not None:
+            steps = np.maximum(steps, np.rint(self.most / step) - low + 1)
+        width = whole(np.exp2(np.ceil(np.log2(steps))))
         return low, low + width - 1
 
 
@@ -169,7 +174,7 @@ def _observed_numbers(seen: FloatArray) -> Grid:
     width = np.exp2(np.ceil(np.log2(widening * span)))
     lower = np.floor(((low + high) / 2 - width / 2) / (width / 16)) * (width / 16)
     lower = np.where((low >= 0) & (lower < 0), 0.0, lower)
-    return Grid(lower, lower + width, None, binary=True)
+    return Grid(lower, lower + width, None, binary=True, most=high)
 
 
 def quantize_input(node: Node, x: npt.ArrayLike) -> IntArray:

@@ -27,7 +27,6 @@ MOVES = (
     "Expand",
     "Flatten",
     "Gather",
-    "GatherElements",
     "GatherND",
     "Reshape",
     "ReverseSequence",
@@ -58,6 +57,17 @@ def gather(call: Call) -> list[int] | int:
             raise call.fail("embedding of a variable index", hint="only a one-dimensional constant can be indexed")
         return lookup(call, call.x(1), call.constant(0, "data"))
     return moved(call)
+
+
+def gather_elements(call: Call) -> int:
+    """out[i, j, ...] = x[index[i, j, ...], j, ...] along axis 0; along other axes the index may be shorter than x."""
+    build, x, index = call.build, call.x(), call.constant(1, "indices")
+    axis = build.axis(x, call.integer("axis", 0))
+    shape = build.shape(x)
+    if index.ndim != len(shape) or np.any(np.delete(np.subtract(index.shape, shape), axis) > 0):
+        raise build.error(f"indices of shape {index.shape} do not fit a value of shape {shape} along axis {axis}")
+    kept = tuple(slice(None) if k == axis else slice(m) for k, m in enumerate(index.shape))
+    return build.move(x, lambda at: np.take_along_axis(at[kept], index, axis))
 
 
 def lookup(call: Call, x: int, values: npt.NDArray[np.generic]) -> int:
@@ -143,6 +153,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         **dict.fromkeys(MOVES, moved),
         "Concat": concat,
         "Gather": gather,
+        "GatherElements": gather_elements,
         "Pad": pad,
         "Trilu": trilu,
         "ai.onnx.ml.ArrayFeatureExtractor": feature,

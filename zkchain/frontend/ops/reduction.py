@@ -159,8 +159,10 @@ def group_normalization(call: Call) -> int:
 
 
 def mean_variance_normalization(call: Call) -> int:
+    # (x - mean) / (deviation + e), e = 1e-9: there is a difference to 1 / sqrt(variance + e^2) only where the deviation
+    # is about e, and both are 1 / e at zero
     axes = call.integers("axes") or [0, 2, 3]
-    return normalised(call.build, call.x(), axes, 1e-9)
+    return normalised(call.build, call.x(), axes, 1e-18)
 
 
 def lp_normalization(call: Call) -> int:

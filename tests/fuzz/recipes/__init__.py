@@ -1,0 +1,55 @@
+"""One recipe an operator: how a random model goes on with it, from a value that is there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tests.fuzz.onnx_graphs import Growing, Unfit, Value
+from tests.fuzz.recipes import control, elementwise, linear, ml, movement, reduction, windows
+from tests.fuzz.recipes.recipe import Recipe
+
+GROUPS: tuple[Mapping[str, Recipe], ...] = (
+    elementwise.UNARY,
+    elementwise.FUNCTIONS,
+    elementwise.BINARY,
+    elementwise.LOGIC,
+    linear.RECIPES,
+    ml.RECIPES,
+    movement.RECIPES,
+    reduction.RECIPES,
+    windows.RECIPES,
+    control.RECIPES,
+)
+RECIPES: Mapping[str, Recipe] = {name: recipe for group in GROUPS for name, recipe in group.items()}
+CURVED = frozenset(elementwise.FUNCTIONS) | {
+    *("Ceil", "Celu", "Elu", "Equal", "Floor", "Greater", "GreaterOrEqual", "GroupNormalization", "HardSwish"),
+    *("InstanceNormalization", "LayerNormalization", "Less", "LessOrEqual", "LogSoftmax", "LpNormalization"),
+    *("MeanVarianceNormalization", "Normalizer", "RMSNormalization", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp"),
+    *("Round", "Selu", "Sign", "Softmax", "Softsign"),
+}
+"""Operators that plain Groth16 has no table for (a few more may turn out to need one)."""
+
+
+def grow(g: Growing) -> None:
+    """Append one operator, drawn over the groups and then within one, with what it needs before it."""
+    for _ in range(40):
+        group = g.draw.pick(GROUPS)
+        recipe = group[g.draw.pick(sorted(group))]
+        if not recipe.since <= g.opset <= recipe.until:
+            continue
+        before = (list(g.nodes), list(g.constants), list(g.values))
+        try:
+            recipe.make(g, _source(g, recipe))
+            return
+        except Unfit:
+            g.nodes, g.constants, g.values = before
+
+
+def _source(g: Growing, recipe: Recipe) -> Value:
+    """A value to go on from, most often the newest, in the type and rank that the operator takes."""
+    usable = [v for v in g.values if v.kind != "m"]
+    newest = [v for v in usable[-2:] if v.kind in recipe.kinds] or usable[-1:]
+    x = g.draw.pick(newest if g.draw.chance(0.8) else usable)
+    if x.kind not in recipe.kinds:
+        x = g.to(x, recipe.kinds[0])
+    return g.ranked(x, *recipe.ranks)

@@ -1,0 +1,68 @@
+"""Shapes that are computed in the model, constants, and branches that a constant decides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from onnx import helper, numpy_helper
+
+from tests.fuzz.onnx_graphs import TYPES, Growing, Value
+from tests.fuzz.recipes.recipe import Recipe
+
+
+def _shape_of(g: Growing, x: Value) -> Value:
+    return g.emit("Shape", [x.name], (x.rank,), "i")
+
+
+def _by_shape(g: Growing, x: Value) -> Value:
+    """Flatten, written as exporters do: a reshape to the product of what Shape gives."""
+    shape = _shape_of(g, x)
+    first = g.emit("Gather", [shape.name, g.const([0], np.int64)], (1,), "i")
+    target = g.emit("Concat", [first.name, g.const([-1], np.int64)], (2,), "i", axis=0)
+    return g.emit("Reshape", [x.name, target.name], (x.shape[0], x.size // x.shape[0]), x.kind)
+
+
+def _by_size(g: Growing, x: Value) -> Value:
+    """A sum over the number of elements."""
+    size = g.emit("Size", [x.name], (), "i")
+    count = g.to(size, "f")
+    return g.like(x, "Div", count.name)
+
+
+def _constant(g: Growing, x: Value) -> Value:
+    value = g.draw.weights(x.shape)
+    made = g.emit("Constant", [], x.shape, value=numpy_helper.from_array(value, "value"))
+    return g.like(x, g.draw.pick(("Add", "Mul")), made.name)
+
+
+def _filled(g: Growing, x: Value) -> Value:
+    shape = _shape_of(g, x)
+    fill = numpy_helper.from_array(np.array([g.draw.uniform(-2, 2)], np.float32), "value")
+    made = g.emit("ConstantOfShape", [shape.name], x.shape, value=fill)
+    return g.like(x, g.draw.pick(("Sub", "Max")), made.name)
+
+
+def _if(g: Growing, x: Value) -> Value:
+    """Both branches read a value from around them; a constant decides."""
+    condition = g.const(g.draw.chance(0.5), np.bool_)
+    stem = g.fresh("b")
+    branches = [
+        helper.make_graph(
+            [helper.make_node(op, [x.name], [f"{stem}_{op}"])],
+            op,
+            [],
+            [helper.make_tensor_value_info(f"{stem}_{op}", TYPES[x.kind], x.shape)],
+        )
+        for op in g.draw.pick((("Relu", "Neg"), ("Abs", "Sigmoid"), ("Identity", "Tanh")))
+    ]
+    return g.emit("If", [condition], x.shape, x.kind, then_branch=branches[0], else_branch=branches[1])
+
+
+RECIPES: Mapping[str, Recipe] = {
+    "Constant": Recipe(_constant),
+    "ConstantOfShape": Recipe(_filled, ranks=(1, 4)),
+    "If": Recipe(_if, since=11),
+    "Shape": Recipe(_by_shape, "fi", ranks=(1, 4), since=11),
+    "Size": Recipe(_by_size),
+}
