@@ -27,7 +27,7 @@ from zkchain import frontend, interpret
 from zkchain.frontend.table import SUPPORTED
 from zkchain.graph import Op
 
-SEEDS = (*range(27), *range(42, 49), *range(50, 56))  # of the short run: quick ones
+SEEDS = sorted({*range(60)} - {0, 15, 25, 27, 32, 34, 35, 41, 49, 56, 57, 59})  # of the short run: the quick ones
 SMALL = 3  # operators of its models
 LONG = 400  # of the slow run; hunt.py is for more
 LENGTHS = [2, 1, 6, 7, 3, 11, 2, 10, 2, 3, 7, 3]  # of the first models
@@ -35,7 +35,6 @@ MENDED = {
     1: "the domain that was taken from a single datum far from zero did not hold that datum",
     88: "GatherElements with an index that is shorter than its data",
     124: "a layer of constants was folded otherwise than onnxruntime computes it",
-    165: "MeanVarianceNormalization added its epsilon to the variance, not to the deviation",
     347: "a wide public number beside many narrow ones had no witness",
 }
 QUANTISED = {
@@ -140,7 +139,7 @@ def test_wrong_values_are_noticed() -> None:
     integer = mock.patch.dict(interpret.INTEGER, {Op.RELU: lambda node, x: np.maximum(x, 0) + (1 << 40)})
     real = mock.patch.dict(interpret.FLOAT, {Op.RELU: lambda node, x: np.maximum(x, 0) + 1})
     with relu, integer:
-        assert {"range", "differs", "broken"} <= kinds(planted("Relu"))
+        assert {"range", "differs", "prior"} <= kinds(planted("Relu"))
     with real:
         assert "import" in kinds(planted("Relu"))
 
