@@ -70,8 +70,6 @@ EDGES: dict[str, Callable[[], Graph]] = {
     "a window of one": lambda: window(1, relu=False),
     "a window of one, rescaled": lambda: window(1, relu=False, shift=2),
     "maximum and relu": lambda: window(3, relu=True),
-    "maximum, rescale by nothing, relu": lambda: window(3, relu=True, shift=0),
-    "maximum, rescale by nothing": lambda: window(3, relu=False, shift=0),
     "concat": beside,
     "constant on the left": constant_left,
     "signs known": never_positive,

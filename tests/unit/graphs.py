@@ -315,11 +315,17 @@ def lookup_zoo() -> dict[str, Graph]:
     b = Build()
     values = np.round(20 * np.tanh(np.arange(-8, 9) / 4)).astype(np.int64)
     graphs = {"table": b.graph(b.add(Op.TABLE, b.input((4,), -8, 8), first=-8, values=values))}
-    functions = {"interpolated": (("tanh",), -4, 4), "pieces": (("reciprocal",), 0.05, 20), "line": (("gelu",), -6, 6)}
-    for name, (fn, lo, hi) in functions.items():
+    functions = {
+        "interpolated": (("tanh",), -4, 4, 12),
+        "pieces": (("reciprocal",), 0.05, 20, 14),
+        "line": (("gelu",), -6, 6, 12),
+    }
+    for name, (fn, lo, hi, bits) in functions.items():
         f = float_graphs.Build()
         graph = f.graph(f.add(Op.UNARY, f.input(3), fn=fn))
-        graphs[name] = quantize(graph, [Domain(lo, hi)], settings=Settings(cost="lookup", table_bits=8, input_bits=12))
+        graphs[name] = quantize(
+            graph, [Domain(lo, hi)], settings=Settings(cost="lookup", table_bits=8, input_bits=bits)
+        )
     f = float_graphs.Build()
     graph = f.graph(f.add(Op.SOFTMAX, f.input(1, 3), axis=1))
     graphs["softmax"] = quantize(graph, [Domain(-2, 2)], settings=Settings(cost="lookup"))

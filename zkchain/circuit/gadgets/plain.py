@@ -158,10 +158,8 @@ def _duel(em: Emitter, a: Player, b: Player) -> Player:
 
 
 def pool(em: Emitter, acc: Vec, windows: int, shift: int, lo: IntArray, hi: IntArray, positive: bool) -> Vec:
-    """max over each window, rescaled by ``shift`` (0: not), then relu when ``positive``; lo, hi of the accumulators."""
+    """max over each window, rescaled by ``shift``, then relu when ``positive``; lo, hi of the accumulators."""
     top = window_max(em, acc, windows, lo, hi)
     lo, hi = lo.reshape(windows, -1).max(axis=1), hi.reshape(windows, -1).max(axis=1)
-    if shift == 0:
-        return relu(em, top, lo, hi) if positive else top
     lo, hi = floor_shift(lo, shift), floor_shift(hi, shift)
     return rescale_relu(em, top, shift, lo, hi) if positive else rescale(em, top, shift, lo, hi)[0]
