@@ -246,6 +246,15 @@ class Builder:
         self, x: int, w: int, strides: Sequence[int], pads: Sequence[int], dilations: Sequence[int], group: int
     ) -> int:
         """x (N, C, *S), w (M, C/group, *K); zero padding, pads = (begin..., end...)."""
+        shape = self.conv_shape(x, w, strides, pads, dilations, group)
+        arg = {"strides": strides, "pads": pads, "dilations": dilations}
+        exact = {name: tuple(int(v) for v in values) for name, values in arg.items()}
+        return self.node(Op.CONV, (x, w), shape, {**exact, "group": int(group)})
+
+    def conv_shape(
+        self, x: int, w: int, strides: Sequence[int], pads: Sequence[int], dilations: Sequence[int], group: int
+    ) -> tuple[int, ...]:
+        """The shape of such a convolution. ModelError where its parts do not fit each other."""
         a, k = self.shape(x), self.shape(w)
         rank = len(a) - 2
         arg = {"strides": strides, "pads": pads, "dilations": dilations}
@@ -258,8 +267,7 @@ class Builder:
         if min(room) < 0 or min(pads) < 0 or min(*strides, *dilations) < 1:
             raise self.error(f"weights {k} do not fit input {a} with {arg}")
         out = [r // s + 1 for r, s in zip(room, strides, strict=True)]
-        exact = {name: tuple(int(v) for v in values) for name, values in arg.items()}
-        return self.node(Op.CONV, (x, w), (a[0], k[0], *out), {**exact, "group": int(group)})
+        return (a[0], k[0], *out)
 
     # -- reductions -------------------------------------------------------------------------------------------------
 

@@ -64,7 +64,7 @@ def check_operators(graph: onnx.GraphProto, inputs: Sequence[str], wanted: Seque
 
     Nodes that no wanted output needs are not looked at, nor are those that shapes and constants alone decide.
     """
-    missing = list(_outside(graph, set(inputs), needed(graph, wanted)))
+    missing = list(outside(graph, set(inputs), needed(graph, wanted)))
     if missing:
         others = "; ".join(f"{operator(n)} (node {node_name(n)!r})" for n in missing[1:9])
         raise UnsupportedOp(
@@ -75,7 +75,7 @@ def check_operators(graph: onnx.GraphProto, inputs: Sequence[str], wanted: Seque
         )
 
 
-def _outside(graph: onnx.GraphProto, variable: set[str], used: frozenset[str]) -> Iterator[onnx.NodeProto]:
+def outside(graph: onnx.GraphProto, variable: set[str], used: frozenset[str]) -> Iterator[onnx.NodeProto]:
     for node in graph.node:
         name = operator(node)
         if used.isdisjoint(node.output) or name in SHAPES:

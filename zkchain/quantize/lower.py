@@ -136,6 +136,8 @@ def bits_of_constant(node: Node) -> int:
 
 
 def _linear(state: Lowering, i: int, node: Node) -> Value:
+    if node.op is Op.CONV and not state.is_const(node.src[1]):  # the frontend makes these matrix products
+        raise UnsupportedOp(node.name, "Conv", "its weights are not constant", hint="write it as windows and a MatMul")
     values = [state.const(i, k) if state.is_const(s) else narrow(state, s) for k, s in enumerate(node.src)]
     return state.out.add(node.op, node.name, values, values[0].frac + values[1].frac, node.shape, **node.arg)
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from zkchain.frontend.builder import Builder
 from zkchain.frontend.call import Call, Rule
-from zkchain.frontend.window import Geometry, geometry, positions
+from zkchain.frontend.window import Geometry, geometry, grid, padded, positions
 from zkchain.graph import Op
 
 IntArray = npt.NDArray[np.int64]
@@ -23,20 +23,6 @@ def _geometry(call: Call) -> Geometry:
     if len(shape) < 3 or not kernel:
         raise call.build.error(f"expected an input (N, C, ...) and a kernel_shape, got {shape} and {kernel}")
     return geometry(call, shape[2:], kernel)
-
-
-def _grid(shape: Sequence[int], axes: Sequence[IntArray]) -> IntArray:
-    """Window positions along each axis (out, kernel; -1 is padding) -> index (N, C, *out, prod kernel), -1 likewise."""
-    rank = len(axes)
-    flat = np.zeros((1,) * (2 * rank), dtype=np.int64)
-    padding = np.zeros((1,) * (2 * rank), dtype=bool)
-    for i, at in enumerate(axes):
-        spread = at.reshape([at.shape[0] if j == i else at.shape[1] if j == rank + i else 1 for j in range(2 * rank)])
-        flat = flat * shape[2 + i] + spread
-        padding = padding | (spread < 0)
-    flat = np.where(padding, -1, flat).reshape(*(a.shape[0] for a in axes), -1)
-    planes = np.arange(shape[0] * shape[1], dtype=np.int64).reshape(shape[0], shape[1], *(1 for _ in flat.shape))
-    return np.where(flat < 0, -1, planes * math.prod(shape[2:]) + flat)
 
 
 def max_pool(call: Call) -> int:
@@ -51,7 +37,7 @@ def max_pool(call: Call) -> int:
             raise call.build.error(f"a pooling window lies wholly in the padding along axis {i + 2}")
         first = np.take_along_axis(at, inside.argmax(axis=1)[:, None], axis=1)
         axes.append(np.where(inside, at, first))
-    taken = call.build.take(call.x(), _grid(shape, axes))
+    taken = call.build.take(call.x(), grid(shape, axes))
     return _squeezed(call, call.build.extreme(Op.REDUCE_MAX, taken, [-1]))
 
 
@@ -69,7 +55,7 @@ def average_pool(call: Call) -> int:
         counts = counts * counted.sum(axis=1).reshape([-1 if j == i else 1 for j in range(rank)])
     if not counts.all():
         raise build.error("a pooling window lies wholly in the padding")
-    total = _squeezed(call, build.sum(build.take_or(call.x(), _grid(shape, axes), 0.0), [-1]))
+    total = _squeezed(call, build.sum(build.take_or(call.x(), grid(shape, axes), 0.0), [-1]))
     if np.all(counts == counts.flat[0]):
         return build.scale(total, 1.0 / float(counts.flat[0]))
     return build.mul(total, build.const(1.0 / counts))
@@ -78,12 +64,9 @@ def average_pool(call: Call) -> int:
 def lp_pool(call: Call) -> int:
     """(sum |x|^p)^(1/p) over the window; padding counts as zero."""
     window, shape = _geometry(call), call.shape()
-    axes = []
-    for i, size in enumerate(shape[2:]):
-        at = positions(window, i)
-        axes.append(np.where((at >= 0) & (at < size), at, -1))
+    axes = [padded(window, i, size) for i, size in enumerate(shape[2:])]
     powers, p = _powers(call), call.integer("p", 2)
-    taken = call.build.take_or(powers, _grid(shape, axes), 0.0)
+    taken = call.build.take_or(powers, grid(shape, axes), 0.0)
     return _root(call.build, _squeezed(call, call.build.sum(taken, [-1])), p)
 
 
