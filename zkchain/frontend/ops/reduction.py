@@ -115,20 +115,27 @@ def batch_normalization(call: Call) -> int:
     return build.add(scaled, build.const((bias - mean * a).reshape(shape)))
 
 
+def _deviations(build: Builder, x: int, axes: Sequence[int], epsilon: float) -> tuple[int, int, int]:
+    """x - mean, mean, 1 / sqrt(mean (x - mean)^2 + epsilon)"""
+    mean = build.mean(x, axes)
+    centred = build.sub(x, mean)
+    variance = build.mean(build.square(centred), axes)
+    return centred, mean, build.unary(build.shift(variance, epsilon), "rsqrt")
+
+
 def normalised(build: Builder, x: int, axes: Sequence[int], epsilon: float) -> int:
     # (x - mean) / sqrt(mean (x - mean)^2 + epsilon)
-    centred = build.sub(x, build.mean(x, axes))
-    variance = build.mean(build.square(centred), axes)
-    return build.mul(centred, build.unary(build.shift(variance, epsilon), "rsqrt"))
+    centred, _, inverse = _deviations(build, x, axes, epsilon)
+    return build.mul(centred, inverse)
 
 
-def layer_normalization(call: Call) -> int:
-    call.refuse_output(1, "mean")
-    call.refuse_output(2, "inverse deviation")
+def layer_normalization(call: Call) -> list[int]:
+    """With its mean and inverse deviation, for who asks for them."""
     build, x = call.build, call.x()
     axes = range(build.axis(x, call.integer("axis", -1)), build.rank(x))
-    y = build.mul(normalised(build, x, axes, call.number("epsilon", 1e-5)), call.x(1))
-    return build.add(y, call.x(2)) if call.has(2) else y
+    centred, mean, inverse = _deviations(build, x, axes, call.number("epsilon", 1e-5))
+    y = build.mul(build.mul(centred, inverse), call.x(1))
+    return [build.add(y, call.x(2)) if call.has(2) else y, mean, inverse]
 
 
 def rms_normalization(call: Call) -> int:
