@@ -26,7 +26,9 @@ KEEPS_WHOLE = frozenset(
     {Op.RESHAPE, Op.TAKE, Op.CONCAT, Op.ADD, Op.SUB, Op.MUL, Op.MATMUL, Op.CONV, Op.SUM, Op.RELU, Op.MAX, Op.MIN}
     | {Op.REDUCE_MAX, Op.REDUCE_MIN, Op.TOP}
 )
-WHOLE_FUNCTIONS = frozenset({"ceil", "equal", "floor", "greater", "round", "sign", "trunc"})
+WHOLE_FUNCTIONS = frozenset(
+    {"ceil", "divide", "equal", "floor", "floor_divide", "greater", "round", "sign", "trunc"}
+)
 
 
 class Builder:

@@ -12,6 +12,7 @@ from zkchain.errors import UnsupportedOp
 from zkchain.graph import BOUND, Graph, Node, Op, check
 from zkchain.quantize.builder import Value
 from zkchain.quantize.domains import Grid
+from zkchain.quantize.division import DIVISIONS, divide
 from zkchain.quantize.edit import constant
 from zkchain.quantize.lowering import (
     ENDS,
@@ -178,6 +179,10 @@ def _order(state: Lowering, i: int, node: Node) -> Value:
     return state.out.add(node.op, node.name, (x,), x.frac if node.op is Op.TOP else 0, node.shape, **node.arg)
 
 
+def _unary(state: Lowering, i: int, node: Node) -> Value:
+    return (divide if node.arg["fn"][0] in DIVISIONS else lower_unary)(state, i, node)
+
+
 LOWER: Mapping[Op, Callable[[Lowering, int, Node], Value]] = {
     Op.INPUT: _input,
     Op.CONST: _constant,
@@ -199,5 +204,5 @@ LOWER: Mapping[Op, Callable[[Lowering, int, Node], Value]] = {
     Op.ARGMAX: _order,
     Op.TOP: _order,
     Op.TOP_INDEX: _order,
-    Op.UNARY: lower_unary,
+    Op.UNARY: _unary,
 }
