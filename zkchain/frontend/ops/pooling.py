@@ -25,9 +25,8 @@ def _geometry(call: Call) -> Geometry:
     return geometry(call, shape[2:], kernel)
 
 
-def max_pool(call: Call) -> int:
-    """Padding repeats an element of the window, which leaves its maximum as it is."""
-    call.refuse_output(1, "indices")
+def max_pool(call: Call) -> list[int]:
+    """Padding repeats an element of the window, which leaves its maximum as it is, and the first place of it too."""
     window, shape = _geometry(call), call.shape()
     axes = []
     for i, size in enumerate(shape[2:]):
@@ -37,8 +36,25 @@ def max_pool(call: Call) -> int:
             raise call.build.error(f"a pooling window lies wholly in the padding along axis {i + 2}")
         first = np.take_along_axis(at, inside.argmax(axis=1)[:, None], axis=1)
         axes.append(np.where(inside, at, first))
-    taken = call.build.take(call.x(), grid(shape, axes))
-    return _squeezed(call, call.build.extreme(Op.REDUCE_MAX, taken, [-1]))
+    index = grid(shape, axes)
+    taken = call.build.take(call.x(), index)
+    largest = _squeezed(call, call.build.extreme(Op.REDUCE_MAX, taken, [-1]))
+    return [largest, _places(call, taken, index)] if call.is_wanted(1) else [largest]
+
+
+def _places(call: Call, taken: int, index: IntArray) -> int:
+    """The position in the whole input of every window's maximum: sum over k of (argmax = k) position k."""
+    build, shape = call.build, call.shape()
+    if call.integer("storage_order", 0):  # the spatial axes of a plane in reverse order
+        *planes, = np.unravel_index(index, shape)
+        turned = (*shape[:2], *shape[:1:-1])
+        index = np.ravel_multi_index((*planes[:2], *planes[:1:-1]), turned)
+    chosen = build.argmax(taken, build.rank(taken) - 1)
+    total = build.const(0.0)
+    for k in range(index.shape[-1]):
+        here = build.unary(chosen, "equal", float(k))
+        total = build.add(build.mul(here, build.const(index[..., k : k + 1].astype(np.float64))), total)
+    return _squeezed(call, total)
 
 
 def average_pool(call: Call) -> int:
