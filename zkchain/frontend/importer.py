@@ -122,7 +122,8 @@ def import_graph(proto: onnx.ModelProto, shapes: Mapping[str, tuple[int, ...]], 
     for value in input_values(proto.graph):
         whole = value.type.tensor_type.elem_type in INTEGERS
         inputs[value.name] = build.input(value.name, shapes[value.name], whole=whole)
-    importer = Importer(build, opsets(proto), _types(proto), needed(proto.graph, outputs), dict(inputs))
+    values: dict[str, Value] = {**inputs, **_without_elements(proto.graph, shapes)}
+    importer = Importer(build, opsets(proto), _types(proto), needed(proto.graph, outputs), values)
     importer.run(proto.graph)
     graph = build.graph(inputs, [(name, _output(importer, name)) for name in outputs])
     _refuse_infinities(graph)
@@ -135,6 +136,15 @@ def _refuse_infinities(graph: Graph) -> None:
         for constant in (graph.nodes[s] for s in node.src if node.op not in MAY_MASK):
             if constant.op is Op.CONST and constant.value is not None:
                 refuse_numbers(constant.name, constant.value, np.isinf(constant.value))
+
+
+def _without_elements(graph: onnx.GraphProto, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Array]:
+    """Inputs of which everything is known: a cache that holds nothing yet, say."""
+    return {
+        v.name: np.zeros(shapes[v.name], helper.tensor_dtype_to_np_dtype(v.type.tensor_type.elem_type))
+        for v in input_values(graph)
+        if 0 in shapes[v.name]
+    }
 
 
 def _decoded(tensor: onnx.TensorProto) -> Array:
@@ -151,7 +161,13 @@ def _output(importer: Importer, name: str) -> int:
     if value is None:
         raise ModelError(f"output {name!r}: nothing in the model computes it")
     importer.build.name = name
-    return value if isinstance(value, int) else importer.build.const(value)
+    index = value if isinstance(value, int) else importer.build.const(value)
+    if not importer.build.size(index):
+        raise ModelError(
+            f"output {name!r} of shape {importer.build.shape(index)} has no elements: there is nothing to prove of it",
+            hint="leave it out: --only-output NAME keeps others, outputs=[...] in Python",
+        )
+    return index
 
 
 def _types(proto: onnx.ModelProto) -> dict[str, int]:

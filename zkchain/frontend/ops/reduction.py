@@ -52,8 +52,9 @@ def _product(build: Builder, x: int, axes: Sequence[int]) -> int:
     # x1 x2 ... xn, one factor after the other
     for axis in axes:
         at = build.positions(x)
+        one = build.const(np.ones([1 if k == axis else n for k, n in enumerate(at.shape)]))
         slices = [build.take(x, at.take([k], axis=axis)) for k in range(at.shape[axis])]
-        x = functools.reduce(build.mul, slices)
+        x = functools.reduce(build.mul, slices) if slices else one
     return x
 
 
