@@ -9,6 +9,7 @@ import onnx
 
 from zkchain.errors import UnsupportedOp
 from zkchain.frontend.call import Rule, operator
+from zkchain.frontend.control import CONTROL
 from zkchain.frontend.ops import elementwise, linear, logic, ml, movement, pooling, quantized, reduction, resize
 
 RULES: Mapping[str, Rule] = MappingProxyType(
@@ -51,7 +52,7 @@ RANDOM = frozenset(
 )
 
 SUPPORTED: tuple[str, ...] = tuple(
-    sorted([*(set(RULES) - quantized.REFUSED.keys()), *SHAPES, "Constant", "ConstantOfShape", "If"])
+    sorted([*(set(RULES) - quantized.REFUSED.keys()), *SHAPES, *CONTROL, "Constant", "ConstantOfShape"])
 )
 
 
@@ -80,7 +81,7 @@ def outside(graph: onnx.GraphProto, variable: set[str], used: frozenset[str]) ->
         name = operator(node)
         if used.isdisjoint(node.output) or name in SHAPES:
             continue
-        if name in RANDOM or (not variable.isdisjoint(node.input) and name not in RULES and name != "If"):
+        if name in RANDOM or (not variable.isdisjoint(names_read(node)) and name not in RULES and name not in CONTROL):
             yield node
         if not variable.isdisjoint(names_read(node)):
             variable.update(node.output)
