@@ -3,11 +3,11 @@
     python scripts/onnx_backend.py [NAME ...]              # runs these cases (all by default) and tells what they do
     python scripts/onnx_backend.py --regenerate [NAME ...] # and writes tests/snapshots/onnx_backend.json
 
-A case is *eligible* when its inputs and outputs are tensors of finite real numbers and its outputs follow from its inputs
-(nothing random, no training step); all others are not counted. It is *in the table* when all its operators that depend on
-inputs are in the frontend's table. The model is compiled for CG16 with the case's inputs as samples and a domain that ends
-at their extremes, and the integer program runs on them. Its outputs must have the expected shapes and be off by no more
-than the wanted error; integers and truth values must be equal.
+A case is *eligible* when its inputs and outputs are tensors of finite real numbers and its outputs follow from its
+inputs (nothing random, no training step); all others are not counted. It is *in the table* when all its operators that
+depend on inputs are in the frontend's table. The model is compiled for CG16 with the case's inputs as samples and a
+domain that ends at their extremes, and the integer program runs on them. Its outputs must have the expected shapes and
+be off by no more than the wanted error; integers and truth values must be equal.
 
 ONNX's cases feed everything as an input, shapes and axes too. Those that decide shapes (``STRUCTURE``) are given as
 constants. Where a case is refused then, it is tried again with its first input alone left variable, as models have it:
@@ -50,7 +50,9 @@ SECONDS = 120  # for one attempt at one case
 
 STRUCTURE: Mapping[str, tuple[int, ...]] = {
     **dict.fromkeys(("Expand", "Reshape", "Tile", "TopK", "Squeeze", "Unsqueeze", "Split", "Trilu", "Upsample"), (1,)),
-    **dict.fromkeys(("Compress", "CumSum", "CumProd", "ReverseSequence", "OneHot", "AffineGrid", "CenterCropPad"), (1,)),
+    **dict.fromkeys(
+        ("Compress", "CumSum", "CumProd", "ReverseSequence", "OneHot", "AffineGrid", "CenterCropPad"), (1,)
+    ),
     **dict.fromkeys((f"Reduce{name}" for name in ("L1", "L2", "LogSum", "LogSumExp", "Max", "Mean", "Min")), (1,)),
     **dict.fromkeys((f"Reduce{name}" for name in ("Prod", "Sum", "SumSquare")), (1,)),
     **dict.fromkeys(("Col2Im", "Dropout", "DFT"), (1, 2)),
@@ -168,16 +170,15 @@ def _real_and_finite(x: Array) -> bool:
 
 
 def parameters(case: Case, *, first_only: bool) -> list[str]:
-    """Inputs given as constants: those that decide shapes, or all but the first of the others."""
-    names = list(case.inputs)
-    named = [name for name in case.model.graph.node[0].input if name] if not case.expanded else names
-    placed = {k: name for k, name in enumerate(case.model.graph.node[0].input)} if not case.expanded else {}
-    places = STRUCTURE.get(case.operator, ())
-    structure = [placed[k] for k in places if placed.get(k)] or (
-        [name for name in names if _is_structure(case, name)] if case.expanded and places else []
-    )
+    """Inputs given as constants: those that decide shapes, and with ``first_only`` all but the first of the others."""
+    names, places = list(case.inputs), STRUCTURE.get(case.operator, ())
+    if case.expanded:
+        structure = {name for name in names if places and _is_structure(case, name)}
+    else:
+        read = case.model.graph.node[0].input if case.model.graph.node else []
+        structure = {name for k, name in enumerate(read) if k in places}
     rest = [name for name in names if name not in structure]
-    return [name for name in names if name in structure or (first_only and rest and name != rest[0])] if named else []
+    return [name for name in names if name in structure or (first_only and name != rest[0])]
 
 
 def _is_structure(case: Case, name: str) -> bool:
@@ -301,8 +302,8 @@ def short(error: ZkchainError) -> str:
 
 
 def summary(all_cases: Sequence[Case], verdicts: Mapping[str, str]) -> Mapping[str, Mapping[str, int]]:
-    """Group -> verdict -> count. Groups: node (operators as they are), expanded (the same as functions), in table (those
-    of node whose operator is in the frontend's table), and the other kinds."""
+    """Group -> verdict -> count. Groups: node (operators as they are), expanded (the same as functions), in table
+    (those of node whose operator is in the frontend's table), and the other kinds."""
     groups: dict[str, Counter[str]] = {}
     for case in all_cases:
         if case.name not in verdicts:

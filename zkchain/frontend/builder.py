@@ -27,9 +27,7 @@ KEEPS_WHOLE = frozenset(
     {Op.RESHAPE, Op.TAKE, Op.CONCAT, Op.ADD, Op.SUB, Op.MUL, Op.MATMUL, Op.CONV, Op.SUM, Op.RELU, Op.MAX, Op.MIN}
     | {Op.REDUCE_MAX, Op.REDUCE_MIN, Op.TOP}
 )
-WHOLE_FUNCTIONS = frozenset(
-    {"ceil", "divide", "equal", "floor", "floor_divide", "greater", "round", "sign", "trunc"}
-)
+WHOLE_FUNCTIONS = frozenset({"ceil", "divide", "equal", "floor", "floor_divide", "greater", "round", "sign", "trunc"})
 
 
 class Builder:
@@ -304,7 +302,8 @@ class Builder:
 
     def _reduce(self, op: Op, x: int, axis: int) -> int:
         shape = list(self.shape(x))
-        if not self.size(x) and math.prod(shape[:axis] + shape[axis + 1 :]):
+        others = [d for i, d in enumerate(shape) if i != axis]
+        if not self.size(x) and all(others):
             raise self.error(f"a maximum or minimum of no elements: shape {self.shape(x)}", hint=NOTHING)
         shape[axis] = 1
         return self.node(op, (x,), shape, {"axis": axis})

@@ -83,7 +83,8 @@ def loop(build: Builder, node: onnx.NodeProto, inputs: Inputs, body: Body) -> li
         for column, value in zip(collected, new, strict=True):
             column.append(value)
         build.name, done = name, done + 1
-    return [*carried, *(_stacked(build, node, column, 0) for column in collected)]
+    asked = [bool(name) for name in node.output[len(carried) :]]
+    return [*carried, *(_stacked(build, node, c, 0) for c, used in zip(collected, asked, strict=False) if used)]
 
 
 def _round(

@@ -11,14 +11,14 @@ import onnx
 from onnx import helper, numpy_helper
 
 from zkchain import sandbox
-from zkchain.errors import ModelError, UnsupportedOp, ZkchainError
+from zkchain.errors import ModelError, ZkchainError
 from zkchain.frontend import fold
 from zkchain.frontend.builder import Builder, refuse_numbers
 from zkchain.frontend.call import INTEGERS, Array, Call, Value, operator
 from zkchain.frontend.control import CONTROL
 from zkchain.frontend.model import opsets, rewritten
 from zkchain.frontend.shapes import input_values
-from zkchain.frontend.table import KEPT, RANDOM, RULED, RULES, SHAPES, SUPPORTED, needed, node_name
+from zkchain.frontend.table import KEPT, RANDOM, RULED, RULES, SHAPES, needed, node_name, not_in_table
 from zkchain.graph import Graph, Op
 
 # what numpy raises over attributes and shapes that do not fit each other
@@ -80,10 +80,10 @@ class Importer:
             raise ModelError(f"node {node_name(node)!r}: the constant {name} cannot be evaluated: {error}") from error
 
     def _ruled(self, node: onnx.NodeProto, inputs: tuple[Value | None, ...]) -> Sequence[Value | None]:
-        name, supported = operator(node), "Supported: " + ", ".join(SUPPORTED)
+        name = operator(node)
         rule = RULES.get(name)
         if rule is None:
-            raise UnsupportedOp(node_name(node), name, "it is not in the operator table", hint=supported)
+            raise not_in_table(node)
         version = self.opsets.get("" if node.domain == "ai.onnx" else node.domain, 1)
         wanted = tuple(name in self.used for name in node.output)
         call = Call(self.build, node, node_name(node), version, self.opsets, inputs, wanted, self.types)

@@ -11,8 +11,8 @@ from zkchain.checked import named, whole
 from zkchain.errors import UnsupportedOp
 from zkchain.graph import BOUND, Graph, Node, Op, check
 from zkchain.quantize.builder import Value
-from zkchain.quantize.domains import Grid
 from zkchain.quantize.division import DIVISIONS, divide
+from zkchain.quantize.domains import Grid
 from zkchain.quantize.edit import constant
 from zkchain.quantize.lowering import (
     ENDS,

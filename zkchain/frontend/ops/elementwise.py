@@ -60,7 +60,7 @@ def identity(call: Call) -> int:
 def dropout(call: Call) -> list[int]:
     """At inference (or where nothing is dropped) Dropout is the identity, and its mask is all ones."""
     ratio = call.number("ratio", 0.5) if call.version < 12 else call.optional_scalar(1, "ratio")
-    training = call.version < 7 and not call.integer("is_test", 0) or call.optional_scalar(2, "training_mode")
+    training = (call.version < 7 and not call.integer("is_test", 0)) or call.optional_scalar(2, "training_mode")
     if training and ratio != 0.0:
         raise call.fail("training_mode is on", hint="export the model in evaluation mode")
     mask = [call.build.const(np.ones(call.shape()))] if call.wanted[1:2] == (True,) else []
@@ -77,7 +77,9 @@ def div(call: Call) -> int:
 def mod(call: Call) -> int:
     """Of integers: the remainder has the divisor's sign, or with fmod the dividend's."""
     if not (call.is_integer(0) and call.is_integer(1)):
-        raise call.fail("it is of numbers that are no integers", hint="cast to an integer type first, or write x - c*Floor(x/c)")
+        raise call.fail(
+            "it is of numbers that are no integers", hint="cast to an integer type first, or write x - c*Floor(x/c)"
+        )
     build, like_dividend = call.build, call.integer("fmod", 0)
 
     def remainder(x: int, c: float) -> int:

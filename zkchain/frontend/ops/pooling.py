@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from types import MappingProxyType
 
 import numpy as np
@@ -46,7 +45,7 @@ def _places(call: Call, taken: int, index: IntArray) -> int:
     """The position in the whole input of every window's maximum: sum over k of (argmax = k) position k."""
     build, shape = call.build, call.shape()
     if call.integer("storage_order", 0):  # the spatial axes of a plane in reverse order
-        *planes, = np.unravel_index(index, shape)
+        (*planes,) = np.unravel_index(index, shape)
         turned = (*shape[:2], *shape[:1:-1])
         index = np.ravel_multi_index((*planes[:2], *planes[:1:-1]), turned)
     chosen = build.argmax(taken, build.rank(taken) - 1)

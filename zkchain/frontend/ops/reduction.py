@@ -117,10 +117,10 @@ def batch_normalization(call: Call) -> list[Value]:
         scale, bias, mean, var = (build.move(call.x(i), lambda at: at.reshape(shape)) for i in range(1, 5))
         inverse = build.unary(build.shift(var, call.number("epsilon", 1e-5)), "rsqrt")
         return [build.add(build.mul(build.sub(call.x(), mean), build.mul(inverse, scale)), bias)]
-    scale, bias, mean, var = (call.constant(i, call.proto.input[i]).astype(np.float64) for i in range(1, 5))
-    a = scale / np.sqrt(var + call.number("epsilon", 1e-5))  # a x + b
+    s, b, m, v = (call.constant(i, call.proto.input[i]).astype(np.float64) for i in range(1, 5))
+    a = s / np.sqrt(v + call.number("epsilon", 1e-5))  # a x + b - a m
     scaled = build.mul(call.x(), build.const(a.reshape(shape)))
-    return [build.add(scaled, build.const((bias - mean * a).reshape(shape)))]
+    return [build.add(scaled, build.const((b - m * a).reshape(shape)))]
 
 
 def _is_training(call: Call) -> bool:

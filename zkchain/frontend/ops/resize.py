@@ -93,7 +93,7 @@ NEAREST: Mapping[str, Callable[[FloatArray], FloatArray]] = {
 
 
 def _linear(x: Reals) -> Reals:
-    return np.maximum(1 - np.abs(x), 0.0)
+    return np.asarray(np.maximum(1 - np.abs(x), 0.0))
 
 
 def _cubic(x: Reals, a: float) -> Reals:
@@ -149,6 +149,12 @@ def _axes(call: Call) -> dict[int, Axis]:
     if call.attribute("coordinate_transformation_mode", "half_pixel") != "tf_crop_and_resize":
         return axes
     ends = call.constant(1, "roi").astype(float).reshape(2, len(named))  # starts, then ends
+    for a, start, end in zip(named, *ends.tolist(), strict=True):
+        if axes[a].out == axes[a].size and (start, end) != (0.0, 1.0):
+            reason = f"tf_crop_and_resize takes a part of axis {a} and keeps its size"
+            raise call.fail(
+                reason, hint="ONNX and onnxruntime disagree on it: give the axis another size, or Slice it first"
+            )
     return {a: replace(axes[a], start=s, end=e) for a, s, e in zip(named, *ends.tolist(), strict=True)}
 
 
@@ -165,7 +171,11 @@ def _sized(call: Call, named: Sequence[int], sizes: Sequence[int]) -> dict[int, 
 
 
 def _kernel(call: Call) -> Kernel:
-    mode, wide, inside = call.attribute("mode", "nearest"), call.integer("antialias", 0), call.integer("exclude_outside", 0)
+    mode, wide, inside = (
+        call.attribute("mode", "nearest"),
+        call.integer("antialias", 0),
+        call.integer("exclude_outside", 0),
+    )
     if mode in ("linear", "bilinear", "trilinear"):
         return Kernel(_linear, 1, bool(wide), bool(inside))
     if mode in ("cubic", "bicubic"):
@@ -183,7 +193,7 @@ def _resized(
     kernel = None if call.attribute("mode", "nearest") == "nearest" else _kernel(call)
     x = call.x()
     for i, axis in axes.items():
-        if (axis.size, axis.scale, axis.start, axis.end) == (axis.out, 1.0, 0.0, 1.0):
+        if (axis.size, axis.scale) == (axis.out, 1.0):
             continue
         if kernel is not None:
             x = _along(call.build, x, i, _interpolation(axis, coordinates[i], kernel))
