@@ -48,7 +48,7 @@ Array = npt.NDArray[Any]
 SNAPSHOT = Path(__file__).parent.parent / "tests" / "snapshots" / "onnx_backend.json"
 KINDS = ("node", "simple", "pytorch-converted", "pytorch-operator")
 RIGHT, CONSTANT, REFUSED, WRONG, CRASH = "right", "right, parameters constant", "refused", "WRONG", "CRASH"
-SECONDS = 120  # for one attempt at one case
+SECONDS = 120  # of processor time, for one attempt at one case
 
 STRUCTURE: Mapping[str, tuple[int, ...]] = {
     **dict.fromkeys(("Expand", "Reshape", "Tile", "TopK", "Squeeze", "Unsqueeze", "Split", "Trilu", "Upsample"), (1,)),
@@ -281,13 +281,13 @@ def _limit(seconds: int) -> Iterator[None]:
     def stop(number: int, frame: FrameType | None) -> None:
         raise TookTooLong
 
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.alarm(seconds)
+    before = signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
         yield
     finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
 
 
 def verdict(case: Case) -> str:
