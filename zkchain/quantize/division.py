@@ -13,8 +13,9 @@ from zkchain.errors import CompileError, UnsupportedOp
 from zkchain.graph import BOUND, Node, Op
 from zkchain.quantize.builder import Value
 from zkchain.quantize.lowering import Lowering, shifted
-from zkchain.quantize.ranges import SMALLER, bounds_of
+from zkchain.quantize.ranges import bounds_of
 
+SMALLER = "declare a smaller domain (--domain), or divide by a smaller number"
 DIVISIONS = frozenset({"divide", "floor_divide"})
 
 
