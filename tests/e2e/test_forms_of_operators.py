@@ -14,7 +14,7 @@ from onnx import TensorProto
 import zkchain
 from tests.unit.onnx_models import model, node, random, runtime
 from zkchain import Domain
-from zkchain.errors import AccuracyMissed, OutOfDomain, ProofInvalid
+from zkchain.errors import OutOfDomain, ProofInvalid
 
 Array = npt.NDArray[Any]
 INT = TensorProto.INT64
@@ -94,19 +94,13 @@ def test_an_input_without_elements_is_proved_with() -> None:
     assert made.outputs["y"] == pytest.approx(float(x.sum()), abs=1e-2)
 
 
-@pytest.mark.parametrize("p", [1, 2])
+@pytest.mark.parametrize("p", [1, 2, 3])
 def test_functions_whose_argument_reaches_the_end_of_their_domain(p: int) -> None:
     """A root of a sum that may be zero; without data."""
     proto = model([node("LpPool", ["x"], kernel_shape=[2], p=p)], {"x": [1, 1, 4]}, opset=18)
     inputs = {"x": np.float32([[[0.5, -1.0, 0.25, 0.75]]])}
     got = proved(proto, inputs, "cg16", Domain(-1, 1))[0]
     np.testing.assert_allclose(got, runtime(proto, inputs)[0], rtol=0, atol=1e-2)
-
-
-def test_a_root_too_steep_for_the_wanted_error_is_refused() -> None:
-    proto = model([node("LpPool", ["x"], kernel_shape=[2], p=3)], {"x": [1, 1, 4]}, opset=18)
-    with pytest.raises(AccuracyMissed, match="off by up to"):
-        zkchain.compile_model(proto.SerializeToString(), domains={"": Domain(-1, 1)}, system="cg16")
 
 
 def test_log_of_a_sum_of_powers_of_e_without_data() -> None:
