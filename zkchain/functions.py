@@ -246,11 +246,13 @@ FUNCTIONS: Mapping[str, Function] = MappingProxyType(
         "celu": Function(_celu, ("alpha",), _if_nonnegative),
         "cos": Function(np.cos),
         "cosh": Function(np.cosh),
+        "divide": Function(lambda x, by: np.trunc(x / by), ("by",), _rises),  # of integers, exactly
         "elu": Function(_elu, ("alpha",), _if_nonnegative),
         "equal": Function(lambda x, c: np.where(x == c, 1.0, 0.0), ("c",), jumps=lambda c: Jumps((c,))),
         "erf": Function(_erf, trend=_rises),
         "exp": Function(np.exp, trend=_rises),
         "floor": Function(np.floor, trend=_rises, jumps=_each_whole),
+        "floor_divide": Function(lambda x, by: np.floor(x / by), ("by",), _rises),
         "gelu": Function(_gelu),
         "gelu_tanh": Function(_gelu_tanh),
         "greater": Function(lambda x, c: np.where(x > c, 1.0, 0.0), ("c",), _rises, lambda c: Jumps((c,))),

@@ -195,8 +195,9 @@ def _judge(
 ) -> tuple[Evaluation | None, Worst]:
     """Accuracy on the samples, if there are any, and over the whole domain."""
     from zkchain import oracle, promise
+    from zkchain.frontend import runnable
 
-    float_model, data, evaluation = oracle.FloatModel(model, program), None, None
+    float_model, data, evaluation = oracle.FloatModel(runnable(model), program), None, None
     if samples is not None:
         compared = oracle.compare(float_model, program, samples.samples, progress=progress)
         evaluation = oracle.summarise(program, compared, samples.labels, data=samples.name)
@@ -268,6 +269,8 @@ def _domain(node: Node) -> tuple[Bound, Bound]:
 def _each(ends: npt.ArrayLike, shape: tuple[int, ...]) -> Bound:
     """One number where all elements have the same, else one for each."""
     real = np.broadcast_to(np.asarray(ends, dtype=np.float64), shape).ravel()
+    if not real.size:
+        return 0.0
     return float(real[0]) if (real == real[0]).all() else tuple(map(float, real))
 
 

@@ -81,12 +81,31 @@ def test_power_of_a_constant_base() -> None:
 
 
 def test_power_refused() -> None:
-    with pytest.raises(UnsupportedOp, match="must be constant"):
+    with pytest.raises(UnsupportedOp, match="both depend on the model's inputs"):
         load(model([node("Pow", ["a", "b"])], {"a": [2], "b": [2]}))
-    with pytest.raises(UnsupportedOp, match="single number"):
-        load(single("Pow", [2], np.float32([1, 2])))
+    with pytest.raises(ModelError, match="300 different constants"):
+        load(single("Pow", [300], np.arange(300, dtype=np.float32)))
     with pytest.raises(UnsupportedOp, match="not positive"):
         load(model([node("Pow", ["a", "x"])], {"x": [2]}, constants={"a": np.float32(-2)}))
+
+
+@pytest.mark.parametrize("exponents", [[1, 2, 3], [[0.5], [0], [2]], [[2, 2, 2]], 1.0])
+def test_powers_that_differ_from_element_to_element(exponents: list[float] | float) -> None:
+    agrees(single("Pow", [3], np.float32(exponents)), random([3], low=0.1))
+
+
+def test_bases_that_differ_from_element_to_element() -> None:
+    proto = model([node("Pow", ["a", "x"])], {"x": [2, 3]}, constants={"a": np.float32([0.5, 1.0, 3.0])})
+    agrees(proto, random([2, 3]))
+
+
+@pytest.mark.parametrize("power", [0, 1, 2, 3, 5, 8])
+def test_powers_of_integers_are_products(power: int) -> None:
+    proto = model(
+        [node("Pow", ["x", "p"])], {"x": [4]}, constants={"p": np.int64(power)}, type_=TensorProto.INT64, opset=15
+    )
+    graph = agrees(proto, np.array([-3, 0, 2, 5]), tolerance=0.0)
+    assert Op.UNARY not in {n.op for n in graph.nodes}
 
 
 @pytest.mark.parametrize("bounds", [(-1.0, 1.0), (None, 0.5), (0.0, None), (None, None), (2.0, 1.0)])
@@ -140,8 +159,56 @@ def test_integer_inputs_stay_whole() -> None:
     )
     assert len(agrees(cast, np.array([3, -2, 7])).nodes) == 1
     divided = model([node("Div", ["x", "c"])], {"x": [3]}, constants={"c": np.int64(2)}, type_=TensorProto.INT64)
-    with pytest.raises(UnsupportedOp, match="integer division"):
-        load(divided)
+    agrees(divided, np.array([3, -2, -7]), tolerance=0.0)
+
+
+DIVISORS = [3, -3, [[2], [-5]], [1, 7, -7]]
+
+
+@pytest.mark.parametrize("divisor", DIVISORS)
+def test_integers_are_divided_towards_zero(divisor: int | list[int]) -> None:
+    constants = {"c": np.int64(divisor)}
+    proto = model([node("Div", ["x", "c"])], {"x": [2, 3]}, constants=constants, type_=TensorProto.INT64)
+    agrees(proto, np.array([[-7, -1, 0], [1, 7, 21]]), tolerance=0.0)
+
+
+@pytest.mark.parametrize("divisor", DIVISORS)
+@pytest.mark.parametrize("fmod", [0, 1])
+def test_remainders_have_the_sign_of_divisor_or_dividend(divisor: int | list[int], fmod: int) -> None:
+    constants = {"c": np.int64(divisor)}
+    proto = model([node("Mod", ["x", "c"], fmod=fmod)], {"x": [2, 3]}, constants=constants, type_=TensorProto.INT64)
+    agrees(proto, np.array([[-7, -1, 0], [1, 7, 21]]), tolerance=0.0)
+
+
+def test_divisions_of_integers_refused() -> None:
+    for op in ("Div", "Mod"):
+        whole = {"type_": TensorProto.INT32}
+        with pytest.raises(UnsupportedOp, match="divisor depends on"):
+            load(model([node(op, ["x", "c"])], {"x": [3], "c": [3]}, **whole))
+        with pytest.raises(ModelError, match="holds a zero"):
+            load(model([node(op, ["x", "c"])], {"x": [3]}, constants={"c": np.int32([1, 0, 2])}, **whole))
+    with pytest.raises(UnsupportedOp, match="no integers"):
+        load(single("Mod", [3], np.float32(2), fmod=1))
+
+
+@pytest.mark.parametrize("shape", [(3,), (3, 1, 1)])
+def test_prelu_before_opset_7_is_per_channel(shape: tuple[int, ...]) -> None:
+    slopes = np.float32([0.1, -0.5, 2.0])
+    x = random([2, 3, 4, 3])  # the last axis has the length of the channels too
+    graph = load(single("PRelu", x.shape, slopes.reshape(shape), opset=6))
+    expected = np.where(x >= 0, x, x * slopes.reshape(3, 1, 1))
+    np.testing.assert_allclose(run_float(graph, [x])[0], expected, atol=1e-6)
+
+
+def test_dropout() -> None:
+    mask = single("Dropout", [2, 3], outputs=["y", "m"], types={"m": TensorProto.BOOL}, opset=13)
+    agrees(mask, random([2, 3]))
+    assert run_float(load(mask), [random([2, 3])])[1].all()
+    kept = single("Dropout", [2, 3], np.float32(0.0), np.array(True), opset=13)
+    assert len(load(kept).nodes) == 1
+    with pytest.raises(UnsupportedOp, match="training_mode") as caught:
+        load(single("Dropout", [2, 3], np.float32(0.5), np.array(True), opset=13))
+    assert "evaluation mode" in str(caught.value.hint)
 
 
 def test_division_by_a_constant_zero_refused() -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from onnx import TensorProto
 
 from tests.unit.onnx_models import agrees, model, node, random, single
-from zkchain.errors import ModelError, UnsupportedOp
+from zkchain.errors import ModelError
 from zkchain.frontend import load
 from zkchain.graph import Op
 
@@ -147,7 +149,43 @@ def test_linear_operators_that_do_not_fit() -> None:
         load(single("Conv", [1, 2, 4, 4], random([2, 2, 3, 3]), random([3])))
     with pytest.raises(ModelError, match="are not"):
         load(single("ConvTranspose", [1, 2, 4, 4], random([3, 2, 3, 3])))
-    with pytest.raises(UnsupportedOp, match="indices"):
-        load(single("MaxPool", [1, 1, 4, 4], kernel_shape=[2, 2], outputs=["y", "i"]))
     with pytest.raises(ModelError, match="wholly in the padding"):
         load(single("MaxPool", [1, 1, 4], kernel_shape=[1], pads=[1, 1], opset=11))
+
+
+POOLS = [
+    {"kernel_shape": [2, 2]},
+    {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1], "strides": [2, 2]},
+    {"kernel_shape": [3, 2], "pads": [1, 0, 1, 1], "storage_order": 1},
+    {"kernel_shape": [2, 2], "dilations": [2, 2], "ceil_mode": 1, "strides": [2, 1]},
+]
+
+
+@pytest.mark.parametrize("attributes", POOLS)
+@pytest.mark.parametrize("ties", [False, True])
+def test_places_of_maxima(attributes: dict[str, Any], ties: bool) -> None:
+    x = random([2, 3, 5, 6])
+    proto = single("MaxPool", x.shape, outputs=["y", "i"], types={"i": TensorProto.INT64}, opset=12, **attributes)
+    agrees(proto, np.round(x) if ties else x)
+
+
+CONVOLUTIONS = [
+    ("Conv", [2, 4, 5, 6], [6, 4, 3, 2], {"pads": [1, 0, 2, 1], "strides": [2, 1]}),
+    ("Conv", [1, 4, 7], [6, 2, 3], {"group": 2, "dilations": [2]}),
+    ("Conv", [1, 3, 5, 5], [3, 1, 3, 3], {"group": 3, "auto_pad": "SAME_UPPER"}),
+    ("ConvTranspose", [1, 4, 3, 3], [4, 3, 2, 3], {"group": 2, "strides": [2, 2], "output_padding": [1, 0]}),
+    ("ConvTranspose", [1, 2, 4], [2, 3, 3], {"pads": [1, 1]}),
+]
+
+
+@pytest.mark.parametrize(("op", "shape", "weights", "attributes"), CONVOLUTIONS)
+def test_weights_that_are_an_input(op: str, shape: list[int], weights: list[int], attributes: dict[str, Any]) -> None:
+    graph = agrees(
+        model([node(op, ["x", "w"], **attributes)], {"x": shape, "w": weights}), random(shape, 1), random(weights, 2)
+    )
+    assert Op.CONV not in {n.op for n in graph.nodes}
+
+
+def test_weights_that_are_an_input_and_do_not_fit() -> None:
+    with pytest.raises(ModelError, match="channels"):
+        load(model([node("Conv", ["x", "w"])], {"x": [1, 3, 5, 5], "w": [2, 2, 3, 3]}))

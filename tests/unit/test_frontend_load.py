@@ -75,8 +75,6 @@ def test_checker_refuses() -> None:
         load(model([node("Relu", ["x"], sparkle=1)], {"x": [2]}))
     with pytest.raises(ModelError, match="checker refuses"):
         load(model([node("Relu", ["nothing"])], {"x": [2]}))
-    with pytest.raises(ModelError, match="checker refuses"):
-        load(model([node("Relu", ["a"]), node("Relu", ["x"], ["a"])], {"x": [2]}))
 
 
 def test_output_that_nothing_computes() -> None:
@@ -138,8 +136,16 @@ def test_unsupported_operator_names_node_operator_and_table() -> None:
         load(model(nodes, {"x": [3, 3]}, types={"y": TensorProto.INT64}))
     error = caught.value
     assert (error.node, error.op) == ("first", "Det")
-    assert "NonZero (node 'second')" in str(error.hint)
-    assert all(name in str(error.hint) for name in supported_operators())
+    assert "also outside the table: NonZero" in str(error.hint)
+    assert f"the README lists the {len(supported_operators())} operators" in str(error.hint)
+
+
+def test_hint_names_what_is_spelled_alike_and_stays_short() -> None:
+    with pytest.raises(UnsupportedOp) as caught:
+        load(model([helper.make_node("QLinearMatmul", ["x"], ["y"], domain="com.microsoft")], {"x": [3]}))
+    assert "spelled alike" in str(caught.value.hint)
+    assert "QLinearMul" in str(caught.value.hint)
+    assert len(str(caught.value.hint)) < 200
 
 
 def test_operator_of_an_unknown_domain() -> None:
@@ -198,34 +204,16 @@ def test_if_with_a_constant_condition_is_its_branch(condition: bool, op: str) ->
     assert Op.RELU in {n.op for n in load(proto).nodes} if op == "Relu" else True
 
 
-def test_if_with_a_variable_condition_refused() -> None:
+def test_if_with_a_variable_condition_is_a_choice() -> None:
     nodes = [
         node("ReduceMax", ["x"], ["m"], keepdims=0),
         node("Cast", ["m"], ["c"], to=TensorProto.BOOL),
         node("Identity", ["x"], ["a"]),
         node("If", ["c"], ["y"], then_branch=branch("Neg", "t"), else_branch=branch("Relu", "e")),
     ]
-    with pytest.raises(UnsupportedOp, match="condition depends on"):
-        load(model(nodes, {"x": [3]}))
-
-
-def test_loop_refused() -> None:
-    body = helper.make_graph(
-        [node("Identity", ["cond"], ["cond_out"]), node("Relu", ["v"], ["v_out"])],
-        "body",
-        [
-            helper.make_tensor_value_info("i", TensorProto.INT64, []),
-            helper.make_tensor_value_info("cond", TensorProto.BOOL, []),
-            helper.make_tensor_value_info("v", TensorProto.FLOAT, [3]),
-        ],
-        [
-            helper.make_tensor_value_info("cond_out", TensorProto.BOOL, []),
-            helper.make_tensor_value_info("v_out", TensorProto.FLOAT, [3]),
-        ],
-    )
-    proto = model([node("Loop", ["n", "", "x"], body=body)], {"x": [3]}, constants={"n": np.array(3)})
-    with pytest.raises(UnsupportedOp, match="Loop"):
-        load(proto)
+    proto = model(nodes, {"x": [3]})
+    for x in ([0.0, -1.0, -2.0], [0.5, 1.0, -2.0]):
+        agrees(proto, np.float32(x))
 
 
 # -- shapes -----------------------------------------------------------------------------------------------------------
@@ -268,7 +256,11 @@ def test_shapes_that_contradict() -> None:
         load(relu([2, 3]), input_shapes={"x": (2, 4)})
     with pytest.raises(ModelError, match="contradicts"):
         load(relu(["N", 3]), input_shapes={"x": (3,)})
-    with pytest.raises(ModelError, match="contradicts"):
+    with pytest.raises(ModelError, match=r"contradicts the declared \(N, 3\)"):
+        load(relu(["N", 3]), input_shapes={"x": (-1, 3)})
+    with pytest.raises(ModelError, match=r"\(2, 0, 4\) contradicts the declared \(2, 1, \?\)"):
+        load(relu([2, 1, None]), input_shapes={"x": (2, 0, 4)})
+    with pytest.raises(ModelError, match=r"output 'y' of shape \(0, 3\) has no elements"):
         load(relu(["N", 3]), input_shapes={"x": (0, 3)})
     with pytest.raises(ModelError, match=r"a shape is given for \['z'\]"):
         load(relu([2, 3]), input_shapes={"z": (2, 3)})

@@ -166,7 +166,7 @@ TRANSFORMS = ["half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric",
 @given(
     transform=st.sampled_from(TRANSFORMS),
     rounding=st.sampled_from(["round_prefer_floor", "round_prefer_ceil", "floor", "ceil"]),
-    mode=st.sampled_from(["nearest", "linear"]),
+    mode=st.sampled_from(["nearest", "linear", "cubic"]),
     size=st.tuples(st.integers(1, 9), st.integers(1, 9)),
     by_scales=st.booleans(),
 )
@@ -181,6 +181,30 @@ def test_resize(transform: str, rounding: str, mode: str, size: tuple[int, int],
     agrees(single("Resize", [1, 2, 4, 5], *given_, opset=19, **attributes), random([1, 2, 4, 5]), tolerance=1e-4)
 
 
+RESIZES: list[tuple[dict[str, Any], list[Any]]] = [
+    ({"mode": "linear", "antialias": 1}, [None, np.float32([1, 1, 0.5, 0.6])]),
+    ({"mode": "cubic", "antialias": 1}, [None, np.float32([1, 1, 0.6, 0.5])]),
+    ({"mode": "cubic", "antialias": 1, "cubic_coeff_a": -0.5}, [None, None, ints(1, 2, 3, 2)]),
+    ({"mode": "linear", "antialias": 1}, [None, np.float32([1, 1, 2.0, 1.5])]),
+    ({"mode": "cubic", "exclude_outside": 1, "cubic_coeff_a": -0.5}, [None, np.float32([1, 1, 2.0, 0.8])]),
+    ({"keep_aspect_ratio_policy": "not_larger", "axes": [2, 3]}, [None, None, ints(7, 8)]),
+    ({"keep_aspect_ratio_policy": "not_smaller", "axes": [3, 2], "mode": "linear"}, [None, None, ints(7, 8)]),
+    (
+        {"coordinate_transformation_mode": "tf_crop_and_resize", "mode": "linear", "extrapolation_value": 10.0},
+        [np.float32([0, 0, 0.4, 0.6, 1, 1, 1.2, 1.7]), None, ints(1, 2, 3, 3)],
+    ),
+    (
+        {"coordinate_transformation_mode": "tf_crop_and_resize", "mode": "nearest", "axes": [2, 3]},
+        [np.float32([-0.2, 0.1, 0.9, 0.8]), None, ints(1, 6)],
+    ),
+]
+
+
+@pytest.mark.parametrize(("attributes", "given_"), RESIZES)
+def test_resize_of_every_kind(attributes: dict[str, Any], given_: list[Any]) -> None:
+    agrees(single("Resize", [1, 2, 4, 5], *given_, opset=19, **attributes), random([1, 2, 4, 5]), tolerance=1e-4)
+
+
 @pytest.mark.parametrize(("op", "shape", "constants", "attributes", "message"), [
     ("Reshape", [2, 3], [ints(4, 2)], {}, "does not apply to shape"),
     ("Transpose", [2, 3], [], {"perm": [0, 0]}, "does not apply"),
@@ -189,7 +213,7 @@ def test_resize(transform: str, rounding: str, mode: str, size: tuple[int, int],
     ("GatherElements", [2, 3], [ints(0, 2).reshape(1, 2)], {}, "out of bounds"),
     ("GatherElements", [2, 1], [ints(0, 1).reshape(1, 2)], {}, "do not fit a value of shape"),
     ("GatherElements", [2, 3], [ints(0, 1)], {}, "do not fit a value of shape"),
-    ("Slice", [2, 3], [ints(1), ints(1)], {}, "empty tensors"),
+    ("Slice", [2, 3], [ints(1), ints(1)], {}, "has no elements"),
 ])  # fmt: skip
 def test_movements_that_do_not_fit(
     op: str, shape: list[int], constants: list[Any], attributes: dict[str, Any], message: str
@@ -207,10 +231,14 @@ def test_variable_structure_refused() -> None:
             load(model([node(op, ["x", "i"])], {"x": [2, 3], "i": [2]}, types=int64))
     with pytest.raises(UnsupportedOp, match="variable index"):
         load(model([node("Gather", ["c", "i"])], {"i": [2]}, constants={"c": random([4, 3])}, types=int64))
-    with pytest.raises(UnsupportedOp, match="mode 'cubic'"):
-        load(single("Resize", [1, 1, 4, 4], None, np.float32([1, 1, 2, 2]), mode="cubic"))
-    with pytest.raises(UnsupportedOp, match="antialias"):
-        load(single("Resize", [1, 1, 4, 4], None, np.float32([1, 1, 2, 2]), antialias=1, mode="linear"))
+    with pytest.raises(UnsupportedOp, match="mode 'sinc'"):
+        load(single("Resize", [1, 1, 4, 4], None, np.float32([1, 1, 2, 2]), mode="sinc"))
+    crop: dict[str, Any] = {"coordinate_transformation_mode": "tf_crop_and_resize", "mode": "linear", "axes": [2, 3]}
+    with pytest.raises(UnsupportedOp, match="keeps its size"):
+        load(single("Resize", [1, 2, 4, 5], np.float32([0, 0, 0.5, 1]), None, ints(4, 7), **crop))
+    sizes = {"i": TensorProto.INT64}
+    with pytest.raises(UnsupportedOp, match="sizes"):
+        load(model([node("Resize", ["x", "", "", "i"])], {"x": [1, 1, 4, 4], "i": [4]}, types=sizes))
 
 
 def test_constant_list_at_a_variable_index() -> None:

@@ -14,6 +14,7 @@ from tests.unit.onnx_models import agrees, model, node, random, single
 from zkchain.errors import ModelError, UnsupportedOp
 from zkchain.frontend import load
 from zkchain.graph import Op
+from zkchain.interpret import run_float
 
 REDUCTIONS = ["L1", "L2", "LogSum", "LogSumExp", "Max", "Mean", "Min", "Sum", "SumSquare"]
 
@@ -65,12 +66,43 @@ def test_batch_normalization(shape: tuple[int, ...], opset: int) -> None:
     agrees(single("BatchNormalization", shape, *constants, opset=opset, epsilon=1e-3), random(shape))
 
 
-def test_batch_normalization_in_training_refused() -> None:
-    with pytest.raises(UnsupportedOp, match="training_mode"):
-        load(single("BatchNormalization", [2, 3], *[np.ones(3, np.float32)] * 4, training_mode=1))
+FIVE = ["y", "mean", "var", "saved_mean", "saved_var"]
+
+
+@pytest.mark.parametrize("shape", [(3, 4), (2, 4, 5), (1, 4, 3, 3)])
+@pytest.mark.parametrize(("opset", "outputs"), [(7, FIVE), (9, FIVE), (13, FIVE), (14, FIVE[:3]), (15, FIVE[:3])])
+def test_batch_normalization_in_training_form(shape: tuple[int, ...], opset: int, outputs: list[str]) -> None:
+    """Its own mean and variance: more than one output says so before opset 14, an attribute from there on."""
+    constants = [random([4], i, 0.5, 2.0) for i in range(4)]
+    attributes = {"training_mode": 1} if opset >= 14 else {}
+    proto = single("BatchNormalization", shape, *constants, opset=opset, outputs=outputs, **attributes)
+    if opset < 14:
+        del proto.graph.output[1:]
+    x = random(shape)
+    y = run_float(load(proto), [x])[0]
+    mean, var = (f(x, axis=(0, *range(2, x.ndim)), keepdims=True) for f in (np.mean, np.var))
+    column = (-1, *(1 for _ in shape[2:]))
+    scale, bias = (c.reshape(column) for c in constants[:2])
+    np.testing.assert_allclose(y, (x - mean) / np.sqrt(var + 1e-5) * scale + bias, atol=1e-5)
+    if opset >= 14:
+        agrees(proto, x)
+
+
+def test_running_statistics_before_opset_14_refused() -> None:
+    proto = single("BatchNormalization", [2, 3], *[np.ones(3, np.float32)] * 4, opset=9, outputs=FIVE)
+    with pytest.raises(UnsupportedOp, match="training form") as caught:
+        load(proto)
+    assert "evaluation mode" in str(caught.value.hint)
+
+
+def test_normalisations_whose_parameters_are_inputs() -> None:
     names = ["x", "s", "b", "m", "v"]
-    with pytest.raises(UnsupportedOp, match="must be constant"):
-        load(model([node("BatchNormalization", names)], {n: [2, 3] if n == "x" else [3] for n in names}))
+    shapes = {name: [2, 3, 4] if name == "x" else [3] for name in names}
+    values = [random(shapes[name], k, 0.5, 2.0) for k, name in enumerate(names)]
+    agrees(model([node("BatchNormalization", names)], shapes), *values)
+    three = dict(list(shapes.items())[:3])
+    agrees(model([node("InstanceNormalization", names[:3])], three), *values[:3])
+    agrees(model([node("GroupNormalization", names[:3], num_groups=3)], three), *values[:3])
 
 
 def test_normalisations() -> None:
@@ -87,9 +119,15 @@ def test_normalisations() -> None:
     agrees(single("LpNormalization", [2, 5], opset=13), random([2, 5]))
 
 
-def test_layer_normalization_statistics_refused() -> None:
-    with pytest.raises(UnsupportedOp, match="output 1"):
-        load(single("LayerNormalization", [2, 3], np.ones(3, np.float32), opset=17, outputs=["y", "mean"]))
+@pytest.mark.parametrize("axis", [-1, 1, 2, 0])
+@pytest.mark.parametrize("outputs", [["y", "mean", "inverse"], ["y", "mean"], ["y", "", "inverse"]])
+def test_layer_normalization_with_its_statistics(axis: int, outputs: list[str]) -> None:
+    weights = random([2, 3, 4][axis:], 1)
+    proto = single("LayerNormalization", [2, 3, 4], weights, opset=17, outputs=outputs, axis=axis)
+    for k in reversed(range(3)):
+        if outputs[k : k + 1] == [""]:
+            del proto.graph.output[k]
+    agrees(proto, random([2, 3, 4]))
 
 
 @pytest.mark.parametrize(("op", "axes"), [("ReduceSum", 5), ("ReduceMax", -4)])

@@ -110,7 +110,7 @@ REFUSED = {
     "length": ({"s": SCALES, "z": np.zeros(3, np.uint8), "axis": 0}, ModelError, "3 scales along axis 0"),
     "zeros": ({"s": SCALES, "z": np.zeros(2, np.uint8), "axis": 1}, ModelError, "3 scales and 2 zero points"),
     "zero type": ({"s": SCALE, "z": np.float32(0)}, UnsupportedOp, "zero point or tensor of type float"),
-    "scale type": ({"s": np.float16(0.1), "z": ZERO}, UnsupportedOp, "scale of type float16"),
+    "scale type": ({"s": np.float64(0.1), "z": ZERO}, ModelError, "float64|double"),
     "blocks": ({"s": SCALES, "z": np.zeros(3, np.uint8), "block_size": 1}, UnsupportedOp, "scales per block"),
 }
 

@@ -141,13 +141,19 @@ def pick(arrays: Mapping[str, Array], names: Sequence[str], shapes: Sequence[Sha
 def calibration(
     arrays: Mapping[str, Array], names: Sequence[str], shapes: Sequence[Shape]
 ) -> tuple[Samples, Samples | None]:
-    """Calibration samples, and held-out ones when there are arrays under ``test/``.
+    """Calibration samples, and held-out ones when there are arrays under ``test/`` that are not an input's own.
 
     Arrays are named after the inputs and have the samples on their first axis, (N, *shape without the leading 1);
     ``labels`` (N,) is optional. Raises InputError.
     """
     given = _samples("calibration data", arrays, "", names, shapes)
-    held_out = any(name.startswith(HELD_OUT) for name in arrays)
+    held_out = any(name.startswith(HELD_OUT) and name not in names for name in arrays)
+    both = next((name for name in names if HELD_OUT + name in names), None)
+    if held_out and both is not None:
+        raise InputError(
+            f"held-out data: the array {HELD_OUT + both!r} is that of an input, so input {both!r} has none",
+            hint="the model has inputs of both names: give calibration data alone",
+        )
     return given, _samples("held-out data", arrays, HELD_OUT, names, shapes) if held_out else None
 
 
@@ -157,7 +163,8 @@ def _samples(
     given = _named(arrays, names, prefix)
     columns = [_stacked(name, given[name], shape) for name, shape in zip(names, shapes, strict=True)]
     counts = {len(column) for column in columns}
-    labels = None if LABELS in names else arrays.get(prefix + LABELS)  # an input may have this name
+    own = {LABELS, prefix + LABELS}.intersection(names)  # an input may have this name
+    labels = None if own else arrays.get(prefix + LABELS)
     if labels is not None:
         counts.add(labels.size)
     if len(counts) != 1 or counts == {0}:

@@ -51,16 +51,31 @@ def _load(
     sample_shapes: Mapping[str, Sequence[int]] | None,
     outputs: Sequence[str] | None,
 ) -> Graph:
-    from zkchain.frontend import importer, rewrite, shapes, table
+    from zkchain.frontend import importer, order, rewrite, shapes, table
     from zkchain.frontend import model as models
 
     proto = models.parse(model)
+    order.tidy(proto.graph)
     wanted = models.select_outputs(proto, outputs)
     table.check_operators(proto.graph, [v.name for v in shapes.input_values(proto.graph)], wanted)
     proto = models.validate(proto)
     graph = importer.import_graph(proto, shapes.resolve(proto.graph, batch, input_shapes, sample_shapes), wanted)
     check(graph, integer=False)
     return rewrite.simplify(graph)
+
+
+def runnable(model: bytes) -> bytes:
+    """The model as onnxruntime takes it: nodes in order, each with a name of its own, opset 7 or later, bfloat16 as
+    float32. The same bytes where it is so already. Raises ModelError."""
+    from zkchain.frontend import model as models
+    from zkchain.frontend import order
+
+    proto = models.parse(model)
+    changed = order.tidy(proto.graph)
+    changed = models.widen_bfloat16(proto.graph) or changed
+    if models.opsets(proto).get("", models.OLDEST_OPSET) < models.OLDEST_OPSET:
+        proto, changed = models.validate(proto), True
+    return bytes(proto.SerializeToString()) if changed else model
 
 
 def supported_operators() -> tuple[str, ...]:

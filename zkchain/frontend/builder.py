@@ -22,11 +22,12 @@ Array = npt.NDArray[Any]
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
+NOTHING = "give the input a shape without a zero (--input-shape): its dimensions are those of a tensor with elements"
 KEEPS_WHOLE = frozenset(
     {Op.RESHAPE, Op.TAKE, Op.CONCAT, Op.ADD, Op.SUB, Op.MUL, Op.MATMUL, Op.CONV, Op.SUM, Op.RELU, Op.MAX, Op.MIN}
     | {Op.REDUCE_MAX, Op.REDUCE_MIN, Op.TOP}
 )
-WHOLE_FUNCTIONS = frozenset({"ceil", "equal", "floor", "greater", "round", "sign", "trunc"})
+WHOLE_FUNCTIONS = frozenset({"ceil", "divide", "equal", "floor", "floor_divide", "greater", "round", "sign", "trunc"})
 
 
 class Builder:
@@ -103,6 +104,8 @@ class Builder:
     def _append(self, node: Node) -> int:
         if math.prod(node.shape) > LARGEST:
             raise self.error(f"a value of shape {node.shape} is too large", hint="is this the shape you meant?")
+        if not node.size and node.op is not Op.INPUT:  # without elements everything is known of it
+            node = Node(Op.CONST, node.name, (), node.shape, EMPTY, np.zeros(node.shape))
         self.nodes.append(node)
         return len(self.nodes) - 1
 
@@ -144,9 +147,7 @@ class Builder:
         return x if to == self.shape(x) else self.node(Op.RESHAPE, (x,), to)
 
     def take(self, x: int, index: IntArray) -> int:
-        """out = x.ravel()[index]; a RESHAPE when no element moves. An empty result is refused."""
-        if not index.size:
-            raise self.error(f"a value of shape {index.shape} has no elements", hint="empty tensors cannot be proved")
+        """out = x.ravel()[index]; a RESHAPE when no element moves."""
         if index.size == self.size(x) and np.array_equal(index.ravel(), np.arange(index.size)):
             return self.reshape(x, index.shape)
         return self.node(Op.TAKE, (x,), index.shape, {"index": np.asarray(index, dtype=np.int64, order="C")})
@@ -176,7 +177,8 @@ class Builder:
             raise self.error(f"cannot concatenate shapes {shapes} along axis {axis}")
         shape = list(shapes[0])
         shape[axis] = sum(s[axis] for s in shapes)
-        return xs[0] if len(xs) == 1 else self.node(Op.CONCAT, xs, shape, {"axis": axis})
+        filled = [x for x in xs if self.size(x)]  # parts without elements add nothing
+        return filled[0] if len(filled) == 1 else self.node(Op.CONCAT, filled, shape, {"axis": axis})
 
     def expand(self, x: int, shape: Sequence[int]) -> int:
         """numpy.broadcast_to."""
@@ -246,6 +248,15 @@ class Builder:
         self, x: int, w: int, strides: Sequence[int], pads: Sequence[int], dilations: Sequence[int], group: int
     ) -> int:
         """x (N, C, *S), w (M, C/group, *K); zero padding, pads = (begin..., end...)."""
+        shape = self.conv_shape(x, w, strides, pads, dilations, group)
+        arg = {"strides": strides, "pads": pads, "dilations": dilations}
+        exact = {name: tuple(int(v) for v in values) for name, values in arg.items()}
+        return self.node(Op.CONV, (x, w), shape, {**exact, "group": int(group)})
+
+    def conv_shape(
+        self, x: int, w: int, strides: Sequence[int], pads: Sequence[int], dilations: Sequence[int], group: int
+    ) -> tuple[int, ...]:
+        """The shape of such a convolution. ModelError where its parts do not fit each other."""
         a, k = self.shape(x), self.shape(w)
         rank = len(a) - 2
         arg = {"strides": strides, "pads": pads, "dilations": dilations}
@@ -258,8 +269,7 @@ class Builder:
         if min(room) < 0 or min(pads) < 0 or min(*strides, *dilations) < 1:
             raise self.error(f"weights {k} do not fit input {a} with {arg}")
         out = [r // s + 1 for r, s in zip(room, strides, strict=True)]
-        exact = {name: tuple(int(v) for v in values) for name, values in arg.items()}
-        return self.node(Op.CONV, (x, w), (a[0], k[0], *out), {**exact, "group": int(group)})
+        return (a[0], k[0], *out)
 
     # -- reductions -------------------------------------------------------------------------------------------------
 
@@ -271,7 +281,9 @@ class Builder:
 
     def mean(self, x: int, axes: Iterable[int]) -> int:
         total = self.sum(x, axes)
-        return self.scale(total, self.size(total) / self.size(x))
+        if not self.size(x) and self.size(total):
+            raise self.error(f"the mean of no elements: shape {self.shape(x)}", hint=NOTHING)
+        return self.scale(total, self.size(total) / max(self.size(x), 1))
 
     def extreme(self, op: Op, x: int, axes: Iterable[int]) -> int:
         """REDUCE_MAX or REDUCE_MIN over axes, kept with size 1."""
@@ -290,6 +302,9 @@ class Builder:
 
     def _reduce(self, op: Op, x: int, axis: int) -> int:
         shape = list(self.shape(x))
+        others = [d for i, d in enumerate(shape) if i != axis]
+        if not self.size(x) and all(others):
+            raise self.error(f"a maximum or minimum of no elements: shape {self.shape(x)}", hint=NOTHING)
         shape[axis] = 1
         return self.node(op, (x,), shape, {"axis": axis})
 

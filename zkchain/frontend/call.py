@@ -119,9 +119,13 @@ class Call:
             values = self.constant(i, name)
         return None if values is None else [int(v) for v in np.ravel(values)]
 
-    def refuse_output(self, i: int, what: str) -> None:
-        if i < len(self.wanted) and self.wanted[i]:
-            raise self.fail(f"its output {i} ({what}) is used")
+    def is_wanted(self, i: int) -> bool:
+        """True when output ``i`` is read by something that an output needs."""
+        return i < len(self.wanted) and self.wanted[i]
+
+    def refuse_output(self, i: int, what: str, *, hint: str | None = None) -> None:
+        if self.is_wanted(i):
+            raise self.fail(f"its output {i} ({what}) is used", hint=hint)
 
 
 def operator(proto: onnx.NodeProto) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,13 +11,14 @@ import onnx
 from onnx import helper, numpy_helper
 
 from zkchain import sandbox
-from zkchain.errors import ModelError, UnsupportedOp, ZkchainError
+from zkchain.errors import ModelError, ZkchainError
 from zkchain.frontend import fold
 from zkchain.frontend.builder import Builder, refuse_numbers
 from zkchain.frontend.call import INTEGERS, Array, Call, Value, operator
+from zkchain.frontend.control import CONTROL
 from zkchain.frontend.model import opsets, rewritten
 from zkchain.frontend.shapes import input_values
-from zkchain.frontend.table import KEPT, RANDOM, RULED, RULES, SHAPES, SUPPORTED, needed, node_name
+from zkchain.frontend.table import KEPT, RANDOM, RULED, RULES, SHAPES, needed, node_name, not_in_table
 from zkchain.graph import Graph, Op
 
 # what numpy raises over attributes and shapes that do not fit each other
@@ -49,8 +50,9 @@ class Importer:
         self.build.name = node_name(node)
         self.build.operators[node_name(node)] = operator(node)
         inputs = tuple(self._input(node, name) for name in node.input)
-        if operator(node) == "If":
-            results = self._branch(node, inputs)
+        results: Sequence[Value | None]
+        if operator(node) in CONTROL:
+            results = CONTROL[operator(node)](self.build, node, inputs, self._body)
         else:
             results = self._constants(node, inputs) or self._ruled(node, inputs)
         self.values.update((n, v) for n, v in zip(node.output, results, strict=False) if n and v is not None)
@@ -78,10 +80,10 @@ class Importer:
             raise ModelError(f"node {node_name(node)!r}: the constant {name} cannot be evaluated: {error}") from error
 
     def _ruled(self, node: onnx.NodeProto, inputs: tuple[Value | None, ...]) -> Sequence[Value | None]:
-        name, supported = operator(node), "Supported: " + ", ".join(SUPPORTED)
+        name = operator(node)
         rule = RULES.get(name)
         if rule is None:
-            raise UnsupportedOp(node_name(node), name, "it is not in the operator table", hint=supported)
+            raise not_in_table(node)
         version = self.opsets.get("" if node.domain == "ai.onnx" else node.domain, 1)
         wanted = tuple(name in self.used for name in node.output)
         call = Call(self.build, node, node_name(node), version, self.opsets, inputs, wanted, self.types)
@@ -95,24 +97,15 @@ class Importer:
             raise ModelError(f"node {call.name!r}: {name} does not fit inputs of shapes {shapes}: {error}") from error
         return [result] if isinstance(result, int) else result
 
-    def _branch(self, node: onnx.NodeProto, inputs: tuple[Value | None, ...]) -> Sequence[Value | None]:
-        """An If whose condition is constant is the branch it takes."""
-        condition = inputs[0]
-        if not isinstance(condition, np.ndarray):
-            raise UnsupportedOp(
-                node_name(node), "If", "its condition depends on the model's inputs", hint="a circuit has one structure"
-            )
-        wanted = "then_branch" if condition.item() else "else_branch"
-        branch = next(a.g for a in node.attribute if a.name == wanted)
-        inner = Importer(
-            self.build,
-            self.opsets,
-            self.types,
-            self.used | needed(branch, [o.name for o in branch.output]),
-            self.values,
-        )
-        inner.run(branch)
-        return [self.values.get(o.name) for o in branch.output]
+    def _body(self, graph: onnx.GraphProto, values: Mapping[str, Value]) -> list[Value]:
+        """The outputs of an inner graph, which sees the values around it and these."""
+        names = [o.name for o in graph.output]
+        inner = replace(self, used=self.used | needed(graph, names), values={**self.values, **values})
+        inner.run(graph)
+        missing = [name for name in names if inner.values.get(name) is None]
+        if missing:
+            raise ModelError(f"node {self.build.name!r}: nothing computes {missing[0]!r}, which its inner graph gives")
+        return [inner.values[name] for name in names]
 
 
 def import_graph(proto: onnx.ModelProto, shapes: Mapping[str, tuple[int, ...]], outputs: Sequence[str]) -> Graph:
@@ -122,7 +115,8 @@ def import_graph(proto: onnx.ModelProto, shapes: Mapping[str, tuple[int, ...]], 
     for value in input_values(proto.graph):
         whole = value.type.tensor_type.elem_type in INTEGERS
         inputs[value.name] = build.input(value.name, shapes[value.name], whole=whole)
-    importer = Importer(build, opsets(proto), _types(proto), needed(proto.graph, outputs), dict(inputs))
+    values: dict[str, Value] = {**inputs, **_without_elements(proto.graph, shapes)}
+    importer = Importer(build, opsets(proto), _types(proto), needed(proto.graph, outputs), values)
     importer.run(proto.graph)
     graph = build.graph(inputs, [(name, _output(importer, name)) for name in outputs])
     _refuse_infinities(graph)
@@ -135,6 +129,15 @@ def _refuse_infinities(graph: Graph) -> None:
         for constant in (graph.nodes[s] for s in node.src if node.op not in MAY_MASK):
             if constant.op is Op.CONST and constant.value is not None:
                 refuse_numbers(constant.name, constant.value, np.isinf(constant.value))
+
+
+def _without_elements(graph: onnx.GraphProto, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Array]:
+    """Inputs of which everything is known: a cache that holds nothing yet, say."""
+    return {
+        v.name: np.zeros(shapes[v.name], helper.tensor_dtype_to_np_dtype(v.type.tensor_type.elem_type))
+        for v in input_values(graph)
+        if 0 in shapes[v.name]
+    }
 
 
 def _decoded(tensor: onnx.TensorProto) -> Array:
@@ -151,7 +154,13 @@ def _output(importer: Importer, name: str) -> int:
     if value is None:
         raise ModelError(f"output {name!r}: nothing in the model computes it")
     importer.build.name = name
-    return value if isinstance(value, int) else importer.build.const(value)
+    index = value if isinstance(value, int) else importer.build.const(value)
+    if not importer.build.size(index):
+        raise ModelError(
+            f"output {name!r} of shape {importer.build.shape(index)} has no elements: there is nothing to prove of it",
+            hint="leave it out: --only-output NAME keeps others, outputs=[...] in Python",
+        )
+    return index
 
 
 def _types(proto: onnx.ModelProto) -> dict[str, int]:
@@ -166,5 +175,13 @@ def _types(proto: onnx.ModelProto) -> dict[str, int]:
         inferred = rewritten("ONNX's shape inference", "infer", typed).graph
     except sandbox.Refused:  # only integer division and casts ask for types, and they have a default
         inferred = typed.graph
-    listed: Iterable[Any] = (*inferred.input, *inferred.value_info, *inferred.output)
+    listed: Iterable[Any] = _listed(inferred)
     return {v.name: v.type.tensor_type.elem_type for v in listed if v.type.WhichOneof("value") == "tensor_type"}
+
+
+def _listed(graph: onnx.GraphProto) -> Iterator[onnx.ValueInfoProto]:
+    yield from (*graph.input, *graph.value_info, *graph.output)
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.HasField("g"):
+                yield from _listed(attribute.g)

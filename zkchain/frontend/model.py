@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+import numpy as np
 import onnx
+from onnx import helper, numpy_helper
 
 from zkchain import sandbox
 from zkchain.errors import ModelError
@@ -17,6 +19,7 @@ from zkchain.errors import ModelError
 LONGEST_REASON = 300  # characters of what ONNX's own checks say
 OLDEST_OPSET = 7
 LARGEST = (1 << 31) - 1  # bytes of a protobuf message
+TYPE_ATTRIBUTES = frozenset({"to", "dtype", "output_dtype", "stash_type"})
 
 
 def parse(model: bytes | onnx.ModelProto) -> onnx.ModelProto:
@@ -157,10 +160,69 @@ def validate(proto: onnx.ModelProto) -> onnx.ModelProto:
 
 def _converted(proto: onnx.ModelProto) -> onnx.ModelProto:
     """The model in the oldest opset read as it is; the model itself where ONNX's converter cannot do that."""
+    _modernise_broadcasting(proto)
     try:
         return rewritten("ONNX's version converter", "convert", proto, version=OLDEST_OPSET)
     except sandbox.Refused:  # mostly over the old broadcasting, which rules know too
         return proto
+
+
+def _modernise_broadcasting(proto: onnx.ModelProto) -> None:
+    """Input 1 whose axes begin at ``axis`` of input 0 gets the axes behind it; ONNX's converter forgets some."""
+    ranks = _ranks(proto)
+    nodes: list[onnx.NodeProto] = []
+    for node in proto.graph.node:
+        known = len(node.input) == 2 and all(name in ranks for name in node.input)
+        named = {a.name: a.i for a in node.attribute if a.name in ("axis", "broadcast")}
+        if node.op_type == "PRelu" and known and ranks[node.input[1]] == 1:
+            named = {"broadcast": 1, "axis": min(1, ranks[node.input[0]] - 1)}  # one slope a channel, or one for all
+        if named.get("broadcast") and known:
+            a, b = (ranks[name] for name in node.input)
+            behind = a - (named["axis"] + (a if named["axis"] < 0 else 0)) - b if "axis" in named else 0
+            kept = [attribute for attribute in node.attribute if attribute.name not in named]
+            del node.attribute[:]
+            node.attribute.extend(kept)
+            if behind > 0:
+                wide = f"{node.input[1]}/of {node.output[0]}"
+                axes = list(range(b, b + behind))
+                nodes.append(helper.make_node("Unsqueeze", [node.input[1]], [wide], axes=axes))
+                node.input[1] = wide
+        nodes.append(node)
+    copies = [onnx.NodeProto.FromString(node.SerializeToString()) for node in nodes]
+    del proto.graph.node[:]
+    proto.graph.node.extend(copies)
+
+
+def _ranks(proto: onnx.ModelProto) -> Mapping[str, int]:
+    """Of all values that ONNX's inference knows, and of the constants."""
+    try:
+        graph = rewritten("ONNX's shape inference", "infer", proto).graph
+    except sandbox.Refused:  # the converter, or the rules, see to what is left
+        graph = proto.graph
+    shaped = [v for v in (*graph.input, *graph.value_info, *graph.output) if v.type.tensor_type.HasField("shape")]
+    known = {v.name: len(v.type.tensor_type.shape.dim) for v in shaped}
+    return {**known, **{t.name: len(t.dims) for t in graph.initializer}}
+
+
+def widen_bfloat16(graph: onnx.GraphProto) -> bool:
+    """Make every bfloat16 of a graph a float32, in place: the numbers stay what they are. Whether there was any."""
+    narrow, wide = onnx.TensorProto.BFLOAT16, onnx.TensorProto.FLOAT
+    found = False
+    for value in (*graph.input, *graph.output, *graph.value_info):
+        if value.type.tensor_type.elem_type == narrow:
+            value.type.tensor_type.elem_type, found = wide, True
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.name in TYPE_ATTRIBUTES and attribute.i == narrow:
+                attribute.i, found = wide, True
+            if attribute.HasField("g"):
+                found = widen_bfloat16(attribute.g) or found
+    for tensor in _tensors(graph):
+        if tensor.data_type == narrow:
+            values = numpy_helper.to_array(tensor).astype(np.float32)
+            tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
+            found = True
+    return found
 
 
 def _with_shapes(proto: onnx.ModelProto) -> onnx.ModelProto:

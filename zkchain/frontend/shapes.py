@@ -60,16 +60,16 @@ def _shape(
         raise ModelError(f"input {value.name!r} declares no shape", hint=_hint(value.name, ["1", "3", "32"]))
     shape = []
     rank = len(declared.shape.dim)
-    seen = (batch, *sample) if len(sample) == rank - 1 else tuple(sample) if len(sample) == rank else (0,) * rank
+    seen = (batch, *sample) if len(sample) == rank - 1 else tuple(sample) if len(sample) == rank else (-1,) * rank
     for i, dim in enumerate(declared.shape.dim):
         if dim.dim_value > 0:
             shape.append(dim.dim_value)
         elif i == 0 or dim.dim_param in symbols:
             shape.append(batch)
-        elif seen[i] > 0:
+        elif seen[i] >= 0:
             shape.append(seen[i])
         else:
-            names = [str(d.dim_value) if d.dim_value > 0 else d.dim_param or "?" for d in declared.shape.dim]
+            names = [name if name != "0" else "?" for name in _dimensions(value)]
             raise ModelError(
                 f"input {value.name!r}: dimension {i} of ({', '.join(names)}) is dynamic", hint=_hint(value.name, names)
             )
@@ -80,9 +80,18 @@ def _agreed(value: onnx.ValueInfoProto, given: tuple[int, ...]) -> tuple[int, ..
     declared = value.type.tensor_type
     dims = [d.dim_value for d in declared.shape.dim]
     fits = len(dims) == len(given) and all(d in (0, g) or d < 0 for d, g in zip(dims, given, strict=True))
-    if min(given, default=1) < 1 or (declared.HasField("shape") and not fits):
-        raise ModelError(f"input {value.name!r}: the shape {given} contradicts the declared {_type_name(value)}")
+    if min(given, default=1) < 0 or (declared.HasField("shape") and not fits):
+        shown = ", ".join(_dimensions(value))
+        raise ModelError(
+            f"input {value.name!r}: the shape {given} contradicts the declared ({shown})",
+            hint="a number in the declaration stays as it is, a name or ? may be any number from 0 on",
+        )
     return given
+
+
+def _dimensions(value: onnx.ValueInfoProto) -> list[str]:
+    dims = value.type.tensor_type.shape.dim
+    return [str(d.dim_value) if d.WhichOneof("value") == "dim_value" else d.dim_param or "?" for d in dims]
 
 
 def _type_name(value: onnx.ValueInfoProto) -> str:

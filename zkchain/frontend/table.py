@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from types import MappingProxyType
 
 import onnx
 
 from zkchain.errors import UnsupportedOp
 from zkchain.frontend.call import Rule, operator
+from zkchain.frontend.control import CONTROL
 from zkchain.frontend.ops import elementwise, linear, logic, ml, movement, pooling, quantized, reduction, resize
 
 RULES: Mapping[str, Rule] = MappingProxyType(
@@ -51,7 +53,7 @@ RANDOM = frozenset(
 )
 
 SUPPORTED: tuple[str, ...] = tuple(
-    sorted([*(set(RULES) - quantized.REFUSED.keys()), *SHAPES, "Constant", "ConstantOfShape", "If"])
+    sorted([*(set(RULES) - quantized.REFUSED.keys()), *SHAPES, *CONTROL, "Constant", "ConstantOfShape"])
 )
 
 
@@ -64,23 +66,30 @@ def check_operators(graph: onnx.GraphProto, inputs: Sequence[str], wanted: Seque
 
     Nodes that no wanted output needs are not looked at, nor are those that shapes and constants alone decide.
     """
-    missing = list(_outside(graph, set(inputs), needed(graph, wanted)))
+    missing = list(outside(graph, set(inputs), needed(graph, wanted)))
     if missing:
-        others = "; ".join(f"{operator(n)} (node {node_name(n)!r})" for n in missing[1:9])
-        raise UnsupportedOp(
-            node_name(missing[0]),
-            operator(missing[0]),
-            "it is not in the operator table",
-            hint=(f"also outside the table: {others}. " if others else "") + "Supported: " + ", ".join(SUPPORTED),
-        )
+        raise not_in_table(missing[0], missing[1:])
 
 
-def _outside(graph: onnx.GraphProto, variable: set[str], used: frozenset[str]) -> Iterator[onnx.NodeProto]:
+def not_in_table(node: onnx.NodeProto, others: Sequence[onnx.NodeProto] = ()) -> UnsupportedOp:
+    """The refusal of an operator without a rule, whose hint names the others, once each, and what is spelled alike."""
+    more = dict.fromkeys(operator(n) for n in others)
+    more.pop(operator(node), None)
+    alike = [name for name in get_close_matches(operator(node), SUPPORTED, n=3, cutoff=0.75) if name != operator(node)]
+    hint = [
+        *([f"also outside the table: {', '.join(list(more)[:8])}{', ...' if len(more) > 8 else ''}"] if more else []),
+        *([f"spelled alike: {', '.join(alike)}"] if alike else []),
+        f"the README lists the {len(SUPPORTED)} operators that are imported",
+    ]
+    return UnsupportedOp(node_name(node), operator(node), "it is not in the operator table", hint="; ".join(hint))
+
+
+def outside(graph: onnx.GraphProto, variable: set[str], used: frozenset[str]) -> Iterator[onnx.NodeProto]:
     for node in graph.node:
         name = operator(node)
         if used.isdisjoint(node.output) or name in SHAPES:
             continue
-        if name in RANDOM or (not variable.isdisjoint(node.input) and name not in RULES and name != "If"):
+        if name in RANDOM or (not variable.isdisjoint(names_read(node)) and name not in RULES and name not in CONTROL):
             yield node
         if not variable.isdisjoint(names_read(node)):
             variable.update(node.output)

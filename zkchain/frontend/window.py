@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -76,3 +77,23 @@ def positions(window: Geometry, axis: int) -> IntArray:
     """(out, kernel): the coordinate along one axis of every element of every window, padding included."""
     starts = np.arange(window.out[axis], dtype=np.int64) * window.strides[axis] - window.pads[axis]
     return starts[:, None] + np.arange(window.kernel[axis], dtype=np.int64) * window.dilations[axis]
+
+
+def grid(shape: Sequence[int], axes: Sequence[IntArray]) -> IntArray:
+    """Window positions along each axis (out, kernel; -1 is padding) -> index (N, C, *out, prod kernel), -1 likewise."""
+    rank = len(axes)
+    flat = np.zeros((1,) * (2 * rank), dtype=np.int64)
+    padding = np.zeros((1,) * (2 * rank), dtype=bool)
+    for i, at in enumerate(axes):
+        spread = at.reshape([at.shape[0] if j == i else at.shape[1] if j == rank + i else 1 for j in range(2 * rank)])
+        flat = flat * shape[2 + i] + spread
+        padding = padding | (spread < 0)
+    flat = np.where(padding, -1, flat).reshape(*(a.shape[0] for a in axes), -1)
+    planes = np.arange(shape[0] * shape[1], dtype=np.int64).reshape(shape[0], shape[1], *(1 for _ in flat.shape))
+    return np.where(flat < 0, -1, planes * math.prod(shape[2:]) + flat)
+
+
+def padded(window: Geometry, axis: int, size: int) -> IntArray:
+    """``positions`` along an axis of this size, -1 where they lie in the padding."""
+    at = positions(window, axis)
+    return np.where((at >= 0) & (at < size), at, -1)

@@ -63,6 +63,11 @@ class Builder:
         node = Node(Op.CONST, name, (), q.shape, value=q, scale=step(name, frac), lo=q, hi=q)
         return self._append(node, bounds.constant(values, node), frac)
 
+    def integer(self, name: str, value: int) -> Value:
+        """A constant that is this very integer, also where no float64 is."""
+        q = np.asarray(value, dtype=np.int64)
+        return self._append(Node(Op.CONST, name, (), (), value=q, lo=q, hi=q), np.zeros(()), 0)
+
     def add(
         self, op: Op, name: str, src: Sequence[Value], frac: int, shape: Sequence[int] | None = None, **arg: Any
     ) -> Value:

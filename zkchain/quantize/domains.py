@@ -117,6 +117,8 @@ def checked(node: Node, name: str, x: npt.ArrayLike) -> npt.NDArray[np.generic]:
 
 
 def _resolve_one(name: str, node: Node, declared: Domain | None, seen: npt.NDArray[np.generic] | None) -> Grid:
+    if not node.size:
+        return Grid(np.zeros(()), np.zeros(()), 1.0, binary=False)
     if declared is not None:
         lo, hi = (np.asarray(v, dtype=np.float64) for v in (declared.lo, declared.hi))
         try:

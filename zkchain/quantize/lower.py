@@ -11,6 +11,7 @@ from zkchain.checked import named, whole
 from zkchain.errors import UnsupportedOp
 from zkchain.graph import BOUND, Graph, Node, Op, check
 from zkchain.quantize.builder import Value
+from zkchain.quantize.division import DIVISIONS, divide
 from zkchain.quantize.domains import Grid
 from zkchain.quantize.edit import constant
 from zkchain.quantize.lowering import (
@@ -136,6 +137,8 @@ def bits_of_constant(node: Node) -> int:
 
 
 def _linear(state: Lowering, i: int, node: Node) -> Value:
+    if node.op is Op.CONV and not state.is_const(node.src[1]):  # the frontend makes these matrix products
+        raise UnsupportedOp(node.name, "Conv", "its weights are not constant", hint="write it as windows and a MatMul")
     values = [state.const(i, k) if state.is_const(s) else narrow(state, s) for k, s in enumerate(node.src)]
     return state.out.add(node.op, node.name, values, values[0].frac + values[1].frac, node.shape, **node.arg)
 
@@ -176,6 +179,10 @@ def _order(state: Lowering, i: int, node: Node) -> Value:
     return state.out.add(node.op, node.name, (x,), x.frac if node.op is Op.TOP else 0, node.shape, **node.arg)
 
 
+def _unary(state: Lowering, i: int, node: Node) -> Value:
+    return (divide if node.arg["fn"][0] in DIVISIONS else lower_unary)(state, i, node)
+
+
 LOWER: Mapping[Op, Callable[[Lowering, int, Node], Value]] = {
     Op.INPUT: _input,
     Op.CONST: _constant,
@@ -197,5 +204,5 @@ LOWER: Mapping[Op, Callable[[Lowering, int, Node], Value]] = {
     Op.ARGMAX: _order,
     Op.TOP: _order,
     Op.TOP_INDEX: _order,
-    Op.UNARY: lower_unary,
+    Op.UNARY: _unary,
 }

@@ -23,6 +23,7 @@ ONE_TO_ONE = frozenset({Op.RESHAPE, Op.TAKE, Op.ADD, Op.SUB, Op.MUL, Op.RELU, Op
 NARROW = frozenset({Op.MATMUL, Op.CONV, Op.RELU, Op.CLIP, Op.MAX, Op.MIN, Op.REDUCE_MAX, Op.REDUCE_MIN})
 ACCUMULATES = frozenset({Op.MATMUL, Op.CONV, Op.MUL, Op.ADD, Op.SUB, Op.SUM, Op.CONCAT, Op.TOP, *MOVES})
 ADDS = frozenset({Op.ADD, Op.MAX, Op.MIN, Op.CONCAT})
+EXACT = frozenset({"lookup", "divide", "floor_divide"})  # functions of integers: nothing is rounded
 FINEST = {"weight": 26, "activation": 26, "input": 34}  # bits kept of the largest value of a tensor, at most
 FINEST_UNDER_ROOT = 38  # half of the bits are lost close to zero
 COARSEST = {"weight": 5, "activation": 4, "input": 4}  # and at least
@@ -72,7 +73,7 @@ def tabulated(graph: Graph) -> set[int]:
 def by_table(node: Node) -> bool:
     """Whether a UNARY rounds its argument and its values: not a list of numbers, nor a step function."""
     jumps = functions.jumps(node.arg["fn"])
-    return node.arg["fn"][0] != "lookup" and not (jumps and jumps.steps)
+    return node.arg["fn"][0] not in EXACT and not (jumps and jumps.steps)
 
 
 def takes_all(graph: Graph, i: int) -> bool:

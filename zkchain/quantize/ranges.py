@@ -132,17 +132,19 @@ def _matmul(node: Node, x: Node, y: Node) -> Interval:
             kernels.matmul(up, lo_y) + kernels.matmul(down, hi_y),
             kernels.matmul(up, hi_y) + kernels.matmul(down, lo_y),
         )
-    return _matmul_of_variables((lo_x, hi_x), (lo_y, hi_y))
+    return _matmul_of_variables(node, (lo_x, hi_x), (lo_y, hi_y))
 
 
-def _matmul_of_variables(x: Interval, y: Interval) -> Interval:
-    # sum over k of the smallest (largest) of the four products of ends
-    lo, hi = np.int64(0), np.int64(0)
-    for k in range(x[0].shape[-1]):
-        ends = [a[..., :, k, None] * b[..., k, None, :] for a in x for b in y]
+def _matmul_of_variables(node: Node, x: Interval, y: Interval) -> Interval:
+    # sum over k of the smallest (largest) of the four products of ends; a vector is a matrix of one row or column
+    rows = [a if a.ndim > 1 else a[None, :] for a in x]
+    columns = [b if b.ndim > 1 else b[:, None] for b in y]
+    lo, hi = np.zeros(1, np.int64), np.zeros(1, np.int64)
+    for k in range(rows[0].shape[-1]):
+        ends = [a[..., :, k, None] * b[..., k, None, :] for a in rows for b in columns]
         lo = lo + np.minimum.reduce(ends)
         hi = hi + np.maximum.reduce(ends)
-    return np.asarray(lo), np.asarray(hi)
+    return lo.reshape(node.shape), hi.reshape(node.shape)
 
 
 def _channels(node: Node, x: Node) -> Interval:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 import numpy as np
 
-from zkchain.frontend.builder import Builder
+from zkchain.frontend.builder import Builder, FloatArray
 from zkchain.frontend.call import INTEGERS, Call, Rule
 from zkchain.functions import SELU_ALPHA, SELU_GAMMA
 from zkchain.graph import Op
 
 BOOL = 9  # onnx.TensorProto.BOOL
 LARGEST = 3.4028234663852886e38  # of float32
+MANY_VALUES = 256  # different exponents or divisors of one node
+LARGEST_PRODUCT = 16.0  # the highest power of integers that is multiplied out
 UNBOUNDED = 3e38  # a bound from here on is the float32 maximum, exporters' way of writing none
 
 
@@ -57,17 +58,62 @@ def identity(call: Call) -> int:
 
 
 def dropout(call: Call) -> list[int]:
-    """At inference Dropout is the identity, and its mask is all ones."""
-    if call.optional_scalar(2, "training_mode"):
+    """At inference (or where nothing is dropped) Dropout is the identity, and its mask is all ones."""
+    ratio = call.number("ratio", 0.5) if call.version < 12 else call.optional_scalar(1, "ratio")
+    training = (call.version < 7 and not call.integer("is_test", 0)) or call.optional_scalar(2, "training_mode")
+    if training and ratio != 0.0:
         raise call.fail("training_mode is on", hint="export the model in evaluation mode")
     mask = [call.build.const(np.ones(call.shape()))] if call.wanted[1:2] == (True,) else []
     return [call.x(), *mask]
 
 
 def div(call: Call) -> int:
-    if call.is_integer(0) and call.is_integer(1):
-        raise call.fail("integer division depends on the model's inputs", hint="cast to float before dividing")
-    return call.build.div(call.x(0), _second(call))
+    """Of integers: cut off towards zero, exactly, where the divisor is constant."""
+    if not (call.is_integer(0) and call.is_integer(1)):
+        return call.build.div(call.x(0), _second(call))
+    return _per_divisor(call, lambda x, c: call.build.scale(call.build.unary(x, "divide", abs(c)), float(np.sign(c))))
+
+
+def mod(call: Call) -> int:
+    """Of integers: the remainder has the divisor's sign, or with fmod the dividend's."""
+    if not (call.is_integer(0) and call.is_integer(1)):
+        raise call.fail(
+            "it is of numbers that are no integers", hint="cast to an integer type first, or write x - c*Floor(x/c)"
+        )
+    build, like_dividend = call.build, call.integer("fmod", 0)
+
+    def remainder(x: int, c: float) -> int:
+        # x - |c| trunc(x / |c|); or (|c| floor(x / |c|)) of x and c mirrored where c < 0
+        if like_dividend:
+            return build.sub(x, build.scale(build.unary(x, "divide", abs(c)), abs(c)))
+        x = build.scale(x, float(np.sign(c)))
+        rest = build.sub(x, build.scale(build.unary(x, "floor_divide", abs(c)), abs(c)))
+        return build.scale(rest, float(np.sign(c)))
+
+    return _per_divisor(call, remainder)
+
+
+def _per_divisor(call: Call, verb: Callable[[int, float], int]) -> int:
+    if call.build.known(_second(call)) is None:
+        raise call.fail("the integers' divisor depends on the model's inputs", hint="cast to float before dividing")
+    divisors = np.asarray(call.build.known(_second(call)))
+    if not divisors.all():
+        raise call.build.error("integers are divided by a constant that holds a zero")
+    return _per_value(call.build, call.x(0), divisors, verb)
+
+
+def _per_value(build: Builder, x: int, values: FloatArray, verb: Callable[[int, float], int]) -> int:
+    """``verb(x, value)`` where ``values``, which broadcast with x, differ from element to element."""
+    shape = np.broadcast_shapes(build.shape(x), values.shape)
+    distinct, kind = np.unique(np.broadcast_to(values, shape), return_inverse=True)
+    if distinct.size == 1:
+        return build.expand(verb(x, float(distinct[0])), shape)
+    if distinct.size > MANY_VALUES:
+        raise build.error(f"{distinct.size} different constants, expected at most {MANY_VALUES}")
+    at = np.broadcast_to(build.positions(x), shape).ravel()
+    places = [np.flatnonzero(kind.ravel() == k) for k in range(distinct.size)]
+    parts = [verb(build.take(x, at[p]), float(v)) for p, v in zip(places, distinct, strict=True)]
+    return build.take(build.concat(parts, 0), np.argsort(np.concatenate(places)).reshape(shape))
 
 
 def mean(call: Call) -> int:
@@ -134,25 +180,30 @@ def gelu(call: Call) -> int:
 
 
 def power(call: Call) -> int:
-    """x^p for one constant exponent, or a^x for one constant base a > 0."""
+    """x^p for constant exponents, or a^x for constant bases a > 0."""
     build = call.build
     if call.is_constant(1):
-        power_of_x = _power(build, call.x(), call.scalar(1, "exponent"))
-        return build.expand(power_of_x, np.broadcast_shapes(call.shape(0), call.shape(1)))
-    base = call.scalar(0, "base, or else the exponent,")
-    if base <= 0:
-        raise call.fail(f"the base {base} of a variable exponent is not positive")
+        exponents = call.constant(1, "exponent").astype(np.float64)
+        return _per_value(build, call.x(), exponents, lambda x, p: _power(build, x, p))
+    if not call.is_constant(0):
+        raise call.fail("base and exponent both depend on the model's inputs", hint="one of them must be constant")
+    bases = call.constant(0, "base").astype(np.float64)
+    if not (bases > 0).all():
+        raise call.fail(f"the base {bases.min()} of a variable exponent is not positive")
     # a^x = e^(x ln a)
-    exponential = build.unary(build.scale(call.x(1), math.log(base)), "exp")
-    return build.expand(exponential, np.broadcast_shapes(call.shape(0), call.shape(1)))
+    return build.unary(build.mul(call.x(1), build.const(np.log(bases))), "exp")
 
 
 def _power(build: Builder, x: int, p: float) -> int:
     named = {0.5: "sqrt", -0.5: "rsqrt", -1.0: "reciprocal"}
     if p == 1.0:
         return x
+    if p == 0.0:
+        return build.const(np.ones(build.shape(x)))
     if p == 2.0:
         return build.square(x)
+    if p.is_integer() and 2.0 < p <= LARGEST_PRODUCT and build.is_whole(x):
+        return build.mul(_power(build, x, p - 1.0), x)
     return build.unary(x, named[p]) if p in named else build.unary(x, "pow", p)
 
 
@@ -242,6 +293,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "Max": _variadic(Builder.max),
         "Mean": mean,
         "Min": _variadic(Builder.min),
+        "Mod": mod,
         "Mul": _binary(Builder.mul),
         "Neg": lambda call: call.build.scale(call.x(), -1.0),
         "PRelu": prelu,

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
 
+from zkchain.frontend.builder import Builder
 from zkchain.frontend.call import Call, Rule
-from zkchain.frontend.window import Geometry, geometry
+from zkchain.frontend.window import Geometry, geometry, grid, padded
 
 IntArray = npt.NDArray[np.int64]
 
@@ -56,7 +58,23 @@ def convolution(call: Call, x: int, w: int) -> int:
     if len(kernel) != len(shape) or len(shape) < 3:
         raise call.build.error(f"input {shape} and weights {kernel} are not (N, C, ...) and (M, C, ...)")
     window = geometry(call, shape[2:], kernel[2:])
-    return call.build.conv(x, w, window.strides, window.pads, window.dilations, call.integer("group", 1))
+    return _convolved(call.build, x, w, window, call.integer("group", 1))
+
+
+def _convolved(build: Builder, x: int, w: int, window: Geometry, group: int) -> int:
+    """CONV with weights that are known. Others: windows of x as the rows of a matrix, times the weights as another."""
+    arg = (window.strides, window.pads, window.dilations, group)
+    if build.known(w) is not None:
+        return build.conv(x, w, *arg)
+    n, m, *out = build.conv_shape(x, w, *arg)
+    channels, *sizes = build.shape(x)[1:]
+    axes = [padded(window, i, size) for i, size in enumerate(sizes)]
+    index = grid((n, channels, *sizes), axes).reshape(n, group, channels // group, math.prod(out), -1)
+    # (N, group, positions, taps) (group, taps, M/group) -> (N, group, positions, M/group)
+    rows = build.take_or(x, np.moveaxis(index, 2, 3).reshape(n, group, math.prod(out), -1), 0.0)
+    columns = build.move(w, lambda at: at.reshape(group, m // group, -1).swapaxes(1, 2))
+    product = build.matmul(rows, columns)
+    return build.reshape(build.transpose(product, (0, 1, 3, 2)), (n, m, *out))
 
 
 def conv(call: Call) -> int:
@@ -74,7 +92,11 @@ def conv_transpose(call: Call) -> int:
     spread = build.take_or(call.x(0), _spread(build.positions(call.x(0)), window), 0.0)
     weights = build.move(call.x(1), lambda at: _mirrored(at, group))
     rank = len(window.strides)
-    return _biased(call, build.conv(spread, weights, (1,) * rank, (0,) * 2 * rank, window.dilations, group))
+    sizes = build.shape(spread)[2:]
+    reach = [(k - 1) * d for k, d in zip(kernel[2:], window.dilations, strict=True)]
+    out = tuple(n - r for n, r in zip(sizes, reach, strict=True))
+    dense = Geometry(window.kernel, (1,) * rank, (0,) * 2 * rank, window.dilations, out)
+    return _biased(call, _convolved(build, spread, weights, dense, group))
 
 
 def _mirrored(w: IntArray, group: int) -> IntArray:

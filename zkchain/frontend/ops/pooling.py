@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from types import MappingProxyType
 
 import numpy as np
@@ -11,7 +10,7 @@ import numpy.typing as npt
 
 from zkchain.frontend.builder import Builder
 from zkchain.frontend.call import Call, Rule
-from zkchain.frontend.window import Geometry, geometry, positions
+from zkchain.frontend.window import Geometry, geometry, grid, padded, positions
 from zkchain.graph import Op
 
 IntArray = npt.NDArray[np.int64]
@@ -25,23 +24,8 @@ def _geometry(call: Call) -> Geometry:
     return geometry(call, shape[2:], kernel)
 
 
-def _grid(shape: Sequence[int], axes: Sequence[IntArray]) -> IntArray:
-    """Window positions along each axis (out, kernel; -1 is padding) -> index (N, C, *out, prod kernel), -1 likewise."""
-    rank = len(axes)
-    flat = np.zeros((1,) * (2 * rank), dtype=np.int64)
-    padding = np.zeros((1,) * (2 * rank), dtype=bool)
-    for i, at in enumerate(axes):
-        spread = at.reshape([at.shape[0] if j == i else at.shape[1] if j == rank + i else 1 for j in range(2 * rank)])
-        flat = flat * shape[2 + i] + spread
-        padding = padding | (spread < 0)
-    flat = np.where(padding, -1, flat).reshape(*(a.shape[0] for a in axes), -1)
-    planes = np.arange(shape[0] * shape[1], dtype=np.int64).reshape(shape[0], shape[1], *(1 for _ in flat.shape))
-    return np.where(flat < 0, -1, planes * math.prod(shape[2:]) + flat)
-
-
-def max_pool(call: Call) -> int:
-    """Padding repeats an element of the window, which leaves its maximum as it is."""
-    call.refuse_output(1, "indices")
+def max_pool(call: Call) -> list[int]:
+    """Padding repeats an element of the window, which leaves its maximum as it is, and the first place of it too."""
     window, shape = _geometry(call), call.shape()
     axes = []
     for i, size in enumerate(shape[2:]):
@@ -51,8 +35,25 @@ def max_pool(call: Call) -> int:
             raise call.build.error(f"a pooling window lies wholly in the padding along axis {i + 2}")
         first = np.take_along_axis(at, inside.argmax(axis=1)[:, None], axis=1)
         axes.append(np.where(inside, at, first))
-    taken = call.build.take(call.x(), _grid(shape, axes))
-    return _squeezed(call, call.build.extreme(Op.REDUCE_MAX, taken, [-1]))
+    index = grid(shape, axes)
+    taken = call.build.take(call.x(), index)
+    largest = _squeezed(call, call.build.extreme(Op.REDUCE_MAX, taken, [-1]))
+    return [largest, _places(call, taken, index)] if call.is_wanted(1) else [largest]
+
+
+def _places(call: Call, taken: int, index: IntArray) -> int:
+    """The position in the whole input of every window's maximum: sum over k of (argmax = k) position k."""
+    build, shape = call.build, call.shape()
+    if call.integer("storage_order", 0):  # the spatial axes of a plane in reverse order
+        (*planes,) = np.unravel_index(index, shape)
+        turned = (*shape[:2], *shape[:1:-1])
+        index = np.ravel_multi_index((*planes[:2], *planes[:1:-1]), turned)
+    chosen = build.argmax(taken, build.rank(taken) - 1)
+    total = build.const(0.0)
+    for k in range(index.shape[-1]):
+        here = build.unary(chosen, "equal", float(k))
+        total = build.add(build.mul(here, build.const(index[..., k : k + 1].astype(np.float64))), total)
+    return _squeezed(call, total)
 
 
 def average_pool(call: Call) -> int:
@@ -69,7 +70,7 @@ def average_pool(call: Call) -> int:
         counts = counts * counted.sum(axis=1).reshape([-1 if j == i else 1 for j in range(rank)])
     if not counts.all():
         raise build.error("a pooling window lies wholly in the padding")
-    total = _squeezed(call, build.sum(build.take_or(call.x(), _grid(shape, axes), 0.0), [-1]))
+    total = _squeezed(call, build.sum(build.take_or(call.x(), grid(shape, axes), 0.0), [-1]))
     if np.all(counts == counts.flat[0]):
         return build.scale(total, 1.0 / float(counts.flat[0]))
     return build.mul(total, build.const(1.0 / counts))
@@ -78,12 +79,9 @@ def average_pool(call: Call) -> int:
 def lp_pool(call: Call) -> int:
     """(sum |x|^p)^(1/p) over the window; padding counts as zero."""
     window, shape = _geometry(call), call.shape()
-    axes = []
-    for i, size in enumerate(shape[2:]):
-        at = positions(window, i)
-        axes.append(np.where((at >= 0) & (at < size), at, -1))
+    axes = [padded(window, i, size) for i, size in enumerate(shape[2:])]
     powers, p = _powers(call), call.integer("p", 2)
-    taken = call.build.take_or(powers, _grid(shape, axes), 0.0)
+    taken = call.build.take_or(powers, grid(shape, axes), 0.0)
     return _root(call.build, _squeezed(call, call.build.sum(taken, [-1])), p)
 
 

@@ -54,8 +54,8 @@ def arguments(call: Call, shape: tuple[int, ...], scale: int, zero: int, axis: i
 
 def _scales(call: Call, i: int) -> npt.NDArray[np.float64]:
     given = call.constant(i, "scale")
-    if given.dtype != np.float32:
-        raise call.fail(f"a scale of type {given.dtype}", hint="scales are float32 numbers")
+    if given.dtype not in (np.float16, np.float32):
+        raise call.fail(f"a scale of type {given.dtype}", hint="scales are float32 or float16 numbers")
     scales = given.astype(np.float64).ravel()
     bad = scales[~(np.isfinite(scales) & (scales > 0))]
     if bad.size or not scales.size:

@@ -9,9 +9,10 @@ from types import MappingProxyType
 import numpy as np
 
 from zkchain.frontend.builder import Builder
-from zkchain.frontend.call import Call, Rule
+from zkchain.frontend.call import Call, Rule, Value
 from zkchain.graph import Op
 
+EVALUATION = "export the model in evaluation mode"
 Verb = Callable[[Builder, int, Sequence[int]], int]
 
 
@@ -51,8 +52,9 @@ def _product(build: Builder, x: int, axes: Sequence[int]) -> int:
     # x1 x2 ... xn, one factor after the other
     for axis in axes:
         at = build.positions(x)
+        one = build.const(np.ones([1 if k == axis else n for k, n in enumerate(at.shape)]))
         slices = [build.take(x, at.take([k], axis=axis)) for k in range(at.shape[axis])]
-        x = functools.reduce(build.mul, slices)
+        x = functools.reduce(build.mul, slices) if slices else one
     return x
 
 
@@ -100,35 +102,73 @@ def _over_axis(call: Call, verb: Callable[[Builder, int, int], int]) -> int:
     return build.reshape(verb(build, build.reshape(x, (rows, build.size(x) // rows)), 1), shape)
 
 
-def batch_normalization(call: Call) -> int:
-    # scale (x - mean) / sqrt(var + epsilon) + bias = a x + b
-    if call.integer("training_mode", 0):
-        raise call.fail("training_mode is on", hint="export the model in evaluation mode")
-    scale, bias, mean, var = (
-        call.constant(i, name).astype(np.float64) for i, name in enumerate(("scale", "B", "mean", "var"), start=1)
-    )
-    a = scale / np.sqrt(var + call.number("epsilon", 1e-5))
-    rank = len(call.shape())
-    shape = (-1, *(1 for _ in range(2, rank))) if call.integer("spatial", 1) and rank > 1 else scale.shape
-    build = call.build
+def batch_normalization(call: Call) -> list[Value]:
+    """scale (x - mean) / sqrt(var + epsilon) + bias; in training form with the batch's own mean and variance.
+
+    Training form: training_mode from opset 14 on, before that more than one output, before opset 7 no is_test."""
+    build, rank = call.build, len(call.shape())
+    spatial = bool(call.integer("spatial", 1)) and rank > 1
+    shape = (-1, *(1 for _ in range(2, rank))) if spatial else call.shape(1)
+    if _is_training(call):
+        if not spatial:
+            raise call.fail("its training form with spatial=0", hint=EVALUATION)
+        return _by_batch(call)
+    if not all(call.is_constant(i) for i in range(1, 5)):
+        scale, bias, mean, var = (build.move(call.x(i), lambda at: at.reshape(shape)) for i in range(1, 5))
+        inverse = build.unary(build.shift(var, call.number("epsilon", 1e-5)), "rsqrt")
+        return [build.add(build.mul(build.sub(call.x(), mean), build.mul(inverse, scale)), bias)]
+    s, b, m, v = (call.constant(i, call.proto.input[i]).astype(np.float64) for i in range(1, 5))
+    a = s / np.sqrt(v + call.number("epsilon", 1e-5))  # a x + b - a m
     scaled = build.mul(call.x(), build.const(a.reshape(shape)))
-    return build.add(scaled, build.const((bias - mean * a).reshape(shape)))
+    return [build.add(scaled, build.const((b - m * a).reshape(shape)))]
+
+
+def _is_training(call: Call) -> bool:
+    if call.version >= 14:
+        return bool(call.integer("training_mode", 0))
+    return any(call.proto.output[1:]) if call.version >= 7 else not call.integer("is_test", 0)
+
+
+def _by_batch(call: Call) -> list[Value]:
+    """The training form. Its further outputs: the running mean and variance, moved towards the batch's."""
+    build, x = call.build, call.x()
+    for i, what in enumerate(("mean", "variance", "saved mean", "saved variance"), start=1):
+        if call.version < 14:
+            call.refuse_output(i, f"the {what} of its training form", hint=EVALUATION)
+    axes = [0, *range(2, build.rank(x))]
+    per_channel = [build.shape(x)[k] if k == 1 else 1 for k in range(build.rank(x))][1:]
+    scale, bias = (build.reshape(call.x(i), per_channel) for i in (1, 2))
+    centred, mean, inverse = _deviations(build, x, axes, call.number("epsilon", 1e-5))
+    outputs: list[Value] = [build.add(build.mul(build.mul(centred, inverse), scale), bias)]
+    kept = call.number("momentum", 0.9)
+    for i, found in ((3, mean), (4, build.mean(build.square(centred), axes))):
+        # momentum * old + (1 - momentum) * new
+        new = build.scale(build.reshape(found, call.shape(i)), 1 - kept)
+        outputs.append(build.add(build.scale(call.x(i), kept), new))
+    return outputs
+
+
+def _deviations(build: Builder, x: int, axes: Sequence[int], epsilon: float) -> tuple[int, int, int]:
+    """x - mean, mean, 1 / sqrt(mean (x - mean)^2 + epsilon)"""
+    mean = build.mean(x, axes)
+    centred = build.sub(x, mean)
+    variance = build.mean(build.square(centred), axes)
+    return centred, mean, build.unary(build.shift(variance, epsilon), "rsqrt")
 
 
 def normalised(build: Builder, x: int, axes: Sequence[int], epsilon: float) -> int:
     # (x - mean) / sqrt(mean (x - mean)^2 + epsilon)
-    centred = build.sub(x, build.mean(x, axes))
-    variance = build.mean(build.square(centred), axes)
-    return build.mul(centred, build.unary(build.shift(variance, epsilon), "rsqrt"))
+    centred, _, inverse = _deviations(build, x, axes, epsilon)
+    return build.mul(centred, inverse)
 
 
-def layer_normalization(call: Call) -> int:
-    call.refuse_output(1, "mean")
-    call.refuse_output(2, "inverse deviation")
+def layer_normalization(call: Call) -> list[int]:
+    """With its mean and inverse deviation, for who asks for them."""
     build, x = call.build, call.x()
     axes = range(build.axis(x, call.integer("axis", -1)), build.rank(x))
-    y = build.mul(normalised(build, x, axes, call.number("epsilon", 1e-5)), call.x(1))
-    return build.add(y, call.x(2)) if call.has(2) else y
+    centred, mean, inverse = _deviations(build, x, axes, call.number("epsilon", 1e-5))
+    y = build.mul(build.mul(centred, inverse), call.x(1))
+    return [build.add(y, call.x(2)) if call.has(2) else y, mean, inverse]
 
 
 def rms_normalization(call: Call) -> int:
@@ -142,9 +182,7 @@ def rms_normalization(call: Call) -> int:
 def instance_normalization(call: Call) -> int:
     build, x = call.build, call.x()
     y = normalised(build, x, range(2, build.rank(x)), call.number("epsilon", 1e-5))
-    per_channel = (-1, *(1 for _ in range(2, build.rank(x))))
-    scale, bias = (call.constant(i, name).reshape(per_channel) for i, name in ((1, "scale"), (2, "B")))
-    return build.add(build.mul(y, build.const(scale)), build.const(bias))
+    return _per_channel(call, y)
 
 
 def group_normalization(call: Call) -> int:
@@ -153,9 +191,15 @@ def group_normalization(call: Call) -> int:
     groups = call.integer("num_groups", 1)
     grouped = build.reshape(x, (shape[0], groups, build.size(x) // (shape[0] * groups)))
     y = build.reshape(normalised(build, grouped, [2], call.number("epsilon", 1e-5)), shape)
-    scale, bias = (call.constant(i, name) for i, name in ((1, "scale"), (2, "bias")))
-    per_channel = (-1, *(1 for _ in shape[2:]))
-    return build.add(build.mul(y, build.const(scale.reshape(per_channel))), build.const(bias.reshape(per_channel)))
+    return _per_channel(call, y)
+
+
+def _per_channel(call: Call, y: int) -> int:
+    """scale y + bias, inputs 1 and 2, one number a channel each."""
+    build = call.build
+    column = (-1, *(1 for _ in call.shape()[2:]))
+    scale, bias = (build.move(call.x(i), lambda at: at.reshape(column)) for i in (1, 2))
+    return build.add(build.mul(y, scale), bias)
 
 
 def mean_variance_normalization(call: Call) -> int:

@@ -1,0 +1,148 @@
+"""Control flow: a circuit has one structure, so branches are both computed and loops are unrolled.
+
+``Body`` imports an inner graph with values for some of its names and returns the values of its outputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import helper
+
+from zkchain.errors import UnsupportedOp
+from zkchain.frontend.builder import Builder
+from zkchain.frontend.call import Value, operator
+
+Body = Callable[[onnx.GraphProto, Mapping[str, Value]], list[Value]]
+Inputs = Sequence[Value | None]
+Control = Callable[[Builder, onnx.NodeProto, Inputs, Body], list[Value]]
+
+MOST_ROUNDS = 1 << 14
+STRUCTURE = "a circuit has one structure: export the model with a fixed number of steps"
+
+
+def _attribute(node: onnx.NodeProto, name: str, default: Any = None) -> Any:
+    return next((helper.get_attribute_value(a) for a in node.attribute if a.name == name), default)
+
+
+def _fail(build: Builder, node: onnx.NodeProto, reason: str, hint: str | None = None) -> UnsupportedOp:
+    return UnsupportedOp(build.name, operator(node), reason, hint=hint)
+
+
+def _node(build: Builder, value: Value) -> int:
+    return value if isinstance(value, int) else build.const(value)
+
+
+def _number(build: Builder, node: onnx.NodeProto, value: Value, what: str) -> int:
+    """A constant of one element."""
+    if isinstance(value, int):
+        raise _fail(build, node, f"{what} depends on the model's inputs", STRUCTURE)
+    return int(np.asarray(value).reshape(()))
+
+
+def branch(build: Builder, node: onnx.NodeProto, inputs: Inputs, body: Body) -> list[Value]:
+    """If: of a constant condition the branch it takes, else both: c a + (1 - c) b."""
+    name, condition = build.name, inputs[0]
+    if isinstance(condition, np.ndarray):
+        return body(_attribute(node, "then_branch" if condition.item() else "else_branch"), {})
+    if condition is None or build.size(condition) != 1:
+        raise _fail(build, node, "its condition is not a single truth value")
+    first, second = (body(_attribute(node, f"{which}_branch"), {}) for which in ("then", "else"))
+    build.name = name
+    chosen = build.reshape(condition, ())
+    return [_selected(build, node, chosen, a, b) for a, b in zip(first, second, strict=True)]
+
+
+def _selected(build: Builder, node: onnx.NodeProto, chosen: int, a: Value, b: Value) -> int:
+    x, y = _node(build, a), _node(build, b)
+    if build.shape(x) != build.shape(y):
+        shapes = f"{build.shape(x)} and {build.shape(y)}"
+        raise _fail(build, node, f"its branches give values of the shapes {shapes}", STRUCTURE)
+    # y + c (x - y)
+    return build.add(build.mul(build.sub(x, y), chosen), y)
+
+
+def loop(build: Builder, node: onnx.NodeProto, inputs: Inputs, body: Body) -> list[Value]:
+    """Loop: round after round, as long as constants say so. Outputs: the values carried on, then the collected ones."""
+    name, graph = build.name, _attribute(node, "body")
+    given = [*inputs, None, None]
+    rounds = MOST_ROUNDS + 1 if given[0] is None else _number(build, node, given[0], "its number of rounds")
+    going = given[1] is None or bool(_number(build, node, given[1], "its condition"))
+    carried: list[Value] = [v for v in inputs[2:] if v is not None]
+    collected: list[list[Value]] = [[] for _ in graph.output[1 + len(carried) :]]
+    done = 0
+    while going and done < rounds:
+        if done == MOST_ROUNDS:
+            raise _fail(build, node, f"it goes on for more than {MOST_ROUNDS} rounds", STRUCTURE)
+        start: list[Value] = [np.asarray(done, np.int64), np.asarray(True), *carried]
+        going, carried, new = _round(build, node, graph, body, start)
+        for column, value in zip(collected, new, strict=True):
+            column.append(value)
+        build.name, done = name, done + 1
+    asked = [bool(name) for name in node.output[len(carried) :]]
+    return [*carried, *(_stacked(build, node, c, 0) for c, used in zip(collected, asked, strict=False) if used)]
+
+
+def _round(
+    build: Builder, node: onnx.NodeProto, graph: onnx.GraphProto, body: Body, start: Sequence[Value]
+) -> tuple[bool, list[Value], list[Value]]:
+    names = [v.name for v in graph.input]
+    condition, *results = body(graph, dict(zip(names, start, strict=True)))
+    kept = len(names) - 2
+    return bool(_number(build, node, condition, "its condition")), results[:kept], results[kept:]
+
+
+def _stacked(build: Builder, node: onnx.NodeProto, parts: Sequence[Value], axis: int) -> Value:
+    """Values of one shape side by side on a new axis."""
+    if not parts:
+        raise _fail(build, node, "it collects the values of no round at all")
+    constants = [v for v in parts if isinstance(v, np.ndarray)]
+    if len(constants) == len(parts):
+        return np.stack(constants, axis)
+    nodes = [_node(build, v) for v in parts]
+    at = axis + build.rank(nodes[0]) + 1 if axis < 0 else axis
+    wide = [build.reshape(x, (*build.shape(x)[:at], 1, *build.shape(x)[at:])) for x in nodes]
+    return build.concat(wide, at)
+
+
+def scan(build: Builder, node: onnx.NodeProto, inputs: Inputs, body: Body) -> list[Value]:
+    """Scan (opset 9 on): a round for every slice of its sequences. Outputs: final states, then the collected slices."""
+    name, graph, many = build.name, _attribute(node, "body"), int(_attribute(node, "num_scan_inputs"))
+    given = [v for v in inputs if v is not None]
+    if len(given) < len(inputs) or len(given) != len(graph.input) or not 0 < many <= len(given):
+        raise _fail(build, node, "its form before opset 9", "export the model with opset 9 or later")
+    states, sequences = given[: len(given) - many], given[len(given) - many :]
+    axes = _attribute(node, "scan_input_axes", [0] * many)
+    backwards = _attribute(node, "scan_input_directions", [0] * many)
+    slices = [_slices(build, s, a, b) for s, a, b in zip(sequences, axes, backwards, strict=True)]
+    if len({len(s) for s in slices}) != 1:
+        raise build.error(f"Scan reads sequences of different lengths {[len(s) for s in slices]}")
+    rows = []
+    for parts in zip(*slices, strict=True):
+        results = body(graph, dict(zip((v.name for v in graph.input), (*states, *parts), strict=True)))
+        states, build.name = results[: len(states)], name
+        rows.append(results[len(states) :])
+    count = len(graph.output) - len(states)
+    places = _attribute(node, "scan_output_axes", [0] * count)
+    reverse = _attribute(node, "scan_output_directions", [0] * count)
+    columns = [[row[k] for row in rows] for k in range(count)]
+    return [
+        *states,
+        *(_stacked(build, node, c[::-1] if r else c, a) for c, a, r in zip(columns, places, reverse, strict=True)),
+    ]
+
+
+def _slices(build: Builder, value: Value, axis: int, backwards: int) -> list[Value]:
+    if isinstance(value, np.ndarray):
+        found: list[Value] = list(np.moveaxis(value, axis, 0))
+    else:
+        at = np.moveaxis(build.positions(value), axis, 0)
+        found = [build.take(value, at[k]) for k in range(at.shape[0])]
+    return found[::-1] if backwards else found
+
+
+CONTROL: Mapping[str, Control] = MappingProxyType({"If": branch, "Loop": loop, "Scan": scan})

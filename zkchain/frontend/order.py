@@ -1,0 +1,73 @@
+"""Graphs as ONNX and onnxruntime want them: nodes in topological order, every name used once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import onnx
+
+from zkchain.errors import ModelError
+from zkchain.frontend.table import names_read, node_name
+
+
+def tidy(graph: onnx.GraphProto) -> bool:
+    """Sort the nodes of a graph and of its inner graphs, and number nodes of one name; in place. Whether anything
+    changed. ModelError where nodes wait for each other."""
+    changed = _sort(graph)
+    seen: set[str] = set()
+    for node in graph.node:
+        if node.name and node.name in seen:
+            node.name = next(new for new in _numbered(node.name) if new not in seen)
+            changed = True
+        seen.add(node.name)
+        for inner in inner_graphs(node):
+            changed = tidy(inner) or changed
+    return changed
+
+
+def inner_graphs(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
+    """The bodies of control flow."""
+    for attribute in node.attribute:
+        yield from attribute.graphs
+        if attribute.HasField("g"):
+            yield attribute.g
+
+
+def _numbered(name: str) -> Iterator[str]:
+    k = 1
+    while True:
+        yield f"{name}_{k}"
+        k += 1
+
+
+def _sort(graph: onnx.GraphProto) -> bool:
+    """Every node right after the last of those it reads; nodes that are in order already stay where they are."""
+    makers = {name: i for i, node in enumerate(graph.node) for name in node.output if name}
+    needs = [sorted({makers[name] for name in names_read(node) if name in makers}) for node in graph.node]
+    if all(made < i for i, reads in enumerate(needs) for made in reads):
+        return False
+    order: list[int] = []
+    state = [0] * len(needs)  # 1: waited for, 2: placed
+    for first in range(len(needs)):
+        path = [first]
+        while path:
+            i = path[-1]
+            waiting = [s for s in needs[i] if state[s] != 2] if state[i] != 2 else []
+            if not waiting:
+                path.pop()
+                if state[i] != 2:
+                    state[i] = 2
+                    order.append(i)
+                continue
+            state[i] = 1
+            if state[waiting[0]] == 1:
+                raise ModelError(
+                    f"node {node_name(graph.node[waiting[0]])!r} waits for a value that is computed from its own",
+                    hint="a graph has no cycles: is it the file that the exporter wrote?",
+                )
+            path.append(waiting[0])
+    nodes = [graph.node[i] for i in order]
+    copies = [onnx.NodeProto.FromString(node.SerializeToString()) for node in nodes]
+    del graph.node[:]
+    graph.node.extend(copies)
+    return True
