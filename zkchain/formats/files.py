@@ -23,7 +23,7 @@ def read(path: Path, *, what: str, limit: int = READ_LIMIT, error: type[ZkchainE
             size = os.fstat(file.fileno()).st_size
             if size > limit:
                 raise error(f"{what} {path} has {size} bytes, expected at most {limit}")
-            return file.read(limit)
+            return file.read(size)  # not limit: as much as that would be allocated
     except OSError as cause:
         raise error(f"cannot read {what} {path}: {cause.strerror}", hint="is the path right?") from cause
 
