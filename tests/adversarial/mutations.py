@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+from py_ecc.optimized_bn128 import optimized_curve as curve
+
 from tests.adversarial.attacks import BLIND, CTX, SECRETS, X, as_proof, cheat, draw, honest, key
 from tests.adversarial.forgeries import Batch, Forgery, Statement, Verdict
 from tests.spec import toy
@@ -148,6 +150,20 @@ def cancelling_batch(name: str, good: Sequence[Statement], rho: tuple[int, ...])
         for s, k in zip(good, (rho[1], -rho[0]), strict=False)
     ]
     return Batch(name, (*shifted, *good[2:]), (0, 1), rho)
+
+
+def stray_batches(good: Sequence[Statement]) -> Iterator[tuple[tuple[Statement, ...], int]]:
+    """B + T with T off the subgroup in each proof alone, and T and -T, which cancel under equal weights, in two proofs;
+    and the number of the first such proof. T has no part in the subgroup: it is r times a point outside.
+    """
+    t = curve.multiply(g2(OUTSIDE_SUBGROUP), R)
+
+    def moved(s: Statement, by: ec.Point) -> Statement:
+        return replace(s, proof=replace(s.proof, b=affine_g2(ec.add(g2(s.proof.b), by))))
+
+    for i in range(len(good)):
+        yield (*good[:i], moved(good[i], t), *good[i + 1 :]), i
+    yield (moved(good[0], t), *good[1:-1], moved(good[-1], ec.negate(t))), 0
 
 
 def with_point(proof: Proof, name: str, point: G1) -> Proof:

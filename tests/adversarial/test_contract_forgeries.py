@@ -11,6 +11,7 @@ import pytest
 
 from tests.adversarial.attacks import CTX, OTHER_CTX
 from tests.adversarial.forgeries import Batch, Forgery, Statement, Verdict, load
+from tests.adversarial.mutations import stray_batches
 from tests.spec.evm import anvil, compiled, outcome
 from zkchain import solidity
 from zkchain.chain import Chain, Deployment, connect
@@ -134,6 +135,15 @@ def test_a_batch(batch_contracts, batch):
     items = words((32, len(batch.statements))) + b"".join(map(record, batch.statements))
     data = selector(f"verifyBatch(({proof_types(vk)})[])") + items
     assert batch_contracts.outcome(vk, data) == ("ProofInvalid" if batch.bad else "")
+
+
+@pytest.mark.parametrize("batch", [b for b in BATCHES if not b.bad], ids=name)
+def test_no_stray_passes_in_a_batch(batch_contracts, batch):
+    vk = batch.statements[0].vk
+    for statements, _ in stray_batches(batch.statements):
+        items = words((32, len(statements))) + b"".join(map(record, statements))
+        data = selector(f"verifyBatch(({proof_types(vk)})[])") + items
+        assert batch_contracts.outcome(vk, data) == "PrecompileFailed"
 
 
 def weakened(forgery: Forgery) -> str | None:

@@ -6,6 +6,7 @@ from contextlib import nullcontext
 import pytest
 
 from tests.adversarial.forgeries import FILE, Batch, Forgery, Verdict, dump, load
+from tests.adversarial.mutations import stray_batches
 from tests.adversarial.weakened import REAL, accepts, accepts_batch
 from zkchain import groth16
 from zkchain.errors import BatchInvalid, ProofFormatError, ProofInvalid, UnsafeKey, ZkchainError
@@ -73,6 +74,18 @@ def test_batches_in_the_native_core(batch: Batch) -> None:
     with pytest.raises(BatchInvalid) as caught:
         groth16.verify_batch(batch.statements[0].vk, claims)
     assert caught.value.indices == batch.bad
+
+
+@pytest.mark.parametrize("system", System)
+def test_no_stray_passes_in_a_batch(system: System) -> None:
+    """Off the subgroup a pairing is not bilinear: such a B is refused before the sum is made, by its number."""
+    good = next(b.statements for b in BATCHES if not b.bad and b.statements[0].vk.system is system)
+    for statements, first in stray_batches(good):
+        claims = [(s.instance, s.proof, s.ctx) for s in statements]
+        with pytest.raises(ProofFormatError, match=f"^proof {first} of the batch: proof element b"):
+            groth16.verify_batch(good[0].vk, claims)
+        with pytest.raises(ProofFormatError):
+            reference.batch_verify(good[0].vk, claims)
 
 
 @pytest.mark.parametrize("forgery", of(Verdict.MALFORMED), ids=name)

@@ -27,6 +27,16 @@ LIES: dict[str, Callable[[int], int]] = {
     "random field element": lambda v: secrets.randbelow(R),
 }
 
+# further ones, about r and of small denominators: what an element of the field can be and no integer is
+FIELD_LIES: dict[str, Callable[[int], int]] = {
+    "negative": lambda v: -v,
+    "r - 1": lambda v: R - 1,
+    "r - 1 - value": lambda v: R - 1 - v,
+    "a third": lambda v: v * pow(3, -1, R),
+    "one over it": lambda v: pow(v, -1, R) if v else HALF,
+    "(r + 1) / 2": lambda v: (R + 1) // 2,
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Lie:
@@ -56,14 +66,20 @@ def hints(circuit: Circuit, inputs: list[IntArray]) -> list[tuple[int, str, Numb
     return seen
 
 
-def lies(circuit: Circuit, inputs: list[IntArray], rng: np.random.Generator, per_hint: int) -> Iterator[Lie]:
+def lies(
+    circuit: Circuit,
+    inputs: list[IntArray],
+    rng: np.random.Generator,
+    per_hint: int,
+    kinds: dict[str, Callable[[int], int]] = LIES,
+) -> Iterator[Lie]:
     """Every kind of lie about ``per_hint`` sampled elements of every hinted vector; a lie is never the truth, and a lie
     about an input always leaves its declared domain."""
     domains = {circuit.graph.nodes[i].name: circuit.graph.nodes[i] for i in circuit.graph.inputs}
     for first, node, values in hints(circuit, inputs):
         for element in rng.permutation(len(values))[:per_hint].tolist():
             value = to_field(values)[element]
-            for kind, lie in LIES.items():
+            for kind, lie in kinds.items():
                 claim = lie(value if value < R // 2 else value - R) % R
                 if claim == value or (node in domains and _in_domain(domains[node], claim)):
                     continue

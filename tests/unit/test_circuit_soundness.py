@@ -2,29 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
 from tests.unit import graphs
-from tests.unit.lies import lies, survives
+from tests.unit.lies import FIELD_LIES, LIES, lies, survives
 from tests.unit.test_circuit import CASES, compiled
 from zkchain.circuit import Visibility, synthesize
 from zkchain.circuit.gadgets import lookup, plain
 from zkchain.groth16.types import System
 
+Kinds = dict[str, Callable[[int], int]]
 LONG = ("pieces", "softmax")  # many tables each
 SMALL = [case for case in CASES if case[0] not in ("dense", "conv", "sealed", *LONG)]
 
 
-def surviving(name: str, system: System, per_hint: int) -> list[object]:
+def surviving(name: str, system: System, per_hint: int, kinds: Kinds = LIES) -> list[object]:
     circuit, rng = compiled(name, system), np.random.default_rng(11)
     inputs = graphs.random_inputs(circuit.graph, rng)
-    return [lie for lie in lies(circuit, inputs, rng, per_hint) if survives(circuit, inputs, lie)]
+    return [lie for lie in lies(circuit, inputs, rng, per_hint, kinds) if survives(circuit, inputs, lie)]
 
 
 @pytest.mark.parametrize(("name", "system"), SMALL)
 def test_no_lie_survives_in_a_gadget(name: str, system: System) -> None:
     assert surviving(name, system, per_hint=1) == []
+
+
+@pytest.mark.parametrize("system", System)
+@pytest.mark.parametrize("name", ["rescale_relu", "interval", "argmax"])
+def test_no_fraction_and_no_value_about_r_survives(name: str, system: System) -> None:
+    assert surviving(name, system, per_hint=1, kinds=FIELD_LIES) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "system"), CASES)
+def test_no_fraction_survives_anywhere(name: str, system: System) -> None:
+    assert surviving(name, system, per_hint=1 if name in LONG else 2, kinds=FIELD_LIES) == []
 
 
 @pytest.mark.slow

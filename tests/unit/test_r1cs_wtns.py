@@ -102,6 +102,24 @@ def test_terms_are_sorted_and_zeros_dropped() -> None:
     assert rows_of(read) == [({0: R - 1, 2: 7}, {}, {})]
 
 
+def test_private_inputs_may_have_no_wire() -> None:
+    """circom writes the number that is declared, also of inputs that it has simplified away."""
+    read = r1cs.load(small_r1cs(counts=(3, 1, 1, 7, 10, 1)))
+    assert (read.n_wires, read.n_public, read.n_private_inputs, read.n_rows) == (3, 2, 7, 1)
+    empty = r1cs.load(small_r1cs(b"", counts=(1, 0, 0, 1, 2, 0)))
+    assert (empty.n_wires, empty.n_public, empty.n_rows, list(empty.blocks())) == (1, 0, 0, [])
+
+
+def test_custom_gates_of_which_there_are_none() -> None:
+    for extra in (((4, b""), (5, b"")), ((4, bytes(4)), (5, bytes(4))), ((4, bytes(4)),)):
+        assert r1cs.load(small_r1cs(extra=extra)).n_rows == 1
+
+
+def test_wires_that_nothing_uses_take_no_memory() -> None:
+    read = r1cs.load(small_r1cs(counts=(2**31 - 1, 1, 0, 2**32 - 1, 2**64 - 1, 1)))
+    assert (read.n_wires, read.a.nnz) == (2**31 - 1, 1)
+
+
 TERM = le(1, 4) + le(1, 4) + le(1)
 BAD_R1CS = {
     "empty": (b"", "begin with b'r1cs'"),
@@ -114,7 +132,7 @@ BAD_R1CS = {
     "huge section": (b"r1cs" + le(1, 4) + le(1, 4) + le(1, 4) + le(2**63, 8), "9223372036854775808 bytes"),
     "another field": (small_r1cs(field=le(32, 4) + le(R + 2)), "BN254's scalar field"),
     "short header": (container(b"r1cs", 1, ((1, FIELD), (2, b""))), "expected a header of 64 bytes, got 36"),
-    "more public than wires": (small_r1cs(counts=(3, 1, 1, 1, 3, 1)), "expected at least 4 wires, got 3"),
+    "more public than wires": (small_r1cs(counts=(3, 1, 2, 0, 3, 1)), "expected at least 4 wires, got 3"),
     "a row too few": (small_r1cs(counts=(3, 0, 1, 0, 3, 2)), "2 constraints announced, 1 found"),
     "a row too many": (small_r1cs(counts=(3, 0, 1, 0, 3, 0)), "expected 0 bytes of constraints, got 120"),
     "a billion rows": (small_r1cs(counts=(3, 0, 1, 0, 3, 2**32 - 1)), "4294967295 constraints announced"),
@@ -124,6 +142,9 @@ BAD_R1CS = {
     "coefficient r": (small_r1cs(le(1, 4) + le(1, 4) + le(R) + le(0, 4) * 2), "not below r"),
     "coefficient 2^256 - 1": (small_r1cs(le(1, 4) + le(1, 4) + b"\xff" * 32 + le(0, 4) * 2), "not below r"),
     "custom gates": (small_r1cs(extra=((4, le(1, 4)), (5, le(1, 4)))), "custom gates"),
+    "2^31 wires": (small_r1cs(counts=(2**31, 1, 0, 0, 3, 1)), "expected fewer than 2147483648 wires"),
+    "custom gates in use only": (small_r1cs(extra=((5, le(1, 4)),)), "custom gates"),
+    "bytes after no gates": (small_r1cs(extra=((4, bytes(5)),)), "custom gates"),
 }
 
 

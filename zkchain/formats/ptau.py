@@ -22,8 +22,8 @@ from zkchain.groth16.types import Instance, Proof, System, VerifyingKey
 def setup_r1cs(r1cs: Path, ptau: Path, *, progress: Progress | None = None) -> tuple[ProvingKey, VerifyingKey]:
     """A key of our own format for the constraints of ``r1cs``; memory in proportion to its non-zeros.
 
-    ``ptau`` is prepared for phase 2 and of a power k with 2^(k-1) >= constraints + public wires + 1: the basis of the
-    quotient needs the true tau^(2n-1). Everything used of it is checked (curves, subgroups, powers of one tau,
+    ``ptau`` is prepared for phase 2 and of a power k with 2^k >= constraints + public wires + 1, as snarkjs wants it.
+    Everything used of it is checked (curves, subgroups, powers of one tau,
     Lagrange bases); whether its contributors were honest is for ``snarkjs powersoftau verify``. The circuit hash is
     blake3 of the header and constraints. FormatError for either file.
     """

@@ -5,7 +5,8 @@
     section 3: label u64 of each wire
 
 Wire order is ours: the one, public wires, the rest. The rows wire_j * 0 = 0 are left to whoever makes the key (snarkjs
-adds them as well).
+adds them as well). The number of private inputs is what the source declares: circom may have simplified some of them
+away. Sections 4 and 5 are PLONK's custom gates and their uses: a count, and what it counts.
 """
 
 from __future__ import annotations
@@ -33,6 +34,10 @@ COUNTS = struct.Struct("<IIIIQI")
 WHAT = ".r1cs file"
 TERM = np.dtype([("wire", "<u4"), ("value", "<u8", 4)])
 """One term of a linear combination: 36 bytes, not aligned."""
+MOST = 1 << 31
+"""Keys count wires in 31 bits."""
+NO_GATES = (b"", bytes(4))
+"""Sections 4 and 5 when they hold nothing."""
 LIMBS = tuple(R >> 64 * i & (1 << 64) - 1 for i in range(4))
 BLOCK_ROWS = 1 << 14
 
@@ -105,7 +110,10 @@ def canonical(vals: npt.NDArray[np.int64] | npt.NDArray[np.uint64]) -> npt.NDArr
 
 @dataclass(frozen=True, eq=False, slots=True)
 class R1cs:
-    """A constraint system: rows ``(a z)(b z) = c z`` over wires [1, outputs, public inputs, private inputs, rest]."""
+    """A constraint system: rows ``(a z)(b z) = c z`` over wires [1, outputs, public inputs, private inputs, rest].
+
+    ``n_private_inputs`` as declared; of these, some may have no wire.
+    """
 
     n_wires: int
     n_outputs: int
@@ -136,7 +144,7 @@ def load(data: bytes) -> R1cs:
     """A file of circom's or ours.
 
     FormatError: malformed, of another field, with custom gates, a wire out of range or twice in one linear combination,
-    a coefficient not below r. Memory is in proportion to the file.
+    a coefficient not below r. Memory is in proportion to the file, whatever counts it announces.
     """
     sections = parse(data, MAGIC, VERSION)
     head = required(sections, HEADER_SECTION, WHAT)
@@ -144,9 +152,11 @@ def load(data: bytes) -> R1cs:
         raise FormatError(f"{WHAT}: expected a header of {len(FIELD) + COUNTS.size} bytes, got {len(head)}")
     check_field(head, WHAT)
     wires, outputs, public, private, _, n_rows = COUNTS.unpack_from(head, len(FIELD))
-    if 1 + outputs + public + private > wires:
-        raise FormatError(f"{WHAT}: expected at least {1 + outputs + public + private} wires, got {wires}")
-    if any(len(sections[kind]) for kind in (GATES_SECTION, GATE_USES_SECTION) if kind in sections):
+    if wires >= MOST:
+        raise FormatError(f"{WHAT}: expected fewer than {MOST} wires, got {wires}")
+    if 1 + outputs + public > wires:
+        raise FormatError(f"{WHAT}: expected at least {1 + outputs + public} wires, got {wires}")
+    if any(bytes(sections.get(kind, b"")) not in NO_GATES for kind in (GATES_SECTION, GATE_USES_SECTION)):
         raise FormatError(f"{WHAT}: custom gates are not supported", hint="compile without custom templates")
     a, b, c = _read_rows(required(sections, ROWS_SECTION, WHAT), n_rows, wires)
     return R1cs(wires, outputs, public, private, a, b, c)
@@ -173,7 +183,7 @@ def _csr(content: memoryview, starts: list[int], counts: list[int], n_wires: int
     """Terms in order of their wire; zero coefficients dropped."""
     data = b"".join(content[start : start + count * TERM.itemsize] for start, count in zip(starts, counts, strict=True))
     terms = np.frombuffer(data, dtype=TERM)
-    row = np.repeat(np.arange(len(counts)), counts)
+    row = np.repeat(np.arange(len(counts)), np.array(counts, dtype=np.int64))
     order = np.lexsort((terms["wire"], row))
     row, wire, value = row[order], terms["wire"][order], terms["value"][order]
     if np.any(wire >= n_wires):

@@ -56,7 +56,7 @@ pub struct Shape {
 }
 
 /// Wires and rows are counted in 32 bits in the key file.
-const MOST: usize = 1 << 31;
+pub const MOST: usize = 1 << 31;
 
 impl Shape {
     /// Refuses counts that contradict each other.

@@ -11,6 +11,7 @@ use zkchain_core::field::{fr_from_i64, Fp, Fp2, Fr};
 use zkchain_core::foreign::ptau::{Family, Ptau};
 use zkchain_core::foreign::ptau_setup::setup_r1cs;
 use zkchain_core::foreign::r1cs::R1cs;
+use zkchain_core::foreign::r1cs_prover::R1csProver;
 use zkchain_core::foreign::subgroup::all_in_subgroup;
 use zkchain_core::foreign::wtns;
 use zkchain_core::foreign::zkey::Zkey;
@@ -339,15 +340,13 @@ fn damaged_constraint_files_are_refused() {
     let good = fixture("toy.r1cs");
     assert!((0..good.len()).all(|end| is_format(read_rows(&good[..end]))));
     let header = |at: usize, value: u32| edited(&good, 1, |c| c[at..at + 4].copy_from_slice(&value.to_le_bytes()));
-    for (at, value) in [(36, 2), (40, 99), (44, u32::MAX), (60, 15), (60, 17), (60, u32::MAX), (0, 16)] {
+    for (at, value) in [(36, 2), (36, 1 << 31), (40, 99), (44, u32::MAX), (60, 15), (60, 17), (60, u32::MAX), (0, 16)] {
         assert!(is_format(read_rows(&header(at, value))), "header at {at}: {value}");
     }
     // The first linear combination: its count, then wire and coefficient of its first term.
     assert!(is_format(read_rows(&edited(&good, 2, |c| c[..4].fill(0xff)))));
     assert!(is_format(read_rows(&edited(&good, 2, |c| c[4] = 16))));
     assert!(is_format(read_rows(&edited(&good, 2, |c| c[8..40].fill(0xff)))));
-    let gates = [&good[..8], &4u32.to_le_bytes(), &good[12..], &4u32.to_le_bytes(), &1u64.to_le_bytes(), &[0]];
-    assert!(is_format(read_rows(&gates.concat())), "custom gates");
     assert_eq!(read_rows(&good).expect("the file itself is good"), 16);
 }
 
@@ -411,9 +410,142 @@ fn powers_of_tau_make_keys() {
 }
 
 #[test]
-fn the_true_last_power_is_needed() {
-    powers().check(5, &Silent).expect("2^5 rows fit power 6");
-    assert!(matches!(powers().check(6, &Silent), Err(Error::Format(text)) if text.contains("power 7")));
+fn powers_serve_domains_of_their_own_size() {
+    (1..=6).for_each(|log| powers().check(log, &Silent).expect("2^6 rows fit power 6"));
+    assert!(matches!(powers().check(7, &Silent), Err(Error::Format(text)) if text.contains("power 7")));
+    assert!(matches!(powers().check(28, &Silent), Err(Error::Format(text)) if text.contains("2^27")));
+}
+
+/// Constraints file: `rows` of (wire, coefficient) in A, B, C.
+fn constraints(counts: [u32; 4], rows: &[[&[u32]; 3]]) -> Vec<u8> {
+    let mut one = [0u8; 32];
+    one[0] = 1;
+    let mut content = Vec::new();
+    for wires in rows.iter().flatten() {
+        content.extend((wires.len() as u32).to_le_bytes());
+        wires.iter().for_each(|wire| content.extend([&wire.to_le_bytes()[..], &one].concat()));
+    }
+    let file = edited(&fixture("toy.r1cs"), 1, |c| {
+        counts.iter().enumerate().for_each(|(i, n)| c[36 + 4 * i..40 + 4 * i].copy_from_slice(&n.to_le_bytes()));
+        c[60..64].copy_from_slice(&(rows.len() as u32).to_le_bytes());
+    });
+    with_section(&file, 2, &content)
+}
+
+/// Rows w_i w_i = w_(i+1), and the wires: the one, the last of them, and the others.
+fn chain(length: u32) -> (Vec<u8>, Vec<Fr>) {
+    let wire = |i: u32| if i == length { 1 } else { i + 2 };
+    let wires: Vec<[u32; 2]> = (0..length).map(|i| [wire(i), wire(i + 1)]).collect();
+    let rows: Vec<[&[u32]; 3]> = wires
+        .iter()
+        .map(|[x, y]| [&[*x][..]; 2])
+        .zip(&wires)
+        .map(|([a, b], [_, y])| [a, b, std::slice::from_ref(y)])
+        .collect();
+    let mut values = vec![Fr::ONE; length as usize + 2];
+    let mut value = Fr::from(3u64);
+    for i in 0..=length {
+        values[wire(i) as usize] = value;
+        value = value.square();
+    }
+    (constraints([length + 2, 1, 0, 0], &rows), values)
+}
+
+/// A proof under a fresh key for the file: the domain, and whether the proof verifies.
+fn set_up_and_prove(data: &[u8], wires: &[Fr]) -> (ProvingKey, Proof) {
+    let r1cs = R1cs::parse(data).expect("constraints");
+    let prover = R1csProver::new(setup_r1cs(&r1cs, &powers(), &Silent).expect("key"), &r1cs).expect("prover");
+    let (proof, public) = prover.prove(wires, &Silent).expect("proof");
+    verify(&prover.key.vk, public, &proof, &NO_CTX).expect("valid");
+    (prover.key, proof)
+}
+
+#[test]
+fn domains_may_be_as_large_as_the_powers() {
+    // Dummy rows: two. 2^6 rows are full, one more is too many, one fewer and two more rows than half leave room.
+    for (length, size) in [(30, 32), (31, 64), (61, 64), (62, 64)] {
+        let (data, wires) = chain(length);
+        let (key, proof) = set_up_and_prove(&data, &wires);
+        assert_eq!(key.domain_size, size, "{length} rows");
+        let other = [wires[1] + Fr::ONE];
+        assert!(matches!(verify(&key.vk, &other, &proof, &NO_CTX), Err(Error::ProofInvalid)));
+        for j in 1..wires.len() {
+            let mut altered = wires.clone();
+            altered[j] += Fr::ONE;
+            let prover = R1csProver::new(
+                ProvingKey::from_bytes(key.as_bytes()).expect("key"),
+                &R1cs::parse(&data).expect("rows"),
+            );
+            let refused = prover.expect("prover").prove(&altered, &Silent);
+            assert!(matches!(refused, Err(Error::Unsatisfied { .. })), "{length} rows, wire {j}");
+        }
+    }
+    let (data, _) = chain(63);
+    let refused = setup_r1cs(&R1cs::parse(&data).expect("constraints"), &powers(), &Silent);
+    assert!(matches!(refused, Err(Error::Format(text)) if text.contains("power 7")));
+}
+
+#[test]
+fn inputs_that_were_simplified_away() {
+    // a === 15 becomes nothing: one private input is declared, no wire is left for it, and no constraint.
+    let nothing = constraints([1, 0, 0, 1], &[]);
+    let (key, _) = set_up_and_prove(&nothing, &[Fr::ONE]);
+    assert_eq!((key.domain_size, key.shape.n_public), (2, 0));
+    // An output of two inputs, one of which is left: wire 2 squared is wire 1.
+    let rows: [[&[u32]; 3]; 1] = [[&[2], &[2], &[1]]];
+    set_up_and_prove(&constraints([3, 1, 0, 2], &rows), &[1, 9, 3].map(fr_from_i64));
+    // Public wires stay: a file without them contradicts itself.
+    assert!(is_format(read_rows(&constraints([3, 1, 2, 0], &rows))));
+    assert!(is_format(read_rows(&constraints([3, u32::MAX, u32::MAX, 0], &rows))));
+    assert_eq!(read_rows(&constraints([3, 1, 1, u32::MAX], &rows)).expect("as many as you like"), 1);
+}
+
+#[test]
+fn wires_that_nothing_uses_take_no_memory() {
+    // In /proc terms: 2^31 wires at 24 bytes would be 48 GiB.
+    let rows: [[&[u32]; 3]; 1] = [[&[(1 << 31) - 2], &[0], &[1]]];
+    let data = constraints([(1 << 31) - 1, 1, 0, 0], &rows);
+    let key = setup_r1cs(&R1cs::parse(&data).expect("constraints"), &powers(), &Silent).expect("key");
+    assert_eq!((key.shape.n_wires, key.domain_size), ((1 << 31) - 1, 4));
+    assert!(key.as_bytes().len() < 1 << 14);
+    let prover = R1csProver::new(key, &R1cs::parse(&data).expect("constraints")).expect("prover");
+    assert!(matches!(prover.prove(&[Fr::ONE; 3], &Silent), Err(Error::KeyMismatch(_))));
+    // Public wires each take a row, and are refused before anything is made of them.
+    let public = constraints([(1 << 31) - 1, (1 << 31) - 2, 0, 0], &rows);
+    assert!(is_format(setup_r1cs(&R1cs::parse(&public).expect("constraints"), &powers(), &Silent)));
+}
+
+#[test]
+fn custom_gates_are_refused_unless_there_are_none() {
+    let good = fixture("toy.r1cs");
+    let with_gates = |id: u32, content: &[u8]| {
+        let size = (content.len() as u64).to_le_bytes();
+        [&good[..8], &4u32.to_le_bytes(), &good[12..], &id.to_le_bytes(), &size, content].concat()
+    };
+    for id in [4, 5] {
+        assert_eq!(read_rows(&with_gates(id, &[])).expect("empty"), 16);
+        assert_eq!(read_rows(&with_gates(id, &[0; 4])).expect("none"), 16);
+        for content in [&[1, 0, 0, 0][..], &[0, 0, 0, 0, 0], &[0], &[0, 0, 0, 1, b'g', 0, 0, 0, 0, 0]] {
+            let refused = read_rows(&with_gates(id, content));
+            assert!(matches!(refused, Err(Error::Format(text)) if text.contains("custom gates")), "{content:?}");
+        }
+    }
+}
+
+#[test]
+fn altered_truncated_bases_are_found() {
+    let good = fixture("toy.ptau");
+    let check = |bytes: Vec<u8>| Ptau::from_bytes(bytes)?.check(6, &Silent);
+    check(good.clone()).expect("the file itself is good");
+    let copied = |id: u32, from: usize, to: usize, size: usize| {
+        check(edited(&good, id, |c| c.copy_within(from * size..(from + 1) * size, to * size)))
+    };
+    // Bases of sizes 1 .. 64 come before the truncated one, of sizes 1 .. 32 before the others.
+    for (id, size, first) in [(12, 64, 127), (12, 64, 63), (13, 128, 63), (14, 64, 63), (15, 64, 63)] {
+        assert!(is_format(copied(id, first + 5, first + 6, size)), "basis {id}");
+    }
+    assert!(is_format(copied(12, 127, 127 + 127, 64)), "the last point");
+    assert!(is_format(copied(2, 125, 126, 64)), "the last power");
 }
 
 #[test]

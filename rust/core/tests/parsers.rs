@@ -13,6 +13,10 @@ use common::exercise;
 use common::Sample;
 use proptest::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
+use zkchain_core::foreign::container::{P, R};
+use zkchain_core::foreign::wtns;
+use zkchain_core::foreign::zkey::Zkey;
+use zkchain_core::parallel::Silent;
 use zkchain_core::system::System;
 
 /// Counts what each thread has allocated and remembers the most: other tests run at the same time.
@@ -145,12 +149,136 @@ fn edited(mut data: Vec<u8>, edits: &[Edit]) -> Vec<u8> {
     data
 }
 
+/// A change of one section, in the units of which these files are made.
+#[derive(Clone, Debug)]
+enum Change {
+    /// A 32-bit count.
+    Word(usize, usize, u32),
+    /// A field element: one of `edge_values`.
+    Element(usize, usize, usize),
+    /// Bytes of one element over those of another.
+    Copy(usize, usize, usize, usize),
+    /// Some elements less, or some again.
+    Resize(usize, usize, bool),
+    Drop(usize),
+    Double(usize),
+    Exchange(usize, usize),
+    Rename(usize, u32),
+}
+
+fn changes() -> impl Strategy<Value = Vec<Change>> {
+    let (section, place, size) =
+        (0usize..16, 0usize..4096, prop::sample::select(vec![4usize, 12, 32, 36, 44, 64, 128]));
+    let word = prop_oneof![any::<u32>(), 0u32..70, Just(u32::MAX), Just(1 << 27), Just(1 << 28), Just(1 << 31)];
+    let change = prop_oneof![
+        4 => (section.clone(), place.clone(), word).prop_map(|(s, i, v)| Change::Word(s, i, v)),
+        4 => (section.clone(), place.clone(), 0usize..9).prop_map(|(s, i, v)| Change::Element(s, i, v)),
+        2 => (section.clone(), place.clone(), place, size.clone()).prop_map(|(s, i, j, n)| Change::Copy(s, i, j, n)),
+        2 => (section.clone(), size, any::<bool>()).prop_map(|(s, n, more)| Change::Resize(s, n, more)),
+        1 => section.clone().prop_map(Change::Drop),
+        1 => section.clone().prop_map(Change::Double),
+        1 => (section.clone(), section.clone()).prop_map(|(s, t)| Change::Exchange(s, t)),
+        1 => (section, 0u32..20).prop_map(|(s, id)| Change::Rename(s, id)),
+    ];
+    prop::collection::vec(change, 1..4)
+}
+
+/// Values about 0, r, p and 2^256, as they lie in a file.
+fn edge_values() -> [[u8; 32]; 9] {
+    let minus_one = |mut x: [u64; 4]| {
+        x[0] -= 1;
+        x
+    };
+    let half = |x: [u64; 4]| [0, 1, 2, 3].map(|i| x[i] >> 1 | x.get(i + 1).map_or(0, |high| high << 63));
+    let limbs = [[0; 4], [1, 0, 0, 0], R, minus_one(R), P, minus_one(P), half(R), half(P), [u64::MAX; 4]];
+    limbs.map(|x| bytemuck::cast(x))
+}
+
+fn changed(data: &[u8], changes: &[Change]) -> Vec<u8> {
+    let word = |at: usize| u32::from_le_bytes(data[at..at + 4].try_into().expect("four bytes"));
+    let (mut sections, mut at): (Vec<(u32, Vec<u8>)>, usize) = (Vec::new(), 12);
+    while at < data.len() {
+        let size = u64::from_le_bytes(data[at + 4..at + 12].try_into().expect("eight bytes")) as usize;
+        sections.push((word(at), data[at + 12..at + 12 + size].to_vec()));
+        at += 12 + size;
+    }
+    for change in changes {
+        change.apply(&mut sections);
+    }
+    let mut out = [&data[..8], &(sections.len() as u32).to_le_bytes()].concat();
+    for (id, content) in sections {
+        out.extend([&id.to_le_bytes()[..], &(content.len() as u64).to_le_bytes(), &content].concat());
+    }
+    out
+}
+
+impl Change {
+    fn apply(&self, sections: &mut Vec<(u32, Vec<u8>)>) {
+        let count = sections.len();
+        if count == 0 {
+            return;
+        }
+        let put = |content: &mut Vec<u8>, unit: usize, i: usize, value: &[u8]| {
+            let at = i % (content.len() / unit).max(1) * unit;
+            content.iter_mut().skip(at).zip(value).for_each(|(slot, byte)| *slot = *byte);
+        };
+        match *self {
+            Change::Word(s, i, value) => put(&mut sections[s % count].1, 4, i, &value.to_le_bytes()),
+            Change::Element(s, i, value) => put(&mut sections[s % count].1, 4, i, &edge_values()[value]),
+            Change::Copy(s, i, j, size) => {
+                let content = &mut sections[s % count].1;
+                let from = i % (content.len() / size).max(1) * size;
+                let value: Vec<u8> = content.iter().skip(from).take(size).copied().collect();
+                put(content, size, j, &value);
+            }
+            Change::Resize(s, size, true) => {
+                let content = &mut sections[s % count].1;
+                let last = content[content.len().saturating_sub(size)..].to_vec();
+                content.extend(last);
+            }
+            Change::Resize(s, size, false) => {
+                let content = &mut sections[s % count].1;
+                content.truncate(content.len().saturating_sub(size));
+            }
+            Change::Drop(s) => drop(sections.remove(s % count)),
+            Change::Double(s) => sections.push(sections[s % count].clone()),
+            Change::Exchange(s, t) => sections.swap(s % count, t % count),
+            Change::Rename(s, id) => sections[s % count].0 = id,
+        }
+    }
+}
+
+/// The files that are made of sections, by their place in `exercise::ALL`.
+const SECTIONED: std::ops::Range<usize> = 1..5;
+
+#[test]
+fn unchanged_sections_are_the_file() {
+    SECTIONED.for_each(|which| assert_eq!(changed(&good_files()[which], &[]), good_files()[which]));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(400) })]
 
     #[test]
     fn edited_files(which in 0usize..6, edits in edits()) {
         attempt(which, &edited(good_files()[which].clone(), &edits));
+    }
+
+    #[test]
+    fn changed_sections(which in SECTIONED, changes in changes()) {
+        attempt(which, &changed(&good_files()[which], &changes));
+    }
+
+    /// Whatever values stand in a witness file: what is proved with it has the honest public words.
+    #[test]
+    fn changed_witnesses(changes in changes()) {
+        let data = changed(&good_files()[2], &changes);
+        let Ok(wires) = wtns::parse(&data) else { return Ok(()) };
+        let honest = wtns::parse(&good_files()[2]).expect("good");
+        let key = Zkey::from_bytes(good_files()[1].clone()).expect("good");
+        if let Ok((_, public)) = key.prove(&wires, &Silent) {
+            prop_assert_eq!(public, &honest[1..=public.len()]);
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ use zkchain_core::curve::decode_g1;
 use zkchain_core::system::System;
 use zkchain_core::transcript;
 use zkchain_core::verify::{self, Proof};
+use zkchain_core::Error;
 
 use crate::buffers::{instance, to_int, word};
 use crate::errors::to_py;
@@ -61,10 +62,16 @@ impl VerifyingKey {
     /// Claims are (instance, proof, ctx).
     fn verify_batch(&self, py: Python<'_>, claims: Vec<(Bound<'_, PyAny>, Vec<u8>, Vec<u8>)>) -> PyResult<()> {
         type PyClaim<'py> = (Bound<'py, PyAny>, Vec<u8>, Vec<u8>);
-        let claim = |(words, proof, ctx): PyClaim<'_>| {
-            Ok(Claim { instance: instance(&words)?, proof: self.proof(py, &proof)?, ctx: word(&ctx, "ctx")? })
+        let claim = |(i, (words, proof, ctx)): (usize, PyClaim<'_>)| {
+            let proof = compute(py, 0, || {
+                Proof::from_bytes(self.0.system, &proof).map_err(|error| match error {
+                    Error::ProofFormat(text) => Error::ProofFormat(format!("proof {i} of the batch: {text}")),
+                    other => other,
+                })
+            })?;
+            Ok(Claim { instance: instance(&words)?, proof, ctx: word(&ctx, "ctx")? })
         };
-        let claims: Vec<Claim> = claims.into_iter().map(claim).collect::<PyResult<_>>()?;
+        let claims: Vec<Claim> = claims.into_iter().enumerate().map(claim).collect::<PyResult<_>>()?;
         run(py, None, |monitor| verify_batch(&self.0, &claims, monitor))
     }
 }

@@ -12,6 +12,9 @@
 //! | 12 | [L_i^(m)]1 for m = 1, 2, 4 .. 2N, one after the other (m = 2N with infinity for tau^(2N-1)) |
 //! | 13, 14, 15 | [L_i^(m)]2, [alpha L_i^(m)]1, [beta L_i^(m)]1 for m = 1, 2, 4 .. N |
 //!
+//! A domain of size n = 2^log is served by every power k >= log. If k = log, tau^(2n-1) is not there: its powers end at
+//! tau^(2n-2), and the Lagrange basis of size 2n is *truncated*, that is without the terms of tau^(2n-1).
+//!
 //! Whether each contributor knew what he contributed is in section 7, for `snarkjs powersoftau verify` to say.
 
 use std::ops::Range;
@@ -36,6 +39,8 @@ pub const KIND: Kind = Kind { what: ".ptau file", magic: *b"ptau", version: 1 };
 const HEADER: u32 = 1;
 const BETA_G2: u32 = 6;
 pub const MAX_POWER: u32 = 28;
+/// What a row of the domain is for.
+const ROWS: &str = "constraints, public wires and the one";
 
 /// A family of points: its powers of tau, and its Lagrange bases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,7 +132,7 @@ impl Ptau {
         self.slice(family.powers(), 0..count)
     }
 
-    /// The Lagrange basis of the domain of size 2^log times the family's factor. True only if log <= power.
+    /// The Lagrange basis of the domain of size 2^log times the family's factor; truncated if log = power + 1.
     pub fn lagrange<C: Curve>(&self, family: Family, log: u32) -> Result<Points<'_, C>> {
         let size = 1usize << log;
         self.slice(family.lagrange(), size - 1..2 * size - 1)
@@ -137,20 +142,28 @@ impl Ptau {
         Ok(self.slice::<G2>(BETA_G2, 0..1)?.get(0))
     }
 
-    /// Checks everything that a circuit over the domain of size n = 2^log uses, log < power: points on their curves and
-    /// in their subgroups, powers of one tau, the same tau, alpha and beta in all families, Lagrange bases that belong to
-    /// the powers, tau outside the domain of size 2n. A wrong file passes with a chance below 2^-100.
+    /// The powers tau^j, j < 2n, that there are for the domain of size n = 2^log <= 2^power.
+    fn double_powers(&self, log: u32) -> usize {
+        let [there, _] = Family::TauG1.counts(self.power);
+        there.min(2 << log)
+    }
+
+    /// Checks everything that a circuit over the domain of size n = 2^log uses: points on their curves and in their
+    /// subgroups, powers of one tau, the same tau, alpha and beta in all families, Lagrange bases that belong to the
+    /// powers, tau outside the domain of size 2n. A wrong file passes with a chance below 2^-100. Errors (Format): also
+    /// log > power.
     pub fn check(&self, log: u32, monitor: &dyn Monitor) -> Result<()> {
-        if log >= self.power {
-            let (rows, needed) = (1u64 << log, log + 1);
-            let text =
-                format!("a domain of {rows} rows needs power {needed} (for tau^(2n-1)), this file has {}", self.power);
+        if log > ntt::MAX_LOG {
+            return Err(KIND.error(format!("{ROWS} take 2^{log} rows, the largest domain has 2^{}", ntt::MAX_LOG)));
+        }
+        if log > self.power {
+            let text = format!("{ROWS} take 2^{log} rows: expected power {log} or more, this file has {}", self.power);
             return Err(KIND.error(text));
         }
         let n = 1usize << log;
         let s = field::random_trapdoor()?;
         monitor.step("ptau: powers", 0.0)?;
-        let tau = self.powers::<G1>(Family::TauG1, 2 * n)?;
+        let tau = self.powers::<G1>(Family::TauG1, self.double_powers(log))?;
         let first = self.check_origin(n)?;
         let ratios = |points, name, fraction| {
             monitor.step("ptau: powers", fraction)?;
@@ -227,19 +240,21 @@ impl Ptau {
         }
     }
 
-    /// sum f(w^i) L_i = sum s^j tau^j for f = sum_(j<m) s^j X^j = (1 - (sX)^m) / (1 - sX).
+    /// sum f(w^i) L_i = sum s^j tau^j for f = sum_(j<m) s^j X^j = (1 - (sX)^m) / (1 - sX); on both sides without the terms
+    /// of a tau^(m-1) that is not there.
     fn check_lagrange<C: Curve>(&self, family: Family, log: u32, s: Fr, monitor: &dyn Monitor) -> Result<()> {
         let m = 1usize << log;
         let name = format!("{family:?}, Lagrange basis of size {m}");
         let basis = checked(self.lagrange::<C>(family, log)?, &name)?.to_vec();
-        let powers = self.powers::<C>(family, m)?.to_vec();
+        let [there, _] = family.counts(self.power);
+        let powers = self.powers::<C>(family, m.min(there))?.to_vec();
         let mut values = field::powers(ntt::root_of_unity(m)?, m);
         values.par_iter_mut().for_each(|w| *w = Fr::ONE - s * *w);
         field::batch_inverse(&mut values)?;
         let numerator = Fr::ONE - s.pow([m as u64]);
         values.par_iter_mut().for_each(|v| *v *= numerator);
         let left = msm::<C>(&basis, &values, monitor)?;
-        let right = msm::<C>(&powers, &field::powers(s, m), monitor)?;
+        let right = msm::<C>(&powers, &field::powers(s, powers.len()), monitor)?;
         match left == right {
             true => Ok(()),
             false => Err(KIND.error(format!("{name}: does not belong to the powers of tau"))),

@@ -7,7 +7,11 @@
 //! K'_j       = (beta u_j + alpha v_j + sum_i C_ij l_2i) / delta       for private wires (K_j - w_j t / z0)
 //! E_j        = sum_i C_ij (l_2i - L_i) / delta                         for public and committed ones
 //! ```
-//! so no transform over points is needed, but true powers up to tau^(2n-1): power k serves domains up to 2^(k-1).
+//! so no transform over points is needed. A domain of size 2^k on powers of power k has the truncated l, without the terms
+//! of tau^(2n-1): an honest quotient is the same, and a row with B = C = 0 forbids what else it would allow (protocol.md
+//! section 1). The rows wire_j * 0 = 0 are such rows; a system without one is refused.
+//!
+//! Memory is in proportion to the non-zero coefficients, whatever number of wires is announced.
 //!
 //! delta (and eta) are drawn here by one machine: a development key until others have contributed.
 
@@ -52,8 +56,9 @@ impl Trapdoors {
     }
 }
 
-/// A matrix by columns: entries of wire j are starts[j] .. starts[j + 1].
+/// A matrix by those columns that have entries: of wires[k], in order, they are starts[k] .. starts[k + 1].
 struct Columns {
+    wires: Vec<u32>,
     starts: Vec<usize>,
     rows: Vec<u32>,
     values: Vec<Fr>,
@@ -74,26 +79,29 @@ impl Entries {
         self.values.push(value);
     }
 
-    /// Counting sort by wire.
-    fn into_columns(self, n_wires: usize) -> Columns {
-        let mut starts = vec![0usize; n_wires + 1];
-        self.wires.iter().for_each(|wire| starts[*wire as usize + 1] += 1);
-        (0..n_wires).for_each(|j| starts[j + 1] += starts[j]);
-        let mut next = starts.clone();
-        let mut out = Columns { starts, rows: vec![0; self.rows.len()], values: vec![Fr::ZERO; self.rows.len()] };
-        for (k, wire) in self.wires.iter().enumerate() {
-            let slot = &mut next[*wire as usize];
-            (out.rows[*slot], out.values[*slot]) = (self.rows[k], self.values[k]);
-            *slot += 1;
+    /// Sorted by wire.
+    fn into_columns(self) -> Columns {
+        let mut order: Vec<(u32, usize)> = self.wires.iter().copied().zip(0..).collect();
+        order.par_sort_unstable();
+        let (mut wires, mut starts) = (Vec::new(), Vec::new());
+        for (at, (wire, _)) in order.iter().enumerate() {
+            if wires.last() != Some(wire) {
+                wires.push(*wire);
+                starts.push(at);
+            }
         }
-        out
+        starts.push(order.len());
+        let rows = order.iter().map(|(_, entry)| self.rows[*entry]).collect();
+        let values = order.iter().map(|(_, entry)| self.values[*entry]).collect();
+        Columns { wires, starts, rows, values }
     }
 }
 
 impl Columns {
     /// sum_i M_ij base_i, for one wire j.
-    fn sum<C: Curve>(&self, wire: usize, base: &Base<'_, C>, monitor: &dyn Monitor) -> Result<Projective<C>> {
-        let range = self.starts[wire]..self.starts[wire + 1];
+    fn sum<C: Curve>(&self, wire: u32, base: &Base<'_, C>, monitor: &dyn Monitor) -> Result<Projective<C>> {
+        let Ok(column) = self.wires.binary_search(&wire) else { return Ok(Projective::ZERO) };
+        let range = self.starts[column]..self.starts[column + 1];
         let (rows, values) = (&self.rows[range.clone()], &self.values[range]);
         if rows.len() > LONG {
             let points: Vec<_> = rows.iter().map(|row| base.stored(*row as usize)).collect();
@@ -142,8 +150,7 @@ impl<'a> PtauSetup<'a> {
     /// Errors: a contradictory shape, a file of too small a power, a file that is not what it says (`Ptau::check`).
     pub fn new(ptau: &'a Ptau, shape: Shape, monitor: &dyn Monitor) -> Result<Self> {
         shape.check()?;
-        let domain_size = shape.all_rows().max(2).next_power_of_two();
-        let log = domain_size.trailing_zeros();
+        let log = shape.all_rows().max(2).next_power_of_two().trailing_zeros();
         ptau.check(log, monitor)?;
         ptau.check_lagrange_subgroup(log, monitor)?;
         Ok(PtauSetup { ptau, shape, log, rows_seen: 0, entries: Default::default() })
@@ -167,16 +174,38 @@ impl<'a> PtauSetup<'a> {
     /// The key, marked development. Errors: fewer rows than declared, cancelled.
     pub fn finish(mut self, monitor: &dyn Monitor) -> Result<ProvingKey> {
         expect_len("rows", self.rows_seen, self.shape.n_rows)?;
-        // The rows wire_j * 0 = 0 for the one and the public wires: soundness-critical.
+        self.add_dummy_rows();
+        self.check_slack()?;
+        let trapdoors = Trapdoors::random()?;
+        let points = self.queries(&trapdoors, monitor)?;
+        monitor.step("setup: write", 0.0)?;
+        self.write(&points, &trapdoors)
+    }
+
+    /// The rows wire_j * 0 = 0 for the one and the public wires: soundness-critical.
+    fn add_dummy_rows(&mut self) {
         for j in 0..=self.shape.n_public {
             self.entries[0].push(self.shape.n_rows + j, j, Fr::ONE);
         }
-        let n_wires = self.shape.n_wires;
-        let columns = std::mem::take(&mut self.entries).map(|entries| entries.into_columns(n_wires));
-        let trapdoors = Trapdoors::random()?;
-        let points = Queries::new(&self, &columns, &trapdoors, monitor)?;
-        monitor.step("setup: write", 0.0)?;
-        self.write(&points, &trapdoors)
+    }
+
+    /// On a truncated basis a * b = c + e w^-i may hold in every row i, with an e that the prover chooses; a row with
+    /// B = C = 0 identically says e = 0. Errors (UnsafeKey): there is none.
+    fn check_slack(&self) -> Result<()> {
+        let mut fixed = vec![true; 1 << self.log];
+        let [_, b, c] = &self.entries;
+        b.rows.iter().chain(&c.rows).for_each(|row| fixed[*row as usize] = false);
+        match fixed.contains(&true) {
+            true => Ok(()),
+            false => {
+                Err(Error::UnsafeKey("no row has B = C = 0: a proof on these powers of tau may say nothing".into()))
+            }
+        }
+    }
+
+    fn queries(&mut self, trapdoors: &Trapdoors, monitor: &dyn Monitor) -> Result<Queries> {
+        let columns = std::mem::take(&mut self.entries).map(Entries::into_columns);
+        Queries::new(self, &columns, trapdoors, monitor)
     }
 
     fn base<C: Curve>(&self, family: Family) -> Result<Base<'a, C>> {
@@ -252,22 +281,21 @@ struct Query<C: Curve> {
 }
 
 impl<C: Curve> Query<C> {
-    /// point(j) for each wire of the range; in parallel, one inversion a task.
+    /// point(j) for each of the wires; in parallel, one inversion a task.
     fn new(
-        wires: std::ops::Range<usize>,
+        wires: &[u32],
         stage: &'static str,
         monitor: &dyn Monitor,
-        point: impl Fn(usize) -> Result<Projective<C>> + Sync,
+        point: impl Fn(u32) -> Result<Projective<C>> + Sync,
     ) -> Result<Self> {
-        let all: Vec<usize> = wires.collect();
-        let task = |chunk: &[usize]| -> Result<Vec<(u32, Affine<C>)>> {
+        let task = |chunk: &[u32]| -> Result<Vec<(u32, Affine<C>)>> {
             monitor.check()?;
             let sums: Vec<_> = chunk.iter().map(|j| point(*j)).collect::<Result<_>>()?;
             let affine = curve::to_affine(&sums);
-            Ok(chunk.iter().map(|j| *j as u32).zip(affine).filter(|(_, p)| !p.is_zero()).collect())
+            Ok(chunk.iter().copied().zip(affine).filter(|(_, p)| !p.is_zero()).collect())
         };
         monitor.step(stage, 0.0)?;
-        let parts: Vec<Vec<_>> = all.par_chunks(TASK).map(task).collect::<Result<_>>()?;
+        let parts: Vec<Vec<_>> = wires.par_chunks(TASK).map(task).collect::<Result<_>>()?;
         let (wires, points) = parts.into_iter().flatten().unzip();
         Ok(Query { wires, points })
     }
@@ -294,32 +322,42 @@ impl Queries {
         let (alpha, beta) = (setup.base::<G1>(Family::AlphaTauG1)?, setup.base::<G1>(Family::BetaTauG1)?);
         let tau2 = setup.base::<G2>(Family::TauG2)?;
         // beta u_j + alpha v_j + w_j, with w over the given basis.
-        let combined = |j: usize, basis: &Base<'_, G1>| -> Result<_> {
+        let combined = |j: u32, basis: &Base<'_, G1>| -> Result<_> {
             Ok(a.sum(j, &beta, monitor)? + b.sum(j, &alpha, monitor)? + c.sum(j, basis, monitor)?)
         };
-        let folded = |j: usize| -> Result<_> {
-            let sum = match j < shape.first_private() {
+        let folded = |j: u32| -> Result<_> {
+            let sum = match (j as usize) < shape.first_private() {
                 true => c.sum(j, &even, monitor)? - c.sum(j, &plain, monitor)?,
                 false => combined(j, &even)?,
             };
             Ok(sum * delta)
         };
-        let wires = 0..shape.n_wires;
+        let wires = in_any(columns);
         let committed = shape.first_committed()..shape.first_private();
-        let ic: Vec<_> = (0..=shape.n_public).map(|j| combined(j, &plain)).collect::<Result<_>>()?;
+        let committed: Vec<u32> = wires.iter().copied().filter(|j| committed.contains(&(*j as usize))).collect();
+        let ic: Vec<_> = (0..=shape.n_public).map(|j| combined(j as u32, &plain)).collect::<Result<_>>()?;
         let odd = setup.ptau.lagrange::<G1>(Family::TauG1, setup.log + 1)?;
-        let h = Query::new(0..1 << setup.log, "setup: h", monitor, |i| Ok(odd.get(2 * i + 1) * delta))?;
+        let points: Vec<u32> = (0..1 << setup.log).collect();
+        let h = Query::new(&points, "setup: h", monitor, |i| Ok(odd.get(2 * i as usize + 1) * delta))?;
         expect_len("h points", h.points.len(), 1 << setup.log)?;
         Ok(Queries {
-            a: Query::new(wires.clone(), "setup: a", monitor, |j| a.sum(j, &plain, monitor))?,
-            b1: Query::new(wires.clone(), "setup: b1", monitor, |j| b.sum(j, &plain, monitor))?,
-            b2: Query::new(wires.clone(), "setup: b2", monitor, |j| b.sum(j, &tau2, monitor))?,
-            k: Query::new(wires, "setup: k", monitor, folded)?,
-            committed: Query::new(committed, "setup: committed", monitor, |j| Ok(combined(j, &plain)? * eta))?,
+            a: Query::new(&a.wires, "setup: a", monitor, |j| a.sum(j, &plain, monitor))?,
+            b1: Query::new(&b.wires, "setup: b1", monitor, |j| b.sum(j, &plain, monitor))?,
+            b2: Query::new(&b.wires, "setup: b2", monitor, |j| b.sum(j, &tau2, monitor))?,
+            k: Query::new(&wires, "setup: k", monitor, folded)?,
+            committed: Query::new(&committed, "setup: committed", monitor, |j| Ok(combined(j, &plain)? * eta))?,
             h: h.points,
             ic: curve::to_affine(&ic),
         })
     }
+}
+
+/// Wires with an entry in any matrix, in order.
+fn in_any(columns: &[Columns; 3]) -> Vec<u32> {
+    let mut wires: Vec<u32> = columns.iter().flat_map(|matrix| &matrix.wires).copied().collect();
+    wires.par_sort_unstable();
+    wires.dedup();
+    wires
 }
 
 /// A development key for the constraints of an .r1cs file.
@@ -327,4 +365,126 @@ pub fn setup_r1cs(r1cs: &R1cs<'_>, ptau: &Ptau, monitor: &dyn Monitor) -> Result
     let mut setup = PtauSetup::new(ptau, r1cs.shape(), monitor)?;
     r1cs.for_each_block(|rows| setup.add_rows(rows))?;
     setup.finish(monitor)
+}
+
+#[cfg(test)]
+mod tests {
+    use ark_ec::CurveGroup;
+
+    use super::*;
+    use crate::ntt::{root_of_unity, Domain};
+    use crate::parallel::Silent;
+    use crate::rows::Coefficients;
+    use crate::verify::{verify, Proof};
+
+    /// Power 6: the basis of a domain of 64 rows is truncated.
+    const LOG: u32 = 6;
+    const ROOT: u64 = 5;
+
+    fn powers() -> Ptau {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/snarkjs/toy.ptau");
+        Ptau::from_bytes(std::fs::read(path).expect("fixture")).expect("powers")
+    }
+
+    /// Rows w w = x_i with public x_i: wires [1, x_0 .. , w].
+    fn squares(ptau: &Ptau, rows: usize) -> PtauSetup<'_> {
+        let shape = Shape {
+            system: System::Groth16,
+            n_wires: rows + 2,
+            n_public: rows,
+            n_committed: 0,
+            n_rows: rows,
+            instance_length: rows,
+            circuit_hash: [0; 32],
+        };
+        let mut setup = PtauSetup { ptau, shape, log: LOG, rows_seen: 0, entries: Default::default() };
+        let (indptr, ones): (Vec<i64>, _) = ((0..=rows as i64).collect(), vec![1; rows]);
+        let (w, x): (Vec<u32>, Vec<u32>) = (vec![rows as u32 + 1; rows], (1..=rows as u32).collect());
+        let side = |wires| Rows::new(&indptr, wires, Coefficients::Small(&ones), rows + 2).expect("rows");
+        setup.add_rows([side(&w), side(&w), side(&x)]).expect("as many as announced");
+        setup
+    }
+
+    /// x_i = w^2 - e W^-i for W of order 64, shown with the points of a key alone: the quotient gets a multiple of
+    /// sum_i g^-(2i+1) H_i, which is tau^(n-1) t / delta without its highest power. Whether it verifies.
+    fn accepts(mut setup: PtauSetup<'_>, e: u64) -> bool {
+        let (n, shape) = (1usize << LOG, setup.shape);
+        let t = Trapdoors::random().expect("randomness");
+        let dummy: Vec<u32> = setup.entries[0].wires[shape.n_rows..].to_vec();
+        let queries = setup.queries(&t, &Silent).expect("points");
+        let vk = setup.verifying_key(&queries, &t).expect("key");
+        let slack = field::powers(root_of_unity(2 * n).expect("g").inverse().expect("not zero"), 2 * n);
+        let x: Vec<Fr> = (0..shape.n_rows).map(|i| Fr::from(ROOT * ROOT) - slack[2 * i] * Fr::from(e)).collect();
+        let wires: Vec<Fr> = [&[Fr::ONE], &x[..], &[Fr::from(ROOT)]].concat();
+        let extended = |tail: &[u32]| {
+            let mut values = vec![Fr::from(ROOT); shape.n_rows];
+            values.extend(tail.iter().map(|j| wires[*j as usize]));
+            values.resize(n, Fr::ZERO);
+            Domain::new(n).and_then(|domain| domain.extend(&mut values)).expect("a domain");
+            values
+        };
+        let (a, b) = (extended(&dummy), extended(&[]));
+        let quotient = (0..n).map(|i| a[i] * b[i] - slack[2 * i + 1] * Fr::from(e));
+        let h = queries.h.iter().zip(quotient).fold(Projective::<G1>::ZERO, |sum, (point, k)| sum + *point * k);
+        let proof = Proof {
+            a: (weighted(&queries.a, &wires) + vk.alpha).into_affine(),
+            b: (weighted(&queries.b2, &wires) + vk.beta).into_affine(),
+            c: (weighted(&queries.k, &wires) + h).into_affine(),
+            d: None,
+        };
+        verify(&vk, &x, &proof, &[0; 32]).is_ok()
+    }
+
+    fn weighted<C: Curve>(query: &Query<C>, wires: &[Fr]) -> Projective<C> {
+        let terms = query.wires.iter().zip(&query.points).map(|(j, point)| *point * wires[*j as usize]);
+        terms.fold(Projective::ZERO, |sum, term| sum + term)
+    }
+
+    /// 64 rows and no dummy row: what `finish` never makes.
+    fn without_dummy_rows(ptau: &Ptau) -> PtauSetup<'_> {
+        squares(ptau, 1 << LOG)
+    }
+
+    /// 31 rows, and 32 dummy rows for the one and the public wires; one row is left over.
+    fn with_dummy_rows(ptau: &Ptau) -> PtauSetup<'_> {
+        let mut setup = squares(ptau, 31);
+        setup.add_dummy_rows();
+        setup
+    }
+
+    #[test]
+    fn a_truncated_basis_forges_without_dummy_rows_and_not_with_them() {
+        let ptau = powers();
+        assert!(accepts(without_dummy_rows(&ptau), 0), "the true statement");
+        assert!(accepts(without_dummy_rows(&ptau), 3), "every row is off by a common slack");
+        assert!(accepts(with_dummy_rows(&ptau), 0), "the true statement");
+        assert!(!accepts(with_dummy_rows(&ptau), 3), "the same forgery");
+    }
+
+    #[test]
+    fn a_system_without_a_row_that_fixes_the_slack_is_refused() {
+        let ptau = powers();
+        assert!(matches!(without_dummy_rows(&ptau).check_slack(), Err(Error::UnsafeKey(_))));
+        with_dummy_rows(&ptau).check_slack().expect("the dummy rows fix it");
+        squares(&ptau, 63).check_slack().expect("an empty row fixes it");
+        let mut setup = without_dummy_rows(&ptau);
+        setup.entries[1].rows.retain(|row| *row != 7);
+        assert!(matches!(setup.check_slack(), Err(Error::UnsafeKey(_))), "B = 0, but C is not");
+        setup.entries[2].rows.retain(|row| *row != 7);
+        setup.check_slack().expect("B = C = 0 in row 7");
+    }
+
+    /// Columns come out sorted, each with its own entries, whatever the order of the rows.
+    #[test]
+    fn entries_become_columns() {
+        let mut entries = Entries::default();
+        [(0, 9), (0, 2), (1, u32::MAX as usize), (2, 2)]
+            .iter()
+            .for_each(|(i, j)| entries.push(*i, *j, Fr::from(*i as u64)));
+        let columns = entries.into_columns();
+        assert_eq!((&columns.wires[..], &columns.starts[..]), (&[2, 9, u32::MAX][..], &[0, 2, 3, 4][..]));
+        assert_eq!(columns.rows, [0, 2, 0, 1]);
+        assert_eq!(columns.values, [0u64, 2, 0, 1].map(Fr::from));
+        assert_eq!(Entries::default().into_columns().starts, [0]);
+    }
 }

@@ -6,18 +6,22 @@
 //! ```
 //!
 //! Wires are [1, outputs, public inputs, private inputs, rest]. The rows wire_j * 0 = 0 are left to whoever makes a key.
+//! The number of private inputs is what the source declares: circom may have simplified some of them away, and nothing
+//! here depends on it. A wire that no constraint uses is legal and takes no byte of section 2, so nothing may be allocated
+//! for the number of wires alone.
 
 use crate::error::Result;
 use crate::field::Limbs;
 use crate::foreign::container::{count, is_below, limbs, Kind, Reader, Sections, R, WORD};
 use crate::rows::{Coefficients, Rows};
-use crate::system::{Shape, System};
+use crate::system::{Shape, System, MOST};
 
 pub const KIND: Kind = Kind { what: ".r1cs file", magic: *b"r1cs", version: 1 };
 const HEADER: u32 = 1;
 const CONSTRAINTS: u32 = 2;
-/// Custom gates and where they are used.
+/// Custom gates (PLONK's) and where they are used: a count, and what it counts.
 const GATES: [u32; 2] = [4, 5];
+const NO_GATES: [u8; 4] = [0; 4];
 const TERM: usize = 4 + WORD;
 /// Rows of a block; the last one may have fewer.
 pub const BLOCK_ROWS: usize = 1 << 12;
@@ -79,15 +83,20 @@ impl<'a> R1cs<'a> {
         let mut reader = Reader::new(KIND, header);
         reader.scalar_field()?;
         let n_wires = count(reader.u32()?);
-        let [outputs, public, private] = [reader.u32()?, reader.u32()?, reader.u32()?].map(u64::from);
-        reader.u64()?;
+        let [outputs, public] = [reader.u32()?, reader.u32()?].map(u64::from);
+        let (_private, _labels) = (reader.u32()?, reader.u64()?);
         let n_rows = count(reader.u32()?);
         reader.end()?;
-        if 1 + outputs + public + private > n_wires as u64 {
-            return Err(KIND.error(format!("{n_wires} wires are fewer than its inputs and outputs")));
+        if 1 + outputs + public > n_wires as u64 {
+            let text = format!("{n_wires} wires are fewer than the one, {outputs} outputs and {public} public inputs");
+            return Err(KIND.error(text));
         }
-        if GATES.iter().filter_map(|id| sections.optional(*id)).any(|range| !range.is_empty()) {
-            return Err(KIND.error("custom gates are not supported; compile without custom templates"));
+        if n_wires.max(n_rows) >= MOST {
+            return Err(KIND.error(format!("{n_wires} wires, {n_rows} constraints: expected fewer than {MOST}")));
+        }
+        let gates = GATES.iter().filter_map(|id| sections.optional(*id)).map(|range| &data[range]);
+        if gates.into_iter().any(|gates| !gates.is_empty() && gates != NO_GATES) {
+            return Err(KIND.error("custom gates are PLONK's and not supported; compile without custom templates"));
         }
         let constraints = &data[sections.range(CONSTRAINTS)?];
         // Three counts of four bytes at least.

@@ -2,9 +2,12 @@
 //!
 //! Used by the mutation tests and by the fuzz targets.
 
+use std::sync::OnceLock;
+
 use ark_ff::{AdditiveGroup, Field};
 use zkchain_core::field::Fr;
 use zkchain_core::foreign::ptau::Ptau;
+use zkchain_core::foreign::ptau_setup::setup_r1cs;
 use zkchain_core::foreign::r1cs::R1cs;
 use zkchain_core::foreign::wtns;
 use zkchain_core::foreign::zkey::Zkey;
@@ -32,7 +35,7 @@ pub const ALL: [Target; 6] = [
     Target { name: "key", parse: |data| drop(ProvingKey::from_bytes(data)), run: key },
     Target { name: "zkey", parse: |data| drop(Zkey::from_bytes(data.to_vec())), run: zkey },
     Target { name: "wtns", parse: wtns_file, run: wtns_file },
-    Target { name: "r1cs", parse: r1cs, run: r1cs },
+    Target { name: "r1cs", parse: rows, run: r1cs },
     Target { name: "ptau", parse: |data| drop(Ptau::from_bytes(data.to_vec())), run: ptau },
     Target { name: "proof", parse: proof, run: proof },
 ];
@@ -85,7 +88,8 @@ pub fn wtns_file(data: &[u8]) {
     }
 }
 
-pub fn r1cs(data: &[u8]) {
+/// Rows alone.
+fn rows(data: &[u8]) {
     let Ok(r1cs) = R1cs::parse(data) else { return };
     let mut rows = 0;
     let outcome = r1cs.for_each_block(|sides| {
@@ -93,13 +97,25 @@ pub fn r1cs(data: &[u8]) {
         Ok(())
     });
     assert!(outcome.is_err() || rows == r1cs.n_rows);
-    let _ = r1cs.shape().check();
+    assert!(r1cs.shape().check().is_ok());
+}
+
+/// Rows, and a key made for them.
+pub fn r1cs(data: &[u8]) {
+    static POWERS: OnceLock<Option<Ptau>> = OnceLock::new();
+    rows(data);
+    let powers = POWERS
+        .get_or_init(|| Ptau::from_bytes(include_bytes!("../../../../tests/fixtures/snarkjs/toy.ptau").to_vec()).ok());
+    if let (Ok(r1cs), Some(powers)) = (R1cs::parse(data), powers) {
+        let _ = setup_r1cs(&r1cs, powers, &Silent);
+    }
 }
 
 pub fn ptau(data: &[u8]) {
     let Ok(ptau) = Ptau::from_bytes(data.to_vec()) else { return };
     if ptau.power < 8 {
         let _ = ptau.check(ptau.power - 1, &Silent);
+        let _ = ptau.check(ptau.power, &Silent);
     }
 }
 
