@@ -115,7 +115,8 @@ class Worst:
 
 @dataclass(eq=False, slots=True)
 class _Case:
-    """A point and how far its outputs are off."""
+    """A point and how far the elements of its outputs are off: ``off`` from the nearer reference and ``raw`` from
+    onnxruntime, both where something is promised (0 elsewhere), ``all`` from onnxruntime everywhere."""
 
     origin: str
     inputs: Sample
@@ -123,6 +124,7 @@ class _Case:
     given: bool = False
     off: list[Array] = field(default_factory=list)
     raw: list[Array] = field(default_factory=list)
+    all: list[Array] = field(default_factory=list)
 
 
 def examine(
@@ -163,23 +165,25 @@ def examine(
 def _judged(
     meaning: Graph, exploration: Exploration, case: _Case, expected: Sequence[Array], got: Sequence[Array]
 ) -> _Case:
-    exact = interpret.run_float(meaning, case.inputs)
-    for limit, y, right, e in zip(exploration.limits, got, exact, expected, strict=True):
+    exact, promised = interpret.run_float(meaning, case.inputs), exploration.promised_at(case.inputs)
+    for limit, y, right, e, counts in zip(exploration.limits, got, exact, expected, promised, strict=True):
         y, e = np.asarray(y, np.float64), np.asarray(e, np.float64)
         with np.errstate(all="ignore"):
-            raw, noise = np.where(np.isfinite(e), np.abs(y - e), 0.0), np.abs(e - right)
+            off, noise = np.where(np.isfinite(e), np.abs(y - e), 0.0), np.abs(e - right)
             near = np.zeros(y.shape, np.bool_) if limit is None else noise <= NOISE * limit
-            case.off.append(np.where(near, np.minimum(raw, np.abs(y - right)), raw))
-        case.raw.append(raw)
+            nearest = np.where(near, np.minimum(off, np.abs(y - right)), off)
+        case.all.append(off)
+        case.raw.append(off if counts is None else np.where(counts, off, 0.0))
+        case.off.append(nearest if counts is None else np.where(counts, nearest, 0.0))
     return case
 
 
 def _promised(name: str, k: int, exploration: Exploration, cases: Sequence[_Case]) -> Promised:
-    limit, judged = exploration.limits[k], [case for case in cases if not case.regions]
-    worst = max(judged, key=lambda case: _largest(case.off, k), default=_Case("no point", (), ()))
-    raw = max((_largest(case.raw, k) for case in judged), default=0.0)
-    equal = float(np.mean([not np.any(case.raw[k]) for case in cases])) if limit is None and cases else None
-    data = max((_largest(case.off, k) for case in judged if case.given), default=0.0)
+    limit = exploration.limits[k]
+    worst = max(cases, key=lambda case: _largest(case.off, k), default=_Case("no point", (), ()))
+    raw = max((_largest(case.raw, k) for case in cases), default=0.0)
+    equal = float(np.mean([not np.any(case.all[k]) for case in cases])) if limit is None and cases else None
+    data = max((_largest(case.off, k) for case in cases if case.given), default=0.0)
     return Promised(name, limit, _largest(worst.off, k), raw, worst.origin, equal, exploration.data_limits[k], data)
 
 
@@ -189,7 +193,7 @@ def _largest(errors: Sequence[Array], k: int) -> float:
 
 def _unpromised(region: Region, k: int, cases: Sequence[_Case]) -> Unpromised:
     inside = [case for case in cases if k in case.regions]
-    error = max((_largest(case.raw, j) for case in inside for j in range(len(case.raw))), default=0.0)
+    error = max((_largest(case.all, j) for case in inside for j in range(len(case.all))), default=0.0)
     low, high, period = region.low, region.high, region.period
     return Unpromised(region.name, region.function, low, high, period, region.answer, len(inside), error)
 
@@ -199,10 +203,7 @@ def _worst_inputs(program: Graph, exploration: Exploration, cases: Sequence[_Cas
         limits = enumerate(exploration.limits)
         return max((_largest(case.off, k) / limit for k, limit in limits if limit is not None), default=0.0)
 
-    judged = [case for case in cases if not case.regions]
-    if not judged:
-        return {}
-    return dict(zip(program.input_names, max(judged, key=share).inputs, strict=True))
+    return dict(zip(program.input_names, max(cases, key=share).inputs, strict=True)) if cases else {}
 
 
 def insist(worst: Worst) -> None:

@@ -163,11 +163,17 @@ def _compile(case: Case, model: bytes, runtime: Callable[[Graph], FloatModel]) -
 def promised(compiled: Compiled, output: int, point: Sequence[Array]) -> float | None:
     """The largest distance from the float model that is promised for an output at a point (real inputs on the grid).
 
-    The one place to change when what is promised does. None: nothing is, because the output is a label, its error was
-    missed (and accepted), or the point lies in a region without a promise.
+    The one place to change when what is promised does, with ``counts``. None: nothing is, because the output is a
+    label, or its error was missed (and accepted).
     """
     said = compiled.promise.outputs[output]
-    return None if said.missed or compiled.report.exploration.regions_at(point) else said.limit
+    return None if said.missed else said.limit
+
+
+def counts(compiled: Compiled, output: int, point: Sequence[Array]) -> Array:
+    """The elements of an output in which regions without a promise have no part."""
+    found = compiled.report.exploration.promised_at(point)[output]
+    return np.asarray(True) if found is None else found
 
 
 def prior(compiled: Compiled, output: int, point: Sequence[Array]) -> float | None:
@@ -357,7 +363,7 @@ def _distances(case: Case, compiled: Compiled, rows: Sequence[Any], figures: dic
         worst = 0.0
         for p, row in enumerate(rows):
             real, got, judged, exact, noise = row[0], *(np.asarray(values[k], float) for values in row[1:])
-            usable = np.isfinite(judged) & np.isfinite(exact) & np.isfinite(noise)
+            usable = np.isfinite(judged) & np.isfinite(exact) & np.isfinite(noise) & counts(compiled, k, real)
             if not usable.any():
                 continue
             g, j, e, n = (values[usable] for values in (got, judged, exact, noise))

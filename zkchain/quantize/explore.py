@@ -26,7 +26,7 @@ from zkchain.quantize.points import Trace
 from zkchain.quantize.problem import Problem
 from zkchain.quantize.ranges import FloatArray, bounds_of
 
-CORNERS, RANDOM, CLOSE = 16, 32, 20  # of each kind at most
+CORNERS, RANDOM, CLOSE, SMALL = 16, 32, 20, 12  # of each kind at most
 ASCENTS = 3  # steps from corner to corner along a gradient
 ELEMENTS = 4  # of a clamp or an output that are driven outward, both ways
 LOCAL = 48  # changes tried around the worst point
@@ -51,12 +51,12 @@ class Probe:
 @dataclass(frozen=True, eq=False, slots=True)
 class Finding:
     """A probe and what the integer program makes of it. ``errors``: watched node -> largest distance; ``clamped``:
-    elements that a clamp changes; ``excused``: regions without a promise that some value lies in (indices)."""
+    elements that a clamp changes; ``regions``: those without a promise that some value lies in (indices)."""
 
     probe: Probe
     errors: Mapping[int, float]
     clamped: int
-    excused: tuple[int, ...]
+    regions: tuple[int, ...]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -140,11 +140,20 @@ def _plain_samples(
         if k < CLOSE:
             middle, apart = float(rng.random()), 2.0 ** (-4.0 * (1 + k % 5))
             yield "inputs close to each other", everywhere(partial(_close_together, rng, middle, apart))
+        if k < SMALL:
+            size = 10.0 ** (-6.0 * k / SMALL)
+            yield "small inputs", tuple(_small(rng, size, *e, grid) for e, grid in zip(ends, grids, strict=True))
 
 
 def _close_together(rng: np.random.Generator, middle: float, apart: float, shape: tuple[int, ...]) -> FloatArray:
     """Where a softmax of a wide domain is steep."""
     return np.asarray(np.clip(middle + apart * (rng.random(shape) - 0.5), 0.0, 1.0))
+
+
+def _small(rng: np.random.Generator, size: float, lo: FloatArray, hi: FloatArray, grid: Grid) -> FloatArray:
+    """Both ends, brought near zero: what is fine for the largest numbers may be coarse for these."""
+    x = size * np.where(rng.integers(0, 2, lo.shape) > 0, hi, lo)
+    return np.asarray(np.clip(np.rint(x) if grid.step else x, lo, hi))
 
 
 def _alternating(shape: tuple[int, ...], first: int) -> FloatArray:
@@ -253,15 +262,14 @@ def _around(
     def badness(finding: Finding) -> float:
         return max((e / problem.tolerance[i] for i, e in finding.errors.items()), default=0.0)
 
-    promising = [f for f in found if not f.excused] or list(found)
-    best, better = max(promising, key=badness), []
+    best, better = max(found, key=badness), []
     for _ in range(tries):
         sample = tuple(
             _changed(rng, x, lo, hi, whole=grid.step is not None)
             for x, (lo, hi), grid in zip(best.probe.sample, ends, problem.grids, strict=True)
         )
         probe = Probe("near the worst point", sample, _observe(problem.graph, sample))
-        if probe.finite and badness(finding := judge(problem, lowered, probe)) > badness(best) and not finding.excused:
+        if probe.finite and badness(finding := judge(problem, lowered, probe)) > badness(best):
             best = finding
             better.append(finding)
     return better
@@ -296,7 +304,7 @@ class Settled:
     @property
     def excess(self) -> float:
         """The largest error in units of its limit, outside the regions without a promise."""
-        return max((_excess(f, self.limits) for f in self.survey.findings if not f.excused), default=0.0)
+        return max((_excess(f, self.limits) for f in self.survey.findings), default=0.0)
 
 
 def _excess(finding: Finding, limits: Mapping[int, float]) -> float:
@@ -353,7 +361,7 @@ def _harder(settled: Settled) -> Problem:
         i: _reach([*(f.probe.trace[i] for f in found), np.asarray(problem.reached.get(i, found[0].probe.trace[i]))])
         for i in range(len(problem.graph.nodes))
     }
-    off = [f for f in found if not f.clamped and not f.excused and _excess(f, settled.limits) > ENOUGH]
+    off = [f for f in found if not f.clamped and _excess(f, settled.limits) > ENOUGH]
     ranked = sorted(off, key=lambda f: -_excess(f, settled.limits))
     # the worst say how far off, the mildest how steep: where everything is off, nothing small is seen to change
     worst = ranked if len(ranked) <= HARD else [*ranked[: HARD // 2], *ranked[-(HARD // 2) :]]

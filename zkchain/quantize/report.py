@@ -12,7 +12,7 @@ from zkchain.errors import InputError
 from zkchain.graph import Graph, Node, Op
 from zkchain.quantize.edit import CLAMP, consumers
 from zkchain.quantize.ranges import FloatArray, bits, bounds_of
-from zkchain.quantize.regions import Region
+from zkchain.quantize.regions import BoolArray, Region
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +93,15 @@ class Exploration:
     """``points``: at which float and integer program were compared; ``undefined``: others, where the float model has a
     value that is no number; ``limits``: what each output may be off by (None: a label), ``data_limits``: on the
     data (None: there is none); ``regions_at``: the regions
-    without a promise (indices) that a sample of real inputs lies in."""
+    without a promise (indices) that a sample of real inputs lies in, ``promised_at``: for each output, the elements in
+    which these have no part (None: all)."""
 
     points: tuple[Point, ...]
     undefined: int
     limits: tuple[float | None, ...]
     data_limits: tuple[float | None, ...]
     regions_at: Callable[[Sequence[npt.ArrayLike]], tuple[int, ...]]
+    promised_at: Callable[[Sequence[npt.ArrayLike]], tuple[BoolArray | None, ...]]
 
 
 @dataclass(frozen=True, slots=True)

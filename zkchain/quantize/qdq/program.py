@@ -155,7 +155,8 @@ def _explored(program: Graph, settings: Settings) -> Exploration:
         values, scale = np.stack([run[k] for run in results]), program.nodes[i].scale
         span = float(values.max(initial=0) - values.min(initial=0)) * scale
         limits.append(max(settings.limit(span), STEPS * scale))
-    return Exploration(tuple(points), 0, tuple(limits), tuple(limits), lambda sample: ())
+    everywhere = (None,) * len(program.outputs)
+    return Exploration(tuple(points), 0, tuple(limits), tuple(limits), lambda sample: (), lambda sample: everywhere)
 
 
 def _as(x: npt.NDArray[np.float64], whole: bool) -> npt.NDArray[np.generic]:
