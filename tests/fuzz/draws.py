@@ -22,6 +22,7 @@ class Draw:
     """Choices that follow from one integer."""
 
     def __init__(self, seed: int) -> None:
+        self.seed = seed
         self._random = random.Random(seed).random
 
     def chance(self, p: float) -> bool:

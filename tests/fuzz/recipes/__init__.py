@@ -20,7 +20,13 @@ GROUPS: tuple[Mapping[str, Recipe], ...] = (
     windows.RECIPES,
     control.RECIPES,
 )
-RECIPES: Mapping[str, Recipe] = {name: recipe for group in GROUPS for name, recipe in group.items()}
+LATER: Mapping[str, Recipe] = {**elementwise.LATER, **control.LATER}
+LATER_FROM = 10_000
+"""Operators that came into the table later are drawn from this seed on: seeds before it stay the models they were."""
+RECIPES: Mapping[str, Recipe] = {
+    **{name: recipe for group in GROUPS for name, recipe in group.items()},
+    **LATER,
+}
 CURVED = frozenset(elementwise.FUNCTIONS) | {
     *("Ceil", "Celu", "Elu", "Equal", "Floor", "Greater", "GreaterOrEqual", "GroupNormalization", "HardSwish"),
     *("InstanceNormalization", "LayerNormalization", "Less", "LessOrEqual", "LogSoftmax", "LpNormalization"),
@@ -33,7 +39,7 @@ CURVED = frozenset(elementwise.FUNCTIONS) | {
 def grow(g: Growing) -> None:
     """Append one operator, drawn over the groups and then within one, with what it needs before it."""
     for _ in range(40):
-        group = g.draw.pick(GROUPS)
+        group = g.draw.pick((*GROUPS, LATER) if g.draw.seed >= LATER_FROM else GROUPS)
         recipe = group[g.draw.pick(sorted(group))]
         if not recipe.since <= g.opset <= recipe.until:
             continue

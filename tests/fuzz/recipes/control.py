@@ -1,10 +1,11 @@
-"""Shapes that are computed in the model, constants, and branches that a constant decides."""
+"""Shapes that are computed in the model, constants, branches that a constant decides, and loops of constant length."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+import onnx
 from onnx import helper, numpy_helper
 
 from tests.fuzz.onnx_graphs import TYPES, Growing, Value
@@ -59,6 +60,37 @@ def _if(g: Growing, x: Value) -> Value:
     return g.emit("If", [condition], x.shape, x.kind, then_branch=branches[0], else_branch=branches[1])
 
 
+def _info(name: str, kind: int, shape: Sequence[int]) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(name, kind, shape)
+
+
+def _loop(g: Growing, x: Value) -> Value:
+    """A few rounds of v -> act(v) + i."""
+    stem, op = g.fresh("l"), g.draw.pick(("Relu", "Neg", "Tanh"))
+    i, going, v, acted, number, new, kept = (f"{stem}_{k}" for k in range(7))
+    nodes = [
+        helper.make_node("Identity", [going], [kept]),
+        helper.make_node(op, [v], [acted]),
+        helper.make_node("Cast", [i], [number], to=TYPES["f"]),
+        helper.make_node("Add", [acted, number], [new]),
+    ]
+    inputs = [_info(i, TYPES["i"], []), _info(going, TYPES["b"], []), _info(v, TYPES["f"], x.shape)]
+    body = helper.make_graph(nodes, stem, inputs, [_info(kept, TYPES["b"], []), _info(new, TYPES["f"], x.shape)])
+    rounds = g.const(np.array(g.draw.integer(1, 3)), np.int64)
+    return g.emit("Loop", [rounds, g.const(np.array(True), np.bool_), x.name], x.shape, x.kind, body=body)
+
+
+def _scan(g: Growing, x: Value) -> Value:
+    """Running sums along the first axis: the last of them."""
+    stem, row = g.fresh("s"), list(x.shape[1:])
+    state, part, new = (f"{stem}_{k}" for k in range(3))
+    inputs = [_info(state, TYPES["f"], row), _info(part, TYPES["f"], row)]
+    nodes = [helper.make_node("Add", [state, part], [new])]
+    body = helper.make_graph(nodes, stem, inputs, [_info(new, TYPES["f"], row)])
+    start = g.const(g.draw.array(row, -1, 1), np.float32)
+    return g.emit("Scan", [start, x.name], row, body=body, num_scan_inputs=1)
+
+
 RECIPES: Mapping[str, Recipe] = {
     "Constant": Recipe(_constant),
     "ConstantOfShape": Recipe(_filled, ranks=(1, 4)),
@@ -66,3 +98,4 @@ RECIPES: Mapping[str, Recipe] = {
     "Shape": Recipe(_by_shape, "fi", ranks=(1, 4), since=11),
     "Size": Recipe(_by_size),
 }
+LATER: Mapping[str, Recipe] = {"Loop": Recipe(_loop, since=11), "Scan": Recipe(_scan, ranks=(1, 4), since=11)}

@@ -109,6 +109,13 @@ def _div(g: Growing, x: Value) -> Value:
     return g.emit("Div", [x.name, under.name], np.broadcast_shapes(x.shape, y.shape), x.kind)
 
 
+def _mod(g: Growing, x: Value) -> Value:
+    """Of integers by constants, of either sign, one for all or one an element."""
+    c = g.constants_for(x.kind, g.smaller(x.shape))
+    divisor = np.where(c == 0, 3, c).astype(c.dtype)
+    return g.emit("Mod", [x.name, g.const(divisor)], x.shape, x.kind, fmod=int(g.draw.chance(0.4)))
+
+
 def _pow(g: Growing, x: Value) -> Value:
     if g.draw.chance(0.15):  # a constant to a variable power
         x = g.within(x, -8.0, 8.0)
@@ -177,6 +184,9 @@ BINARY: Mapping[str, Recipe] = {
     "Sum": Recipe(_variadic("Sum")),
     "Where": Recipe(_where, "fi"),
 }
+
+
+LATER: Mapping[str, Recipe] = {"Mod": Recipe(_mod, "i", since=13)}
 
 
 def _compared(name: str) -> Callable[[Growing, Value], Value]:
