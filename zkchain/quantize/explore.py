@@ -26,7 +26,8 @@ from zkchain.quantize.points import Trace
 from zkchain.quantize.problem import Problem
 from zkchain.quantize.ranges import FloatArray, bounds_of
 
-CORNERS, RANDOM, CLOSE, SMALL = 16, 32, 20, 12  # of each kind at most
+CORNERS, RANDOM, CLOSE, SMALL = 16, 32, 20, 16  # of each kind at most
+DECADES = 12.0  # of the smallest of the small inputs
 ASCENTS = 3  # steps from corner to corner along a gradient
 ELEMENTS = 4  # of a clamp or an output that are driven outward, both ways
 LOCAL = 48  # changes tried around the worst point
@@ -141,8 +142,7 @@ def _plain_samples(
             middle, apart = float(rng.random()), 2.0 ** (-4.0 * (1 + k % 5))
             yield "inputs close to each other", everywhere(partial(_close_together, rng, middle, apart))
         if k < SMALL:
-            size = 10.0 ** (-6.0 * k / SMALL)
-            yield "small inputs", tuple(_small(rng, size, *e, grid) for e, grid in zip(ends, grids, strict=True))
+            yield "small inputs", tuple(_small(rng, k / SMALL, *e, g) for e, g in zip(ends, grids, strict=True))
 
 
 def _close_together(rng: np.random.Generator, middle: float, apart: float, shape: tuple[int, ...]) -> FloatArray:
@@ -150,9 +150,11 @@ def _close_together(rng: np.random.Generator, middle: float, apart: float, shape
     return np.asarray(np.clip(middle + apart * (rng.random(shape) - 0.5), 0.0, 1.0))
 
 
-def _small(rng: np.random.Generator, size: float, lo: FloatArray, hi: FloatArray, grid: Grid) -> FloatArray:
-    """Both ends, brought near zero: what is fine for the largest numbers may be coarse for these."""
-    x = size * np.where(rng.integers(0, 2, lo.shape) > 0, hi, lo)
+def _small(rng: np.random.Generator, share: float, lo: FloatArray, hi: FloatArray, grid: Grid) -> FloatArray:
+    """Ends brought near zero, each element by a power of ten of its own: what is fine for the largest numbers may be
+    coarse for these, and a curve over a wide domain may do all its bending there."""
+    decades = DECADES * np.mod(share + rng.random(lo.shape), 1.0)
+    x = np.where(rng.integers(0, 2, lo.shape) > 0, hi, lo) * 10.0**-decades
     return np.asarray(np.clip(np.rint(x) if grid.step else x, lo, hi))
 
 
@@ -335,13 +337,16 @@ def _settled(problem: Problem) -> Settled:
     found = survey(problem, lowered)
     everywhere = [*problem.traces, *(f.probe.trace for f in found.findings)]
     data = problem.traces[: problem.judged] if problem.has_data else []
-    return Settled(problem, lowered, found, _limits(problem, everywhere), _limits(problem, data))
+    limits, data_limits = (_limits(problem, lowered, traces) for traces in (everywhere, data))
+    return Settled(problem, lowered, found, limits, data_limits)
 
 
-def _limits(problem: Problem, traces: Sequence[Trace]) -> dict[int, float]:
-    n, limits = len(problem.graph.outputs) - problem.extra, {}
-    for i in problem.tolerance if traces else ():
-        low, high = _reach([trace[i] for trace in traces])
+def _limits(problem: Problem, lowered: Lowered, traces: Sequence[Trace]) -> dict[int, float]:
+    """What each watched node may be off by, by what it spans where no region has a part in it."""
+    watched, n, limits = list(problem.tolerance), len(problem.graph.outputs) - problem.extra, {}
+    counts = [points.untouched(problem.graph, trace, lowered.regions, watched) for trace in traces]
+    for k, i in enumerate(watched if traces else ()):
+        low, high = _reach([trace[i][mask[k]] for trace, mask in zip(traces, counts, strict=True)])
         span, label = high - low or max(abs(low), abs(high)), i not in problem.graph.outputs[:n]
         limits[i] = problem.settings.limit(span, label=label)
     return limits
