@@ -435,13 +435,8 @@ fn constraints(counts: [u32; 4], rows: &[[&[u32]; 3]]) -> Vec<u8> {
 /// Rows w_i w_i = w_(i+1), and the wires: the one, the last of them, and the others.
 fn chain(length: u32) -> (Vec<u8>, Vec<Fr>) {
     let wire = |i: u32| if i == length { 1 } else { i + 2 };
-    let wires: Vec<[u32; 2]> = (0..length).map(|i| [wire(i), wire(i + 1)]).collect();
-    let rows: Vec<[&[u32]; 3]> = wires
-        .iter()
-        .map(|[x, y]| [&[*x][..]; 2])
-        .zip(&wires)
-        .map(|([a, b], [_, y])| [a, b, std::slice::from_ref(y)])
-        .collect();
+    let wires: Vec<u32> = (0..=length).map(wire).collect();
+    let rows: Vec<[&[u32]; 3]> = wires.windows(2).map(|pair| [&pair[..1], &pair[..1], &pair[1..]]).collect();
     let mut values = vec![Fr::ONE; length as usize + 2];
     let mut value = Fr::from(3u64);
     for i in 0..=length {
@@ -451,7 +446,7 @@ fn chain(length: u32) -> (Vec<u8>, Vec<Fr>) {
     (constraints([length + 2, 1, 0, 0], &rows), values)
 }
 
-/// A proof under a fresh key for the file: the domain, and whether the proof verifies.
+/// A fresh key for the file, and a proof under it that verifies.
 fn set_up_and_prove(data: &[u8], wires: &[Fr]) -> (ProvingKey, Proof) {
     let r1cs = R1cs::parse(data).expect("constraints");
     let prover = R1csProver::new(setup_r1cs(&r1cs, &powers(), &Silent).expect("key"), &r1cs).expect("prover");
@@ -502,7 +497,7 @@ fn inputs_that_were_simplified_away() {
 
 #[test]
 fn wires_that_nothing_uses_take_no_memory() {
-    // In /proc terms: 2^31 wires at 24 bytes would be 48 GiB.
+    // At 24 bytes each they would take 48 GiB.
     let rows: [[&[u32]; 3]; 1] = [[&[(1 << 31) - 2], &[0], &[1]]];
     let data = constraints([(1 << 31) - 1, 1, 0, 0], &rows);
     let key = setup_r1cs(&R1cs::parse(&data).expect("constraints"), &powers(), &Silent).expect("key");

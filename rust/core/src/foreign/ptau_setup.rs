@@ -368,6 +368,7 @@ pub fn setup_r1cs(r1cs: &R1cs<'_>, ptau: &Ptau, monitor: &dyn Monitor) -> Result
 }
 
 #[cfg(test)]
+#[allow(clippy::expect_used)]
 mod tests {
     use ark_ec::CurveGroup;
 
