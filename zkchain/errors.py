@@ -187,6 +187,12 @@ class MemoryTooSmall(ZkchainError):
     exit_code = 24
 
 
+class ProcessRefused(ZkchainError):
+    """The system does not let the process start that runs ONNX's libraries (ulimit -u, -n, -d)."""
+
+    exit_code = 30
+
+
 class SettingError(ZkchainError):
     """An environment variable has a value that it cannot have."""
 

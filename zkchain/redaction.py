@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import re
 import traceback
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 HIDDEN = "***"
@@ -24,6 +24,7 @@ LIBRARIES = ("requests", "urllib3", "web3", "eth_account")
 _known: set[str] = set()
 _ADDRESS = re.compile(r"\b((?:https?|wss?)://)([^\s'\"<>\\]*)", re.IGNORECASE)
 _HOST = re.compile(r"\[[0-9a-fA-F:.]*\](?::\d+)?|[^/?#@:]*(?::\d+)?")
+_KEY = re.compile(r"(?:0x)?[0-9a-fA-F]{64}")
 _TARGET = re.compile(r"(\b(?:url|GET|POST):? +['\"]?)/[^\s'\"]*")
 _HEADER = re.compile(
     r"((?:(?:proxy-)?authorization|x-[\w-]*(?:key|token)|api[-_]?key|access[-_]?token|password)['\"]?\s*[:=]\s*(?:b(?=['\"]))?['\"]?)"
@@ -42,6 +43,19 @@ def learn_address(address: str) -> None:
     """Never show user, password, path, query or fragment of an address."""
     for secret in _secrets(address):
         learn(secret)
+
+
+def learn_arguments(arguments: Sequence[str], words: Collection[str]) -> None:
+    """Never show the secrets in a command line, wherever they stand: a wrong place makes a message that repeats them,
+    maybe altered, as a path is. They are those of addresses, and private keys: 32 bytes in hex that are not the value
+    of one of the options ``words``.
+    """
+    for before, argument in zip(("", *arguments), arguments, strict=False):
+        option, _, value = argument.rpartition("=")
+        for found in _ADDRESS.finditer(argument):
+            learn_address(found[0])
+        if _KEY.fullmatch(value) and (option or before) not in words:
+            learn(value.removeprefix("0x"))
 
 
 def _secrets(address: str) -> Iterator[str]:

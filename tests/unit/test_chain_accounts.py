@@ -47,6 +47,36 @@ def test_something_else_than_a_keystore(content):
         unlock(content, "open sesame")
 
 
+def altered(kdf: str, **changed: int) -> bytes:
+    document = json.loads(KEYSTORE)
+    crypto = document["crypto"]
+    crypto["kdf"] = kdf
+    crypto["kdfparams"] = crypto["kdfparams"] | ({"n": 2, "r": 1, "p": 1} if kdf == "scrypt" else {}) | changed
+    return json.dumps(document).encode()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (altered("scrypt", n=1 << 22, r=8), r"n\*r\*p = 3\.36e\+07"),
+        (altered("scrypt", n=1 << 10, p=1 << 20), r"n\*r\*p"),
+        (altered("scrypt", n=1 << 22, r=8, p=0), r"n\*r = "),
+        (altered("scrypt", N=1 << 30), r"n\*r\*p"),
+        (altered("pbkdf2", c=10**8), "c = 1e"),
+        (altered("pbkdf2", dklen=1 << 30), "dklen"),
+    ],
+)
+def test_work_without_end_is_refused(content, said):
+    with pytest.raises(ChainError, match=f"keystore: it asks for too much work: {said}"):
+        unlock(content, "open sesame")
+
+
+def test_work_that_is_usual_is_done():
+    for content in (altered("scrypt", n=1 << 10, r=8), altered("pbkdf2", c=10**3)):
+        with pytest.raises(ChainError, match="could not be unlocked"):  # by the check sum of the key that was derived
+            unlock(content, "open sesame")
+
+
 def test_the_keystore_altered_above_is_one():
     assert b'"c": 2' in KEYSTORE
     assert b"pbkdf2" in KEYSTORE

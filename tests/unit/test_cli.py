@@ -631,6 +631,22 @@ class TestTheTerminal:
             assert outcome.returncode == errors.FormatError.exit_code
             assert re.fullmatch(r"error: cannot read or write stdout: No space .*\nhint: .*\n", outcome.stderr)
 
+    def test_standard_streams_that_are_closed(self, made):
+        """As daemons have them: a result that goes nowhere is no success, and nothing else is lost but what is said."""
+
+        def closed(streams: str, *arguments: object) -> subprocess.CompletedProcess:
+            line = ["sh", "-c", f'exec "$@" {streams}', "sh", sys.executable, "-m", "zkchain", *map(str, arguments)]
+            return subprocess.run(line, capture_output=True, text=True)
+
+        unwritten = closed(">&-", "verify", made)
+        assert re.fullmatch(r"error: cannot read or write stdout: Bad file .*\nhint: .*\n", unwritten.stderr)
+        assert unwritten.returncode == errors.FormatError.exit_code
+        unheard = closed("<&- 2>&-", "verify", made, "--json")
+        assert json.loads(unheard.stdout)["verified"] is True
+        assert unheard.returncode == 0
+        failed = closed("<&- >&- 2>&-", "verify", made / "none")
+        assert (failed.returncode, failed.stdout, failed.stderr) == (errors.BundleError.exit_code, "", "")
+
     def test_a_path_that_the_terminal_cannot_show(self, bundle):
         folder = bundle.rename(bundle.parent / "b\u00fcndel")
         outcome = self.command(

@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.circom_files import chain
+from tests.unit.cli_tools import zkchain
 from zkchain.errors import BundleError, FormatError
-from zkchain.formats import bundle, files
+from zkchain.formats import bundle, files, ptau, zkey
+from zkchain.groth16.key import open_key
 
 
 def test_a_file(tmp_path):
@@ -34,6 +37,47 @@ def test_what_is_no_file(tmp_path):
     }.items():
         with pytest.raises(FormatError, match=f"cannot read file .*{message}"):
             files.read(tmp_path / name, what="file")
+
+
+NO_FILE = Path("/dev/null")
+"""Like a pipe it is no regular file, but nobody waits for it where that is not looked at."""
+OPENERS = {
+    "sha256": files.sha256,
+    "key": open_key,
+    "key of constraints": lambda path: ptau.Prover.open(path, NO_FILE),
+    "key of snarkjs": zkey.Prover.open,
+    "header": lambda path: bundle._identity(bundle.KINDS["proving_key"], path),
+}
+
+
+@pytest.mark.parametrize("name", OPENERS)
+def test_what_is_opened_in_pieces_or_mapped_is_a_file(name, tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "read", lambda path, *, what: b"")
+    for path, message in {
+        NO_FILE: "no regular file",
+        tmp_path: "Is a directory",
+        tmp_path / "x": "No such file",
+    }.items():
+        with pytest.raises(OSError, match=message):
+            OPENERS[name](path)
+
+
+def test_commands_say_that_a_key_is_no_file(tmp_path):
+    constraints, witness = (tmp_path / name for name in ("c.r1cs", "c.wtns"))
+    for path, content in zip((constraints, witness), chain(2), strict=True):
+        path.write_bytes(content)
+    proving = ("prove", "--wtns", witness, "-o", tmp_path / "out")
+    digest = ("--key-digest", "17" * 32)
+    for command, said in (
+        ((*proving, "--zkey", NO_FILE), "proving key"),
+        ((*proving, "--zkey", NO_FILE, *digest), "proving key"),
+        ((*proving, "--zkpk", NO_FILE, "--r1cs", constraints), "proving key"),
+        (("setup", "--r1cs", constraints, "--ptau", NO_FILE, "-o", tmp_path / "out"), "powers of tau"),
+        (("setup", "--r1cs", NO_FILE, "--ptau", NO_FILE, "-o", tmp_path / "out"), "constraints"),
+    ):
+        outcome = zkchain(*command)
+        assert outcome.err.startswith(f"error: cannot read {said} {NO_FILE}: it is no regular file\nhint: ")
+        assert outcome.code == FormatError.exit_code
 
 
 def made(folder: Path, size: int) -> bundle.Bundle:

@@ -12,6 +12,7 @@ PACKAGE = Path(__file__).parents[2] / "zkchain"
 ORDER = (
     "errors",
     "lazy",
+    "regular",
     "redaction",
     "sandbox",
     "legality",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -98,6 +99,59 @@ def test_edit_without_change_is_accepted():
 def test_altered_program_is_refused(change, message):
     with pytest.raises(FormatError, match=message):
         program.load(edited(change))
+
+
+BIG = 1 << 20
+"""Zeros of one byte each, which an archive packs into 1 kB."""
+
+
+def many_names(header, arrays, *, nodes=10, shape=(1,), lo=None):
+    arrays["a99"] = np.zeros(BIG, np.int8)
+    ref = {"array": 99}
+    const = {"op": "const", "name": "x", "src": [], "shape": shape, "scale": 1.0, "value": ref, "lo": ref, "hi": ref}
+    header["nodes"] += [const | ({} if lo is None else lo)] * nodes
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (many_names, "arrays that its nodes name hold more than"),
+        (lambda h, a: many_names(h, a, nodes=4), r"value of shape \(1,\), got \(1048576,\)"),
+        (lambda h, a: many_names(h, a, nodes=4, lo={"value": {"array": 1}}), "lo of shape .* is none for a value of"),
+        (lambda h, a: many_names(h, a, nodes=17, shape=(BIG,)), "its values hold more than"),
+    ],
+)
+def test_a_small_file_takes_little_memory(monkeypatch, change, message):
+    """One packed array that many nodes name would fill the memory if each had a copy of its own."""
+    monkeypatch.setattr(program, "MOST_ELEMENTS", 16 * BIG)
+    data = edited(change)
+    assert len(data) < 10_000
+    tracemalloc.start()
+    try:
+        with pytest.raises(FormatError, match=message):
+            program.load(data)
+        assert tracemalloc.get_traced_memory()[1] < 5 * BIG
+    finally:
+        tracemalloc.stop()
+
+
+def test_an_array_that_many_nodes_name_is_made_once():
+    data = edited(lambda h, a: many_names(h, a, nodes=4, shape=(BIG,)))
+    tracemalloc.start()
+    try:
+        graph = program.load(data)
+        assert tracemalloc.get_traced_memory()[1] < 8 * 3 * BIG  # bytes of its int64 form, and what looks through it
+    finally:
+        tracemalloc.stop()
+    assert len({id(array) for node in graph.nodes[6:] for array in (node.value, node.lo, node.hi)}) == 1
+    assert not graph.nodes[6].value.flags.writeable
+
+
+def test_arrays_are_summed_before_they_are_made(monkeypatch):
+    data = program.dump(small_graph())
+    monkeypatch.setattr(npz, "LIMIT", 16)
+    with pytest.raises(FormatError, match=r"would take \d+ bytes, expected at most 16"):
+        program.load(data)
 
 
 def test_header_names_the_arrays_as_the_test_above_thinks():

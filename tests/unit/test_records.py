@@ -52,6 +52,14 @@ SUMMARY = Summary(
 DEPLOYMENT = DeploymentRecord("rpc", 31337, "0x" + "ab" * 20, "0x" + "cd" * 32, 299_000, 7)
 
 
+def test_a_member_that_occurs_twice():
+    """Of two readers one would take the first value and the other the last."""
+    text = records.dump(CHOICES)
+    assert records.load(Choices, text, what="settings") == CHOICES
+    with pytest.raises(BundleError, match="settings is malformed: the member 'batch' occurs twice"):
+        records.load(Choices, text.replace(b'"batch"', b'"batch": 5, "batch"', 1), what="settings")
+
+
 CONTRACT = Artifact(
     "V",
     ({"type": "error", "name": "ProofInvalid", "inputs": []},),

@@ -95,6 +95,34 @@ def test_no_traceback_or_message_of_a_connection_holds_a_secret(name, monkeypatc
     assert [leaked(text) for text in (outcome.err, outcome.out, logged, own, repr(caught.value))] == [[]] * 5
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("deploy", "b", "{address}"),
+        ("deploy", "{address}"),
+        ("deploy", "b", "--rcp={address}"),
+        ("{address}",),
+        ("deploy", "b", "--rpc", "http://127.0.0.1:1", "--keystore", PRIVATE),
+        ("deploy", "b", "--keystore=0x" + PRIVATE),
+        ("deploy", "b", "0x" + PRIVATE),
+        ("deploy", PRIVATE),
+    ],
+)
+def test_a_secret_in_a_wrong_place_of_the_command_line(arguments, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    outcome = zkchain(*(argument.format(address=address(1)) for argument in arguments))
+    assert outcome.code != 0
+    assert "rror: " in outcome.err
+    assert leaked(outcome.err + outcome.out) == []
+
+
+def test_words_of_the_command_line_that_are_no_secrets(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for arguments in (("verify", "b", "--vk-hash", PRIVATE), ("verify", "b", f"--vk-hash={PRIVATE}")):
+        zkchain(*arguments)
+        assert redacted(PRIVATE) == PRIVATE
+
+
 def test_a_keystore_and_a_key_that_are_none():
     for doing in (lambda: unlock(b"{}", PASSWORD), lambda: account_of(PRIVATE + "00")):
         with pytest.raises(ChainError) as caught:

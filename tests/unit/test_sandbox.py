@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 
@@ -18,7 +21,7 @@ from onnx import TensorProto, helper
 from tests.unit.cli_tools import calibration, small_model, zkchain
 from tests.unit.onnx_models import model, node
 from zkchain import frontend, oracle, sandbox
-from zkchain.errors import ModelError, SettingError
+from zkchain.errors import ModelError, ProcessRefused, SettingError
 from zkchain.quantize import Domain, quantize
 from zkchain.sandbox import wire
 
@@ -146,6 +149,77 @@ def test_settings(monkeypatch, seconds, memory, bytes_):
     monkeypatch.setenv(sandbox.SECONDS, seconds)
     monkeypatch.setenv(sandbox.MEMORY, memory)
     assert sandbox.Limits.of_environment() == sandbox.Limits(float(seconds), bytes_)
+
+
+@contextmanager
+def without(streams: Sequence[int]) -> Iterator[None]:
+    """This process as a daemon starts it, with standard streams closed."""
+    kept = {number: os.dup(number) for number in streams}
+    try:
+        for number in streams:
+            os.close(number)
+        yield
+    finally:
+        sandbox.stop()  # its pipes may have the streams' numbers
+        for number, copy in kept.items():
+            os.dup2(copy, number), os.close(copy)
+
+
+@pytest.mark.parametrize("streams", [(0,), (0, 1, 2)], ids=str)
+def test_no_standard_streams(streams):
+    with without(streams):
+        check()
+        lifeline = sandbox._child.lifeline
+    assert lifeline > 2
+
+
+LIMITED = """
+import resource, sys
+from zkchain import sandbox
+resource.setrlimit(resource.RLIMIT_DATA, (1 << 30, 1 << 30))
+print(sandbox.Limits.of_environment().memory)
+try:
+    sandbox.call("onnx", "check", (b"",))
+except sandbox.Refused as error:
+    print(error)
+"""
+
+
+def test_a_limit_of_the_system():
+    """None can raise it: the child takes what there is, and reads the model."""
+    done = subprocess.run([sys.executable, "-c", LIMITED], capture_output=True, text=True, cwd=ROOT, check=True)
+    memory, said = done.stdout.splitlines()[:2]
+    assert int(memory) == 1 << 30
+    assert said
+
+
+def test_memory_that_the_system_does_not_give(monkeypatch):
+    hard = (resource.RLIM_INFINITY, 300 << 20)
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: hard)
+    assert sandbox.Limits.of_environment().memory == 300 << 20
+    assert "ulimit -Hd" in sandbox._more_memory(300 << 20)
+    assert sandbox.MEMORY in sandbox._more_memory(299 << 20)
+
+
+@pytest.mark.parametrize(
+    ("program", "why"), [("/bin/false", r"ended at once \(exit code 1\)"), ("/none", "No such file")]
+)
+def test_a_child_that_cannot_start(monkeypatch, program, why):
+    monkeypatch.setattr(sys, "executable", program)
+    with pytest.raises(ProcessRefused, match=f"cannot start the process .*: .*{why}") as caught:
+        check()
+    assert caught.value.hint
+    monkeypatch.undo()
+    check()
+
+
+def test_no_more_files(monkeypatch):
+    def refused() -> tuple[int, int]:
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr(os, "pipe", refused)
+    with pytest.raises(ProcessRefused, match="Too many open files"):
+        check()
 
 
 def split(first: str) -> bytes:

@@ -85,6 +85,22 @@ def test_bad_npz(tmp_path):
         tensors.read(tmp_path / "missing.npz")
 
 
+def test_names_in_a_message_are_bounded():
+    for arrays in ({f"a{i}": np.zeros(1) for i in range(70_000)}, {"a" * 10_000: np.zeros(1)}):
+        with pytest.raises(InputError, match=r"no array for input 'x': got .'a") as caught:
+            tensors.one_sample(arrays, ["x"], [(1,)])
+        assert len(caught.value.message) < 1000
+    with pytest.raises(InputError, match=r"got \['a', 'b'\]\n"):
+        tensors.one_sample({"b": np.zeros(1), "a": np.zeros(1)}, ["x"], [(1,)])
+
+
+def test_samples_are_bounded(monkeypatch):
+    monkeypatch.setattr(tensors, "MOST_SAMPLES", 5)
+    assert len(tensors.calibration({"x": np.zeros((5, 2))}, ["x"], [(1, 2)])[0]) == 5
+    with pytest.raises(InputError, match="calibration data: 6 samples, expected at most 5"):
+        tensors.calibration({"x": np.zeros((6, 2))}, ["x"], [(1, 2)])
+
+
 def test_pick():
     arrays = {"x": np.arange(6).reshape(3, 2)}
     assert tensors.pick(arrays, ["x"], [(1, 2)], 1)[0].tolist() == [[2, 3]]

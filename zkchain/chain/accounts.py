@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from math import prod
+from typing import TYPE_CHECKING, Any
 
 from zkchain.errors import ChainError
 from zkchain.redaction import learn
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
+
+
+MOST_WORK = {"n*r*p": 1 << 23, "n*r": 1 << 23, "c": 10**7, "dklen": 1 << 10}
+"""Of deriving a key from a password: 1 GiB and some seconds. geth writes n = 2^18, r = 8, p = 1."""
 
 
 def unlock(keystore: bytes, password: str) -> str:
@@ -21,11 +26,33 @@ def unlock(keystore: bytes, password: str) -> str:
         content = from_json(keystore)  # unlike json's, its parser bounds the nesting
     except ValueError as error:
         raise ChainError("keystore: not JSON", hint="expected a file in geth's keystore format") from error
+    _check_work(content)
     try:
         return "0x" + bytes(Account.decrypt(content, password)).hex()
     except Exception:  # whatever a malformed file makes the library raise
         hint = "a wrong password, or not a file in geth's keystore format"
         raise ChainError("keystore: could not be unlocked", hint=hint) from None
+
+
+def _check_work(content: Any) -> None:
+    """ChainError where some object of the document asks for more work than anyone would: the library would do it."""
+    if isinstance(content, list):
+        for item in content:
+            _check_work(item)
+    if not isinstance(content, dict):
+        return
+    named: dict[str, int] = {}
+    for name, item in content.items():
+        _check_work(item)
+        if isinstance(item, int):
+            named[name.lower()] = max(item, named.get(name.lower(), 0))
+    for product, most in MOST_WORK.items():
+        work = prod(named.get(name, 1) for name in product.split("*"))
+        if work > most:
+            raise ChainError(
+                f"keystore: it asks for too much work: {product} = {work:.3g}, expected at most {most}",
+                hint="encrypt the key anew: geth's own parameters are n = 262144, r = 8, p = 1",
+            )
 
 
 def account_of(key: str) -> LocalAccount:

@@ -14,13 +14,16 @@ from collections.abc import Mapping, Sequence
 from zkchain import errors
 from zkchain.cli.console import visible
 from zkchain.errors import FormatError, MemoryTooSmall, ZkchainError
-from zkchain.redaction import redacted, trace
+from zkchain.redaction import learn_arguments, redacted, trace
 
 INTERRUPTED = 130
+WORDS = ("--key-digest", "--vk-hash", "--binder")
+"""Options whose values are 32 bytes that all may see."""
 
 
 def main() -> None:
     """Entry point of the ``zkchain`` script."""
+    _open_streams()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a path that the terminal's encoding lacks is no error
     code = run(sys.argv[1:])
@@ -31,8 +34,19 @@ def main() -> None:
     sys.exit(code)
 
 
+def _open_streams() -> None:
+    """Something in the place of standard streams that were closed before we began: the system hands out their numbers,
+    and nothing that we open should stand there. What is written to stdout is refused, as a full disk refuses it, for a
+    result that nobody gets is no success; what is said on stderr goes nowhere.
+    """
+    for name, mode, access in (("stdin", "r", os.O_RDONLY), ("stdout", "w", os.O_RDONLY), ("stderr", "w", os.O_WRONLY)):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, access), mode))
+
+
 def run(arguments: Sequence[str]) -> int:
     """Exit code of one command. ZKCHAIN_DEBUG=1 in the environment shows tracebacks, secrets taken out."""
+    learn_arguments(arguments, WORDS)
     try:
         code = _command(arguments)
         sys.stdout.flush()
@@ -82,7 +96,7 @@ def report(error: ZkchainError) -> None:
     """``error: ...`` and ``hint: ...`` on stderr."""
     print(f"error: {visible(redacted(error.message))}", file=sys.stderr)
     hint = error.hint or next(HINTS[kind] for kind in type(error).mro() if kind in HINTS)
-    print(f"hint: {visible(hint)}", file=sys.stderr)
+    print(f"hint: {visible(redacted(hint))}", file=sys.stderr)
 
 
 HINTS: Mapping[type, str] = {

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from zkchain.cli.options import (
     BinderOpt,
@@ -39,9 +42,34 @@ from zkchain.cli.options import (
     signer,
     system_named,
 )
+from zkchain.redaction import redacted
+
+
+class Commands(TyperGroup):
+    """Those of the program; what is wrong with a command line is said without its secrets."""
+
+    def make_context(self, *arguments: Any, **options: Any) -> Any:
+        with _without_secrets():
+            return super().make_context(*arguments, **options)
+
+    def invoke(self, ctx: Any) -> Any:
+        with _without_secrets():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _without_secrets() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        if hasattr(error, "format_message"):  # typer shows no class that all its usage errors have in common
+            error.message = redacted(error.message)  # type: ignore[attr-defined]
+        raise
+
 
 app = typer.Typer(
     name="zkchain",
+    cls=Commands,
     help="Prove that an ONNX model gave this output, and have Ethereum check the proof.",
     no_args_is_help=True,
     rich_markup_mode=None,

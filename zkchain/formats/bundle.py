@@ -187,6 +187,7 @@ def _identity(kind: Kind, path: Path, sha256: str | None = None) -> str:
     """The digest in the header where there is one, else sha256 of the file, if not given computed."""
     if kind.header is None:
         return sha256 or files.sha256(path)
+    files.size(path)
     with path.open("rb") as file:
         return file.read(kind.header.stop)[kind.header].hex()
 

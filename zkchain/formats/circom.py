@@ -96,8 +96,7 @@ def open_own(key: Path, r1cs: Path, *, key_digest: bytes | None = None) -> Opene
 
 
 def _unreadable(key: Path, error: OSError) -> FormatError:
-    # A folder cannot be mapped, and that is what the system says of it.
-    return FormatError(f"cannot read proving key {key}: {'Is a directory' if key.is_dir() else error.strerror}")
+    return FormatError(f"cannot read proving key {key}: {error.strerror}", hint="is the path right?")
 
 
 def prove(

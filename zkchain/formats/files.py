@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 import secrets
-import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from zkchain.errors import FormatError, ZkchainError
+from zkchain.regular import size as size
 
 Content = bytes | Callable[[Path], None]
 """The bytes of a file, or a function that writes it at the path it is given."""
@@ -31,17 +30,9 @@ def read(path: Path, *, what: str, limit: int = READ_LIMIT, error: type[ZkchainE
         raise error(f"cannot read {what} {path}: {reason}", hint="is the path right?") from cause
 
 
-def size(path: Path) -> int:
-    """Bytes of a regular file. OSError: it is missing, or something that one may have to wait for, such as a pipe."""
-    found = path.stat()
-    if stat.S_ISREG(found.st_mode):
-        return found.st_size
-    code = errno.EISDIR if stat.S_ISDIR(found.st_mode) else errno.EINVAL
-    raise OSError(code, os.strerror(code) if code == errno.EISDIR else "it is no regular file", str(path))
-
-
 def sha256(path: Path) -> str:
-    """Hex digest of a file, read in pieces."""
+    """Hex digest of a regular file, read in pieces. OSError."""
+    size(path)
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

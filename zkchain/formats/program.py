@@ -8,7 +8,7 @@ Arrays are stored in the narrowest signed type that holds them and are int64 whe
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
 from typing import Any, Literal
@@ -25,7 +25,8 @@ _STORED = (np.dtype(np.int8), np.dtype(np.int16), np.dtype(np.int32), np.dtype(n
 LONGEST_HEADER = 1 << 26
 """Bytes: the reader takes many times as much memory."""
 MOST_ELEMENTS = 1 << 30
-"""Of all values together: whoever proves holds them."""
+"""Of all values together, and of all arrays each time that a node names them: whoever proves holds the ones and looks
+through the others."""
 
 
 class _Strict(BaseModel):
@@ -115,8 +116,9 @@ def load(data: bytes) -> Graph:
     header = _header(arrays.pop("header", None))
     if sum(prod(record.shape) for record in header.nodes) > MOST_ELEMENTS:
         raise FormatError(f"{WHAT}: its values hold more than {MOST_ELEMENTS} numbers")
+    numbers = _converted(header.nodes, arrays)
     graph = Graph(
-        tuple(_load_node(record, arrays) for record in header.nodes),
+        tuple(_load_node(record, numbers) for record in header.nodes),
         header.inputs,
         header.outputs,
         header.input_names,
@@ -140,18 +142,55 @@ def _header(array: npz.Array | None) -> _Header:
         raise FormatError(f"{WHAT}: header: {error}") from error
 
 
-def _load_node(record: _Node, arrays: Mapping[str, npz.Array]) -> Node:
-    value, lo, hi = (None if ref is None else _array(ref, arrays) for ref in (record.value, record.lo, record.hi))
-    arg = {key: _array(part, arrays) if isinstance(part, _Ref) else part for key, part in record.arg.items()}
+def _converted(nodes: Sequence[_Node], arrays: Mapping[str, npz.Array]) -> dict[int, IntArray]:
+    """Every array that a node names, by its number: as int64, made once and shared. An array of zeros is packed a
+    thousandfold and may be named by every node, so shapes and sums are compared before anything is made."""
+    named = [ref.array for record in nodes for ref in _refs(record)]
+    stored = {index: _stored(index, arrays) for index in dict.fromkeys(named)}
+    if sum(stored[index].size for index in named) > MOST_ELEMENTS:
+        raise FormatError(f"{WHAT}: the arrays that its nodes name hold more than {MOST_ELEMENTS} numbers together")
+    taken = 8 * sum(array.size for array in stored.values())
+    if taken > npz.LIMIT:
+        raise FormatError(f"{WHAT}: its arrays would take {taken} bytes, expected at most {npz.LIMIT}")
+    for record in nodes:
+        _check_shapes(record, stored)
+    numbers = {index: array.astype(np.int64) for index, array in stored.items()}
+    for array in numbers.values():
+        array.setflags(write=False)
+    return numbers
+
+
+def _refs(record: _Node) -> Iterator[_Ref]:
+    return (part for part in (record.value, record.lo, record.hi, *record.arg.values()) if isinstance(part, _Ref))
+
+
+def _check_shapes(record: _Node, stored: Mapping[int, npz.Array]) -> None:
+    shape = record.shape
+    if record.value is not None and (got := stored[record.value.array].shape) != shape:
+        raise FormatError(f"{WHAT}: node {record.name!r}: a constant needs a value of shape {shape}, got {got}")
+    for name, ref in (("lo", record.lo), ("hi", record.hi)):
+        if ref is not None and not _broadcasts(got := stored[ref.array].shape, shape):
+            raise FormatError(f"{WHAT}: node {record.name!r}: {name} of shape {got} is none for a value of {shape}")
+
+
+def _broadcasts(given: tuple[int, ...], shape: tuple[int, ...]) -> bool:
+    """To ``shape``, as numpy does it."""
+    ends = zip(reversed(given), reversed(shape), strict=False)
+    return len(given) <= len(shape) and all(size in (1, wanted) for size, wanted in ends)
+
+
+def _load_node(record: _Node, numbers: Mapping[int, IntArray]) -> Node:
+    value, lo, hi = (None if ref is None else numbers[ref.array] for ref in (record.value, record.lo, record.hi))
+    arg = {key: numbers[part.array] if isinstance(part, _Ref) else part for key, part in record.arg.items()}
     return Node(record.op, record.name, record.src, record.shape, arg, value, record.scale, lo, hi)
 
 
-def _array(ref: _Ref, arrays: Mapping[str, npz.Array]) -> IntArray:
-    array = arrays.get(f"a{ref.array}")
+def _stored(index: int, arrays: Mapping[str, npz.Array]) -> npz.Array:
+    array = arrays.get(f"a{index}")
     if array is None or array.dtype not in _STORED:
         got = "no array" if array is None else f"dtype {array.dtype}"
-        raise FormatError(f"{WHAT}: array a{ref.array}: expected signed integers, got {got}")
-    return array.astype(np.int64)
+        raise FormatError(f"{WHAT}: array a{index}: expected signed integers, got {got}")
+    return array
 
 
 def _narrowest(array: IntArray) -> np.dtype[Any]:

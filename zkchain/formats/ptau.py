@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from os import fspath
 from pathlib import Path
 
+from zkchain import regular
 from zkchain._core import ProvingKey, R1csProver, setup_r1cs_ptau
 from zkchain.errors import FormatError
 from zkchain.formats import files
@@ -29,6 +30,7 @@ def setup_r1cs(r1cs: Path, ptau: Path, *, progress: Progress | None = None) -> t
     """
     content = files.read(r1cs, what="constraints")
     try:
+        regular.size(ptau)
         pk = setup_r1cs_ptau(content, ptau, progress)
     except FormatError as error:
         raise FormatError(f"{fspath(r1cs)}, {fspath(ptau)}: {error.message}", hint=error.hint) from None
@@ -51,6 +53,7 @@ class Prover:
         """KeyFormatError, FormatError (the constraints), KeyMismatch (the key was made for others), OSError."""
         content = files.read(r1cs, what="constraints")
         try:
+            regular.size(key)
             return cls(R1csProver.open(key, content))
         except FormatError as error:
             raise FormatError(f"{fspath(r1cs)}: {error.message}", hint=error.hint) from None

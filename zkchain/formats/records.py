@@ -14,11 +14,12 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from functools import cache
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, TypeAdapter
 
 from zkchain.circuit.interface import MOST
 from zkchain.circuit.interface import MOST_DIMENSIONS as DIMENSIONS
 from zkchain.errors import BundleError
+from zkchain.formats import jsontext
 from zkchain.graph import BOUND
 from zkchain.groth16.types import System
 from zkchain.oracle import Evaluation
@@ -215,9 +216,7 @@ def dump(record: Any) -> bytes:
 def load(kind: type[T], data: bytes, *, what: str) -> T:
     """The record; raises BundleError naming ``what`` and the field that is wrong."""
     try:
-        record: T = _adapter(kind).validate_json(data)
+        record: T = jsontext.validated(_adapter(kind).validate_json, data)
         return record
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "document"
-        raise BundleError(f"{what} is malformed: {where}: {first['msg']}") from error
+    except ValueError as error:
+        raise BundleError(f"{what} is malformed: {error}") from error

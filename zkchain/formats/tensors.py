@@ -22,6 +22,10 @@ HELD_OUT = "test/"
 LABELS = "labels"
 LONGEST_JSON = 1 << 28
 """Bytes: lists of numbers take many times as much memory."""
+NAMED = 20
+"""Arrays in a message."""
+MOST_SAMPLES = 1 << 20
+"""Of calibration: each is an object of its own, and narrow ones are packed a thousandfold."""
 WRITING = 'write {"input name": [[...]]} or save an .npz with numpy.savez'
 
 
@@ -110,10 +114,17 @@ def _named(arrays: Mapping[str, Array], names: Sequence[str], prefix: str = "") 
     missing = [prefix + name for name in names if prefix + name not in arrays]
     if missing:
         raise InputError(
-            f"no array for input {', '.join(map(repr, missing))}: got {sorted(arrays)}",
+            f"no array for input {', '.join(map(repr, missing))}: got {_listed(arrays)}",
             hint="arrays are named after the model's inputs",
         )
     return {name: arrays[prefix + name] for name in names}
+
+
+def _listed(arrays: Mapping[str, Array]) -> str:
+    """Names, as many as a message holds."""
+    shown = ", ".join(map(repr, sorted(arrays)[:NAMED]))
+    more = len(arrays) - NAMED
+    return f"[{shown[: jsontext.LONGEST]}{f', ... ({more} more)' if more > 0 else ''}]"
 
 
 def count(arrays: Mapping[str, Array], names: Sequence[str], shapes: Sequence[Shape]) -> int:
@@ -164,6 +175,11 @@ def _samples(
     columns = [_stacked(name, given[name], shape) for name, shape in zip(names, shapes, strict=True)]
     counts = {len(column) for column in columns}
     own = {LABELS, prefix + LABELS}.intersection(names)  # an input may have this name
+    if max(counts, default=0) > MOST_SAMPLES:
+        raise InputError(
+            f"{title}: {max(counts)} samples, expected at most {MOST_SAMPLES}",
+            hint="some thousands say as much: draw them",
+        )
     labels = None if own else arrays.get(prefix + LABELS)
     if labels is not None:
         counts.add(labels.size)

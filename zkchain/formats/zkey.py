@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from os import fspath
 from pathlib import Path
 
+from zkchain import regular
 from zkchain._core import ZkeyProver
 from zkchain.errors import FormatError, UnsafeKey
 from zkchain.groth16.encoding import decode_key_points, decode_proof
@@ -36,6 +37,7 @@ class Prover:
         for ``snarkjs zkey verify`` to say.
         """
         try:
+            regular.size(path)
             native = ZkeyProver.open(path)
             if check_points:
                 native.check_points(progress)

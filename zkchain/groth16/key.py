@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-from zkchain import _core
+from zkchain import _core, regular
 from zkchain._core import ProvingKey
 from zkchain.errors import UNSAFE_HINT, KeyFormatError, UnsafeKey
 from zkchain.groth16.encoding import decode_key_points, encode_key_points
@@ -28,6 +28,7 @@ def open_key(path: str | os.PathLike[str]) -> ProvingKey:
     OSError when it cannot be read. The file must not change while the key is open.
     """
     try:
+        regular.size(path)
         return ProvingKey.open(path)
     except KeyFormatError as error:
         hint = UNSAFE_HINT if isinstance(error, UnsafeKey) else "make the key again: `zkchain setup`"

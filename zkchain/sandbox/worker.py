@@ -39,6 +39,7 @@ def main() -> None:
     _limit(memory)
     import onnx  # noqa: F401  (while the other side imports it too)
 
+    wire.write(replies, {}, ())  # ready: an end before this is no fault of a model's
     while True:
         try:
             head, parts = wire.read(requests)
