@@ -106,7 +106,8 @@ def _quantized(state: State, node: Node, reader: Node, declared: Domain | None, 
 def _numbers(state: State, graph: Graph, position: int, declared: Domain | None, samples: Sequence[Sample]) -> Form:
     """A grid of the declared or observed domain; where the step is free, 2^16 steps span it."""
     i = graph.inputs[position]
-    one = replace(graph, inputs=(i,), input_names=(graph.input_names[position],))
+    whole = graph.whole[position : position + 1]
+    one = replace(graph, inputs=(i,), input_names=(graph.input_names[position],), whole=whole)
     grid = domains.resolve(one, [declared], [[s[position]] for s in samples] or None)[0]
     width = float(np.max(grid.hi - grid.lo))
     step = grid.step or 2.0 ** (np.ceil(np.log2(width if width > 0 else 1.0)) - WIDTH)
