@@ -26,8 +26,9 @@ from zkchain.quantize.points import Trace
 from zkchain.quantize.problem import Problem
 from zkchain.quantize.ranges import FloatArray, bounds_of
 
-CORNERS, RANDOM, CLOSE, SMALL = 16, 32, 20, 16  # of each kind at most
-DECADES = 12.0  # of the smallest of the small inputs
+CORNERS, RANDOM, CLOSE, SMALL = 16, 32, 20, 40  # of each kind at most
+DECADES = 9.0  # of the smallest of the small inputs
+HALVINGS, PAIRS = 24, 8  # of a stretch over which an output changes; pairs of points it is chosen from
 ASCENTS = 3  # steps from corner to corner along a gradient
 ELEMENTS = 4  # of a clamp or an output that are driven outward, both ways
 LOCAL = 48  # changes tried around the worst point
@@ -77,7 +78,7 @@ def survey(problem: Problem, lowered: Lowered) -> Survey:
     plain = _plain_probes(problem.graph, problem.grids, ends, max(budget // 3, 8))
     finite = [probe for probe in plain if probe.finite]
     starts = [*finite, *(Probe("data", s, t) for s, t in zip(problem.samples, problem.traces, strict=True))][:24]
-    driven = list(_driven(problem, lowered, ends, starts, budget))
+    driven = [*_driven(problem, lowered, ends, starts, budget), *_bisected(problem, finite, budget)]
     found = [judge(problem, lowered, p) for p in (*finite, *(p for p in driven if p.finite))]
     if found:
         found += _around(problem, lowered, ends, found, min(LOCAL, budget // 2))
@@ -90,7 +91,7 @@ def domain_ends(problem: Problem, lowered: Lowered) -> tuple[tuple[FloatArray, F
     for i, grid in zip(lowered.graph.inputs, problem.grids, strict=True):
         node, unit = lowered.graph.nodes[i], grid.step or 1.0
         lo, hi = bounds_of(node)
-        own = (lo * node.scale, hi * node.scale) if grid.binary else (grid.lo, grid.hi)
+        own = (lo * node.scale, hi * node.scale) if grid.binary or grid.step else (grid.lo, grid.hi)
         ends.append((np.broadcast_to(own[0] / unit, node.shape), np.broadcast_to(own[1] / unit, node.shape)))
     return tuple(ends)
 
@@ -186,6 +187,30 @@ def _driven(
             best = found
         if best.origin.startswith("a corner towards"):
             yield best
+
+
+def _bisected(problem: Problem, probes: Sequence[Probe], budget: int) -> Iterator[Probe]:
+    """Between two points whose outputs differ, the halves over which they differ the most: this way lie jumps, and the
+    bend of a curve that is flat over the rest of a wide domain."""
+    rng = np.random.default_rng(3)
+    for k in range(budget // (4 * HALVINGS) if len(probes) > 1 else 0):
+        i = list(problem.tolerance)[k % len(problem.tolerance)]
+        pairs = [rng.choice(len(probes), 2, replace=False) for _ in range(PAIRS)]
+        a, b = max(((probes[p], probes[q]) for p, q in pairs), key=lambda pair: _apart(i, *pair))
+        for _ in range(HALVINGS):
+            sample = tuple(
+                np.rint((x + y) / 2) if grid.step else (x + y) / 2
+                for x, y, grid in zip(a.sample, b.sample, problem.grids, strict=True)
+            )
+            middle = Probe("between points that differ", sample, _observe(problem.graph, sample))
+            if not middle.finite:
+                break
+            yield middle
+            a, b = (a, middle) if _apart(i, a, middle) >= _apart(i, middle, b) else (middle, b)
+
+
+def _apart(i: int, a: Probe, b: Probe) -> float:
+    return float(np.abs(a.trace[i] - b.trace[i]).max(initial=0.0))
 
 
 def _ascend(

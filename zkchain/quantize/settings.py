@@ -112,5 +112,6 @@ class Settings:
     def limit(self, span: float, *, label: bool = False) -> float:
         """The error promised of an output that spans so much over the domain; ``label``: of values that only decide
         a label."""
-        share = 256 if label else 1024 if self.max_error is None else 65536
-        return max(0.0 if label else self.wanted, span / share) or self.wanted
+        if label:
+            return span / 256 or self.wanted
+        return self.max_error or max(WANTED, span / 1024)
