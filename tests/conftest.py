@@ -9,11 +9,19 @@ import hypothesis
 import pytest
 
 from tests.spec.evm import anvil
+from zkchain import redaction
 from zkchain.chain import Chain, connect
 
 # how long an example takes depends on what else the machine does
 hypothesis.settings.register_profile("zkchain", deadline=None)
 hypothesis.settings.load_profile("zkchain")
+
+
+@pytest.fixture(autouse=True)
+def nothing_secret() -> Iterator[None]:
+    """What a test said is secret, a password such as "wrong", must not be hidden in another's messages."""
+    yield
+    redaction._known.clear()
 
 
 @pytest.fixture

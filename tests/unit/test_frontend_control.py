@@ -9,7 +9,7 @@ from onnx import TensorProto, helper
 
 from tests.unit.onnx_models import agrees, model, node, random
 from zkchain.errors import ModelError, UnsupportedOp
-from zkchain.frontend import load
+from zkchain.frontend import control, load
 from zkchain.interpret import run_float
 
 FLOAT, INT, BOOL = TensorProto.FLOAT, TensorProto.INT64, TensorProto.BOOL
@@ -77,7 +77,8 @@ def test_loop_on_an_input_refused() -> None:
         load(model(nodes, {"x": [3]}, constants={"n": np.array(2), **HALF}))
 
 
-def test_loop_without_an_end_refused() -> None:
+def test_loop_without_an_end_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(control, "MOST_ROUNDS", 64)
     nodes = [node("Loop", ["", "yes", "x"], ["y", ""], body=loop_body(until=1 << 40))]
     with pytest.raises(UnsupportedOp, match="more than"):
         load(model(nodes, {"x": [3]}, constants={"yes": np.array(True), **HALF}))

@@ -292,7 +292,7 @@ def gone(pid: int) -> bool:
     return False
 
 
-def test_an_interrupt_ends_the_child_and_is_raised():
+def test_an_interrupt_ends_the_child_and_is_raised(interruptible):
     pid = child()
     check()
     os.kill(pid, signal.SIGSTOP)

@@ -21,7 +21,7 @@ Body = Callable[[onnx.GraphProto, Mapping[str, Value]], list[Value]]
 Inputs = Sequence[Value | None]
 Control = Callable[[Builder, onnx.NodeProto, Inputs, Body], list[Value]]
 
-MOST_ROUNDS = 1 << 14
+MOST_ROUNDS = 1 << 12
 STRUCTURE = "a circuit has one structure: export the model with a fixed number of steps"
 
 
