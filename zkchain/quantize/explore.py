@@ -313,6 +313,7 @@ def _changed(rng: np.random.Generator, x: FloatArray, lo: FloatArray, hi: FloatA
 
 
 ROUNDS = 4  # of opening clamps and adding bits
+COARSER = (1.0, 2.0**8, 2.0**16, 2.0**24)  # tolerances of delicate arguments, tried in turn
 ENOUGH = 0.6  # of what is allowed, since no survey finds the very worst point
 HARD = 4  # points that a round adds to those by which scales are chosen
 
@@ -341,11 +342,11 @@ def _excess(finding: Finding, limits: Mapping[int, float]) -> float:
 def settle(problem: Problem) -> Settled:
     """Quantise for the data; survey the domain; where the promise is missed, open the clamps that were reached, keep
     more bits for the points that are off, and begin again. The best of all rounds."""
-    best = _settled(problem)
+    best = _first(problem)
     for _ in range(ROUNDS - 1):
         if best.excess <= ENOUGH:
             break
-        harder = _harder(best)
+        harder = _harder(best)  # of the problem that was settled, which may ask less of arguments
         try:
             found = _settled(harder)
         except (CompileError, UnsupportedOp):  # no room for wider ranges, longer tables or more bits
@@ -355,6 +356,31 @@ def settle(problem: Problem) -> Settled:
             break
         best = found
     return best
+
+
+def _first(problem: Problem) -> Settled:
+    """The problem, settled. Where there is no room below 2^62 for what is asked of the arguments of functions with
+    poles or jumps, less is asked of them: their regions without a promise are wider then."""
+    for coarser in COARSER:
+        try:
+            return _settled(_asking_less(problem, coarser))
+        except CompileError as error:
+            refusal = error
+            if not problem.held:
+                break
+    raise refusal
+
+
+def _asking_less(problem: Problem, factor: float) -> Problem:
+    arguments = {problem.graph.nodes[k].src[0] for k in problem.held} - set(problem.graph.outputs[: _shown(problem)])
+    return replace(
+        problem, tolerance={i: t * (factor if i in arguments else 1.0) for i, t in problem.tolerance.items()}
+    )
+
+
+def _shown(problem: Problem) -> int:
+    """Outputs of the model; the others are watched alone."""
+    return len(problem.graph.outputs) - problem.extra
 
 
 def _settled(problem: Problem) -> Settled:
@@ -368,7 +394,7 @@ def _settled(problem: Problem) -> Settled:
 
 def _limits(problem: Problem, lowered: Lowered, traces: Sequence[Trace]) -> dict[int, float]:
     """What each watched node may be off by, by what it spans where no region has a part in it."""
-    watched, n, limits = list(problem.tolerance), len(problem.graph.outputs) - problem.extra, {}
+    watched, n, limits = list(problem.tolerance), _shown(problem), {}
     counts = [points.untouched(problem.graph, trace, lowered.regions, watched) for trace in traces]
     for k, i in enumerate(watched if traces else ()):
         low, high = _reach([trace[i][mask[k]] for trace, mask in zip(traces, counts, strict=True)])
