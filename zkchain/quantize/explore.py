@@ -313,7 +313,7 @@ def _changed(rng: np.random.Generator, x: FloatArray, lo: FloatArray, hi: FloatA
 
 
 ROUNDS = 4  # of opening clamps and adding bits
-COARSER = (1.0, 2.0**8, 2.0**16, 2.0**24)  # tolerances of delicate arguments, tried in turn
+COARSER = (1.0, 4.0, 16.0, 64.0, 2.0**8, 2.0**16)  # tolerances of delicate arguments, tried in turn
 ENOUGH = 0.6  # of what is allowed, since no survey finds the very worst point
 HARD = 4  # points that a round adds to those by which scales are chosen
 
@@ -348,7 +348,7 @@ def settle(problem: Problem) -> Settled:
             break
         harder = _harder(best)  # of the problem that was settled, which may ask less of arguments
         try:
-            found = _settled(harder)
+            found = _first(harder)
         except (CompileError, UnsupportedOp):  # no room for wider ranges, longer tables or more bits
             break
         if found.excess > 0.9 * best.excess:
