@@ -348,7 +348,7 @@ def settle(problem: Problem) -> Settled:
             break
         harder = _harder(best)  # of the problem that was settled, which may ask less of arguments
         try:
-            found = _first(harder)
+            found = _settled(harder)
         except (CompileError, UnsupportedOp):  # no room for wider ranges, longer tables or more bits
             break
         if found.excess > 0.9 * best.excess:
