@@ -11,7 +11,7 @@ import numpy as np
 
 from zkchain._core import FrVec
 from zkchain.circuit import Circuit, check, solve
-from zkchain.circuit.types import IntArray
+from zkchain.circuit.types import IntArray, PoleHit
 from zkchain.circuit.value import Numbers, to_field
 from zkchain.errors import UnsatisfiedConstraint
 from zkchain.groth16.types import R, System
@@ -102,6 +102,6 @@ def survives(circuit: Circuit, inputs: list[IntArray], lie: Lie) -> bool:
 
     try:
         check(circuit, solve(circuit, inputs, tamper=tamper).finish(challenge(circuit)))
-    except UnsatisfiedConstraint:
+    except (UnsatisfiedConstraint, PoleHit):  # no h has h (X - f) = 1 where f = X
         return False
     return True
