@@ -32,6 +32,10 @@ HALVINGS, PAIRS = 24, 8  # of a stretch over which an output changes; pairs of p
 ASCENTS = 3  # steps from corner to corner along a gradient
 ELEMENTS = 4  # of a clamp or an output that are driven outward, both ways
 LOCAL = 48  # changes tried around the worst point
+ROUNDS = 8  # of opening clamps and adding bits, while it helps
+COARSER = (1.0, 4.0, 16.0, 64.0, 2.0**8, 2.0**16)  # tolerances of delicate arguments, tried in turn
+ENOUGH = 0.6  # of what is allowed, since no survey finds the very worst point
+HARD = 4  # points that a round adds to those by which scales are chosen
 WORK, LEAST_WORK, MOST_WORK = 30_000_000, 12, 400  # values computed; passes over the graph, at least and at most
 
 Sample = tuple[FloatArray, ...]  # in units of the grids
@@ -63,11 +67,10 @@ class Finding:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Survey:
-    """``undefined``: probes at which a float value is no number; ``ends``: of the inputs' domains."""
+    """What was found, and at how many probes more a float value is no number (``undefined``)."""
 
     findings: tuple[Finding, ...]
     undefined: int
-    ends: tuple[tuple[FloatArray, FloatArray], ...]
 
 
 def survey(problem: Problem, lowered: Lowered) -> Survey:
@@ -82,7 +85,7 @@ def survey(problem: Problem, lowered: Lowered) -> Survey:
     found = [judge(problem, lowered, p) for p in (*finite, *(p for p in driven if p.finite))]
     if found:
         found += _around(problem, lowered, ends, found, min(LOCAL, budget // 2))
-    return Survey(tuple(found), sum(not p.finite for p in plain), ends)
+    return Survey(tuple(found), sum(not p.finite for p in plain))
 
 
 def domain_ends(problem: Problem, lowered: Lowered) -> tuple[tuple[FloatArray, FloatArray], ...]:
@@ -312,12 +315,6 @@ def _changed(rng: np.random.Generator, x: FloatArray, lo: FloatArray, hi: FloatA
     return np.asarray(np.clip(np.rint(moved) if whole else moved, lo, hi))
 
 
-ROUNDS = 4  # of opening clamps and adding bits
-COARSER = (1.0, 4.0, 16.0, 64.0, 2.0**8, 2.0**16)  # tolerances of delicate arguments, tried in turn
-ENOUGH = 0.6  # of what is allowed, since no survey finds the very worst point
-HARD = 4  # points that a round adds to those by which scales are chosen
-
-
 @dataclass(frozen=True, eq=False, slots=True)
 class Settled:
     """What was made of a problem, what a survey of its domain found, and what each watched node may be off by: anywhere
@@ -346,7 +343,7 @@ def settle(problem: Problem) -> Settled:
     for _ in range(ROUNDS - 1):
         if best.excess <= ENOUGH:
             break
-        harder = _harder(best)  # of the problem that was settled, which may ask less of arguments
+        harder = _harder(best)
         try:
             found = _settled(harder)
         except (CompileError, UnsupportedOp):  # no room for wider ranges, longer tables or more bits
