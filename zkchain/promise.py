@@ -89,7 +89,7 @@ class Clamped:
 
 @dataclass(frozen=True, slots=True)
 class Promise:
-    """``points``: looked at beside the data; ``undefined``: more, at which the float model has a value that is no
+    """``points``: looked at beside the data; ``undefined``: of these, where the float model has a value that is no
     number; ``clamped``: points at which a clamp changes a value; ``clamps``: all that static ranges can reach."""
 
     __pydantic_config__ = STRICT
@@ -120,8 +120,8 @@ class _Case:
 
     origin: str
     inputs: Sample
-    regions: tuple[int, ...]
     given: bool = False
+    regions: tuple[int, ...] = ()
     off: list[Array] = field(default_factory=list)
     raw: list[Array] = field(default_factory=list)
     all: list[Array] = field(default_factory=list)
@@ -143,13 +143,12 @@ def examine(
     for k, point in enumerate(exploration.points):
         expected = float_model(point.inputs)
         got = run_integer(program, point.inputs)
-        case = _Case(point.origin, point.inputs, point.regions)
-        cases.append(_judged(meaning, exploration, case, expected, got))
+        cases.append(_judged(meaning, exploration, _Case(point.origin, point.inputs), expected, got))
         progress("domain", (k + 1) / len(exploration.points))
     if data is not None:
         compared, samples = data
         for k, expected, got in zip(compared.inside, compared.expected, compared.got, strict=True):
-            case = _Case(f"sample {k} of the data", samples[k], exploration.regions_at(samples[k]), given=True)
+            case = _Case(f"sample {k} of the data", samples[k], given=True)
             cases.append(_judged(meaning, exploration, case, expected, got))
     promise = Promise(
         len(exploration.points),
@@ -165,8 +164,9 @@ def examine(
 def _judged(
     meaning: Graph, exploration: Exploration, case: _Case, expected: Sequence[Array], got: Sequence[Array]
 ) -> _Case:
-    exact, promised = interpret.run_float(meaning, case.inputs), exploration.promised_at(case.inputs)
-    for limit, y, right, e, counts in zip(exploration.limits, got, exact, expected, promised, strict=True):
+    exact, unsure = interpret.run_float(meaning, case.inputs), exploration.at(case.inputs)
+    case.regions = unsure.regions
+    for limit, y, right, e, counts in zip(exploration.limits, got, exact, expected, unsure.promised, strict=True):
         y, e = np.asarray(y, np.float64), np.asarray(e, np.float64)
         with np.errstate(all="ignore"):
             off, noise = np.where(np.isfinite(e), np.abs(y - e), 0.0), np.abs(e - right)
@@ -180,7 +180,7 @@ def _judged(
 
 def _promised(name: str, k: int, exploration: Exploration, cases: Sequence[_Case]) -> Promised:
     limit = exploration.limits[k]
-    worst = max(cases, key=lambda case: _largest(case.off, k), default=_Case("no point", (), ()))
+    worst = max(cases, key=lambda case: _largest(case.off, k), default=_Case("no point", ()))
     raw = max((_largest(case.raw, k) for case in cases), default=0.0)
     equal = float(np.mean([not np.any(case.all[k]) for case in cases])) if limit is None and cases else None
     data = max((_largest(case.off, k) for case in cases if case.given), default=0.0)

@@ -172,13 +172,13 @@ def promised(compiled: Compiled, output: int, point: Sequence[Array]) -> float |
 
 def counts(compiled: Compiled, output: int, point: Sequence[Array]) -> Array:
     """The elements of an output in which regions without a promise have no part."""
-    found = compiled.report.exploration.promised_at(point)[output]
+    found = compiled.report.exploration.at(point).promised[output]
     return np.asarray(True) if found is None else found
 
 
 def prior(compiled: Compiled, output: int, point: Sequence[Array]) -> float | None:
     """The quantiser's a-priori bound, which holds where no clamp is reached."""
-    free = not compiled.report.cuts and not compiled.report.exploration.regions_at(point)
+    free = not compiled.report.cuts and not compiled.report.exploration.at(point).regions
     return compiled.report.bounds[output] if free else None
 
 

@@ -38,6 +38,13 @@ def few(values: Sequence[object]) -> list[object]:
     return [values[0], *(pytest.param(v, marks=pytest.mark.slow) for v in values[1:])]
 
 
+def first_of_each(cases: Sequence[tuple[object, object]]) -> list[object]:
+    """Of every form the first case in the default run, all in the long one."""
+    forms = [form for form, _ in cases]
+    slow = [() if forms.index(form) == k else (pytest.mark.slow,) for k, form in enumerate(forms)]
+    return [pytest.param(*case, marks=marks) for case, marks in zip(cases, slow, strict=True)]
+
+
 def attention(*middle: onnx.NodeProto, inputs=None, types=None, **constants) -> onnx.ModelProto:
     """softmax(z) x, where ``middle`` makes z of the scores s = x W x^T."""
     weights = np.random.default_rng(0).normal(size=(D, D)).astype(np.float32)
@@ -91,11 +98,12 @@ def absorbed(proto: onnx.ModelProto) -> Graph:
     return expand_softmax(absorb(graph, resolve(graph, [LOGITS], None)))
 
 
-@pytest.mark.parametrize("c", few(MASKS))
-@pytest.mark.parametrize("form", [added, selected, factored])
+# 0 times infinity is no number in the model either
+CONSTANT = [(form, c) for form in (added, selected, factored) for c in MASKS if form is not factored or np.isfinite(c)]
+
+
+@pytest.mark.parametrize(("form", "c"), first_of_each(CONSTANT))
 def test_a_constant_mask_costs_no_precision_and_no_powers(form, c):
-    if form is factored and np.isinf(c):
-        pytest.skip("0 times infinity is no number in the model either")
     program = quantized(form(c), LOGITS)
     assert off(form(c), program, [[x] for x in numbers(20)]) <= 1e-2
     graph = absorbed(form(c))
@@ -204,11 +212,14 @@ def filled(c: float) -> onnx.ModelProto:
     return padded(c, *nodes, node("Add", ["s", "u"], ["z"]))
 
 
-@pytest.mark.parametrize("c", few([LEAST, -1e4, -1e9, -np.inf]))
-@pytest.mark.parametrize("form", [multiplied, causal_too, scores_selected, zero_selected, filled])
+VARIABLE = [
+    *((form, c) for form in (multiplied, causal_too) for c in (LEAST, -1e4, -1e9)),
+    *((form, c) for form in (scores_selected, zero_selected, filled) for c in (LEAST, -1e4, -1e9, -np.inf)),
+]
+
+
+@pytest.mark.parametrize(("form", "c"), first_of_each(VARIABLE))
 def test_a_mask_that_depends_on_an_input(form, c):
-    if form in (multiplied, causal_too) and np.isinf(c):
-        pytest.skip("0 times infinity is no number in the model either")
     program = quantized(form(c), LOGITS, Domain(0, 1))
     # masked whole, float32 has no bits left for the scores: 1e9 + 1 = 1e9
     masks = [m for m in LIVE if form is not causal_too or m[0, 0]]

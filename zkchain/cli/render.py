@@ -79,7 +79,7 @@ def promise_pairs(promise: Promise | None) -> list[tuple[str, Any]]:
     """What was found beside the data: worst errors, clamps that could be reached, regions without a promise."""
     if promise is None:
         return []
-    undefined = f", {promise.undefined} more where the model has no finite value" if promise.undefined else ""
+    undefined = f", at {promise.undefined} of them some value of the model is no number" if promise.undefined else ""
     pairs: list[tuple[str, Any]] = [("domain", f"{promise.points} corners and other points looked at{undefined}")]
     for out in promise.outputs:
         if out.limit is None:

@@ -43,7 +43,8 @@ Sample = tuple[FloatArray, ...]  # in units of the grids
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Probe:
-    """A point of the domain: how it was found, its inputs in units of the grids, and all float values."""
+    """A point of the domain: how it was found, its inputs in units of the grids, and all float values. Where one of
+    these is no number, what it has no part in is compared all the same."""
 
     origin: str
     sample: Sample
@@ -56,18 +57,17 @@ class Probe:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Finding:
-    """A probe and what the integer program makes of it. ``errors``: watched node -> largest distance; ``clamped``:
-    elements that a clamp changes; ``regions``: those without a promise that some value lies in (indices)."""
+    """A probe and what the integer program makes of it. ``errors``: watched node -> largest distance where something is
+    promised; ``clamped``: elements that a clamp changes."""
 
     probe: Probe
     errors: Mapping[int, float]
     clamped: int
-    regions: tuple[int, ...]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Survey:
-    """What was found, and at how many probes more a float value is no number (``undefined``)."""
+    """What was found, and at how many of the probes some float value is no number (``undefined``)."""
 
     findings: tuple[Finding, ...]
     undefined: int
@@ -81,11 +81,11 @@ def survey(problem: Problem, lowered: Lowered) -> Survey:
     plain = _plain_probes(problem.graph, problem.grids, ends, max(budget // 3, 8))
     finite = [probe for probe in plain if probe.finite]
     starts = [*finite, *(Probe("data", s, t) for s, t in zip(problem.samples, problem.traces, strict=True))][:24]
-    driven = [*_driven(problem, lowered, ends, starts, budget), *_bisected(problem, finite, budget)]
-    found = [judge(problem, lowered, p) for p in (*finite, *(p for p in driven if p.finite))]
+    driven = [*_driven(problem, lowered, ends, starts, budget), *_bisected(problem, plain, budget)]
+    found = [judge(problem, lowered, probe) for probe in (*plain, *driven)]
     if found:
         found += _around(problem, lowered, ends, found, min(LOCAL, budget // 2))
-    return Survey(tuple(found), sum(not p.finite for p in plain))
+    return Survey(tuple(found), sum(not f.probe.finite for f in found))
 
 
 def domain_ends(problem: Problem, lowered: Lowered) -> tuple[tuple[FloatArray, FloatArray], ...]:
@@ -206,14 +206,14 @@ def _bisected(problem: Problem, probes: Sequence[Probe], budget: int) -> Iterato
                 for x, y, grid in zip(a.sample, b.sample, problem.grids, strict=True)
             )
             middle = Probe("between points that differ", sample, _observe(problem.graph, sample))
-            if not middle.finite:
-                break
             yield middle
             a, b = (a, middle) if _apart(i, a, middle) >= _apart(i, middle, b) else (middle, b)
 
 
 def _apart(i: int, a: Probe, b: Probe) -> float:
-    return float(np.abs(a.trace[i] - b.trace[i]).max(initial=0.0))
+    with np.errstate(all="ignore"):
+        apart = np.abs(a.trace[i] - b.trace[i])
+    return float(apart[np.isfinite(apart)].max(initial=0.0))
 
 
 def _ascend(
@@ -266,7 +266,7 @@ def judge(problem: Problem, lowered: Lowered, probe: Probe) -> Finding:
     """What the integer program makes of a point."""
     errors = search.errors(problem, lowered, probe.sample, probe.trace)
     clamped = sum(_hits(clamp, probe.trace[clamp.node]) for clamp in lowered.clamps)
-    return Finding(probe, errors, clamped, regions_of(lowered, probe.trace))
+    return Finding(probe, errors, clamped)
 
 
 def regions_of(lowered: Lowered, trace: Trace) -> tuple[int, ...]:
@@ -290,7 +290,7 @@ def _around(
     rng = np.random.default_rng(2)
 
     def badness(finding: Finding) -> float:
-        return max((e / problem.tolerance[i] for i, e in finding.errors.items()), default=0.0)
+        return _excess(finding.errors, problem.tolerance)
 
     best, better = max(found, key=badness), []
     for _ in range(tries):
@@ -299,7 +299,7 @@ def _around(
             for x, (lo, hi), grid in zip(best.probe.sample, ends, problem.grids, strict=True)
         )
         probe = Probe("near the worst point", sample, _observe(problem.graph, sample))
-        if probe.finite and badness(finding := judge(problem, lowered, probe)) > badness(best):
+        if badness(finding := judge(problem, lowered, probe)) > badness(best):
             best = finding
             better.append(finding)
     return better
@@ -318,22 +318,24 @@ def _changed(rng: np.random.Generator, x: FloatArray, lo: FloatArray, hi: FloatA
 @dataclass(frozen=True, eq=False, slots=True)
 class Settled:
     """What was made of a problem, what a survey of its domain found, and what each watched node may be off by: anywhere
-    in the domain, and on the data (empty: there is none)."""
+    in the domain, and on the data (empty: there is none); ``data_excess``: the largest error on the data, in units of
+    what is allowed there."""
 
     problem: Problem
     lowered: Lowered
     survey: Survey
     limits: Mapping[int, float]
     data_limits: Mapping[int, float]
+    data_excess: float
 
     @property
     def excess(self) -> float:
         """The largest error in units of its limit, outside the regions without a promise."""
-        return max((_excess(f, self.limits) for f in self.survey.findings), default=0.0)
+        return max([self.data_excess, *(_excess(f.errors, self.limits) for f in self.survey.findings)])
 
 
-def _excess(finding: Finding, limits: Mapping[int, float]) -> float:
-    return max((error / limits[i] for i, error in finding.errors.items()), default=0.0)
+def _excess(errors: Mapping[int, float], limits: Mapping[int, float]) -> float:
+    return max((error / limits[i] for i, error in errors.items()), default=0.0)
 
 
 def settle(problem: Problem) -> Settled:
@@ -386,7 +388,9 @@ def _settled(problem: Problem) -> Settled:
     everywhere = [*problem.traces, *(f.probe.trace for f in found.findings)]
     data = problem.traces[: problem.judged] if problem.has_data else []
     limits, data_limits = (_limits(problem, lowered, traces) for traces in (everywhere, data))
-    return Settled(problem, lowered, found, limits, data_limits)
+    errors = [search.errors(problem, lowered, *case) for case in zip(problem.samples, data, strict=False)]
+    worst = max((_excess(each, data_limits) for each in errors), default=0.0)
+    return Settled(problem, lowered, found, limits, data_limits, worst)
 
 
 def _limits(problem: Problem, lowered: Lowered, traces: Sequence[Trace]) -> dict[int, float]:
@@ -401,8 +405,9 @@ def _limits(problem: Problem, lowered: Lowered, traces: Sequence[Trace]) -> dict
 
 
 def _reach(values: Sequence[Array]) -> tuple[float, float]:
-    """The least and largest element of all (0 where there is none)."""
-    ends = [(float(v.min()), float(v.max())) for v in values if v.size] or [(0.0, 0.0)]
+    """The least and largest number of all (0 where there is none)."""
+    numbers = [v[np.isfinite(v)] for v in values]
+    ends = [(float(v.min()), float(v.max())) for v in numbers if v.size] or [(0.0, 0.0)]
     return min(low for low, _ in ends), max(high for _, high in ends)
 
 
@@ -414,8 +419,8 @@ def _harder(settled: Settled) -> Problem:
         i: _reach([*(f.probe.trace[i] for f in found), np.asarray(problem.reached.get(i, found[0].probe.trace[i]))])
         for i in range(len(problem.graph.nodes))
     }
-    off = [f for f in found if not f.clamped and _excess(f, settled.limits) > ENOUGH]
-    ranked = sorted(off, key=lambda f: -_excess(f, settled.limits))
+    off = [f for f in found if not f.clamped and _excess(f.errors, settled.limits) > ENOUGH]
+    ranked = sorted(off, key=lambda f: -_excess(f.errors, settled.limits))
     # the worst say how far off, the mildest how steep: where everything is off, nothing small is seen to change
     worst = ranked if len(ranked) <= HARD else [*ranked[: HARD // 2], *ranked[-(HARD // 2) :]]
     hard = (*problem.hard, *((f.probe.sample, f.probe.trace) for f in worst))

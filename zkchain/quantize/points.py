@@ -98,10 +98,14 @@ def _accumulates(graph: Graph, i: int) -> bool:
     return node.op in ACCUMULATES and any(_accumulates(graph, s) for s in node.src)
 
 
+def _top(values: Array) -> float:
+    return float(np.abs(values)[np.isfinite(values)].max(initial=0.0))
+
+
 def find(graph: Graph, traces: Sequence[Trace], fixed_inputs: Mapping[int, bool]) -> list[Point]:
     """All points of a prepared graph; ``fixed_inputs``: inputs whose grid is already given."""
     before, after = _units(graph)
-    tops = [max((float(np.abs(t[i]).max()) if t[i].size else 0.0) for t in traces) for i in range(len(graph.nodes))]
+    tops = [max(_top(t[i]) for t in traces) for i in range(len(graph.nodes))]
     points = []
     for i in graph.inputs:
         if not fixed_inputs[i]:
@@ -274,10 +278,10 @@ def _guarded(node: Node, x: Array) -> Array:
 
 
 def untouched(graph: Graph, trace: Trace, regions: Sequence[Region], outputs: Sequence[int]) -> list[BoolArray]:
-    """Which elements of the ``outputs`` of one sample depend on no function's value within a region: there, errors
-    count. Found by moving these values up and down, and by making them no number at all: what is zero at this very
-    sample passes no movement on, but it passes on the error of its own rounding."""
-    same = [np.ones(graph.nodes[i].shape, dtype=np.bool_) for i in outputs]
+    """Which elements of the ``outputs`` of one sample are numbers that depend on no function's value within a region:
+    there, errors count. Found by moving these values up and down, and by making them no number at all: what is zero at
+    this very sample passes no movement on, but it passes on the error of its own rounding."""
+    same = [np.isfinite(trace[i]) for i in outputs]
     for sign in (1.0, -1.0, np.nan) if regions else ():
         moved, touched = list(trace), set[int]()
         for i, node in enumerate(graph.nodes):

@@ -12,10 +12,9 @@ from zkchain.graph import Graph, check
 from zkchain.quantize import domains, rows
 from zkchain.quantize.explore import Settled, regions_of, settle
 from zkchain.quantize.finish import finish
-from zkchain.quantize.points import Trace, observe, untouched
+from zkchain.quantize.points import observe, untouched
 from zkchain.quantize.problem import Problem, given, pose, watched
-from zkchain.quantize.regions import BoolArray
-from zkchain.quantize.report import Accuracy, Exploration, Point, Report, accuracy, clamped, cuts, layers
+from zkchain.quantize.report import Accuracy, Exploration, Point, Report, Unsure, accuracy, clamped, cuts, layers
 from zkchain.quantize.search import runs
 from zkchain.quantize.settings import Domain, Sample, Settings
 
@@ -86,20 +85,16 @@ def _exploration(settled: Settled, watch: Sequence[int]) -> Exploration:
     def real(sample: Sequence[FloatArray]) -> tuple[FloatArray, ...]:
         return tuple(np.asarray(x * (grid.step or 1.0)) for x, grid in zip(sample, problem.grids, strict=True))
 
-    regions = settled.lowered.regions
+    def at(sample: Sequence[npt.ArrayLike]) -> Unsure:
+        lowered = settled.lowered
+        if not lowered.regions:
+            return Unsure((), (None,) * len(watch))
+        (trace,) = observe(problem.graph, given(problem.graph, problem.grids, [sample]))
+        return Unsure(regions_of(lowered, trace), tuple(untouched(problem.graph, trace, lowered.regions, watch)))
 
-    def trace_of(sample: Sequence[npt.ArrayLike]) -> Trace:
-        return observe(problem.graph, given(problem.graph, problem.grids, [sample]))[0]
-
-    def regions_at(sample: Sequence[npt.ArrayLike]) -> tuple[int, ...]:
-        return regions_of(settled.lowered, trace_of(sample)) if regions else ()
-
-    def promised_at(sample: Sequence[npt.ArrayLike]) -> tuple[BoolArray | None, ...]:
-        return tuple(untouched(problem.graph, trace_of(sample), regions, watch)) if regions else (None,) * len(watch)
-
-    points = tuple(Point(f.probe.origin, real(f.probe.sample), f.clamped, f.regions) for f in found.findings)
+    points = tuple(Point(f.probe.origin, real(f.probe.sample), f.clamped) for f in found.findings)
     limits, data_limits = (tuple(each.get(i) for i in watch) for each in (settled.limits, settled.data_limits))
-    return Exploration(points, found.undefined, limits, data_limits, regions_at, promised_at)
+    return Exploration(points, found.undefined, limits, data_limits, at)
 
 
 def _as_label(graph: Graph, i: int, value: FloatArray) -> npt.NDArray[np.generic]:

@@ -79,29 +79,34 @@ class Cut:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Point:
-    """A point of the domain that was looked at: how it was found, the inputs as real numbers, how many elements a clamp
-    changes there, and in which regions without a promise (indices) it lies."""
+    """A point of the domain that was looked at: how it was found, the inputs as real numbers, and how many elements a
+    clamp changes there."""
 
     origin: str
     inputs: tuple[FloatArray, ...]
     clamped: int = 0
-    regions: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Unsure:
+    """The ``regions`` without a promise (indices) that a sample lies in, and for each output the elements in which they
+    have no part (``promised``; None: all)."""
+
+    regions: tuple[int, ...]
+    promised: tuple[BoolArray | None, ...]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Exploration:
-    """``points``: at which float and integer program were compared; ``undefined``: others, where the float model has a
-    value that is no number; ``limits``: what each output may be off by (None: a label), ``data_limits``: on the
-    data (None: there is none); ``regions_at``: the regions
-    without a promise (indices) that a sample of real inputs lies in, ``promised_at``: for each output, the elements in
-    which these have no part (None: all)."""
+    """``points``: at which float and integer program were compared; ``undefined``: how many of them give the float
+    model a value that is no number; ``limits``: what each output may be off by (None: a label), ``data_limits``: on the
+    data (None: there is none); ``at``: what is unsure at a sample of real inputs."""
 
     points: tuple[Point, ...]
     undefined: int
     limits: tuple[float | None, ...]
     data_limits: tuple[float | None, ...]
-    regions_at: Callable[[Sequence[npt.ArrayLike]], tuple[int, ...]]
-    promised_at: Callable[[Sequence[npt.ArrayLike]], tuple[BoolArray | None, ...]]
+    at: Callable[[Sequence[npt.ArrayLike]], Unsure]
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from zkchain.quantize.finish import finish
 from zkchain.quantize.qdq import inputs, islands
 from zkchain.quantize.qdq.forms import Form, State
 from zkchain.quantize.qdq.rules import step
-from zkchain.quantize.report import Accuracy, Exploration, Point, Report, accuracy, layers
+from zkchain.quantize.report import Accuracy, Exploration, Point, Report, Unsure, accuracy, layers
 from zkchain.quantize.settings import Domain, Sample, Settings
 
 QUANTIZED = frozenset({Op.QUANTIZE, Op.DEQUANTIZE})
@@ -155,8 +155,8 @@ def _explored(program: Graph, settings: Settings) -> Exploration:
         values, scale = np.stack([run[k] for run in results]), program.nodes[i].scale
         span = float(values.max(initial=0) - values.min(initial=0)) * scale
         limits.append(max(settings.limit(span), STEPS * scale))
-    everywhere = (None,) * len(program.outputs)
-    return Exploration(tuple(points), 0, tuple(limits), tuple(limits), lambda sample: (), lambda sample: everywhere)
+    sure = Unsure((), (None,) * len(program.outputs))
+    return Exploration(tuple(points), 0, tuple(limits), tuple(limits), lambda sample: sure)
 
 
 def _as(x: npt.NDArray[np.float64], whole: bool) -> npt.NDArray[np.generic]:
