@@ -28,7 +28,7 @@ FloatArray = npt.NDArray[np.float64]
 SLACKS = (24, 16, 12, 8, 6, 4, 2)  # bits of static range above what was seen that are let through, tried in turn
 WORTH_A_CLAMP = 0.95  # clamp more only where it brings the rows down to this share
 DEVIATIONS = 4.0  # the largest error is this many times the root mean square
-ATTEMPTS = 24
+ATTEMPTS, PATIENCE = 24, 6  # at most; without the error falling by a tenth
 TIGHTER = 0.75  # each attempt allows the roundings this share of the error
 MUCH_WORK = 100_000_000  # values times points, above which fewer samples are disturbed
 JUDGED_ENOUGH = 0.7  # of the tolerance, on the samples at hand
@@ -53,7 +53,7 @@ def search(problem: Problem) -> Lowered:
             break
         slacks = tuple(s for s in SLACKS if s <= slack)[:2]
         tried.append((_measured(problem, lowered), lowered))
-        if tried[-1][0] <= JUDGED_ENOUGH or (attempt > 3 and tried[-1][0] > 0.9 * tried[-4][0]):
+        if tried[-1][0] <= JUDGED_ENOUGH or (attempt >= PATIENCE and tried[-1][0] > 0.9 * tried[-1 - PATIENCE][0]):
             break
     least = max(min(error for error, _ in tried), JUDGED_ENOUGH)
     enough = min(1.2 * least, max(least, 1.0))  # not past the tolerance where an attempt meets it
