@@ -12,23 +12,35 @@ import typer
 from typer.core import TyperGroup
 
 from zkchain.cli.options import (
+    AcceptErrorOpt,
+    ActivationBitsOpt,
+    BatchOpt,
     BinderOpt,
     BundleArg,
+    BundleOpt,
+    DataOpt,
     DomainOpt,
     GasPriceOpt,
+    InputBitsOpt,
     JsonOpt,
     KeyDigestOpt,
     KeystoreOpt,
+    MaxErrorOpt,
     MemoryOpt,
+    ModelArg,
+    OnlyOutputOpt,
     PasswordFileOpt,
+    PrivateOutputOpt,
     ProofFolderOpt,
     ProofOpt,
     PtauOpt,
+    PublicInputOpt,
     R1csOpt,
     RpcOpt,
     ShapeOpt,
     SystemOpt,
     VkHashOpt,
+    WeightBitsOpt,
     WitnessOpt,
     WtnsOpt,
     ZkeyOpt,
@@ -92,67 +104,21 @@ def root(
 
 @app.command("compile")
 def compile_model(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="An ONNX file.", show_default=False)],
-    output: Annotated[
-        Path,
-        typer.Option(
-            "--output", "-o", metavar="DIR", help="The bundle to write.", show_default=False, parser=folder_named
-        ),
-    ],
-    data: Annotated[
-        Path | None,
-        typer.Option(
-            "--data",
-            metavar="FILE",
-            help="Samples (.npz): an array (N, ...) for each input; held-out ones under test/NAME; `labels` optional.",
-            show_default=False,
-        ),
-    ] = None,
+    model: ModelArg,
+    output: BundleOpt,
+    data: DataOpt = None,
     domain: DomainOpt = None,
-    public_input: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--public-input", metavar="NAME", help="Input that the verifier sees (default: none).", show_default=False
-        ),
-    ] = None,
-    private_output: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--private-output",
-            metavar="NAME",
-            help="Output hidden from the verifier (default: none).",
-            show_default=False,
-        ),
-    ] = None,
-    only_output: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--only-output", metavar="NAME", help="Compute just this output (default: all).", show_default=False
-        ),
-    ] = None,
+    public_input: PublicInputOpt = None,
+    private_output: PrivateOutputOpt = None,
+    only_output: OnlyOutputOpt = None,
     input_shape: ShapeOpt = None,
     system: SystemOpt = "groth16",
-    max_error: Annotated[
-        float | None,
-        typer.Option(
-            metavar="E",
-            help="Largest error of an output, in its unit, anywhere in the domain.",
-            show_default="0.01, or a 1024th of the output's span over the domain",
-        ),
-    ] = None,
-    accept_error: Annotated[
-        bool, typer.Option("--accept-error", help="Take the circuit even where its outputs are further off.")
-    ] = False,
-    weight_bits: Annotated[
-        int | None, typer.Option(metavar="N", help="Bits of the weights.", show_default="chosen")
-    ] = None,
-    activation_bits: Annotated[
-        int | None, typer.Option(metavar="N", help="Bits of the activations.", show_default="chosen")
-    ] = None,
-    input_bits: Annotated[
-        int | None, typer.Option(metavar="N", help="Bits of the inputs.", show_default="chosen")
-    ] = None,
-    batch: Annotated[int, typer.Option(min=1, metavar="N", help="Size of a free batch dimension.")] = 1,
+    max_error: MaxErrorOpt = None,
+    accept_error: AcceptErrorOpt = False,
+    weight_bits: WeightBitsOpt = None,
+    activation_bits: ActivationBitsOpt = None,
+    input_bits: InputBitsOpt = None,
+    batch: BatchOpt = 1,
     json: JsonOpt = False,
 ) -> None:
     """Compile a model to a circuit.

@@ -66,6 +66,53 @@ def folder_named(text: str) -> Path:
     return Path(text)
 
 
+ModelArg = Annotated[Path, typer.Argument(metavar="MODEL", help="An ONNX file.", show_default=False)]
+BundleOpt = Annotated[
+    Path,
+    typer.Option("--output", "-o", metavar="DIR", help="The bundle to write.", show_default=False, parser=folder_named),
+]
+DataOpt = Annotated[
+    Path | None,
+    typer.Option(
+        "--data",
+        metavar="FILE",
+        help="Samples (.npz): an array (N, ...) for each input; held-out ones under test/NAME; `labels` optional.",
+        show_default=False,
+    ),
+]
+PublicInputOpt = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--public-input", metavar="NAME", help="Input that the verifier sees (default: none).", show_default=False
+    ),
+]
+PrivateOutputOpt = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--private-output", metavar="NAME", help="Output hidden from the verifier (default: none).", show_default=False
+    ),
+]
+OnlyOutputOpt = Annotated[
+    list[str] | None,
+    typer.Option("--only-output", metavar="NAME", help="Compute just this output (default: all).", show_default=False),
+]
+MaxErrorOpt = Annotated[
+    float | None,
+    typer.Option(
+        metavar="E",
+        help="Largest error of an output, in its unit, anywhere in the domain.",
+        show_default="0.01, or a 1024th of the output's span over the domain",
+    ),
+]
+AcceptErrorOpt = Annotated[
+    bool, typer.Option("--accept-error", help="Take the circuit even where its outputs are further off.")
+]
+WeightBitsOpt = Annotated[int | None, typer.Option(metavar="N", help="Bits of the weights.", show_default="chosen")]
+ActivationBitsOpt = Annotated[
+    int | None, typer.Option(metavar="N", help="Bits of the activations.", show_default="chosen")
+]
+InputBitsOpt = Annotated[int | None, typer.Option(metavar="N", help="Bits of the inputs.", show_default="chosen")]
+BatchOpt = Annotated[int, typer.Option(min=1, metavar="N", help="Size of a free batch dimension.")]
 ProofFolderOpt = Annotated[
     Path, typer.Option("--output", "-o", metavar="DIR", help="With --wtns: where proof.json and public.json go.")
 ]
