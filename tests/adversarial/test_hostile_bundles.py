@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.cli_tools import compile_into, write_input, zkchain
+from tests.unit.cli_tools import proved_bundle, write_input, zkchain
 from zkchain import errors, groth16, pipeline
 from zkchain.circuit import Field, Interface, Port, digest_of
 from zkchain.errors import BundleError, CompileError, KeyMismatch
@@ -31,13 +31,7 @@ Document = dict[str, Any]
 def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundle with a public input, a hidden output, keys and a proof."""
     folder = tmp_path_factory.mktemp(request.param) / "bundle"
-    for outcome in (
-        compile_into(folder, "--system", request.param, "--public-input", "x", "--private-output", "label"),
-        zkchain("setup", folder),
-        zkchain("prove", folder, write_input(folder.parent / "input.json")),
-    ):
-        assert outcome.code == 0, outcome.err
-    return folder
+    return proved_bundle(folder, "--system", request.param, "--public-input", "x", "--private-output", "label")
 
 
 @pytest.fixture

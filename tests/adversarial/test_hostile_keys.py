@@ -14,7 +14,7 @@ import pytest
 from tests.adversarial import keyfile
 from tests.adversarial.keyfile import ALPHA, BETA, DELTA, ETA, infinite, point_put
 from tests.spec import toy
-from tests.unit.cli_tools import compile_into, write_input, zkchain
+from tests.unit.cli_tools import proved_bundle, write_input, zkchain
 from zkchain import errors, groth16
 from zkchain._core import ProvingKey
 from zkchain.errors import InputError, KeyFormatError, KeyMismatch, UnsafeKey
@@ -174,13 +174,7 @@ def test_with_constants_that_are_right_altered_queries_make_no_proof(system: Sys
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundle with keys and a proof."""
     folder = tmp_path_factory.mktemp("hostile") / "bundle"
-    for outcome in (
-        compile_into(folder),
-        zkchain("setup", folder),
-        zkchain("prove", folder, write_input(folder.parent / "input.json")),
-    ):
-        assert outcome.code == 0, outcome.err
-    return folder
+    return proved_bundle(folder)
 
 
 @pytest.fixture

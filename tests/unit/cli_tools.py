@@ -84,3 +84,14 @@ def write_input(path: Path, tensors: Mapping[str, Any] = GOOD) -> Path:
 def names(folder: Path) -> list[str]:
     """Every file below a folder."""
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def proved_bundle(folder: Path, *options: object) -> Path:
+    """A bundle of the small model, compiled with these options, with keys and a proof."""
+    for outcome in (
+        compile_into(folder, *options),
+        zkchain("setup", folder),
+        zkchain("prove", folder, write_input(folder.parent / "input.json")),
+    ):
+        assert outcome.code == 0, outcome.err
+    return folder

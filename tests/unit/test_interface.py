@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.unit.cli_tools import compile_into, write_input, zkchain
+from tests.unit.cli_tools import proved_bundle, write_input, zkchain
 from zkchain import errors
 from zkchain.circuit import digest_of
 from zkchain.demo import PIXELS
@@ -33,13 +33,7 @@ REPORTED = {"rows_by_node", "evaluation", "promise"}
 def made(request, tmp_path_factory) -> Path:
     """A bundle with a public input and output, keys and a proof."""
     folder = tmp_path_factory.mktemp(request.param) / "bundle"
-    for outcome in (
-        compile_into(folder, "--system", request.param, "--public-input", "x", "--private-output", "label"),
-        zkchain("setup", folder),
-        zkchain("prove", folder, write_input(folder.parent / "input.json")),
-    ):
-        assert outcome.code == 0, outcome.err
-    return folder
+    return proved_bundle(folder, "--system", request.param, "--public-input", "x", "--private-output", "label")
 
 
 def other(value: Any) -> Any:

@@ -13,7 +13,7 @@ from tests.unit import float_graphs
 from tests.unit.corners import compiled, corners, exact, prove
 from tests.unit.graphs import Build, Op, extreme
 from zkchain import interpret
-from zkchain.circuit import solve
+from zkchain.circuit import Circuit, solve
 from zkchain.errors import CompileError, InputError, UnsupportedOp, ZkchainError
 from zkchain.graph import Graph
 from zkchain.groth16.types import System
@@ -169,6 +169,12 @@ def test_a_shifted_lowest_chunk_keeps_its_coefficients(lo: int, hi: int) -> None
         prove(circuit, inputs)
 
 
+def prove_at_corners(circuit: Circuit, rng: np.random.Generator) -> None:
+    for inputs in corners(circuit.graph, rng, random=1):
+        prove(circuit, inputs)
+        exact(circuit.graph, inputs)
+
+
 def random_integers_prove(seed: int) -> int:
     """How many of the two systems' circuits of a random graph compile; each proves at all corners."""
     graph, found = extreme(np.random.default_rng(seed)), 0
@@ -182,9 +188,7 @@ def random_integers_prove(seed: int) -> int:
         except CompileError as error:
             assert str(error).startswith("node '")  # noqa: PT017
             continue
-        for inputs in corners(circuit.graph, rng, random=1):
-            prove(circuit, inputs)
-            exact(circuit.graph, inputs)
+        prove_at_corners(circuit, rng)
         found += 1
     return found
 
@@ -203,9 +207,7 @@ def random_numbers_prove(seed: int) -> int:
             circuit = compiled(quantize(graph, [Domain(lo, reach, step)], settings=cost), system)
         except (CompileError, UnsupportedOp):
             continue
-        for inputs in corners(circuit.graph, rng, random=1):
-            prove(circuit, inputs)
-            exact(circuit.graph, inputs)
+        prove_at_corners(circuit, rng)
         found += 1
     return found
 
