@@ -222,16 +222,22 @@ def linear(taps: Taps, source: Symbolic, known: Known) -> Symbolic:
     """Compose a fixed linear map with a vector; only the selected rows are ever formed. ``known``: of the result."""
 
     def rows(select: IntArray, n_wires: int) -> csr_array:
-        from scipy.sparse import csr_array
-
-        index, coefficient = taps.rows(select)
-        used = (index >= 0) & (coefficient != 0)
-        indptr = np.concatenate(([0], np.cumsum(used.sum(axis=1))))
-        needed, position = np.unique(index[used], return_inverse=True)
-        outer = csr_array((coefficient[used], position.ravel(), indptr), shape=(len(select), len(needed)))
+        outer, needed = _outer(*taps.rows(select))
         return _compose(outer, source.rows(needed, n_wires))
 
     return Symbolic(taps.size, taps.taps * source.weight, rows, Span.of(known).checked(), taps.norm * source.norm)
+
+
+def _outer(index: IntArray, coefficient: IntArray) -> tuple[csr_array, IntArray]:
+    """A block of taps as a matrix over the source elements that it needs, and which these are. A function of its own,
+    so that what it was made from is freed before the block is composed."""
+    from scipy.sparse import csr_array
+
+    used = (index >= 0) & (coefficient != 0)
+    indptr = np.concatenate(([0], np.cumsum(used.sum(axis=1))))
+    needed, position = np.unique(index[used], return_inverse=True)
+    shape = (len(index), len(needed))
+    return csr_array((coefficient[used], position.ravel(), indptr), shape=shape), needed
 
 
 def to_csr(matrix: csr_array) -> Csr:
