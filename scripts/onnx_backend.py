@@ -37,7 +37,7 @@ from onnx import numpy_helper
 
 from zkchain import frontend, oracle, pipeline
 from zkchain.circuit import Visibility, synthesize
-from zkchain.errors import ModelError, UnsupportedOp, ZkchainError
+from zkchain.errors import AccuracyMissed, ModelError, UnsupportedOp, ZkchainError
 from zkchain.frontend import table
 from zkchain.groth16.types import System
 from zkchain.quantize import Domain, Settings, quantize
@@ -317,8 +317,10 @@ def _tried(case: Case, constants: Sequence[str]) -> str:
 
 
 def short(error: ZkchainError) -> str:
-    """The error without what differs from run to run or case to case: names, numbers."""
+    """The error without what differs from run to run or case to case: names, numbers, the point that was looked at."""
     said = re.sub(r"^node '[^']*'( \(\w+\))?:? ?", "", error.message)
+    if isinstance(error, AccuracyMissed):
+        said = said.partition(": at ")[0]
     if isinstance(error, UnsupportedOp):
         said = said.removeprefix(f"operator {error.op} is not supported: ")
     return f"{type(error).__name__}: {re.sub(r'-?[0-9]+[0-9.e+-]*', '#', said)[:90]}"

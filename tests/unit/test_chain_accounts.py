@@ -58,12 +58,13 @@ def altered(kdf: str, **changed: int) -> bytes:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (altered("scrypt", n=1 << 22, r=8), r"n\*r\*p = 3\.36e\+07"),
+        (altered("scrypt", n=1 << 22, r=8), r"n\*r\*p = 3\.36e\+7"),
         (altered("scrypt", n=1 << 10, p=1 << 20), r"n\*r\*p"),
         (altered("scrypt", n=1 << 22, r=8, p=0), r"n\*r = "),
         (altered("scrypt", N=1 << 30), r"n\*r\*p"),
-        (altered("pbkdf2", c=10**8), "c = 1e"),
+        (altered("pbkdf2", c=10**8), r"c = 1\.00e\+8"),
         (altered("pbkdf2", dklen=1 << 30), "dklen"),
+        (altered("pbkdf2", dklen=10**1000), r"dklen = 1\.00e\+1000"),  # more than a float holds
     ],
 )
 def test_work_without_end_is_refused(content, said):

@@ -178,7 +178,7 @@ def edited(change) -> bytes:
     ("change", "message"),
     [
         (lambda n: n["input"].update(shape=[1 << 33]), "more than 1073741824 numbers"),
-        (lambda n: n["input"].update(shape=[(1 << 26) + 1]), "too large"),
+        (lambda n: n["input"].update(shape=[1, 1, 1, (1 << 26) + 1]), "too large"),
         (lambda n: [node.update(shape=[1 << 26]) for node in n.values()], "more than 1073741824 numbers"),
         (lambda n: n["input"].update(shape=["1", 2, 6, 6]), "nodes.0.shape.0: Input should be a valid integer"),
         (lambda n: n["input"].update(scale="0.5"), "nodes.0.scale: Input should be a valid number"),

@@ -109,6 +109,7 @@ REAL, SHARE, COUNT, BIG = (-1e121, 1e121), (-0.1, 1.1, 1e308), (-1, 1 << 29), (-
 SCALE = (0, 0.0, -1.0, 1e-308, 1e308, 1e101, 1e-101)
 WHOLE = (-(1 << 62) - 1, (1 << 62) + 1, 10**30)
 LONG = ([1] * 65, [1] * 101)
+BEYOND_FLOAT = 10**400
 OUT_OF_BOUNDS = {
     Choices: {
         "inputs.0.lo": (*REAL, [0.0, 1e121]),
@@ -204,7 +205,7 @@ def test_every_number_has_its_bounds(record):
     document, refused = json.loads(records.dump(record)), OUT_OF_BOUNDS[type(record)]
     assert {".".join(map(str, path)) for path, _ in leaves(document)} <= {*refused, "version"}
     for place, values in refused.items():
-        for value in values:
+        for value in (*values, BEYOND_FLOAT):
             with pytest.raises(BundleError, match="record is malformed"):
                 records.load(type(record), with_value(document, place, value), what="record")
 

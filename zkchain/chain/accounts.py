@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -50,7 +51,7 @@ def _check_work(content: Any) -> None:
         work = prod(named.get(name, 1) for name in product.split("*"))
         if work > most:
             raise ChainError(
-                f"keystore: it asks for too much work: {product} = {work:.3g}, expected at most {most}",
+                f"keystore: it asks for too much work: {product} = {Decimal(work):.3g}, expected at most {most}",
                 hint="encrypt the key anew: geth's own parameters are n = 262144, r = 8, p = 1",
             )
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields, is_dataclass
+from decimal import Decimal
 from functools import cache
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -121,7 +122,7 @@ def _measured(report: T) -> T:
         least = -LARGEST if name in SIGNED else 1 / LARGEST if name in LIMITS else 0
         most = BOUND if isinstance(value, int) else 1 if name in SHARES else LARGEST
         if not least <= value <= most:
-            raise ValueError(f"{name} should lie in [{least:g}, {most:g}], got {value:g}")
+            raise ValueError(f"{name} should lie in [{least:g}, {most:g}], got {Decimal(value):.6g}")
     return report
 
 
