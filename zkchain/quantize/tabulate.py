@@ -76,7 +76,8 @@ class Rest:
         x = holes.moved(self.holes, x)
         real = np.ldexp(x.astype(np.float64), -self.a)
         bent = functions.evaluate(self.fn, real) - self.slope * np.maximum(real, 0.0)
-        return np.ldexp(bent, self.b) - self.offset
+        with np.errstate(over="ignore"):  # beyond the floats is beyond every table, which infinity says as well
+            return np.ldexp(bent, self.b) - self.offset
 
     def rounded(self, x: IntArray) -> FloatArray:
         return np.rint(self.exact(x))
