@@ -36,9 +36,9 @@ from zkchain.errors import CompileError, ModelError, ZkchainError
 from zkchain.formats import shipped, snarkjs
 from zkchain.groth16 import reference
 from zkchain.groth16.encoding import PROOF_BYTES
-from zkchain.groth16.types import System
 from zkchain.oracle import FloatModel
 from zkchain.pipeline import Compiled, Keys, Proved
+from zkchain.r1cs import System
 
 STEPS = ("compile", "setup", "prove")
 DEMO = "digits (demo)"

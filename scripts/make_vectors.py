@@ -17,8 +17,10 @@ from itertools import accumulate, count, islice, repeat
 from pathlib import Path
 from typing import Any
 
-from zkchain.groth16.curve import G1_GENERATOR, G1_INFINITY, G2_GENERATOR, add_g1, multiply_g1, multiply_g2
-from zkchain.groth16.encoding import encode_g1, encode_g2, encode_key_points, encode_proof, word
+from zkchain.bn254 import G1, G2, R
+from zkchain.bn254.curve import G1_GENERATOR, G1_INFINITY, G2_GENERATOR, add_g1, multiply_g1, multiply_g2
+from zkchain.bn254.encoding import encode_g1, encode_g2, word
+from zkchain.groth16.encoding import encode_key_points, encode_proof
 from zkchain.groth16.transcript import (
     DOMAIN,
     DOMAIN_GROTH16,
@@ -31,7 +33,8 @@ from zkchain.groth16.transcript import (
     seed_groth16,
     vkhash,
 )
-from zkchain.groth16.types import G1, G2, Instance, Proof, R, System, VerifyingKey
+from zkchain.groth16.types import Proof, VerifyingKey
+from zkchain.r1cs import Instance, System
 
 DIRECTORY = Path(__file__).resolve().parent.parent / "tests" / "spec" / "vectors"
 ADDRESS = bytes.fromhex("00000000219ab540356cbb839cbe05303d7705fa")  # leading zeros

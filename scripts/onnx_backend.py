@@ -39,9 +39,9 @@ from zkchain import frontend, oracle, pipeline
 from zkchain.circuit import Visibility, synthesize
 from zkchain.errors import AccuracyMissed, ModelError, UnsupportedOp, ZkchainError
 from zkchain.frontend import table
-from zkchain.groth16.types import System
 from zkchain.quantize import Domain, Settings, quantize
 from zkchain.quantize.settings import WANTED
+from zkchain.r1cs import System
 
 Array = npt.NDArray[Any]
 

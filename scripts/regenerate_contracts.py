@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from tests.spec.simulator import toxic_key  # noqa: E402
-from zkchain.groth16.types import System  # noqa: E402
+from zkchain.r1cs import System  # noqa: E402
 from zkchain.solidity import render  # noqa: E402
 
 DIRECTORY = ROOT / "contracts" / "generated"

@@ -13,7 +13,7 @@ from zkchain import lazy
 if TYPE_CHECKING:
     from zkchain.chain import connect, deploy, submit
     from zkchain.errors import ZkchainError
-    from zkchain.groth16.types import Proof, System, VerifyingKey
+    from zkchain.groth16.types import Proof, VerifyingKey
     from zkchain.pipeline import (
         Compiled,
         Keys,
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         verify,
     )
     from zkchain.quantize import Domain, Settings
+    from zkchain.r1cs import System
     from zkchain.workspace import (
         Prover,
         compile_bundle,

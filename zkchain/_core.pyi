@@ -1,6 +1,6 @@
 """The native core (Rust): field vectors, keys, prover, verifier. Use ``zkchain.groth16`` for keys and proofs.
 
-Points are bytes as in ``zkchain.groth16.encoding``. ``progress(stage, fraction)`` is called on the calling thread; an
+Points are bytes as in ``zkchain.bn254.encoding``. ``progress(stage, fraction)`` is called on the calling thread; an
 exception from it, or Ctrl-C, stops the work within about 50 ms of the next check. The GIL is released while work runs.
 ``memory``: bytes that the process should hold at most, mapped files not counted; work is cut into pieces to fit, or
 refused with MemoryTooSmall.

@@ -16,13 +16,10 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from zkchain.errors import CompileError, Wraps
-from zkchain.graph import BOUND, IntArray
-
-Array = npt.NDArray[Any]
-FloatArray = npt.NDArray[np.float64]
+from zkchain.graph import BOUND
+from zkchain.typing import Array, FloatArray, IntArray
 
 WORD = 1 << 63  # int64: -2^63 <= v < 2^63
 OUTWARD = 1.0 + 2.0**-20  # covers the rounding of any float64 sum of fewer than 2^31 positive terms

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from zkchain.chain import gas
 from zkchain.circuit import Circuit
 from zkchain.errors import UnsupportedOp
-from zkchain.groth16.types import System
+from zkchain.r1cs import System
 
 LARGE_CIRCUIT = 1 << 16
 """Rows from which proving takes long enough to be felt (about a second on two cores)."""

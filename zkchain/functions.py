@@ -19,8 +19,8 @@ import numpy as np
 import numpy.typing as npt
 
 from zkchain.errors import CompileError
+from zkchain.typing import FloatArray
 
-FloatArray = npt.NDArray[np.float64]
 Fn = tuple[str | float, ...]
 
 SELU_ALPHA = 1.67326319217681884765625

@@ -23,8 +23,8 @@ import numpy.typing as npt
 from zkchain.errors import CompileError
 from zkchain.legality import BOUND as BOUND
 from zkchain.legality import clip_ends, integers, shape_of
+from zkchain.typing import IntArray
 
-IntArray = npt.NDArray[np.int64]
 EMPTY: Mapping[str, Any] = MappingProxyType({})
 SCALES = (2.0**-512, 2.0**512)
 """Least and largest step: a number within 2^62 times it is a float, and not 0."""

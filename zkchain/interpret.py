@@ -8,16 +8,15 @@ both semantics share stands in ``COMMON``.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from zkchain import functions, kernels
 from zkchain.errors import InputError, OutOfDomain
-from zkchain.graph import Graph, IntArray, Node, Op
+from zkchain.graph import Graph, Node, Op
+from zkchain.typing import Array, IntArray
 
-Array = npt.NDArray[Any]
 Kernel = Callable[..., Array]  # (node, *source values) -> value; broadcast to the node's shape by the caller
 
 

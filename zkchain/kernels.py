@@ -8,16 +8,12 @@ or the work is done in int64, where wrap-around cancels. On float64 these are th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
 from zkchain.checked import magnitude
-
-Array = npt.NDArray[Any]
-IntArray = npt.NDArray[np.int64]
+from zkchain.typing import Array, IntArray
 
 FLOAT_EXACT = 1 << 53  # integers of magnitude up to 2^53 are float64 numbers
 

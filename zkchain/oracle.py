@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -14,10 +14,9 @@ from zkchain import interpret, sandbox
 from zkchain.errors import ModelError, OutOfDomain
 from zkchain.graph import Graph, Node
 from zkchain.quantize import Accuracy, accuracy, dequantize, quantize_input
+from zkchain.typing import Array, Progress
 
-Array = npt.NDArray[Any]
 Sample = Sequence[Array]
-Progress = Callable[[str, float], None]
 STRICT = {"extra": "forbid", "allow_inf_nan": False}
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
+from typing import TYPE_CHECKING, Literal, TypedDict, Unpack
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +23,7 @@ from zkchain.circuit import (
     Interface,
     Layout,
     Port,
-    Recorded,
+    RestoredCircuit,
     Visibility,
     check_interface,
     digest_of,
@@ -37,8 +37,10 @@ from zkchain.formats.tensors import Samples
 from zkchain.graph import Graph, Node
 from zkchain.groth16.pins import check_key_digest, check_vk_hash
 from zkchain.groth16.transcript import NO_CONTEXT, vkhash
-from zkchain.groth16.types import Instance, Proof, System, VerifyingKey
+from zkchain.groth16.types import Proof, VerifyingKey
 from zkchain.quantize import quantize_input
+from zkchain.r1cs import Instance, System
+from zkchain.typing import Array, Progress
 
 if TYPE_CHECKING:
     from zkchain._core import FrVec, ProvingKey
@@ -48,8 +50,6 @@ if TYPE_CHECKING:
     from zkchain.quantize import Domain, Report, Settings
     from zkchain.solidity import Artifact
 
-Array = npt.NDArray[Any]
-Progress = Callable[[str, float], None]
 Built = tuple[Circuit, "Settings", "Report"]
 AUTO = "auto"
 COST: Mapping[System, Literal["plain", "lookup"]] = {System.GROTH16: "plain", System.CG16: "lookup"}
@@ -341,7 +341,7 @@ def setup(
 
 
 def prove(
-    circuit: Circuit | Recorded,
+    circuit: Circuit | RestoredCircuit,
     keys: Keys,
     arrays: Mapping[str, Array],
     *,

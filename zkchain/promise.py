@@ -8,22 +8,21 @@ further off than it may be is an error, unless it is accepted: then the figures 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from zkchain import interpret
 from zkchain.errors import AccuracyMissed
 from zkchain.graph import Graph
 from zkchain.oracle import STRICT, Compared, FloatModel, run_integer
+from zkchain.typing import Array, Progress
 
 if TYPE_CHECKING:
     from zkchain.quantize import Exploration, Region, Report
 
-Array = npt.NDArray[Any]
 Sample = Sequence[Array]
 NOISE = 4.0  # limits that onnxruntime may be away from float64 and have it blamed on the rounding of float32
 HINT = (
@@ -133,7 +132,7 @@ def examine(
     program: Graph,
     report: Report,
     data: tuple[Compared, Sequence[Sample]] | None = None,
-    progress: Callable[[str, float], None] = lambda stage, done: None,
+    progress: Progress = lambda stage, done: None,
 ) -> Worst:
     """Compare both programs at every point, and on data that were compared already.
 

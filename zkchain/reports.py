@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from zkchain.formats.bundle import State
 from zkchain.formats.records import Choices, DeploymentRecord, Summary
-from zkchain.groth16.types import System
 from zkchain.pipeline import Claim
+from zkchain.r1cs import System
 
 
 @dataclass(frozen=True, slots=True)

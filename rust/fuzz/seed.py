@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.spec import toy
 from zkchain import groth16
 from zkchain.groth16.encoding import encode_key_points, encode_proof
-from zkchain.groth16.types import System
+from zkchain.r1cs import System
 
 HERE = Path(__file__).parent
 FIXTURES = HERE.parents[1] / "tests" / "fixtures" / "snarkjs"

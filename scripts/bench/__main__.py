@@ -29,7 +29,8 @@ from scripts.bench import circuit, ours, provers, report, zkey
 from zkchain import groth16
 from zkchain._core import r1cs_hash
 from zkchain.formats import r1cs, snarkjs, wtns
-from zkchain.groth16.types import Instance, VerifyingKey
+from zkchain.groth16.types import VerifyingKey
+from zkchain.r1cs import Instance
 
 
 def prepare(files: provers.Files, log_rows: int, mix: str) -> tuple[VerifyingKey, Instance, float]:

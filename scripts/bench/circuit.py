@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from zkchain._core import FrVec
-from zkchain.circuit.types import Csr, RowBlock
-from zkchain.groth16.types import R, System
+from zkchain.bn254 import R
+from zkchain.r1cs import Csr, RowBlock, System
 
 MIXES = {"mixed": 0.6, "ml": 0.95}
 """Share of rows whose wire has at most 16 bits."""

@@ -16,11 +16,12 @@ import numpy.typing as npt
 
 from scripts.bench.circuit import Circuit
 from zkchain._core import FrVec, ProvingKey
-from zkchain.circuit.types import Csr
+from zkchain.bn254 import P, R
+from zkchain.bn254.encoding import encode_g1, encode_g2
 from zkchain.formats import binfile
 from zkchain.formats.r1cs import canonical
-from zkchain.groth16.encoding import encode_g1, encode_g2
-from zkchain.groth16.types import P, R, VerifyingKey
+from zkchain.groth16.types import VerifyingKey
+from zkchain.r1cs import Csr
 
 MONT = 1 << 256
 # sections of a .zkpk (rust/core/src/key.rs)

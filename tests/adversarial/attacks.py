@@ -13,6 +13,7 @@ from functools import cache
 from tests.adversarial.forgeries import Forgery, Statement, Verdict
 from tests.adversarial.weakened import REAL, Variant, challenge
 from tests.spec import toy
+from zkchain.bn254 import G1, P, R
 from zkchain.groth16 import reference
 from zkchain.groth16.reference import Blinding, ReferenceKey, qap
 from zkchain.groth16.reference import points as ec
@@ -21,7 +22,8 @@ from zkchain.groth16.reference.points import Point, affine_g1, affine_g2, g1, ms
 from zkchain.groth16.reference.prover import commit, elements, integers
 from zkchain.groth16.reference.verifier import compress
 from zkchain.groth16.transcript import NO_CONTEXT, context
-from zkchain.groth16.types import G1, Instance, P, Proof, R, System, VerifyingKey
+from zkchain.groth16.types import Proof, VerifyingKey
+from zkchain.r1cs import Instance, System
 
 Elements = tuple[Point, Point, Point]
 X, SECRETS = toy.HONEST

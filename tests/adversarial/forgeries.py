@@ -16,9 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from tests.adversarial.weakened import REAL, Variant
-from zkchain.groth16.encoding import decode_key_points, encode_g1, encode_g2, encode_key_points, word, words
+from zkchain.bn254 import G1, G2
+from zkchain.bn254.encoding import encode_g1, encode_g2, word, words
+from zkchain.groth16.encoding import decode_key_points, encode_key_points
 from zkchain.groth16.transcript import NO_CONTEXT
-from zkchain.groth16.types import G1, G2, Instance, Proof, System, VerifyingKey
+from zkchain.groth16.types import Proof, VerifyingKey
+from zkchain.r1cs import Instance, System
 
 FILE = Path(__file__).parent / "fixtures" / "forgeries.json"
 

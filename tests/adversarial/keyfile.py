@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
 
-from zkchain.groth16.types import G1, P
+from zkchain.bn254 import G1, P
 
 SECTIONS = (
     *("vk", "constants_g1", "constants_g2", "a_index", "a", "b_index", "b1", "b2"),

@@ -11,12 +11,14 @@ from py_ecc.optimized_bn128 import optimized_curve as curve
 from tests.adversarial.attacks import BLIND, CTX, SECRETS, X, as_proof, cheat, draw, honest, key
 from tests.adversarial.forgeries import Batch, Forgery, Statement, Verdict
 from tests.spec import toy
+from zkchain.bn254 import G1, G2, P, R
 from zkchain.groth16 import reference
 from zkchain.groth16.reference import points as ec
 from zkchain.groth16.reference.points import affine_g1, affine_g2, g1, g2
 from zkchain.groth16.reference.prover import commit
 from zkchain.groth16.reference.verifier import weights
-from zkchain.groth16.types import G1, G2, P, Proof, R, System
+from zkchain.groth16.types import Proof
+from zkchain.r1cs import System
 
 ZERO1: G1 = (0, 0)
 ZERO2: G2 = ((0, 0), (0, 0))

@@ -15,7 +15,8 @@ from zkchain.chain import Chain, Deployment, call, connect, deploy, transact
 from zkchain.errors import TransactionReverted
 from zkchain.groth16.encoding import encode_proof
 from zkchain.groth16.transcript import context, vkhash
-from zkchain.groth16.types import Instance, Proof, System
+from zkchain.groth16.types import Proof
+from zkchain.r1cs import Instance, System
 from zkchain.solidity.calldata import proof_types, selector
 
 X: Instance = (5, 6)

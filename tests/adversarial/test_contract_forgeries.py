@@ -14,11 +14,13 @@ from tests.adversarial.forgeries import Batch, Forgery, Statement, Verdict, load
 from tests.adversarial.mutations import stray_batches
 from tests.spec.evm import anvil, compiled, outcome
 from zkchain import solidity
+from zkchain.bn254 import P, R
+from zkchain.bn254.encoding import encode_g1, encode_g2, word
 from zkchain.chain import Chain, Deployment, connect
 from zkchain.errors import UnsafeKey
-from zkchain.groth16.encoding import encode_g1, encode_g2, word
 from zkchain.groth16.transcript import NO_CONTEXT
-from zkchain.groth16.types import P, R, System, VerifyingKey
+from zkchain.groth16.types import VerifyingKey
+from zkchain.r1cs import System
 from zkchain.solidity import Artifact
 from zkchain.solidity.calldata import proof_types, selector
 

@@ -12,7 +12,7 @@ from zkchain import groth16
 from zkchain.errors import BatchInvalid, ProofFormatError, ProofInvalid, UnsafeKey, ZkchainError
 from zkchain.groth16 import reference
 from zkchain.groth16.keycheck import check_verifying_key
-from zkchain.groth16.types import System
+from zkchain.r1cs import System
 
 FORGERIES, BATCHES = load().forgeries, load().batches
 ERRORS: dict[Verdict, type[ZkchainError]] = {

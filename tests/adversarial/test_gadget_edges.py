@@ -23,7 +23,7 @@ from zkchain.circuit import Circuit, Visibility, check, gadgets, solve, synthesi
 from zkchain.circuit.gadgets import lookup, plain
 from zkchain.errors import UnsatisfiedConstraint
 from zkchain.graph import Graph
-from zkchain.groth16.types import System
+from zkchain.r1cs import System
 
 
 def one_value(lo: int, hi: int) -> Graph:

@@ -4,9 +4,10 @@ from itertools import product
 
 from tests.adversarial.attacks import X, key
 from tests.spec import toy
+from zkchain.bn254 import G1
 from zkchain.groth16.reference.points import affine_g1
 from zkchain.groth16.reference.prover import commit
-from zkchain.groth16.types import G1, System
+from zkchain.r1cs import System
 
 
 def guess(d: G1) -> tuple[int, int] | None:

@@ -21,7 +21,7 @@ from zkchain.errors import BundleError, CompileError, KeyMismatch
 from zkchain.formats import bundle, proofs, records, snarkjs
 from zkchain.formats.records import Summary
 from zkchain.groth16.transcript import vkhash
-from zkchain.groth16.types import System
+from zkchain.r1cs import System
 from zkchain.workspace.building import _check_readable
 
 Document = dict[str, Any]

@@ -17,9 +17,10 @@ from tests.spec import toy
 from tests.unit.cli_tools import proved_bundle, write_input, zkchain
 from zkchain import errors, groth16
 from zkchain._core import ProvingKey
+from zkchain.bn254 import G1, curve
 from zkchain.errors import InputError, KeyFormatError, KeyMismatch, UnsafeKey
 from zkchain.formats import bundle
-from zkchain.groth16 import curve, reference
+from zkchain.groth16 import reference
 from zkchain.groth16.key import open_key, verifying_key
 from zkchain.groth16.pins import check_key_digest, check_vk_hash
 from zkchain.groth16.reference import Blinding, ReferenceKey
@@ -27,7 +28,8 @@ from zkchain.groth16.reference.points import affine_g1, msm, multiply
 from zkchain.groth16.reference.points import g1 as point
 from zkchain.groth16.reference.prover import commit
 from zkchain.groth16.transcript import vkhash
-from zkchain.groth16.types import G1, Proof, System, VerifyingKey
+from zkchain.groth16.types import Proof, VerifyingKey
+from zkchain.r1cs import System
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures" / "snarkjs"
 BOTH = pytest.mark.parametrize("system", System)

@@ -12,12 +12,13 @@ import pytest
 from tests.unit import graphs
 from tests.unit.lies import challenge
 from zkchain._core import FrVec
+from zkchain.bn254 import R
 from zkchain.circuit import Circuit, Visibility, check, solve, synthesize
 from zkchain.circuit.gadgets import lookup, plain
 from zkchain.circuit.value import Numbers
 from zkchain.errors import UnsatisfiedConstraint
 from zkchain.graph import Op
-from zkchain.groth16.types import R, System
+from zkchain.r1cs import System
 
 WINDOW, SHIFT, HALF = [3, 1, -2, 0], 2, 2
 HONEST = 4  # 4 * floor((max + 2) / 4)

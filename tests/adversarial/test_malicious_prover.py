@@ -10,8 +10,8 @@ import pytest
 from tests.unit import graphs
 from tests.unit.lies import Lie, hints, lies, survives
 from zkchain.circuit import Circuit, Visibility, synthesize
-from zkchain.circuit.types import IntArray
-from zkchain.groth16.types import System
+from zkchain.r1cs import System
+from zkchain.typing import IntArray
 
 WIRES = 200
 LENET = graphs.lenet(np.random.default_rng(1))

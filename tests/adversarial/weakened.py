@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from zkchain.bn254 import G1, R
 from zkchain.groth16 import transcript
 from zkchain.groth16.reference import points as ec
 from zkchain.groth16.reference.points import g1, g2, msm
 from zkchain.groth16.reference.verifier import Claim, compress
-from zkchain.groth16.types import G1, Instance, Proof, R, VerifyingKey
+from zkchain.groth16.types import Proof, VerifyingKey
+from zkchain.r1cs import Instance
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,11 @@ from tests.unit.circom_files import word
 from tests.unit.cli_tools import zkchain
 from zkchain import groth16
 from zkchain._core import FrVec
+from zkchain.bn254 import R
 from zkchain.errors import FormatError, ProofInvalid, UnsatisfiedConstraint
 from zkchain.formats import circom, ptau, snarkjs, wtns, zkey
 from zkchain.formats.binfile import FIELD, container
-from zkchain.groth16.types import Instance, R
+from zkchain.r1cs import Instance
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = ROOT / "tests" / "fixtures" / "snarkjs"

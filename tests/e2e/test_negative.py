@@ -16,7 +16,8 @@ import pytest
 
 from tests.unit.cli_tools import Outcome, calibration, compile_into, small_model, write_input, zkchain
 from zkchain import errors
-from zkchain.groth16.types import P, R, System
+from zkchain.bn254 import P, R
+from zkchain.r1cs import System
 
 Document = dict[str, Any]
 ELEMENTS = {System.GROTH16: ("pi_a", "pi_b", "pi_c"), System.CG16: ("pi_a", "pi_b", "pi_c", "pi_d")}

@@ -12,10 +12,11 @@ from tests.unit.cli_tools import compile_into, write_input, zkchain
 from tests.unit.graphs import dense_net, random_inputs
 from zkchain import circuit as circuits
 from zkchain import groth16
+from zkchain.bn254 import R
 from zkchain.errors import ProofInvalid
 from zkchain.formats import r1cs, snarkjs, wtns
 from zkchain.groth16 import reference
-from zkchain.groth16.types import R, System
+from zkchain.r1cs import System
 
 ROOT = Path(__file__).resolve().parents[2]
 X, SECRETS = toy.HONEST

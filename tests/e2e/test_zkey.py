@@ -20,7 +20,7 @@ from zkchain.errors import FormatError, InputError, KeyMismatch, ProofInvalid, U
 from zkchain.formats import circom, ptau, r1cs, snarkjs, wtns, zkey
 from zkchain.groth16 import reference
 from zkchain.groth16.encoding import decode_proof
-from zkchain.groth16.types import System
+from zkchain.r1cs import System
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = ROOT / "tests" / "fixtures" / "snarkjs"

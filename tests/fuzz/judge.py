@@ -33,14 +33,14 @@ import zkchain.quantize
 from tests.fuzz.draws import Array, Draw
 from tests.fuzz.onnx_graphs import DTYPES, Case
 from zkchain import frontend, interpret, pipeline
-from zkchain.circuit import Circuit, RowBlock, check, solve
+from zkchain.circuit import Circuit, check, solve
 from zkchain.errors import ZkchainError
 from zkchain.graph import Graph, Op
-from zkchain.groth16.types import System
 from zkchain.interpret import FLOAT
 from zkchain.oracle import FloatModel
 from zkchain.promise import Promise
 from zkchain.quantize import Report, quantize_with_report
+from zkchain.r1cs import RowBlock, System
 
 CHALLENGE = 0x123456789ABCDEF0FEDCBA987654321
 PROVED = 10  # points whose rows are all checked

@@ -20,7 +20,7 @@ from tests.spec.simulator import toxic_key
 from zkchain import solidity
 from zkchain.chain import Chain, Deployment, call, connect
 from zkchain.errors import ChainError, NodeUnreachable, TransactionReverted
-from zkchain.groth16.types import System
+from zkchain.r1cs import System
 from zkchain.solidity import Artifact, VerifierSource
 from zkchain.solidity.calldata import selector
 from zkchain.solidity.compiler import SETTINGS, SOLC_VERSION

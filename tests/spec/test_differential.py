@@ -18,7 +18,8 @@ from zkchain.graph import Graph, Op
 from zkchain.groth16 import reference
 from zkchain.groth16.key import ProvingKey
 from zkchain.groth16.transcript import NO_CONTEXT, context
-from zkchain.groth16.types import Proof, System, VerifyingKey
+from zkchain.groth16.types import Proof, VerifyingKey
+from zkchain.r1cs import System
 
 X, SECRETS = toy.HONEST
 CTX = context(31337, b"\x11" * 20, b"\x22" * 32)

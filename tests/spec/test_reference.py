@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.spec import toy
-from zkchain.circuit.types import Csr, PoleHit
+from zkchain.bn254 import R
 from zkchain.errors import (
     BatchInvalid,
     CompileError,
@@ -20,7 +20,8 @@ from zkchain.errors import (
 from zkchain.groth16 import reference
 from zkchain.groth16.reference import Claim, ReferenceKey, qap, verifier
 from zkchain.groth16.transcript import NO_CONTEXT, context
-from zkchain.groth16.types import Proof, R, System
+from zkchain.groth16.types import Proof
+from zkchain.r1cs import Csr, PoleHit, System
 
 X, SECRETS = toy.HONEST
 CTX = context(1, bytes(20))

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import pytest
 
 from tests.spec import toy
-from zkchain.groth16.types import R, System
+from zkchain.bn254 import R
+from zkchain.r1cs import System
 
 C = toy.scalar("challenge")
 

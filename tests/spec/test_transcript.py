@@ -8,10 +8,12 @@ import pytest
 from eth_utils import keccak
 
 from scripts import make_vectors
+from zkchain.bn254 import R
+from zkchain.bn254.encoding import decode_g1
 from zkchain.errors import InputError, ProofFormatError
 from zkchain.groth16 import transcript
-from zkchain.groth16.encoding import decode_g1, decode_key_points, decode_proof
-from zkchain.groth16.types import R, System
+from zkchain.groth16.encoding import decode_key_points, decode_proof
+from zkchain.r1cs import System
 
 VECTORS: dict[str, Any] = json.loads((make_vectors.DIRECTORY / "transcript.json").read_text())
 

@@ -13,11 +13,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from zkchain._core import FrVec
-from zkchain.circuit.types import Assignment, Csr, PoleHit, RowBlock
+from zkchain.bn254 import R
 from zkchain.groth16.reference import Blinding, Toxic
 from zkchain.groth16.reference.qap import Row, row_values
 from zkchain.groth16.transcript import keccak256
-from zkchain.groth16.types import Instance, R, System
+from zkchain.r1cs import Assignment, Csr, Instance, PoleHit, RowBlock, System
 
 Values = dict[str, int]
 Named = Mapping[str, int]
@@ -337,6 +337,13 @@ class NativeSolution:
     @property
     def committed(self) -> FrVec | None:
         return FrVec.from_ints(self.toy.committed) if self.circuit.system is System.CG16 else None
+
+    @property
+    def digest(self) -> bytes:
+        return self.circuit.digest
+
+    def locate(self, row: int) -> tuple[str, int]:
+        return self.circuit.locate(row)
 
     def finish(self, challenge: int | None = None) -> Assignment:
         done = self.toy.finish(challenge)

@@ -6,9 +6,9 @@ import struct
 from collections.abc import Sequence
 
 from zkchain._core import FrVec
+from zkchain.bn254 import R
 from zkchain.formats import wtns
 from zkchain.formats.binfile import FIELD, container
-from zkchain.groth16.types import R
 
 Row = tuple[Sequence[int], Sequence[int], Sequence[int]]
 """Wires of A, B and C, each with the coefficient one."""

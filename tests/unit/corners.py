@@ -12,9 +12,9 @@ from tests.unit.lies import challenge
 from zkchain import interpret
 from zkchain.circuit import Circuit, Visibility, check, solve, synthesize
 from zkchain.circuit.emitter import Constraint
-from zkchain.circuit.types import RowBlock
-from zkchain.graph import Graph, IntArray, Op
-from zkchain.groth16.types import System
+from zkchain.graph import Graph, Op
+from zkchain.r1cs import RowBlock, System
+from zkchain.typing import IntArray
 
 
 class Held(Circuit):

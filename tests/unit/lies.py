@@ -10,11 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from zkchain._core import FrVec
+from zkchain.bn254 import R
 from zkchain.circuit import Circuit, check, solve
-from zkchain.circuit.types import IntArray, PoleHit
 from zkchain.circuit.value import Numbers, to_field
 from zkchain.errors import UnsatisfiedConstraint
-from zkchain.groth16.types import R, System
+from zkchain.r1cs import PoleHit, System
+from zkchain.typing import IntArray
 
 HALF = pow(2, -1, R)
 # value -> lie: neighbours, a random integer, the negative, and numbers that only a field has

@@ -12,9 +12,9 @@ import pytest
 
 from tests.unit import architectures
 from zkchain import pipeline
+from zkchain.bn254 import R
 from zkchain.circuit import check, solve
 from zkchain.graph import Op
-from zkchain.groth16.types import R
 from zkchain.pipeline import Compiled
 from zkchain.quantize import quantize_input
 

@@ -20,7 +20,7 @@ from zkchain.chain import transactions
 from zkchain.chain.answers import READERS, answered, parsed
 from zkchain.errors import ChainError, TransactionReverted, ZkchainError
 from zkchain.groth16.transcript import vkhash
-from zkchain.groth16.types import System
+from zkchain.r1cs import System
 
 KEY = "0x" + "4c" * 32
 TOXIC = toxic_key(System.GROTH16, 1)

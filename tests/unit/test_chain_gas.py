@@ -19,7 +19,7 @@ from zkchain.chain import Chain, Deployment, Receipt, connect, deploy, gas, tran
 from zkchain.chain.gas import FORKS, TOLERANCE, Estimate
 from zkchain.errors import ChainError
 from zkchain.groth16.transcript import context
-from zkchain.groth16.types import Instance, System
+from zkchain.r1cs import Instance, System
 
 FILE = Path(__file__).parents[1] / "snapshots" / "gas.json"
 BINDER = b"\x07" * 32

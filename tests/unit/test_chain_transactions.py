@@ -11,7 +11,7 @@ from zkchain import solidity
 from zkchain.chain import Chain, Deployment, connect
 from zkchain.errors import ChainError, KeyMismatch, TransactionReverted
 from zkchain.groth16.transcript import context
-from zkchain.groth16.types import System
+from zkchain.r1cs import System
 from zkchain.solidity.calldata import selector
 
 KEY = "0x" + "4c" * 32

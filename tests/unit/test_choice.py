@@ -9,7 +9,7 @@ from zkchain.chain import gas
 from zkchain.choice import Candidate, candidate, choose
 from zkchain.circuit import Visibility, synthesize
 from zkchain.errors import UnsupportedOp
-from zkchain.groth16.types import System
+from zkchain.r1cs import System
 
 
 def pair(plain: tuple[int, int], cg16: tuple[int, int]) -> tuple[Candidate, Candidate]:

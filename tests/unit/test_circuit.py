@@ -13,14 +13,15 @@ import pytest
 from tests.unit import graphs, onnx_models
 from zkchain import groth16, interpret, pipeline
 from zkchain._core import FrVec
-from zkchain.circuit import Assignment, Circuit, Visibility, check, solve, symbolic, synthesize
+from zkchain.bn254 import R
+from zkchain.circuit import Circuit, Visibility, check, solve, symbolic, synthesize
 from zkchain.circuit.hoist import hoist
 from zkchain.demo import PIXELS
 from zkchain.errors import CompileError, InputError, OutOfDomain, ProofInvalid, UnsatisfiedConstraint, UnsupportedOp
 from zkchain.formats import shipped
 from zkchain.graph import Graph, Op
-from zkchain.groth16.types import R, System
 from zkchain.quantize import Domain
+from zkchain.r1cs import Assignment, System
 
 ZOO = graphs.zoo()
 LOOKUPS = graphs.lookup_zoo()

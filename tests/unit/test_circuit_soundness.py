@@ -12,7 +12,7 @@ from tests.unit.lies import FIELD_LIES, LIES, lies, survives
 from tests.unit.test_circuit import CASES, compiled
 from zkchain.circuit import Visibility, synthesize
 from zkchain.circuit.gadgets import lookup, plain
-from zkchain.groth16.types import System
+from zkchain.r1cs import System
 
 Kinds = dict[str, Callable[[int], int]]
 LONG = ("pieces", "softmax")  # many tables each

@@ -377,7 +377,7 @@ class TestVerifyRefuses:
         refused(zkchain("verify", bundle), errors.ProofInvalid, "")
 
     def test_public_input_plus_r(self, bundle):
-        from zkchain.groth16.types import R
+        from zkchain.bn254 import R
 
         self.change(bundle / "proofs/proof/public.json", lambda p: [str(int(p[0]) + R), *p[1:]])
         refused(zkchain("verify", bundle), errors.ProofFormatError, "")

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zkchain._core import FrVec
-from zkchain.groth16.types import R
+from zkchain.bn254 import R
 
 EDGES = [0, 1, -1, 2**63 - 1, -(2**63), 2**64, R - 1, R, R + 1, -R, 2**256 - 1, -(2**300)]
 elements = st.one_of(st.sampled_from(EDGES), st.integers(-(2**70), 2**70), st.integers(0, R - 1))

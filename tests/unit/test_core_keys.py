@@ -13,7 +13,7 @@ import pytest
 from tests.spec import toy
 from zkchain import groth16
 from zkchain._core import FrVec, SetupBuilder
-from zkchain.circuit.types import Assignment, PoleHit
+from zkchain.bn254 import R
 from zkchain.errors import (
     InputError,
     KeyFormatError,
@@ -25,7 +25,8 @@ from zkchain.errors import (
     ZkchainError,
 )
 from zkchain.groth16.key import ProvingKey, open_key, verifying_key
-from zkchain.groth16.types import Proof, System, VerifyingKey
+from zkchain.groth16.types import Proof, VerifyingKey
+from zkchain.r1cs import Assignment, PoleHit, System
 
 X, SECRETS = toy.HONEST
 BOTH = pytest.mark.parametrize("system", System)
@@ -60,7 +61,7 @@ def test_malformed_proofs_and_instances(system: System) -> None:
     for bad in (replace(proof, a=(1, 3)), replace(proof, b=((1, 2), (3, 4))), other_system):
         with pytest.raises(ProofFormatError):
             groth16.verify(vk, X, bad)
-    for instance in ((1, 3), (1, 3, 2, 0), (1, 3, 2 + groth16.types.R), (1, 3, -1)):
+    for instance in ((1, 3), (1, 3, 2, 0), (1, 3, 2 + R), (1, 3, -1)):
         with pytest.raises(ProofFormatError):
             groth16.verify(vk, instance, proof)
 
@@ -153,6 +154,13 @@ class Altered:
     @property
     def committed(self) -> FrVec | None:
         return self.base.committed
+
+    @property
+    def digest(self) -> bytes:
+        return self.base.digest
+
+    def locate(self, row: int) -> tuple[str, int]:
+        return self.base.locate(row)
 
     def finish(self, challenge: int | None = None) -> Assignment:
         z = self.base.finish(challenge)

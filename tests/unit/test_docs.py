@@ -30,7 +30,9 @@ def kinds(of: type[errors.ZkchainError] = errors.ZkchainError) -> Iterator[type[
 def test_every_module_is_described_in_its_order():
     described = re.findall(r"^\| `(\w+)` \|", text("architecture.md"), re.MULTILINE)
     assert tuple(described) == ORDER
-    there = {path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
+    there = {
+        path.stem for path in PACKAGE.iterdir() if path.suffix in (".py", ".pyi") or (path / "__init__.py").exists()
+    }
     assert there - {"__init__", "__main__"} == set(ORDER)
 
 

@@ -4,10 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from zkchain.bn254 import G1, G2, P
+from zkchain.bn254 import encoding as points
+from zkchain.bn254.curve import G2_GENERATOR
 from zkchain.errors import KeyFormatError, ProofFormatError
 from zkchain.groth16 import encoding
-from zkchain.groth16.curve import G2_GENERATOR
-from zkchain.groth16.types import G1, G2, P, Proof, System, VerifyingKey
+from zkchain.groth16.types import Proof, VerifyingKey
+from zkchain.r1cs import System
 
 coordinates = st.integers(0, P - 1)
 g1s = st.tuples(coordinates, coordinates)
@@ -15,13 +18,13 @@ g2s = st.tuples(g1s, g1s)
 
 
 def test_g1_is_x_then_y_big_endian() -> None:
-    assert encoding.encode_g1((1, 2)) == bytes(31) + b"\x01" + bytes(31) + b"\x02"
-    assert encoding.encode_g1((0, 0)) == bytes(64)
+    assert points.encode_g1((1, 2)) == bytes(31) + b"\x01" + bytes(31) + b"\x02"
+    assert points.encode_g1((0, 0)) == bytes(64)
 
 
 def test_g2_puts_the_imaginary_part_first() -> None:
     # the generator as EIP-197 prints it: x = 11559...  i + 10857...
-    data = encoding.encode_g2(G2_GENERATOR)
+    data = points.encode_g2(G2_GENERATOR)
     assert data[:32].hex() == "198e9393920d483a7260bfb731fb5d25f1aa493335a9e71297e485b7aef312c2"
     assert data[32:64].hex() == "1800deef121f1e76426a00665e5c4479674322d4f75edadd46debd5cd992f6ed"
 
@@ -46,9 +49,9 @@ def test_coordinate_not_below_p_is_refused(index: int) -> None:
     words = [0] * 10
     words[index] = P
     with pytest.raises(ProofFormatError, match="not below"):
-        encoding.decode_proof(b"".join(map(encoding.word, words)), System.CG16)
+        encoding.decode_proof(b"".join(map(points.word, words)), System.CG16)
     words[index] = P - 1
-    encoding.decode_proof(b"".join(map(encoding.word, words)), System.CG16)
+    encoding.decode_proof(b"".join(map(points.word, words)), System.CG16)
 
 
 def key(system: System) -> VerifyingKey:
@@ -78,4 +81,4 @@ def test_a_huge_count_of_inputs_is_refused_before_allocation() -> None:
 @pytest.mark.parametrize("value", [-1, 1 << 256])
 def test_word_range(value: int) -> None:
     with pytest.raises(ProofFormatError):
-        encoding.word(value)
+        points.word(value)

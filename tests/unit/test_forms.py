@@ -15,10 +15,11 @@ from onnx import TensorProto, helper
 
 from tests.unit.onnx_models import model, node, runtime, single
 from zkchain import frontend, interpret
+from zkchain.bn254 import R
 from zkchain.circuit import Visibility, check, solve, synthesize
 from zkchain.graph import Graph
-from zkchain.groth16.types import R, System
 from zkchain.quantize import Settings, dequantize, quantize, quantize_input
+from zkchain.r1cs import System
 
 Array = npt.NDArray[Any]
 Draw = Callable[[np.random.Generator, tuple[int, ...]], Array]

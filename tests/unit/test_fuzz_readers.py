@@ -37,8 +37,8 @@ from zkchain.formats import bundle, circom, contracts, npz, program, ptau, r1cs,
 from zkchain.formats.records import Choices, ContextRecord, DeploymentRecord, Summary
 from zkchain.graph import Op
 from zkchain.groth16.key import open_key
-from zkchain.groth16.types import System
 from zkchain.quantize import Domain
+from zkchain.r1cs import System
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "snarkjs"
 SECONDS = float(os.environ.get("ZKCHAIN_FUZZ_SECONDS", "0"))

@@ -21,8 +21,8 @@ from zkchain.demo import PIXELS
 from zkchain.formats import records
 from zkchain.formats.records import Summary
 from zkchain.formats.shipped import data, model
-from zkchain.groth16.types import System
 from zkchain.pipeline import compile_model, interface_of
+from zkchain.r1cs import System
 
 Document = dict[str, Any]
 REPORTED = {"rows_by_node", "evaluation", "promise"}

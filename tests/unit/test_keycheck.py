@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 from py_ecc import bn128
 
+from zkchain.bn254 import G1, G2, P, R, curve
 from zkchain.errors import KeyFormatError, UnsafeKey
-from zkchain.groth16 import curve
 from zkchain.groth16.keycheck import check_verifying_key
-from zkchain.groth16.types import G1, G2, P, R, System, VerifyingKey
+from zkchain.groth16.types import VerifyingKey
+from zkchain.r1cs import System
 
 INF1, INF2 = curve.G1_INFINITY, curve.G2_INFINITY
 # a point of the curve over Fp2 outside the subgroup of order r

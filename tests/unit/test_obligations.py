@@ -17,7 +17,7 @@ from zkchain.circuit.symbolic import Symbolic
 from zkchain.errors import CompileError
 from zkchain.graph import Op
 from zkchain.groth16 import insecure_setup
-from zkchain.groth16.types import System
+from zkchain.r1cs import System
 from zkchain.tables import Request
 
 C = 1  # the challenge's wire

@@ -14,8 +14,8 @@ from zkchain import frontend, interpret
 from zkchain.circuit import Visibility, check, solve, synthesize
 from zkchain.errors import InputError, OutOfDomain
 from zkchain.graph import Graph
-from zkchain.groth16.types import System
 from zkchain.quantize import Domain, Settings, quantize, quantize_input, quantize_with_report
+from zkchain.r1cs import System
 
 logging.getLogger().setLevel(logging.ERROR)
 EXACT = ("perceptron", "residual", "branches", "gated")

@@ -13,9 +13,10 @@ from onnx import TensorProto, helper, numpy_helper
 
 from tests.unit.quantized_models import session
 from zkchain import frontend, interpret
+from zkchain.bn254 import R
 from zkchain.circuit import Visibility, check, solve, synthesize
-from zkchain.groth16.types import R, System
 from zkchain.quantize import Settings, quantize
+from zkchain.r1cs import System
 
 Array = npt.NDArray[Any]
 U8, S8, S32, F32 = TensorProto.UINT8, TensorProto.INT8, TensorProto.INT32, TensorProto.FLOAT

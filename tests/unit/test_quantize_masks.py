@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from tests.unit.float_graphs import Build
 from tests.unit.onnx_models import model, node
 from zkchain import frontend, interpret, oracle, pipeline
+from zkchain.bn254 import R
 from zkchain.circuit import check, solve
 from zkchain.errors import ModelError
 from zkchain.graph import Graph, Op
-from zkchain.groth16.types import R
 from zkchain.quantize import Domain, Settings, quantize, quantize_input
 from zkchain.quantize.domains import resolve
 from zkchain.quantize.intervals import intervals

@@ -15,10 +15,10 @@ from onnx import TensorProto
 from tests.unit.float_graphs import Build
 from tests.unit.onnx_models import model, node
 from zkchain import frontend, functions, interpret, pipeline
+from zkchain.bn254 import R
 from zkchain.circuit import check, solve
 from zkchain.errors import UnsupportedOp
 from zkchain.graph import Graph, Op
-from zkchain.groth16.types import R
 from zkchain.quantize import Domain, Report, Settings, points, quantize_input, quantize_with_report
 from zkchain.quantize.passes import prepare
 from zkchain.quantize.regions import Region

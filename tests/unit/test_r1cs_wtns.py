@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from tests.spec import toy
 from zkchain._core import FrVec
-from zkchain.circuit.types import Csr
+from zkchain.bn254 import R
 from zkchain.errors import FormatError
 from zkchain.formats import r1cs, wtns
 from zkchain.formats.binfile import FIELD, container
 from zkchain.groth16.reference import qap
-from zkchain.groth16.types import R, System
+from zkchain.r1cs import Csr, System
 
 X, SECRETS = toy.HONEST
 FIELD_HEX = "200000000100 00f093f5e1439170b97948e833285d588181b64550b829a031e1724e6430".replace(" ", "")

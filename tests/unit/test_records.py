@@ -19,10 +19,10 @@ from zkchain.formats.records import (
     Summary,
     Tensor,
 )
-from zkchain.groth16.types import System
 from zkchain.oracle import Evaluation
 from zkchain.promise import Clamped, Promise, Promised, Unpromised
 from zkchain.quantize import Accuracy
+from zkchain.r1cs import System
 from zkchain.solidity import Artifact
 
 CHOICES = Choices(

@@ -9,10 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.adversarial.forgeries import Verdict, load
+from zkchain.bn254 import P, R
+from zkchain.bn254.curve import G1_GENERATOR, G2_GENERATOR
 from zkchain.errors import FormatError, KeyFormatError, ProofFormatError, UnsafeKey
 from zkchain.formats import snarkjs
-from zkchain.groth16.curve import G1_GENERATOR, G2_GENERATOR
-from zkchain.groth16.types import P, Proof, R, System, VerifyingKey
+from zkchain.groth16.types import Proof, VerifyingKey
+from zkchain.r1cs import System
 
 Document = dict[str, Any]
 HONEST = {f.system: f.shown for f in load().forgeries if f.name == f"{f.system}: honest"}

@@ -10,10 +10,12 @@ from eth_abi.abi import decode, encode
 
 from tests.spec.evm import compile_verifier
 from zkchain import solidity
+from zkchain.bn254 import R
 from zkchain.chain import Deployment, call, deploy
 from zkchain.groth16.encoding import decode_key_points
 from zkchain.groth16.transcript import context
-from zkchain.groth16.types import R, System, VerifyingKey
+from zkchain.groth16.types import VerifyingKey
+from zkchain.r1cs import System
 from zkchain.solidity import VerifierSource
 from zkchain.solidity.calldata import POINTS, selector
 

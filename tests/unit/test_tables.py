@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.unit import graphs
 from zkchain import tables
 from zkchain.circuit import Visibility, synthesize
-from zkchain.groth16.types import System
+from zkchain.r1cs import System
 from zkchain.tables import Cut, Plan, Request, choose_tables
 
 REQUESTS = st.dictionaries(

@@ -16,10 +16,10 @@ from zkchain import interpret
 from zkchain.circuit import Circuit, solve
 from zkchain.errors import CompileError, InputError, UnsupportedOp, ZkchainError
 from zkchain.graph import Graph
-from zkchain.groth16.types import System
 from zkchain.quantize import Domain, Settings, quantize, quantize_input
 from zkchain.quantize.allocate import allocate, squared_error
 from zkchain.quantize.points import Point
+from zkchain.r1cs import System
 
 Gadget = Callable[[Build, int, int], int]
 

@@ -15,10 +15,11 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Protocol
 
+from zkchain.bn254.encoding import WORD
 from zkchain.errors import ChainError
-from zkchain.groth16.encoding import PROOF_BYTES, WORD
+from zkchain.groth16.encoding import PROOF_BYTES
 from zkchain.groth16.transcript import BATCH_LABEL
-from zkchain.groth16.types import System
+from zkchain.r1cs import System
 from zkchain.solidity import Artifact
 from zkchain.solidity.render import MAX_INLINE_INPUTS, POINTS_PER_DATA_CONTRACT, data_initcode
 

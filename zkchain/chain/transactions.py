@@ -10,7 +10,8 @@ from zkchain.chain.connection import EMBEDDED_GAS, Chain, node_errors
 from zkchain.chain.reverts import reverted
 from zkchain.errors import ChainError, KeyMismatch, TransactionReverted
 from zkchain.groth16.transcript import vkhash
-from zkchain.groth16.types import Instance, Proof, VerifyingKey
+from zkchain.groth16.types import Proof, VerifyingKey
+from zkchain.r1cs import Instance
 from zkchain.solidity import Artifact, batch_calldata, calldata
 from zkchain.solidity.calldata import constructor_arguments, selector
 from zkchain.solidity.render import data_initcode

@@ -21,11 +21,11 @@ from zkchain._core import FrVec
 from zkchain.checked import Known, magnitude, named
 from zkchain.circuit import symbolic, value
 from zkchain.circuit.symbolic import Packed, Symbolic, Taps
-from zkchain.circuit.types import IntArray
 from zkchain.circuit.value import Numbers, Value
 from zkchain.errors import CompileError
-from zkchain.groth16.types import System
+from zkchain.r1cs import System
 from zkchain.tables import Request
+from zkchain.typing import IntArray
 
 Vec = Any  # Symbolic | Value: a gadget is generic in it
 Hint = Callable[[], Numbers]

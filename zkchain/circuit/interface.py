@@ -13,15 +13,12 @@ import json
 from dataclasses import asdict, dataclass
 from itertools import cycle
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from zkchain.circuit.layout import Field, bounds, field_of
+from zkchain.circuit.layout import Field, Layout, Visibility, bounds, field_of
 from zkchain.errors import BundleError
-from zkchain.graph import BOUND, Node
-from zkchain.groth16.types import System
-
-if TYPE_CHECKING:
-    from zkchain.circuit.synthesis import Outline
+from zkchain.graph import BOUND, Graph, Node
+from zkchain.r1cs import System
 
 DOMAIN = b"zkchain/circuit/2"
 Ends = int | tuple[int, ...]
@@ -59,17 +56,14 @@ class Interface:
     outputs: tuple[Port, ...]
 
 
-def describe(outline: Outline, rows: int, wires: int, committed: int) -> Interface:
-    """Of a circuit of this size."""
-    graph, visible = outline.graph, outline.visibility
+def describe(graph: Graph, visible: Visibility, layout: Layout, size: tuple[int, int, int]) -> Interface:
+    """The interface of a circuit; ``size``: its rows, wires and committed wires."""
     inputs = zip((graph.nodes[i] for i in graph.inputs), graph.input_names, visible.inputs, strict=True)
     outputs = zip((graph.nodes[i] for i in graph.outputs), graph.output_names, visible.outputs, strict=True)
     return Interface(
-        outline.system,
-        rows,
-        wires,
-        committed,
-        outline.layout.fields,
+        layout.system,
+        *size,
+        layout.fields,
         tuple(_port(*given, each=True) for given in inputs),
         tuple(_port(*made, each=False) for made in outputs),
     )

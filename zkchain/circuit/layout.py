@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from zkchain.circuit.types import IntArray
+from zkchain.bn254 import R
 from zkchain.errors import CompileError, ProofFormatError
 from zkchain.graph import Graph, Node
-from zkchain.groth16.types import Instance, R, System
+from zkchain.r1cs import Instance, System
+from zkchain.typing import IntArray
 
 WORD_BYTES = 31
 

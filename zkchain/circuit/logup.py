@@ -21,9 +21,10 @@ import numpy as np
 from zkchain._core import FrVec
 from zkchain.checked import Span
 from zkchain.circuit.emitter import Emitter, Vec
-from zkchain.circuit.types import IntArray, PoleHit
 from zkchain.circuit.value import to_field
+from zkchain.r1cs import PoleHit
 from zkchain.tables import Cut, Plan, Request, choose_tables
+from zkchain.typing import IntArray
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -14,10 +14,10 @@ from zkchain.circuit import plan, taps
 from zkchain.circuit.emitter import Emitter, TableRequest, Vec
 from zkchain.circuit.gadgets import lookup, order, plain
 from zkchain.circuit.plan import Pool
-from zkchain.circuit.types import IntArray
 from zkchain.errors import UnsupportedOp
 from zkchain.graph import Graph, Node, Op
-from zkchain.groth16.types import System
+from zkchain.r1cs import System
+from zkchain.typing import IntArray
 
 KITS: Mapping[System, ModuleType] = {System.GROTH16: plain, System.CG16: lookup}
 

@@ -3,32 +3,29 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
 import numpy as np
 
-from zkchain.circuit.types import Csr, IntArray, RowBlock
 from zkchain.errors import CompileError
 from zkchain.graph import Graph, Op
-from zkchain.groth16.types import System
 from zkchain.quantize.ranges import interval
-
-if TYPE_CHECKING:
-    from zkchain.circuit.synthesis import Circuit
+from zkchain.r1cs import Csr, RowBlock
+from zkchain.typing import IntArray
 
 CHALLENGE, COMPRESSED = 1, 2  # wires c and y
 
 
-def audit(circuit: Circuit) -> bytes:
+def audit(blocks: Iterable[tuple[bool, RowBlock]], phases: Phases | None) -> bytes:
     """SHA-256 over, for each matrix, its row lengths, columns and coefficients; raises CompileError for rows that break
-    an obligation. Wire sets and layout are the interface's."""
+    an obligation (``phases``: those of cg16). Each block with whether its rows may hold the challenge. Wire sets and
+    layout are the interface's."""
     streams = [hashlib.sha256() for _ in range(9)]
-    phases = Phases(circuit) if circuit.system is System.CG16 else None
-    for constraint, block in circuit.labelled_blocks():
+    for challenged, block in blocks:
         for k, side in enumerate((block.a, block.b, block.c)):
             _absorb(streams[3 * k : 3 * k + 3], side)
         if phases is not None:
-            phases.add(block, challenged=constraint.challenged)
+            phases.add(block, challenged=challenged)
     if phases is not None:
         phases.close()
     return hashlib.sha256(b"".join(stream.digest() for stream in streams)).digest()
@@ -68,12 +65,12 @@ class Phases:
     """cg16: the rows, one block after the other, against obligations 2, 5 and 7. ``known``: the wires that (x, COM, c)
     and the rows so far determine."""
 
-    def __init__(self, circuit: Circuit) -> None:
-        self._first = 1 + circuit.n_public
-        self._last = self._first + circuit.n_committed  # of the committed wires, exclusive
-        self._words = circuit.layout.length
+    def __init__(self, n_public: int, n_committed: int, n_wires: int, words: int) -> None:
+        self._first = 1 + n_public
+        self._last = self._first + n_committed  # of the committed wires, exclusive
+        self._words = words
         self._seen = {CHALLENGE: 0, COMPRESSED: 0}
-        self._known = np.arange(circuit.n_wires) < self._last
+        self._known = np.arange(n_wires) < self._last
         self._known[COMPRESSED] = False
 
     def add(self, block: RowBlock, *, challenged: bool) -> None:

@@ -13,10 +13,10 @@ from zkchain.circuit.emitter import Emitter, Vec, pack
 from zkchain.circuit.hoist import hoist
 from zkchain.circuit.layout import Layout, Visibility, bounds
 from zkchain.circuit.lower import KITS, lower
-from zkchain.circuit.types import IntArray
 from zkchain.graph import Graph
-from zkchain.groth16.types import System
 from zkchain.quantize.edit import drop_dead
+from zkchain.r1cs import System
+from zkchain.typing import IntArray
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -8,26 +8,38 @@ from dataclasses import dataclass
 import numpy as np
 
 from zkchain._core import FrVec
+from zkchain.bn254 import R
+from zkchain.circuit.circuit import Circuit, RestoredCircuit
 from zkchain.circuit.emitter import Solver, Tamper, pack
 from zkchain.circuit.layout import bounds
 from zkchain.circuit.phases import PhaseA, phase_a, phase_b
-from zkchain.circuit.synthesis import Circuit, Recorded
-from zkchain.circuit.types import Assignment, IntArray
+from zkchain.circuit.synthesis import emit
 from zkchain.circuit.value import to_field
 from zkchain.errors import InputError, OutOfDomain
 from zkchain.graph import Graph, Node
-from zkchain.groth16.types import Instance, R
+from zkchain.r1cs import Assignment, Instance
+from zkchain.typing import IntArray
 
 
 @dataclass(frozen=True, eq=False)
 class Solution:
     """A solved circuit: phase A done. ``finish(c)`` gives the full assignment (cg16: under challenge c)."""
 
-    circuit: Circuit | Recorded
+    circuit: Circuit | RestoredCircuit
     instance: Instance
     committed: FrVec | None
     _solver: Solver
     _state: PhaseA | None
+
+    @property
+    def digest(self) -> bytes:
+        return self.circuit.digest
+
+    def locate(self, row: int) -> tuple[str, int]:
+        """Model node and element that a row comes from. The rows of a restored circuit are made after all: this is to
+        explain a failure."""
+        circuit = self.circuit if isinstance(self.circuit, Circuit) else emit(self.circuit)
+        return circuit.locate(row)
 
     def finish(self, challenge: int | None = None) -> Assignment:
         """Raises PoleHit when the challenge is a lookup key."""
@@ -38,7 +50,7 @@ class Solution:
         return _assignment(solver, [FrVec.from_ints([challenge or 0])])
 
 
-def solve(circuit: Circuit | Recorded, inputs: Sequence[IntArray], *, tamper: Tamper | None = None) -> Solution:
+def solve(circuit: Circuit | RestoredCircuit, inputs: Sequence[IntArray], *, tamper: Tamper | None = None) -> Solution:
     """Witness of in-domain integer inputs (one int64 array a graph input). Raises InputError, OutOfDomain.
 
     ``tamper`` replaces hinted values and is for tests of soundness only."""

@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from zkchain import checked
+from zkchain.bn254 import R
 from zkchain.checked import Known, Span
-from zkchain.circuit.types import Csr, IntArray
 from zkchain.errors import Wraps
 from zkchain.graph import BOUND
-from zkchain.groth16.types import R
+from zkchain.r1cs import Csr
+from zkchain.typing import IntArray
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array

@@ -9,8 +9,8 @@ import numpy as np
 
 from zkchain.checked import magnitude
 from zkchain.circuit.symbolic import Taps
-from zkchain.circuit.types import IntArray
 from zkchain.graph import Node
+from zkchain.typing import IntArray
 
 
 def matmul_right(x_shape: tuple[int, ...], w: IntArray) -> Taps:

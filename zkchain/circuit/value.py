@@ -14,10 +14,10 @@ from typing import TypeAlias
 import numpy as np
 
 from zkchain._core import FrVec
+from zkchain.bn254 import R
 from zkchain.checked import magnitude
-from zkchain.circuit.types import IntArray
 from zkchain.graph import BOUND
-from zkchain.groth16.types import R
+from zkchain.typing import IntArray
 
 Scalar: TypeAlias = int | IntArray
 Numbers: TypeAlias = IntArray | FrVec

@@ -6,14 +6,15 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Any
 
-Progress = Callable[[str, float], None]
+from zkchain.typing import Progress
+
 """Called with the name of a stage and the part of it that is done, 0 to 1."""
 
 

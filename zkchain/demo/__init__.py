@@ -8,10 +8,11 @@ from zkchain import pipeline, workspace
 from zkchain.chain import connect, deploy, submit
 from zkchain.formats import bundle, proofs, shipped
 from zkchain.groth16.encoding import encode_proof
-from zkchain.groth16.types import System
-from zkchain.pipeline import Progress, quiet
+from zkchain.pipeline import quiet
 from zkchain.quantize import Domain
+from zkchain.r1cs import System
 from zkchain.reports import DemoReport, FilesReport
+from zkchain.typing import Progress
 from zkchain.workspace import Clock, deployment_gas, verification_gas
 
 PIXELS = Domain(0, 16, 1.0)

@@ -10,8 +10,8 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable
 
+from zkchain.bn254 import R
 from zkchain.errors import FormatError
-from zkchain.groth16.types import R
 
 HEADER = struct.Struct("<4sII")
 SECTION = struct.Struct("<IQ")

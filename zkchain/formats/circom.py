@@ -11,9 +11,10 @@ from zkchain.errors import FormatError, InputError, KeyFormatError, KeyMismatch,
 from zkchain.formats import files, ptau, snarkjs, zkey
 from zkchain.formats.proofs import PROOF, PUBLIC
 from zkchain.groth16.encoding import PROOF_BYTES
-from zkchain.groth16.key import Progress
 from zkchain.groth16.pins import check_key_digest, compare_digest
-from zkchain.groth16.types import Instance, Proof, System
+from zkchain.groth16.types import Proof
+from zkchain.r1cs import Instance, System
+from zkchain.typing import Progress
 
 PROVING_KEY, VERIFICATION_KEY = "proving_key.zkpk", "verification_key.json"
 OWN_KEYS = (

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from zkchain._core import FrVec
 from zkchain.formats import files, r1cs, wtns
-from zkchain.groth16.setup import CircuitLike
+from zkchain.r1cs import ConstraintSystem
 
 
-def write_r1cs(path: str | PathLike[str], circuit: CircuitLike) -> None:
+def write_r1cs(path: str | PathLike[str], circuit: ConstraintSystem) -> None:
     """.r1cs, rows streamed. FormatError for cg16, whose challenge the format cannot express."""
     r1cs.save(Path(path), circuit)
 

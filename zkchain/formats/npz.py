@@ -6,14 +6,13 @@ import math
 import zipfile
 from collections.abc import Mapping
 from io import BytesIO
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
-import numpy.typing as npt
 
 from zkchain.errors import FormatError
+from zkchain.typing import Array
 
-Array = npt.NDArray[Any]
 LIMIT = 1 << 32
 """Most bytes that the arrays of one archive may take when unpacked."""
 MEMBERS = 1 << 20

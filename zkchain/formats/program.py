@@ -18,7 +18,8 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt
 
 from zkchain.errors import CompileError, FormatError
 from zkchain.formats import jsontext, npz
-from zkchain.graph import Graph, IntArray, Node, Op, check
+from zkchain.graph import Graph, Node, Op, check
+from zkchain.typing import Array, IntArray
 
 WHAT = "integer program"
 _STORED = (np.dtype(np.int8), np.dtype(np.int16), np.dtype(np.int32), np.dtype(np.int64))
@@ -131,7 +132,7 @@ def load(data: bytes) -> Graph:
     return graph
 
 
-def _header(array: npz.Array | None) -> _Header:
+def _header(array: Array | None) -> _Header:
     if array is None or array.dtype != np.uint8 or array.ndim != 1:
         raise FormatError(f"{WHAT} has no header", hint="it is not a program written by `zkchain compile`")
     if array.size > LONGEST_HEADER:
@@ -142,7 +143,7 @@ def _header(array: npz.Array | None) -> _Header:
         raise FormatError(f"{WHAT}: header: {error}") from error
 
 
-def _converted(nodes: Sequence[_Node], arrays: Mapping[str, npz.Array]) -> dict[int, IntArray]:
+def _converted(nodes: Sequence[_Node], arrays: Mapping[str, Array]) -> dict[int, IntArray]:
     """Every array that a node names, by its number: as int64, made once and shared. An array of zeros is packed a
     thousandfold and may be named by every node, so shapes and sums are compared before anything is made."""
     named = [ref.array for record in nodes for ref in _refs(record)]
@@ -164,7 +165,7 @@ def _refs(record: _Node) -> Iterator[_Ref]:
     return (part for part in (record.value, record.lo, record.hi, *record.arg.values()) if isinstance(part, _Ref))
 
 
-def _check_shapes(record: _Node, stored: Mapping[int, npz.Array]) -> None:
+def _check_shapes(record: _Node, stored: Mapping[int, Array]) -> None:
     shape = record.shape
     if record.value is not None and (got := stored[record.value.array].shape) != shape:
         raise FormatError(f"{WHAT}: node {record.name!r}: a constant needs a value of shape {shape}, got {got}")
@@ -185,7 +186,7 @@ def _load_node(record: _Node, numbers: Mapping[int, IntArray]) -> Node:
     return Node(record.op, record.name, record.src, record.shape, arg, value, record.scale, lo, hi)
 
 
-def _stored(index: int, arrays: Mapping[str, npz.Array]) -> npz.Array:
+def _stored(index: int, arrays: Mapping[str, Array]) -> Array:
     array = arrays.get(f"a{index}")
     if array is None or array.dtype not in _STORED:
         got = "no array" if array is None else f"dtype {array.dtype}"

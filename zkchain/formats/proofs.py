@@ -10,7 +10,8 @@ from zkchain.errors import BundleError, InputError
 from zkchain.formats import files, records, snarkjs
 from zkchain.formats.bundle import Bundle
 from zkchain.formats.records import ContextRecord
-from zkchain.groth16.types import Instance, Proof
+from zkchain.groth16.types import Proof
+from zkchain.r1cs import Instance
 
 PROOF, PUBLIC, CONTEXT = "proof.json", "public.json", "context.json"
 CONTEXT_LIMIT = 1 << 12

@@ -15,9 +15,11 @@ from zkchain._core import ProvingKey, R1csProver, setup_r1cs_ptau
 from zkchain.errors import FormatError
 from zkchain.formats import files
 from zkchain.groth16.encoding import decode_proof
-from zkchain.groth16.key import Progress, verifying_key
+from zkchain.groth16.key import verifying_key
 from zkchain.groth16.keycheck import check_shape, check_trapdoors
-from zkchain.groth16.types import Instance, Proof, System, VerifyingKey
+from zkchain.groth16.types import Proof, VerifyingKey
+from zkchain.r1cs import Instance, System
+from zkchain.typing import Progress
 
 
 def setup_r1cs(r1cs: Path, ptau: Path, *, progress: Progress | None = None) -> tuple[ProvingKey, VerifyingKey]:

@@ -21,12 +21,11 @@ from typing import IO
 import numpy as np
 import numpy.typing as npt
 
-from zkchain.circuit.types import Csr, RowBlock
+from zkchain.bn254 import R
 from zkchain.errors import FormatError
 from zkchain.formats import files
 from zkchain.formats.binfile import FIELD, SECTION, check_field, header, parse, required, section
-from zkchain.groth16.setup import CircuitLike
-from zkchain.groth16.types import R, System
+from zkchain.r1cs import ConstraintSystem, Csr, RowBlock, System
 
 MAGIC, VERSION = b"r1cs", 1
 HEADER_SECTION, ROWS_SECTION, LABELS_SECTION, GATES_SECTION, GATE_USES_SECTION = 1, 2, 3, 4, 5
@@ -44,7 +43,7 @@ BLOCK_ROWS = 1 << 14
 # ------------------------------------------------------------------------------------------------------------ writing
 
 
-def save(path: Path, circuit: CircuitLike) -> None:
+def save(path: Path, circuit: ConstraintSystem) -> None:
     """Write ``circuit`` to ``path``, rows streamed, in one step (see ``files.write``).
 
     FormatError for a cg16 circuit: the format has no challenge, and a key made from the rows alone would be unsound.
@@ -57,7 +56,7 @@ def save(path: Path, circuit: CircuitLike) -> None:
     files.write(path, lambda temporary: _write(temporary, circuit))
 
 
-def _write(path: Path, circuit: CircuitLike) -> None:
+def _write(path: Path, circuit: ConstraintSystem) -> None:
     with path.open("wb") as file:
         file.write(header(MAGIC, VERSION, 3))
         counts_at = file.tell() + SECTION.size + len(FIELD)

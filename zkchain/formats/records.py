@@ -22,9 +22,9 @@ from zkchain.circuit.interface import MOST_DIMENSIONS as DIMENSIONS
 from zkchain.errors import BundleError
 from zkchain.formats import jsontext
 from zkchain.graph import BOUND
-from zkchain.groth16.types import System
 from zkchain.oracle import Evaluation
 from zkchain.promise import Promise
+from zkchain.r1cs import System
 
 T = TypeVar("T")
 STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)

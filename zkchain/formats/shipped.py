@@ -8,7 +8,7 @@ from os import PathLike
 from pathlib import Path
 
 from zkchain.formats import files, npz
-from zkchain.formats.npz import Array
+from zkchain.typing import Array
 
 MODEL, DATA, INPUT = "digits.onnx", "digits.npz", "input.json"
 

@@ -17,11 +17,13 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any, NoReturn
 
+from zkchain.bn254 import G1, G2, Fp2, P, R
+from zkchain.bn254.curve import G1_INFINITY, G2_INFINITY
 from zkchain.errors import FormatError, ProofFormatError, ZkchainError
 from zkchain.formats import jsontext
-from zkchain.groth16.curve import G1_INFINITY, G2_INFINITY
 from zkchain.groth16.keycheck import check_verifying_key
-from zkchain.groth16.types import G1, G2, Fp2, Instance, P, Proof, R, System, VerifyingKey
+from zkchain.groth16.types import Proof, VerifyingKey
+from zkchain.r1cs import Instance, System
 
 SIZE_LIMIT = 1 << 24
 CURVES = frozenset({"bn128", "bn254", "altbn128"})

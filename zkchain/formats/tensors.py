@@ -14,8 +14,8 @@ import numpy.typing as npt
 
 from zkchain.errors import FormatError, InputError
 from zkchain.formats import files, jsontext, npz
+from zkchain.typing import Array
 
-Array = npt.NDArray[Any]
 Sample = tuple[Array, ...]
 Shape = tuple[int, ...]
 HELD_OUT = "test/"

@@ -13,8 +13,9 @@ from zkchain import regular
 from zkchain._core import ZkeyProver
 from zkchain.errors import FormatError, UnsafeKey
 from zkchain.groth16.encoding import decode_key_points, decode_proof
-from zkchain.groth16.key import Progress
-from zkchain.groth16.types import Instance, Proof, System, VerifyingKey
+from zkchain.groth16.types import Proof, VerifyingKey
+from zkchain.r1cs import Instance, System
+from zkchain.typing import Progress
 
 UNKNOWN_CIRCUIT = bytes(32)
 """The circuit hash of a key that does not name its circuit."""

@@ -17,10 +17,7 @@ from zkchain.errors import ModelError
 from zkchain.functions import Fn
 from zkchain.graph import EMPTY, Graph, Node, Op
 from zkchain.legality import LARGEST
-
-Array = npt.NDArray[Any]
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
+from zkchain.typing import Array, FloatArray, IntArray
 
 NOTHING = "give the input a shape without a zero (--input-shape): its dimensions are those of a tensor with elements"
 KEEPS_WHOLE = frozenset(

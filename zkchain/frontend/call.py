@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import onnx
 
 from zkchain.errors import UnsupportedOp
 from zkchain.frontend.builder import Builder
+from zkchain.typing import Array
 
-Array = npt.NDArray[Any]
 Value = int | Array  # a node of the graph under construction, or a constant in the model's own type
 Rule = Callable[["Call"], "int | Sequence[Value]"]  # one output, or all of them in order
 

@@ -6,15 +6,12 @@ The same evaluation on the positions of elements instead of their values tells w
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-import numpy.typing as npt
 import onnx
 from onnx import helper
 
 from zkchain import sandbox
-
-Array = npt.NDArray[Any]
+from zkchain.typing import Array
 
 
 def evaluate(

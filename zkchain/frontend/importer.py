@@ -14,12 +14,13 @@ from zkchain import sandbox
 from zkchain.errors import ModelError, ZkchainError
 from zkchain.frontend import fold
 from zkchain.frontend.builder import Builder, refuse_numbers
-from zkchain.frontend.call import INTEGERS, Array, Call, Value, operator
+from zkchain.frontend.call import INTEGERS, Call, Value, operator
 from zkchain.frontend.control import CONTROL
 from zkchain.frontend.model import opsets, rewritten
 from zkchain.frontend.shapes import input_values
 from zkchain.frontend.table import KEPT, RANDOM, RULED, RULES, SHAPES, needed, node_name, not_in_table
 from zkchain.graph import Graph, Op
+from zkchain.typing import Array
 
 # what numpy raises over attributes and shapes that do not fit each other
 UNFIT = (ValueError, IndexError, KeyError, TypeError, OverflowError, ZeroDivisionError, MemoryError)

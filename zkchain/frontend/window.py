@@ -7,11 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from zkchain.frontend.call import Call
-
-IntArray = npt.NDArray[np.int64]
+from zkchain.typing import IntArray
 
 
 @dataclass(frozen=True, slots=True)

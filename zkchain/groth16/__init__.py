@@ -9,8 +9,9 @@ from zkchain import lazy
 if TYPE_CHECKING:
     from zkchain.groth16.prover import prove
     from zkchain.groth16.setup import insecure_setup
-    from zkchain.groth16.types import Instance, Proof, System, VerifyingKey
+    from zkchain.groth16.types import Proof, VerifyingKey
     from zkchain.groth16.verifier import verify, verify_batch
+    from zkchain.r1cs import Instance, System
 
 __all__ = ["Instance", "Proof", "System", "VerifyingKey", "insecure_setup", "prove", "verify", "verify_batch"]
 

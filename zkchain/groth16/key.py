@@ -7,15 +7,15 @@ layout is documented in ``rust/core/src/key.rs``.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 
 from zkchain import _core, regular
 from zkchain._core import ProvingKey
 from zkchain.errors import UNSAFE_HINT, KeyFormatError, UnsafeKey
 from zkchain.groth16.encoding import decode_key_points, encode_key_points
-from zkchain.groth16.types import System, VerifyingKey
+from zkchain.groth16.types import VerifyingKey
+from zkchain.r1cs import System
+from zkchain.typing import Progress
 
-Progress = Callable[[str, float], object]
 """Called with a stage and the fraction of it that is done; an exception from it stops the work and is raised."""
 
 __all__ = ["Progress", "ProvingKey", "native_key", "open_key", "verifying_key"]

@@ -9,16 +9,11 @@ from __future__ import annotations
 
 from itertools import combinations
 
+from zkchain.bn254 import G1, G2
+from zkchain.bn254.curve import G1_INFINITY, G2_GENERATOR, G2_INFINITY, in_subgroup_g2, negate_g2, on_curve_g1
 from zkchain.errors import KeyFormatError, UnsafeKey
-from zkchain.groth16.curve import (
-    G1_INFINITY,
-    G2_GENERATOR,
-    G2_INFINITY,
-    in_subgroup_g2,
-    negate_g2,
-    on_curve_g1,
-)
-from zkchain.groth16.types import G1, G2, System, VerifyingKey
+from zkchain.groth16.types import VerifyingKey
+from zkchain.r1cs import System
 
 HINT = "make the key again: this one comes from a setup without contributions, or was altered"
 

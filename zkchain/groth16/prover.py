@@ -3,40 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
-from zkchain._core import Commitment, FrVec
-from zkchain.circuit.types import Assignment, PoleHit
+from zkchain._core import Commitment
 from zkchain.errors import KeyMismatch, UnsatisfiedConstraint, ZkchainError
 from zkchain.groth16.encoding import decode_proof
-from zkchain.groth16.key import Progress, ProvingKey
+from zkchain.groth16.key import ProvingKey
 from zkchain.groth16.transcript import NO_CONTEXT, vkhash
-from zkchain.groth16.types import Instance, Proof, System, VerifyingKey
+from zkchain.groth16.types import Proof, VerifyingKey
 from zkchain.groth16.verifier import check_context
+from zkchain.r1cs import Assignment, PoleHit, System, Witness
+from zkchain.typing import Progress
 
 POLE_RETRIES = 8
 """A pole has probability below 2^-205: a second one means a broken solver."""
-
-
-class Locator(Protocol):
-    """The circuit a solution belongs to."""
-
-    @property
-    def digest(self) -> bytes: ...
-    def locate(self, row: int) -> tuple[str, int]:
-        """Model node and element of a row."""
-
-
-class SolutionLike(Protocol):
-    """Phase A solved; ``finish`` solves phase B. ``zkchain.circuit.Solution`` is one."""
-
-    @property
-    def circuit(self) -> Locator: ...
-    @property
-    def instance(self) -> Instance: ...
-    @property
-    def committed(self) -> FrVec | None: ...
-    def finish(self, challenge: int | None = None) -> Assignment: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +33,7 @@ class Watch:
 def prove(
     pk: ProvingKey,
     vk: VerifyingKey,
-    solution: SolutionLike,
+    solution: Witness,
     *,
     ctx: bytes = NO_CONTEXT,
     progress: Progress | None = None,
@@ -67,7 +46,7 @@ def prove(
     row), KeyFormatError (the key file is damaged), InputError (row values that are not those of the wires).
     """
     check_context(vk, ctx)
-    check_keys(pk, vk, solution.circuit.digest)
+    check_keys(pk, vk, solution.digest)
     watch = Watch(progress, memory)
     if vk.system is System.GROTH16:
         watch.begin("witness: rows")
@@ -98,7 +77,7 @@ def check_keys(pk: ProvingKey, vk: VerifyingKey, circuit_digest: bytes) -> None:
 
 def _finish(
     pk: ProvingKey,
-    solution: SolutionLike,
+    solution: Witness,
     assignment: Assignment,
     commitment: Commitment | None,
     ctx: bytes,
@@ -117,5 +96,5 @@ def _finish(
             memory=watch.memory,
         )
     except UnsatisfiedConstraint as error:
-        raise UnsatisfiedConstraint(error.row, *solution.circuit.locate(error.row)) from None
+        raise UnsatisfiedConstraint(error.row, *solution.locate(error.row)) from None
     return decode_proof(proof, System(pk.info["system"]))

@@ -2,39 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from os import PathLike
-from typing import Protocol
 
 from zkchain._core import SetupBuilder
-from zkchain.circuit.types import RowBlock
-from zkchain.groth16.key import Progress, ProvingKey, verifying_key
+from zkchain.groth16.key import ProvingKey, verifying_key
 from zkchain.groth16.keycheck import check_shape, check_trapdoors
-from zkchain.groth16.types import System, VerifyingKey
-
-
-class CircuitLike(Protocol):
-    """What setup needs of a circuit; ``zkchain.circuit.Circuit`` has it."""
-
-    @property
-    def system(self) -> System: ...
-    @property
-    def n_wires(self) -> int: ...
-    @property
-    def n_public(self) -> int: ...
-    @property
-    def n_committed(self) -> int: ...
-    @property
-    def n_rows(self) -> int: ...
-    @property
-    def instance_length(self) -> int: ...
-    @property
-    def digest(self) -> bytes: ...
-    def blocks(self) -> Iterable[RowBlock]: ...
+from zkchain.groth16.types import VerifyingKey
+from zkchain.r1cs import ConstraintSystem
+from zkchain.typing import Progress
 
 
 def insecure_setup(
-    circuit: CircuitLike,
+    circuit: ConstraintSystem,
     progress: Progress | None = None,
     *,
     place: PathLike[str] | None = None,

@@ -25,9 +25,12 @@ from collections.abc import Sequence
 from eth_hash.abc import PreImageAPI
 from eth_hash.auto import keccak
 
+from zkchain.bn254 import G1, R
+from zkchain.bn254.encoding import encode_g1, encode_g2, word
 from zkchain.errors import InputError
-from zkchain.groth16.encoding import encode_g1, encode_g2, encode_key_points, word
-from zkchain.groth16.types import G1, Instance, Proof, R, System, VerifyingKey
+from zkchain.groth16.encoding import encode_key_points
+from zkchain.groth16.types import Proof, VerifyingKey
+from zkchain.r1cs import Instance, System
 
 NO_CONTEXT = bytes(32)
 VK_LABEL = {System.GROTH16: b"zkchain/groth16/vk/1", System.CG16: b"zkchain/cg16/vk/1"}

@@ -1,30 +1,11 @@
-"""Frozen values of both proof systems: points as Python integers, keys, proofs, instances.
-
-Points are affine; (0, 0) is infinity as in EIP-196. G2 coordinates are (c0, c1) with x = c0 + c1 u (real part first in
-Python; the EVM's encodings put the imaginary part first, see ``encode_g2``).
-"""
+"""Frozen values of both proof systems: verifying keys and proofs."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 
-R = 21888242871839275222246405745257275088548364400416034343698204186575808495617
-"""Order r of the scalar field."""
-P = 21888242871839275222246405745257275088696311157297823662689037894645226208583
-"""Order p of the base field."""
-
-G1 = tuple[int, int]
-Fp2 = tuple[int, int]
-G2 = tuple[Fp2, Fp2]
-Instance = tuple[int, ...]
-
-
-class System(StrEnum):
-    """Proof systems: plain Groth16, and CG16 (docs: protocol)."""
-
-    GROTH16 = "groth16"
-    CG16 = "cg16"
+from zkchain.bn254 import G1, G2
+from zkchain.r1cs import System
 
 
 @dataclass(frozen=True, slots=True)

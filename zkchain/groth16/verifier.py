@@ -9,7 +9,8 @@ from zkchain.groth16.encoding import encode_proof
 from zkchain.groth16.key import native_key
 from zkchain.groth16.keycheck import check_shape, check_trapdoors
 from zkchain.groth16.transcript import NO_CONTEXT
-from zkchain.groth16.types import Instance, Proof, System, VerifyingKey
+from zkchain.groth16.types import Proof, VerifyingKey
+from zkchain.r1cs import Instance, System
 
 Claim = tuple[Instance, Proof, bytes]
 """(instance, proof, ctx): one member of a batch."""

@@ -14,7 +14,8 @@ import numpy as np
 from zkchain import interpret, kernels
 from zkchain.checked import magnitude as magnitude_of
 from zkchain.graph import Node, Op
-from zkchain.quantize.ranges import FloatArray, compress, largest
+from zkchain.quantize.ranges import compress, largest
+from zkchain.typing import FloatArray
 
 Source = tuple[Node, FloatArray]
 

@@ -10,10 +10,11 @@ import numpy as np
 
 from zkchain.checked import named, whole
 from zkchain.errors import CompileError
-from zkchain.graph import IntArray, Node, Op
+from zkchain.graph import Node, Op
 from zkchain.legality import WIDEST_SHIFT
 from zkchain.quantize import bounds
-from zkchain.quantize.ranges import FloatArray, interval
+from zkchain.quantize.ranges import interval
+from zkchain.typing import FloatArray, IntArray
 
 FINEST_STEP, COARSEST_STEP = -512, 512  # as powers of two: 2^62 steps and their errors are float64 numbers, and not 0
 

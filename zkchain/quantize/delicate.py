@@ -24,6 +24,7 @@ from zkchain.quantize import points
 from zkchain.quantize.domains import Grid
 from zkchain.quantize.lowering import OUT
 from zkchain.quantize.points import Point, Trace
+from zkchain.typing import FloatArray
 
 FINE = 4096  # steps of an argument's span in front of a jump
 BETWEEN = 512  # steps between jumps that come again
@@ -130,7 +131,7 @@ def before_poles(fn: Fn, singular: Singular, low: float, high: float, wanted: fl
     return error
 
 
-def swing(fn: Fn, singular: Singular, x: functions.FloatArray, error: float) -> functions.FloatArray:
+def swing(fn: Fn, singular: Singular, x: FloatArray, error: float) -> FloatArray:
     """How far f(x) is from f(x - error) and f(x + error), whichever is further: infinite next to a pole."""
     at = [x, x - error, x + error]
     if singular.bounded:  # beyond the ends of its domain the function is answered as at them

@@ -21,9 +21,9 @@ import numpy.typing as npt
 
 from zkchain.checked import saturated, whole
 from zkchain.errors import InputError, OutOfDomain, Wraps
-from zkchain.graph import BOUND, Graph, IntArray, Node
-from zkchain.quantize.ranges import FloatArray
+from zkchain.graph import BOUND, Graph, Node
 from zkchain.quantize.settings import SMALLEST, Domain, Sample
+from zkchain.typing import FloatArray, IntArray
 
 STEPS = (1.0, 1 / 255, *(2.0**-k for k in range(1, 9)))
 ENOUGH = 32  # values before a grid is read into data, samples before features are told apart

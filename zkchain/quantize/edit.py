@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from zkchain.errors import CompileError
 from zkchain.graph import Graph, Node, Op
+from zkchain.typing import Array
 
-Array = npt.NDArray[Any]
 CLAMP = "/clamp"  # suffix of the name of a clamp the quantiser put in
 
 

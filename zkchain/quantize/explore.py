@@ -15,16 +15,16 @@ import numpy as np
 
 from zkchain.checked import saturated
 from zkchain.errors import CompileError, UnsupportedOp
-from zkchain.graph import Graph, IntArray
+from zkchain.graph import Graph
 from zkchain.quantize import points, search
 from zkchain.quantize.domains import Grid
-from zkchain.quantize.edit import Array
 from zkchain.quantize.gradient import input_gradients
 from zkchain.quantize.lower import Lowered
 from zkchain.quantize.lowering import Clamp
 from zkchain.quantize.points import Trace
 from zkchain.quantize.problem import Problem
-from zkchain.quantize.ranges import FloatArray, bounds_of
+from zkchain.quantize.ranges import bounds_of
+from zkchain.typing import Array, FloatArray, IntArray
 
 CORNERS, RANDOM, CLOSE, SMALL = 16, 32, 20, 40  # of each kind at most
 DECADES = 9.0  # of the smallest of the small inputs

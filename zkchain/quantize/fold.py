@@ -14,9 +14,10 @@ import numpy as np
 
 from zkchain import interpret
 from zkchain.graph import Graph, Node, Op
-from zkchain.quantize.edit import Array, Editor, consumers, copy, rewrite
+from zkchain.quantize.edit import Editor, consumers, copy, rewrite
 from zkchain.quantize.ranges import compress
 from zkchain.quantize.simplify import binary, inner_constant, make, plus, times
+from zkchain.typing import Array
 
 MOVES = frozenset({Op.RESHAPE, Op.TAKE})
 

@@ -14,8 +14,7 @@ import numpy as np
 
 from zkchain import functions, interpret, kernels
 from zkchain.graph import Graph, Node, Op
-from zkchain.quantize.edit import Array
-from zkchain.quantize.ranges import FloatArray
+from zkchain.typing import Array, FloatArray
 
 Rule = Callable[..., tuple[FloatArray | None, ...]]
 STEP = 2.0**-16  # of a difference quotient, relative to the argument

@@ -16,13 +16,14 @@ import numpy as np
 
 from zkchain import functions
 from zkchain.functions import Fn, Jumps, Singular
-from zkchain.graph import IntArray, Node
+from zkchain.graph import Node
 from zkchain.quantize.builder import Value
 from zkchain.quantize.delicate import SHARE, swing
 from zkchain.quantize.lowering import Lowering
 from zkchain.quantize.points import takes_all
 from zkchain.quantize.ranges import bounds_of
 from zkchain.quantize.regions import Region
+from zkchain.typing import IntArray
 
 MOST_POLES = 24
 FAR = 1 << 61

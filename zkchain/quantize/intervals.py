@@ -12,7 +12,7 @@ import numpy as np
 
 from zkchain import functions, interpret, kernels
 from zkchain.graph import Graph, Node, Op
-from zkchain.quantize.ranges import FloatArray
+from zkchain.typing import FloatArray
 
 Ends = tuple[FloatArray, FloatArray]
 ANYTHING: Ends = (np.asarray(-np.inf), np.asarray(np.inf))

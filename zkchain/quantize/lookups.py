@@ -16,13 +16,14 @@ from itertools import combinations
 import numpy as np
 
 from zkchain import tables
-from zkchain.graph import Graph, IntArray, Node, Op
+from zkchain.graph import Graph, Node, Op
 from zkchain.quantize.allocate import squared_error
 from zkchain.quantize.edit import consumers
 from zkchain.quantize.lowering import ENDS, LEAST_SHIFT, OUT, root
 from zkchain.quantize.points import Point
-from zkchain.quantize.ranges import FloatArray, bounds_of
+from zkchain.quantize.ranges import bounds_of
 from zkchain.tables import Request
+from zkchain.typing import FloatArray, IntArray
 
 ROUNDS = 4
 TINY = float(np.finfo(np.float64).tiny)

@@ -28,9 +28,10 @@ from zkchain.quantize.lowering import (
     shifted,
     with_room,
 )
-from zkchain.quantize.ranges import FloatArray, bits, largest
+from zkchain.quantize.ranges import bits, largest
 from zkchain.quantize.regions import Region
 from zkchain.quantize.tabulate import lower_unary
+from zkchain.typing import FloatArray
 
 WIDE_ENOUGH = 48  # an accumulator of more bits is narrowed before an elementwise factor too
 

@@ -19,9 +19,10 @@ import numpy as np
 from zkchain.graph import BOUND, Graph, Node, Op
 from zkchain.quantize.builder import Builder, Value
 from zkchain.quantize.domains import Grid
-from zkchain.quantize.edit import CLAMP, Array, constant, consumers
-from zkchain.quantize.ranges import FloatArray, largest
+from zkchain.quantize.edit import CLAMP, constant, consumers
+from zkchain.quantize.ranges import largest
 from zkchain.quantize.regions import Region
+from zkchain.typing import Array, FloatArray
 
 # source positions that stand for something else than a source
 ENDS = -1  # the ends of a CLIP

@@ -24,12 +24,12 @@ import numpy.typing as npt
 
 from zkchain import interpret
 from zkchain.errors import ModelError
-from zkchain.graph import Graph, IntArray, Node, Op, check
+from zkchain.graph import Graph, Node, Op, check
 from zkchain.quantize.domains import Grid
-from zkchain.quantize.edit import Array, Editor, copy, drop_dead, rewrite
+from zkchain.quantize.edit import Editor, copy, drop_dead, rewrite
 from zkchain.quantize.intervals import Ends, intervals
-from zkchain.quantize.ranges import FloatArray
 from zkchain.quantize.simplify import binary, make, simplify, times
+from zkchain.typing import Array, FloatArray, IntArray
 
 BoolArray = npt.NDArray[np.bool_]
 

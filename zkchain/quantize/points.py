@@ -15,9 +15,10 @@ import numpy.typing as npt
 
 from zkchain import functions, interpret
 from zkchain.graph import Graph, Node, Op
-from zkchain.quantize.edit import Array, constant, consumers
+from zkchain.quantize.edit import constant, consumers
 from zkchain.quantize.lowering import ENDS, MOVES, OUT, clip_ends, exact_bits, root
 from zkchain.quantize.regions import BoolArray, Region
+from zkchain.typing import Array
 
 ONE_TO_ONE = frozenset({Op.RESHAPE, Op.TAKE, Op.ADD, Op.SUB, Op.MUL, Op.RELU, Op.CLIP, Op.UNARY})
 NARROW = frozenset({Op.MATMUL, Op.CONV, Op.RELU, Op.CLIP, Op.MAX, Op.MIN, Op.REDUCE_MAX, Op.REDUCE_MIN})

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import numpy.typing as npt
 
 from zkchain.errors import UnsupportedOp
 from zkchain.graph import Graph, Op
@@ -17,8 +16,7 @@ from zkchain.quantize.masks import absorb
 from zkchain.quantize.passes import prepare
 from zkchain.quantize.points import Trace
 from zkchain.quantize.settings import Sample, Settings
-
-FloatArray = npt.NDArray[np.float64]
+from zkchain.typing import FloatArray
 
 DRAWN = 8  # random samples drawn from the domain, beside the calibration's
 TRACED = 4  # samples kept of the calibration at least, and on which gains are measured

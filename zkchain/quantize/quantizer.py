@@ -17,8 +17,7 @@ from zkchain.quantize.problem import Problem, given, pose, watched
 from zkchain.quantize.report import Accuracy, Exploration, Point, Report, Unsure, accuracy, clamped, cuts, layers
 from zkchain.quantize.search import runs
 from zkchain.quantize.settings import Domain, Sample, Settings
-
-FloatArray = npt.NDArray[np.float64]
+from zkchain.typing import FloatArray
 
 
 def quantize(

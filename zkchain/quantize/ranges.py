@@ -16,10 +16,10 @@ import numpy.typing as npt
 from zkchain import kernels
 from zkchain.checked import below, named
 from zkchain.errors import CompileError
-from zkchain.graph import IntArray, Node, Op, check_arguments
+from zkchain.graph import Node, Op, check_arguments
+from zkchain.typing import FloatArray, IntArray
 
 Interval = tuple[IntArray, IntArray]
-FloatArray = npt.NDArray[np.float64]
 
 
 def interval(node: Node, sources: Sequence[Node]) -> Interval:

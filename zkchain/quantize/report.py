@@ -11,8 +11,9 @@ import numpy.typing as npt
 from zkchain.errors import InputError
 from zkchain.graph import Graph, Node, Op
 from zkchain.quantize.edit import CLAMP, consumers
-from zkchain.quantize.ranges import FloatArray, bits, bounds_of
+from zkchain.quantize.ranges import bits, bounds_of
 from zkchain.quantize.regions import BoolArray, Region
+from zkchain.typing import FloatArray
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,15 +6,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
 from zkchain import interpret
 from zkchain.checked import saturated
 from zkchain.errors import CompileError
-from zkchain.graph import Graph, IntArray, Op
+from zkchain.graph import Graph, Op
 from zkchain.quantize import lookups, points, rows
 from zkchain.quantize.allocate import BITS_SETTING, allocate
-from zkchain.quantize.edit import Array
 from zkchain.quantize.finish import finish
 from zkchain.quantize.lower import Lowered, lower
 from zkchain.quantize.lowering import OUT, Plan
@@ -22,8 +20,7 @@ from zkchain.quantize.points import Point
 from zkchain.quantize.problem import TRACED, Problem
 from zkchain.quantize.ranges import bits as bits_of
 from zkchain.tables import Request
-
-FloatArray = npt.NDArray[np.float64]
+from zkchain.typing import Array, FloatArray, IntArray
 
 SLACKS = (24, 16, 12, 8, 6, 4, 2)  # bits of static range above what was seen that are let through, tried in turn
 WORTH_A_CLAMP = 0.95  # clamp more only where it brings the rows down to this share

@@ -16,7 +16,8 @@ import numpy as np
 from zkchain import interpret
 from zkchain.errors import UnsupportedOp
 from zkchain.graph import Graph, Node, Op
-from zkchain.quantize.edit import Array, Editor, rewrite
+from zkchain.quantize.edit import Editor, rewrite
+from zkchain.typing import Array
 
 COMMUTATIVE = frozenset({Op.ADD, Op.MUL, Op.MAX, Op.MIN})
 

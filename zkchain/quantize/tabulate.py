@@ -24,14 +24,15 @@ import numpy as np
 from zkchain import functions
 from zkchain.checked import named, whole
 from zkchain.errors import UnsupportedOp
-from zkchain.graph import IntArray, Node, Op
+from zkchain.graph import Node, Op
 from zkchain.quantize import holes, steps
 from zkchain.quantize.builder import Value
 from zkchain.quantize.holes import Hole
 from zkchain.quantize.lowering import OUT, Lowering, align, exact_bits, narrow
 from zkchain.quantize.points import takes_all
-from zkchain.quantize.ranges import FloatArray, bounds_of
+from zkchain.quantize.ranges import bounds_of
 from zkchain.quantize.regions import Region
+from zkchain.typing import FloatArray, IntArray
 
 LARGEST = 1 << 40  # of a tabulated integer
 SAMPLES = 4096  # points a wide domain is judged by

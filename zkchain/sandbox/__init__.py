@@ -25,7 +25,8 @@ from typing import Any, BinaryIO, cast
 
 from zkchain.errors import ModelError, ProcessRefused, SettingError
 from zkchain.sandbox import wire
-from zkchain.sandbox.wire import Array, Part
+from zkchain.sandbox.wire import Part
+from zkchain.typing import Array
 
 SECONDS, MEMORY = "ZKCHAIN_SANDBOX_SECONDS", "ZKCHAIN_SANDBOX_MEMORY"
 LEAST_MEMORY = 1 << 28

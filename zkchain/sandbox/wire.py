@@ -15,9 +15,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, BinaryIO
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+from zkchain.typing import Array
+
 Part = bytes | bytearray | memoryview | Array
 Head = Mapping[str, Any]
 

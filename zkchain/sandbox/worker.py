@@ -18,7 +18,8 @@ from contextlib import suppress
 from typing import Any
 
 from zkchain.sandbox import wire
-from zkchain.sandbox.wire import Array, Part
+from zkchain.sandbox.wire import Part
+from zkchain.typing import Array
 
 Answer = tuple[dict[str, Any], Sequence[Part]]
 MOST_ELEMENTS = 1 << 26

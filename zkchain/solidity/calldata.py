@@ -11,10 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from zkchain.bn254 import R
+from zkchain.bn254.encoding import WORD, word
 from zkchain.errors import ProofFormatError, SolidityError
-from zkchain.groth16.encoding import WORD, encode_proof, word
+from zkchain.groth16.encoding import encode_proof
 from zkchain.groth16.transcript import keccak256
-from zkchain.groth16.types import Instance, Proof, R, System, VerifyingKey
+from zkchain.groth16.types import Proof, VerifyingKey
+from zkchain.r1cs import Instance, System
 
 POINTS = {
     System.GROTH16: "uint256[2],uint256[2][2],uint256[2]",

@@ -5,9 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from os import PathLike
-from typing import Any, Unpack
-
-import numpy.typing as npt
+from typing import Unpack
 
 from zkchain import pipeline
 from zkchain.errors import BundleError, CompileError
@@ -16,12 +14,12 @@ from zkchain.formats.bundle import Bundle
 from zkchain.formats.files import Content
 from zkchain.formats.records import Choices, Summary
 from zkchain.groth16.types import VerifyingKey
-from zkchain.pipeline import Compiled, CompileOptions, Keys, Progress, quiet
+from zkchain.pipeline import Compiled, CompileOptions, Keys, quiet
 from zkchain.reports import ArtifactReport, CompileReport, InspectReport, SetupReport
+from zkchain.typing import Array, Progress
 from zkchain.workspace.clock import Clock
 from zkchain.workspace.opening import load_choices, load_circuit, load_summary, load_verifying_key, shown_hash
 
-Array = npt.NDArray[Any]
 Folder = str | PathLike[str]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from zkchain.pipeline import Progress
+from zkchain.typing import Progress
 
 
 class Clock:

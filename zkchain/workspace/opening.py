@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from zkchain.circuit import Circuit, Recorded, Visibility, recall, synthesize
+from zkchain.circuit import Circuit, RestoredCircuit, Visibility, restore, synthesize
 from zkchain.errors import BundleError, KeyMismatch
 from zkchain.formats import program, records, snarkjs
 from zkchain.formats.bundle import Bundle
@@ -12,8 +12,9 @@ from zkchain.formats.records import Choices, InputChoice, Summary, Tensor
 from zkchain.graph import Graph
 from zkchain.groth16.key import open_key, verifying_key
 from zkchain.groth16.transcript import vkhash
-from zkchain.groth16.types import System, VerifyingKey
+from zkchain.groth16.types import VerifyingKey
 from zkchain.pipeline import Keys, interface_of
+from zkchain.r1cs import System
 
 
 def load_summary(opened: Bundle) -> Summary:
@@ -73,11 +74,11 @@ def _same_circuit(opened: Bundle, digest: bytes) -> None:
         )
 
 
-def load_outline(opened: Bundle) -> Recorded:
+def load_outline(opened: Bundle) -> RestoredCircuit:
     """The circuit without its rows, for proving. BundleError unless the program has the interface of circuit.json."""
     summary = load_summary(opened)
     size = (summary.rows, summary.wires, summary.committed)
-    outline = recall(*_program(opened), size, bytes.fromhex(summary.rows_digest))
+    outline = restore(*_program(opened), size, bytes.fromhex(summary.rows_digest))
     _same_circuit(opened, outline.digest)
     return outline
 

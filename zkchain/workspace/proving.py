@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
-from typing import Any
-
-import numpy.typing as npt
 
 from zkchain import pipeline
-from zkchain.circuit import Recorded
+from zkchain.circuit import RestoredCircuit, emit
 from zkchain.errors import BundleError, ChainError, InputError, KeyFormatError, KeyMismatch, UnsatisfiedConstraint
 from zkchain.formats import bundle, exports, proofs, records, tensors
 from zkchain.formats.bundle import Bundle
@@ -18,8 +15,9 @@ from zkchain.formats.records import ContextRecord, DeploymentRecord
 from zkchain.groth16.encoding import encode_proof
 from zkchain.groth16.pins import compare_digest
 from zkchain.groth16.transcript import NO_CONTEXT, context
-from zkchain.pipeline import Keys, Progress, quiet
+from zkchain.pipeline import Keys, quiet
 from zkchain.reports import ProveManyReport, ProveReport, VerifyReport
+from zkchain.typing import Array, Progress
 from zkchain.workspace.clock import Clock, Stages
 from zkchain.workspace.opening import (
     audit_digest,
@@ -31,7 +29,6 @@ from zkchain.workspace.opening import (
     shown_hash,
 )
 
-Array = npt.NDArray[Any]
 Folder = str | PathLike[str]
 
 
@@ -43,7 +40,7 @@ class Prover:
     """
 
     bundle: Bundle
-    circuit: Recorded
+    circuit: RestoredCircuit
     keys: Keys
     memory: int | None = None
 
@@ -76,7 +73,7 @@ class Prover:
         except KeyFormatError as error:
             raise type(error)(f"{self.bundle.path('proving_key')}: {error.message}", hint=error.hint) from None
         except (UnsatisfiedConstraint, KeyMismatch, InputError):
-            audit_digest(self.bundle, self.circuit.circuit)  # perhaps it is not the circuit that the key was made for
+            audit_digest(self.bundle, emit(self.circuit))  # perhaps it is not the circuit that the key was made for
             raise
         stages("write", 0.0)
         place = proofs.save(self.bundle, name, proved.proof, proved.instance, bound)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from zkchain.circuit.emitter import Emitter, Vec
-from zkchain.circuit.types import IntArray
+from zkchain.typing import IntArray
 
 
 def by_group(em: Emitter, keys: IntArray, emit: Callable[[int, IntArray], Vec]) -> Vec:

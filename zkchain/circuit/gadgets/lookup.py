@@ -18,8 +18,8 @@ from zkchain.circuit.gadgets.groups import (
     width,
 )
 from zkchain.circuit.gadgets.plain import sign_class
-from zkchain.circuit.types import IntArray
 from zkchain.tables import Request
+from zkchain.typing import IntArray
 
 
 def in_range(em: Emitter, v: Vec, size: int, *, exact: bool = True) -> None:

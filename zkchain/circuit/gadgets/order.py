@@ -11,7 +11,7 @@ from zkchain.checked import Known, Span
 from zkchain.circuit import taps
 from zkchain.circuit.emitter import Emitter, Vec
 from zkchain.circuit.gadgets.plain import BIT
-from zkchain.circuit.types import IntArray
+from zkchain.typing import IntArray
 
 
 def maximum(kit: ModuleType, em: Emitter, a: Vec, b: Vec, gap_lo: IntArray, gap_hi: IntArray) -> Vec:

@@ -14,7 +14,7 @@ import numpy as np
 from zkchain.checked import Span
 from zkchain.circuit.emitter import Emitter, Vec
 from zkchain.circuit.gadgets.groups import by_group, floor_shift, for_groups, signed_width, width
-from zkchain.circuit.types import IntArray
+from zkchain.typing import IntArray
 
 BIT = Span(0, 1)
 Player: TypeAlias = tuple[Vec, IntArray, IntArray]  # numbers with their static range

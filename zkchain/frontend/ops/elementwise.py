@@ -8,10 +8,11 @@ from types import MappingProxyType
 
 import numpy as np
 
-from zkchain.frontend.builder import Builder, FloatArray
+from zkchain.frontend.builder import Builder
 from zkchain.frontend.call import INTEGERS, Call, Rule
 from zkchain.functions import SELU_ALPHA, SELU_GAMMA
 from zkchain.graph import Op
+from zkchain.typing import FloatArray
 
 BOOL = 9  # onnx.TensorProto.BOOL
 LARGEST = 3.4028234663852886e38  # of float32

@@ -7,13 +7,11 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 import numpy as np
-import numpy.typing as npt
 
 from zkchain.frontend.builder import Builder
 from zkchain.frontend.call import Call, Rule
 from zkchain.frontend.window import Geometry, geometry, grid, padded
-
-IntArray = npt.NDArray[np.int64]
+from zkchain.typing import IntArray
 
 
 def matmul(call: Call) -> int:

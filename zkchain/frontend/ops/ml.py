@@ -11,8 +11,7 @@ import numpy.typing as npt
 from zkchain.frontend.call import Call, Rule
 from zkchain.frontend.ops.movement import classes, lookup
 from zkchain.graph import Op
-
-FloatArray = npt.NDArray[np.float64]
+from zkchain.typing import FloatArray
 
 
 def _numbers(call: Call, attribute: str, default: Sequence[float]) -> FloatArray:

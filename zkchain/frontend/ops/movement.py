@@ -17,8 +17,7 @@ from zkchain.frontend import fold
 from zkchain.frontend.builder import Builder
 from zkchain.frontend.call import Call, Rule
 from zkchain.graph import Op
-
-IntArray = npt.NDArray[np.int64]
+from zkchain.typing import IntArray
 
 # Of these, all inputs but the first are constant: shapes, axes, indices.
 MOVES = (

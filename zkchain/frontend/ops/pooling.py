@@ -6,14 +6,12 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 import numpy as np
-import numpy.typing as npt
 
 from zkchain.frontend.builder import Builder
 from zkchain.frontend.call import Call, Rule
 from zkchain.frontend.window import Geometry, geometry, grid, padded, positions
 from zkchain.graph import Op
-
-IntArray = npt.NDArray[np.int64]
+from zkchain.typing import IntArray
 
 
 def _geometry(call: Call) -> Geometry:

@@ -18,8 +18,8 @@ import onnx
 
 from zkchain.frontend.call import Call, Rule
 from zkchain.frontend.ops import linear, pooling, reduction
+from zkchain.typing import Array
 
-Array = npt.NDArray[Any]
 Arguments = Mapping[str, Any]
 
 TYPES: Mapping[int, tuple[int, int]] = {

@@ -15,7 +15,6 @@ from zkchain.frontend.call import Call, Rule
 
 FloatArray = npt.NDArray[np.float32]
 Reals = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)

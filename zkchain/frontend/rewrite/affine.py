@@ -8,13 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from zkchain import kernels
 from zkchain.frontend.rewrite.engine import Rule, View
 from zkchain.graph import Op
-
-FloatArray = npt.NDArray[np.float64]
+from zkchain.typing import FloatArray
 
 # Weights that absorb one factor an input channel share a scale: factors further apart than this (4 bits) stay outside.
 SPREAD = 16.0

@@ -13,13 +13,12 @@ from hashlib import blake2b
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from zkchain.errors import CompileError
 from zkchain.frontend.builder import Builder
 from zkchain.graph import Graph, Node, Op
+from zkchain.typing import FloatArray
 
-FloatArray = npt.NDArray[np.float64]
 LIMIT = 1000  # sweeps; every rule makes the graph smaller or moves one node one step
 
 

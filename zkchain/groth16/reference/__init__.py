@@ -7,13 +7,13 @@ verification), not constant time, no secrets erased: for tests and for reading, 
 
 from zkchain.groth16.reference.generator import ReferenceKey, Toxic, derive, setup
 from zkchain.groth16.reference.prover import Blinding, prove
-from zkchain.groth16.reference.qap import CircuitLike
 from zkchain.groth16.reference.verifier import Claim, batch_verify, verify
+from zkchain.r1cs import ConstraintSystem
 
 __all__ = [
     "Blinding",
-    "CircuitLike",
     "Claim",
+    "ConstraintSystem",
     "ReferenceKey",
     "Toxic",
     "batch_verify",

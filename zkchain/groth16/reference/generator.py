@@ -11,12 +11,12 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from zkchain.bn254 import G1, R
 from zkchain.groth16 import transcript
 from zkchain.groth16.keycheck import check_verifying_key
 from zkchain.groth16.reference import points as ec
 from zkchain.groth16.reference.points import Point
 from zkchain.groth16.reference.qap import (
-    CircuitLike,
     Row,
     check_circuit,
     circuit_rows,
@@ -25,7 +25,8 @@ from zkchain.groth16.reference.qap import (
     dummy_rows,
     lagrange_at,
 )
-from zkchain.groth16.types import G1, R, System, VerifyingKey
+from zkchain.groth16.types import VerifyingKey
+from zkchain.r1cs import ConstraintSystem, System
 
 
 def random_scalar() -> int:
@@ -76,7 +77,7 @@ class ReferenceKey:
         return range(1 + self.n_public + self.n_committed, len(self.u_g1))
 
 
-def setup(circuit: CircuitLike, toxic: Toxic | None = None) -> tuple[ReferenceKey, VerifyingKey]:
+def setup(circuit: ConstraintSystem, toxic: Toxic | None = None) -> tuple[ReferenceKey, VerifyingKey]:
     """A key for ``circuit`` made by one party: only for development and tests.
 
     CompileError: the circuit's wire sets are not those of its system, or a cg16 circuit does not use its challenge.
@@ -89,13 +90,15 @@ def setup(circuit: CircuitLike, toxic: Toxic | None = None) -> tuple[ReferenceKe
     return key, key.vk
 
 
-def derive(circuit: CircuitLike, toxic: Toxic) -> ReferenceKey:
+def derive(circuit: ConstraintSystem, toxic: Toxic) -> ReferenceKey:
     """The reference string of protocol section 1 for the circuit's rows and the dummy rows; trapdoors unchecked."""
     rows, nodes = circuit_rows(circuit)
     return reference_string(circuit, rows + dummy_rows(circuit.n_public), nodes, toxic)
 
 
-def reference_string(circuit: CircuitLike, rows: Sequence[Row], nodes: Sequence[str], toxic: Toxic) -> ReferenceKey:
+def reference_string(
+    circuit: ConstraintSystem, rows: Sequence[Row], nodes: Sequence[str], toxic: Toxic
+) -> ReferenceKey:
     """The reference string for exactly these rows."""
     n = domain_size(len(rows))
     u, v, w = columns_at(rows, circuit.n_wires, lagrange_at(toxic.tau, n))
@@ -124,7 +127,7 @@ def reference_string(circuit: CircuitLike, rows: Sequence[Row], nodes: Sequence[
     )
 
 
-def verifying_key(circuit: CircuitLike, toxic: Toxic, gamma_abc_g1: Sequence[G1]) -> VerifyingKey:
+def verifying_key(circuit: ConstraintSystem, toxic: Toxic, gamma_abc_g1: Sequence[G1]) -> VerifyingKey:
     """[alpha]1, [beta]2, [gamma]2, [delta]2, [eta]2, IC_j = [K_j/gamma]1. Never [alpha beta]1, never [alpha]2."""
     cg16 = circuit.system is System.CG16
     return VerifyingKey(

@@ -11,8 +11,8 @@ from py_ecc.fields import optimized_bn128_FQ12 as FQ12
 from py_ecc.optimized_bn128 import optimized_curve as curve
 from py_ecc.optimized_bn128.optimized_pairing import final_exponentiate, pairing
 
-from zkchain.groth16 import types
-from zkchain.groth16.types import R
+from zkchain import bn254
+from zkchain.bn254 import R
 
 Point = Any
 """A point of either group."""
@@ -22,22 +22,22 @@ ZERO_G1: Point = curve.Z1
 ZERO_G2: Point = curve.Z2
 
 
-def g1(point: types.G1) -> Point:
+def g1(point: bn254.G1) -> Point:
     return ZERO_G1 if point == (0, 0) else (FQ(point[0]), FQ(point[1]), FQ.one())
 
 
-def g2(point: types.G2) -> Point:
+def g2(point: bn254.G2) -> Point:
     return ZERO_G2 if point == ((0, 0), (0, 0)) else (FQ2(point[0]), FQ2(point[1]), FQ2.one())
 
 
-def affine_g1(point: Point) -> types.G1:
+def affine_g1(point: Point) -> bn254.G1:
     if curve.is_inf(point):
         return (0, 0)
     x, y = curve.normalize(point)
     return (int(x), int(y))
 
 
-def affine_g2(point: Point) -> types.G2:
+def affine_g2(point: Point) -> bn254.G2:
     if curve.is_inf(point):
         return ((0, 0), (0, 0))
     (x0, x1), (y0, y1) = (coordinate.coeffs for coordinate in curve.normalize(point))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
-from zkchain.circuit.types import PoleHit
+from zkchain.bn254 import R
 from zkchain.errors import UnsatisfiedConstraint
 from zkchain.groth16 import transcript
 from zkchain.groth16.reference.generator import ReferenceKey, random_scalar
@@ -14,17 +14,8 @@ from zkchain.groth16.reference.points import ZERO_G2, Point, affine_g1, affine_g
 from zkchain.groth16.reference.qap import quotient, row_values
 from zkchain.groth16.reference.verifier import check_context
 from zkchain.groth16.transcript import NO_CONTEXT
-from zkchain.groth16.types import Instance, Proof, R, System
-
-
-class SolutionLike(Protocol):
-    """A solved phase A; ``finish`` solves phase B under a challenge (None for groth16). Vectors: FrVec or integers."""
-
-    @property
-    def instance(self) -> Instance: ...
-    @property
-    def committed(self) -> Any: ...
-    def finish(self, challenge: int | None) -> Any: ...
+from zkchain.groth16.types import Proof
+from zkchain.r1cs import PoleHit, System, Witness
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +27,7 @@ class Blinding:
     kappa: int = field(default_factory=random_scalar, repr=False)
 
 
-def prove(
-    key: ReferenceKey, solution: SolutionLike, ctx: bytes = NO_CONTEXT, blinding: Blinding | None = None
-) -> Proof:
+def prove(key: ReferenceKey, solution: Witness, ctx: bytes = NO_CONTEXT, blinding: Blinding | None = None) -> Proof:
     """A proof that ``solution`` satisfies the key's rows. UnsatisfiedConstraint names the first row that fails.
 
     Where a lookup key hits the challenge a fresh kappa is drawn; with ``blinding`` given, PoleHit is raised instead.

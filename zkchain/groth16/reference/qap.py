@@ -7,37 +7,18 @@ polynomials u_j, v_j, w_j take the j-th columns of the three matrices as values.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import Protocol
 
-from zkchain.circuit.types import Csr, RowBlock
+from zkchain.bn254 import R
 from zkchain.errors import CompileError
-from zkchain.groth16.types import R, System
+from zkchain.r1cs import ConstraintSystem, Csr, System
 
 LinComb = dict[int, int]
 """wire -> coefficient."""
 Row = tuple[LinComb, LinComb, LinComb]
 GENERATOR = 5
 """Of the multiplicative group of Fr; r - 1 = 2^28 * odd."""
-
-
-class CircuitLike(Protocol):
-    """What this module needs to know of a circuit; ``digest`` is 32 bytes."""
-
-    @property
-    def system(self) -> System: ...
-    @property
-    def n_wires(self) -> int: ...
-    @property
-    def n_public(self) -> int: ...
-    @property
-    def n_committed(self) -> int: ...
-    @property
-    def instance_length(self) -> int: ...
-    @property
-    def digest(self) -> bytes: ...
-    def blocks(self) -> Iterable[RowBlock]: ...
 
 
 # ------------------------------------------------------------------------------------------------------------- rows
@@ -48,7 +29,7 @@ def dummy_rows(n_public: int) -> list[Row]:
     return [({j: 1}, {}, {}) for j in range(1 + n_public)]
 
 
-def circuit_rows(circuit: CircuitLike) -> tuple[list[Row], list[str]]:
+def circuit_rows(circuit: ConstraintSystem) -> tuple[list[Row], list[str]]:
     """All rows of a circuit's blocks, and beside each the model node it comes from."""
     rows: list[Row] = []
     nodes: list[str] = []
@@ -65,7 +46,7 @@ def _lincombs(csr: Csr) -> Iterator[LinComb]:
         yield dict(zip(csr.cols[start:end].tolist(), values[start:end], strict=True))
 
 
-def check_circuit(circuit: CircuitLike, rows: Sequence[Row]) -> None:
+def check_circuit(circuit: ConstraintSystem, rows: Sequence[Row]) -> None:
     """Wire sets fit the system; cg16: L >= 1, c occurs in a row, y in exactly one (section 2, obligation 5)."""
     cg16 = circuit.system is System.CG16
     expected = 2 if cg16 else circuit.instance_length

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from zkchain.bn254 import R
+from zkchain.bn254.curve import in_subgroup_g2, on_curve_g1
 from zkchain.errors import BatchInvalid, InputError, ProofFormatError, ProofInvalid
 from zkchain.groth16 import transcript
-from zkchain.groth16.curve import in_subgroup_g2, on_curve_g1
 from zkchain.groth16.reference import points as ec
 from zkchain.groth16.reference.points import g1, g2, msm, pairing_product_is_one
 from zkchain.groth16.transcript import NO_CONTEXT
-from zkchain.groth16.types import Instance, Proof, R, System, VerifyingKey
+from zkchain.groth16.types import Proof, VerifyingKey
+from zkchain.r1cs import Instance, System
 
 Claim = tuple[Instance, Proof, bytes]
 """Instance, proof, context."""

@@ -16,12 +16,13 @@ import numpy as np
 import numpy.typing as npt
 
 from zkchain.errors import InputError
-from zkchain.graph import Graph, IntArray, Node, Op
+from zkchain.graph import Graph, Node, Op
 from zkchain.quantize import domains
 from zkchain.quantize.builder import Value
 from zkchain.quantize.edit import consumers
 from zkchain.quantize.qdq.forms import Form, State
 from zkchain.quantize.settings import Domain, Sample
+from zkchain.typing import IntArray
 
 FloatSamples = npt.NDArray[np.generic] | None
 

@@ -27,9 +27,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from zkchain.graph import IntArray
+from zkchain.typing import FloatArray, IntArray
 
-FloatArray = npt.NDArray[np.float64]
 Single = npt.NDArray[np.float32]
 
 

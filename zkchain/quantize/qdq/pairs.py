@@ -11,11 +11,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from zkchain.errors import UnsupportedOp
-from zkchain.graph import IntArray, Op
+from zkchain.graph import Op
 from zkchain.quantize.builder import Value
 from zkchain.quantize.qdq import laws
 from zkchain.quantize.qdq.forms import Form, State
 from zkchain.quantize.qdq.laws import Target
+from zkchain.typing import IntArray
 
 WIDEST = 1 << 9  # values of either tensor
 FINEST = 34

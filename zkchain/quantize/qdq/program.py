@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from zkchain import interpret
-from zkchain.graph import Graph, IntArray, Node, Op, check
+from zkchain.graph import Graph, Node, Op, check
 from zkchain.quantize import domains, explore, rows
 from zkchain.quantize.builder import Value
 from zkchain.quantize.finish import finish
@@ -18,6 +18,7 @@ from zkchain.quantize.qdq.forms import Form, State
 from zkchain.quantize.qdq.rules import step
 from zkchain.quantize.report import Accuracy, Exploration, Point, Report, Unsure, accuracy, layers
 from zkchain.quantize.settings import Domain, Sample, Settings
+from zkchain.typing import IntArray
 
 QUANTIZED = frozenset({Op.QUANTIZE, Op.DEQUANTIZE})
 SAMPLES_KEPT = 16

@@ -18,7 +18,8 @@ from zkchain.graph import Node, Op
 from zkchain.quantize.qdq.forms import Fixed, Form, State, Table, shaped
 from zkchain.quantize.qdq.laws import single
 from zkchain.quantize.qdq.requantize import quantize as requantize
-from zkchain.quantize.ranges import FloatArray, compress
+from zkchain.quantize.ranges import compress
+from zkchain.typing import FloatArray
 
 SAME = 1e-3  # scales closer than this are one: a bias is written at the product of two rounded scales
 WHOLE = 1e-6

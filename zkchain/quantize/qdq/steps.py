@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from zkchain.graph import IntArray
+from zkchain.typing import IntArray
 
 BoolArray = npt.NDArray[np.bool_]
 

@@ -9,7 +9,7 @@ For checks of keys and proofs where neither py_ecc nor the native core is wanted
 
 from __future__ import annotations
 
-from zkchain.groth16.types import G1, G2, Fp2, P, R
+from zkchain.bn254 import G1, G2, Fp2, P, R
 
 G1_INFINITY: G1 = (0, 0)
 G2_INFINITY: G2 = ((0, 0), (0, 0))
