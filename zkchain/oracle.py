@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from zkchain import interpret, sandbox
+from zkchain import sandbox
 from zkchain.errors import ModelError, OutOfDomain
-from zkchain.graph import Graph, Node
+from zkchain.ir import interpret
+from zkchain.ir.graph import Graph, Node
 from zkchain.quantize import Accuracy, accuracy, dequantize, quantize_input
 from zkchain.typing import Array, Progress
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal, TypedDict, Unpack
 import numpy as np
 import numpy.typing as npt
 
-from zkchain import groth16, interpret
+from zkchain import groth16
 from zkchain.circuit import (
     Circuit,
     Field,
@@ -34,10 +34,11 @@ from zkchain.errors import BundleError, CompileError, InputError, OutOfDomain, U
 from zkchain.formats import tensors
 from zkchain.formats.records import Bound, Choices, InputChoice, OutputChoice, PublicField, Summary, Tensor
 from zkchain.formats.tensors import Samples
-from zkchain.graph import Graph, Node
 from zkchain.groth16.pins import check_key_digest, check_vk_hash
 from zkchain.groth16.transcript import NO_CONTEXT, vkhash
 from zkchain.groth16.types import Proof, VerifyingKey
+from zkchain.ir import interpret
+from zkchain.ir.graph import Graph, Node
 from zkchain.quantize import quantize_input
 from zkchain.r1cs import Instance, System
 from zkchain.typing import Array, Progress

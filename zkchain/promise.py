@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zkchain import interpret
 from zkchain.errors import AccuracyMissed
-from zkchain.graph import Graph
+from zkchain.ir import interpret
+from zkchain.ir.graph import Graph
 from zkchain.oracle import STRICT, Compared, FloatModel, run_integer
 from zkchain.typing import Array, Progress
 

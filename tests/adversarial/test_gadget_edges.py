@@ -18,11 +18,11 @@ from tests.unit import graphs
 from tests.unit.graphs import Build, Op
 from tests.unit.lies import challenge, lies, survives
 from tests.unit.test_circuit import CASES, compiled
-from zkchain import interpret
 from zkchain.circuit import Circuit, Visibility, check, gadgets, solve, synthesize
 from zkchain.circuit.gadgets import lookup, plain
 from zkchain.errors import UnsatisfiedConstraint
-from zkchain.graph import Graph
+from zkchain.ir import interpret
+from zkchain.ir.graph import Graph
 from zkchain.r1cs import System
 
 

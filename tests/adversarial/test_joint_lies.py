@@ -17,7 +17,7 @@ from zkchain.circuit import Circuit, Visibility, check, solve, synthesize
 from zkchain.circuit.gadgets import lookup, plain
 from zkchain.circuit.value import Numbers
 from zkchain.errors import UnsatisfiedConstraint
-from zkchain.graph import Op
+from zkchain.ir.graph import Op
 from zkchain.r1cs import System
 
 WINDOW, SHIFT, HALF = [3, 1, -2, 0], 2, 2

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from tests.unit.graphs import Build
 from zkchain.circuit import Visibility, synthesize
-from zkchain.graph import Op
+from zkchain.ir.graph import Op
 from zkchain.groth16 import System, insecure_setup
 
 

@@ -32,11 +32,12 @@ import zkchain
 import zkchain.quantize
 from tests.fuzz.draws import Array, Draw
 from tests.fuzz.onnx_graphs import DTYPES, Case
-from zkchain import frontend, interpret, pipeline
+from zkchain import frontend, pipeline
 from zkchain.circuit import Circuit, check, solve
 from zkchain.errors import ZkchainError
-from zkchain.graph import Graph, Op
-from zkchain.interpret import FLOAT
+from zkchain.ir import interpret
+from zkchain.ir.graph import Graph, Op
+from zkchain.ir.interpret import FLOAT
 from zkchain.oracle import FloatModel
 from zkchain.promise import Promise
 from zkchain.quantize import Report, quantize_with_report

@@ -23,9 +23,10 @@ from tests.fuzz.hunt import Judge, describe, shrink, smaller, summary
 from tests.fuzz.judge import HONEST, Compiled, judge
 from tests.fuzz.onnx_graphs import VERSION, Case, Span, Value, case, finish
 from tests.fuzz.recipes import RECIPES
-from zkchain import frontend, interpret
+from zkchain import frontend
 from zkchain.frontend.table import SUPPORTED
-from zkchain.graph import Op
+from zkchain.ir import interpret
+from zkchain.ir.graph import Op
 
 SEEDS = sorted({*range(60)} - {0, 15, 25, 27, 32, 34, 35, 41, 49, 56, 57, 59})  # of the short run: the quick ones
 LATER_SEEDS = (10_000, 10_001, 10_008, 10_011, 10_040, 10_045)  # with operators that came later

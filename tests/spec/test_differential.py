@@ -14,11 +14,11 @@ from zkchain import circuit as circuits
 from zkchain import groth16
 from zkchain._core import VerifyingKey as NativeKey
 from zkchain.errors import BatchInvalid, KeyFormatError, ProofInvalid, UnsatisfiedConstraint
-from zkchain.graph import Graph, Op
 from zkchain.groth16 import reference
 from zkchain.groth16.key import ProvingKey
 from zkchain.groth16.transcript import NO_CONTEXT, context
 from zkchain.groth16.types import Proof, VerifyingKey
+from zkchain.ir.graph import Graph, Op
 from zkchain.r1cs import System
 
 X, SECRETS = toy.HONEST

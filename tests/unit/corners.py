@@ -9,10 +9,10 @@ from functools import cached_property
 import numpy as np
 
 from tests.unit.lies import challenge
-from zkchain import interpret
 from zkchain.circuit import Circuit, Visibility, check, solve, synthesize
 from zkchain.circuit.emitter import Constraint
-from zkchain.graph import Graph, Op
+from zkchain.ir import interpret
+from zkchain.ir.graph import Graph, Op
 from zkchain.r1cs import RowBlock, System
 from zkchain.typing import IntArray
 

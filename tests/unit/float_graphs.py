@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from zkchain.graph import Graph, Node, Op, check
+from zkchain.ir.graph import Graph, Node, Op, check
 
 
 class Build:

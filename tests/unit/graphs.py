@@ -11,9 +11,9 @@ import numpy as np
 
 from tests.unit import float_graphs
 from zkchain.errors import CompileError
-from zkchain.graph import Graph, Node, Op, check
+from zkchain.ir.graph import Graph, Node, Op, check
+from zkchain.ir.ranges import interval
 from zkchain.quantize import Domain, Settings, quantize
-from zkchain.quantize.ranges import interval
 from zkchain.typing import IntArray
 
 Step: TypeAlias = "Callable[[Build, int, int, np.random.Generator], int]"

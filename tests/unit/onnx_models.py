@@ -12,8 +12,8 @@ import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
 from zkchain.frontend import load
-from zkchain.graph import Graph, check
-from zkchain.interpret import run_float
+from zkchain.ir.graph import Graph, check
+from zkchain.ir.interpret import run_float
 
 Array = npt.NDArray[Any]
 

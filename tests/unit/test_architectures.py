@@ -14,7 +14,7 @@ from tests.unit import architectures
 from zkchain import pipeline
 from zkchain.bn254 import R
 from zkchain.circuit import check, solve
-from zkchain.graph import Op
+from zkchain.ir.graph import Op
 from zkchain.pipeline import Compiled
 from zkchain.quantize import quantize_input
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zkchain import checked
-from zkchain.checked import BOUND, WORD, Span
 from zkchain.errors import CompileError, Wraps
+from zkchain.ir import checked
+from zkchain.ir.checked import BOUND, WORD, Span
 
 words = st.integers(-WORD, WORD - 1)
 

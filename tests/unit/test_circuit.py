@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tests.unit import graphs, onnx_models
-from zkchain import groth16, interpret, pipeline
+from zkchain import groth16, pipeline
 from zkchain._core import FrVec
 from zkchain.bn254 import R
 from zkchain.circuit import Circuit, Visibility, check, solve, symbolic, synthesize
@@ -19,7 +19,8 @@ from zkchain.circuit.hoist import hoist
 from zkchain.demo import PIXELS
 from zkchain.errors import CompileError, InputError, OutOfDomain, ProofInvalid, UnsatisfiedConstraint, UnsupportedOp
 from zkchain.formats import shipped
-from zkchain.graph import Graph, Op
+from zkchain.ir import interpret
+from zkchain.ir.graph import Graph, Op
 from zkchain.quantize import Domain
 from zkchain.r1cs import Assignment, System
 

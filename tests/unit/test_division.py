@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.unit.onnx_models import model, node
 from zkchain.errors import CompileError
 from zkchain.frontend import load
-from zkchain.interpret import run
+from zkchain.ir.interpret import run
 from zkchain.quantize import Domain, quantize
 from zkchain.quantize.division import magic
 

@@ -36,7 +36,7 @@ def test_every_module_is_described_in_its_order():
     assert there - {"__init__", "__main__"} == set(ORDER)
 
 
-CALLS = re.findall(r"`(\w+)\.(\w+)\((.*?)\)`", text("architecture.md"))
+CALLS = re.findall(r"`([\w.]+)\.(\w+)\((.*?)\)`", text("architecture.md"))
 
 
 def test_every_step_is_there():

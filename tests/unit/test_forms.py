@@ -14,10 +14,11 @@ import pytest
 from onnx import TensorProto, helper
 
 from tests.unit.onnx_models import model, node, runtime, single
-from zkchain import frontend, interpret
+from zkchain import frontend
 from zkchain.bn254 import R
 from zkchain.circuit import Visibility, check, solve, synthesize
-from zkchain.graph import Graph
+from zkchain.ir import interpret
+from zkchain.ir.graph import Graph
 from zkchain.quantize import Settings, dequantize, quantize, quantize_input
 from zkchain.r1cs import System
 

@@ -10,7 +10,7 @@ from onnx import TensorProto, helper
 from tests.unit.onnx_models import agrees, model, node, random
 from zkchain.errors import ModelError, UnsupportedOp
 from zkchain.frontend import control, load
-from zkchain.interpret import run_float
+from zkchain.ir.interpret import run_float
 
 FLOAT, INT, BOOL = TensorProto.FLOAT, TensorProto.INT64, TensorProto.BOOL
 Signature = dict[str, tuple[int, list[int] | None]]

@@ -13,8 +13,8 @@ from onnx import TensorProto
 from tests.unit.onnx_models import agrees, model, node, random, single
 from zkchain.errors import ModelError, UnsupportedOp
 from zkchain.frontend import load
-from zkchain.graph import Op
-from zkchain.interpret import run_float
+from zkchain.ir.graph import Op
+from zkchain.ir.interpret import run_float
 
 POSITIVE = {"Acosh": (1.1, 4.0), "Log": (0.1, 4.0), "Reciprocal": (0.2, 4.0), "Sqrt": (0.0, 4.0)}
 UNIT = {"Acos": (-0.99, 0.99), "Asin": (-0.99, 0.99), "Atanh": (-0.99, 0.99)}

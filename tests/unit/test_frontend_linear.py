@@ -13,7 +13,7 @@ from onnx import TensorProto
 from tests.unit.onnx_models import agrees, model, node, random, single
 from zkchain.errors import ModelError
 from zkchain.frontend import load
-from zkchain.graph import Op
+from zkchain.ir.graph import Op
 
 
 @pytest.mark.parametrize(

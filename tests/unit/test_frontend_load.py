@@ -13,8 +13,8 @@ from onnx import TensorProto, helper, numpy_helper
 from tests.unit.onnx_models import agrees, model, node, random, runtime, single
 from zkchain.errors import ModelError, UnsupportedOp
 from zkchain.frontend import load, supported_operators
-from zkchain.graph import Op
-from zkchain.interpret import run_float
+from zkchain.ir.graph import Op
+from zkchain.ir.interpret import run_float
 
 
 def relu(shape: Sequence[int | str | None] | None = (2, 3), **options: Any) -> onnx.ModelProto:

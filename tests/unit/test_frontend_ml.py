@@ -22,8 +22,8 @@ from sklearn.svm import LinearSVC
 from tests.unit.onnx_models import agrees, model, node, random
 from zkchain.errors import ModelError, UnsupportedOp
 from zkchain.frontend import load
-from zkchain.graph import Op
-from zkchain.interpret import run_float
+from zkchain.ir.graph import Op
+from zkchain.ir.interpret import run_float
 
 X, Y = load_iris(return_X_y=True)
 X = X.astype(np.float32)

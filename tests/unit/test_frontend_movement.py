@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.unit.onnx_models import agrees, model, node, random, single
 from zkchain.errors import ModelError, UnsupportedOp
 from zkchain.frontend import load
-from zkchain.graph import Graph, Op
+from zkchain.ir.graph import Graph, Op
 
 MOVEMENT = {Op.INPUT, Op.CONST, Op.RESHAPE, Op.TAKE, Op.CONCAT}
 

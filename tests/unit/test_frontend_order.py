@@ -12,7 +12,7 @@ from zkchain import Domain, compile_model
 from zkchain.errors import InputError, ModelError
 from zkchain.formats import tensors
 from zkchain.frontend import load, runnable
-from zkchain.interpret import run_float
+from zkchain.ir.interpret import run_float
 
 
 def layers() -> list[onnx.NodeProto]:

@@ -13,8 +13,8 @@ from onnx import TensorProto
 from tests.unit.onnx_models import agrees, model, node, random, single
 from zkchain.errors import ModelError, UnsupportedOp
 from zkchain.frontend import load
-from zkchain.graph import Op
-from zkchain.interpret import run_float
+from zkchain.ir.graph import Op
+from zkchain.ir.interpret import run_float
 
 REDUCTIONS = ["L1", "L2", "LogSum", "LogSumExp", "Max", "Mean", "Min", "Sum", "SumSquare"]
 

@@ -15,8 +15,8 @@ from tests.unit.onnx_models import agrees, model, node, random
 from zkchain.errors import CompileError
 from zkchain.frontend.builder import Builder
 from zkchain.frontend.rewrite import engine, simplify
-from zkchain.graph import Graph, Op
-from zkchain.interpret import run_float
+from zkchain.ir.graph import Graph, Op
+from zkchain.ir.interpret import run_float
 
 SHAPE = (2, 6)
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import special
 
 from zkchain.errors import CompileError
-from zkchain.functions import FUNCTIONS, SELU_ALPHA, SELU_GAMMA, evaluate, trend
+from zkchain.ir.functions import FUNCTIONS, SELU_ALPHA, SELU_GAMMA, evaluate, trend
 
 X = np.linspace(-6.0, 6.0, 241)
 INSIDE = np.linspace(-0.99, 0.99, 67)

@@ -35,8 +35,8 @@ from zkchain.chain.answers import answered, parsed
 from zkchain.errors import ZkchainError
 from zkchain.formats import bundle, circom, contracts, npz, program, ptau, r1cs, records, snarkjs, tensors, wtns
 from zkchain.formats.records import Choices, ContextRecord, DeploymentRecord, Summary
-from zkchain.graph import Op
 from zkchain.groth16.key import open_key
+from zkchain.ir.graph import Op
 from zkchain.quantize import Domain
 from zkchain.r1cs import System
 

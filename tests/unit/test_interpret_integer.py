@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from tests.unit import graphs
-from zkchain import interpret
 from zkchain.errors import InputError, OutOfDomain
-from zkchain.graph import Op
+from zkchain.ir import interpret
+from zkchain.ir.graph import Op
 
 X = np.array([[-5, 3, 2]])
 EXAMPLES = [

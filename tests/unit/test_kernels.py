@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zkchain import checked, kernels
+from zkchain.ir import checked, kernels
 
 
 def conv_by_definition(x, w, strides, pads, dilations, group):

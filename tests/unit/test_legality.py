@@ -12,8 +12,8 @@ import pytest
 from tests.unit.test_fuzz_readers import zoo
 from zkchain.errors import CompileError, FormatError
 from zkchain.formats import npz, program
-from zkchain.graph import ARGS, Graph, Op, check
-from zkchain.legality import LARGEST, RULES, shape_of
+from zkchain.ir.graph import ARGS, Graph, Op, check
+from zkchain.ir.legality import LARGEST, RULES, shape_of
 
 
 def test_every_operator_has_a_rule():

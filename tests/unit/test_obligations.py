@@ -15,8 +15,8 @@ from zkchain.circuit.emitter import Constraint, RangeRequest
 from zkchain.circuit.layout import Layout
 from zkchain.circuit.symbolic import Symbolic
 from zkchain.errors import CompileError
-from zkchain.graph import Op
 from zkchain.groth16 import insecure_setup
+from zkchain.ir.graph import Op
 from zkchain.r1cs import System
 from zkchain.tables import Request
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from zkchain.errors import FormatError
 from zkchain.formats import npz, program
-from zkchain.graph import Graph, Node, Op
+from zkchain.ir.graph import Graph, Node, Op
 
 
 def ints(*values: int) -> np.ndarray:

@@ -10,9 +10,10 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from tests.unit import quantized_models as made
-from zkchain import frontend, interpret
+from zkchain import frontend
 from zkchain.errors import ModelError, UnsupportedOp
-from zkchain.graph import Op
+from zkchain.ir import interpret
+from zkchain.ir.graph import Op
 from zkchain.quantize import quantize
 
 NUMPY = {"x": (TensorProto.FLOAT, np.float32), "u": (TensorProto.UINT8, np.uint8), "s": (TensorProto.INT8, np.int8)}

@@ -10,10 +10,11 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from tests.unit import quantized_models as made
-from zkchain import frontend, interpret
+from zkchain import frontend
 from zkchain.circuit import Visibility, check, solve, synthesize
 from zkchain.errors import InputError, OutOfDomain
-from zkchain.graph import Graph
+from zkchain.ir import interpret
+from zkchain.ir.graph import Graph
 from zkchain.quantize import Domain, Settings, quantize, quantize_input, quantize_with_report
 from zkchain.r1cs import System
 

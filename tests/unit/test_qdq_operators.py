@@ -12,9 +12,10 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from tests.unit.quantized_models import session
-from zkchain import frontend, interpret
+from zkchain import frontend
 from zkchain.bn254 import R
 from zkchain.circuit import Visibility, check, solve, synthesize
+from zkchain.ir import interpret
 from zkchain.quantize import Settings, quantize
 from zkchain.r1cs import System
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zkchain import interpret
-from zkchain.graph import Graph, Node, Op
+from zkchain.ir import interpret
+from zkchain.ir.graph import Graph, Node, Op
 from zkchain.quantize.qdq import laws, pairs
 from zkchain.quantize.qdq.forms import Form, State
 from zkchain.quantize.qdq.laws import Target

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.unit.float_graphs import Build
 from zkchain.errors import CompileError, InputError, OutOfDomain
-from zkchain.graph import Graph, Node, Op
+from zkchain.ir.graph import Graph, Node, Op
 from zkchain.quantize import Domain, Settings, dequantize, quantize, quantize_input
 from zkchain.quantize.domains import resolve
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.unit.float_graphs import Build
-from zkchain.graph import Graph, Op
+from zkchain.ir.graph import Graph, Op
 from zkchain.quantize import points
 from zkchain.quantize.gradient import RULES, input_gradients
 

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 
 from tests.unit.float_graphs import Build, networks
-from zkchain.graph import Graph, Op
+from zkchain.ir.graph import Graph, Op
 from zkchain.quantize import Domain, Settings, lookups, quantize_with_report
 from zkchain.quantize.allocate import allocate, squared_error
 from zkchain.quantize.domains import resolve

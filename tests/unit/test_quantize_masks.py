@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 
 from tests.unit.float_graphs import Build
 from tests.unit.onnx_models import model, node
-from zkchain import frontend, interpret, oracle, pipeline
+from zkchain import frontend, oracle, pipeline
 from zkchain.bn254 import R
 from zkchain.circuit import check, solve
 from zkchain.errors import ModelError
-from zkchain.graph import Graph, Op
+from zkchain.ir import interpret
+from zkchain.ir.graph import Graph, Op
 from zkchain.quantize import Domain, Settings, quantize, quantize_input
 from zkchain.quantize.domains import resolve
 from zkchain.quantize.intervals import intervals

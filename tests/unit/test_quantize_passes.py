@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from tests.unit import graphs
 from tests.unit.float_graphs import Build, networks
-from zkchain import interpret
 from zkchain.errors import UnsupportedOp
-from zkchain.graph import FLOAT_ONLY, Graph, Op
+from zkchain.ir import interpret
+from zkchain.ir.graph import FLOAT_ONLY, Graph, Op
 from zkchain.quantize.finish import finish
 from zkchain.quantize.fold import fold_affine, fold_scale_back
 from zkchain.quantize.passes import drop_final_monotone, prepare, relu_before_pool

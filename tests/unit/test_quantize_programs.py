@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.float_graphs import Build, networks
-from zkchain import interpret
 from zkchain.errors import CompileError, InputError, UnsupportedOp
-from zkchain.graph import Graph, Op, check
+from zkchain.ir import interpret
+from zkchain.ir.graph import Graph, Op, check
 from zkchain.quantize import Domain, Settings, quantize, quantize_input, quantize_with_report
 from zkchain.quantize.allocate import allocate
 from zkchain.quantize.domains import resolve

@@ -10,10 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit import graphs
-from zkchain import interpret
 from zkchain.errors import CompileError
-from zkchain.graph import Graph, Node, Op
-from zkchain.quantize import ranges
+from zkchain.ir import interpret, ranges
+from zkchain.ir.graph import Graph, Node, Op
 
 LO, HI = np.array([[-2, 0, 1]]), np.array([[1, 2, 3]])
 TABLE = np.array([5, -3, 8, 8, -1, 0, 2])

@@ -14,11 +14,12 @@ from onnx import TensorProto
 
 from tests.unit.float_graphs import Build
 from tests.unit.onnx_models import model, node
-from zkchain import frontend, functions, interpret, pipeline
+from zkchain import frontend, pipeline
 from zkchain.bn254 import R
 from zkchain.circuit import check, solve
 from zkchain.errors import UnsupportedOp
-from zkchain.graph import Graph, Op
+from zkchain.ir import functions, interpret
+from zkchain.ir.graph import Graph, Op
 from zkchain.quantize import Domain, Report, Settings, points, quantize_input, quantize_with_report
 from zkchain.quantize.passes import prepare
 from zkchain.quantize.regions import Region

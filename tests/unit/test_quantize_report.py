@@ -7,7 +7,7 @@ import pytest
 
 from tests.unit.float_graphs import Build
 from zkchain.errors import InputError
-from zkchain.graph import Op
+from zkchain.ir.graph import Op
 from zkchain.quantize import Domain, Settings, accuracy, quantize_with_report, rows
 from zkchain.quantize.allocate import allocate, squared_error
 from zkchain.quantize.lowering import exact_bits

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.float_graphs import Build
-from zkchain import functions, interpret
 from zkchain.errors import UnsupportedOp
-from zkchain.graph import Graph, Op
+from zkchain.ir import functions, interpret
+from zkchain.ir.graph import Graph, Op
 from zkchain.quantize import Domain, Settings, dequantize, quantize, quantize_input, quantize_with_report
 from zkchain.quantize.lowering import CLAMP
 from zkchain.quantize.tabulate import ALLOWED_SAG, LINES, Rest, _cut, _fit, _saturated

@@ -12,10 +12,10 @@ import pytest
 from tests.unit import float_graphs
 from tests.unit.corners import compiled, corners, exact, prove
 from tests.unit.graphs import Build, Op, extreme
-from zkchain import interpret
 from zkchain.circuit import Circuit, solve
 from zkchain.errors import CompileError, InputError, UnsupportedOp, ZkchainError
-from zkchain.graph import Graph
+from zkchain.ir import interpret
+from zkchain.ir.graph import Graph
 from zkchain.quantize import Domain, Settings, quantize, quantize_input
 from zkchain.quantize.allocate import allocate, squared_error
 from zkchain.quantize.points import Point

@@ -8,14 +8,14 @@ from functools import cached_property
 
 import numpy as np
 
-from zkchain.checked import named
 from zkchain.circuit import obligations, symbolic
 from zkchain.circuit.emitter import Constraint
 from zkchain.circuit.interface import Interface, describe, digest_of
 from zkchain.circuit.layout import Layout, Visibility
 from zkchain.circuit.obligations import Phases
 from zkchain.circuit.symbolic import Packed, Symbolic
-from zkchain.graph import Graph
+from zkchain.ir.checked import named
+from zkchain.ir.graph import Graph
 from zkchain.r1cs import Csr, RowBlock, System
 from zkchain.typing import IntArray
 

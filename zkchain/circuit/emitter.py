@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 
 from zkchain._core import FrVec
-from zkchain.checked import Known, magnitude, named
 from zkchain.circuit import symbolic, value
 from zkchain.circuit.symbolic import Packed, Symbolic, Taps
 from zkchain.circuit.value import Numbers, Value
 from zkchain.errors import CompileError
+from zkchain.ir.checked import Known, magnitude, named
 from zkchain.r1cs import System
 from zkchain.tables import Request
 from zkchain.typing import IntArray

@@ -11,8 +11,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from zkchain.circuit.plan import MOVES, single_uses
-from zkchain.graph import Graph, Node, Op
-from zkchain.quantize.ranges import interval
+from zkchain.ir.graph import Graph, Node, Op
+from zkchain.ir.ranges import interval
 
 RISING = frozenset({Op.RESCALE, Op.RELU, Op.CLIP})
 POOLS = frozenset({Op.REDUCE_MAX, Op.REDUCE_MIN})

@@ -17,7 +17,7 @@ from typing import Any
 
 from zkchain.circuit.layout import Field, Layout, Visibility, bounds, field_of
 from zkchain.errors import BundleError
-from zkchain.graph import BOUND, Graph, Node
+from zkchain.ir.graph import BOUND, Graph, Node
 from zkchain.r1cs import System
 
 DOMAIN = b"zkchain/circuit/2"

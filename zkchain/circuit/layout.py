@@ -13,7 +13,7 @@ import numpy as np
 
 from zkchain.bn254 import R
 from zkchain.errors import CompileError, ProofFormatError
-from zkchain.graph import Graph, Node
+from zkchain.ir.graph import Graph, Node
 from zkchain.r1cs import Instance, System
 from zkchain.typing import IntArray
 

@@ -19,9 +19,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from zkchain._core import FrVec
-from zkchain.checked import Span
 from zkchain.circuit.emitter import Emitter, Vec
 from zkchain.circuit.value import to_field
+from zkchain.ir.checked import Span
 from zkchain.r1cs import PoleHit
 from zkchain.tables import Cut, Plan, Request, choose_tables
 from zkchain.typing import IntArray

@@ -8,14 +8,14 @@ from types import ModuleType
 
 import numpy as np
 
-from zkchain import kernels
-from zkchain.checked import Known
 from zkchain.circuit import plan, taps
 from zkchain.circuit.emitter import Emitter, TableRequest, Vec
 from zkchain.circuit.gadgets import lookup, order, plain
 from zkchain.circuit.plan import Pool
 from zkchain.errors import UnsupportedOp
-from zkchain.graph import Graph, Node, Op
+from zkchain.ir import kernels
+from zkchain.ir.checked import Known
+from zkchain.ir.graph import Graph, Node, Op
 from zkchain.r1cs import System
 from zkchain.typing import IntArray
 

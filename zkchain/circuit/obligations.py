@@ -8,8 +8,8 @@ from collections.abc import Iterable
 import numpy as np
 
 from zkchain.errors import CompileError
-from zkchain.graph import Graph, Op
-from zkchain.quantize.ranges import interval
+from zkchain.ir.graph import Graph, Op
+from zkchain.ir.ranges import interval
 from zkchain.r1cs import Csr, RowBlock
 from zkchain.typing import IntArray
 

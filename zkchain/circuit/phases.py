@@ -13,7 +13,7 @@ from zkchain.circuit.emitter import Emitter, Vec, pack
 from zkchain.circuit.hoist import hoist
 from zkchain.circuit.layout import Layout, Visibility, bounds
 from zkchain.circuit.lower import KITS, lower
-from zkchain.graph import Graph
+from zkchain.ir.graph import Graph
 from zkchain.quantize.edit import drop_dead
 from zkchain.r1cs import System
 from zkchain.typing import IntArray

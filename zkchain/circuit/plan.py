@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from zkchain.graph import Graph, Node, Op
+from zkchain.ir.graph import Graph, Node, Op
 
 LARGEST_WINDOW = 9  # the product over a window, of numbers of at most q bits, stays cheap
 

@@ -16,7 +16,7 @@ from zkchain.circuit.phases import PhaseA, phase_a, phase_b
 from zkchain.circuit.synthesis import emit
 from zkchain.circuit.value import to_field
 from zkchain.errors import InputError, OutOfDomain
-from zkchain.graph import Graph, Node
+from zkchain.ir.graph import Graph, Node
 from zkchain.r1cs import Assignment, Instance
 from zkchain.typing import IntArray
 

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from zkchain import checked
 from zkchain.bn254 import R
-from zkchain.checked import Known, Span
 from zkchain.errors import Wraps
-from zkchain.graph import BOUND
+from zkchain.ir import checked
+from zkchain.ir.checked import Known, Span
+from zkchain.ir.graph import BOUND
 from zkchain.r1cs import Csr
 from zkchain.typing import IntArray
 

@@ -12,8 +12,8 @@ from zkchain.circuit.layout import Visibility, make_layout
 from zkchain.circuit.obligations import check_ranges
 from zkchain.circuit.phases import phase_a, phase_b
 from zkchain.errors import CompileError, UnsatisfiedConstraint
-from zkchain.graph import Graph
-from zkchain.graph import check as check_graph
+from zkchain.ir.graph import Graph
+from zkchain.ir.graph import check as check_graph
 from zkchain.r1cs import Assignment, System
 
 

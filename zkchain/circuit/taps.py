@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from zkchain.checked import magnitude
 from zkchain.circuit.symbolic import Taps
-from zkchain.graph import Node
+from zkchain.ir.checked import magnitude
+from zkchain.ir.graph import Node
 from zkchain.typing import IntArray
 
 

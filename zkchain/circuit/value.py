@@ -15,8 +15,8 @@ import numpy as np
 
 from zkchain._core import FrVec
 from zkchain.bn254 import R
-from zkchain.checked import magnitude
-from zkchain.graph import BOUND
+from zkchain.ir.checked import magnitude
+from zkchain.ir.graph import BOUND
 from zkchain.typing import IntArray
 
 Scalar: TypeAlias = int | IntArray

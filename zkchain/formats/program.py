@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt
 
 from zkchain.errors import CompileError, FormatError
 from zkchain.formats import jsontext, npz
-from zkchain.graph import Graph, Node, Op, check
+from zkchain.ir.graph import Graph, Node, Op, check
 from zkchain.typing import Array, IntArray
 
 WHAT = "integer program"

@@ -21,7 +21,7 @@ from zkchain.circuit.interface import MOST
 from zkchain.circuit.interface import MOST_DIMENSIONS as DIMENSIONS
 from zkchain.errors import BundleError
 from zkchain.formats import jsontext
-from zkchain.graph import BOUND
+from zkchain.ir.graph import BOUND
 from zkchain.oracle import Evaluation
 from zkchain.promise import Promise
 from zkchain.r1cs import System

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from zkchain import sandbox
 from zkchain.errors import ModelError
-from zkchain.graph import Graph, check
+from zkchain.ir.graph import Graph, check
 
 if TYPE_CHECKING:
     import onnx

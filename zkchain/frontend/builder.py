@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from zkchain.errors import ModelError
-from zkchain.functions import Fn
-from zkchain.graph import EMPTY, Graph, Node, Op
-from zkchain.legality import LARGEST
+from zkchain.ir.functions import Fn
+from zkchain.ir.graph import EMPTY, Graph, Node, Op
+from zkchain.ir.legality import LARGEST
 from zkchain.typing import Array, FloatArray, IntArray
 
 NOTHING = "give the input a shape without a zero (--input-shape): its dimensions are those of a tensor with elements"
@@ -332,7 +332,7 @@ class Builder:
         return self.node(Op.LEAKY_RELU, (x, slope), self.shape(x))
 
     def unary(self, x: int, *fn: str | float) -> int:
-        """fn = (name, *params), as in zkchain.functions."""
+        """fn = (name, *params), as in zkchain.ir.functions."""
         exact: Fn = (fn[0], *(float(p) for p in fn[1:]))
         return self.node(Op.UNARY, (x,), self.shape(x), {"fn": exact})
 

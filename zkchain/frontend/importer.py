@@ -19,7 +19,7 @@ from zkchain.frontend.control import CONTROL
 from zkchain.frontend.model import opsets, rewritten
 from zkchain.frontend.shapes import input_values
 from zkchain.frontend.table import KEPT, RANDOM, RULED, RULES, SHAPES, needed, node_name, not_in_table
-from zkchain.graph import Graph, Op
+from zkchain.ir.graph import Graph, Op
 from zkchain.typing import Array
 
 # what numpy raises over attributes and shapes that do not fit each other

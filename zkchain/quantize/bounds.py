@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from zkchain import interpret, kernels
-from zkchain.checked import magnitude as magnitude_of
-from zkchain.graph import Node, Op
-from zkchain.quantize.ranges import compress, largest
+from zkchain.ir import interpret, kernels
+from zkchain.ir.checked import magnitude as magnitude_of
+from zkchain.ir.graph import Node, Op
+from zkchain.ir.ranges import compress, largest
 from zkchain.typing import FloatArray
 
 Source = tuple[Node, FloatArray]

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from zkchain.checked import named, whole
 from zkchain.errors import CompileError
-from zkchain.graph import Node, Op
-from zkchain.legality import WIDEST_SHIFT
+from zkchain.ir.checked import named, whole
+from zkchain.ir.graph import Node, Op
+from zkchain.ir.legality import WIDEST_SHIFT
+from zkchain.ir.ranges import interval
 from zkchain.quantize import bounds
-from zkchain.quantize.ranges import interval
 from zkchain.typing import FloatArray, IntArray
 
 FINEST_STEP, COARSEST_STEP = -512, 512  # as powers of two: 2^62 steps and their errors are float64 numbers, and not 0

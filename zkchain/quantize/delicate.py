@@ -17,9 +17,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from zkchain import functions
-from zkchain.functions import Fn, Jumps, Singular
-from zkchain.graph import Graph, Node, Op
+from zkchain.ir import functions
+from zkchain.ir.functions import Fn, Jumps, Singular
+from zkchain.ir.graph import Graph, Node, Op
 from zkchain.quantize import points
 from zkchain.quantize.domains import Grid
 from zkchain.quantize.lowering import OUT

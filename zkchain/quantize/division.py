@@ -10,10 +10,10 @@ from __future__ import annotations
 import numpy as np
 
 from zkchain.errors import CompileError, UnsupportedOp
-from zkchain.graph import BOUND, Node, Op
+from zkchain.ir.graph import BOUND, Node, Op
+from zkchain.ir.ranges import bounds_of
 from zkchain.quantize.builder import Value
 from zkchain.quantize.lowering import Lowering, shifted
-from zkchain.quantize.ranges import bounds_of
 
 SMALLER = "declare a smaller domain (--domain), or divide by a smaller number"
 DIVISIONS = frozenset({"divide", "floor_divide"})

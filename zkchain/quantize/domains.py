@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from zkchain.checked import saturated, whole
 from zkchain.errors import InputError, OutOfDomain, Wraps
-from zkchain.graph import BOUND, Graph, Node
+from zkchain.ir.checked import saturated, whole
+from zkchain.ir.graph import BOUND, Graph, Node
 from zkchain.quantize.settings import SMALLEST, Domain, Sample
 from zkchain.typing import FloatArray, IntArray
 

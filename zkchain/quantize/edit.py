@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from zkchain.errors import CompileError
-from zkchain.graph import Graph, Node, Op
+from zkchain.ir.graph import Graph, Node, Op
 from zkchain.typing import Array
 
 CLAMP = "/clamp"  # suffix of the name of a clamp the quantiser put in

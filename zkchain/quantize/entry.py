@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from zkchain.graph import Graph
+from zkchain.ir.graph import Graph
 from zkchain.quantize import qdq, quantizer
 from zkchain.quantize.report import Report
 from zkchain.quantize.settings import Domain, Sample, Settings

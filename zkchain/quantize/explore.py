@@ -13,9 +13,10 @@ from functools import partial
 
 import numpy as np
 
-from zkchain.checked import saturated
 from zkchain.errors import CompileError, UnsupportedOp
-from zkchain.graph import Graph
+from zkchain.ir.checked import saturated
+from zkchain.ir.graph import Graph
+from zkchain.ir.ranges import bounds_of
 from zkchain.quantize import points, search
 from zkchain.quantize.domains import Grid
 from zkchain.quantize.gradient import input_gradients
@@ -23,7 +24,6 @@ from zkchain.quantize.lower import Lowered
 from zkchain.quantize.lowering import Clamp
 from zkchain.quantize.points import Trace
 from zkchain.quantize.problem import Problem
-from zkchain.quantize.ranges import bounds_of
 from zkchain.typing import Array, FloatArray, IntArray
 
 CORNERS, RANDOM, CLOSE, SMALL = 16, 32, 20, 40  # of each kind at most

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from zkchain.graph import Graph, Node, Op, check
+from zkchain.ir.graph import Graph, Node, Op, check
+from zkchain.ir.ranges import interval
 from zkchain.quantize.edit import CLAMP, Editor, consumers, copy, drop_dead, rewrite
-from zkchain.quantize.ranges import interval
 
 CLIPS = frozenset({Op.RELU, Op.CLIP})
 

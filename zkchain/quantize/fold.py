@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from zkchain import interpret
-from zkchain.graph import Graph, Node, Op
+from zkchain.ir import interpret
+from zkchain.ir.graph import Graph, Node, Op
+from zkchain.ir.ranges import compress
 from zkchain.quantize.edit import Editor, consumers, copy, rewrite
-from zkchain.quantize.ranges import compress
 from zkchain.quantize.simplify import binary, inner_constant, make, plus, times
 from zkchain.typing import Array
 

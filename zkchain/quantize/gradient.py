@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from zkchain import functions, interpret, kernels
-from zkchain.graph import Graph, Node, Op
+from zkchain.ir import functions, interpret, kernels
+from zkchain.ir.graph import Graph, Node, Op
 from zkchain.typing import Array, FloatArray
 
 Rule = Callable[..., tuple[FloatArray | None, ...]]

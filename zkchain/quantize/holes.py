@@ -14,14 +14,14 @@ from itertools import pairwise
 
 import numpy as np
 
-from zkchain import functions
-from zkchain.functions import Fn, Jumps, Singular
-from zkchain.graph import Node
+from zkchain.ir import functions
+from zkchain.ir.functions import Fn, Jumps, Singular
+from zkchain.ir.graph import Node
+from zkchain.ir.ranges import bounds_of
 from zkchain.quantize.builder import Value
 from zkchain.quantize.delicate import SHARE, swing
 from zkchain.quantize.lowering import Lowering
 from zkchain.quantize.points import takes_all
-from zkchain.quantize.ranges import bounds_of
 from zkchain.quantize.regions import Region
 from zkchain.typing import IntArray
 

@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from zkchain import functions, interpret, kernels
-from zkchain.graph import Graph, Node, Op
+from zkchain.ir import functions, interpret, kernels
+from zkchain.ir.graph import Graph, Node, Op
 from zkchain.typing import FloatArray
 
 Ends = tuple[FloatArray, FloatArray]

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from zkchain.checked import named, whole
 from zkchain.errors import UnsupportedOp
-from zkchain.graph import BOUND, Graph, Node, Op, check
+from zkchain.ir.checked import named, whole
+from zkchain.ir.graph import BOUND, Graph, Node, Op, check
+from zkchain.ir.ranges import bits, largest
 from zkchain.quantize.builder import Value
 from zkchain.quantize.division import DIVISIONS, divide
 from zkchain.quantize.domains import Grid
@@ -28,7 +29,6 @@ from zkchain.quantize.lowering import (
     shifted,
     with_room,
 )
-from zkchain.quantize.ranges import bits, largest
 from zkchain.quantize.regions import Region
 from zkchain.quantize.tabulate import lower_unary
 from zkchain.typing import FloatArray

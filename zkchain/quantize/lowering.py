@@ -16,11 +16,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from zkchain.graph import BOUND, Graph, Node, Op
+from zkchain.ir.graph import BOUND, Graph, Node, Op
+from zkchain.ir.ranges import largest
 from zkchain.quantize.builder import Builder, Value
 from zkchain.quantize.domains import Grid
 from zkchain.quantize.edit import CLAMP, constant, consumers
-from zkchain.quantize.ranges import largest
 from zkchain.quantize.regions import Region
 from zkchain.typing import Array, FloatArray
 

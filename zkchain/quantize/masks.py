@@ -22,9 +22,9 @@ from functools import partial, reduce
 import numpy as np
 import numpy.typing as npt
 
-from zkchain import interpret
 from zkchain.errors import ModelError
-from zkchain.graph import Graph, Node, Op, check
+from zkchain.ir import interpret
+from zkchain.ir.graph import Graph, Node, Op, check
 from zkchain.quantize.domains import Grid
 from zkchain.quantize.edit import Editor, copy, drop_dead, rewrite
 from zkchain.quantize.intervals import Ends, intervals

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from zkchain.graph import Graph, Node, Op, check
+from zkchain.ir.graph import Graph, Node, Op, check
 from zkchain.quantize.edit import Editor, consumers, copy, rewrite
 from zkchain.quantize.fold import fold_affine, fold_scale_back, scale_inside_square
 from zkchain.quantize.simplify import inner_constant, make, simplify

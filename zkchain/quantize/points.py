@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from zkchain import functions, interpret
-from zkchain.graph import Graph, Node, Op
+from zkchain.ir import functions, interpret
+from zkchain.ir.graph import Graph, Node, Op
 from zkchain.quantize.edit import constant, consumers
 from zkchain.quantize.lowering import ENDS, MOVES, OUT, clip_ends, exact_bits, root
 from zkchain.quantize.regions import BoolArray, Region

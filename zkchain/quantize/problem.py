@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from zkchain.errors import UnsupportedOp
-from zkchain.graph import Graph, Op
+from zkchain.ir.graph import Graph, Op
 from zkchain.quantize import delicate, domains, points
 from zkchain.quantize.domains import Grid
 from zkchain.quantize.edit import Editor, copy

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from zkchain.graph import Graph, check
+from zkchain.ir.graph import Graph, check
 from zkchain.quantize import domains, rows
 from zkchain.quantize.explore import Settled, regions_of, settle
 from zkchain.quantize.finish import finish

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from zkchain.errors import InputError
-from zkchain.graph import Graph, Node, Op
+from zkchain.ir.graph import Graph, Node, Op
+from zkchain.ir.ranges import bits, bounds_of
 from zkchain.quantize.edit import CLAMP, consumers
-from zkchain.quantize.ranges import bits, bounds_of
 from zkchain.quantize.regions import BoolArray, Region
 from zkchain.typing import FloatArray
 

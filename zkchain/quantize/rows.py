@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from zkchain.graph import Graph, Node, Op
-from zkchain.quantize.ranges import bounds_of
+from zkchain.ir.graph import Graph, Node, Op
+from zkchain.ir.ranges import bounds_of
 
 CLAMP_ROWS = 5.0  # on top of a rescale: is the high part zero, above and below
 

@@ -7,10 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from zkchain import interpret
-from zkchain.checked import saturated
 from zkchain.errors import CompileError
-from zkchain.graph import Graph, Op
+from zkchain.ir import interpret
+from zkchain.ir.checked import saturated
+from zkchain.ir.graph import Graph, Op
+from zkchain.ir.ranges import bits as bits_of
 from zkchain.quantize import lookups, points, rows
 from zkchain.quantize.allocate import BITS_SETTING, allocate
 from zkchain.quantize.finish import finish
@@ -18,7 +19,6 @@ from zkchain.quantize.lower import Lowered, lower
 from zkchain.quantize.lowering import OUT, Plan
 from zkchain.quantize.points import Point
 from zkchain.quantize.problem import TRACED, Problem
-from zkchain.quantize.ranges import bits as bits_of
 from zkchain.tables import Request
 from zkchain.typing import Array, FloatArray, IntArray
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from zkchain.errors import CompileError, InputError
-from zkchain.graph import BOUND
+from zkchain.ir.graph import BOUND
 
 SMALLEST = 1 / BOUND
 """The least magnitude that a domain other than zero reaches: far from where the square of a step is none any more."""

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from zkchain import interpret
 from zkchain.errors import UnsupportedOp
-from zkchain.graph import Graph, Node, Op
+from zkchain.ir import interpret
+from zkchain.ir.graph import Graph, Node, Op
 from zkchain.quantize.edit import Editor, rewrite
 from zkchain.typing import Array
 

@@ -14,12 +14,12 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from zkchain import functions
-from zkchain.functions import Jumps
-from zkchain.graph import Node, Op
+from zkchain.ir import functions
+from zkchain.ir.functions import Jumps
+from zkchain.ir.graph import Node, Op
+from zkchain.ir.ranges import bounds_of
 from zkchain.quantize.builder import Value
 from zkchain.quantize.lowering import Lowering, prefer, relabelled
-from zkchain.quantize.ranges import bounds_of
 from zkchain.quantize.regions import Region
 
 

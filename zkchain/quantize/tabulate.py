@@ -21,16 +21,16 @@ from functools import lru_cache
 
 import numpy as np
 
-from zkchain import functions
-from zkchain.checked import named, whole
 from zkchain.errors import UnsupportedOp
-from zkchain.graph import Node, Op
+from zkchain.ir import functions
+from zkchain.ir.checked import named, whole
+from zkchain.ir.graph import Node, Op
+from zkchain.ir.ranges import bounds_of
 from zkchain.quantize import holes, steps
 from zkchain.quantize.builder import Value
 from zkchain.quantize.holes import Hole
 from zkchain.quantize.lowering import OUT, Lowering, align, exact_bits, narrow
 from zkchain.quantize.points import takes_all
-from zkchain.quantize.ranges import bounds_of
 from zkchain.quantize.regions import Region
 from zkchain.typing import FloatArray, IntArray
 

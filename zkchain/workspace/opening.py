@@ -9,10 +9,10 @@ from zkchain.errors import BundleError, KeyMismatch
 from zkchain.formats import program, records, snarkjs
 from zkchain.formats.bundle import Bundle
 from zkchain.formats.records import Choices, InputChoice, Summary, Tensor
-from zkchain.graph import Graph
 from zkchain.groth16.key import open_key, verifying_key
 from zkchain.groth16.transcript import vkhash
 from zkchain.groth16.types import VerifyingKey
+from zkchain.ir.graph import Graph
 from zkchain.pipeline import Keys, interface_of
 from zkchain.r1cs import System
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from zkchain.checked import Known
 from zkchain.circuit.emitter import Emitter, RangeRequest, Vec
 from zkchain.circuit.gadgets.groups import (
     by_group,
@@ -18,6 +17,7 @@ from zkchain.circuit.gadgets.groups import (
     width,
 )
 from zkchain.circuit.gadgets.plain import sign_class
+from zkchain.ir.checked import Known
 from zkchain.tables import Request
 from zkchain.typing import IntArray
 

@@ -6,11 +6,11 @@ from types import ModuleType
 
 import numpy as np
 
-from zkchain import checked, kernels
-from zkchain.checked import Known, Span
 from zkchain.circuit import taps
 from zkchain.circuit.emitter import Emitter, Vec
 from zkchain.circuit.gadgets.plain import BIT
+from zkchain.ir import checked, kernels
+from zkchain.ir.checked import Known, Span
 from zkchain.typing import IntArray
 
 

@@ -11,9 +11,9 @@ from typing import TypeAlias
 
 import numpy as np
 
-from zkchain.checked import Span
 from zkchain.circuit.emitter import Emitter, Vec
 from zkchain.circuit.gadgets.groups import by_group, floor_shift, for_groups, signed_width, width
+from zkchain.ir.checked import Span
 from zkchain.typing import IntArray
 
 BIT = Span(0, 1)

@@ -10,8 +10,8 @@ import numpy as np
 
 from zkchain.frontend.builder import Builder
 from zkchain.frontend.call import INTEGERS, Call, Rule
-from zkchain.functions import SELU_ALPHA, SELU_GAMMA
-from zkchain.graph import Op
+from zkchain.ir.functions import SELU_ALPHA, SELU_GAMMA
+from zkchain.ir.graph import Op
 from zkchain.typing import FloatArray
 
 BOOL = 9  # onnx.TensorProto.BOOL
@@ -46,7 +46,7 @@ def _variadic(verb: Callable[[Builder, int, int], int]) -> Callable[[Call], int]
 
 
 def _function(name: str, *defaults: tuple[str, float]) -> Rule:
-    """A function of zkchain.functions; ``defaults`` are (attribute, default) of its parameters, in order."""
+    """A function of zkchain.ir.functions; ``defaults`` are (attribute, default) of its parameters, in order."""
 
     def rule(call: Call) -> int:
         return call.build.unary(call.x(), name, *(call.number(key, value) for key, value in defaults))

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from zkchain.frontend.call import Call, Rule
 from zkchain.frontend.ops.movement import classes, lookup
-from zkchain.graph import Op
+from zkchain.ir.graph import Op
 from zkchain.typing import FloatArray
 
 

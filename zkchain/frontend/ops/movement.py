@@ -16,7 +16,7 @@ from zkchain import sandbox
 from zkchain.frontend import fold
 from zkchain.frontend.builder import Builder
 from zkchain.frontend.call import Call, Rule
-from zkchain.graph import Op
+from zkchain.ir.graph import Op
 from zkchain.typing import IntArray
 
 # Of these, all inputs but the first are constant: shapes, axes, indices.

@@ -10,7 +10,7 @@ import numpy as np
 from zkchain.frontend.builder import Builder
 from zkchain.frontend.call import Call, Rule
 from zkchain.frontend.window import Geometry, geometry, grid, padded, positions
-from zkchain.graph import Op
+from zkchain.ir.graph import Op
 from zkchain.typing import IntArray
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from zkchain.frontend.builder import Builder
 from zkchain.frontend.call import Call, Rule, Value
-from zkchain.graph import Op
+from zkchain.ir.graph import Op
 
 EVALUATION = "export the model in evaluation mode"
 Verb = Callable[[Builder, int, Sequence[int]], int]

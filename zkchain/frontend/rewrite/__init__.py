@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from zkchain.frontend.rewrite import affine, compound, order, tidy
 from zkchain.frontend.rewrite.engine import Rule, fixpoint, prune, share
-from zkchain.graph import Graph, Op, check
+from zkchain.ir.graph import Graph, Op, check
 
 PASSES: Mapping[str, Sequence[Mapping[Op, Sequence[Rule]]]] = MappingProxyType(
     {

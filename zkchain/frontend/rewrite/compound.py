@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from zkchain.frontend.rewrite.engine import Rule, View
-from zkchain.graph import Op
+from zkchain.ir.graph import Op
 
 Polynomial = dict[int, float]  # degree -> coefficient
 

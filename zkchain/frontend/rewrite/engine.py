@@ -16,7 +16,7 @@ import numpy as np
 
 from zkchain.errors import CompileError
 from zkchain.frontend.builder import Builder
-from zkchain.graph import Graph, Node, Op
+from zkchain.ir.graph import Graph, Node, Op
 from zkchain.typing import FloatArray
 
 LIMIT = 1000  # sweeps; every rule makes the graph smaller or moves one node one step

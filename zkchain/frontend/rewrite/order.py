@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from zkchain.frontend.rewrite.compound import polynomial
 from zkchain.frontend.rewrite.engine import Rule, View
-from zkchain.graph import Op
+from zkchain.ir.graph import Op
 
 NOT_NEGATIVE = frozenset({"abs", "exp", "sigmoid", "softplus", "sqrt", "rsqrt"})
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from zkchain.frontend.rewrite.engine import Rule, View
-from zkchain.graph import Op
+from zkchain.ir.graph import Op
 
 
 def _neutral(element: float) -> Rule:

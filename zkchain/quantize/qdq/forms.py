@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from zkchain.errors import CompileError
-from zkchain.graph import Graph, Node, Op
+from zkchain.ir.graph import Graph, Node, Op
+from zkchain.ir.ranges import bounds_of
 from zkchain.quantize.builder import Builder, Value
-from zkchain.quantize.ranges import bounds_of
 from zkchain.typing import FloatArray, IntArray
 
 Function = Callable[[FloatArray], FloatArray]

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from zkchain.errors import InputError
-from zkchain.graph import Graph, Node, Op
+from zkchain.ir.graph import Graph, Node, Op
 from zkchain.quantize import domains
 from zkchain.quantize.builder import Value
 from zkchain.quantize.edit import consumers

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from zkchain.errors import UnsupportedOp
-from zkchain.graph import Op
+from zkchain.ir.graph import Op
 from zkchain.quantize.builder import Value
 from zkchain.quantize.qdq import laws
 from zkchain.quantize.qdq.forms import Form, State

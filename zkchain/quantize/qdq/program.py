@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from zkchain import interpret
-from zkchain.graph import Graph, Node, Op, check
+from zkchain.ir import interpret
+from zkchain.ir.graph import Graph, Node, Op, check
 from zkchain.quantize import domains, explore, rows
 from zkchain.quantize.builder import Value
 from zkchain.quantize.finish import finish

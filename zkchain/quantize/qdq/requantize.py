@@ -14,13 +14,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from zkchain.errors import CompileError, UnsupportedOp
-from zkchain.graph import Node, Op
+from zkchain.ir.graph import Node, Op
+from zkchain.ir.ranges import bounds_of, compress
 from zkchain.quantize.builder import Value
 from zkchain.quantize.qdq import laws, pairs
 from zkchain.quantize.qdq.forms import Form, State, shaped
 from zkchain.quantize.qdq.laws import Target
 from zkchain.quantize.qdq.steps import Lines, Steps, lines, steps_of
-from zkchain.quantize.ranges import bounds_of, compress
 from zkchain.typing import FloatArray, IntArray
 
 BYTE = 255  # steps that are met exactly; 16-bit tensors are rounded to nearest, which is onnxruntime's but near ties

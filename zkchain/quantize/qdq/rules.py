@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from zkchain import functions, interpret
-from zkchain.graph import Node, Op
+from zkchain.ir import functions, interpret
+from zkchain.ir.graph import Node, Op
+from zkchain.ir.ranges import compress
 from zkchain.quantize.qdq.forms import Fixed, Form, State, Table, shaped
 from zkchain.quantize.qdq.laws import single
 from zkchain.quantize.qdq.requantize import quantize as requantize
-from zkchain.quantize.ranges import compress
 from zkchain.typing import FloatArray
 
 SAME = 1e-3  # scales closer than this are one: a bias is written at the product of two rounded scales

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from zkchain import functions, kernels
 from zkchain.errors import InputError, OutOfDomain
-from zkchain.graph import Graph, Node, Op
+from zkchain.ir import functions, kernels
+from zkchain.ir.graph import Graph, Node, Op
 from zkchain.typing import Array, IntArray
 
 Kernel = Callable[..., Array]  # (node, *source values) -> value; broadcast to the node's shape by the caller

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from zkchain.checked import magnitude
+from zkchain.ir.checked import magnitude
 from zkchain.typing import Array, IntArray
 
 FLOAT_EXACT = 1 << 53  # integers of magnitude up to 2^53 are float64 numbers

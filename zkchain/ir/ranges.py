@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from zkchain import kernels
-from zkchain.checked import below, named
 from zkchain.errors import CompileError
-from zkchain.graph import Node, Op, check_arguments
+from zkchain.ir import kernels
+from zkchain.ir.checked import below, named
+from zkchain.ir.graph import Node, Op, check_arguments
 from zkchain.typing import FloatArray, IntArray
 
 Interval = tuple[IntArray, IntArray]

@@ -21,8 +21,8 @@ import numpy as np
 import numpy.typing as npt
 
 from zkchain.errors import CompileError
-from zkchain.legality import BOUND as BOUND
-from zkchain.legality import clip_ends, integers, shape_of
+from zkchain.ir.legality import BOUND as BOUND
+from zkchain.ir.legality import clip_ends, integers, shape_of
 from zkchain.typing import IntArray
 
 EMPTY: Mapping[str, Any] = MappingProxyType({})
@@ -117,7 +117,7 @@ ARGS: Mapping[Op, tuple[int | None, frozenset[str], str]] = MappingProxyType(
         Op.UNARY: (
             1,
             frozenset({"fn"}),
-            "fn: name in zkchain.functions.FUNCTIONS plus its parameters: (name, *params)",
+            "fn: name in zkchain.ir.functions.FUNCTIONS plus its parameters: (name, *params)",
         ),
         Op.LEAKY_RELU: (
             2,
