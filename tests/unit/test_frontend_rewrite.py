@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from tests.unit.onnx_models import agrees, model, node, random
 from zkchain.errors import CompileError
-from zkchain.frontend.builder import Builder
-from zkchain.frontend.rewrite import engine, simplify
+from zkchain.ir.builder import Builder
 from zkchain.ir.graph import Graph, Op
 from zkchain.ir.interpret import run_float
+from zkchain.rewrite import engine, simplify
 
 SHAPE = (2, 6)
 

@@ -22,6 +22,7 @@ ORDER = (
     "sandbox",
     "ir",
     "tables",
+    "rewrite",
     "frontend",
     "quantize",
     "oracle",

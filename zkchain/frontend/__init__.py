@@ -51,7 +51,8 @@ def _load(
     sample_shapes: Mapping[str, Sequence[int]] | None,
     outputs: Sequence[str] | None,
 ) -> Graph:
-    from zkchain.frontend import importer, order, rewrite, shapes, table
+    from zkchain import rewrite
+    from zkchain.frontend import importer, order, shapes, table
     from zkchain.frontend import model as models
 
     proto = models.parse(model)

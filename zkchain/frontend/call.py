@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 
 from zkchain.errors import UnsupportedOp
-from zkchain.frontend.builder import Builder
+from zkchain.ir.builder import Builder
 from zkchain.typing import Array
 
 Value = int | Array  # a node of the graph under construction, or a constant in the model's own type

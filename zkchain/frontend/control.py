@@ -14,8 +14,8 @@ import onnx
 from onnx import helper
 
 from zkchain.errors import UnsupportedOp
-from zkchain.frontend.builder import Builder
 from zkchain.frontend.call import Value, operator
+from zkchain.ir.builder import Builder
 
 Body = Callable[[onnx.GraphProto, Mapping[str, Value]], list[Value]]
 Inputs = Sequence[Value | None]

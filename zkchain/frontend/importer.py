@@ -13,12 +13,12 @@ from onnx import helper, numpy_helper
 from zkchain import sandbox
 from zkchain.errors import ModelError, ZkchainError
 from zkchain.frontend import fold
-from zkchain.frontend.builder import Builder, refuse_numbers
 from zkchain.frontend.call import INTEGERS, Call, Value, operator
 from zkchain.frontend.control import CONTROL
 from zkchain.frontend.model import opsets, rewritten
 from zkchain.frontend.shapes import input_values
 from zkchain.frontend.table import KEPT, RANDOM, RULED, RULES, SHAPES, needed, node_name, not_in_table
+from zkchain.ir.builder import Builder, refuse_numbers
 from zkchain.ir.graph import Graph, Op
 from zkchain.typing import Array
 

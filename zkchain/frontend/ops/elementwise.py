@@ -8,8 +8,8 @@ from types import MappingProxyType
 
 import numpy as np
 
-from zkchain.frontend.builder import Builder
 from zkchain.frontend.call import INTEGERS, Call, Rule
+from zkchain.ir.builder import Builder
 from zkchain.ir.functions import SELU_ALPHA, SELU_GAMMA
 from zkchain.ir.graph import Op
 from zkchain.typing import FloatArray

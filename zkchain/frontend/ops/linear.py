@@ -8,9 +8,9 @@ from types import MappingProxyType
 
 import numpy as np
 
-from zkchain.frontend.builder import Builder
 from zkchain.frontend.call import Call, Rule
 from zkchain.frontend.window import Geometry, geometry, grid, padded
+from zkchain.ir.builder import Builder
 from zkchain.typing import IntArray
 
 

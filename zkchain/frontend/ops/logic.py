@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from zkchain.frontend.builder import Builder
 from zkchain.frontend.call import Call, Rule
+from zkchain.ir.builder import Builder
 
 
 def _not(build: Builder, x: int) -> int:

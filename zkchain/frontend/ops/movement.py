@@ -14,8 +14,8 @@ import numpy.typing as npt
 
 from zkchain import sandbox
 from zkchain.frontend import fold
-from zkchain.frontend.builder import Builder
 from zkchain.frontend.call import Call, Rule
+from zkchain.ir.builder import Builder
 from zkchain.ir.graph import Op
 from zkchain.typing import IntArray
 

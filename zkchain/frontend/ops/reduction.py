@@ -8,8 +8,8 @@ from types import MappingProxyType
 
 import numpy as np
 
-from zkchain.frontend.builder import Builder
 from zkchain.frontend.call import Call, Rule, Value
+from zkchain.ir.builder import Builder
 from zkchain.ir.graph import Op
 
 EVALUATION = "export the model in evaluation mode"

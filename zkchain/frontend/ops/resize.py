@@ -10,8 +10,8 @@ from types import MappingProxyType
 import numpy as np
 import numpy.typing as npt
 
-from zkchain.frontend.builder import Builder
 from zkchain.frontend.call import Call, Rule
+from zkchain.ir.builder import Builder
 
 FloatArray = npt.NDArray[np.float32]
 Reals = npt.NDArray[np.float64]

@@ -1,4 +1,4 @@
-"""Rewrites of the float graph, as a straight list of named passes.
+"""One workshop for graphs: an engine, and a straight list of named passes.
 
 Each pass is a table, operator -> rules; each rule states its equation. What a model computes does not change: exporters
 write one thing in many ways, and what the quantiser sees should be few affine nodes and whole functions.
@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from zkchain.frontend.rewrite import affine, compound, order, tidy
-from zkchain.frontend.rewrite.engine import Rule, fixpoint, prune, share
 from zkchain.ir.graph import Graph, Op, check
+from zkchain.rewrite import affine, compound, order, tidy
+from zkchain.rewrite.engine import Rule, fixpoint, prune, share
 
 PASSES: Mapping[str, Sequence[Mapping[Op, Sequence[Rule]]]] = MappingProxyType(
     {

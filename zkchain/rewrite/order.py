@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from zkchain.frontend.rewrite.compound import polynomial
-from zkchain.frontend.rewrite.engine import Rule, View
 from zkchain.ir.graph import Op
+from zkchain.rewrite.compound import polynomial
+from zkchain.rewrite.engine import Rule, View
 
 NOT_NEGATIVE = frozenset({"abs", "exp", "sigmoid", "softplus", "sqrt", "rsqrt"})
 

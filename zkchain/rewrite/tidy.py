@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from zkchain.frontend.rewrite.engine import Rule, View
 from zkchain.ir.graph import Op
+from zkchain.rewrite.engine import Rule, View
 
 
 def _neutral(element: float) -> Rule:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from zkchain.errors import CompileError
-from zkchain.frontend.builder import Builder
+from zkchain.ir.builder import Builder
 from zkchain.ir.graph import Graph, Node, Op
 from zkchain.typing import FloatArray
 

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from zkchain.frontend.rewrite.engine import Rule, View
 from zkchain.ir import kernels
 from zkchain.ir.graph import Op
+from zkchain.rewrite.engine import Rule, View
 from zkchain.typing import FloatArray
 
 # Weights that absorb one factor an input channel share a scale: factors further apart than this (4 bits) stay outside.
