@@ -14,10 +14,10 @@ from tests.unit.float_graphs import Build, networks
 from zkchain.errors import UnsupportedOp
 from zkchain.ir import interpret
 from zkchain.ir.graph import FLOAT_ONLY, Graph, Op
-from zkchain.quantize.finish import finish
 from zkchain.quantize.fold import fold_affine, fold_scale_back
 from zkchain.quantize.passes import drop_final_monotone, prepare, relu_before_pool
 from zkchain.quantize.simplify import simplify
+from zkchain.rewrite import finish
 
 RNG = np.random.default_rng(0)
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from zkchain.circuit.plan import MOVES, single_uses
-from zkchain.ir.graph import Graph, Node, Op
+from zkchain.ir.graph import MOVES_OF_ONE, Graph, Node, Op
 from zkchain.ir.ranges import interval
+from zkchain.rewrite.engine import only_readers
 
 RISING = frozenset({Op.RESCALE, Op.RELU, Op.CLIP})
 POOLS = frozenset({Op.REDUCE_MAX, Op.REDUCE_MIN})
@@ -21,7 +21,7 @@ OVERLAP = 1.5  # windows that read an element more often than this would repeat 
 
 def hoist(graph: Graph) -> Graph:
     """The graph with every such chain turned round."""
-    nodes, only = list(graph.nodes), single_uses(graph)
+    nodes, only = list(graph.nodes), only_readers(graph)
     for index, node in enumerate(graph.nodes):
         if node.op in POOLS:
             chain = _chain(graph, only, index)
@@ -33,7 +33,7 @@ def hoist(graph: Graph) -> Graph:
 def _chain(graph: Graph, only: dict[int, int], pool: int) -> list[int]:
     """Slots [rising..., moves..., pool] in order of the graph; empty where there is nothing to gain."""
     slots, at, rising = [pool], graph.nodes[pool].src[0], 0
-    while at in only and graph.nodes[at].op in (RISING if rising else RISING | MOVES - {Op.CONCAT}):
+    while at in only and graph.nodes[at].op in (RISING if rising else RISING | MOVES_OF_ONE):
         rising += graph.nodes[at].op in RISING
         slots.append(at)
         at = graph.nodes[at].src[0]

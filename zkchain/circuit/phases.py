@@ -14,8 +14,8 @@ from zkchain.circuit.hoist import hoist
 from zkchain.circuit.layout import Layout, Visibility, bounds
 from zkchain.circuit.lower import KITS, lower
 from zkchain.ir.graph import Graph
-from zkchain.quantize.edit import drop_dead
 from zkchain.r1cs import System
+from zkchain.rewrite.engine import prune
 from zkchain.typing import IntArray
 
 
@@ -60,7 +60,7 @@ def stated(graph: Graph, visibility: Visibility) -> Graph:
     """The part of the program that the proof speaks of: what hidden outputs alone need takes no rows."""
     shown = [i for i, yes in zip(graph.outputs, visibility.outputs, strict=True) if yes]
     names = [n for n, yes in zip(graph.output_names, visibility.outputs, strict=True) if yes]
-    return hoist(drop_dead(replace(graph, outputs=tuple(shown), output_names=tuple(names))))
+    return hoist(prune(replace(graph, outputs=tuple(shown), output_names=tuple(names))))
 
 
 def _publish(em: Emitter, out: Vec) -> None:

@@ -6,13 +6,13 @@ linear layer would be composed with long linear combinations, these first get wi
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from zkchain.ir.graph import Graph, Node, Op
+from zkchain.ir.graph import MOVES, Graph, Node, Op
+from zkchain.rewrite.engine import only_readers
 
 LARGEST_WINDOW = 9  # the product over a window, of numbers of at most q bits, stays cheap
 
@@ -31,18 +31,9 @@ class Pool:
     ceiling: int | None
 
 
-def single_uses(graph: Graph) -> dict[int, int]:
-    """Node -> its only consumer, for nodes that have just one and are no output."""
-    users: dict[int, list[int]] = defaultdict(list)
-    for index, node in enumerate(graph.nodes):
-        for source in node.src:
-            users[source].append(index)
-    return {s: u[0] for s, u in users.items() if len(u) == 1 and s not in graph.outputs}
-
-
 def fusions(graph: Graph) -> Mapping[int, Pool | None]:
     """Last node of each chain -> its Pool; the nodes inside -> None."""
-    only = single_uses(graph)
+    only = only_readers(graph)
     fused: dict[int, Pool | None] = {}
     for index, node in enumerate(graph.nodes):
         if node.op is not Op.RESCALE:
@@ -71,7 +62,6 @@ def _window(graph: Graph, index: int) -> int:
 
 
 SEAL_ABOVE = 32  # terms an element
-MOVES = frozenset({Op.RESHAPE, Op.TAKE, Op.CONCAT})
 SUMS = frozenset({Op.ADD, Op.SUB})
 
 

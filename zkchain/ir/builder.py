@@ -1,13 +1,15 @@
-"""Building float graphs, one verb an operator.
+"""Building float graphs, one verb per operator.
 
 Every verb appends one node (a few verbs: a few) and returns its index. The verb computes the shape, so a graph's shapes
 follow from the shapes of its inputs alone. Shapes that do not fit raise ModelError with the model node's name.
+``copy`` and ``append`` take nodes of integer graphs too, with their scales and ranges.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -96,15 +98,19 @@ class Builder:
 
     def copy(self, node: Node, src: Sequence[int]) -> int:
         """Append a node of another graph, on these sources."""
-        return self._append(Node(node.op, node.name, tuple(src), node.shape, node.arg, node.value))
+        return self.append(replace(node, src=tuple(src)))
+
+    def append(self, node: Node) -> int:
+        """Append a node that is known to be legal, as it is."""
+        self.nodes.append(node)
+        return len(self.nodes) - 1
 
     def _append(self, node: Node) -> int:
         if math.prod(node.shape) > LARGEST:
             raise self.error(f"a value of shape {node.shape} is too large", hint="is this the shape you meant?")
         if not node.size and node.op is not Op.INPUT:  # without elements everything is known of it
             node = Node(Op.CONST, node.name, (), node.shape, EMPTY, np.zeros(node.shape))
-        self.nodes.append(node)
-        return len(self.nodes) - 1
+        return self.append(node)
 
     def input(self, name: str, shape: Sequence[int], *, whole: bool = False) -> int:
         self.name = name

@@ -74,6 +74,8 @@ class Op(StrEnum):
 
 FLOAT_ONLY = frozenset({Op.DIV, Op.UNARY, Op.LEAKY_RELU, Op.SOFTMAX, Op.LOG_SUM_EXP, Op.QUANTIZE, Op.DEQUANTIZE})
 INT_ONLY = frozenset({Op.RESCALE, Op.TABLE})
+MOVES = frozenset({Op.RESHAPE, Op.TAKE, Op.CONCAT})
+MOVES_OF_ONE = MOVES - {Op.CONCAT}  # of one source, so that what is done before may be done after
 
 # op: (number of sources or None for any, argument names, meaning)
 ARGS: Mapping[Op, tuple[int | None, frozenset[str], str]] = MappingProxyType(
@@ -194,6 +196,13 @@ class Graph:
     output_names: tuple[str, ...]
     operators: Mapping[str, str] = field(default_factory=lambda: EMPTY)
     whole: tuple[bool, ...] = ()
+
+
+def constant(node: Node) -> npt.NDArray[Any]:
+    """The value of a CONST node; CompileError for any other."""
+    if node.value is None:
+        raise CompileError(f"node {node.name!r} ({node.op}): expected a constant")
+    return node.value
 
 
 def check(graph: Graph, *, integer: bool) -> None:

@@ -19,9 +19,9 @@ from zkchain import tables
 from zkchain.ir.graph import Graph, Node, Op
 from zkchain.ir.ranges import bounds_of
 from zkchain.quantize.allocate import squared_error
-from zkchain.quantize.edit import consumers
 from zkchain.quantize.lowering import ENDS, LEAST_SHIFT, OUT, root
 from zkchain.quantize.points import Point
+from zkchain.rewrite import engine
 from zkchain.tables import Request
 from zkchain.typing import FloatArray, IntArray
 
@@ -116,7 +116,7 @@ def precision(graph: Graph, plan: Mapping[tuple[int, int | None], int]) -> list[
 
 def sites(graph: Graph, rescaled: Mapping[int, Node], compared: Mapping[int, Node]) -> list[Site]:
     """The rescales and comparisons of a lowering, from the integer nodes at their float nodes."""
-    readers = consumers(graph)
+    readers = engine.readers(graph)
     found = []
     for i, node in sorted(rescaled.items()):
         positive = all(graph.nodes[k].op is Op.RELU for k in readers[i]) and bool(readers[i])

@@ -9,12 +9,11 @@ import numpy as np
 
 from zkchain.errors import UnsupportedOp
 from zkchain.ir.checked import named, whole
-from zkchain.ir.graph import BOUND, Graph, Node, Op, check
+from zkchain.ir.graph import BOUND, Graph, Node, Op, check, constant
 from zkchain.ir.ranges import bits, largest
 from zkchain.quantize.builder import Value
 from zkchain.quantize.division import DIVISIONS, divide
 from zkchain.quantize.domains import Grid
-from zkchain.quantize.edit import constant
 from zkchain.quantize.lowering import (
     ENDS,
     Clamp,

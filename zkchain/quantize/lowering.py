@@ -16,18 +16,18 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from zkchain.ir.graph import BOUND, Graph, Node, Op
+from zkchain.ir.graph import BOUND, MOVES_OF_ONE, Graph, Node, Op, constant
 from zkchain.ir.ranges import largest
 from zkchain.quantize.builder import Builder, Value
 from zkchain.quantize.domains import Grid
-from zkchain.quantize.edit import CLAMP, constant, consumers
 from zkchain.quantize.regions import Region
+from zkchain.rewrite.engine import readers
+from zkchain.rewrite.integers import CLAMP
 from zkchain.typing import Array, FloatArray
 
 # source positions that stand for something else than a source
 ENDS = -1  # the ends of a CLIP
 OUT = -2  # the values of a tabulated function
-MOVES = frozenset({Op.RESHAPE, Op.TAKE})
 LEAST_SHIFT = 3  # a rescale by fewer bits costs more rows than it saves
 ROOM = 60  # bits of an accumulator that is multiplied or summed again
 
@@ -82,7 +82,7 @@ class Lowering:
     readers: list[list[int]] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.readers = consumers(self.graph)
+        self.readers = readers(self.graph)
 
     def const(self, i: int, position: int, at_least: int | None = None) -> Value:
         """The constant source of node i at its planned precision (or exactly, if fewer bits do); ``at_least``: and no
@@ -113,7 +113,7 @@ def exact_bits(values: Array) -> int:
 def root(graph: Graph, i: int) -> int:
     """The node at which a request to narrow node i is met: movements that do not shrink pass it on."""
     node = graph.nodes[i]
-    while node.op in MOVES and node.size >= graph.nodes[node.src[0]].size:
+    while node.op in MOVES_OF_ONE and node.size >= graph.nodes[node.src[0]].size:
         i = node.src[0]
         node = graph.nodes[i]
     return i

@@ -14,15 +14,15 @@ import numpy as np
 import numpy.typing as npt
 
 from zkchain.ir import functions, interpret
-from zkchain.ir.graph import Graph, Node, Op
-from zkchain.quantize.edit import constant, consumers
-from zkchain.quantize.lowering import ENDS, MOVES, OUT, clip_ends, exact_bits, root
+from zkchain.ir.graph import MOVES_OF_ONE, Graph, Node, Op, constant
+from zkchain.quantize.lowering import ENDS, OUT, clip_ends, exact_bits, root
 from zkchain.quantize.regions import BoolArray, Region
+from zkchain.rewrite import engine
 from zkchain.typing import Array
 
 ONE_TO_ONE = frozenset({Op.RESHAPE, Op.TAKE, Op.ADD, Op.SUB, Op.MUL, Op.RELU, Op.CLIP, Op.UNARY})
 NARROW = frozenset({Op.MATMUL, Op.CONV, Op.RELU, Op.CLIP, Op.MAX, Op.MIN, Op.REDUCE_MAX, Op.REDUCE_MIN})
-ACCUMULATES = frozenset({Op.MATMUL, Op.CONV, Op.MUL, Op.ADD, Op.SUB, Op.SUM, Op.CONCAT, Op.TOP, *MOVES})
+ACCUMULATES = frozenset({Op.MATMUL, Op.CONV, Op.MUL, Op.ADD, Op.SUB, Op.SUM, Op.CONCAT, Op.TOP, *MOVES_OF_ONE})
 ADDS = frozenset({Op.ADD, Op.MAX, Op.MIN, Op.CONCAT})
 EXACT = frozenset({"lookup", "divide", "floor_divide"})  # functions of integers: nothing is rounded
 FINEST = {"weight": 26, "activation": 26, "input": 34}  # bits kept of the largest value of a tensor, at most
@@ -136,7 +136,7 @@ def _before_poles(graph: Graph) -> set[int]:
     """Values that functions with poles alone read: they may be finer than any that is multiplied again."""
     return {
         i
-        for i, readers in enumerate(consumers(graph))
+        for i, readers in enumerate(engine.readers(graph))
         if readers
         and all(graph.nodes[k].op is Op.UNARY and functions.singular(graph.nodes[k].arg["fn"]) for k in readers)
     }
@@ -145,7 +145,7 @@ def _before_poles(graph: Graph) -> set[int]:
 def _units(graph: Graph) -> tuple[list[float], list[float]]:
     """For every node, how many elements are decomposed or compared at a width that one more bit of this value adds to:
     (of the value as computed, of the value as narrowed)."""
-    readers, roots = consumers(graph), narrowed_roots(graph)
+    readers, roots = engine.readers(graph), narrowed_roots(graph)
     before, after = [0.0] * len(graph.nodes), [0.0] * len(graph.nodes)
     for i in reversed(range(len(graph.nodes))):
         after[i] = sum(before[k] + _compared(graph, graph.nodes[k]) for k in set(readers[i]))

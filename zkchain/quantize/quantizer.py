@@ -11,12 +11,12 @@ import numpy.typing as npt
 from zkchain.ir.graph import Graph, check
 from zkchain.quantize import domains, rows
 from zkchain.quantize.explore import Settled, regions_of, settle
-from zkchain.quantize.finish import finish
 from zkchain.quantize.points import observe, untouched
 from zkchain.quantize.problem import Problem, given, pose, watched
 from zkchain.quantize.report import Accuracy, Exploration, Point, Report, Unsure, accuracy, clamped, cuts, layers
 from zkchain.quantize.search import runs
 from zkchain.quantize.settings import Domain, Sample, Settings
+from zkchain.rewrite import finish
 from zkchain.typing import FloatArray
 
 

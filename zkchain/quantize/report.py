@@ -11,8 +11,9 @@ import numpy.typing as npt
 from zkchain.errors import InputError
 from zkchain.ir.graph import Graph, Node, Op
 from zkchain.ir.ranges import bits, bounds_of
-from zkchain.quantize.edit import CLAMP, consumers
 from zkchain.quantize.regions import BoolArray, Region
+from zkchain.rewrite.engine import readers
+from zkchain.rewrite.integers import CLAMP
 from zkchain.typing import FloatArray
 
 
@@ -130,11 +131,11 @@ class Report:
 
 def layers(graph: Graph, runs: Sequence[Sequence[npt.NDArray[np.int64]]]) -> tuple[Layer, ...]:
     """The rescales of an integer graph; ``runs``: the values of all nodes (run_all) for each calibration sample."""
-    readers, found = consumers(graph), []
+    users, found = readers(graph), []
     for i, node in enumerate(graph.nodes):
         if node.op is not Op.RESCALE:
             continue
-        clips = [k for k in readers[i] if graph.nodes[k].name.endswith(CLAMP)]
+        clips = [k for k in users[i] if graph.nodes[k].name.endswith(CLAMP)]
         clamp = max((bits(graph.nodes[k]) for k in clips), default=None)
         hits = sum(int(np.count_nonzero(_clipped(graph, k, run[i]))) for k in clips for run in runs)
         shift, fraction = int(node.arg["shift"]), int(-np.log2(node.scale))

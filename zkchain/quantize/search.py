@@ -14,11 +14,11 @@ from zkchain.ir.graph import Graph, Op
 from zkchain.ir.ranges import bits as bits_of
 from zkchain.quantize import lookups, points, rows
 from zkchain.quantize.allocate import BITS_SETTING, allocate
-from zkchain.quantize.finish import finish
 from zkchain.quantize.lower import Lowered, lower
 from zkchain.quantize.lowering import OUT, Plan
 from zkchain.quantize.points import Point
 from zkchain.quantize.problem import TRACED, Problem
+from zkchain.rewrite import finish
 from zkchain.tables import Request
 from zkchain.typing import Array, FloatArray, IntArray
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from zkchain.ir.graph import Graph, Op, check
-from zkchain.rewrite import affine, compound, order, tidy
+from zkchain.rewrite import affine, compound, integers, order, tidy
 from zkchain.rewrite.engine import Rule, fixpoint, prune, share
 
 PASSES: Mapping[str, Sequence[Mapping[Op, Sequence[Rule]]]] = MappingProxyType(
@@ -29,3 +29,11 @@ def simplify(graph: Graph) -> Graph:
         graph = fixpoint(graph, rules)
         check(graph, integer=False)
     return share(graph)
+
+
+def finish(graph: Graph) -> Graph:
+    """An integer program without what no output needs, clips merged and equal nodes made one."""
+    for step in (prune, lambda g: fixpoint(g, [integers.RULES]), share):
+        graph = step(graph)
+        check(graph, integer=True)
+    return graph

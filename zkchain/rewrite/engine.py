@@ -1,14 +1,14 @@
 """Rules over a graph: a sweep rebuilds it node by node, a rule may put something else in a node's place.
 
 A rule reads the old graph, where use counts are exact, and writes new nodes on the images of old ones. Every image is
-equal in value to its old node, so any mixture of rules in one sweep is sound when each rule is.
+equal in value to its old node, so any mixture of rules in one sweep is sound when each rule is. Float and integer graphs
+are rewritten alike: a node that no rule wants is copied whole, with its scale and its range.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import Any
 
@@ -23,19 +23,37 @@ LIMIT = 1000  # sweeps; every rule makes the graph smaller or moves one node one
 
 
 @dataclass(frozen=True, slots=True)
+class Miss:
+    """Why a rule left a node alone that it could have served."""
+
+    node: str
+    rule: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class View:
-    """The old ``graph`` with its use counts; ``build`` and ``new`` (old index -> image) are the graph being written."""
+    """The old ``graph`` with the readers of every node; ``build`` and ``new`` (old index -> image) are the graph being
+    written; ``misses``: what rules say about the nodes they leave alone, in the order of the nodes."""
 
     graph: Graph
-    uses: Counter[int]
-    build: Builder
-    new: list[int]
+    readers: Sequence[Sequence[int]]
+    build: Builder = field(default_factory=Builder)
+    new: list[int] = field(default_factory=list)
+    misses: list[tuple[int, str]] = field(default_factory=list)
 
     def node(self, i: int) -> Node:
         return self.graph.nodes[i]
 
     def op(self, i: int) -> Op:
         return self.graph.nodes[i].op
+
+    def shape(self, i: int) -> tuple[int, ...]:
+        return self.graph.nodes[i].shape
+
+    def images(self, i: int) -> tuple[int, ...]:
+        """The images of a node's sources."""
+        return tuple(self.new[s] for s in self.graph.nodes[i].src)
 
     def value(self, i: int) -> FloatArray | None:
         """The array of a CONST node, else None."""
@@ -50,7 +68,7 @@ class View:
 
     def single(self, i: int) -> bool:
         """True when one node (and no output) reads node ``i``."""
-        return self.uses[i] == 1
+        return len(self.readers[i]) == 1 and i not in self.graph.outputs
 
     def is_unary(self, i: int, name: str) -> bool:
         node = self.node(i)
@@ -65,43 +83,69 @@ class View:
                 return other, value
         return None
 
+    def miss(self, i: int, reason: str) -> int | None:
+        """The None of a rule that would have served node ``i`` but for this."""
+        self.misses.append((i, reason))
+        return None
+
 
 Rule = Callable[[View, int], "int | None"]  # (view, old node) -> new node in its place, or None
+Rules = Mapping[Op, Sequence[Rule]]
 
 
-def fixpoint(graph: Graph, rules: Sequence[Mapping[Op, Sequence[Rule]]]) -> Graph:
-    """Sweep until no rule finds anything. CompileError when that never happens."""
+def fixpoint(graph: Graph, rules: Sequence[Rules], misses: list[Miss] | None = None) -> Graph:
+    """Sweep until no rule finds anything; ``misses``: filled with those of the last sweep. CompileError when that never
+    happens."""
     for _ in range(LIMIT):
-        swept = sweep(graph, rules)
+        swept = sweep(graph, rules, misses)
         if swept is graph:
             return graph
         graph = prune(swept)
     raise CompileError(f"rewriting did not end after {LIMIT} sweeps")
 
 
-def sweep(graph: Graph, rules: Sequence[Mapping[Op, Sequence[Rule]]]) -> Graph:
-    """Every node once; the graph itself when nothing applied."""
-    view = View(graph, _uses(graph), Builder(), [])
-    changed = False
+def sweep(graph: Graph, rules: Sequence[Rules], misses: list[Miss] | None = None) -> Graph:
+    """Every node once; the graph itself when nothing applied. ``misses``: filled with what rules say of this sweep."""
+    view, changed = View(graph, readers(graph)), False
+    noted: list[Miss] = []
     for i, node in enumerate(graph.nodes):
         view.build.name = node.name
-        found = _first(view, i, [rule for table in rules for rule in table.get(node.op, ())])
+        found = _first(view, i, [rule for table in rules for rule in table.get(node.op, ())], noted)
         if found is None:
-            view.new.append(view.build.copy(node, [view.new[s] for s in node.src]))
+            view.new.append(view.build.copy(node, view.images(i)))
             continue
         changed = True
         if view.build.shape(found) != node.shape:
             raise CompileError(f"node {node.name!r}: rewritten from {node.shape} to {view.build.shape(found)}")
         view.new.append(found)
+    if misses is not None:
+        misses[:] = dict.fromkeys(noted)
     return _renamed(graph, view.build.nodes, view.new) if changed else graph
 
 
-def _first(view: View, i: int, rules: Sequence[Rule]) -> int | None:
-    return next((found for found in (rule(view, i) for rule in rules) if found is not None), None)
+def _first(view: View, i: int, rules: Sequence[Rule], noted: list[Miss]) -> int | None:
+    """What the first rule that serves node ``i`` puts in its place."""
+    for rule in rules:
+        found = rule(view, i)
+        if found is not None:
+            return found
+        noted += [Miss(view.node(k).name, rule.__name__, reason) for k, reason in view.misses]
+        view.misses.clear()
+    return None
 
 
-def _uses(graph: Graph) -> Counter[int]:
-    return Counter([s for node in graph.nodes for s in node.src] + list(graph.outputs))
+def readers(graph: Graph) -> list[list[int]]:
+    """For every node, the nodes that read it (a node that reads it twice stands twice); outputs are not counted."""
+    found: list[list[int]] = [[] for _ in graph.nodes]
+    for i, node in enumerate(graph.nodes):
+        for s in node.src:
+            found[s].append(i)
+    return found
+
+
+def only_readers(graph: Graph) -> dict[int, int]:
+    """Node -> its only reader, for nodes that have just one and are no output."""
+    return {i: by[0] for i, by in enumerate(readers(graph)) if len(by) == 1 and i not in graph.outputs}
 
 
 def _renamed(graph: Graph, nodes: Sequence[Node], new: Sequence[int]) -> Graph:
@@ -119,7 +163,7 @@ def prune(graph: Graph) -> Graph:
 
 
 def share(graph: Graph) -> Graph:
-    """With equal nodes made one: same operator, sources and arguments, or the same constant."""
+    """With equal nodes made one: same operator, sources, arguments and scale, or the same constant."""
     first: dict[Hashable, int] = {}
     representative: list[int] = []
     for i, node in enumerate(graph.nodes):
@@ -129,13 +173,15 @@ def share(graph: Graph) -> Graph:
 
 
 def _key(node: Node, src: Sequence[int]) -> Hashable:
-    return (node.op, tuple(src), node.shape, *((k, _plain(v)) for k, v in sorted(node.arg.items())), _plain(node.value))
+    arguments = ((k, _plain(v)) for k, v in sorted(node.arg.items()))
+    return (node.op, tuple(src), node.shape, node.scale, *arguments, _plain(node.value))
 
 
 def _plain(value: Any) -> Hashable:
-    if not isinstance(value, np.ndarray):
-        return None if value is None else (type(value).__name__, value)
-    return value.dtype.str, value.shape, blake2b(np.ascontiguousarray(value).data).digest()
+    if isinstance(value, np.ndarray):
+        return value.dtype.str, value.shape, blake2b(np.ascontiguousarray(value).data).digest()
+    plain: Hashable = value.item() if isinstance(value, np.generic) else value
+    return plain
 
 
 def _kept(graph: Graph, representative: Mapping[int, int]) -> Graph:

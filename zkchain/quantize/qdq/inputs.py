@@ -16,18 +16,17 @@ import numpy as np
 import numpy.typing as npt
 
 from zkchain.errors import InputError
-from zkchain.ir.graph import Graph, Node, Op
+from zkchain.ir.graph import MOVES_OF_ONE, Graph, Node, Op
 from zkchain.quantize import domains
 from zkchain.quantize.builder import Value
-from zkchain.quantize.edit import consumers
 from zkchain.quantize.qdq.forms import Form, State
 from zkchain.quantize.settings import Domain, Sample
+from zkchain.rewrite import engine
 from zkchain.typing import IntArray
 
 FloatSamples = npt.NDArray[np.generic] | None
 
 WIDTH = 16  # bits of a float input that is not quantised at once
-MOVES = frozenset({Op.RESHAPE, Op.TAKE})
 
 
 def enter(state: State, domain: Sequence[Domain | None] | None, samples: Sequence[Sample]) -> None:
@@ -52,14 +51,14 @@ def enter(state: State, domain: Sequence[Domain | None] | None, samples: Sequenc
 def _readers(graph: Graph, i: int) -> list[Node]:
     """The nodes that read a value, looking through movements; an output counts as a reader of its own kind."""
     found: list[Node] = []
-    users = consumers(graph)
+    users = engine.readers(graph)
     waiting = [i]
     while waiting:
         k = waiting.pop()
         found += [graph.nodes[k]] if k in graph.outputs else []
         for reader in set(users[k]):
-            waiting += [reader] if graph.nodes[reader].op in MOVES else []
-            found += [] if graph.nodes[reader].op in MOVES else [graph.nodes[reader]]
+            waiting += [reader] if graph.nodes[reader].op in MOVES_OF_ONE else []
+            found += [] if graph.nodes[reader].op in MOVES_OF_ONE else [graph.nodes[reader]]
     return found
 
 

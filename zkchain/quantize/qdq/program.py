@@ -12,12 +12,12 @@ from zkchain.ir import interpret
 from zkchain.ir.graph import Graph, Node, Op, check
 from zkchain.quantize import domains, explore, rows
 from zkchain.quantize.builder import Value
-from zkchain.quantize.finish import finish
 from zkchain.quantize.qdq import inputs, islands
 from zkchain.quantize.qdq.forms import Form, State
 from zkchain.quantize.qdq.rules import step
 from zkchain.quantize.report import Accuracy, Exploration, Point, Report, Unsure, accuracy, layers
 from zkchain.quantize.settings import Domain, Sample, Settings
+from zkchain.rewrite import finish
 from zkchain.typing import IntArray
 
 QUANTIZED = frozenset({Op.QUANTIZE, Op.DEQUANTIZE})
