@@ -23,9 +23,9 @@ from zkchain.quantize import Domain, Settings, quantize, quantize_input
 from zkchain.quantize.domains import resolve
 from zkchain.quantize.intervals import intervals
 from zkchain.quantize.masks import absorb
-from zkchain.quantize.passes import expand_softmax
-from zkchain.quantize.simplify import simplify
+from zkchain.rewrite import EXPAND, PASSES, run
 
+SOFTMAX = [step for step in PASSES if step.name == "softmax written out"]
 N, D = 5, 4  # a sequence of N vectors of D numbers
 CAUSAL = np.tril(np.ones((N, N), np.bool_))
 LEAST = float(np.finfo(np.float32).min)
@@ -96,7 +96,7 @@ def factored(c: float) -> onnx.ModelProto:
 
 def absorbed(proto: onnx.ModelProto) -> Graph:
     graph = frontend.load(proto.SerializeToString())
-    return expand_softmax(absorb(graph, resolve(graph, [LOGITS], None)))
+    return run(absorb(graph, resolve(graph, [LOGITS], None)), SOFTMAX)
 
 
 # 0 times infinity is no number in the model either
@@ -115,7 +115,7 @@ def test_a_constant_mask_costs_no_precision_and_no_powers(form, c):
 def test_what_is_not_certain_to_lose_stays():
     """A bias of a few units is no mask."""
     bias = attention(node("Add", ["s", "m"], ["z"]), m=np.where(CAUSAL, 0, -60).astype(np.float32))
-    graph = simplify(frontend.load(bias.SerializeToString()))
+    graph = run(frontend.load(bias.SerializeToString()), [EXPAND])
     assert not any("live" in n.arg for n in absorb(graph, resolve(graph, [LOGITS], None)).nodes)
     assert off(bias, quantized(bias, LOGITS), [[x] for x in numbers(10)]) <= 1e-2
 
@@ -261,7 +261,7 @@ def test_live_elements_alone_take_part(seed, axis, op):
     total = e.sum(axis=axis, keepdims=True)
     expected = e / total if op is Op.SOFTMAX else np.log(total)
     assert interpret.run_float(graph, [x])[0] == pytest.approx(expected, abs=1e-12)
-    assert interpret.run_float(expand_softmax(graph), [x])[0] == pytest.approx(expected, abs=1e-12)
+    assert interpret.run_float(run(graph, SOFTMAX), [x])[0] == pytest.approx(expected, abs=1e-12)
 
 
 @pytest.mark.parametrize(

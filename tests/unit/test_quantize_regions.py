@@ -21,8 +21,8 @@ from zkchain.errors import UnsupportedOp
 from zkchain.ir import functions, interpret
 from zkchain.ir.graph import Graph, Op
 from zkchain.quantize import Domain, Report, Settings, points, quantize_input, quantize_with_report
-from zkchain.quantize.passes import prepare
 from zkchain.quantize.regions import Region
+from zkchain.rewrite import prepare
 
 LOOKUP = Settings(cost="lookup")
 WANTED = 1e-2

@@ -17,18 +17,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial, reduce
+from functools import reduce
 
 import numpy as np
 import numpy.typing as npt
 
 from zkchain.errors import ModelError
 from zkchain.ir import interpret
-from zkchain.ir.graph import Graph, Node, Op, check
+from zkchain.ir.builder import Builder
+from zkchain.ir.graph import MOVES_OF_ONE, Graph, Node, Op, check
 from zkchain.quantize.domains import Grid
-from zkchain.quantize.edit import Editor, copy, drop_dead, rewrite
 from zkchain.quantize.intervals import Ends, intervals
-from zkchain.quantize.simplify import binary, make, simplify, times
+from zkchain.rewrite import EXPAND, run
+from zkchain.rewrite.engine import View, prune, sweep
 from zkchain.typing import Array, FloatArray, IntArray
 
 BoolArray = npt.NDArray[np.bool_]
@@ -47,7 +48,7 @@ ELEMENTWISE = frozenset({Op.ADD, Op.SUB, Op.MUL, Op.DIV, Op.MAX, Op.MIN, Op.UNAR
 def absorb(graph: Graph, grids: Sequence[Grid]) -> Graph:
     """The graph without the numbers that only make something lose. Raises ModelError for an infinity that counts."""
     if _may_mask(graph):
-        graph = simplify(graph)
+        graph = _written_out(graph)
         domain = [_ends(grid) for grid in grids]
         graph = _drop_unread(_leave_out(graph, intervals(graph, domain)))
         graph = _scale_variable(graph, grids, intervals(graph, domain))
@@ -56,6 +57,11 @@ def absorb(graph: Graph, grids: Sequence[Grid]) -> Graph:
         if node.op is Op.CONST and node.value is not None and not np.all(np.isfinite(node.value)):
             raise _infinite(node.name, node.value)
     return graph
+
+
+def _written_out(graph: Graph) -> Graph:
+    """In few kinds of node: what the intervals are read from."""
+    return run(prune(graph), [EXPAND])
 
 
 def _infinite(name: str, value: FloatArray) -> ModelError:
@@ -89,18 +95,19 @@ def _ends(grid: Grid) -> Ends:
 def _leave_out(graph: Graph, bounds: Sequence[Ends]) -> Graph:
     """What certainly loses takes no part, or loses by less."""
 
-    def rule(editor: Editor, node: Node, src: tuple[int, ...]) -> int:
+    def rule(view: View, i: int) -> int | None:
+        node, src = view.node(i), view.images(i)
         found = LOSERS.get(node.op)
         with np.errstate(all="ignore"):
             for k, ceiling in enumerate(_ceilings(graph, node, bounds)):
-                src = (*src[:k], _raised(editor, graph, bounds, node.src[k], src[k], ceiling), *src[k + 1 :])
+                src = (*src[:k], _raised(view, bounds, node.src[k], ceiling), *src[k + 1 :])
             ends = (
                 [tuple(np.broadcast_to(e, graph.nodes[s].shape) for e in bounds[s]) for s in node.src] if found else []
             )
-            changed = found(editor, replace(node, src=src), *ends) if found else None
-        return copy(editor, node, src) if changed is None else changed
+            changed = found(view.build, replace(node, src=src), *ends) if found else None
+        return view.build.copy(node, src) if changed is None and src != view.images(i) else changed
 
-    return rewrite(graph, rule)
+    return prune(sweep(graph, [{op: [rule] for op in (*LOSERS, Op.UNARY)}]))
 
 
 def _ceilings(graph: Graph, node: Node, bounds: Sequence[Ends]) -> list[FloatArray]:
@@ -110,23 +117,20 @@ def _ceilings(graph: Graph, node: Node, bounds: Sequence[Ends]) -> list[FloatArr
     return [bounds[node.src[1]][0], bounds[node.src[0]][0]] if node.op is Op.MAX else []
 
 
-def _raised(editor: Editor, graph: Graph, bounds: Sequence[Ends], old: int, new: int, ceiling: FloatArray) -> int:
-    """Node ``old`` = x + c, whose image is ``new``, with c raised to where x + c still stays below the ceiling."""
-    node = graph.nodes[old]
-    at = next((k for k, s in enumerate(node.src) if graph.nodes[s].op is Op.CONST), None)
-    if node.op is not Op.ADD or at is None:
-        return new
-    c, top = editor.value(editor[new].src[at]), bounds[node.src[1 - at]][1]
-    shape = np.broadcast_shapes(ceiling.shape, node.shape)
-    if c is None or shape != node.shape:
-        return new
-    raised = np.maximum(c, ceiling - top)
+def _raised(view: View, bounds: Sequence[Ends], i: int, ceiling: FloatArray) -> int:
+    """The image of node ``i`` = x + c, with c raised to where x + c still stays below the ceiling."""
+    node = view.node(i)
+    side = view.constant_side(i) if node.op is Op.ADD else None
+    if side is None or np.broadcast_shapes(ceiling.shape, node.shape) != node.shape:
+        return view.new[i]
+    x, c = side
+    raised = np.maximum(c, ceiling - bounds[x][1])
     if not np.any(raised > c) or not np.all(np.isfinite(raised)):
-        return new
-    return editor.add(Op.ADD, node.name, (editor[new].src[1 - at], editor.const(node.name, raised)))
+        return view.new[i]
+    return view.build.add(view.new[x], view.build.const(raised))
 
 
-def _take_part(editor: Editor, node: Node, x: Ends) -> int | None:
+def _take_part(build: Builder, node: Node, x: Ends) -> int | None:
     axis = node.arg["axis"]
     live = ~((x[1] < x[0].max(axis=axis, keepdims=True) - OUT_OF_SIGHT) | np.isneginf(x[1]))
     nothing = ~live.any(axis=axis, keepdims=True)
@@ -138,7 +142,7 @@ def _take_part(editor: Editor, node: Node, x: Ends) -> int | None:
         )
     if live.all():
         return None
-    return editor.append(replace(node, arg={**node.arg, "live": live}))
+    return build.append(replace(node, arg={**node.arg, "live": live}))
 
 
 def _standing_in(live: BoolArray, axis: int) -> IntArray:
@@ -150,28 +154,27 @@ def _standing_in(live: BoolArray, axis: int) -> IntArray:
     return np.asarray(np.take_along_axis(at, chosen, axis))
 
 
-def _of_axis(sign: int) -> Callable[[Editor, Node, Ends], int | None]:
+def _of_axis(sign: int) -> Callable[[Builder, Node, Ends], int | None]:
     """REDUCE_MAX (1), REDUCE_MIN (-1), ARGMAX (1): dead elements become copies. Of equal ones the first is the
     maximum, so a copy must stand behind; those before the first live element give its index."""
 
-    def rule(editor: Editor, node: Node, x: Ends) -> int | None:
+    def rule(build: Builder, node: Node, x: Ends) -> int | None:
         axis = node.arg["axis"]
         lo, hi = x if sign > 0 else (-x[1], -x[0])
         live = ~((hi < lo.max(axis=axis, keepdims=True)) | np.isneginf(hi))
         if live.all() or not live.any(axis=axis).all():
             return None
-        shape = editor[node.src[0]].shape
-        others = editor.add(Op.TAKE, node.name, node.src, shape, index=_standing_in(live, axis))
-        result = editor.append(replace(node, src=(others,)))
+        others = build.take(node.src[0], _standing_in(live, axis))
+        result = build.copy(node, (others,))
         first = live.argmax(axis=axis, keepdims=True)
         if node.op is not Op.ARGMAX or not first.any():
             return result
-        return binary(editor, Op.MAX, node.name, result, editor.const(node.name, first))
+        return build.max(result, build.const(first))
 
     return rule
 
 
-def _of_list(editor: Editor, node: Node, x: Ends) -> int | None:
+def _of_list(build: Builder, node: Node, x: Ends) -> int | None:
     """TOP, TOP_INDEX: what is certainly below the k-th largest becomes a number a little below it."""
     axis, k = node.arg["axis"], node.arg["k"]
     kth = np.take(np.sort(x[0], axis=axis), [-k], axis=axis)
@@ -179,30 +182,27 @@ def _of_list(editor: Editor, node: Node, x: Ends) -> int | None:
     if not dead.any() or not np.all(np.isfinite(kth)):
         return None
     reach = float(np.where(dead, 0.0, x[1] - kth).max())
-    losing = editor.const(node.name, (kth - max(1.0, reach)).ravel())
-    flat = make(editor, Node(Op.RESHAPE, node.name, node.src, (dead.size,)))
-    both = editor.add(Op.CONCAT, node.name, (flat, losing), (dead.size + kth.size,), axis=0)
+    losing = build.const((kth - max(1.0, reach)).ravel())
+    both = build.concat([build.reshape(node.src[0], (dead.size,)), losing], 0)
     rows = np.broadcast_to(np.arange(kth.size).reshape(kth.shape), dead.shape)
     index = np.where(dead, dead.size + rows, np.arange(dead.size).reshape(dead.shape))
-    chosen = editor.add(Op.TAKE, node.name, (both,), dead.shape, index=index)
-    return editor.append(replace(node, src=(chosen,)))
+    return build.copy(node, (build.take(both, index),))
 
 
-def _of_two(sign: int) -> Callable[[Editor, Node, Ends, Ends], int | None]:
+def _of_two(sign: int) -> Callable[[Builder, Node, Ends, Ends], int | None]:
     """MAX (1), MIN (-1) with a constant: raised to the least value of the other side."""
 
-    def rule(editor: Editor, node: Node, x: Ends, y: Ends) -> int | None:
+    def rule(build: Builder, node: Node, x: Ends, y: Ends) -> int | None:
         for k, other in ((0, y), (1, x)):
-            c = editor.value(node.src[k])
+            c = build.value(node.src[k])
             if c is None:
                 continue
             limit = other[0] if sign > 0 else other[1]
             pull = np.maximum if sign > 0 else np.minimum
             if not np.any(pull(c, limit) != c) or not np.all(np.isfinite(pull(c, limit))):
                 return None
-            raised = editor.const(node.name, pull(c, limit))
-            src = (raised, node.src[1]) if k == 0 else (node.src[0], raised)
-            return editor.append(replace(node, src=src))
+            raised = build.const(pull(c, limit))
+            return build.copy(node, (raised, node.src[1]) if k == 0 else (node.src[0], raised))
         return None
 
     return rule
@@ -235,7 +235,7 @@ def _drop_unread(graph: Graph) -> Graph:
         if node.op is Op.TAKE and wanted.any() and not wanted.all():
             node = replace(node, arg={"index": _redirected(node.arg["index"], wanted)})
         nodes.append(node)
-    return simplify(replace(graph, nodes=tuple(nodes)))
+    return _written_out(replace(graph, nodes=tuple(nodes)))
 
 
 def _redirected(index: IntArray, wanted: BoolArray) -> IntArray:
@@ -292,21 +292,18 @@ class Choice:
 def _scale_variable(graph: Graph, grids: Sequence[Grid], bounds: Sequence[Ends]) -> Graph:
     """Few values far apart become few values just far enough apart, where only the order of the results counts."""
     choices = _choices(graph, grids)
-    editor, new = Editor(), [0] * len(graph.nodes)
-    for i, node in enumerate(graph.nodes):
-        new[i] = copy(editor, node, tuple(new[s] for s in node.src))
-        if node.op not in ORDER_ALONE:
-            continue
+
+    def rule(view: View, i: int) -> int | None:
+        node = graph.nodes[i]
         terms = _terms(graph, node.src[0])
         mask = {s for s, _ in terms if _masks(graph, s, choices)}
         factor = _factor(graph, node, terms, mask, choices, bounds)
-        if factor is not None:
-            by = [(s, sign * (factor if s in mask else 1.0)) for s, sign in terms]
-            parts = [_scaled(editor, graph, s, k, new, choices) for s, k in by]
-            total = reduce(partial(binary, editor, Op.ADD, node.name), parts)
-            new[i] = editor.append(replace(editor[new[i]], src=(total,)))
-    inputs, outputs = (tuple(new[i] for i in ends) for ends in (graph.inputs, graph.outputs))
-    return drop_dead(replace(graph, nodes=tuple(editor.nodes), inputs=inputs, outputs=outputs))
+        if factor is None:
+            return None
+        parts = [_scaled(view, s, sign * (factor if s in mask else 1.0), choices) for s, sign in terms]
+        return view.build.copy(node, (reduce(view.build.add, parts),))
+
+    return prune(sweep(graph, [{op: [rule] for op in ORDER_ALONE}]))
 
 
 Term = tuple[int, float]  # a node, and its sign
@@ -321,26 +318,26 @@ def _terms(graph: Graph, i: int, sign: float = 1.0) -> list[Term]:
     return [*_terms(graph, node.src[0], sign), *_terms(graph, node.src[1], second)]
 
 
-def _scaled(
-    editor: Editor, graph: Graph, i: int, factor: float, new: Sequence[int], choices: Mapping[int, Choice]
-) -> int:
+def _scaled(view: View, i: int, factor: float, choices: Mapping[int, Choice]) -> int:
     """Node ``i`` times a factor, which goes into the constants of a mask; 0 where that leaves nothing of it."""
-    node = graph.nodes[i]
+    node = view.node(i)
     if factor == 1.0:
-        return new[i]
+        return view.new[i]
     if i in choices and float(np.abs(choices[i].values).max(initial=0)) * abs(factor) < NOTHING:
-        return editor.const(node.name, np.zeros(node.shape))
+        return view.build.const(np.zeros(node.shape))
+    if node.value is not None:
+        return view.build.const(node.value * factor)
     if node.op in (Op.ADD, Op.SUB):
-        src = tuple(_scaled(editor, graph, s, factor, new, choices) for s in node.src)
-    elif node.op in (Op.RESHAPE, Op.TAKE):
-        src = (_scaled(editor, graph, node.src[0], factor, new, choices),)
+        src = tuple(_scaled(view, s, factor, choices) for s in node.src)
+    elif node.op in MOVES_OF_ONE:
+        src = (_scaled(view, node.src[0], factor, choices),)
     elif node.op is Op.MUL:
-        at = next((k for k, s in enumerate(node.src) if graph.nodes[s].op is Op.CONST), 0)
-        scaled = _scaled(editor, graph, node.src[at], factor, new, choices)
-        src = tuple(scaled if k == at else new[s] for k, s in enumerate(node.src))
+        at = next((k for k, s in enumerate(node.src) if view.op(s) is Op.CONST), 0)
+        scaled = _scaled(view, node.src[at], factor, choices)
+        src = tuple(scaled if k == at else view.new[s] for k, s in enumerate(node.src))
     else:
-        return times(editor, node.name, new[i], factor)
-    return make(editor, replace(node, src=src))
+        return view.build.scale(view.new[i], factor)
+    return view.build.copy(node, src)
 
 
 def _masks(graph: Graph, i: int, choices: Mapping[int, Choice]) -> bool:

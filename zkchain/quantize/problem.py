@@ -8,14 +8,14 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from zkchain.errors import UnsupportedOp
+from zkchain.ir.builder import Builder
 from zkchain.ir.graph import Graph, Op
 from zkchain.quantize import delicate, domains, points
 from zkchain.quantize.domains import Grid
-from zkchain.quantize.edit import Editor, copy
 from zkchain.quantize.masks import absorb
-from zkchain.quantize.passes import prepare
 from zkchain.quantize.points import Trace
 from zkchain.quantize.settings import Sample, Settings
+from zkchain.rewrite import prepare
 from zkchain.typing import FloatArray
 
 DRAWN = 8  # random samples drawn from the domain, beside the calibration's
@@ -53,7 +53,7 @@ class Problem:
 
 def pose(graph: Graph, grids: tuple[Grid, ...], calibration: Sequence[Sample], settings: Settings) -> Problem:
     """Prepare the float graph and gather what choosing needs: samples, all their values, tolerances."""
-    prepared = prepare(lift_grids(absorb(graph, grids), grids))
+    prepared = prepare_on(graph, grids)
     data = given(prepared, grids, calibration)
     samples, traces = _observed(prepared, data, _drawn(prepared, grids))
     judged = len(data) or len(samples)
@@ -68,6 +68,11 @@ def pose(graph: Graph, grids: tuple[Grid, ...], calibration: Sequence[Sample], s
     prepared = replace(prepared, outputs=prepared.outputs + tuple(extra), output_names=prepared.output_names + names)
     posed = Problem(prepared, len(extra), grids, samples, traces, judged, found.tolerance, settings, bool(data))
     return replace(posed, held=frozenset(found.held), wanted=found.wanted)
+
+
+def prepare_on(graph: Graph, grids: Sequence[Grid]) -> Graph:
+    """The float graph as it will be lowered, on inputs of these grids."""
+    return prepare(lift_grids(absorb(graph, grids), grids))
 
 
 def _below_poles(graph: Graph, traces: Sequence[Trace]) -> set[int]:
@@ -106,16 +111,14 @@ def _observed(
 
 def lift_grids(graph: Graph, grids: Sequence[Grid]) -> Graph:
     """Inputs of a given step become integers times the step; the factor then folds into the first layer."""
-    editor, new = Editor(), [0] * len(graph.nodes)
+    build, new, inputs = Builder(), list[int](), dict[int, int]()
     steps = {i: grid.step for i, grid in zip(graph.inputs, grids, strict=True)}
-    inputs = {}
     for i, node in enumerate(graph.nodes):
-        new[i] = inputs[i] = copy(editor, node, tuple(new[s] for s in node.src))
-        if steps.get(i) is not None:
-            new[i] = editor.add(Op.MUL, node.name, (new[i], editor.const(node.name, steps[i] or 1.0)))
+        build.name, inputs[i] = node.name, build.copy(node, [new[s] for s in node.src])
+        new.append(inputs[i] if steps.get(i) is None else build.mul(inputs[i], build.const(steps[i] or 1.0)))
     return replace(
         graph,
-        nodes=tuple(editor.nodes),
+        nodes=tuple(build.nodes),
         inputs=tuple(inputs[i] for i in graph.inputs),
         outputs=tuple(new[i] for i in graph.outputs),
     )

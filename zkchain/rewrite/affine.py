@@ -1,16 +1,21 @@
-"""Constants that multiply and add: chains merge, and what stands beside a matrix product or convolution goes into it.
+"""Constants that multiply and add: chains merge, and what stands beside a matrix product or convolution goes into it. A
+fixed linear layer costs nothing in a circuit.
 
-Only constants that nobody else's value depends on are moved (``single``), so no product is computed twice.
+Only constants that nobody else's value depends on are moved (``single``), so no product is computed twice. What a layer
+reads may be a whole sum of terms, ``sum_i y_i c_i + d`` (``c_i``, ``d`` constants, carried through movements): it
+becomes a sum of layers over the y_i. So scalers, normalisation, means and leaky ReLUs disappear into the next layer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from zkchain.ir import kernels
-from zkchain.ir.graph import Op
+from zkchain.ir import interpret, kernels
+from zkchain.ir.graph import MOVES_OF_ONE, Node, Op
+from zkchain.ir.ranges import compress
 from zkchain.rewrite.engine import Rule, View
 from zkchain.typing import FloatArray
 
@@ -23,18 +28,22 @@ def _constant_operand(view: View, i: int, op: Op) -> tuple[int, FloatArray] | No
     return view.constant_side(i) if view.op(i) is op and view.single(i) else None
 
 
-def product_of_product(view: View, i: int) -> int | None:
-    # (x a) b = x (a b)
+def chain(view: View, i: int) -> int | None:
+    # (x a) b = x (a b),  (x + a) + b = x + (a + b)
     outer = view.constant_side(i)
-    inner = _constant_operand(view, outer[0], Op.MUL) if outer else None
-    return view.build.mul(view.new[inner[0]], view.build.const(inner[1] * outer[1])) if outer and inner else None
+    inner = view.constant_side(outer[0]) if outer and view.op(outer[0]) is view.op(i) else None
+    if not outer or not inner:
+        return None
+    x, build = view.new[inner[0]], view.build
+    if view.op(i) is Op.MUL:
+        return build.mul(x, build.const(inner[1] * outer[1]))
+    return build.add(x, build.const(inner[1] + outer[1]))
 
 
-def sum_of_sum(view: View, i: int) -> int | None:
-    # (x + a) + b = x + (a + b)
+def own_chain(view: View, i: int) -> int | None:
+    # the same where nobody else reads the inner one: what is shared may still become part of a function
     outer = view.constant_side(i)
-    inner = _constant_operand(view, outer[0], Op.ADD) if outer else None
-    return view.build.add(view.new[inner[0]], view.build.const(inner[1] + outer[1])) if outer and inner else None
+    return chain(view, i) if outer and view.single(outer[0]) else None
 
 
 def product_of_sum(view: View, i: int) -> int | None:
@@ -57,7 +66,8 @@ def _weights(view: View, i: int) -> FloatArray | None:
 
 
 def _along(constant: FloatArray, rank: int, axis: int, size: int) -> FloatArray | None:
-    """The constant as one number an element of one axis, if it does not vary along the others; shape (size,)."""
+    """The constant as one number per element of one axis, if it does not vary along the others; shape (size,)."""
+    constant = np.asarray(compress(constant)[0])
     full = constant.reshape((1,) * (rank - constant.ndim) + constant.shape) if constant.ndim <= rank else constant
     if full.ndim != rank or any(d != 1 for j, d in enumerate(full.shape) if j != axis):
         return None
@@ -65,19 +75,26 @@ def _along(constant: FloatArray, rank: int, axis: int, size: int) -> FloatArray 
 
 
 def product_of_linear(view: View, i: int) -> int | None:
-    # (x W) c = x (W c),  c one number an output channel
+    # (x W) c = x (W c),  c one number per output channel
     outer = view.constant_side(i)
-    if outer is None or not view.single(outer[0]) or view.node(outer[0]).shape != view.node(i).shape:
-        return None
-    linear, weights = view.node(outer[0]), _weights(view, outer[0])
+    return _scaled_linear(view, i, outer[0], outer[1]) if outer else None
+
+
+def _scaled_linear(view: View, i: int, at: int, c: FloatArray) -> int | None:
+    """The linear node ``at`` with its weights times c, for the product (of the same shape) that is node ``i``."""
+    linear, weights = view.node(at), _weights(view, at)
     if weights is None:
         return None
+    if not view.single(at):
+        return view.miss(i, "the layer before it has other readers")
+    if linear.shape != view.shape(i):
+        return view.miss(i, f"shapes differ: the layer's is {linear.shape}, the product's {view.shape(i)}")
     axis = 1 if linear.op is Op.CONV else len(linear.shape) - 1
-    factor = _along(outer[1], len(linear.shape), axis, linear.shape[axis])
+    factor = _along(c, len(linear.shape), axis, linear.shape[axis])
     if factor is None:
-        return None
+        return view.miss(i, "the factor is not one number per output channel of the layer before it")
     shape = (-1, *(1 for _ in weights.shape[1:])) if linear.op is Op.CONV else (-1,)
-    return _linear(view, outer[0], view.new[linear.src[0]], weights * factor.reshape(shape))
+    return _linear(view, at, view.new[linear.src[0]], weights * factor.reshape(shape))
 
 
 def _linear(view: View, i: int, x: int, weights: FloatArray) -> int:
@@ -211,9 +228,170 @@ def _before_movement(view: View, i: int, constant: FloatArray) -> FloatArray | N
     return np.asarray(channels[0].reshape([-1 if j == axis else 1 for j in range(len(source.shape))]))
 
 
+# -- sums of terms ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Terms:
+    """``sum_i y_i c_i + d``: (image of y_i, c_i), d. ``scaled``: a factor was met; ``trivial``: nothing was."""
+
+    terms: tuple[tuple[int, FloatArray], ...]
+    offset: FloatArray
+    scaled: bool = False
+    trivial: bool = False
+
+
+def linear_of_terms(view: View, i: int) -> int | None:
+    # (sum y c + d) W = sum y (c W) + d W
+    node, build = view.node(i), view.build
+    constants = [view.value(s) for s in node.src]
+    side = 0 if constants[0] is None else 1
+    weights, x = constants[1 - side], node.src[side]
+    if weights is None or constants[side] is not None:
+        return None
+    value = _terms(view, x)
+    if value.trivial:
+        return None
+    shape = view.shape(x)
+    inner = [_scaled_weights(node, side, weights, c, shape) for _, c in value.terms]
+    offset = np.broadcast_to(value.offset, shape)
+    if len(inner) == 1 and inner[0] is None and not offset.any():
+        return view.miss(i, "the factor before it varies along an axis that the layer keeps")
+    parts = []
+    for (y, c), own in zip(value.terms, inner, strict=True):
+        y = y if build.shape(y) == shape else build.expand(y, shape)
+        y = y if own is not None else build.mul(y, build.const(c))  # it stays in front
+        parts.append(_layer(view, i, side, y, weights if own is None else own))
+    total = parts[0]
+    for part in parts[1:]:
+        total = build.add(total, part)
+    if not offset.any():
+        return total
+    pair = (offset, weights) if side == 0 else (weights, offset)
+    return build.add(total, build.const(compress(interpret.FLOAT[node.op](node, *pair))[0]))
+
+
+def _layer(view: View, i: int, side: int, x: int, weights: FloatArray) -> int:
+    """Node ``i`` on another input, which stands on this side, and with other weights."""
+    return _linear(view, i, x, weights) if side == 0 else view.build.matmul(view.build.const(weights), x)
+
+
+def _terms(view: View, i: int) -> Terms:
+    """Node ``i`` as a sum of terms."""
+    node = view.node(i)
+    if node.op in MOVES_OF_ONE:
+        return _moved_terms(view, i, _terms(view, node.src[0]))
+    side = view.constant_side(i) if node.op in (Op.ADD, Op.MUL) else None
+    if side and node.op is Op.MUL:
+        return _times(_terms(view, side[0]), side[1], node.shape)
+    if side and view.shape(side[0]) == node.shape and not is_wide(view.graph.nodes, side[0]):
+        value = _terms(view, side[0])
+        return Terms(value.terms, value.offset + side[1], value.scaled)
+    if node.op in (Op.ADD, Op.SUB) and not side and all(view.shape(s) == node.shape for s in node.src):
+        u, v = (_terms(view, s) for s in node.src)
+        if u.scaled or v.scaled:
+            v = v if node.op is Op.ADD else _times(v, np.asarray(-1.0), node.shape)
+            return Terms(u.terms + v.terms, u.offset + v.offset, scaled=True)
+    return _itself(view.new[i])
+
+
+def is_wide(nodes: Sequence[Node], i: int) -> bool:
+    """Whether the value is an accumulator (it will be rescaled before the next layer, offset or not)."""
+    node = nodes[i]
+    if node.op in (Op.ADD, Op.SUB, Op.MUL):
+        variables = [s for s in node.src if nodes[s].op is not Op.CONST]
+        return len(variables) == 2 or is_wide(nodes, variables[0])
+    return node.op in (Op.MATMUL, Op.CONV, Op.SUM) or (node.op in MOVES_OF_ONE and is_wide(nodes, node.src[0]))
+
+
+def _itself(x: int) -> Terms:
+    return Terms(((x, np.ones(())),), np.zeros(()), trivial=True)
+
+
+def _times(value: Terms, c: FloatArray, shape: tuple[int, ...]) -> Terms:
+    terms = tuple((y, np.broadcast_to(k * c, shape)) for y, k in value.terms)
+    return Terms(terms, value.offset * c, scaled=True)
+
+
+def _moved_terms(view: View, i: int, value: Terms) -> Terms:
+    """Carry a movement through to the terms; the trivial value stays the moved node itself."""
+    if value.trivial:
+        return _itself(view.new[i])
+    node, build = view.node(i), view.build
+    shape = view.shape(node.src[0])
+
+    def carry(c: FloatArray) -> FloatArray:
+        return np.asarray(compress(interpret.FLOAT[node.op](node, np.broadcast_to(c, shape)))[0])
+
+    wide = [(y if build.shape(y) == shape else build.expand(y, shape), c) for y, c in value.terms]
+    return Terms(tuple((_moved(view, i, y), carry(c)) for y, c in wide), carry(value.offset), value.scaled)
+
+
+def _scaled_weights(
+    node: Node, side: int, weights: FloatArray, c: FloatArray, shape: tuple[int, ...]
+) -> FloatArray | None:
+    """c W for an input x c of this shape; None where c varies along an axis that the layer keeps."""
+    return SCALED[node.op](node, side, weights, np.asarray(compress(np.broadcast_to(c, shape))[0]))
+
+
+def _scaled_matrix(node: Node, side: int, weights: FloatArray, c: FloatArray) -> FloatArray | None:
+    # right constant: x (..., K) W (K, N), c may vary along K; left constant: W (M, K) x (..., K, N), along K too
+    kept = [n for axis, n in enumerate(c.shape[::-1]) if axis != side]
+    if weights.ndim < 2 or c.ndim < 1 + side or any(n != 1 for n in kept):
+        return None
+    along = c.reshape(-1)
+    return np.asarray(weights * (along[:, None] if side == 0 else along))
+
+
+def _scaled_kernels(node: Node, side: int, weights: FloatArray, c: FloatArray) -> FloatArray | None:
+    # x (N, C, *S), W (M, C/group, *K): c may vary along C; out channel m of group g reads in channels g C/group + j
+    if side != 0 or any(n != 1 for axis, n in enumerate(c.shape) if axis != 1):
+        return None
+    group, (m, per_group) = node.arg["group"], weights.shape[:2]
+    factors = np.broadcast_to(c.reshape(-1), (group * per_group,)).reshape(group, 1, per_group)
+    rows = np.broadcast_to(factors, (group, m // group, per_group)).reshape(m, per_group)
+    return np.asarray(weights * rows.reshape(m, per_group, *(1,) * (weights.ndim - 2)))
+
+
+SCALED: Mapping[Op, Callable[[Node, int, FloatArray, FloatArray], FloatArray | None]] = {
+    Op.MATMUL: _scaled_matrix,
+    Op.CONV: _scaled_kernels,
+}
+
+
+def product_of_biased_linear(view: View, i: int) -> int | None:
+    # (x W + d) c = x (W c) + d c,  c one number per output channel
+    outer = view.constant_side(i)
+    inner = _constant_operand(view, outer[0], Op.ADD) if outer else None
+    if not outer or not inner or view.shape(outer[0]) != view.shape(i):
+        return None
+    scaled = _scaled_linear(view, i, inner[0], outer[1])
+    return None if scaled is None else view.build.add(scaled, view.build.const(inner[1] * outer[1]))
+
+
+def product_of_square(view: View, i: int) -> int | None:
+    # (x x) c = (x sqrt(c)) (x sqrt(c)):  features of very different size meet at one scale before they are squared
+    side = view.constant_side(i)
+    if side is None or side[1].size == 1 or not (np.all(side[1] > 0) or np.all(side[1] < 0)):
+        return None
+    square, c = view.node(side[0]), side[1]
+    if square.op is not Op.MUL or square.src[0] != square.src[1]:
+        return None
+    if not view.single(side[0]):
+        return view.miss(i, "the square has other readers")
+    root = view.build.mul(view.new[square.src[0]], view.build.const(np.sqrt(np.abs(c))))
+    result = view.build.square(root)
+    return result if np.all(c > 0) else view.build.scale(result, -1.0)
+
+
+CHAINS: Mapping[Op, Sequence[Rule]] = {Op.MUL: [chain], Op.ADD: [chain]}
+SQUARES: Mapping[Op, Sequence[Rule]] = {Op.MUL: [product_of_square]}
+TERMS: Mapping[Op, Sequence[Rule]] = {Op.MATMUL: [linear_of_terms], Op.CONV: [linear_of_terms]}
+BEHIND: Mapping[Op, Sequence[Rule]] = {Op.MUL: [product_of_linear, product_of_biased_linear]}
+
 RULES: Mapping[Op, Sequence[Rule]] = {
-    Op.MUL: [product_of_product, product_of_sum, product_of_linear, constant_of_movement],
-    Op.ADD: [sum_of_sum, constant_of_movement],
+    Op.MUL: [own_chain, product_of_sum, product_of_linear, constant_of_movement],
+    Op.ADD: [own_chain, constant_of_movement],
     Op.MATMUL: [linear_of_product, linear_of_sum, product_of_matrices],
     Op.CONV: [linear_of_product, linear_of_sum],
     Op.RESHAPE: [movement_of_number],

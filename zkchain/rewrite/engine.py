@@ -1,8 +1,8 @@
 """Rules over a graph: a sweep rebuilds it node by node, a rule may put something else in a node's place.
 
 A rule reads the old graph, where use counts are exact, and writes new nodes on the images of old ones. Every image is
-equal in value to its old node, so any mixture of rules in one sweep is sound when each rule is. Float and integer graphs
-are rewritten alike: a node that no rule wants is copied whole, with its scale and its range.
+equal in value to its old node, so any mixture of rules in one sweep is sound when each rule is. Float and integer
+graphs are rewritten alike: a node that no rule wants is copied whole, with its scale and its range.
 """
 
 from __future__ import annotations

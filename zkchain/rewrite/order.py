@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from zkchain.ir.graph import Op
 from zkchain.rewrite.compound import polynomial
 from zkchain.rewrite.engine import Rule, View
@@ -113,7 +115,7 @@ def magnitude(view: View, i: int) -> int | None:
 
 
 def argmax(view: View, i: int) -> int | None:
-    # argmax f(x) = argmax x for f rising; argmax(x + y) = argmax x for y the same along the axis
+    # argmax f(x) = argmax x for f rising; argmax(x + y) = argmax x for y the same along the axis, and so (x y), y > 0
     node = view.node(i)
     x = _same_order(view, node.src[0], node.arg["axis"])
     return None if x is None else view.build.copy(node, (view.new[x],))
@@ -124,14 +126,14 @@ def _same_order(view: View, i: int, axis: int) -> int | None:
     if node.op is Op.UNARY:
         return node.src[0] if node.arg["fn"][0] in RISING else None
     if node.op is Op.SOFTMAX:
-        return node.src[0] if node.arg["axis"] == axis else None
+        return node.src[0] if node.arg == {"axis": axis} else None
     if node.op not in (Op.ADD, Op.SUB, Op.MUL):
         return None
     x, y = node.src
-    if node.op is Op.MUL:
-        number = view.number(y)
-        return x if number is not None and number > 0 and view.node(x).shape == node.shape else None
-    return x if view.node(x).shape == node.shape and _constant_along(view, y, axis, len(node.shape)) else None
+    if view.node(x).shape != node.shape or not _constant_along(view, y, axis, len(node.shape)):
+        return None
+    factor = view.value(y)
+    return x if node.op is not Op.MUL or (factor is not None and np.all(factor > 0)) else None
 
 
 def _constant_along(view: View, i: int, axis: int, rank: int) -> bool:
@@ -162,3 +164,5 @@ RULES: Mapping[Op, Sequence[Rule]] = {
     Op.ARGMAX: [argmax, argmax_of_two],
     Op.TOP_INDEX: [argmax],
 }
+LABELS: Mapping[Op, Sequence[Rule]] = {Op.ARGMAX: [argmax], Op.TOP_INDEX: [argmax]}
+"""Those that what is written out may call for again."""

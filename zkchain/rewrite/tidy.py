@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from zkchain.ir.graph import Op
+from zkchain.ir import interpret
+from zkchain.ir.graph import Node, Op
 from zkchain.rewrite.engine import Rule, View
 
 
@@ -92,8 +93,11 @@ def clip_of_clip(view: View, i: int) -> int | None:
         return None
     source, c, d = outer
     inner = _bounds(view, source) if view.node(source).op in (Op.RELU, Op.CLIP) else None
+    if inner is not None and not view.single(source):  # two clips of one number cost more than a clip of a clip
+        view.miss(i, "the clip before it has other readers")
+        inner = None
     if inner is None:
-        return _clip(view, source, c, d) if view.op(i) in (Op.MAX, Op.MIN) else _relu(view, i, outer)
+        return _clip(view, source, c, d) if view.op(i) in (Op.MAX, Op.MIN) else _less(view, i, outer)
     x, a, b = inner
     lo, hi = _limit(a, c, d), _limit(b, c, d)
     return _clip(view, x, c if lo is None else lo, d if hi is None else hi)
@@ -106,8 +110,9 @@ def _limit(bound: float | None, lo: float | None, hi: float | None) -> float | N
     return raised if hi is None else min(raised, hi)
 
 
-def _relu(view: View, i: int, bounds: tuple[int, float | None, float | None]) -> int | None:
-    return _clip(view, *bounds) if view.op(i) is Op.CLIP and bounds[1:] == (0.0, None) else None
+def _less(view: View, i: int, bounds: tuple[int, float | None, float | None]) -> int | None:
+    """A clip that is a relu, or nothing."""
+    return _clip(view, *bounds) if view.op(i) is Op.CLIP and bounds[1:] in ((0.0, None), (None, None)) else None
 
 
 def _clip(view: View, x: int, lo: float | None, hi: float | None) -> int:
@@ -124,11 +129,47 @@ def single_element_reduction(view: View, i: int) -> int | None:
     return view.new[source] if view.node(source).shape == view.node(i).shape else None
 
 
+def movement_of_nothing(view: View, i: int) -> int | None:
+    # x[0, 1, 2, ...] = x
+    node = view.node(i)
+    x, index = node.src[0], node.arg["index"]
+    stays = view.node(x).size == index.size and np.array_equal(index.ravel(), np.arange(index.size))
+    return view.build.reshape(view.new[x], node.shape) if stays else None
+
+
+def list_of_one(view: View, i: int) -> int | None:
+    return view.new[view.node(i).src[0]] if len(view.node(i).src) == 1 else None
+
+
+def folded(view: View, i: int) -> int | None:
+    """What constants alone decide is a constant; a number that is none is refused where it counts."""
+    node = view.node(i)
+    values = [view.value(s) for s in node.src]
+    if any(value is None for value in values):
+        return None
+    with np.errstate(all="ignore"):
+        result = np.asarray(interpret.FLOAT[node.op](node, *values), dtype=np.float64)
+    return view.build.append(Node(Op.CONST, node.name, (), node.shape, value=np.broadcast_to(result, node.shape)))
+
+
+def constant_last(view: View, i: int) -> int | None:
+    # c + x = x + c
+    x, y = view.node(i).src
+    swaps = view.value(x) is not None and view.value(y) is None
+    return view.build.copy(view.node(i), (view.new[y], view.new[x])) if swaps else None
+
+
+def difference(view: View, i: int) -> int | None:
+    # x - c = x + (-c),  c - x = (-1) x + c
+    return view.build.sub(*view.images(i)) if view.constant_side(i) else None
+
+
 RULES: Mapping[Op, Sequence[Rule]] = {
     Op.ADD: [_neutral(0.0)],
     Op.MUL: [_neutral(1.0)],
     Op.RESHAPE: [moved_constant, reshape_of_movement],
-    Op.TAKE: [moved_constant, take_of_movement, take_of_part],
+    Op.TAKE: [moved_constant, movement_of_nothing, take_of_movement, take_of_part],
+    Op.CONCAT: [list_of_one],
     Op.RELU: [clip_of_clip],
     Op.CLIP: [clip_of_clip],
     Op.MAX: [clip_of_clip],
@@ -137,3 +178,11 @@ RULES: Mapping[Op, Sequence[Rule]] = {
     Op.REDUCE_MAX: [single_element_reduction],
     Op.REDUCE_MIN: [single_element_reduction],
 }
+
+FOLDED = frozenset(interpret.FLOAT) - {Op.INPUT, Op.CONST, Op.QUANTIZE, Op.DEQUANTIZE}
+COMMUTATIVE = (Op.ADD, Op.MUL, Op.MAX, Op.MIN)
+CONSTANTS: Mapping[Op, Sequence[Rule]] = {
+    op: [folded, *([constant_last] if op in COMMUTATIVE else []), *([difference] if op is Op.SUB else [])]
+    for op in FOLDED
+}
+"""Constants where the quantiser looks for them: folded, on the right, added rather than taken away."""

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from zkchain.errors import UnsupportedOp
+from zkchain.ir.builder import Builder
 from zkchain.ir.graph import Graph, Node, Op
 from zkchain.ir.ranges import bounds_of
 from zkchain.quantize import quantizer
-from zkchain.quantize.edit import Editor
 from zkchain.quantize.qdq.forms import Form, State
 from zkchain.quantize.settings import Domain, Settings
 
@@ -52,44 +52,43 @@ def _cut(state: State, ends: Sequence[int]) -> Island:
         if k not in state.fixed and not (k in state.forms and _anchors(state.forms[k])):
             waiting += set(graph.nodes[k].src) - wanted
             wanted |= set(graph.nodes[k].src)
-    editor, new, anchors = Editor(), dict[int, int](), list[int]()
+    build, new, anchors = Builder(), dict[int, int](), list[int]()
     inputs = []
     for i in sorted(wanted):
         node = graph.nodes[i]
+        build.name = node.name
         if i in state.fixed:
-            new[i] = editor.const(node.name, state.fixed[i].real)
+            new[i] = build.const(state.fixed[i].real)
         elif i in state.forms and _anchors(state.forms[i]):
             anchors.append(i)
-            new[i], index = _anchor(editor, state.forms[i], node)
+            new[i], index = _anchor(build, state.forms[i], node)
             inputs.append(index)
         else:
-            new[i] = _copied(editor, node, tuple(new[s] for s in node.src))
+            new[i] = _copied(build, node, tuple(new[s] for s in node.src))
     outputs, names = tuple(new[i] for i in ends), tuple(graph.nodes[i].name for i in ends)
     of = tuple(graph.nodes[i].name for i in anchors)
-    return Island(Graph(tuple(editor.nodes), tuple(inputs), outputs, of, names), tuple(anchors))
+    return Island(Graph(tuple(build.nodes), tuple(inputs), outputs, of, names), tuple(anchors))
 
 
 def _anchors(form: Form) -> bool:
     return form.straight and form.low is None and form.high is None
 
 
-def _anchor(editor: Editor, form: Form, node: Node) -> tuple[int, int]:
+def _anchor(build: Builder, form: Form, node: Node) -> tuple[int, int]:
     """real = integers * scale + offset; the second index is that of the integers."""
-    q = editor.append(Node(Op.INPUT, node.name, (), node.shape))
-    real = editor.add(Op.MUL, node.name, (q, editor.const(node.name, form.scale / form.count)), node.shape)
-    if form.offset.any():
-        real = editor.add(Op.ADD, node.name, (real, editor.const(node.name, form.offset)), node.shape)
-    return real, q
+    q = build.input(node.name, node.shape)
+    real = build.mul(q, build.const(form.scale / form.count))
+    return build.add(real, build.const(form.offset)) if form.offset.any() else real, q
 
 
-def _copied(editor: Editor, node: Node, src: tuple[int, ...]) -> int:
+def _copied(build: Builder, node: Node, src: tuple[int, ...]) -> int:
     """A node of the island; a DEQUANTIZE of something that is not an integer tensor is arithmetic."""
     if node.op is Op.QUANTIZE:
         raise UnsupportedOp(node.name, "QuantizeLinear", "it stands inside an unquantised part of the model")
     if node.op is not Op.DEQUANTIZE:
-        return editor.append(replace(node, src=src))
-    moved = editor.add(Op.ADD, node.name, (src[0], editor.const(node.name, -node.arg["zero"])), node.shape)
-    return editor.add(Op.MUL, node.name, (moved, editor.const(node.name, node.arg["scale"])), node.shape)
+        return build.copy(node, src)
+    moved = build.add(src[0], build.const(-node.arg["zero"]))
+    return build.mul(moved, build.const(node.arg["scale"]))
 
 
 def _integers(state: State, form: Form, real: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
