@@ -15,7 +15,6 @@ from zkchain import groth16, pipeline
 from zkchain._core import FrVec
 from zkchain.bn254 import R
 from zkchain.circuit import Circuit, Visibility, check, solve, symbolic, synthesize
-from zkchain.circuit.hoist import hoist
 from zkchain.demo import PIXELS
 from zkchain.errors import CompileError, InputError, OutOfDomain, ProofInvalid, UnsatisfiedConstraint, UnsupportedOp
 from zkchain.formats import shipped
@@ -23,6 +22,7 @@ from zkchain.ir import interpret
 from zkchain.ir.graph import Graph, Op
 from zkchain.quantize import Domain
 from zkchain.r1cs import Assignment, System
+from zkchain.rewrite.pools import hoist
 
 ZOO = graphs.zoo()
 LOOKUPS = graphs.lookup_zoo()

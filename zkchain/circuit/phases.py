@@ -10,12 +10,12 @@ import numpy as np
 from zkchain._core import FrVec
 from zkchain.circuit import logup
 from zkchain.circuit.emitter import Emitter, Vec, pack
-from zkchain.circuit.hoist import hoist
 from zkchain.circuit.layout import Layout, Visibility, bounds
 from zkchain.circuit.lower import KITS, lower
 from zkchain.ir.graph import Graph
 from zkchain.r1cs import System
 from zkchain.rewrite.engine import prune
+from zkchain.rewrite.pools import hoist
 from zkchain.typing import IntArray
 
 

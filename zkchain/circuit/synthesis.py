@@ -6,7 +6,6 @@ import numpy as np
 
 from zkchain.circuit.circuit import Circuit, Outline, RestoredCircuit
 from zkchain.circuit.emitter import Synthesizer
-from zkchain.circuit.hoist import hoist
 from zkchain.circuit.interface import describe, digest_of
 from zkchain.circuit.layout import Visibility, make_layout
 from zkchain.circuit.obligations import check_ranges
@@ -15,6 +14,7 @@ from zkchain.errors import CompileError, UnsatisfiedConstraint
 from zkchain.ir.graph import Graph
 from zkchain.ir.graph import check as check_graph
 from zkchain.r1cs import Assignment, System
+from zkchain.rewrite.pools import hoist
 
 
 def synthesize(graph: Graph, visibility: Visibility, system: System) -> Circuit:
