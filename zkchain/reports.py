@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy.typing as npt
@@ -12,6 +12,7 @@ from zkchain.formats.bundle import State
 from zkchain.formats.records import Choices, DeploymentRecord, Summary
 from zkchain.pipeline import Claim
 from zkchain.r1cs import System
+from zkchain.rewrite.engine import Miss
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,39 @@ class InspectReport:
     def damaged(self) -> tuple[ArtifactReport, ...]:
         """Files that are not what the manifest says."""
         return tuple(made for made in self.artifacts if made.state not in ("current", "stale"))
+
+
+@dataclass(frozen=True, slots=True)
+class NodeReport:
+    """``range``: ends as real numbers, of a node of an integer program; ``constraints``: those of all nodes of this
+    name, beside the first of them."""
+
+    index: int
+    op: str
+    name: str
+    src: tuple[int, ...]
+    shape: tuple[int, ...]
+    range: tuple[float, float] | None = None
+    constraints: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StageReport:
+    """The graph after the pass ``name``, and why rules left nodes of it alone."""
+
+    name: str
+    nodes: tuple[NodeReport, ...]
+    misses: tuple[Miss, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GraphReport:
+    """A model's graph from import to integer program; that, and ``constraints`` by node name (outputs and public
+    inputs too), are there for a bundle alone."""
+
+    source: str
+    stages: tuple[StageReport, ...]
+    constraints: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from zkchain.ir.graph import Graph
 from zkchain.ir.graph import check as check_graph
 from zkchain.r1cs import Assignment, System
 from zkchain.rewrite.pools import hoist
+from zkchain.rewrite.watch import passed
 
 
 def synthesize(graph: Graph, visibility: Visibility, system: System) -> Circuit:
@@ -38,7 +39,7 @@ def _outline(graph: Graph, visibility: Visibility, system: System) -> Outline:
     layout = make_layout(graph, visibility, system)
     if not layout.fields:
         raise CompileError("no input and no output is public: such a proof says nothing", hint="make an output public")
-    return Outline(hoist(graph), visibility, system, layout)
+    return Outline(passed(hoist(graph), "pools before clamps"), visibility, system, layout)
 
 
 def emit(outline: Outline) -> Circuit:

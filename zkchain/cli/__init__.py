@@ -45,7 +45,8 @@ def _open_streams() -> None:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Exit code of one command. ZKCHAIN_DEBUG=1 in the environment shows tracebacks, secrets taken out."""
+    """Exit code of one command. ZKCHAIN_DEBUG=1 in the environment shows tracebacks, secrets taken out,
+    ZKCHAIN_DEBUG=passes the graph after every pass."""
     learn_arguments(arguments, WORDS)
     try:
         code = _command(arguments)
@@ -54,7 +55,7 @@ def run(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except Exception as error:
-        if os.environ.get("ZKCHAIN_DEBUG") == "1":
+        if "1" in os.environ.get("ZKCHAIN_DEBUG", "").split(","):
             print(trace(error), end="", file=sys.stderr)
         shown = error if isinstance(error, ZkchainError) else _ours(error)
         report(shown)

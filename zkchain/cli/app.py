@@ -373,7 +373,19 @@ def gas(bundle: BundleArg, gas_price: GasPriceOpt = None, json: JsonOpt = False)
 
 @app.command()
 def inspect(
-    bundle: BundleArg,
+    context: typer.Context,
+    bundle: Annotated[
+        Path,
+        typer.Argument(
+            metavar="BUNDLE",
+            help="Folder made by `zkchain compile`, or with --graph an ONNX file.",
+            show_default=False,
+        ),
+    ],
+    graph: Annotated[
+        bool, typer.Option("--graph", help="Show the graph after each pass of the compiler, and its constraints.")
+    ] = False,
+    input_shape: ShapeOpt = None,
     r1cs: Annotated[
         Path | None,
         typer.Option("--r1cs", metavar="FILE", help="Also write the circuit, for circom's tools.", show_default=False),
@@ -382,12 +394,25 @@ def inspect(
 ) -> None:
     """Say what a bundle holds, and in what state.
 
-    Exit code 0 means that every file is what the manifest says.
+    Exit code 0 means that every file is what the manifest says. With --graph: how its model, or the one in an ONNX
+    file, becomes a circuit, pass by pass.
     """
     from zkchain.cli import render
-    from zkchain.errors import BundleError
-    from zkchain.workspace import inspect_bundle, r1cs_bundle
+    from zkchain.errors import BundleError, ModelError
+    from zkchain.workspace import bundle_graph, inspect_bundle, model_graph, r1cs_bundle
 
+    if graph and bundle.is_dir():
+        only(context, "bundle", "graph", "json")
+        render.show(bundle_graph(bundle), json=json)
+        return
+    if graph:
+        from zkchain.formats import files
+
+        only(context, "bundle", "graph", "input_shape", "json")
+        content = files.read(bundle, what="model", error=ModelError)
+        render.show(model_graph(str(bundle), content, shapes=parse_shapes(input_shape or [])), json=json)
+        return
+    only(context, "bundle", "r1cs", "json")
     if r1cs is not None:
         r1cs_bundle(bundle, r1cs)
     report = inspect_bundle(bundle)

@@ -237,6 +237,29 @@ def inspected(report: reports.InspectReport) -> None:
     show_rows(report.circuit.rows_by_node)
 
 
+def graph_shown(report: reports.GraphReport) -> None:
+    """Each stage that changed anything, as a table, and the reasons of the rules that did not apply."""
+    show_pairs([("graph", report.source)])
+    before: tuple[reports.NodeReport, ...] = ()
+    for stage in report.stages:
+        same = stage.nodes == before
+        print(f"\n{stage.name}: " + ("the same nodes" if same else f"{len(stage.nodes)} nodes"))
+        if not same:
+            show_table(("node", "", "from", "shape", "range", "constraints"), [node_line(node) for node in stage.nodes])
+        for miss in stage.misses:
+            print(visible(f"  {miss.rule} not at {miss.node}: {miss.reason}"))
+        before = stage.nodes
+    if report.constraints:
+        show_rows(report.constraints)
+
+
+def node_line(node: reports.NodeReport) -> tuple[str, ...]:
+    known = "" if node.range is None else _ends(node.range)
+    constraints = "" if node.constraints is None else f"{node.constraints:,}"
+    shape = "x".join(map(str, node.shape)) or "scalar"
+    return f"{node.index} {node.name}", node.op, " ".join(map(str, node.src)), shape, known, constraints
+
+
 def contracted(report: reports.ContractReport) -> None:
     data = f" and {report.data_contracts} data contracts" if report.data_contracts else ""
     show_pairs(
@@ -344,6 +367,7 @@ RENDER: dict[type, Callable[[Any], None]] = {
     circom.Proved: proved_witness,
     reports.VerifyReport: verified,
     reports.InspectReport: inspected,
+    reports.GraphReport: graph_shown,
     reports.ContractReport: contracted,
     reports.EstimateReport: estimated,
     reports.DeployReport: deployed,

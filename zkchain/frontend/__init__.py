@@ -15,6 +15,8 @@ from zkchain.ir.graph import Graph, check
 if TYPE_CHECKING:
     import onnx
 
+    from zkchain.rewrite.watch import Stage
+
 
 def load(
     model: bytes | onnx.ModelProto,
@@ -23,18 +25,20 @@ def load(
     input_shapes: Mapping[str, Sequence[int]] | None = None,
     sample_shapes: Mapping[str, Sequence[int]] | None = None,
     outputs: Sequence[str] | None = None,
+    stages: list[Stage] | None = None,
 ) -> Graph:
     """An ONNX model as a float graph with static shapes.
 
     ``batch`` fills an unknown first dimension of an input; ``input_shapes`` gives whole shapes by input name,
     ``sample_shapes`` those of one sample, to fill dimensions that the model leaves open;
     ``outputs`` keeps only these outputs, in this order (default: all of the model's).
+    ``stages``: a list to which the graph is appended as it was imported, and after every pass of ``rewrite``.
 
     Raises ModelError (unreadable, malformed, dynamic shapes, NaN weights) or UnsupportedOp, naming the node.
     """
     sandbox.start()  # it imports what we import
     try:
-        return _load(model, batch, input_shapes, sample_shapes, outputs)
+        return _load(model, batch, input_shapes, sample_shapes, outputs, stages)
     except RecursionError as error:
         hint = "a network of this depth is not what a circuit can hold: is it the one that was meant?"
         raise ModelError("the model nests or follows its operators too deep", hint=hint) from error
@@ -50,10 +54,12 @@ def _load(
     input_shapes: Mapping[str, Sequence[int]] | None,
     sample_shapes: Mapping[str, Sequence[int]] | None,
     outputs: Sequence[str] | None,
+    stages: list[Stage] | None,
 ) -> Graph:
     from zkchain import rewrite
     from zkchain.frontend import importer, order, shapes, table
     from zkchain.frontend import model as models
+    from zkchain.rewrite import watch
 
     proto = models.parse(model)
     order.tidy(proto.graph)
@@ -62,7 +68,7 @@ def _load(
     proto = models.validate(proto)
     graph = importer.import_graph(proto, shapes.resolve(proto.graph, batch, input_shapes, sample_shapes), wanted)
     check(graph, integer=False)
-    return rewrite.simplify(graph)
+    return rewrite.simplify(watch.passed(graph, "imported", stages), stages)
 
 
 def runnable(model: bytes) -> bytes:

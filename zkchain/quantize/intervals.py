@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from zkchain.ir import functions, interpret, kernels
-from zkchain.ir.graph import Graph, Node, Op
+from zkchain.ir.graph import MOVES, Graph, Node, Op
 from zkchain.typing import FloatArray
 
 Ends = tuple[FloatArray, FloatArray]
@@ -161,11 +161,11 @@ def _dequantized(node: Node, x: Ends) -> Ends:
     return ends[0], ends[1]
 
 
-RISING_ELEMENTWISE = frozenset({Op.ADD, Op.RELU, Op.CLIP, Op.MAX, Op.MIN})
-RISING = frozenset({Op.RESHAPE, Op.TAKE, Op.CONCAT, Op.SUM, Op.REDUCE_MAX, Op.REDUCE_MIN, Op.TOP, Op.LOG_SUM_EXP})
-FULL = RISING | {Op.MATMUL, Op.CONV, Op.ARGMAX, Op.TOP_INDEX}  # rules that need ends of the whole shape
+MONOTONE_ELEMENTWISE = frozenset({Op.ADD, Op.RELU, Op.CLIP, Op.MAX, Op.MIN})
+MONOTONE = frozenset({*MOVES, Op.SUM, Op.REDUCE_MAX, Op.REDUCE_MIN, Op.TOP, Op.LOG_SUM_EXP})
+FULL = MONOTONE | {Op.MATMUL, Op.CONV, Op.ARGMAX, Op.TOP_INDEX}  # rules that need ends of the whole shape
 RULES: Mapping[Op, Callable[..., Ends]] = {
-    **dict.fromkeys(RISING | RISING_ELEMENTWISE, _rising),
+    **dict.fromkeys(MONOTONE | MONOTONE_ELEMENTWISE, _rising),
     Op.SUB: lambda node, x, y: (x[0] - y[1], x[1] - y[0]),
     Op.MUL: _corners(np.multiply),
     Op.DIV: _divided,

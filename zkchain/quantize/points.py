@@ -20,7 +20,7 @@ from zkchain.quantize.regions import BoolArray, Region
 from zkchain.rewrite import engine
 from zkchain.typing import Array
 
-ONE_TO_ONE = frozenset({Op.RESHAPE, Op.TAKE, Op.ADD, Op.SUB, Op.MUL, Op.RELU, Op.CLIP, Op.UNARY})
+ONE_TO_ONE = frozenset({*MOVES_OF_ONE, Op.ADD, Op.SUB, Op.MUL, Op.RELU, Op.CLIP, Op.UNARY})
 NARROW = frozenset({Op.MATMUL, Op.CONV, Op.RELU, Op.CLIP, Op.MAX, Op.MIN, Op.REDUCE_MAX, Op.REDUCE_MIN})
 ACCUMULATES = frozenset({Op.MATMUL, Op.CONV, Op.MUL, Op.ADD, Op.SUB, Op.SUM, Op.CONCAT, Op.TOP, *MOVES_OF_ONE})
 ADDS = frozenset({Op.ADD, Op.MAX, Op.MIN, Op.CONCAT})

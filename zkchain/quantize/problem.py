@@ -16,6 +16,7 @@ from zkchain.quantize.masks import absorb
 from zkchain.quantize.points import Trace
 from zkchain.quantize.settings import Sample, Settings
 from zkchain.rewrite import prepare
+from zkchain.rewrite.watch import Stage, passed
 from zkchain.typing import FloatArray
 
 DRAWN = 8  # random samples drawn from the domain, beside the calibration's
@@ -70,9 +71,10 @@ def pose(graph: Graph, grids: tuple[Grid, ...], calibration: Sequence[Sample], s
     return replace(posed, held=frozenset(found.held), wanted=found.wanted)
 
 
-def prepare_on(graph: Graph, grids: Sequence[Grid]) -> Graph:
-    """The float graph as it will be lowered, on inputs of these grids."""
-    return prepare(lift_grids(absorb(graph, grids), grids))
+def prepare_on(graph: Graph, grids: Sequence[Grid], stages: list[Stage] | None = None) -> Graph:
+    """The float graph as it will be lowered, on inputs of these grids; ``stages``: appended to after every pass."""
+    unmasked = passed(absorb(graph, grids), "masks absorbed", stages)
+    return prepare(passed(lift_grids(unmasked, grids), "steps of the inputs made factors", stages), stages)
 
 
 def _below_poles(graph: Graph, traces: Sequence[Trace]) -> set[int]:

@@ -17,6 +17,7 @@ from zkchain.quantize.report import Accuracy, Exploration, Point, Report, Unsure
 from zkchain.quantize.search import runs
 from zkchain.quantize.settings import Domain, Sample, Settings
 from zkchain.rewrite import finish
+from zkchain.rewrite.watch import passed
 from zkchain.typing import FloatArray
 
 
@@ -48,7 +49,8 @@ def quantize_with_report(
     grids = domains.resolve(graph, domain, calibration)
     problem = pose(graph, grids, calibration or (), settings)
     settled = settle(problem)
-    return _without_extra(settled.problem, settled.lowered.graph), _report(settled)
+    program = passed(_without_extra(settled.problem, settled.lowered.graph), "integer program")
+    return program, _report(settled)
 
 
 def _without_extra(problem: Problem, graph: Graph) -> Graph:

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 
 from zkchain.ir.graph import Graph, check
 from zkchain.rewrite import affine, compound, expand, integers, order, pools, tidy
-from zkchain.rewrite.engine import Rules, fixpoint, prune, share
+from zkchain.rewrite.engine import Miss, Rules, fixpoint, prune, share
+from zkchain.rewrite.watch import Stage, passed
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,23 +45,26 @@ WRITE_OUT = (
 PASSES = (*RECOGNISE, *WRITE_OUT)
 
 
-def run(graph: Graph, passes: Sequence[Pass]) -> Graph:
-    """The graph after these passes; checked after each."""
+def run(graph: Graph, passes: Sequence[Pass], stages: list[Stage] | None = None) -> Graph:
+    """The graph after these passes; checked after each, and appended to ``stages``."""
     for step in passes:
-        graph = fixpoint(graph, step.rules)
+        misses: list[Miss] = []
+        graph = fixpoint(graph, step.rules, misses)
         check(graph, integer=False)
+        passed(graph, step.name, stages, misses)
     return graph
 
 
-def simplify(graph: Graph) -> Graph:
+def simplify(graph: Graph, stages: list[Stage] | None = None) -> Graph:
     """The same function in fewer nodes; inputs and outputs keep their order and names."""
-    return share(run(share(prune(graph)), RECOGNISE))
+    shared = passed(share(prune(graph)), "equal nodes made one", stages)
+    return passed(share(run(shared, RECOGNISE, stages)), "equal nodes made one", stages)
 
 
-def prepare(graph: Graph) -> Graph:
+def prepare(graph: Graph, stages: list[Stage] | None = None) -> Graph:
     """The float graph as the quantiser wants it: INPUT, CONST, movement, ADD and MUL (a constant stands on the right),
     SUB of variables, MATMUL, CONV, SUM, RELU, CLIP, MAX, MIN, REDUCE_*, ARGMAX, TOP, TOP_INDEX, UNARY."""
-    return run(prune(graph), WRITE_OUT)
+    return run(prune(graph), WRITE_OUT, stages)
 
 
 def finish(graph: Graph) -> Graph:
@@ -69,3 +73,18 @@ def finish(graph: Graph) -> Graph:
         graph = step(graph)
         check(graph, integer=True)
     return graph
+
+
+def left_alone(program: Graph) -> list[Miss]:
+    """Why clips and pools of a finished integer program stand where they stand."""
+    clips, turned = list[Miss](), list[Miss]()
+    fixpoint(program, [integers.RULES], clips)
+    pools.hoist(program, turned)
+    return [*clips, *turned]
+
+
+def trace(graph: Graph) -> list[Stage]:
+    """An imported graph, and what it is after every pass, on inputs whose grids are not known yet."""
+    stages: list[Stage] = []
+    prepare(simplify(passed(graph, "imported", stages), stages), stages)
+    return stages

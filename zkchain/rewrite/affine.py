@@ -25,7 +25,12 @@ SPREAD = 16.0
 
 def _constant_operand(view: View, i: int, op: Op) -> tuple[int, FloatArray] | None:
     """(other source, constant) when node ``i`` is of this operator and nobody else reads it."""
-    return view.constant_side(i) if view.op(i) is op and view.single(i) else None
+    if view.op(i) is not op or not view.constant_side(i):
+        return None
+    if not view.single(i):
+        view.miss(i, "its value has other readers")
+        return None
+    return view.constant_side(i)
 
 
 def chain(view: View, i: int) -> int | None:
@@ -109,7 +114,10 @@ def _before(view: View, i: int, op: Op) -> tuple[int, FloatArray, FloatArray] | 
     """(x, constant, weights) of a linear node whose input is ``x op constant``, of the shape of x."""
     weights, source = _weights(view, i), view.node(i).src[0]
     inner = _constant_operand(view, source, op)
-    if weights is None or inner is None or view.node(inner[0]).shape != view.node(source).shape:
+    if weights is None or inner is None:
+        return None
+    if view.shape(inner[0]) != view.shape(source):
+        view.miss(i, f"shapes differ before it: {view.shape(inner[0])} becomes {view.shape(source)}")
         return None
     return inner[0], inner[1], weights
 
@@ -127,8 +135,11 @@ def linear_of_product(view: View, i: int) -> int | None:
     if found is None or factor is None:
         return None
     sizes = np.abs(factor[factor != 0])
-    if not sizes.size or sizes.max() > SPREAD * sizes.min():
+    if not sizes.size:
         return None
+    if sizes.max() > SPREAD * sizes.min():
+        reason = f"its factors per input channel are up to {sizes.max() / sizes.min():.3g} apart, more than {SPREAD:g}"
+        return view.miss(i, reason)
     weights = found[2]
     if view.op(i) is Op.MATMUL:
         return _linear(view, i, view.new[found[0]], weights * factor[:, None])
@@ -165,7 +176,7 @@ def product_of_matrices(view: View, i: int) -> int | None:
     if view.op(i) is not Op.MATMUL or weights is None or inner is None or not weights.ndim == inner.ndim == 2:
         return None
     if inner.shape[0] * weights.shape[1] > inner.size + weights.size:
-        return None
+        return view.miss(i, "the product of both weights would be larger than the two")
     return view.build.matmul(view.new[view.node(source).src[0]], view.build.const(inner @ weights))
 
 

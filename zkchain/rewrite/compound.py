@@ -136,6 +136,7 @@ def gelu(view: View, i: int) -> int | None:
         if argument is not None and set(argument) == {1}:
             s = math.sqrt(2.0) * argument[1]
             return _scaled(view, 2.0 * line[0] * k / s, _times_argument(view, x, s), "gelu")
+        view.miss(i, "the argument of erf is no multiple of the other factor: no gelu")
     return None
 
 
@@ -183,6 +184,7 @@ def hard_swish(view: View, i: int) -> int | None:
         p = node.arg["hi"] / 6.0
         if _is(polynomial(view, node.src[0], x), {1: p, 0: 3.0 * p}):
             return _scaled(view, 6.0 * k * p, view.new[x], "hard_swish")
+        view.miss(i, "the clip before it is not that of a hard swish, x + 3 in [0, 6] or a multiple of it")
     return None
 
 
@@ -258,7 +260,7 @@ def distance(view: View, i: int) -> int | None:
     norms = np.broadcast_to(constant[0] * view.value(constant[1]), out)  # type: ignore[operator]
     off = np.abs(np.square(centres).sum(axis=1) - norms)
     if out != view.node(product[1]).shape or np.any(off > ROUNDED * np.abs(norms)):
-        return None
+        return view.miss(i, "the constant is not the sum of squares of the centres: no distance")
     wide = view.build.reshape(view.new[x], (*shape[:-1], 1, shape[-1]))
     total = view.build.sum(view.build.square(view.build.sub(wide, view.build.const(centres))), [-1])
     return view.build.unary(view.build.reshape(total, out), "sqrt")

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         setup_bundle,
     )
     from zkchain.workspace.clock import Clock
+    from zkchain.workspace.graphs import bundle_graph, model_graph
     from zkchain.workspace.proving import (
         Prover,
         open_prover,
@@ -40,11 +41,13 @@ if TYPE_CHECKING:
 __all__ = [
     "Clock",
     "Prover",
+    "bundle_graph",
     "compile_bundle",
     "deploy_bundle",
     "deployment_gas",
     "gas_bundle",
     "inspect_bundle",
+    "model_graph",
     "open_prover",
     "prove_bundle",
     "prove_samples",
@@ -63,6 +66,7 @@ _HOME = {
     **dict.fromkeys(("compile_bundle", "inspect_bundle", "r1cs_bundle"), "building"),
     **dict.fromkeys(("save_compiled", "save_keys", "setup_bundle"), "building"),
     "Clock": "clock",
+    **dict.fromkeys(("bundle_graph", "model_graph"), "graphs"),
     **dict.fromkeys(("Prover", "open_prover", "prove_bundle", "prove_samples"), "proving"),
     **dict.fromkeys(("verify_bundle", "witness_bundle"), "proving"),
     **dict.fromkeys(("deploy_bundle", "deployment_gas", "gas_bundle"), "settling"),

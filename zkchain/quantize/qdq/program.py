@@ -18,6 +18,7 @@ from zkchain.quantize.qdq.rules import step
 from zkchain.quantize.report import Accuracy, Exploration, Point, Report, Unsure, accuracy, layers
 from zkchain.quantize.settings import Domain, Sample, Settings
 from zkchain.rewrite import finish
+from zkchain.rewrite.watch import passed
 from zkchain.typing import IntArray
 
 QUANTIZED = frozenset({Op.QUANTIZE, Op.DEQUANTIZE})
@@ -50,7 +51,7 @@ def quantize_with_report(
             finer = islands.tolerance(settings, node)
             state.forms[source] = islands.lower(state, [source], traces, finer)[0]
         step(state, i)
-    program = finish(_assemble(state, traces, settings))
+    program = passed(finish(_assemble(state, traces, settings)), "integer program")
     return program, _report(graph, program, kept, traces, settings)
 
 
