@@ -19,9 +19,9 @@ from zkchain.circuit import check, solve
 from zkchain.errors import ModelError
 from zkchain.ir import interpret
 from zkchain.ir.graph import Graph, Op
+from zkchain.ir.intervals import intervals
 from zkchain.quantize import Domain, Settings, quantize, quantize_input
-from zkchain.quantize.domains import resolve
-from zkchain.quantize.intervals import intervals
+from zkchain.quantize.input_grid import resolve
 from zkchain.quantize.masks import absorb
 from zkchain.quantize.passes import expand_softmax
 from zkchain.quantize.simplify import simplify

@@ -17,8 +17,8 @@ from zkchain.errors import CompileError, InputError, UnsupportedOp, ZkchainError
 from zkchain.ir import interpret
 from zkchain.ir.graph import Graph
 from zkchain.quantize import Domain, Settings, quantize, quantize_input
-from zkchain.quantize.allocate import allocate, squared_error
-from zkchain.quantize.points import Point
+from zkchain.quantize.precision.allocate import allocate, squared_error
+from zkchain.quantize.precision.noise import Point
 from zkchain.r1cs import System
 
 Gadget = Callable[[Build, int, int], int]

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from zkchain import lazy
 
 if TYPE_CHECKING:
-    from zkchain.quantize.domains import dequantize, quantize_input
     from zkchain.quantize.entry import quantize, quantize_with_report
+    from zkchain.quantize.input_grid import dequantize, quantize_input
     from zkchain.quantize.regions import Region
     from zkchain.quantize.report import Accuracy, Cut, Exploration, Layer, Report, accuracy
     from zkchain.quantize.settings import Domain, Sample, Settings
@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 _HOME = {
-    **dict.fromkeys(("dequantize", "quantize_input"), "domains"),
+    **dict.fromkeys(("dequantize", "quantize_input"), "input_grid"),
     **dict.fromkeys(("quantize", "quantize_with_report"), "entry"),
     **dict.fromkeys(("Accuracy", "Cut", "Exploration", "Layer", "Report", "accuracy"), "report"),
     "Region": "regions",

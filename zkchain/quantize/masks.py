@@ -25,9 +25,9 @@ import numpy.typing as npt
 from zkchain.errors import ModelError
 from zkchain.ir import interpret
 from zkchain.ir.graph import Graph, Node, Op, check
-from zkchain.quantize.domains import Grid
+from zkchain.ir.intervals import Ends, intervals
 from zkchain.quantize.edit import Editor, copy, drop_dead, rewrite
-from zkchain.quantize.intervals import Ends, intervals
+from zkchain.quantize.input_grid import Grid
 from zkchain.quantize.simplify import binary, make, simplify, times
 from zkchain.typing import Array, FloatArray, IntArray
 

@@ -10,12 +10,13 @@ import numpy.typing as npt
 
 from zkchain.ir import interpret
 from zkchain.ir.graph import Graph, Node, Op, check
-from zkchain.quantize import domains, explore, rows
-from zkchain.quantize.builder import Value
+from zkchain.quantize import input_grid, survey
 from zkchain.quantize.finish import finish
-from zkchain.quantize.qdq import inputs, islands
-from zkchain.quantize.qdq.forms import Form, State
-from zkchain.quantize.qdq.rules import step
+from zkchain.quantize.lower.builder import Value
+from zkchain.quantize.onnxruntime import float_islands, inputs
+from zkchain.quantize.onnxruntime.rules import step
+from zkchain.quantize.onnxruntime.values import Form, State
+from zkchain.quantize.precision import constraint_cost
 from zkchain.quantize.report import Accuracy, Exploration, Point, Report, Unsure, accuracy, layers
 from zkchain.quantize.settings import Domain, Sample, Settings
 from zkchain.typing import IntArray
@@ -47,8 +48,8 @@ def quantize_with_report(
     for i, node in enumerate(graph.nodes):
         if node.op is Op.QUANTIZE and node.src[0] not in {**state.forms, **state.fixed}:
             source = node.src[0]
-            finer = islands.tolerance(settings, node)
-            state.forms[source] = islands.lower(state, [source], traces, finer)[0]
+            finer = float_islands.tolerance(settings, node)
+            state.forms[source] = float_islands.lower(state, [source], traces, finer)[0]
         step(state, i)
     program = finish(_assemble(state, traces, settings))
     return program, _report(graph, program, kept, traces, settings)
@@ -61,7 +62,7 @@ def _thinned(state: State, samples: Sequence[Sample]) -> list[list[npt.NDArray[n
         rng = np.random.default_rng(0)
         drawn = [[rng.integers(*_ends(n), endpoint=True) for n in nodes] for _ in range(SAMPLES_KEPT // 2)]
         return [[_real(n, q) for n, q in zip(nodes, sample, strict=True)] for sample in drawn]
-    domains.stack(state.graph, samples)  # checks them
+    input_grid.stack(state.graph, samples)  # checks them
     chosen = np.unique(np.linspace(0, len(samples) - 1, min(len(samples), SAMPLES_KEPT)).astype(int))
     return [[_real(n, _integers(n, x)) for n, x in zip(nodes, samples[k], strict=True)] for k in chosen]
 
@@ -80,10 +81,10 @@ def _real(node: Node, q: npt.ArrayLike) -> npt.NDArray[np.float64]:
     return np.asarray(np.asarray(q, dtype=np.float64) * node.scale)
 
 
-def _assemble(state: State, traces: Sequence[islands.Trace], settings: Settings) -> Graph:
+def _assemble(state: State, traces: Sequence[float_islands.Trace], settings: Settings) -> Graph:
     graph = state.graph
     floats = sorted({i for i in graph.outputs if _direct(state, i) is None})
-    found = dict(zip(floats, islands.lower(state, floats, traces, settings) if floats else [], strict=True))
+    found = dict(zip(floats, float_islands.lower(state, floats, traces, settings) if floats else [], strict=True))
     ends = {i: _labelled(state, graph.nodes[i], found.get(i) or _held(_direct(state, i))) for i in set(graph.outputs)}
     result = replace(
         graph,
@@ -130,7 +131,7 @@ def _report(
     graph: Graph,
     program: Graph,
     samples: Sequence[Sequence[npt.NDArray[np.float64]]],
-    traces: Sequence[islands.Trace],
+    traces: Sequence[float_islands.Trace],
     settings: Settings,
 ) -> Report:
     nodes = [program.nodes[i] for i in program.inputs]
@@ -141,14 +142,14 @@ def _report(
     compared: tuple[Accuracy, ...] = accuracy(program.output_names, expected, got)
     unknown = (None,) * len(program.outputs)
     explored = _explored(program, settings)
-    return Report(layers(program, runs), unknown, compared, round(rows.total(program)), explored)
+    return Report(layers(program, runs), unknown, compared, round(constraint_cost.total(program)), explored)
 
 
 def _explored(program: Graph, settings: Settings) -> Exploration:
     """Points of the whole domain. An output may be off by what is wanted, or by STEPS of its own steps: a rounding that
     falls the other way near a tie moves what follows by a step."""
     nodes = [program.nodes[i] for i in program.inputs]
-    found = explore.whole_points(program)
+    found = survey.whole_points(program)
     points = [Point(name, tuple(_real(n, q) for n, q in zip(nodes, qs, strict=True))) for name, qs in found]
     results = [interpret.run(program, qs) for _, qs in found]
     limits = []

@@ -20,10 +20,10 @@ import numpy as np
 from zkchain.ir import functions
 from zkchain.ir.functions import Fn, Jumps, Singular
 from zkchain.ir.graph import Graph, Node, Op
-from zkchain.quantize import points
-from zkchain.quantize.domains import Grid
-from zkchain.quantize.lowering import OUT
-from zkchain.quantize.points import Point, Trace
+from zkchain.quantize.input_grid import Grid
+from zkchain.quantize.lower.precision import OUT
+from zkchain.quantize.precision import noise
+from zkchain.quantize.precision.noise import Point, Trace
 from zkchain.typing import FloatArray
 
 FINE = 4096  # steps of an argument's span in front of a jump
@@ -57,7 +57,7 @@ def settle(
         if node.op is not Op.UNARY or not _is_delicate(node.arg["fn"]):
             continue
         fn, x = node.arg["fn"], node.src[0]
-        everywhere = points.takes_all(graph, x)
+        everywhere = noise.takes_all(graph, x)
         low, high = _span((*traces, *(ends if everywhere else ())), x)
         if jumps := functions.jumps(fn):
             _watch(found, graph, grids, i, _before_jumps(jumps, low, high))
@@ -94,7 +94,7 @@ def _ends(graph: Graph, grids: Sequence[Grid]) -> list[Trace]:
         [np.broadcast_to(np.asarray(end), shape) for end, shape in zip(side, shapes, strict=True)]
         for side in ([g.lo / (g.step or 1.0) for g in grids], [g.hi / (g.step or 1.0) for g in grids])
     ]
-    return points.observe(graph, ends, guarded=True)
+    return noise.observe(graph, ends, guarded=True)
 
 
 def _watch(found: Delicate, graph: Graph, grids: Sequence[Grid], i: int, tolerance: float) -> None:
@@ -114,7 +114,7 @@ def _may_be_off(graph: Graph, i: int, traces: Sequence[Trace], found: Delicate) 
     """The error of a function's value that brings a watched value to its tolerance."""
     top = max(float(np.abs(t[i]).max(initial=0)) for t in traces)
     point = Point(i, OUT, "activation", top, None, 1.0)
-    (gain,) = points.gains(graph, [point], [(t, found.tolerance) for t in traces], frozenset(found.held))
+    (gain,) = noise.gains(graph, [point], [(t, found.tolerance) for t in traces], frozenset(found.held))
     return float(1.0 / np.sqrt(12.0 * gain)) if gain > 0 else np.inf
 
 

@@ -13,7 +13,7 @@ from zkchain.ir.checked import named, whole
 from zkchain.ir.graph import Node, Op
 from zkchain.ir.legality import WIDEST_SHIFT
 from zkchain.ir.ranges import interval
-from zkchain.quantize import bounds
+from zkchain.quantize.lower import error_bounds
 from zkchain.typing import FloatArray, IntArray
 
 FINEST_STEP, COARSEST_STEP = -512, 512  # as powers of two: 2^62 steps and their errors are float64 numbers, and not 0
@@ -62,7 +62,7 @@ class Builder:
             what = f"at {frac} fraction bits a constant of magnitude {np.abs(values).max(initial=0):g}"
             q = whole(np.ldexp(values, frac), what=what)
         node = Node(Op.CONST, name, (), q.shape, value=q, scale=step(name, frac), lo=q, hi=q)
-        return self._append(node, bounds.constant(values, node), frac)
+        return self._append(node, error_bounds.constant(values, node), frac)
 
     def integer(self, name: str, value: int) -> Value:
         """A constant that is this very integer, also where no float64 is."""
@@ -82,7 +82,7 @@ class Builder:
         node = Node(op, name, tuple(s.index for s in src), tuple(shape), arg, scale=step(name, frac))
         lo, hi = interval(node, sources)
         node = replace(node, lo=lo, hi=hi)
-        return self._append(node, bounds.error(node, [(self[s], self.error(s)) for s in src]), frac)
+        return self._append(node, error_bounds.error(node, [(self[s], self.error(s)) for s in src]), frac)
 
     def rescale(self, name: str, value: Value, frac: int) -> Value:
         """The value at fewer fraction bits; where there are more to drop than one shift can, in several."""

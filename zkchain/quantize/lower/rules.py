@@ -1,4 +1,4 @@
-"""Float graph to integer graph: one rule an operator, over ``lowering``'s precision management."""
+"""Float graph to integer graph: one rule per operator; ``precision`` says where and how finely they round."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from zkchain.errors import UnsupportedOp
 from zkchain.ir.checked import named, whole
 from zkchain.ir.graph import BOUND, Graph, Node, Op, check
 from zkchain.ir.ranges import bits, largest
-from zkchain.quantize.builder import Value
-from zkchain.quantize.division import DIVISIONS, divide
-from zkchain.quantize.domains import Grid
 from zkchain.quantize.edit import constant
-from zkchain.quantize.lowering import (
+from zkchain.quantize.input_grid import Grid
+from zkchain.quantize.lower.builder import Value
+from zkchain.quantize.lower.division import DIVISIONS, divide
+from zkchain.quantize.lower.precision import (
     ENDS,
     Clamp,
     Lowering,
@@ -29,8 +29,8 @@ from zkchain.quantize.lowering import (
     shifted,
     with_room,
 )
+from zkchain.quantize.lower.tables import lower_unary
 from zkchain.quantize.regions import Region
-from zkchain.quantize.tabulate import lower_unary
 from zkchain.typing import FloatArray
 
 WIDE_ENOUGH = 48  # an accumulator of more bits is narrowed before an elementwise factor too

@@ -1,6 +1,6 @@
 """Float operators on quantised tensors, as operators on their integers: one rule an operator.
 
-A rule gives the Form of its node, or None where the node has no integers of its own (see ``islands``).
+A rule gives the Form of its node, or None where the node has no integers of its own (see ``float_islands``).
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ import numpy.typing as npt
 from zkchain.ir import functions, interpret
 from zkchain.ir.graph import Node, Op
 from zkchain.ir.ranges import compress
-from zkchain.quantize.qdq.forms import Fixed, Form, State, Table, shaped
-from zkchain.quantize.qdq.laws import single
-from zkchain.quantize.qdq.requantize import quantize as requantize
+from zkchain.quantize.onnxruntime.arithmetic import single
+from zkchain.quantize.onnxruntime.requantize import quantize as requantize
+from zkchain.quantize.onnxruntime.values import Fixed, Form, State, Table, shaped
 from zkchain.typing import FloatArray
 
 SAME = 1e-3  # scales closer than this are one: a bias is written at the product of two rounded scales

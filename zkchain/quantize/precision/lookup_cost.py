@@ -18,10 +18,10 @@ import numpy as np
 from zkchain import tables
 from zkchain.ir.graph import Graph, Node, Op
 from zkchain.ir.ranges import bounds_of
-from zkchain.quantize.allocate import squared_error
 from zkchain.quantize.edit import consumers
-from zkchain.quantize.lowering import ENDS, LEAST_SHIFT, OUT, root
-from zkchain.quantize.points import Point
+from zkchain.quantize.lower.precision import ENDS, LEAST_SHIFT, OUT, root
+from zkchain.quantize.precision.allocate import squared_error
+from zkchain.quantize.precision.noise import Point
 from zkchain.tables import Request
 from zkchain.typing import FloatArray, IntArray
 

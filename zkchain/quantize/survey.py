@@ -15,15 +15,15 @@ import numpy as np
 
 from zkchain.errors import CompileError, UnsupportedOp
 from zkchain.ir.checked import saturated
+from zkchain.ir.gradient import input_gradients
 from zkchain.ir.graph import Graph
 from zkchain.ir.ranges import bounds_of
-from zkchain.quantize import points, search
-from zkchain.quantize.domains import Grid
-from zkchain.quantize.gradient import input_gradients
-from zkchain.quantize.lower import Lowered
-from zkchain.quantize.lowering import Clamp
-from zkchain.quantize.points import Trace
-from zkchain.quantize.problem import Problem
+from zkchain.quantize.input_grid import Grid
+from zkchain.quantize.lower.precision import Clamp
+from zkchain.quantize.lower.rules import Lowered
+from zkchain.quantize.precision import noise, search
+from zkchain.quantize.precision.noise import Trace
+from zkchain.quantize.precision.problem import Problem
 from zkchain.typing import Array, FloatArray, IntArray
 
 CORNERS, RANDOM, CLOSE, SMALL = 16, 32, 20, 40  # of each kind at most
@@ -114,7 +114,7 @@ def _plain_probes(
     graph: Graph, grids: Sequence[Grid], ends: Sequence[tuple[FloatArray, FloatArray]], most: int
 ) -> list[Probe]:
     named = list(_plain_samples(grids, ends))[:most]
-    traces = points.observe(graph, [sample for _, sample in named])
+    traces = noise.observe(graph, [sample for _, sample in named])
     return [Probe(origin, sample, trace) for (origin, sample), trace in zip(named, traces, strict=True)]
 
 
@@ -234,7 +234,7 @@ def _ascend(
 
 
 def _observe(graph: Graph, sample: Sample) -> Trace:
-    return points.observe(graph, [sample])[0]
+    return noise.observe(graph, [sample])[0]
 
 
 def _targets(problem: Problem, lowered: Lowered, starts: Sequence[Probe]) -> list[tuple[int, int, int]]:
@@ -396,7 +396,7 @@ def _settled(problem: Problem) -> Settled:
 def _limits(problem: Problem, lowered: Lowered, traces: Sequence[Trace]) -> dict[int, float]:
     """What each watched node may be off by, by what it spans where no region has a part in it."""
     watched, n, limits = list(problem.tolerance), _shown(problem), {}
-    counts = [points.untouched(problem.graph, trace, lowered.regions, watched) for trace in traces]
+    counts = [noise.untouched(problem.graph, trace, lowered.regions, watched) for trace in traces]
     for k, i in enumerate(watched if traces else ()):
         low, high = _reach([trace[i][mask[k]] for trace, mask in zip(traces, counts, strict=True)])
         span, label = high - low or max(abs(low), abs(high)), i not in problem.graph.outputs[:n]

@@ -4,7 +4,7 @@ An integer input that is dequantised is proved as it is: scale 1, the whole rang
 is declared. A float input that is only ever quantised, in one way, is its quantised tensor (less the zero point): the
 proof is about those integers; real inputs outside its range are refused, not saturated, unless a wider domain is
 declared (or seen in the data), which is then clipped as onnxruntime does. Any other input gets a grid as in
-``domains``.
+``input_grid``.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ import numpy.typing as npt
 
 from zkchain.errors import InputError
 from zkchain.ir.graph import Graph, Node, Op
-from zkchain.quantize import domains
-from zkchain.quantize.builder import Value
+from zkchain.quantize import input_grid
 from zkchain.quantize.edit import consumers
-from zkchain.quantize.qdq.forms import Form, State
+from zkchain.quantize.lower.builder import Value
+from zkchain.quantize.onnxruntime.values import Form, State
 from zkchain.quantize.settings import Domain, Sample
 from zkchain.typing import IntArray
 
@@ -36,7 +36,7 @@ def enter(state: State, domain: Sequence[Domain | None] | None, samples: Sequenc
     given = [None] * len(graph.inputs) if domain is None else list(domain)
     if len(given) != len(graph.inputs):
         raise InputError(f"expected {len(graph.inputs)} domains for inputs {list(graph.input_names)}, got {len(given)}")
-    columns = domains.stack(graph, samples)
+    columns = input_grid.stack(graph, samples)
     for position, (i, declared) in enumerate(zip(graph.inputs, given, strict=True)):
         readers, node = _readers(graph, i), graph.nodes[i]
         kinds = {r.op for r in readers}
@@ -109,7 +109,7 @@ def _numbers(state: State, graph: Graph, position: int, declared: Domain | None,
     i = graph.inputs[position]
     whole = graph.whole[position : position + 1]
     one = replace(graph, inputs=(i,), input_names=(graph.input_names[position],), whole=whole)
-    grid = domains.resolve(one, [declared], [[s[position]] for s in samples] or None)[0]
+    grid = input_grid.resolve(one, [declared], [[s[position]] for s in samples] or None)[0]
     width = float(np.max(grid.hi - grid.lo))
     step = grid.step or 2.0 ** (np.ceil(np.log2(width if width > 0 else 1.0)) - WIDTH)
     lo, hi = grid.integers(step)

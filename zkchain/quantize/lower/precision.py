@@ -18,9 +18,9 @@ import numpy as np
 
 from zkchain.ir.graph import BOUND, Graph, Node, Op
 from zkchain.ir.ranges import largest
-from zkchain.quantize.builder import Builder, Value
-from zkchain.quantize.domains import Grid
 from zkchain.quantize.edit import CLAMP, constant, consumers
+from zkchain.quantize.input_grid import Grid
+from zkchain.quantize.lower.builder import Builder, Value
 from zkchain.quantize.regions import Region
 from zkchain.typing import Array, FloatArray
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from zkchain.ir import functions, interpret
 from zkchain.ir.graph import Graph, Node, Op
 from zkchain.quantize.edit import constant, consumers
-from zkchain.quantize.lowering import ENDS, MOVES, OUT, clip_ends, exact_bits, root
+from zkchain.quantize.lower.precision import ENDS, MOVES, OUT, clip_ends, exact_bits, root
 from zkchain.quantize.regions import BoolArray, Region
 from zkchain.typing import Array
 

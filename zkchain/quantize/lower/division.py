@@ -12,8 +12,8 @@ import numpy as np
 from zkchain.errors import CompileError, UnsupportedOp
 from zkchain.ir.graph import BOUND, Node, Op
 from zkchain.ir.ranges import bounds_of
-from zkchain.quantize.builder import Value
-from zkchain.quantize.lowering import Lowering, shifted
+from zkchain.quantize.lower.builder import Value
+from zkchain.quantize.lower.precision import Lowering, shifted
 
 SMALLER = "declare a smaller domain (--domain), or divide by a smaller number"
 DIVISIONS = frozenset({"divide", "floor_divide"})

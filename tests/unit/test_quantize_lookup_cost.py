@@ -7,12 +7,13 @@ from hypothesis import given, settings
 
 from tests.unit.float_graphs import Build, networks
 from zkchain.ir.graph import Graph, Op
-from zkchain.quantize import Domain, Settings, lookups, quantize_with_report
-from zkchain.quantize.allocate import allocate, squared_error
-from zkchain.quantize.domains import resolve
-from zkchain.quantize.lower import Lowered, lower
-from zkchain.quantize.problem import Problem, pose
-from zkchain.quantize.search import DEVIATIONS, measure_points, planned
+from zkchain.quantize import Domain, Settings, quantize_with_report
+from zkchain.quantize.input_grid import resolve
+from zkchain.quantize.lower.rules import Lowered, lower
+from zkchain.quantize.precision import lookup_cost
+from zkchain.quantize.precision.allocate import allocate, squared_error
+from zkchain.quantize.precision.problem import Problem, pose
+from zkchain.quantize.precision.search import DEVIATIONS, measure_points, planned
 from zkchain.tables import choose_tables
 
 
@@ -31,7 +32,7 @@ def lowered(graph: Graph) -> tuple[Problem, Lowered, dict]:
 @settings(max_examples=50)
 def test_precisions_are_those_of_the_lowering(graph):
     problem, result, plan = lowered(graph)
-    found = lookups.precision(problem.graph, plan)
+    found = lookup_cost.precision(problem.graph, plan)
     for i, k in zip(problem.graph.outputs, result.graph.outputs, strict=True):
         assert result.graph.nodes[k].scale == 2.0 ** -found[i]
     for i, node in result.rescaled.items():
@@ -53,14 +54,14 @@ def test_the_walk_saves_rows_within_the_error_allowed():
     problem, result, _ = lowered(convolutional())
     found, gains = measure_points(problem)
     start = allocate(found, gains, 0.25, Settings())
-    sites = lookups.sites(problem.graph, result.rescaled, result.compared)
+    sites = lookup_cost.sites(problem.graph, result.rescaled, result.compared)
     assert sorted(site.window for site in sites) == [1, 4, 4]
-    model = lookups.Model(problem.graph, found, sites, lookups.Requests())
-    tuned = lookups.tune(model, gains, start, 0.25, [True] * len(found))
+    model = lookup_cost.Model(problem.graph, found, sites, lookup_cost.Requests())
+    tuned = lookup_cost.tune(model, gains, start, 0.25, [True] * len(found))
     assert squared_error(found, gains, tuned) <= max(0.25**2, squared_error(found, gains, start))
     rows = [choose_tables(model.requests(tuple(bits))).rows for bits in (start, tuned)]
     assert rows[1] < rows[0]
-    assert lookups.tune(model, gains, start, 0.25, [False] * len(found)) == start
+    assert lookup_cost.tune(model, gains, start, 0.25, [False] * len(found)) == start
 
 
 def test_settings_reach_the_walk():

@@ -18,8 +18,8 @@ from zkchain.ir import functions
 from zkchain.ir.functions import Jumps
 from zkchain.ir.graph import Node, Op
 from zkchain.ir.ranges import bounds_of
-from zkchain.quantize.builder import Value
-from zkchain.quantize.lowering import Lowering, prefer, relabelled
+from zkchain.quantize.lower.builder import Value
+from zkchain.quantize.lower.precision import Lowering, prefer, relabelled
 from zkchain.quantize.regions import Region
 
 

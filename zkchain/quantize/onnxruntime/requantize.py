@@ -16,11 +16,11 @@ import numpy as np
 from zkchain.errors import CompileError, UnsupportedOp
 from zkchain.ir.graph import Node, Op
 from zkchain.ir.ranges import bounds_of, compress
-from zkchain.quantize.builder import Value
-from zkchain.quantize.qdq import laws, pairs
-from zkchain.quantize.qdq.forms import Form, State, shaped
-from zkchain.quantize.qdq.laws import Target
-from zkchain.quantize.qdq.steps import Lines, Steps, lines, steps_of
+from zkchain.quantize.lower.builder import Value
+from zkchain.quantize.onnxruntime import add_pairs, arithmetic
+from zkchain.quantize.onnxruntime.arithmetic import Target
+from zkchain.quantize.onnxruntime.lines import Lines, Steps, lines, steps_of
+from zkchain.quantize.onnxruntime.values import Form, State, shaped
 from zkchain.typing import FloatArray, IntArray
 
 BYTE = 255  # steps that are met exactly; 16-bit tensors are rounded to nearest, which is onnxruntime's but near ties
@@ -32,7 +32,7 @@ def quantize(state: State, node: Node, form: Form) -> Value:
     """The integers of QUANTIZE of ``form``."""
     target = target_of(state, node, form)
     if form.plus is not None:
-        return pairs.quantize(state, node.name, form, form.plus, target)
+        return add_pairs.quantize(state, node.name, form, form.plus, target)
     if _same_scale(form, target):
         return _clipped(state, node.name, state.plus(node.name, form.value, target.zero), target)
     if form.function is not None:
@@ -87,9 +87,9 @@ def laws_of(state: State, form: Form) -> Laws:
 
 
 def law_of(form: Form, found: Laws, target: Target) -> Callable[[IntArray], IntArray]:
-    if form.kind in laws.FUSED and not form.offset.any():
-        return laws.FUSED[form.kind](found.scale, form.count, target)
-    return laws.real(found.scale / form.count, found.offset, target, form.function)
+    if form.kind in arithmetic.FUSED and not form.offset.any():
+        return arithmetic.FUSED[form.kind](found.scale, form.count, target)
+    return arithmetic.real(found.scale / form.count, found.offset, target, form.function)
 
 
 def _stepped(state: State, name: str, form: Form, target: Target) -> Value:
@@ -170,7 +170,7 @@ def _function(state: State, node: Node, form: Form, target: Target) -> Value:
     if not form.uniform or form.offset.size != 1 or hi - lo >= TABLE:
         raise UnsupportedOp(node.name, "QuantizeLinear", "a function of a tensor with scales a channel")
     arguments = np.arange(lo, hi + 1, dtype=np.int64)
-    law = laws.real(form.scale.reshape(1) / form.count, form.offset.reshape(1), target, form.function)
+    law = arithmetic.real(form.scale.reshape(1) / form.count, form.offset.reshape(1), target, form.function)
     values = law(arguments[None])[0]
     if state.tables and not _is_line(lo, values):
         return state.add(Op.TABLE, node.name, (form.value,), first=lo, values=values)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from zkchain.errors import CompileError
 from zkchain.ir.graph import Graph, Node, Op
 from zkchain.ir.ranges import bounds_of
-from zkchain.quantize.builder import Builder, Value
+from zkchain.quantize.lower.builder import Builder, Value
 from zkchain.typing import FloatArray, IntArray
 
 Function = Callable[[FloatArray], FloatArray]
@@ -24,8 +24,9 @@ NONE = np.zeros(())
 class Form:
     """real = clip(function(integers * scale / count + offset), low, high).
 
-    ``scale``, ``offset`` broadcast to the shape. ``kind``: whose arithmetic a requantisation follows, see ``laws``.
-    ``zero``: the zero point that was taken off the integers. ``plus``: a second such value of another scale, added."""
+    ``scale``, ``offset`` broadcast to the shape. ``kind``: whose arithmetic a requantisation follows, see
+    ``arithmetic``. ``zero``: the zero point that was taken off the integers. ``plus``: a second such value of another
+    scale, added."""
 
     value: Value
     scale: FloatArray = field(default_factory=lambda: ONE)
@@ -76,8 +77,8 @@ class Fixed:
 class State:
     """One lowering: the float graph, the integer graph being built, and what every node is so far.
 
-    A node of the float graph that is in neither map has no integers of its own; see ``islands``. ``tables``: lookup
-    tables may be used."""
+    A node of the float graph that is in neither map has no integers of its own; see ``float_islands``.
+    ``tables``: lookup tables may be used."""
 
     graph: Graph
     tables: bool

@@ -12,13 +12,13 @@ from zkchain.ir import interpret
 from zkchain.ir.checked import saturated
 from zkchain.ir.graph import Graph, Op
 from zkchain.ir.ranges import bits as bits_of
-from zkchain.quantize import lookups, points, rows
-from zkchain.quantize.allocate import BITS_SETTING, allocate
 from zkchain.quantize.finish import finish
-from zkchain.quantize.lower import Lowered, lower
-from zkchain.quantize.lowering import OUT, Plan
-from zkchain.quantize.points import Point
-from zkchain.quantize.problem import TRACED, Problem
+from zkchain.quantize.lower.precision import OUT, Plan
+from zkchain.quantize.lower.rules import Lowered, lower
+from zkchain.quantize.precision import constraint_cost, lookup_cost, noise
+from zkchain.quantize.precision.allocate import BITS_SETTING, allocate
+from zkchain.quantize.precision.noise import Point
+from zkchain.quantize.precision.problem import TRACED, Problem
 from zkchain.tables import Request
 from zkchain.typing import Array, FloatArray, IntArray
 
@@ -66,30 +66,32 @@ def _tuned(
     lowered: Lowered,
 ) -> list[int]:
     """The bits moved to where lookups are fewest; what settings fix, or tables share, stays."""
-    tied = points.tabulated(problem.graph)
+    tied = noise.tabulated(problem.graph)
     inputs = (lowered.graph.nodes[i] for i in lowered.graph.inputs)
-    base = lookups.Requests()
+    base = lookup_cost.Requests()
     for node in inputs:
         base[Request(1 << bits_of(node), True)] += node.size
-    model = lookups.Model(problem.graph, found, lookups.sites(problem.graph, lowered.rescaled, lowered.compared), base)
+    model = lookup_cost.Model(
+        problem.graph, found, lookup_cost.sites(problem.graph, lowered.rescaled, lowered.compared), base
+    )
     free = [
         p.position != OUT and p.node not in tied and getattr(problem.settings, BITS_SETTING[p.kind]) is None
         for p in found
     ]
-    return lookups.tune(model, gains, bits, error, free)
+    return lookup_cost.tune(model, gains, bits, error, free)
 
 
 def measure_points(problem: Problem) -> tuple[list[Point], list[float]]:
     """Every place of rounding, and what it does to the outputs."""
     fixed = {i: grid.step is not None for i, grid in zip(problem.graph.inputs, problem.grids, strict=True)}
     judged, hard = problem.traces[: problem.judged], [trace for _, trace in problem.hard]
-    found = points.find(problem.graph, [*judged, *hard], fixed)
+    found = noise.find(problem.graph, [*judged, *hard], fixed)
     work = len(found) * sum(node.size for node in problem.graph.nodes)
     few = TRACED if work < MUCH_WORK else TRACED // 2
     some = judged[:: max(len(judged) // few, 1)][:few]
-    measured = [points.gains(problem.graph, found, [(t, problem.tolerance) for t in some], problem.held)]
+    measured = [noise.gains(problem.graph, found, [(t, problem.tolerance) for t in some], problem.held)]
     # what is steep at one point alone must not be averaged away
-    measured += [points.gains(problem.graph, found, [(t, problem.limits)], problem.held) for t in hard[:few]]
+    measured += [noise.gains(problem.graph, found, [(t, problem.limits)], problem.held) for t in hard[:few]]
     return found, [max(each) for each in zip(*measured, strict=True)]
 
 
@@ -105,7 +107,7 @@ def planned(problem: Problem, found: Sequence[Point], bits: Sequence[int]) -> Pl
         if grid.step is not None:
             activation[i] = 0
     _share_tables(problem.graph, weight, activation)
-    watched = points.narrowed_roots(problem.graph) | {n.src[0] for n in problem.graph.nodes if n.op is Op.UNARY}
+    watched = noise.narrowed_roots(problem.graph) | {n.src[0] for n in problem.graph.nodes if n.op is Op.UNARY}
     seen = {i: _ends([*(t[i] for t in problem.traces), *_reached(problem, i)]) for i in watched}
     settings = problem.settings
     return Plan(
@@ -139,7 +141,7 @@ def _share_tables(graph: Graph, weight: dict[tuple[int, int], int], activation: 
         if (i, OUT) in weight:
             uses.setdefault(tuple(node.arg["fn"]), []).append(i)
     for same in uses.values():
-        arguments = [r for r in (points.argument(graph, graph.nodes[i].src[0]) for i in same) if r in activation]
+        arguments = [r for r in (noise.argument(graph, graph.nodes[i].src[0]) for i in same) if r in activation]
         inner = max((activation[r] for r in arguments), default=0)
         outer = max(weight[i, OUT] for i in same)
         weight.update({(i, OUT): outer for i in same})
@@ -157,7 +159,7 @@ def _cheapest(problem: Problem, plan: Plan, slacks: Sequence[int]) -> tuple[int,
             refusal = error
             continue
         lowered = replace(lowered, graph=finish(lowered.graph))
-        found.append((rows.total(lowered.graph), slack, lowered))
+        found.append((constraint_cost.total(lowered.graph), slack, lowered))
     if not found:
         raise refusal or CompileError("no lowering was tried")
     enough = min(cost for cost, _, _ in found) / WORTH_A_CLAMP
@@ -187,7 +189,7 @@ def errors(
     """Watched node -> its largest distance from the float value, where no region has a part in it."""
     results = interpret.run(lowered.graph, integers(problem, lowered, sample))
     found, watched = {}, list(problem.tolerance)
-    promised = points.untouched(problem.graph, list(trace), lowered.regions, watched)
+    promised = noise.untouched(problem.graph, list(trace), lowered.regions, watched)
     for i, counts in zip(watched, promised, strict=True):
         at = problem.graph.outputs.index(i)
         y = results[at] * lowered.graph.nodes[lowered.graph.outputs[at]].scale

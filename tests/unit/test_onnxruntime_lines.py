@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from zkchain.ir import interpret
 from zkchain.ir.graph import Graph, Node, Op
-from zkchain.quantize.qdq import laws, pairs
-from zkchain.quantize.qdq.forms import Form, State
-from zkchain.quantize.qdq.laws import Target
-from zkchain.quantize.qdq.requantize import quantize
-from zkchain.quantize.qdq.steps import Steps, lines, steps_of
+from zkchain.quantize.onnxruntime import add_pairs, arithmetic
+from zkchain.quantize.onnxruntime.arithmetic import Target
+from zkchain.quantize.onnxruntime.lines import Steps, lines, steps_of
+from zkchain.quantize.onnxruntime.requantize import quantize
+from zkchain.quantize.onnxruntime.values import Form, State
 
 
 def emitted(form_of: dict[str, object], lo: int, hi: int, target: Target, x: np.ndarray) -> tuple[np.ndarray, Graph]:
@@ -45,8 +45,8 @@ def test_every_threshold_is_met(multiplier: float, zero: int, reach: int, kind: 
     scale = float(np.float32(multiplier))
     target = Target(1.0, zero, -128, 127)
     hi = int(reach * 32 / scale) + 3
-    rule = {"linear": laws.linear, "product": laws.product}.get(kind)
-    law = rule(np.asarray([scale]), 1, target) if rule else laws.real(np.asarray([scale]), np.zeros(1), target)
+    rule = {"linear": arithmetic.linear, "product": arithmetic.product}.get(kind)
+    law = rule(np.asarray([scale]), 1, target) if rule else arithmetic.real(np.asarray([scale]), np.zeros(1), target)
     x = everywhere(-hi, hi, lambda acc: law(acc) + 128, 255)
     got, _ = emitted({"scale": np.asarray(scale), "kind": kind}, -hi, hi, target, x)
     assert np.array_equal(got, law(x[None])[0])
@@ -56,7 +56,7 @@ def test_every_threshold_is_met(multiplier: float, zero: int, reach: int, kind: 
 def test_powers_of_two_have_ties_to_even_and_take_two_lines(shift: int) -> None:
     scale, target = 2.0**-shift, Target(1.0, 0, -128, 127)
     hi = 130 << shift
-    law = laws.linear(np.asarray([scale]), 1, target)
+    law = arithmetic.linear(np.asarray([scale]), 1, target)
     steps = steps_of(lambda acc: law(acc) + 128, np.asarray([-hi]), np.asarray([hi]), 255)
     assert not lines(steps, np.asarray([scale])).found.any()
     x = np.arange(-hi, hi + 1, max(1 << shift >> 3, 1))
@@ -69,7 +69,7 @@ def test_a_relu_is_the_clip() -> None:
     target = Target(0.3, -128, -128, 127)
     x = np.arange(-3000, 3000)
     got, graph = emitted({"scale": np.asarray(0.0371), "kind": "linear", "low": 0.0}, -3000, 3000, target, x)
-    law = laws.linear(np.asarray([0.0371]), 1, target)
+    law = arithmetic.linear(np.asarray([0.0371]), 1, target)
     assert np.array_equal(got, np.maximum(law(x[None])[0], -128))
     assert sum(n.op in (Op.CLIP, Op.RELU) for n in graph.nodes) == 1
 
@@ -105,13 +105,13 @@ def test_sums_are_exact_on_every_pair(seed: int) -> None:
     for name, scale, zero in zip("ab", scales, zeros, strict=True):
         value = state.out.input(name, a.shape, 0, np.asarray(-128 - zero), np.asarray(127 - zero), 0.0)
         forms.append(Form(value, np.asarray(scale), zero=zero))
-    result = pairs.quantize(state, "sum", *forms, target)
+    result = add_pairs.quantize(state, "sum", *forms, target)
     graph = Graph(tuple(state.out.nodes), (0, 1), (result.index,), ("a", "b"), ("y",))
     given_ = a - zeros[0], b - zeros[1]
-    assert np.array_equal(interpret.run(graph, list(given_))[0], laws.pair(*given_, scales, zeros, target))
+    assert np.array_equal(interpret.run(graph, list(given_))[0], arithmetic.pair(*given_, scales, zeros, target))
 
 
 def test_a_plane_counts_where_it_is_wrong() -> None:
     a, b = np.arange(8), np.zeros(8, dtype=np.int64)
-    assert pairs.fit(a, b, a // 2, (0.5, 0.0), 3).wrong == 0
-    assert pairs.fit(a, b, np.asarray([0, 0, 1, 1, 0, 0, 3, 3]), (0.5, 0.0), 3).wrong > 0
+    assert add_pairs.fit(a, b, a // 2, (0.5, 0.0), 3).wrong == 0
+    assert add_pairs.fit(a, b, np.asarray([0, 0, 1, 1, 0, 0, 3, 3]), (0.5, 0.0), 3).wrong > 0

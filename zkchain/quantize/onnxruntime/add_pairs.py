@@ -12,10 +12,10 @@ import numpy as np
 
 from zkchain.errors import UnsupportedOp
 from zkchain.ir.graph import Op
-from zkchain.quantize.builder import Value
-from zkchain.quantize.qdq import laws
-from zkchain.quantize.qdq.forms import Form, State
-from zkchain.quantize.qdq.laws import Target
+from zkchain.quantize.lower.builder import Value
+from zkchain.quantize.onnxruntime import arithmetic
+from zkchain.quantize.onnxruntime.arithmetic import Target
+from zkchain.quantize.onnxruntime.values import Form, State
 from zkchain.typing import IntArray
 
 WIDEST = 1 << 9  # values of either tensor
@@ -44,7 +44,7 @@ def quantize(state: State, name: str, first: Form, second: Form, target: Target)
         raise UnsupportedOp(name, "Add", "a sum of tensors that are not quantised to 8 bits each")
     a, b = (v.ravel() for v in np.meshgrid(np.arange(a_lo, a_hi + 1), np.arange(b_lo, b_hi + 1), indexing="ij"))
     scales = float(first.scale.flat[0]), float(second.scale.flat[0])
-    values = laws.pair(a, b, scales, (first.zero, second.zero), target) - target.first
+    values = arithmetic.pair(a, b, scales, (first.zero, second.zero), target) - target.first
     total = _planes(state, name, (x, y), (a, b), values, (scales[0] / target.scale, scales[1] / target.scale))
     return state.plus(name, total, target.first)
 

@@ -14,7 +14,7 @@ from zkchain.ir.graph import Graph, Node, Op
 from zkchain.ir.ranges import bounds_of
 from zkchain.quantize import quantizer
 from zkchain.quantize.edit import Editor
-from zkchain.quantize.qdq.forms import Form, State
+from zkchain.quantize.onnxruntime.values import Form, State
 from zkchain.quantize.settings import Domain, Settings
 
 Trace = Sequence[npt.NDArray[np.float64]]  # the float value of every node on one sample

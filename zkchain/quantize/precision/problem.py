@@ -9,12 +9,13 @@ import numpy as np
 
 from zkchain.errors import UnsupportedOp
 from zkchain.ir.graph import Graph, Op
-from zkchain.quantize import delicate, domains, points
-from zkchain.quantize.domains import Grid
+from zkchain.quantize import input_grid
 from zkchain.quantize.edit import Editor, copy
+from zkchain.quantize.input_grid import Grid
 from zkchain.quantize.masks import absorb
 from zkchain.quantize.passes import prepare
-from zkchain.quantize.points import Trace
+from zkchain.quantize.precision import delicate, noise
+from zkchain.quantize.precision.noise import Trace
 from zkchain.quantize.settings import Sample, Settings
 from zkchain.typing import FloatArray
 
@@ -85,7 +86,7 @@ def _observed(
     """Samples with all their float values, drawn ones a little aside of poles. Raises UnsupportedOp where a value is
     not finite; drawn samples are left out then, unless there are no others."""
     kept, traces, first_bad = [], [], None
-    values = (*points.observe(graph, given), *points.observe(graph, drawn, guarded=True))
+    values = (*noise.observe(graph, given), *noise.observe(graph, drawn, guarded=True))
     for k, (sample, trace) in enumerate(zip((*given, *drawn), values, strict=True)):
         bad = next((i for i, value in enumerate(trace) if not np.all(np.isfinite(value))), None)
         if bad is None:
@@ -145,7 +146,7 @@ def _tolerance(values: Sequence[FloatArray], settings: Settings, decides: bool, 
 
 def given(graph: Graph, grids: Sequence[Grid], calibration: Sequence[Sample]) -> tuple[tuple[FloatArray, ...], ...]:
     """The user's samples in grid units, brought into the domain; evenly thinned where all values would not fit."""
-    columns = domains.stack(graph, calibration)
+    columns = input_grid.stack(graph, calibration)
     keep = int(np.clip(VALUES_KEPT // max(sum(n.size for n in graph.nodes), 1), TRACED, SAMPLES_KEPT))
     chosen = np.unique(np.linspace(0, len(calibration) - 1, min(keep, len(calibration))).astype(int))
     return tuple(

@@ -12,7 +12,7 @@ from math import inf, isfinite, ldexp
 
 import numpy as np
 
-from zkchain.quantize.points import Point
+from zkchain.quantize.precision.noise import Point
 from zkchain.quantize.settings import Settings
 
 BITS_SETTING = {"weight": "weight_bits", "activation": "activation_bits", "input": "input_bits"}

@@ -18,10 +18,10 @@ from zkchain.ir import functions
 from zkchain.ir.functions import Fn, Jumps, Singular
 from zkchain.ir.graph import Node
 from zkchain.ir.ranges import bounds_of
-from zkchain.quantize.builder import Value
-from zkchain.quantize.delicate import SHARE, swing
-from zkchain.quantize.lowering import Lowering
-from zkchain.quantize.points import takes_all
+from zkchain.quantize.lower.builder import Value
+from zkchain.quantize.lower.precision import Lowering
+from zkchain.quantize.precision.delicate import SHARE, swing
+from zkchain.quantize.precision.noise import takes_all
 from zkchain.quantize.regions import Region
 from zkchain.typing import IntArray
 

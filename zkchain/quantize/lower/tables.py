@@ -26,11 +26,11 @@ from zkchain.ir import functions
 from zkchain.ir.checked import named, whole
 from zkchain.ir.graph import Node, Op
 from zkchain.ir.ranges import bounds_of
-from zkchain.quantize import holes, steps
-from zkchain.quantize.builder import Value
-from zkchain.quantize.holes import Hole
-from zkchain.quantize.lowering import OUT, Lowering, align, exact_bits, narrow
-from zkchain.quantize.points import takes_all
+from zkchain.quantize.lower import holes, steps
+from zkchain.quantize.lower.builder import Value
+from zkchain.quantize.lower.holes import Hole
+from zkchain.quantize.lower.precision import OUT, Lowering, align, exact_bits, narrow
+from zkchain.quantize.precision.noise import takes_all
 from zkchain.quantize.regions import Region
 from zkchain.typing import FloatArray, IntArray
 
