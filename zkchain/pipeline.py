@@ -30,7 +30,7 @@ from zkchain.circuit import (
     solve,
     synthesize,
 )
-from zkchain.errors import BundleError, CompileError, InputError, OutOfDomain, UnsupportedOp
+from zkchain.errors import BundleError, CompileError, InputError, UnsupportedOp
 from zkchain.formats import tensors
 from zkchain.formats.records import Bound, Choices, InputChoice, OutputChoice, PublicField, Summary, Tensor
 from zkchain.formats.tensors import Samples
@@ -38,8 +38,8 @@ from zkchain.groth16.pins import check_key_digest, check_vk_hash
 from zkchain.groth16.transcript import NO_CONTEXT, vkhash
 from zkchain.groth16.types import Proof, VerifyingKey
 from zkchain.ir import interpret
+from zkchain.ir.domain import admit, real_ends
 from zkchain.ir.graph import Graph, Node
-from zkchain.quantize import quantize_input
 from zkchain.r1cs import Instance, System
 from zkchain.typing import Array, Progress
 
@@ -263,7 +263,7 @@ def _choices(circuit: Circuit, declared: Sequence[Domain | None], settings: Sett
 
 
 def _domain(node: Node) -> tuple[Bound, Bound]:
-    low, high = _ends(node)
+    low, high = real_ends(node)
     return _each(low, node.shape), _each(high, node.shape)
 
 
@@ -273,18 +273,6 @@ def _each(ends: npt.ArrayLike, shape: tuple[int, ...]) -> Bound:
     if not real.size:
         return 0.0
     return float(real[0]) if (real == real[0]).all() else tuple(map(float, real))
-
-
-def _ends(node: Node) -> tuple[Array, Array]:
-    """The ends of an input's domain in real numbers."""
-    return _end(node, node.lo, "low"), _end(node, node.hi, "high")
-
-
-def _end(node: Node, whole: npt.NDArray[np.int64] | None, declared: str) -> Array:
-    """As declared, never more than half a step from the integers' own."""
-    own, half = np.broadcast_to(np.asarray(whole) * node.scale, node.shape), node.scale / 2
-    given = np.broadcast_to(np.asarray(node.arg.get(declared, own)).ravel(), node.size).reshape(node.shape)
-    return np.asarray(np.clip(given, own - half, own + half))
 
 
 def summarise(compiled: Compiled) -> Summary:
@@ -376,29 +364,7 @@ def inputs_of(graph: Graph, arrays: Mapping[str, Array], index: int | None = Non
     """The integers of an integer graph's inputs, from real arrays by name. Raises InputError, OutOfDomain."""
     names, shapes = graph.input_names, [graph.nodes[i].shape for i in graph.inputs]
     sample = tensors.one_sample(arrays, names, shapes) if index is None else tensors.pick(arrays, names, shapes, index)
-    return [
-        quantize_input(graph.nodes[i], _inside(graph.nodes[i], x)) for i, x in zip(graph.inputs, sample, strict=True)
-    ]
-
-
-def _inside(node: Node, x: Array) -> Array:
-    """x, brought onto the ends of a declared domain where it misses them by the rounding of floats; OutOfDomain where
-    it lies outside by more. Without a declared domain the ends are the integers', and the nearest of these is taken."""
-    if "low" not in node.arg or x.dtype.kind not in "biuf" or not np.isfinite(x).all():
-        return x  # what is no number is for ``quantize_input`` to refuse
-    low, high = _ends(node)
-    kind = x.dtype if x.dtype.kind == "f" else np.dtype(np.float32)
-    slack = max(np.finfo(kind).eps, np.finfo(np.float32).eps) * np.maximum(np.abs(low), np.abs(high))
-    outside = np.argwhere((x < low - slack) | (x > high + slack))
-    if len(outside):
-        at = tuple(map(int, outside[0]))
-        more = f" ({len(outside)} elements do)" if len(outside) > 1 else ""
-        raise OutOfDomain(
-            f"input {node.name!r}, element {at}: {float(x[at]):g} lies outside its declared domain "
-            f"[{low[at]:g}, {high[at]:g}]{more}",
-            hint="the circuit was compiled for this domain; declare a wider one and compile again",
-        )
-    return np.clip(x, low, high) if x.dtype.kind == "f" else x
+    return [admit(graph.nodes[i], x) for i, x in zip(graph.inputs, sample, strict=True)]
 
 
 def witness(circuit: Circuit, arrays: Mapping[str, Array], *, index: int | None = None) -> FrVec:

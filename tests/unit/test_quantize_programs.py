@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from tests.unit.float_graphs import Build, networks
 from zkchain.errors import CompileError, InputError, UnsupportedOp
 from zkchain.ir import interpret
+from zkchain.ir.domain import quantize_input
 from zkchain.ir.graph import Graph, Op, check
-from zkchain.quantize import Domain, Settings, quantize, quantize_input, quantize_with_report
+from zkchain.quantize import Domain, Settings, quantize, quantize_with_report
 from zkchain.quantize.input_grid import resolve
 from zkchain.quantize.lower.precision import CLAMP
 from zkchain.quantize.lower.rules import lower

@@ -19,8 +19,9 @@ from zkchain.bn254 import R
 from zkchain.circuit import check, solve
 from zkchain.errors import UnsupportedOp
 from zkchain.ir import functions, interpret
+from zkchain.ir.domain import quantize_input
 from zkchain.ir.graph import Graph, Op
-from zkchain.quantize import Domain, Report, Settings, quantize_input, quantize_with_report
+from zkchain.quantize import Domain, Report, Settings, quantize_with_report
 from zkchain.quantize.passes import prepare
 from zkchain.quantize.precision import noise
 from zkchain.quantize.regions import Region

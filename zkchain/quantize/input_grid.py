@@ -1,4 +1,4 @@
-"""From a declared (or observed) domain to the integer grid of an input, and from real inputs to that grid.
+"""From a declared (or observed) domain to the integer grid of an input (``ir.domain``: from real inputs to the grid).
 
 An input's integers are q = round(x / scale), lo <= q <= hi. A declared domain is kept exactly. Without one, calibration
 data decides, and the domain is widened so that its width is a power of two (one range check of whole bits):
@@ -14,13 +14,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from zkchain.errors import InputError, OutOfDomain, Wraps
-from zkchain.ir.checked import saturated, whole
+from zkchain.errors import InputError, Wraps
+from zkchain.ir.checked import whole
+from zkchain.ir.domain import finite
 from zkchain.ir.graph import BOUND, Graph, Node
 from zkchain.quantize.settings import SMALLEST, Domain, Sample
 from zkchain.typing import FloatArray, IntArray
@@ -94,26 +94,9 @@ def stack(graph: Graph, samples: Sequence[Sample]) -> list[npt.NDArray[np.generi
 
 def _checked_sample(k: int, node: Node, name: str, x: npt.ArrayLike) -> npt.NDArray[np.generic]:
     try:
-        return checked(node, name, x)
+        return finite(node, name, x)
     except InputError as error:
         raise InputError(f"sample {k}: {error.message}", hint=error.hint) from error
-
-
-def checked(node: Node, name: str, x: npt.ArrayLike) -> npt.NDArray[np.generic]:
-    """x as an array of finite real numbers of the input's shape, or InputError."""
-    array = np.asarray(x)
-    if array.dtype.kind not in "biuf":
-        raise InputError(f"input {name!r}: expected real numbers, got {array.dtype}")
-    if array.shape != node.shape:
-        raise InputError(f"input {name!r}: expected shape {node.shape}, got {array.shape}")
-    bad = np.flatnonzero(~np.isfinite(array))
-    if bad.size:
-        element = _element(int(bad[0]), node.shape)
-        raise InputError(
-            f"input {name!r}, element {element}: expected a finite number, got {array[element]}",
-            hint="fill in or leave out what is missing before the model sees it",
-        )
-    return array
 
 
 def _resolve_one(name: str, node: Node, declared: Domain | None, seen: npt.NDArray[np.generic] | None) -> Grid:
@@ -179,51 +162,9 @@ def _observed_numbers(seen: FloatArray) -> Grid:
     return Grid(lower, lower + width, None, binary=True, most=high)
 
 
-def quantize_input(node: Node, x: npt.ArrayLike) -> IntArray:
-    """Real input to integers: nearest multiple of ``node.scale``, halves to even.
-
-    Raises InputError (shape, type, NaN, infinity) and OutOfDomain, naming input, element, value and domain.
-    """
-    array = checked(node, node.name, x)
-    scaled = _on_grid(array, node.scale)
-    lo, hi = (np.broadcast_to(end, node.shape) for end in _ends(node))
-    outside = np.flatnonzero((scaled < lo) | (scaled > hi))
-    if outside.size:
-        at = _element(int(outside[0]), node.shape)
-        more = f" ({outside.size} elements do)" if outside.size > 1 else ""
-        raise OutOfDomain(
-            f"input {node.name!r}, element {at}: {float(array[at]):g} lies outside its declared domain "
-            f"[{lo[at] * node.scale:g}, {hi[at] * node.scale:g}]{more}",
-            hint="the circuit was compiled for this domain; declare a wider one and compile again",
-        )
-    return scaled
-
-
-def _on_grid(x: npt.NDArray[Any], scale: float) -> IntArray:
-    """round(x / scale), anything of 2^62 or more brought to +-2^62 (which no domain reaches)."""
-    if x.dtype.kind in "biu" and scale == 1.0:
-        return (np.minimum(x, BOUND) if x.dtype == np.uint64 else x).astype(np.int64)
-    return saturated(x.astype(np.float64) / scale)
-
-
-def dequantize(node: Node, q: IntArray) -> FloatArray:
-    """The real numbers meant by integers of this node."""
-    return np.asarray(q, dtype=np.float64) * node.scale
-
-
-def _ends(node: Node) -> tuple[IntArray, IntArray]:
-    if node.lo is None or node.hi is None:
-        raise InputError(f"input {node.name!r}: not an input of an integer graph, it has no domain")
-    return node.lo, node.hi
-
-
 def _to_int(x: FloatArray, step: float) -> IntArray:
     try:
         return whole(x / step)
     except Wraps as error:
         reach = np.abs(x).max()
         raise InputError(f"a domain reaching {reach:g} in steps of {step:g} does not fit in 62 bits") from error
-
-
-def _element(flat: int, shape: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(int(k) for k in np.unravel_index(flat, shape))
