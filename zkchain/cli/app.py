@@ -112,7 +112,7 @@ def compile_model(
     private_output: PrivateOutputOpt = None,
     only_output: OnlyOutputOpt = None,
     input_shape: ShapeOpt = None,
-    system: SystemOpt = "groth16",
+    system: SystemOpt = "auto",
     max_error: MaxErrorOpt = None,
     accept_error: AcceptErrorOpt = False,
     weight_bits: WeightBitsOpt = None,
@@ -125,26 +125,27 @@ def compile_model(
 
     Reports rows, ranges, and accuracy against onnxruntime on the data given and over the whole domain.
     """
+    from time import perf_counter
+
+    from zkchain.api import compiling
     from zkchain.cli import render
     from zkchain.cli.console import progress, warn
-    from zkchain.errors import ModelError
-    from zkchain.formats import files, tensors
+    from zkchain.formats import bundle
     from zkchain.quantize import Settings
-    from zkchain.workspace import compile_bundle
+    from zkchain.workspace import compile_report
 
     settings = Settings(
         max_error=max_error, weight_bits=weight_bits, activation_bits=activation_bits, input_bits=input_bits
     )
-    content = files.read(model, what="model", error=ModelError)
-    arrays = None if data is None else tensors.read(data)
+    bundle.check_place(output)  # before the work, not after it
+    start = perf_counter()
     with progress() as step:
-        report = compile_bundle(
-            output,
-            content,
-            arrays,
-            domains=parse_domains(domain or []),
-            public_inputs=tuple(public_input or ()),
-            private_outputs=tuple(private_output or ()),
+        circuit = compiling.compile(
+            model,
+            data,
+            domain=parse_domains(domain or []),
+            public_inputs=public_input or (),
+            private_outputs=private_output or (),
             system=system_named(system),
             settings=settings,
             batch=batch,
@@ -153,9 +154,11 @@ def compile_model(
             accept_error=accept_error,
             progress=step,
         )
-    render.show(report, json=json)
-    if report.circuit.promise is not None and report.circuit.promise.missed:
-        warn(render.missed(report.circuit.promise))
+    seconds = perf_counter() - start
+    circuit.save(output)
+    render.show(compile_report(output, circuit.summary, circuit.choices, seconds, circuit.reason), json=json)
+    if circuit.promise is not None and circuit.promise.missed:
+        warn(render.missed(circuit.promise))
 
 
 @app.command()
@@ -419,7 +422,7 @@ def demo(
             show_default=False,
         ),
     ] = None,
-    system: SystemOpt = "groth16",
+    system: SystemOpt = "auto",
     json: JsonOpt = False,
 ) -> None:
     """The whole way with a shipped classifier.
