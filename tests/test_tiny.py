@@ -7,6 +7,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 import zkchain
+from zkchain import chain as chains
+from zkchain import pipeline
 from zkchain.errors import ProofInvalid, TransactionReverted
 
 
@@ -32,17 +34,17 @@ def tiny_model() -> bytes:
 
 @pytest.mark.parametrize("system", ["groth16", "cg16"])
 def test_the_whole_way(system):
-    compiled = zkchain.compile_model(tiny_model(), domains={"x": zkchain.Domain(-4, 4, 1 / 16)}, system=system)
-    keys = zkchain.setup(compiled.circuit)
-    proved = zkchain.prove(compiled.circuit, keys, {"x": np.array([[1.0, 0.5, -2.0]])})
+    compiled = pipeline.compile_model(tiny_model(), domains={"x": zkchain.Domain(-4, 4, 1 / 16)}, system=system)
+    keys = pipeline.setup(compiled.circuit)
+    proved = pipeline.prove(compiled.circuit, keys, {"x": np.array([[1.0, 0.5, -2.0]])})
     assert proved.outputs["y"] == pytest.approx(np.array([[3.0, 0.0]]), abs=0.01)
     assert proved.outputs["label"].tolist() == [0]
-    zkchain.verify(keys.verifying, proved.proof, proved.instance)
+    pipeline.verify(keys.verifying, proved.proof, proved.instance)
     lie = (*proved.instance[:-1], proved.instance[-1] + 1)
     with pytest.raises(ProofInvalid):
-        zkchain.verify(keys.verifying, proved.proof, lie)
-    chain = zkchain.connect()
-    contract = zkchain.deploy(chain, zkchain.contract(keys.verifying))
-    assert zkchain.submit(chain, contract, keys.verifying, proved.proof, proved.instance).gas_used < 300_000
+        pipeline.verify(keys.verifying, proved.proof, lie)
+    chain = chains.connect()
+    contract = chains.deploy(chain, pipeline.contract(keys.verifying))
+    assert chains.submit(chain, contract, keys.verifying, proved.proof, proved.instance).gas_used < 300_000
     with pytest.raises(TransactionReverted):
-        zkchain.submit(chain, contract, keys.verifying, proved.proof, lie)
+        chains.submit(chain, contract, keys.verifying, proved.proof, lie)

@@ -193,6 +193,12 @@ class ProcessRefused(ZkchainError):
     exit_code = 30
 
 
+class ArgumentError(ZkchainError, ValueError):
+    """A function was called with an argument of a wrong type or value; names the argument."""
+
+    exit_code = 31
+
+
 class SettingError(ZkchainError):
     """An environment variable has a value that it cannot have."""
 

@@ -13,8 +13,9 @@ import numpy.typing as npt
 from zkchain import sandbox
 from zkchain.errors import ModelError, OutOfDomain
 from zkchain.ir import interpret
+from zkchain.ir.domain import dequantize, quantize_input
 from zkchain.ir.graph import Graph, Node
-from zkchain.quantize import Accuracy, accuracy, dequantize, quantize_input
+from zkchain.quantize import Accuracy, accuracy
 from zkchain.typing import Array, Progress
 
 Sample = Sequence[Array]

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from os import PathLike
-from typing import TYPE_CHECKING, Literal, TypedDict, Unpack
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -30,7 +32,7 @@ from zkchain.circuit import (
     solve,
     synthesize,
 )
-from zkchain.errors import BundleError, CompileError, InputError, OutOfDomain, UnsupportedOp
+from zkchain.errors import BundleError, CompileError, InputError, UnsupportedOp
 from zkchain.formats import tensors
 from zkchain.formats.records import Bound, Choices, InputChoice, OutputChoice, PublicField, Summary, Tensor
 from zkchain.formats.tensors import Samples
@@ -38,8 +40,8 @@ from zkchain.groth16.pins import check_key_digest, check_vk_hash
 from zkchain.groth16.transcript import NO_CONTEXT, vkhash
 from zkchain.groth16.types import Proof, VerifyingKey
 from zkchain.ir import interpret
+from zkchain.ir.domain import admit, real_ends
 from zkchain.ir.graph import Graph, Node
-from zkchain.quantize import quantize_input
 from zkchain.r1cs import Instance, System
 from zkchain.typing import Array, Progress
 
@@ -53,6 +55,7 @@ if TYPE_CHECKING:
 
 Built = tuple[Circuit, "Settings", "Report"]
 AUTO = "auto"
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 COST: Mapping[System, Literal["plain", "lookup"]] = {System.GROTH16: "plain", System.CG16: "lookup"}
 
 
@@ -73,6 +76,9 @@ class Compiled:
     reason: str | None = None
     worst: Worst | None = None
 
+    def __repr__(self) -> str:
+        return f"<Compiled {self.circuit!r}>"
+
     @property
     def program(self) -> Graph:
         """The integer program that the circuit proves, bit for bit."""
@@ -85,6 +91,9 @@ class Keys:
 
     proving: ProvingKey
     verifying: VerifyingKey
+
+    def __repr__(self) -> str:
+        return f"<Keys of {self.verifying!r}>"
 
     @property
     def digest(self) -> bytes:
@@ -105,6 +114,9 @@ class Proved:
     instance: Instance
     outputs: Mapping[str, Array]
 
+    def __repr__(self) -> str:
+        return f"<Proved {self.proof!r}>"
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Claim:
@@ -116,22 +128,21 @@ class Claim:
     values: Array
 
 
-class CompileOptions(TypedDict, total=False):
-    """What may be said about a model; see ``compile_model``."""
-
-    domains: Mapping[str, Domain]
-    public_inputs: Sequence[str]
-    private_outputs: Sequence[str]
-    system: System | str
-    settings: Settings | None
-    batch: int
-    shapes: Mapping[str, Sequence[int]] | None
-    outputs: Sequence[str] | None
-    accept_error: bool
-    progress: Progress
-
-
-def compile_model(model: bytes, data: Mapping[str, Array] | None = None, **options: Unpack[CompileOptions]) -> Compiled:
+def compile_model(
+    model: bytes,
+    data: Mapping[str, Array] | None = None,
+    *,
+    domains: Mapping[str, Domain] = NOTHING,
+    public_inputs: Sequence[str] = (),
+    private_outputs: Sequence[str] = (),
+    system: System | str = System.GROTH16,
+    settings: Settings | None = None,
+    batch: int = 1,
+    shapes: Mapping[str, Sequence[int]] | None = None,
+    outputs: Sequence[str] | None = None,
+    accept_error: bool = False,
+    progress: Progress = quiet,
+) -> Compiled:
     """ONNX bytes to a circuit. Inputs are private and outputs public unless named.
 
     ``data``: samples as in ``tensors.calibration``; they choose scales, and measure accuracy (held-out ones if given).
@@ -145,36 +156,34 @@ def compile_model(model: bytes, data: Mapping[str, Array] | None = None, **optio
     from zkchain import frontend, promise
     from zkchain.quantize import Settings, quantize_with_report
 
-    progress, batch = options.get("progress", quiet), options.get("batch", 1)
-    wanted = options.get("system", System.GROTH16)
     progress("import", 0.0)
     graph = frontend.load(
         model,
         batch=batch,
-        input_shapes=options.get("shapes"),
+        input_shapes=shapes,
         sample_shapes={name: array.shape[1:] for name, array in (data or {}).items()},
-        outputs=options.get("outputs"),
+        outputs=outputs,
     )
     progress("import", 1.0)
-    visible = visibility(graph, options.get("public_inputs", ()), options.get("private_outputs", ()))
-    domains = _domains(options.get("domains", {}), graph)
+    visible = visibility(graph, public_inputs, private_outputs)
+    declared = _domains(domains, graph)
     samples, held_out = _samples(data, graph)
-    chosen = options.get("settings") or Settings()
+    chosen = settings or Settings()
 
     def build(system: System) -> Built:
         settings = replace(chosen, cost=COST[system])
         progress(f"quantise for {system}", 0.0)
-        program, report = quantize_with_report(graph, domains, None if samples is None else samples.samples, settings)
+        program, report = quantize_with_report(graph, declared, None if samples is None else samples.samples, settings)
         progress(f"synthesise for {system}", 0.5)
-        circuit = synthesize(_declare(program, domains), visible, system)
+        circuit = synthesize(_declare(program, declared), visible, system)
         progress(f"synthesise for {system}", 1.0)
         return circuit, settings, report
 
-    choice, (circuit, settings, report) = _build_best(build) if wanted == AUTO else (None, build(System(wanted)))
+    choice, (circuit, used, report) = _build_best(build) if system == AUTO else (None, build(System(system)))
     evaluation, worst = _judge(model, graph, circuit.graph, report, held_out or samples, progress)
-    if not options.get("accept_error", False):
+    if not accept_error:
         promise.insist(worst)
-    choices = _choices(circuit, domains, settings, batch)
+    choices = _choices(circuit, declared, used, batch)
     return Compiled(model, circuit, choices, evaluation, None if choice is None else choice.reason, worst)
 
 
@@ -263,7 +272,7 @@ def _choices(circuit: Circuit, declared: Sequence[Domain | None], settings: Sett
 
 
 def _domain(node: Node) -> tuple[Bound, Bound]:
-    low, high = _ends(node)
+    low, high = real_ends(node)
     return _each(low, node.shape), _each(high, node.shape)
 
 
@@ -273,18 +282,6 @@ def _each(ends: npt.ArrayLike, shape: tuple[int, ...]) -> Bound:
     if not real.size:
         return 0.0
     return float(real[0]) if (real == real[0]).all() else tuple(map(float, real))
-
-
-def _ends(node: Node) -> tuple[Array, Array]:
-    """The ends of an input's domain in real numbers."""
-    return _end(node, node.lo, "low"), _end(node, node.hi, "high")
-
-
-def _end(node: Node, whole: npt.NDArray[np.int64] | None, declared: str) -> Array:
-    """As declared, never more than half a step from the integers' own."""
-    own, half = np.broadcast_to(np.asarray(whole) * node.scale, node.shape), node.scale / 2
-    given = np.broadcast_to(np.asarray(node.arg.get(declared, own)).ravel(), node.size).reshape(node.shape)
-    return np.asarray(np.clip(given, own - half, own + half))
 
 
 def summarise(compiled: Compiled) -> Summary:
@@ -376,29 +373,7 @@ def inputs_of(graph: Graph, arrays: Mapping[str, Array], index: int | None = Non
     """The integers of an integer graph's inputs, from real arrays by name. Raises InputError, OutOfDomain."""
     names, shapes = graph.input_names, [graph.nodes[i].shape for i in graph.inputs]
     sample = tensors.one_sample(arrays, names, shapes) if index is None else tensors.pick(arrays, names, shapes, index)
-    return [
-        quantize_input(graph.nodes[i], _inside(graph.nodes[i], x)) for i, x in zip(graph.inputs, sample, strict=True)
-    ]
-
-
-def _inside(node: Node, x: Array) -> Array:
-    """x, brought onto the ends of a declared domain where it misses them by the rounding of floats; OutOfDomain where
-    it lies outside by more. Without a declared domain the ends are the integers', and the nearest of these is taken."""
-    if "low" not in node.arg or x.dtype.kind not in "biuf" or not np.isfinite(x).all():
-        return x  # what is no number is for ``quantize_input`` to refuse
-    low, high = _ends(node)
-    kind = x.dtype if x.dtype.kind == "f" else np.dtype(np.float32)
-    slack = max(np.finfo(kind).eps, np.finfo(np.float32).eps) * np.maximum(np.abs(low), np.abs(high))
-    outside = np.argwhere((x < low - slack) | (x > high + slack))
-    if len(outside):
-        at = tuple(map(int, outside[0]))
-        more = f" ({len(outside)} elements do)" if len(outside) > 1 else ""
-        raise OutOfDomain(
-            f"input {node.name!r}, element {at}: {float(x[at]):g} lies outside its declared domain "
-            f"[{low[at]:g}, {high[at]:g}]{more}",
-            hint="the circuit was compiled for this domain; declare a wider one and compile again",
-        )
-    return np.clip(x, low, high) if x.dtype.kind == "f" else x
+    return [admit(graph.nodes[i], x) for i, x in zip(graph.inputs, sample, strict=True)]
 
 
 def witness(circuit: Circuit, arrays: Mapping[str, Array], *, index: int | None = None) -> FrVec:
@@ -419,6 +394,7 @@ def verify(
     groth16.verify(key, instance, proof, ctx=ctx)
 
 
+@lru_cache(maxsize=16)
 def contract(key: VerifyingKey, name: str = "Verifier") -> Artifact:
     """The compiled verifier contract of a key; a development key is named so in it. Raises SolidityError, UnsafeKey."""
     from zkchain import solidity

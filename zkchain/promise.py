@@ -1,6 +1,6 @@
 """What a circuit promises of its outputs over the whole declared domain, and whether that is met.
 
-Both programs are run on the user's samples and on points that a survey of the domain picked (``quantize.explore``). The
+Both programs are run on the user's samples and on points that a survey of the domain picked (``quantize.survey``). The
 float model's real-number meaning is its graph in float64; onnxruntime's own distance from it is rounding of float32 and
 no fault of the circuit, as long as it is small; where it has no finite answer, nothing is compared. An output that is
 further off than it may be is an error, unless it is accepted: then the figures found stand in the report.

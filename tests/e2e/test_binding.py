@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import zkchain
 from zkchain import workspace
 from zkchain.demo import PIXELS
 from zkchain.errors import ChainError, ProofInvalid, TransactionReverted
@@ -25,7 +26,7 @@ def arrays() -> dict[str, np.ndarray]:
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("bound") / "bundle"
-    workspace.compile_bundle(folder, model(), data(), domains={"image": PIXELS}, system="auto")
+    zkchain.compile(model(), data(), domain={"image": PIXELS}).save(folder)
     workspace.setup_bundle(folder)
     return folder
 
@@ -60,7 +61,7 @@ def test_a_bound_proof_holds_for_its_contract_and_binder_only(bundle: Path, arra
 
 def test_nothing_to_bind_to(tmp_path: Path, arrays: dict) -> None:
     folder = tmp_path / "bundle"
-    workspace.compile_bundle(folder, model(), data(), domains={"image": PIXELS})
+    zkchain.compile(model(), data(), domain={"image": PIXELS}, system="groth16").save(folder)
     workspace.setup_bundle(folder)
     with pytest.raises(ChainError, match="none was deployed"):
         workspace.prove_bundle(folder, arrays, binder=BINDER)

@@ -11,9 +11,8 @@ import onnx
 import pytest
 from onnx import TensorProto
 
-import zkchain
 from tests.unit.onnx_models import model, node, random, runtime
-from zkchain import Domain
+from zkchain import Domain, pipeline
 from zkchain.errors import OutOfDomain, ProofInvalid
 
 Array = npt.NDArray[Any]
@@ -22,14 +21,14 @@ INT = TensorProto.INT64
 
 def proved(proto: onnx.ModelProto, inputs: Mapping[str, Array], system: str, domain: Domain) -> Sequence[Array]:
     """Outputs of a proof that verifies, with a domain and no data; the proof of another output does not."""
-    compiled = zkchain.compile_model(proto.SerializeToString(), domains={"": domain}, system=system)
-    keys = zkchain.setup(compiled.circuit)
-    made = zkchain.prove(compiled.circuit, keys, inputs)
-    zkchain.verify(keys.verifying, made.proof, made.instance)
+    compiled = pipeline.compile_model(proto.SerializeToString(), domains={"": domain}, system=system)
+    keys = pipeline.setup(compiled.circuit)
+    made = pipeline.prove(compiled.circuit, keys, inputs)
+    pipeline.verify(keys.verifying, made.proof, made.instance)
     with pytest.raises(ProofInvalid):
-        zkchain.verify(keys.verifying, made.proof, (int(made.instance[0] == 0), *made.instance[1:]))
+        pipeline.verify(keys.verifying, made.proof, (int(made.instance[0] == 0), *made.instance[1:]))
     with pytest.raises(OutOfDomain):
-        zkchain.prove(compiled.circuit, keys, {name: x + 1000 for name, x in inputs.items()})
+        pipeline.prove(compiled.circuit, keys, {name: x + 1000 for name, x in inputs.items()})
     return list(made.outputs.values())
 
 
@@ -73,12 +72,12 @@ def test_a_branch_on_an_input(system: str) -> None:
     proto = model(nodes, {"x": [3], "c": []}, types={"c": TensorProto.BOOL})
     x = np.float32([-0.5, 0.25, 1.0])
     for truth in (False, True):
-        compiled = zkchain.compile_model(
+        compiled = pipeline.compile_model(
             proto.SerializeToString(), domains={"x": Domain(-1, 1), "c": Domain(0, 1, 1)}, system=system
         )
-        keys = zkchain.setup(compiled.circuit)
-        made = zkchain.prove(compiled.circuit, keys, {"x": x, "c": np.array(truth)})
-        zkchain.verify(keys.verifying, made.proof, made.instance)
+        keys = pipeline.setup(compiled.circuit)
+        made = pipeline.prove(compiled.circuit, keys, {"x": x, "c": np.array(truth)})
+        pipeline.verify(keys.verifying, made.proof, made.instance)
         np.testing.assert_allclose(made.outputs["y"], -x if truth else np.maximum(x, 0), atol=1e-2)
 
 
@@ -86,11 +85,11 @@ def test_an_input_without_elements_is_proved_with() -> None:
     nodes = [node("Concat", ["past", "x"], ["all"], axis=1), node("ReduceSum", ["all"], keepdims=0)]
     content = model(nodes, {"past": [1, "n", 3], "x": [1, 2, 3]}).SerializeToString()
     shapes = {"past": (1, 0, 3)}
-    compiled = zkchain.compile_model(content, domains={"": Domain(-3, 3)}, shapes=shapes)
-    keys = zkchain.setup(compiled.circuit)
+    compiled = pipeline.compile_model(content, domains={"": Domain(-3, 3)}, shapes=shapes)
+    keys = pipeline.setup(compiled.circuit)
     x = random([1, 2, 3])
-    made = zkchain.prove(compiled.circuit, keys, {"past": np.zeros((1, 0, 3), np.float32), "x": x})
-    zkchain.verify(keys.verifying, made.proof, made.instance)
+    made = pipeline.prove(compiled.circuit, keys, {"past": np.zeros((1, 0, 3), np.float32), "x": x})
+    pipeline.verify(keys.verifying, made.proof, made.instance)
     assert made.outputs["y"] == pytest.approx(float(x.sum()), abs=1e-2)
 
 

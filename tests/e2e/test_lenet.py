@@ -8,6 +8,8 @@ import pytest
 
 import zkchain
 from tests.unit import architectures
+from zkchain import chain as chains
+from zkchain import pipeline
 from zkchain.chain import Chain
 from zkchain.errors import ProofInvalid, TransactionReverted
 from zkchain.groth16 import reference
@@ -22,28 +24,28 @@ def test_lenet_on_chain(image: str, embedded: Chain) -> None:
     model = architectures.NETS["torch_lenet_mnist"]().SerializeToString()
     data = architectures.samples("torch_lenet_mnist")
     shown = ["x"] if image == "public" else []
-    compiled = zkchain.compile_model(model, data, domains={"x": BYTES}, public_inputs=shown, system="cg16")
+    compiled = pipeline.compile_model(model, data, domains={"x": BYTES}, public_inputs=shown, system="cg16")
     assert compiled.evaluation is not None
     assert compiled.evaluation.outputs[0].max_error <= 1e-2
-    keys = zkchain.setup(compiled.circuit)
-    contract = zkchain.deploy(embedded, zkchain.contract(keys.verifying))
-    proved = zkchain.prove(compiled.circuit, keys, data, index=3)
+    keys = pipeline.setup(compiled.circuit)
+    contract = chains.deploy(embedded, pipeline.contract(keys.verifying))
+    proved = pipeline.prove(compiled.circuit, keys, data, index=3)
     (expected,) = onnxruntime.InferenceSession(model).run(None, {"x": data["x"][3:4]})
     (scores,) = proved.outputs.values()
     assert np.abs(scores - expected).max() <= 1e-2
     assert scores.argmax() == expected.argmax()
 
-    zkchain.verify(keys.verifying, proved.proof, proved.instance)
+    pipeline.verify(keys.verifying, proved.proof, proved.instance)
     reference.verify(keys.verifying, proved.instance, proved.proof)
-    receipt = zkchain.submit(embedded, contract, keys.verifying, proved.proof, proved.instance)
+    receipt = chains.submit(embedded, contract, keys.verifying, proved.proof, proved.instance)
     assert receipt.gas_used <= BUDGETS[image]
-    claims = zkchain.claims(compiled.circuit.layout, proved.instance)
+    claims = pipeline.claims(compiled.circuit.layout, proved.instance)
     assert [c.name for c in claims] == [*shown, *proved.outputs]
     if shown:
         assert np.array_equal(claims[0].integers, np.rint(data["x"][3:4] * 255))
 
     lie = (proved.instance[0] ^ 1, *proved.instance[1:])
     with pytest.raises(ProofInvalid):
-        zkchain.verify(keys.verifying, proved.proof, lie)
+        pipeline.verify(keys.verifying, proved.proof, lie)
     with pytest.raises(TransactionReverted):
-        zkchain.submit(embedded, contract, keys.verifying, proved.proof, lie)
+        chains.submit(embedded, contract, keys.verifying, proved.proof, lie)

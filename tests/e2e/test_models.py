@@ -12,6 +12,8 @@ from onnx import ModelProto, TensorProto
 
 import zkchain
 from tests.unit.onnx_models import model, node
+from zkchain import chain as chains
+from zkchain import pipeline
 from zkchain.errors import OutOfDomain, ProofInvalid, TransactionReverted
 
 RNG = np.random.default_rng(11)
@@ -105,29 +107,29 @@ def test_model(name, system, embedded):
     content = case.make().SerializeToString()
     data = samples(case, 48)
     domains = {"": zkchain.Domain(-case.span, case.span)}
-    compiled = zkchain.compile_model(content, data, domains=domains, system=system)
+    compiled = pipeline.compile_model(content, data, domains=domains, system=system)
     assert compiled.circuit.n_rows <= case.rows[system == "cg16"]
-    keys = zkchain.setup(compiled.circuit)
-    contract = zkchain.deploy(embedded, zkchain.contract(keys.verifying)) if name in ON_CHAIN else None
+    keys = pipeline.setup(compiled.circuit)
+    contract = chains.deploy(embedded, pipeline.contract(keys.verifying)) if name in ON_CHAIN else None
     session = onnxruntime.InferenceSession(content)
     for index in (0, 1):
-        proved = zkchain.prove(compiled.circuit, keys, data, index=index)
-        zkchain.verify(keys.verifying, proved.proof, proved.instance)
+        proved = pipeline.prove(compiled.circuit, keys, data, index=index)
+        pipeline.verify(keys.verifying, proved.proof, proved.instance)
         if contract is not None:
-            zkchain.submit(embedded, contract, keys.verifying, proved.proof, proved.instance)
+            chains.submit(embedded, contract, keys.verifying, proved.proof, proved.instance)
         feed = {given: data[given][index : index + 1] for given in case.shapes}
         for output, expected in zip(session.get_outputs(), session.run(None, feed), strict=True):
             got = proved.outputs[output.name]
             assert np.abs(got.reshape(expected.shape) - expected).max() <= (0 if got.dtype.kind == "i" else 0.02)
     lie = (proved.instance[0] ^ 1, *proved.instance[1:])
     with pytest.raises(ProofInvalid):
-        zkchain.verify(keys.verifying, proved.proof, lie)
+        pipeline.verify(keys.verifying, proved.proof, lie)
     if contract is not None:
         with pytest.raises(TransactionReverted):
-            zkchain.submit(embedded, contract, keys.verifying, proved.proof, lie)
+            chains.submit(embedded, contract, keys.verifying, proved.proof, lie)
     first = next(iter(case.shapes))
     with pytest.raises(OutOfDomain, match=f"input '{first}'"):
-        zkchain.prove(compiled.circuit, keys, {k: v * 40 for k, v in data.items()}, index=0)
+        pipeline.prove(compiled.circuit, keys, {k: v * 40 for k, v in data.items()}, index=0)
 
 
 @pytest.mark.parametrize("system", ["groth16", "cg16"])
@@ -145,13 +147,13 @@ def test_scikit_learn(system):
     content = to_onnx(fitted, pixels[:1], options={"zipmap": False}).SerializeToString()
     data = {"X": pixels, "labels": labels}
     domains = {"X": zkchain.Domain(0, 10, 0.1)}
-    compiled = zkchain.compile_model(content, data, outputs=["label"], domains=domains, system=system)
+    compiled = pipeline.compile_model(content, data, outputs=["label"], domains=domains, system=system)
     assert compiled.evaluation is not None
     assert compiled.evaluation.correct == compiled.evaluation.float_correct == fitted.score(pixels, labels)
-    keys = zkchain.setup(compiled.circuit)
+    keys = pipeline.setup(compiled.circuit)
     for index in (3, 77, 140):
-        proved = zkchain.prove(compiled.circuit, keys, data, index=index)
-        zkchain.verify(keys.verifying, proved.proof, proved.instance)
-        assert zkchain.claims(compiled.circuit.layout, proved.instance)[0].integers == fitted.predict(
+        proved = pipeline.prove(compiled.circuit, keys, data, index=index)
+        pipeline.verify(keys.verifying, proved.proof, proved.instance)
+        assert pipeline.claims(compiled.circuit.layout, proved.instance)[0].integers == fitted.predict(
             pixels[index : index + 1]
         )

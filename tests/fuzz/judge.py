@@ -157,7 +157,7 @@ def _compile(case: Case, model: bytes, runtime: Callable[[Graph], FloatModel]) -
     spans = {k: zkchain.Domain(s.lo, s.hi, s.step) for k, s in case.spans.items() if s is not None}
     options = {"domains": spans, "system": System(case.system), "accept_error": True}
     with mock.patch.object(zkchain.quantize, "quantize_with_report", watched):
-        compiled = zkchain.compile_model(model, case.data, **options)
+        compiled = pipeline.compile_model(model, case.data, **options)
     imported = frontend.load(model)
     return Compiled(compiled.circuit, seen[-1], compiled.worst.promise, imported, runtime(imported), model)
 

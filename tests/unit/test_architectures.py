@@ -14,9 +14,9 @@ from tests.unit import architectures
 from zkchain import pipeline
 from zkchain.bn254 import R
 from zkchain.circuit import check, solve
+from zkchain.ir.domain import quantize_input
 from zkchain.ir.graph import Op
 from zkchain.pipeline import Compiled
-from zkchain.quantize import quantize_input
 
 SNAPSHOT = Path(__file__).parents[1] / "snapshots" / "architecture_rows.json"
 NAMES = [pytest.param(n, marks=pytest.mark.slow if n in architectures.LARGE else ()) for n in architectures.NETS]

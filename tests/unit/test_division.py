@@ -12,7 +12,7 @@ from zkchain.errors import CompileError
 from zkchain.frontend import load
 from zkchain.ir.interpret import run
 from zkchain.quantize import Domain, quantize
-from zkchain.quantize.division import magic
+from zkchain.quantize.lower.division import magic
 
 
 @pytest.mark.parametrize("divisor", [1, 2, 3, 5, 7, 10, 64, 255, 1000])

@@ -18,8 +18,9 @@ from zkchain import frontend
 from zkchain.bn254 import R
 from zkchain.circuit import Visibility, check, solve, synthesize
 from zkchain.ir import interpret
+from zkchain.ir.domain import dequantize, quantize_input
 from zkchain.ir.graph import Graph
-from zkchain.quantize import Settings, dequantize, quantize, quantize_input
+from zkchain.quantize import Settings, quantize
 from zkchain.r1cs import System
 
 Array = npt.NDArray[Any]

@@ -8,11 +8,12 @@ import pytest
 from onnx import TensorProto, helper
 
 from tests.unit.onnx_models import model, node, random, runtime
-from zkchain import Domain, compile_model
+from zkchain import Domain
 from zkchain.errors import InputError, ModelError
 from zkchain.formats import tensors
 from zkchain.frontend import load, runnable
 from zkchain.ir.interpret import run_float
+from zkchain.pipeline import compile_model
 
 
 def layers() -> list[onnx.NodeProto]:

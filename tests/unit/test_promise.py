@@ -13,7 +13,7 @@ from onnx import TensorProto
 import zkchain
 from tests.unit import cli_tools
 from tests.unit.onnx_models import model, node
-from zkchain import oracle
+from zkchain import oracle, pipeline
 from zkchain.errors import AccuracyMissed
 from zkchain.quantize import Settings
 
@@ -48,7 +48,7 @@ def small() -> dict[str, np.ndarray]:
 
 @pytest.mark.parametrize("system", ["groth16", "cg16"])
 def test_corners_far_from_the_data_keep_the_promise(content: bytes, small: dict[str, np.ndarray], system: str) -> None:
-    compiled = zkchain.compile_model(content, small, domains={"x": zkchain.Domain(-1, 1)}, system=system)
+    compiled = pipeline.compile_model(content, small, domains={"x": zkchain.Domain(-1, 1)}, system=system)
     (promised,) = compiled.worst.promise.outputs
     float_model = oracle.FloatModel(content, compiled.program)
     for column in first_weights(content).T:  # for each hidden value the corner at which it is largest
@@ -63,9 +63,9 @@ def test_an_error_beyond_what_was_wanted_is_an_error(content: bytes, small: dict
     options = {"domains": {"x": zkchain.Domain(-1, 1)}, "settings": coarse}
     text = r"output 'y' is off by up to .* inside the declared domain.*x = \["
     with pytest.raises(AccuracyMissed, match=text) as caught:
-        zkchain.compile_model(content, small, **options)
+        pipeline.compile_model(content, small, **options)
     assert "--accept-error" in caught.value.hint
-    accepted = zkchain.compile_model(content, small, accept_error=True, **options)
+    accepted = pipeline.compile_model(content, small, accept_error=True, **options)
     (out,) = accepted.worst.promise.missed
     assert out.max_error > out.limit >= 1e-4
     # the input that is named shows the error that is said
@@ -95,6 +95,6 @@ def test_on_the_command_line(content: bytes, small: dict[str, np.ndarray], tmp_p
 def test_an_integer_input_has_whole_steps() -> None:
     nodes = [node("Cast", ["n"], ["f"], to=1), node("Sqrt", ["f"], ["y"])]
     content = model(nodes, {"n": [1, 4]}, ("y",), types={"n": TensorProto.INT64}).SerializeToString()
-    compiled = zkchain.compile_model(content, domains={"n": zkchain.Domain(0, 50)}, system="cg16")
+    compiled = pipeline.compile_model(content, domains={"n": zkchain.Domain(0, 50)}, system="cg16")
     assert compiled.choices.inputs[0].scale == 1.0
     assert compiled.worst.promise.outputs[0].max_error < 0.01

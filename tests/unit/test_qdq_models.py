@@ -14,8 +14,9 @@ from zkchain import frontend
 from zkchain.circuit import Visibility, check, solve, synthesize
 from zkchain.errors import InputError, OutOfDomain
 from zkchain.ir import interpret
+from zkchain.ir.domain import quantize_input
 from zkchain.ir.graph import Graph
-from zkchain.quantize import Domain, Settings, quantize, quantize_input, quantize_with_report
+from zkchain.quantize import Domain, Settings, quantize, quantize_with_report
 from zkchain.r1cs import System
 
 logging.getLogger().setLevel(logging.ERROR)

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from tests.unit.float_graphs import Build
 from zkchain.errors import CompileError, InputError, OutOfDomain
+from zkchain.ir.domain import dequantize, quantize_input
 from zkchain.ir.graph import Graph, Node, Op
-from zkchain.quantize import Domain, Settings, dequantize, quantize, quantize_input
-from zkchain.quantize.domains import resolve
+from zkchain.quantize import Domain, Settings, quantize
+from zkchain.quantize.input_grid import resolve
 
 
 def doubling(*shape: int) -> Graph:

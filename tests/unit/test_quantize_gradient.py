@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from tests.unit.float_graphs import Build
+from zkchain.ir.gradient import RULES, input_gradients
 from zkchain.ir.graph import Graph, Op
-from zkchain.quantize import points
-from zkchain.quantize.gradient import RULES, input_gradients
+from zkchain.quantize.precision import noise
 
 RNG = np.random.default_rng(5)
 
@@ -54,11 +54,11 @@ def ordered() -> Graph:
 def test_gradients_are_difference_quotients(make) -> None:
     graph = make()
     sample = [RNG.normal(size=graph.nodes[i].shape) for i in graph.inputs]
-    (trace,) = points.observe(graph, [sample])
+    (trace,) = noise.observe(graph, [sample])
     seeds = {i: RNG.normal(size=graph.nodes[i].shape) for i in graph.outputs}
 
     def value(at) -> float:
-        (values,) = points.observe(graph, [at])
+        (values,) = noise.observe(graph, [at])
         return sum(float((seed * values[i]).sum()) for i, seed in seeds.items())
 
     step = 1e-6

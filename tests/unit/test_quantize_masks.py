@@ -18,10 +18,11 @@ from zkchain.bn254 import R
 from zkchain.circuit import check, solve
 from zkchain.errors import ModelError
 from zkchain.ir import interpret
+from zkchain.ir.domain import quantize_input
 from zkchain.ir.graph import Graph, Op
-from zkchain.quantize import Domain, Settings, quantize, quantize_input
-from zkchain.quantize.domains import resolve
-from zkchain.quantize.intervals import intervals
+from zkchain.ir.intervals import intervals
+from zkchain.quantize import Domain, Settings, quantize
+from zkchain.quantize.input_grid import resolve
 from zkchain.quantize.masks import absorb
 from zkchain.rewrite import EXPAND, PASSES, run
 

@@ -12,15 +12,16 @@ from hypothesis import strategies as st
 from tests.unit.float_graphs import Build, networks
 from zkchain.errors import CompileError, InputError, UnsupportedOp
 from zkchain.ir import interpret
+from zkchain.ir.domain import quantize_input
 from zkchain.ir.graph import Graph, Op, check
-from zkchain.quantize import Domain, Settings, quantize, quantize_input, quantize_with_report
-from zkchain.quantize.allocate import allocate
-from zkchain.quantize.domains import resolve
-from zkchain.quantize.lower import lower
-from zkchain.quantize.lowering import CLAMP
-from zkchain.quantize.problem import pose
+from zkchain.quantize import Domain, Settings, quantize, quantize_with_report
+from zkchain.quantize.input_grid import resolve
+from zkchain.quantize.lower.precision import CLAMP
+from zkchain.quantize.lower.rules import lower
+from zkchain.quantize.precision.allocate import allocate
+from zkchain.quantize.precision.problem import pose
+from zkchain.quantize.precision.search import DEVIATIONS, measure_points, planned
 from zkchain.quantize.report import clamped, layers
-from zkchain.quantize.search import DEVIATIONS, measure_points, planned
 
 
 def draw_inputs(graph: Graph, domain: Domain, rng: np.random.Generator) -> list[np.ndarray]:

@@ -19,8 +19,10 @@ from zkchain.bn254 import R
 from zkchain.circuit import check, solve
 from zkchain.errors import UnsupportedOp
 from zkchain.ir import functions, interpret
+from zkchain.ir.domain import quantize_input
 from zkchain.ir.graph import Graph, Op
-from zkchain.quantize import Domain, Report, Settings, points, quantize_input, quantize_with_report
+from zkchain.quantize import Domain, Report, Settings, quantize_with_report
+from zkchain.quantize.precision import noise
 from zkchain.quantize.regions import Region
 from zkchain.rewrite import prepare
 
@@ -326,8 +328,8 @@ def test_a_comparison_of_variables_names_their_difference(fn, c):
     rng = np.random.default_rng(0)
     for _ in range(50):
         x, y = rng.uniform(-2, 2, (2, 4)).astype(np.float32)
-        (trace,) = points.observe(graph, [[x.astype(np.float64), y.astype(np.float64)]])
-        (counts,) = points.untouched(graph, trace, case.report.regions, graph.outputs)
+        (trace,) = noise.observe(graph, [[x.astype(np.float64), y.astype(np.float64)]])
+        (counts,) = noise.untouched(graph, trace, case.report.regions, graph.outputs)
         assert np.array_equal(counts, ~region.contains(x - y))
         assert np.abs(case.got(x, y) - case.want(x, y))[counts].max(initial=0) <= WANTED
 
@@ -341,7 +343,7 @@ def test_steps_of_a_layer_keep_enough_bits():
     for x in rng.uniform(-3, 3, (400, 1, 8)):
         got = interpret.run(program, [quantize_input(program.nodes[program.inputs[0]], x)])[0]
         wrong = got * program.nodes[program.outputs[0]].scale != interpret.run_float(graph, [x])[0]
-        (trace,) = points.observe(prepare(graph), [[x]])
+        (trace,) = noise.observe(prepare(graph), [[x]])
         (region,) = report.regions
         assert not (wrong & ~region.contains(trace[region.argument])).any()
         off, count = off + int(wrong.sum()), count + wrong.size

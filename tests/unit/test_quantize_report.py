@@ -8,10 +8,11 @@ import pytest
 from tests.unit.float_graphs import Build
 from zkchain.errors import InputError
 from zkchain.ir.graph import Op
-from zkchain.quantize import Domain, Settings, accuracy, quantize_with_report, rows
-from zkchain.quantize.allocate import allocate, squared_error
-from zkchain.quantize.lowering import exact_bits
-from zkchain.quantize.points import Point
+from zkchain.quantize import Domain, Settings, accuracy, quantize_with_report
+from zkchain.quantize.lower.precision import exact_bits
+from zkchain.quantize.precision import constraint_cost
+from zkchain.quantize.precision.allocate import allocate, squared_error
+from zkchain.quantize.precision.noise import Point
 
 
 def test_errors_are_measured_per_output():
@@ -75,6 +76,6 @@ def test_the_digits_perceptron_stays_small():
     assert report.accuracy[1].max_error <= 1e-2
     assert report.bounds[0] is None
     assert report.accuracy[1].max_error <= report.bounds[1]
-    estimate = rows.estimate(program)
+    estimate = constraint_cost.estimate(program)
     assert estimate["input"] == 64 * 5
     assert estimate["matmul"] == 0

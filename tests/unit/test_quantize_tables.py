@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from tests.unit.float_graphs import Build
 from zkchain.errors import UnsupportedOp
 from zkchain.ir import functions, interpret
+from zkchain.ir.domain import dequantize, quantize_input
 from zkchain.ir.graph import Graph, Op
-from zkchain.quantize import Domain, Settings, dequantize, quantize, quantize_input, quantize_with_report
-from zkchain.quantize.lowering import CLAMP
-from zkchain.quantize.tabulate import ALLOWED_SAG, LINES, Rest, _cut, _fit, _saturated
+from zkchain.quantize import Domain, Settings, quantize, quantize_with_report
+from zkchain.quantize.lower.precision import CLAMP
+from zkchain.quantize.lower.tables import ALLOWED_SAG, LINES, Rest, _cut, _fit, _saturated
 
 FINE = Settings(max_error=2e-3)
 

@@ -15,10 +15,11 @@ from tests.unit.graphs import Build, Op, extreme
 from zkchain.circuit import Circuit, solve
 from zkchain.errors import CompileError, InputError, UnsupportedOp, ZkchainError
 from zkchain.ir import interpret
+from zkchain.ir.domain import quantize_input
 from zkchain.ir.graph import Graph
-from zkchain.quantize import Domain, Settings, quantize, quantize_input
-from zkchain.quantize.allocate import allocate, squared_error
-from zkchain.quantize.points import Point
+from zkchain.quantize import Domain, Settings, quantize
+from zkchain.quantize.precision.allocate import allocate, squared_error
+from zkchain.quantize.precision.noise import Point
 from zkchain.r1cs import System
 
 Gadget = Callable[[Build, int, int], int]

@@ -35,6 +35,9 @@ class Receipt:
     contract: str | None
     data: bytes
 
+    def __repr__(self) -> str:
+        return f"<Receipt {self.transaction} in block {self.block}, {self.gas_used:,} gas>"
+
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
@@ -44,6 +47,9 @@ class Deployment:
     chain_id: int
     artifact: Artifact
     receipts: tuple[Receipt, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"<Deployment {self.artifact.name} at {self.address} on chain {self.chain_id}>"
 
     @property
     def gas_used(self) -> int:

@@ -31,6 +31,9 @@ class Outline:
     system: System
     layout: Layout
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.system}, {len(self.graph.nodes)} nodes>"
+
     @property
     def n_public(self) -> int:
         """Public wires without the one: L for groth16; 2 for cg16 (challenge, compressed inputs)."""
@@ -54,6 +57,9 @@ class Circuit(Outline):
     n_committed: int
     n_rows: int
     constraints: tuple[Constraint, ...]
+
+    def __repr__(self) -> str:
+        return f"<Circuit {self.system}, {self.n_rows:,} constraints>"
 
     def blocks(self) -> Iterator[RowBlock]:
         """Rows in order, in blocks of bounded size; regenerated on every call."""
@@ -103,6 +109,9 @@ class RestoredCircuit(Outline):
     proofs that fail."""
 
     digest: bytes
+
+    def __repr__(self) -> str:
+        return f"<RestoredCircuit {self.system}, digest {self.digest.hex()[:12]}...>"
 
 
 def _stream(constraint: Constraint, n_wires: int) -> Iterator[RowBlock]:

@@ -11,12 +11,10 @@ from zkchain._core import FrVec
 from zkchain.bn254 import R
 from zkchain.circuit.circuit import Circuit, RestoredCircuit
 from zkchain.circuit.emitter import Solver, Tamper, pack
-from zkchain.circuit.layout import bounds
 from zkchain.circuit.phases import PhaseA, phase_a, phase_b
 from zkchain.circuit.synthesis import emit
 from zkchain.circuit.value import to_field
-from zkchain.errors import InputError, OutOfDomain
-from zkchain.ir.graph import Graph, Node
+from zkchain.ir.domain import check_inputs
 from zkchain.r1cs import Assignment, Instance
 from zkchain.typing import IntArray
 
@@ -55,7 +53,7 @@ def solve(circuit: Circuit | RestoredCircuit, inputs: Sequence[IntArray], *, tam
 
     ``tamper`` replaces hinted values and is for tests of soundness only."""
     graph = circuit.graph
-    given = [_admit(graph.nodes[i], x) for i, x in zip(graph.inputs, _count(graph, inputs), strict=True)]
+    given = list(check_inputs(graph, inputs))
     solver = Solver(circuit.system, circuit.n_public, tamper)
     state = phase_a(solver, graph, circuit.visibility, circuit.layout, given)
     if state is None:
@@ -65,29 +63,6 @@ def solve(circuit: Circuit | RestoredCircuit, inputs: Sequence[IntArray], *, tam
     instance = tuple(w % R for w in pack(state.public, words, shifts, circuit.layout.length))
     committed = FrVec.concat([to_field(v) for v in solver.wire_values])
     return Solution(circuit, instance, committed, solver, state)
-
-
-def _count(graph: Graph, inputs: Sequence[IntArray]) -> Sequence[IntArray]:
-    if len(inputs) != len(graph.inputs):
-        raise InputError(f"expected {len(graph.inputs)} inputs ({', '.join(graph.input_names)}), got {len(inputs)}")
-    return inputs
-
-
-def _admit(node: Node, x: IntArray) -> IntArray:
-    if x.shape != node.shape:
-        raise InputError(f"input {node.name!r}: expected shape {node.shape}, got {x.shape}")
-    if x.dtype.kind not in "iu":
-        raise InputError(f"input {node.name!r}: expected integers, got {x.dtype}")
-    lo, hi = bounds(node)
-    outside = np.flatnonzero((x.ravel() < lo) | (x.ravel() > hi))
-    if len(outside):
-        at = int(outside[0])
-        raise OutOfDomain(
-            f"input {node.name!r}, element {tuple(int(k) for k in np.unravel_index(at, node.shape))}: "
-            f"expected an integer in [{lo[at]}, {hi[at]}], got {x.ravel()[at]}",
-            hint="declare a wider domain when compiling",
-        )
-    return x.astype(np.int64)
 
 
 def _resume(solver: Solver, challenge: int | None) -> Solver:

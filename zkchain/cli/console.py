@@ -11,9 +11,10 @@ from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from zkchain.typing import Progress
+if TYPE_CHECKING:
+    from zkchain.typing import Progress  # numpy comes with it
 
 """Called with the name of a stage and the part of it that is done, 0 to 1."""
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from os import PathLike
 
-from zkchain import pipeline, workspace
-from zkchain.chain import connect, deploy, submit
-from zkchain.formats import bundle, proofs, shipped
+from zkchain.api import compiling, onchain
+from zkchain.api.bundles import open as open_bundle
+from zkchain.formats import bundle, shipped
 from zkchain.groth16.encoding import encode_proof
-from zkchain.pipeline import quiet
+from zkchain.pipeline import AUTO, quiet
 from zkchain.quantize import Domain
 from zkchain.r1cs import System
 from zkchain.reports import DemoReport, FilesReport
@@ -21,47 +21,46 @@ SHOWN = 0
 
 
 def run(
-    output: str | PathLike[str] | None = None, *, system: System | str = System.GROTH16, progress: Progress = quiet
+    output: str | PathLike[str] | None = None, *, system: System | str = AUTO, progress: Progress = quiet
 ) -> DemoReport:
     """Compile, set up, prove, verify, deploy, submit. With ``output`` the bundle is kept there."""
     if output is not None:
         bundle.check_place(output)
     data, clock = shipped.data(), Clock()
-    compiled = pipeline.compile_model(
-        shipped.model(), data, domains={"image": PIXELS}, system=system, progress=progress
-    )
+    circuit = compiling.compile(shipped.model(), data, domain={"image": PIXELS}, system=system, progress=progress)
     clock.lap("compile")
-    keys = pipeline.setup(compiled.circuit, progress=progress)
+    keys = circuit.setup(progress=progress)
     clock.lap("setup")
-    proved = pipeline.prove(compiled.circuit, keys, {"image": data["test/image"][SHOWN]}, progress=progress)
+    proof = keys.prove(image=data["test/image"][SHOWN], progress=progress)
     clock.lap("prove")
-    pipeline.verify(keys.verifying, proved.proof, proved.instance)
+    verifier = keys.verifier
+    verifier.verify(proof)
     clock.lap("verify")
-    artifact = pipeline.contract(keys.verifying)
+    verifier.contract()  # compiled once for a key: deploying it takes no time for that
     clock.lap("contract")
     progress("chain", 0.0)
-    chain = connect()
-    deployment = deploy(chain, artifact)
-    receipt = submit(chain, deployment, keys.verifying, proved.proof, proved.instance)
+    contract = onchain.connect().deploy(verifier)
+    receipt = contract.submit(proof)
     clock.lap("chain")
     progress("chain", 1.0)
     if output is not None:
-        workspace.save_compiled(output, compiled, clock.laps["compile"])
-        opened = workspace.save_keys(output, keys)
-        proofs.save(opened, "proof", proved.proof, proved.instance)
+        circuit.save(output)
+        keys.save(output)
+        open_bundle(output).save(proof)
+    deployment = contract.deployment
     return DemoReport(
-        circuit=pipeline.summarise(compiled),
+        circuit=circuit.summary,
         seconds=clock.laps,
-        proving_key_bytes=keys.proving.info["file_size"],
-        proof_bytes=len(encode_proof(proved.proof)),
-        label=int(proved.outputs["label"].item()),
+        proving_key_bytes=keys.pair.proving.info["file_size"],
+        proof_bytes=len(encode_proof(proof.elements)),
+        label=int(proof.outputs["label"].item()),
         expected_label=int(data["test/labels"][SHOWN]),
-        logits=proved.outputs["logits"],
-        deployment=deployment_gas(artifact, deployment),
-        verification=verification_gas(keys.verifying, receipt),
-        contract=artifact.name,
-        contract_bytes=len(artifact.runtime),
-        development=keys.verifying.development,
+        logits=proof.outputs["logits"],
+        deployment=deployment_gas(deployment.artifact, deployment),
+        verification=verification_gas(verifier.key, receipt),
+        contract=deployment.artifact.name,
+        contract_bytes=len(deployment.artifact.runtime),
+        development=verifier.key.development,
         bundle=None if output is None else str(output),
     )
 

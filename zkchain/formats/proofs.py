@@ -10,6 +10,8 @@ from zkchain.errors import BundleError, InputError
 from zkchain.formats import files, records, snarkjs
 from zkchain.formats.bundle import Bundle
 from zkchain.formats.records import ContextRecord
+from zkchain.groth16.transcript import NO_CONTEXT
+from zkchain.groth16.transcript import context as context_hash
 from zkchain.groth16.types import Proof
 from zkchain.r1cs import Instance
 
@@ -29,8 +31,12 @@ def folder(bundle: Bundle, name: str) -> Path:
 
 
 def save(bundle: Bundle, name: str, proof: Proof, instance: Instance, context: ContextRecord | None = None) -> Path:
+    """Keep a proof in a bundle, under a name."""
+    return write(folder(bundle, name), proof, instance, context)
+
+
+def write(place: Path, proof: Proof, instance: Instance, context: ContextRecord | None = None) -> Path:
     """Write all files, the proof last: where there is a proof.json, what belongs to it is there too."""
-    place = folder(bundle, name)
     with files.staged(place / PROOF, snarkjs.dump_proof(proof)) as staged:
         files.write(place / PUBLIC, snarkjs.dump_public(instance))
         if context is None:
@@ -48,6 +54,11 @@ def load(bundle: Bundle, name: str) -> tuple[Proof, Instance]:
         there = ", ".join(names(bundle)) or "none"
         hint = f"make one with `zkchain prove {bundle.folder} INPUT`; proofs there are: {there}"
         raise BundleError(f"bundle {bundle.folder} has no proof {name!r}", hint=hint)
+    return read(place)
+
+
+def read(place: Path) -> tuple[Proof, Instance]:
+    """What ``write`` wrote. BundleError when it cannot be read; ProofFormatError when it is malformed."""
     proof, public = (
         files.read(place / name, what=name, limit=snarkjs.SIZE_LIMIT, error=BundleError) for name in (PROOF, PUBLIC)
     )
@@ -56,11 +67,29 @@ def load(bundle: Bundle, name: str) -> tuple[Proof, Instance]:
 
 def load_context(bundle: Bundle, name: str) -> ContextRecord | None:
     """What the proof is bound to; None for a proof in no particular context."""
-    path = folder(bundle, name) / CONTEXT
+    return read_context(folder(bundle, name))
+
+
+def read_context(place: Path) -> ContextRecord | None:
+    """What the proof in a folder is bound to; None for a proof in no particular context."""
+    path = place / CONTEXT
     if not path.is_file():
         return None
     content = files.read(path, what=CONTEXT, limit=CONTEXT_LIMIT, error=BundleError)
     return records.load(ContextRecord, content, what="context")
+
+
+def context_of(bound: ContextRecord | None) -> bytes:
+    """The 32 bytes that bind a proof to a contract; zeros for one that is bound to none."""
+    return NO_CONTEXT if bound is None else context_hash(bound.chain_id, unhex(bound.contract), unhex(bound.binder))
+
+
+def unhex(text: str) -> bytes:
+    """Bytes of hexadecimal digits. BundleError for anything else."""
+    try:
+        return bytes.fromhex(text.removeprefix("0x"))
+    except ValueError as error:
+        raise BundleError(f"context: expected hexadecimal digits, got {text!r}") from error
 
 
 def names(bundle: Bundle) -> list[str]:

@@ -27,6 +27,11 @@ class VerifyingKey:
     circuit_hash: bytes
     development: bool = True
 
+    def __repr__(self) -> str:
+        made = "DEVELOPMENT " if self.development else ""
+        circuit = self.circuit_hash.hex()[:12]
+        return f"<VerifyingKey {made}{self.system}, {self.n_public} public words, circuit {circuit}...>"
+
 
 @dataclass(frozen=True, slots=True)
 class Proof:
@@ -36,6 +41,9 @@ class Proof:
     b: G2
     c: G1
     d: G1 | None = None
+
+    def __repr__(self) -> str:
+        return f"<Proof {self.system}, a = {self.a[0]:#x}...>"
 
     @property
     def system(self) -> System:

@@ -7,13 +7,14 @@ both semantics share stands in ``COMMON``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from zkchain.errors import InputError, OutOfDomain
+from zkchain.errors import InputError
 from zkchain.ir import functions, kernels
+from zkchain.ir.domain import check_inputs
 from zkchain.ir.graph import Graph, Node, Op
 from zkchain.typing import Array, IntArray
 
@@ -126,33 +127,3 @@ def evaluate(graph: Graph, inputs: Mapping[int, Array], table: Mapping[Op, Kerne
         result = inputs[i] if node.op is Op.INPUT else table[node.op](node, *(values[s] for s in node.src))
         values.append(np.broadcast_to(result, node.shape))
     return values
-
-
-def check_inputs(graph: Graph, inputs: Sequence[IntArray]) -> Iterator[IntArray]:
-    """Yield the inputs as int64 arrays; raise InputError or OutOfDomain naming the input and the element."""
-    if len(inputs) != len(graph.inputs):
-        raise InputError(f"expected {len(graph.inputs)} inputs {list(graph.input_names)}, got {len(inputs)}")
-    for i, name, given in zip(graph.inputs, graph.input_names, inputs, strict=True):
-        node, x = graph.nodes[i], np.asarray(given)
-        if x.shape != node.shape or x.dtype.kind not in "iu" or not np.can_cast(x.dtype, np.int64):
-            raise InputError(
-                f"input {name!r}: expected integers of shape {node.shape}, got {x.dtype} of shape {x.shape}"
-            )
-        x = x.astype(np.int64)
-        check_domain(node, name, x)
-        yield x
-
-
-def check_domain(node: Node, name: str, q: IntArray) -> None:
-    """Raise OutOfDomain for the first element of q outside [node.lo, node.hi]."""
-    lo, hi = np.broadcast_to(node.lo, node.shape), np.broadcast_to(node.hi, node.shape)  # type: ignore[arg-type]
-    outside = np.flatnonzero((q < lo) | (q > hi))
-    if outside.size:
-        at = np.unravel_index(outside[0], node.shape)
-        element = tuple(int(k) for k in at)
-        low, high, value = (float(v[at]) * node.scale for v in (lo, hi, q))
-        raise OutOfDomain(
-            f"input {name!r}, element {element}: {value:g} lies outside its declared domain [{low:g}, {high:g}]"
-            + (f" ({outside.size} elements do)" if outside.size > 1 else ""),
-            hint="the circuit was compiled for this domain; declare a wider one and compile again",
-        )

@@ -1,6 +1,6 @@
 """Quantise: a float graph becomes a graph of integers with static ranges, which the circuit proves bit for bit.
 
-Names are loaded when they are used: a prover needs ``quantize_input`` and the ranges alone.
+Names are loaded when they are used.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from zkchain import lazy
 
 if TYPE_CHECKING:
-    from zkchain.quantize.domains import dequantize, quantize_input
     from zkchain.quantize.entry import quantize, quantize_with_report
     from zkchain.quantize.regions import Region
     from zkchain.quantize.report import Accuracy, Cut, Exploration, Layer, Report, accuracy
@@ -27,14 +26,11 @@ __all__ = [
     "Sample",
     "Settings",
     "accuracy",
-    "dequantize",
     "quantize",
-    "quantize_input",
     "quantize_with_report",
 ]
 
 _HOME = {
-    **dict.fromkeys(("dequantize", "quantize_input"), "domains"),
     **dict.fromkeys(("quantize", "quantize_with_report"), "entry"),
     **dict.fromkeys(("Accuracy", "Cut", "Exploration", "Layer", "Report", "accuracy"), "report"),
     "Region": "regions",

@@ -26,8 +26,8 @@ from zkchain.errors import ModelError
 from zkchain.ir import interpret
 from zkchain.ir.builder import Builder
 from zkchain.ir.graph import MOVES_OF_ONE, Graph, Node, Op, check
-from zkchain.quantize.domains import Grid
-from zkchain.quantize.intervals import Ends, intervals
+from zkchain.ir.intervals import Ends, intervals
+from zkchain.quantize.input_grid import Grid
 from zkchain.rewrite import EXPAND, run
 from zkchain.rewrite.engine import View, prune, sweep
 from zkchain.typing import Array, FloatArray, IntArray

@@ -9,13 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from zkchain.ir.graph import Graph, check
-from zkchain.quantize import domains, rows
-from zkchain.quantize.explore import Settled, regions_of, settle
-from zkchain.quantize.points import observe, untouched
-from zkchain.quantize.problem import Problem, given, pose, watched
+from zkchain.quantize import input_grid
+from zkchain.quantize.precision import constraint_cost
+from zkchain.quantize.precision.noise import observe, untouched
+from zkchain.quantize.precision.problem import Problem, given, pose, watched
+from zkchain.quantize.precision.search import runs
 from zkchain.quantize.report import Accuracy, Exploration, Point, Report, Unsure, accuracy, clamped, cuts, layers
-from zkchain.quantize.search import runs
 from zkchain.quantize.settings import Domain, Sample, Settings
+from zkchain.quantize.survey import Settled, regions_of, settle
 from zkchain.rewrite import finish
 from zkchain.rewrite.watch import passed
 from zkchain.typing import FloatArray
@@ -29,7 +30,7 @@ def quantize(
 ) -> Graph:
     """The integer program of a float graph: scales, static ranges and input domains everywhere, checked.
 
-    ``domain``: one per graph input (None: taken from the calibration data, widened, see ``domains``).
+    ``domain``: one per graph input (None: taken from the calibration data, widened, see ``input_grid``).
     ``calibration``: samples, each a sequence of one array per graph input. It chooses scales and clamps, never whether
     an input is provable: everything in the domain is. Without it random inputs of the domain choose the scales.
     Raises InputError (domain or samples), UnsupportedOp, CompileError (a value could reach 2^62).
@@ -46,7 +47,7 @@ def quantize_with_report(
     """``quantize``, and what it decided: bits and clamps per layer, error bounds, accuracy on the calibration data."""
     settings = settings or Settings()
     check(graph, integer=False)
-    grids = domains.resolve(graph, domain, calibration)
+    grids = input_grid.resolve(graph, domain, calibration)
     problem = pose(graph, grids, calibration or (), settings)
     settled = settle(problem)
     program = passed(_without_extra(settled.problem, settled.lowered.graph), "integer program")
@@ -67,7 +68,7 @@ def _report(settled: Settled) -> Report:
     compared: tuple[Accuracy, ...] = accuracy(graph.output_names[:n], expected, got)
     limits = tuple(float(b.max(initial=0)) for b in lowered.bounds[:n])
     finite = tuple(b if np.isfinite(b) else None for b in limits)
-    total = round(rows.total(_without_extra(problem, graph)))
+    total = round(constraint_cost.total(_without_extra(problem, graph)))
     return Report(
         layers(graph, values),
         finite,

@@ -36,6 +36,12 @@ class Domain:
     hi: npt.ArrayLike
     scale: float | None = None
 
+    def __repr__(self) -> str:
+        lo, hi = (np.asarray(end) for end in (self.lo, self.hi))
+        each = "" if lo.size == hi.size == 1 else f", {max(lo.size, hi.size)} elements each with its own"
+        step = "" if self.scale is None else f", step {self.scale:g}"
+        return f"<Domain [{np.min(lo):g}, {np.max(hi):g}]{step}{each}>"
+
     def __post_init__(self) -> None:
         lo, hi = np.asarray(self.lo, dtype=np.float64), np.asarray(self.hi, dtype=np.float64)
         if not (np.all(np.isfinite(lo)) and np.all(np.isfinite(hi)) and np.all(lo <= hi)):

@@ -62,6 +62,9 @@ class Artifact:
     immutables: tuple[tuple[int, int], ...] = ()
     compiler: str = f"solc {SOLC_VERSION}, {EVM_VERSION}, viaIR, 200 runs"
 
+    def __repr__(self) -> str:
+        return f"<Artifact {self.name}, {len(self.runtime):,} bytes on the chain>"
+
 
 def compile(source: VerifierSource) -> Artifact:
     """The verifier's contract, with the code of its data contracts. Errors as ``compile_sources``."""

@@ -12,15 +12,22 @@ from zkchain import lazy
 
 if TYPE_CHECKING:
     from zkchain.workspace.building import (
-        compile_bundle,
+        compile_report,
         inspect_bundle,
         r1cs_bundle,
-        save_compiled,
+        save_circuit,
         save_keys,
         setup_bundle,
     )
     from zkchain.workspace.clock import Clock
     from zkchain.workspace.graphs import bundle_graph, model_graph
+    from zkchain.workspace.opening import (
+        load_choices,
+        load_outline,
+        load_proving_keys,
+        load_summary,
+        load_verifying_key,
+    )
     from zkchain.workspace.proving import (
         Prover,
         open_prover,
@@ -42,17 +49,22 @@ __all__ = [
     "Clock",
     "Prover",
     "bundle_graph",
-    "compile_bundle",
+    "compile_report",
     "deploy_bundle",
     "deployment_gas",
     "gas_bundle",
     "inspect_bundle",
+    "load_choices",
+    "load_outline",
+    "load_proving_keys",
+    "load_summary",
+    "load_verifying_key",
     "model_graph",
     "open_prover",
     "prove_bundle",
     "prove_samples",
     "r1cs_bundle",
-    "save_compiled",
+    "save_circuit",
     "save_keys",
     "setup_bundle",
     "solidity_bundle",
@@ -63,10 +75,12 @@ __all__ = [
 ]
 
 _HOME = {
-    **dict.fromkeys(("compile_bundle", "inspect_bundle", "r1cs_bundle"), "building"),
-    **dict.fromkeys(("save_compiled", "save_keys", "setup_bundle"), "building"),
+    **dict.fromkeys(("compile_report", "inspect_bundle", "r1cs_bundle"), "building"),
+    **dict.fromkeys(("save_circuit", "save_keys", "setup_bundle"), "building"),
     "Clock": "clock",
     **dict.fromkeys(("bundle_graph", "model_graph"), "graphs"),
+    **dict.fromkeys(("load_choices", "load_outline", "load_proving_keys"), "opening"),
+    **dict.fromkeys(("load_summary", "load_verifying_key"), "opening"),
     **dict.fromkeys(("Prover", "open_prover", "prove_bundle", "prove_samples"), "proving"),
     **dict.fromkeys(("verify_bundle", "witness_bundle"), "proving"),
     **dict.fromkeys(("deploy_bundle", "deployment_gas", "gas_bundle"), "settling"),

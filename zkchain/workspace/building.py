@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from os import PathLike
-from typing import Unpack
 
 from zkchain import pipeline
 from zkchain.errors import BundleError, CompileError
@@ -14,42 +13,45 @@ from zkchain.formats.bundle import Bundle
 from zkchain.formats.files import Content
 from zkchain.formats.records import Choices, Summary
 from zkchain.groth16.types import VerifyingKey
-from zkchain.pipeline import Compiled, CompileOptions, Keys, quiet
+from zkchain.ir.graph import Graph
+from zkchain.pipeline import Keys, quiet
 from zkchain.reports import ArtifactReport, CompileReport, InspectReport, SetupReport
 from zkchain.typing import Array, Progress
-from zkchain.workspace.clock import Clock
 from zkchain.workspace.opening import load_choices, load_circuit, load_summary, load_verifying_key, shown_hash
 
 Folder = str | PathLike[str]
 
 
-def compile_bundle(
-    folder: Folder, model: bytes, data: Mapping[str, Array] | None = None, **options: Unpack[CompileOptions]
-) -> CompileReport:
-    """``pipeline.compile_model`` into a bundle, new or old."""
-    bundle.check_place(folder)  # before the work, not after it
-    clock = Clock()
-    compiled = pipeline.compile_model(model, data, **options)
-    clock.lap("compile")
-    return save_compiled(folder, compiled, clock.laps["compile"])
-
-
-def save_compiled(folder: Folder, compiled: Compiled, seconds: float = 0.0) -> CompileReport:
-    """Write model, integer program, settings and circuit record."""
-    summary = pipeline.summarise(compiled)
+def save_circuit(
+    folder: Folder,
+    model: bytes,
+    graph: Graph,
+    choices: Choices,
+    summary: Summary,
+    worst_inputs: Mapping[str, Array] | None = None,
+) -> Bundle:
+    """Write model, integer program, settings and circuit record, all or none."""
     contents = {
-        "model": compiled.model,
-        "program": program.dump(compiled.program),
-        "settings": records.dump(compiled.choices),
+        "model": model,
+        "program": program.dump(graph),
+        "settings": records.dump(choices),
         "circuit": records.dump(summary),
     }
-    if compiled.worst is not None and compiled.worst.inputs:
-        contents["worst_input"] = tensors.dump(compiled.worst.inputs)
+    if worst_inputs:
+        contents["worst_input"] = tensors.dump(worst_inputs)
     _check_readable(contents["settings"], contents["circuit"])
-    opened = bundle.update(folder, contents, circuit=compiled.circuit.digest)
+    return bundle.update(folder, contents, circuit=bytes.fromhex(summary.digest))
+
+
+def compile_report(
+    folder: Folder, summary: Summary, choices: Choices, seconds: float, reason: str | None
+) -> CompileReport:
+    """What `zkchain compile` says of the bundle that it wrote."""
+    opened = bundle.open_bundle(folder)
     kept = opened.has("proving_key") and opened.is_current("proving_key")
-    worst = str(opened.folder / bundle.KINDS["worst_input"].file) if "worst_input" in contents else None
-    return CompileReport(str(folder), summary, compiled.choices, seconds, kept, compiled.reason, worst)
+    held = opened.has("worst_input") and opened.is_current("worst_input")
+    worst = str(opened.folder / bundle.KINDS["worst_input"].file) if held else None
+    return CompileReport(str(folder), summary, choices, seconds, kept, reason, worst)
 
 
 def _check_readable(settings: bytes, circuit: bytes) -> None:

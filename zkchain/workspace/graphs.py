@@ -11,9 +11,9 @@ from zkchain import frontend, rewrite
 from zkchain.formats import bundle, program
 from zkchain.formats.records import InputChoice
 from zkchain.ir.graph import Graph, Node
-from zkchain.quantize.domains import Grid
-from zkchain.quantize.problem import prepare_on
-from zkchain.quantize.qdq import is_quantized
+from zkchain.quantize.input_grid import Grid
+from zkchain.quantize.onnxruntime import is_quantized
+from zkchain.quantize.precision.problem import prepare_on
 from zkchain.reports import GraphReport, NodeReport, StageReport
 from zkchain.rewrite.watch import Stage, real_range
 from zkchain.workspace.opening import load_choices, load_summary

@@ -8,13 +8,12 @@ from os import PathLike
 
 from zkchain import pipeline
 from zkchain.circuit import RestoredCircuit, emit
-from zkchain.errors import BundleError, ChainError, InputError, KeyFormatError, KeyMismatch, UnsatisfiedConstraint
+from zkchain.errors import ChainError, InputError, KeyFormatError, KeyMismatch, UnsatisfiedConstraint
 from zkchain.formats import bundle, exports, proofs, records, tensors
 from zkchain.formats.bundle import Bundle
 from zkchain.formats.records import ContextRecord, DeploymentRecord
 from zkchain.groth16.encoding import encode_proof
 from zkchain.groth16.pins import compare_digest
-from zkchain.groth16.transcript import NO_CONTEXT, context
 from zkchain.pipeline import Keys, quiet
 from zkchain.reports import ProveManyReport, ProveReport, VerifyReport
 from zkchain.typing import Array, Progress
@@ -66,7 +65,7 @@ class Prover:
                 self.keys,
                 arrays,
                 index=index,
-                ctx=_ctx(bound),
+                ctx=proofs.context_of(bound),
                 memory=self.memory,
                 progress=stages,
             )
@@ -169,7 +168,7 @@ def verify_bundle(folder: Folder, *, name: str = "proof", vk_hash: bytes | None 
     proof, instance = proofs.load(opened, name)
     summary, key = load_summary(opened), load_verifying_key(opened)
     clock = Clock()
-    pipeline.verify(key, proof, instance, ctx=_ctx(proofs.load_context(opened, name)), vk_hash=vk_hash)
+    pipeline.verify(key, proof, instance, ctx=proofs.context_of(proofs.load_context(opened, name)), vk_hash=vk_hash)
     clock.lap("verify")
     claims = pipeline.claims(pipeline.layout_of(summary), instance)
     place = str(proofs.folder(opened, name))
@@ -185,14 +184,3 @@ def _bind(opened: Bundle, binder: bytes) -> ContextRecord:
     if record.chain != "rpc":
         raise ChainError("a proof cannot be bound to a contract on the embedded chain: it ends with the command")
     return ContextRecord(record.chain_id, record.address, "0x" + binder.hex())
-
-
-def _ctx(bound: ContextRecord | None) -> bytes:
-    return NO_CONTEXT if bound is None else context(bound.chain_id, unhex(bound.contract), unhex(bound.binder))
-
-
-def unhex(text: str) -> bytes:
-    try:
-        return bytes.fromhex(text.removeprefix("0x"))
-    except ValueError as error:
-        raise BundleError(f"context: expected hexadecimal digits, got {text!r}") from error

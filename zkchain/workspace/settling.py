@@ -18,7 +18,6 @@ from zkchain.groth16.types import VerifyingKey
 from zkchain.reports import ContractReport, DeployReport, EstimateReport, GasReport, SubmitReport
 from zkchain.solidity import Artifact
 from zkchain.workspace.opening import load_summary, load_verifying_key, shown_hash
-from zkchain.workspace.proving import unhex
 
 Folder = str | PathLike[str]
 
@@ -152,7 +151,7 @@ def _binder(opened: Bundle, name: str, deployment: Deployment, chain: Chain) -> 
             f"proof {name!r} is bound to contract {bound.contract} on chain {bound.chain_id}, "
             f"this is {deployment.address} on chain {chain.chain_id}"
         )
-    return unhex(bound.binder)
+    return proofs.unhex(bound.binder)
 
 
 def _attach(chain: Chain, opened: Bundle, artifact: Artifact) -> Deployment:

@@ -2,7 +2,7 @@
 
 Everything is written with two operators, q = QUANTIZE(x) and x = DEQUANTIZE(q) = (q - zero) * scale; an operator on
 quantised tensors is the float operator between them. So is ``com.microsoft``'s, which onnxruntime's quantiser writes.
-The integers are found again, and onnxruntime's arithmetic with them, by ``zkchain.quantize.qdq``.
+The integers are found again, and onnxruntime's arithmetic with them, by ``zkchain.quantize.onnxruntime``.
 """
 
 from __future__ import annotations

@@ -1,0 +1,327 @@
+"""The objects that a person holds: what they do, how they look, and that no argument is taken for another."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+
+import zkchain
+from tests.unit.cli_tools import small_model
+from zkchain.errors import (
+    ArgumentError,
+    BundleError,
+    ChainError,
+    InputError,
+    KeyMismatch,
+    ModelError,
+    OutOfDomain,
+    ProofInvalid,
+)
+
+RNG = np.random.default_rng(7)
+X = RNG.uniform(-3, 3, (1, 4)).astype(np.float32)
+DATA = {"x": RNG.uniform(-3, 3, (40, 4)).astype(np.float32)}
+
+
+@pytest.fixture(scope="module")
+def circuit() -> zkchain.Circuit:
+    return zkchain.compile(small_model(), DATA, domain=(-4, 4), system="cg16")
+
+
+@pytest.fixture(scope="module")
+def keys(circuit: zkchain.Circuit) -> zkchain.Keys:
+    return circuit.setup()
+
+
+@pytest.fixture(scope="module")
+def proof(keys: zkchain.Keys) -> zkchain.Proof:
+    return keys.prove(x=X)
+
+
+@pytest.fixture(scope="module")
+def contract(keys: zkchain.Keys) -> zkchain.Contract:
+    return zkchain.connect().deploy(keys.verifier)
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory, circuit: zkchain.Circuit, keys: zkchain.Keys) -> zkchain.Bundle:
+    folder = tmp_path_factory.mktemp("api") / "bundle"
+    circuit.save(folder)
+    keys.save(folder)
+    return zkchain.open(folder)
+
+
+# -- what they do
+
+
+def test_the_whole_way(proof, keys, contract):
+    keys.verifier.verify(proof)
+    receipt = contract.submit(proof)
+    assert receipt.gas_used > 200_000
+    assert set(proof.public) == set(proof.outputs)
+    for name, value in proof.public.items():
+        np.testing.assert_array_equal(value, proof.outputs[name])
+
+
+def test_the_same_objects_on_disk(bundle, circuit, keys, proof):
+    assert bundle.circuit.digest == circuit.digest
+    assert str(bundle.circuit).splitlines()[:4] == str(circuit).splitlines()[:4]
+    assert bundle.keys.digest == keys.digest
+    assert bundle.verifier.hash == keys.verifier.hash
+    bundle.save(bundle.keys.prove(x=X), "other")
+    again = bundle.proof("other")
+    assert bundle.proofs == ("other",)
+    assert again.instance == proof.instance
+    keys.verifier.verify(again)
+    assert bundle.keys is bundle.keys
+
+
+def test_a_circuit_from_disk_is_saved_and_set_up_again(bundle, tmp_path):
+    bundle.circuit.save(tmp_path / "copy")
+    copied = zkchain.open(tmp_path / "copy")
+    assert copied.circuit.digest == bundle.circuit.digest
+    fresh = copied.circuit.setup()
+    assert fresh.digest != bundle.keys.digest
+    fresh.verifier.verify(fresh.prove(x=X))
+
+
+def test_models_and_data_are_taken_as_they_come(tmp_path, circuit):
+    path, data = tmp_path / "small.onnx", tmp_path / "data.npz"
+    path.write_bytes(small_model())
+    np.savez(data, **DATA)
+    for model, samples in ((path, data), (str(path), str(data)), (onnx.load_from_string(small_model()), DATA)):
+        made = zkchain.compile(model, samples, domain={"x": zkchain.Domain(-4, 4)}, system="cg16")
+        assert made.digest == circuit.digest
+
+
+class Tensor:
+    """As torch has it: numpy takes it when it is detached and on this device."""
+
+    def __init__(self, values: Any, ready: bool = False) -> None:
+        self.values, self.ready = values, ready
+
+    def detach(self) -> Tensor:
+        return Tensor(self.values, True)
+
+    def cpu(self) -> Tensor:
+        return self
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        if not self.ready:
+            raise RuntimeError("it requires grad")
+        return np.asarray(self.values, dtype)
+
+
+def test_tensors_lists_and_samples_without_a_batch_are_inputs(keys, proof):
+    for given in (Tensor(X), X.tolist(), X[0], X.astype(np.float64)):
+        assert keys.prove(x=given).instance == proof.instance
+    assert keys.prove({"x": X}).instance == proof.instance
+    many = keys.prover().prove_all(x=np.concatenate([X, -X]))
+    assert [p.instance for p in many] == [proof.instance, keys.prove(x=np.concatenate([X, -X]), index=1).instance]
+
+
+def test_auto_is_the_default_and_says_why():
+    made = zkchain.compile(small_model(), domain=(-4, 4))
+    assert made.reason
+    assert made.reason in str(made).splitlines()[4]
+    assert len(str(made).splitlines()) == 5
+    assert "<table>" in made._repr_html_()
+
+
+def test_proofs_that_do_not_hold(keys, proof, contract, bundle):
+    words = (proof.instance[0] ^ 1, *proof.instance[1:])
+    forged = type(proof)(proof.elements, words, proof.layout, proof.outputs)
+    with pytest.raises(ProofInvalid):
+        keys.verifier.verify(forged)
+    with pytest.raises(zkchain.ZkchainError):
+        contract.submit(forged)
+    with pytest.raises(KeyMismatch):
+        keys.verifier.verify(proof, vk_hash=bytes(32))
+    keys.verifier.verify(proof, vk_hash=keys.verifier.hash)
+    with pytest.raises(KeyMismatch):
+        keys.prover(key_digest=bytes(32))
+
+
+def test_a_proof_is_bound_to_a_contract(keys, contract):
+    bound = keys.prove(x=X, context=contract.bind(bytes(31) + b"\x01"))
+    keys.verifier.verify(bound)
+    assert contract.submit(bound).gas_used > 200_000
+    other = zkchain.connect().deploy(keys.verifier)
+    other.submit(keys.prove(x=X, context=other.bind(bytes(32))))
+    elsewhere = keys.prove(x=X, context=type(bound.context)(7, contract.address, "0x" + "00" * 32))
+    with pytest.raises(ChainError, match="bound to contract"):
+        contract.submit(elsewhere)
+
+
+def test_a_contract_is_found_again(keys, contract):
+    found = zkchain.Chain(contract.connection).at(contract.address, keys.verifier)
+    assert found.address == contract.address
+    with pytest.raises(ChainError):
+        zkchain.Chain(contract.connection).at("0x" + "11" * 20, keys.verifier)
+
+
+def test_keys_of_another_circuit_go_into_no_bundle(bundle, tmp_path):
+    other = zkchain.compile(small_model(2), domain=(-4, 4), system="cg16").setup()
+    with pytest.raises(KeyMismatch, match="save the circuit"):
+        other.save(bundle.folder)
+    with pytest.raises(BundleError):
+        other.save(tmp_path)
+
+
+# -- how they look
+
+
+def test_every_repr_is_one_short_line(circuit, keys, proof, contract, bundle):
+    held = [
+        *(circuit, keys, keys.verifier, keys.prover(), proof, contract, bundle, zkchain.Chain(contract.connection)),
+        *(zkchain.Domain(np.zeros(1000), np.ones(1000)), zkchain.Settings(), zkchain.System.CG16),
+        *(contract.submit(proof), keys.verifier.contract(), keys.pair, contract.deployment, keys.verifier.key),
+        *(proof.elements, circuit.rows, keys.verifier.gas()),
+    ]
+    for thing in held:
+        said = repr(thing)
+        assert "\n" not in said
+        assert len(said) <= 200, said[:300]
+
+
+# -- arguments
+
+
+def with_options(circuit, keys, proof, contract, bundle) -> Iterator[tuple[Callable[..., Any], tuple[Any, ...]]]:
+    """Every public function and method that takes options, and what it needs before them."""
+    yield zkchain.compile, (small_model(),)
+    yield zkchain.connect, ()
+    yield circuit.setup, ()
+    yield keys.prover, ()
+    yield keys.verifier.verify, (proof,)
+    yield keys.verifier.contract, ()
+    yield keys.verifier.gas, ()
+    yield zkchain.Chain(contract.connection).deploy, (keys.verifier,)
+
+
+@pytest.fixture(scope="module")
+def functions(circuit, keys, proof, contract, bundle):
+    return list(with_options(circuit, keys, proof, contract, bundle))
+
+
+class Strange:
+    """Something that no parameter takes."""
+
+
+def test_a_misspelt_keyword_is_a_type_error(functions):
+    for function, needed in functions:
+        for name in inspect.signature(function).parameters:
+            for wrong in (name[:-1], name + "s_", "sytem"):
+                if wrong not in inspect.signature(function).parameters:
+                    with pytest.raises(TypeError, match="unexpected keyword"):
+                        function(*needed, **{wrong: None})
+
+
+def test_a_misspelt_option_of_prove_is_no_input(keys):
+    for wrong in ("indx", "contxt", "progres", "y"):
+        with pytest.raises(InputError, match=f"no input '{wrong}'"):
+            keys.prove(x=X, **{wrong: 1})
+
+
+def test_a_value_of_a_wrong_type_is_an_error_that_names_its_parameter(functions):
+    for function, needed in functions:
+        parameters = list(inspect.signature(function).parameters.values())
+        for k, parameter in enumerate(parameters):
+            given = {parameter.name: Strange()}
+            before = needed[:k] if k < len(needed) else needed
+            if k < len(needed) and k + 1 < len(needed):
+                continue
+            if parameter.name == "place":
+                given = {"place": Strange()}
+            with pytest.raises((zkchain.ZkchainError, TypeError), match="(?i)strange|" + parameter.name):
+                function(*before, **given)
+
+
+WRONG_VALUES = {
+    "system": ("grot16", "", "CG16"),
+    "batch": (0, -1, 1.5, True, "2"),
+    "domain": ((1,), (0, 1, 2, 3), (5, 1), ("a", "b"), {"nobody": (0, 1)}, (0, float("inf")), (0, 1, -1), 3),
+    "public_inputs": (("nobody",), 3, [1]),
+    "private_outputs": (("nobody",), 3),
+    "outputs": (("nobody",), 3),
+    "accept_error": (1, "yes", None),
+    "max_error": (-1.0, 0.0, float("nan"), "0.1", True),
+    "settings": (3, "fine", {}),
+    "shapes": ({"x": "1x4"}, {"x": (1, -4)}, {1: (1, 4)}, (1, 4)),
+    "progress": (3, "loud"),
+    "data": ({"x": "no numbers"}, {"x": [object()]}, 3, {3: X}, "no-such-file.npz"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_VALUES)
+def test_a_wrong_value_is_an_error_of_the_tree(name):
+    usual = {} if name in ("domain", "data") else {"domain": (-4, 4)}
+    for value in WRONG_VALUES[name]:
+        with pytest.raises(zkchain.ZkchainError):
+            zkchain.compile(small_model(), **usual, **{name: value})
+
+
+def test_every_option_of_compile_has_wrong_values():
+    assert set(inspect.signature(zkchain.compile).parameters) - {"model"} == set(WRONG_VALUES)
+
+
+def test_models_that_are_none(tmp_path):
+    for model in (tmp_path / "none.onnx", b"no model", str(tmp_path)):
+        with pytest.raises(ModelError):
+            zkchain.compile(model, domain=(0, 1))
+    for model in (3, None, ["small.onnx"]):
+        with pytest.raises(ArgumentError, match="model: expected a path"):
+            zkchain.compile(model, domain=(0, 1))
+
+
+def test_choices_are_named_and_the_closest_told():
+    with pytest.raises(ArgumentError, match="expected one of groth16, cg16, auto, got 'grot16'") as caught:
+        zkchain.compile(small_model(), domain=(-4, 4), system="grot16")
+    assert caught.value.hint == "did you mean 'groth16'?"
+    with pytest.raises(ArgumentError, match="exclude each other"):
+        zkchain.compile(small_model(), domain=(-4, 4), max_error=0.1, settings=zkchain.Settings())
+
+
+def test_inputs_are_looked_at_before_any_proving(keys):
+    with pytest.raises(OutOfDomain):
+        keys.prove(x=X + 100)
+    for wrong in (X[:, :3], "text", [[1, 2], [3]], Strange(), X + np.nan):
+        with pytest.raises(InputError):
+            keys.prove(x=wrong)
+    with pytest.raises(InputError):
+        keys.prove()
+    for wrong in ({"index": -1}, {"index": "0"}, {"context": 3}, {"progress": 3}):
+        with pytest.raises(ArgumentError):
+            keys.prove(x=X, **wrong)
+
+
+def test_what_is_no_proof_or_verifier_is_refused(keys, contract, bundle, proof):
+    chain = zkchain.Chain(contract.connection)
+    for call in (
+        lambda: keys.verifier.verify(proof.elements),
+        lambda: contract.submit(proof.instance),
+        lambda: contract.submit_batch([proof, 3]),
+        lambda: contract.bind("0x12"),
+        lambda: chain.deploy(keys),
+        lambda: chain.at(3, keys.verifier),
+        lambda: bundle.save(3),
+        lambda: zkchain.connect(3),
+        lambda: zkchain.connect(timeout=-1),
+        lambda: keys.prover(memory=0),
+        lambda: keys.verifier.gas(gas_price="cheap"),
+    ):
+        with pytest.raises((ArgumentError, InputError)):
+            call()
+
+
+def test_the_front_door_offers_what_it_lists():
+    assert sorted(zkchain.__all__) == sorted(set(zkchain.__all__))
+    assert all(getattr(zkchain, name) is not None for name in zkchain.__all__)
+    assert Path(os.path.dirname(zkchain.__file__)).name == "zkchain"

@@ -1,0 +1,76 @@
+"""The model of lookup rows: its precisions are those of the lowering, its walk saves rows within the error allowed."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+
+from tests.unit.float_graphs import Build, networks
+from zkchain.ir.graph import Graph, Op
+from zkchain.quantize import Domain, Settings, quantize_with_report
+from zkchain.quantize.input_grid import resolve
+from zkchain.quantize.lower.rules import Lowered, lower
+from zkchain.quantize.precision import lookup_cost
+from zkchain.quantize.precision.allocate import allocate, squared_error
+from zkchain.quantize.precision.problem import Problem, pose
+from zkchain.quantize.precision.search import DEVIATIONS, measure_points, planned
+from zkchain.tables import choose_tables
+
+
+def lowered(graph: Graph) -> tuple[Problem, Lowered, dict]:
+    grids = resolve(graph, [Domain(-2.0, 3.0)], None)
+    problem = pose(graph, grids, (), Settings())
+    found, gains = measure_points(problem)
+    plan = planned(problem, found, allocate(found, gains, 1 / DEVIATIONS, problem.settings))
+    fine = {(i, None): bits for i, bits in plan.activation.items()}
+    exact = {(p.node, p.position): p.exact for p in found if p.exact is not None}
+    fine.update({key: min(bits, exact.get(key, bits)) for key, bits in plan.weight.items()})
+    return problem, lower(problem.graph, plan, grids), fine
+
+
+@given(networks())
+@settings(max_examples=50)
+def test_precisions_are_those_of_the_lowering(graph):
+    problem, result, plan = lowered(graph)
+    found = lookup_cost.precision(problem.graph, plan)
+    for i, k in zip(problem.graph.outputs, result.graph.outputs, strict=True):
+        assert result.graph.nodes[k].scale == 2.0 ** -found[i]
+    for i, node in result.rescaled.items():
+        assert node.scale == 2.0 ** -plan[i, None]
+        assert node.arg["shift"] == found[i] - plan[i, None]
+
+
+def convolutional() -> Graph:
+    rng = np.random.default_rng(0)
+    b = Build()
+    x = b.input(1, 1, 16, 16)
+    x = b.pool(b.add(Op.RELU, b.conv(x, rng.normal(size=(4, 1, 3, 3)), rng.normal(size=4), pads=(1, 1, 1, 1))))
+    x = b.pool(b.add(Op.RELU, b.conv(x, rng.normal(size=(8, 4, 3, 3)) / 3, rng.normal(size=8), pads=(1, 1, 1, 1))))
+    x = b.dense(b.add(Op.RESHAPE, x, shape=(1, 128)), rng.normal(size=(128, 10)) / 8)
+    return b.graph(x, b.add(Op.ARGMAX, x, shape=(1, 1), axis=1))
+
+
+def test_the_walk_saves_rows_within_the_error_allowed():
+    problem, result, _ = lowered(convolutional())
+    found, gains = measure_points(problem)
+    start = allocate(found, gains, 0.25, Settings())
+    sites = lookup_cost.sites(problem.graph, result.rescaled, result.compared)
+    assert sorted(site.window for site in sites) == [1, 4, 4]
+    model = lookup_cost.Model(problem.graph, found, sites, lookup_cost.Requests())
+    tuned = lookup_cost.tune(model, gains, start, 0.25, [True] * len(found))
+    assert squared_error(found, gains, tuned) <= max(0.25**2, squared_error(found, gains, start))
+    rows = [choose_tables(model.requests(tuple(bits))).rows for bits in (start, tuned)]
+    assert rows[1] < rows[0]
+    assert lookup_cost.tune(model, gains, start, 0.25, [False] * len(found)) == start
+
+
+def test_settings_reach_the_walk():
+    for cost in ("plain", "lookup"):
+        _, report = quantize_with_report(convolutional(), [Domain(0.0, 1.0)], settings=Settings(cost=cost))
+        assert report.accuracy[0].max_error <= 1e-2
+    program, _ = quantize_with_report(
+        convolutional(), [Domain(0.0, 1.0)], settings=Settings(cost="lookup", weight_bits=9, input_bits=5)
+    )
+    assert program.nodes[program.inputs[0]].scale == 2.0**-4
+    weights = [n for n in program.nodes if n.op is Op.CONST and len(n.shape) == 4]
+    assert all(128 <= np.abs(n.value).max() <= 256 for n in weights)

@@ -1,0 +1,138 @@
+"""Arguments of public functions: what is wrong with one is an error that names it, before any work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any, TypeVar
+
+import numpy as np
+
+from zkchain.errors import ArgumentError, InputError
+from zkchain.pipeline import quiet
+from zkchain.typing import Array, Progress
+
+T = TypeVar("T")
+BYTES = 32
+
+
+def one_of(name: str, value: Any, choices: Iterable[str]) -> str:
+    """``value``, if it is one of the choices; else an error with the closest."""
+    known = list(choices)
+    if isinstance(value, str) and value in known:
+        return str(value)
+    near = get_close_matches(str(value), known, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else None
+    raise ArgumentError(f"{name}: expected one of {', '.join(known)}, got {value!r}", hint=hint)
+
+
+def of_kind(name: str, value: T, kind: Any, wanted: str) -> T:
+    """``value``, if it is of this class. A truth value is no number."""
+    if isinstance(value, kind) and (kind is bool or not isinstance(value, bool)):
+        return value
+    raise wrong(name, value, wanted)
+
+
+def maybe(check: Callable[..., T], name: str, value: Any, *rest: Any) -> T | None:
+    """None, or what the check makes of the value."""
+    return None if value is None else check(name, value, *rest)
+
+
+def flag(name: str, value: Any) -> bool:
+    return bool(of_kind(name, value, bool, "True or False"))
+
+
+def whole(name: str, value: Any, least: int) -> int:
+    """An integer of at least ``least``."""
+    if isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value >= least:
+        return int(value)
+    raise wrong(name, value, f"a whole number from {least}")
+
+
+def number(name: str, value: Any) -> float:
+    """A finite number that is not negative."""
+    real = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+    if real and 0 <= value < float("inf"):
+        return float(value)
+    raise wrong(name, value, "a number that is not negative")
+
+
+def text(name: str, value: Any) -> str:
+    return str(of_kind(name, value, str, "text"))
+
+
+def names(name: str, value: Any) -> tuple[str, ...]:
+    """A name, or a sequence of names."""
+    listed = (value,) if isinstance(value, str) else value
+    if not isinstance(listed, (list, tuple, set, frozenset)) or not all(isinstance(item, str) for item in listed):
+        raise wrong(name, value, "a name or a list of names")
+    return tuple(listed)
+
+
+def word(name: str, value: Any) -> bytes:
+    """32 bytes, as they are or in hexadecimal."""
+    if isinstance(value, str):
+        try:
+            value = bytes.fromhex(value.removeprefix("0x"))
+        except ValueError:
+            raise wrong(name, value, f"{BYTES} bytes, or {2 * BYTES} hexadecimal digits") from None
+    if isinstance(value, bytes) and len(value) == BYTES:
+        return value
+    raise wrong(name, value, f"{BYTES} bytes, or {2 * BYTES} hexadecimal digits")
+
+
+def progress(value: Any) -> Progress:
+    """A function of a stage and the part of it that is done; None shows nothing."""
+    if value is None:
+        return quiet
+    if not callable(value):
+        raise wrong("progress", value, "a function of a stage's name and the part of it that is done")
+    return value  # type: ignore[no-any-return]
+
+
+def shapes(value: Any) -> Mapping[str, Sequence[int]] | None:
+    """Shapes by the name of an input."""
+    if value is None:
+        return None
+    of_kind("shapes", value, Mapping, "shapes by the name of an input: {'x': (1, 3, 32)}")
+    for name, shape in value.items():
+        if not isinstance(name, str) or not isinstance(shape, (list, tuple)):
+            raise wrong("shapes", value, "shapes by the name of an input: {'x': (1, 3, 32)}")
+        for size in shape:
+            whole(f"shapes[{name!r}]", size, 0)
+    return value  # type: ignore[no-any-return]
+
+
+def arrays(name: str, value: Any) -> dict[str, Array]:
+    """Arrays by name: numpy's, nested lists, or tensors of pandas, torch and their like."""
+    of_kind(name, value, Mapping, "arrays by the name of an input")
+    return {text(f"name in {name}", key): array(f"{name} {key!r}", item) for key, item in value.items()}
+
+
+def array(name: str, value: Any) -> Array:
+    """One array. InputError for what numpy makes none of."""
+    if hasattr(value, "detach"):  # torch keeps gradients and devices apart from numpy
+        value = value.detach().cpu()
+    try:
+        made = np.asarray(value)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{name}: expected numbers, got {_shown(value)}: {error}") from error
+    if made.dtype.kind not in "biuf":
+        raise InputError(f"{name}: expected numbers, got {_shown(value)}")
+    return made
+
+
+def wrong(name: str, value: Any, wanted: str) -> ArgumentError:
+    """The error for an argument of another kind than wanted."""
+    return ArgumentError(f"{name}: expected {wanted}, got {_shown(value)}")
+
+
+def _shown(value: Any) -> str:
+    said = repr(value) if isinstance(value, (str, bytes, int, float, bool, list, tuple, dict, type(None))) else ""
+    return (
+        said
+        if said and len(said) <= 60
+        else f"{said[:40]}... ({type(value).__name__})"
+        if said
+        else (f"an object of type {type(value).__name__}")
+    )

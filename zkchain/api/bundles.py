@@ -1,0 +1,79 @@
+"""A bundle: the same objects, on disk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from os import PathLike
+from pathlib import Path
+
+from zkchain import pipeline, workspace
+from zkchain.api.compiling import Circuit
+from zkchain.api.proving import Keys, Proof, Verifier
+from zkchain.errors import InputError
+from zkchain.formats import bundle, proofs, tensors
+from zkchain.typing import Array
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Bundle:
+    """One folder with everything that belongs to a compiled model. What it holds is read, and checked against the
+    manifest, when it is first asked for."""
+
+    files: bundle.Bundle
+
+    def __repr__(self) -> str:
+        return f"<Bundle {self.folder}: {', '.join(self.files.manifest.files)}>"
+
+    @property
+    def folder(self) -> Path:
+        """Where it lies."""
+        return self.files.folder
+
+    @cached_property
+    def circuit(self) -> Circuit:
+        """The circuit, without its constraints until they are needed. Raises BundleError."""
+        summary = workspace.load_summary(self.files)
+        worst: dict[str, Array] | None = None
+        if self.files.has("worst_input") and self.files.is_current("worst_input"):
+            worst = tensors.read(self.files.path("worst_input"))
+        return Circuit(
+            self.files.read("model"),
+            workspace.load_choices(self.files, summary),
+            summary,
+            workspace.load_outline(self.files),
+            worst_inputs=worst,
+        )
+
+    @cached_property
+    def keys(self) -> Keys:
+        """Both keys, the proving key mapped. Raises BundleError, KeyFormatError, UnsafeKey, KeyMismatch."""
+        rows, pair = workspace.load_outline(self.files), workspace.load_proving_keys(self.files)
+        return Keys(rows, pair, rows.layout)
+
+    @cached_property
+    def verifier(self) -> Verifier:
+        """Needs verification key and circuit record only. Raises BundleError, KeyMismatch."""
+        layout = pipeline.layout_of(workspace.load_summary(self.files))
+        return Verifier(workspace.load_verifying_key(self.files), layout)
+
+    @property
+    def proofs(self) -> tuple[str, ...]:
+        """Names of its proofs."""
+        return tuple(proofs.names(self.files))
+
+    def proof(self, name: str = "proof") -> Proof:
+        """A kept proof. Raises BundleError, ProofFormatError."""
+        proofs.load(self.files, name)  # its errors name the proofs that there are
+        return self.verifier.load(proofs.folder(self.files, name))
+
+    def save(self, proof: Proof, name: str = "proof") -> Path:
+        """Keep a proof under a name. Raises InputError for another kind of thing or a name that is no file's."""
+        if not isinstance(proof, Proof):
+            raise InputError(f"expected a Proof, got an object of type {type(proof).__name__}")
+        return proof.save(proofs.folder(self.files, name))
+
+
+def open(folder: str | PathLike[str]) -> Bundle:
+    """Open a bundle that ``Circuit.save`` or ``zkchain compile`` wrote. Raises BundleError where the folder is none."""
+    return Bundle(bundle.open_bundle(folder))

@@ -1,0 +1,140 @@
+"""Contracts that check proofs: connect -> Chain; Chain.deploy -> Contract; Contract.submit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from zkchain import chain as chains
+from zkchain.api import arguments
+from zkchain.api.proving import Proof, Verifier
+from zkchain.errors import ChainError, InputError
+from zkchain.formats import proofs
+from zkchain.formats.records import ContextRecord
+
+if TYPE_CHECKING:
+    from zkchain.chain import Deployment, Receipt
+
+
+@dataclass(frozen=True, eq=False, slots=True, repr=False)
+class Chain:
+    """An open connection: ``connection`` knows chain id, sender and web3."""
+
+    connection: chains.Chain
+
+    def __repr__(self) -> str:
+        return f"<Chain {self.connection.chain_id} at {self.connection.where}>"
+
+    @property
+    def chain_id(self) -> int:
+        """The chain's id (EIP-155)."""
+        return self.connection.chain_id
+
+    def deploy(self, verifier: Verifier, name: str | None = None) -> Contract:
+        """Deploy a verifier contract; ``name`` of the contract. Raises ChainError, TransactionReverted, UnsafeKey."""
+        arguments.of_kind("verifier", verifier, Verifier, "a Verifier (keys.verifier)")
+        deployed = chains.deploy(self.connection, verifier.contract(name))
+        return Contract(self.connection, verifier, deployed)
+
+    def at(self, address: str, verifier: Verifier) -> Contract:
+        """The verifier contract that stands at an address. ChainError where that is none, or another one."""
+        arguments.of_kind("verifier", verifier, Verifier, "a Verifier (keys.verifier)")
+        place = arguments.text("address", address)
+        return Contract(self.connection, verifier, chains.attach(self.connection, place, verifier.contract()))
+
+
+@dataclass(frozen=True, eq=False, slots=True, repr=False)
+class Contract:
+    """A verifier contract on a chain."""
+
+    connection: chains.Chain
+    verifier: Verifier
+    deployment: Deployment
+
+    def __repr__(self) -> str:
+        return f"<Contract {self.deployment.artifact.name} at {self.address} on {self.connection.where}>"
+
+    @property
+    def address(self) -> str:
+        """Its address, with a checksum (EIP-55)."""
+        return self.deployment.address
+
+    @property
+    def gas_used(self) -> int:
+        """By its deployment; 0 where it was there before."""
+        return self.deployment.gas_used
+
+    def bind(self, binder: bytes | str) -> ContextRecord:
+        """The context of proofs for this contract and these 32 bytes only (cg16): ``keys.prove(..., context=...)``."""
+        word = arguments.word("binder", binder)
+        return ContextRecord(self.connection.chain_id, self.address, "0x" + word.hex())
+
+    def submit(self, proof: Proof) -> Receipt:
+        """Verify a proof in a transaction.
+
+        Parameters
+        ----------
+        proof
+            A proof of the contract's key.
+
+        Returns
+        -------
+        Receipt
+            ``transaction``, ``block``, ``gas_used``, ``gas_price`` in wei.
+
+        Raises
+        ------
+        TransactionReverted
+            The proof does not hold; carries the contract's decoded error.
+        KeyMismatch, ChainError
+            The contract is another key's, or something went wrong between us and the chain.
+        """
+        arguments.of_kind("proof", proof, Proof, "a Proof")
+        binder = None if proof.context is None else self._binder(proof.context)
+        key = self.verifier.key
+        return chains.submit(self.connection, self.deployment, key, proof.elements, proof.instance, binder=binder)
+
+    def submit_batch(self, proofs: Sequence[Proof]) -> Receipt:
+        """Verify many proofs in one transaction (``verifyBatch``), all bound or none. Errors as ``submit``."""
+        for proof in arguments.of_kind("proofs", proofs, Sequence, "a list of Proofs"):
+            arguments.of_kind("proofs", proof, Proof, "a list of Proofs")
+        bound = [proof.context for proof in proofs if proof.context is not None]
+        if bound and len(bound) < len(proofs):
+            raise InputError("a batch holds bound and unbound proofs: submit them apart")
+        binders = [self._binder(context) for context in bound] or None
+        items = [(proof.elements, proof.instance) for proof in proofs]
+        return chains.submit_batch(self.connection, self.deployment, self.verifier.key, items, binders=binders)
+
+    def _binder(self, context: ContextRecord) -> bytes:
+        here = (self.connection.chain_id, self.address.lower())
+        if (context.chain_id, context.contract.lower()) != here:
+            raise ChainError(
+                f"the proof is bound to contract {context.contract} on chain {context.chain_id}, "
+                f"this is {self.address} on chain {self.connection.chain_id}"
+            )
+        return proofs.unhex(context.binder)
+
+
+def connect(rpc: str | None = None, *, account: str | None = None, timeout: float = 30.0) -> Chain:
+    """Open a chain.
+
+    Parameters
+    ----------
+    rpc
+        The http(s) address of a node; None for a chain embedded in this process.
+    account
+        The sender's private key in hexadecimal; None for the first account that the node holds.
+    timeout
+        Seconds to wait for an answer.
+
+    Raises
+    ------
+    NodeUnreachable
+        Nothing answers.
+    ChainError
+        Not an address of a node, not a key, or no key for a node that holds no account.
+    """
+    arguments.maybe(arguments.text, "rpc", rpc)
+    arguments.maybe(arguments.text, "account", account)
+    return Chain(chains.connect(rpc, key=account, timeout=arguments.number("timeout", timeout)))

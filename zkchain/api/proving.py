@@ -1,0 +1,260 @@
+"""Proofs, and those who make and check them: Proof, Verifier, Keys, Prover."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zkchain import pipeline
+from zkchain.api import arguments
+from zkchain.circuit import Circuit, Layout, RestoredCircuit
+from zkchain.errors import InputError, KeyMismatch
+from zkchain.formats import proofs, tensors
+from zkchain.formats.records import ContextRecord
+from zkchain.groth16 import types
+from zkchain.groth16.pins import check_key_digest
+from zkchain.groth16.transcript import vkhash
+from zkchain.r1cs import Instance, System
+from zkchain.typing import Array, Progress
+
+if TYPE_CHECKING:
+    from zkchain.reports import GasReport
+    from zkchain.solidity import Artifact
+
+Rows = Circuit | RestoredCircuit
+
+
+@dataclass(frozen=True, eq=False, slots=True, repr=False)
+class Proof:
+    """A proof and what it says.
+
+    ``elements``: the points a, b, c [, d]. ``instance``: the public inputs as field elements. ``outputs``: outputs by
+    name as real numbers; where the proof was made here, hidden ones too. ``context``: the contract that it is bound to.
+    """
+
+    elements: types.Proof
+    instance: Instance
+    layout: Layout
+    outputs: Mapping[str, Array]
+    context: ContextRecord | None = None
+
+    def __repr__(self) -> str:
+        return f"<Proof {self.system}, {len(self.instance)} public words, outputs {', '.join(self.outputs)}>"
+
+    @property
+    def system(self) -> System:
+        """The proof system."""
+        return self.elements.system
+
+    @property
+    def public(self) -> Mapping[str, Array]:
+        """What a verifier learns: public inputs and outputs by name, as real numbers."""
+        return {claim.name: claim.values for claim in pipeline.claims(self.layout, self.instance)}
+
+    def save(self, folder: str | PathLike[str]) -> Path:
+        """Write proof.json and public.json (snarkjs's formats), and context.json where the proof is bound."""
+        return proofs.write(Path(folder), self.elements, self.instance, self.context)
+
+
+@dataclass(frozen=True, eq=False, slots=True, repr=False)
+class Verifier:
+    """A verifying key, and the layout that says what public numbers mean.
+
+    ``key``: the points. ``layout``: which word of an instance holds what.
+    """
+
+    key: types.VerifyingKey
+    layout: Layout
+
+    def __repr__(self) -> str:
+        made = "DEVELOPMENT " if self.key.development else ""
+        return f"<Verifier {made}{self.key.system}, vk hash {self.hash[:12]}...>"
+
+    @property
+    def hash(self) -> str:
+        """The verifying key's hash, 0x and 64 digits: what its maker publishes (``vkHash()`` of the contract)."""
+        return "0x" + vkhash(self.key).hex()
+
+    def verify(self, proof: Proof, *, vk_hash: bytes | str | None = None) -> None:
+        """Check a proof.
+
+        Parameters
+        ----------
+        proof
+            The proof, with its instance and context.
+        vk_hash
+            The hash of the verifying key as it was published, 32 bytes or hexadecimal.
+
+        Raises
+        ------
+        ProofInvalid
+            The proof does not hold.
+        ProofFormatError
+            It is malformed, or for another number of public inputs.
+        KeyMismatch
+            The key is not the published one.
+        """
+        arguments.of_kind("proof", proof, Proof, "a Proof")
+        published = arguments.maybe(arguments.word, "vk_hash", vk_hash)
+        ctx = proofs.context_of(proof.context)
+        pipeline.verify(self.key, proof.elements, proof.instance, ctx=ctx, vk_hash=published)
+
+    def load(self, folder: str | PathLike[str]) -> Proof:
+        """A proof that ``Proof.save`` wrote, not yet verified. Raises BundleError, ProofFormatError."""
+        elements, instance = proofs.read(Path(folder))
+        outputs = {
+            claim.name: claim.values for claim in pipeline.claims(self.layout, instance) if claim.kind == "output"
+        }
+        return Proof(elements, instance, self.layout, outputs, proofs.read_context(Path(folder)))
+
+    def contract(self, name: str | None = None) -> Artifact:
+        """The compiled verifier contract: ``source``, ``abi``, ``bytecode``. Raises SolidityError, UnsafeKey."""
+        return pipeline.contract(self.key, **({} if name is None else {"name": arguments.text("name", name)}))
+
+    def gas(self, *, gas_price: float | None = None) -> GasReport:
+        """Gas of one verification, part by part, before any transaction; ``gas_price`` in gwei adds the cost."""
+        from zkchain.workspace import verification_gas
+
+        return verification_gas(self.key, gwei=arguments.maybe(arguments.number, "gas_price", gas_price))
+
+
+@dataclass(frozen=True, eq=False, slots=True, repr=False)
+class Keys:
+    """Both keys of one setup, for one circuit."""
+
+    circuit: Rows
+    pair: pipeline.Keys
+    layout: Layout
+
+    def __repr__(self) -> str:
+        made = "DEVELOPMENT " if self.pair.verifying.development else ""
+        return f"<Keys {made}{self.circuit.system}, key digest {self.digest[:12]}...>"
+
+    @property
+    def digest(self) -> str:
+        """The proving key's digest, 64 digits: what its maker publishes for those who prove under it."""
+        return self.pair.digest.hex()
+
+    @property
+    def verifier(self) -> Verifier:
+        """Who checks proofs of these keys."""
+        return Verifier(self.pair.verifying, self.layout)
+
+    def prover(self, *, key_digest: bytes | str | None = None, memory: int | None = None) -> Prover:
+        """A prover with a bound on memory (bytes, beside the mapped key) and a published digest of the proving key.
+
+        Raises KeyMismatch where the key has another digest, KeyFormatError where it is damaged.
+        """
+        published = arguments.maybe(arguments.word, "key_digest", key_digest)
+        if published is not None:
+            check_key_digest(self.pair.proving, published)
+        return Prover(self, arguments.maybe(arguments.whole, "memory", memory, 1))
+
+    def prove(
+        self,
+        inputs: Mapping[str, Any] | None = None,
+        /,
+        *,
+        index: int | None = None,
+        context: ContextRecord | None = None,
+        progress: Progress | None = None,
+        **named: Any,
+    ) -> Proof:
+        """Prove one inference: ``keys.prove(image=x)`` or ``keys.prove({"image": x})``.
+
+        Parameters
+        ----------
+        inputs, named
+            Arrays by the name of an input: numpy, nested lists, pandas or torch; of the input's shape, with or without
+            the leading 1.
+        index
+            Which sample to take of arrays that hold many.
+        context
+            What the proof is bound to (``Contract.bind``); cg16 only.
+        progress
+            Called with a stage and the part of it that is done.
+
+        Returns
+        -------
+        Proof
+            The proof with its instance and all outputs.
+
+        Raises
+        ------
+        OutOfDomain
+            An element lies outside its declared domain; nothing was proved.
+        InputError
+            An input is missing, unknown, of another shape, or holds what is no number.
+        KeyMismatch
+            The keys were made for another circuit.
+        """
+        return self.prover().prove(inputs, index=index, context=context, progress=progress, **named)
+
+    def save(self, folder: str | PathLike[str]) -> None:
+        """Put both keys into a bundle, which holds their circuit. Raises BundleError, KeyMismatch."""
+        from zkchain.formats import bundle
+        from zkchain.workspace import save_keys
+
+        held = bundle.open_bundle(folder).identity("circuit")
+        if held != self.circuit.digest.hex():
+            raise KeyMismatch(
+                f"bundle {folder} holds circuit {held[:12]}..., the keys are for {self.circuit.digest.hex()[:12]}...",
+                hint="save the circuit of these keys there first: circuit.save(folder)",
+            )
+        save_keys(folder, self.pair)
+
+
+@dataclass(frozen=True, eq=False, slots=True, repr=False)
+class Prover:
+    """Keys under which any number of proofs are made. ``memory``: bytes that the process should hold at most."""
+
+    keys: Keys
+    memory: int | None = None
+
+    def __repr__(self) -> str:
+        return f"<Prover of {self.keys!r}>"
+
+    def prove(
+        self,
+        inputs: Mapping[str, Any] | None = None,
+        /,
+        *,
+        index: int | None = None,
+        context: ContextRecord | None = None,
+        progress: Progress | None = None,
+        **named: Any,
+    ) -> Proof:
+        """Prove one inference; see ``Keys.prove``."""
+        given = self._arrays(inputs, named)
+        arguments.maybe(arguments.of_kind, "context", context, ContextRecord, "a context (Contract.bind)")
+        proved = pipeline.prove(
+            self.keys.circuit,
+            self.keys.pair,
+            given,
+            index=arguments.maybe(arguments.whole, "index", index, 0),
+            ctx=proofs.context_of(context),
+            memory=self.memory,
+            progress=arguments.progress(progress),
+        )
+        return Proof(proved.proof, proved.instance, self.keys.layout, proved.outputs, context)
+
+    def prove_all(
+        self, inputs: Mapping[str, Any] | None = None, /, *, progress: Progress | None = None, **named: Any
+    ) -> tuple[Proof, ...]:
+        """Prove every sample of arrays that hold many, one proof per sample."""
+        given, graph = self._arrays(inputs, named), self.keys.circuit.graph
+        count = tensors.count(given, graph.input_names, [graph.nodes[i].shape for i in graph.inputs])
+        return tuple(self.prove(given, index=k, progress=progress) for k in range(count))
+
+    def _arrays(self, inputs: Mapping[str, Any] | None, named: Mapping[str, Any]) -> dict[str, Array]:
+        given = {**arguments.arrays("inputs", {} if inputs is None else inputs), **arguments.arrays("inputs", named)}
+        known = self.keys.circuit.graph.input_names
+        unknown = sorted(set(given) - set(known) - {""})
+        if unknown:
+            raise InputError(
+                f"the model has no input {', '.join(map(repr, unknown))}: expected {', '.join(map(repr, known))}"
+            )
+        return given

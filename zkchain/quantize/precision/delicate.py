@@ -1,0 +1,142 @@
+"""How exact the arguments of functions with jumps and poles must be.
+
+A sample says little about them: hardly any falls next to a jump, where a small error of the argument is a whole step of
+the value, or next to a pole. So their arguments are watched like outputs, each with what it may be off by:
+
+- before a jump: a 4096th of the argument's span, and a 512th of the distance of jumps that come again (floor); then
+  rounding changes the answer of fewer than one number in a thousand.
+- before a pole, or an infinite slope: so that the value is as exact as wanted on the whole range, if a BESIDE-th of the
+  range is exact enough for that, else this; an AROUND-th, if a pole is within the range: there no precision is enough.
+  It leaves a neighbourhood of the pole, which a ``Region`` states.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from zkchain.ir import functions
+from zkchain.ir.functions import Fn, Jumps, Singular
+from zkchain.ir.graph import Graph, Node, Op
+from zkchain.quantize.input_grid import Grid
+from zkchain.quantize.lower.precision import OUT
+from zkchain.quantize.precision import noise
+from zkchain.quantize.precision.noise import Point, Trace
+from zkchain.typing import FloatArray
+
+FINE = 4096  # steps of an argument's span in front of a jump
+BETWEEN = 512  # steps between jumps that come again
+AROUND = 1 << 20  # steps of an argument's range with a pole in it
+BESIDE = 1 << 30  # steps of an argument's range with a pole beside it, at most
+NEAR = 1024  # of its span, what an argument was seen by beside a pole, for which it is watched
+SHARE = 0.5  # of what a value may be off by, for its argument's error
+
+
+@dataclass(eq=False, slots=True)
+class Delicate:
+    """``tolerance``: watched node -> what it may be off by; ``held``: functions whose argument is watched; ``wanted``:
+    function with a pole -> what its value may be off by."""
+
+    tolerance: dict[int, float]
+    held: set[int] = field(default_factory=set)
+    wanted: dict[int, float] = field(default_factory=dict)
+
+
+def settle(
+    graph: Graph, grids: Sequence[Grid], traces: Sequence[Trace], judged: int, tolerance: dict[int, float]
+) -> Delicate:
+    """From the tolerance of the outputs to that of the arguments of delicate functions, last function first."""
+    found = Delicate(dict(tolerance))
+    if not any(_is_delicate(node.arg["fn"]) for node in graph.nodes if node.op is Op.UNARY):
+        return found
+    ends = _ends(graph, grids)
+    for i in reversed(range(len(graph.nodes))):
+        node = graph.nodes[i]
+        if node.op is not Op.UNARY or not _is_delicate(node.arg["fn"]):
+            continue
+        fn, x = node.arg["fn"], node.src[0]
+        everywhere = noise.takes_all(graph, x)
+        low, high = _span((*traces, *(ends if everywhere else ())), x)
+        if jumps := functions.jumps(fn):
+            _watch(found, graph, grids, i, _before_jumps(jumps, low, high))
+        if singular := functions.singular(fn):
+            found.wanted[i] = _may_be_off(graph, i, traces[:judged], found)
+            if everywhere or _near(singular, low, high):
+                _watch(found, graph, grids, i, before_poles(fn, singular, low, high, found.wanted[i]))
+    return found
+
+
+def around_pole(node: Node, traces: Sequence[Trace]) -> bool:
+    """Whether the argument of a UNARY was seen on both sides of a pole, or within a NEAR-th of what was seen of it."""
+    singular = functions.singular(node.arg["fn"])
+    return singular is not None and not singular.bounded and _near(singular, *_span(traces, node.src[0]))
+
+
+def _near(singular: Singular, low: float, high: float) -> bool:
+    near = (high - low) / NEAR
+    return bool(singular.within(low - near, high + near))
+
+
+def _span(traces: Sequence[Trace], i: int) -> tuple[float, float]:
+    return min(float(t[i].min()) for t in traces), max(float(t[i].max()) for t in traces)
+
+
+def _is_delicate(fn: Fn) -> bool:
+    return functions.jumps(fn) is not None or functions.singular(fn) is not None
+
+
+def _ends(graph: Graph, grids: Sequence[Grid]) -> list[Trace]:
+    """All values at the lower and at the upper end of the domain."""
+    shapes = [graph.nodes[i].shape for i in graph.inputs]
+    ends = [
+        [np.broadcast_to(np.asarray(end), shape) for end, shape in zip(side, shapes, strict=True)]
+        for side in ([g.lo / (g.step or 1.0) for g in grids], [g.hi / (g.step or 1.0) for g in grids])
+    ]
+    return noise.observe(graph, ends, guarded=True)
+
+
+def _watch(found: Delicate, graph: Graph, grids: Sequence[Grid], i: int, tolerance: float) -> None:
+    found.held.add(i)
+    x = graph.nodes[i].src[0]
+    given = x in graph.inputs and grids[graph.inputs.index(x)].step is not None
+    if not given:  # else it is exact
+        found.tolerance[x] = min(found.tolerance.get(x, np.inf), tolerance)
+
+
+def _before_jumps(jumps: Jumps, low: float, high: float) -> float:
+    width = (high - low or abs(low) or 1.0) / FINE
+    return width if jumps.period is None else min(width, jumps.period / BETWEEN)
+
+
+def _may_be_off(graph: Graph, i: int, traces: Sequence[Trace], found: Delicate) -> float:
+    """The error of a function's value that brings a watched value to its tolerance."""
+    top = max(float(np.abs(t[i]).max(initial=0)) for t in traces)
+    point = Point(i, OUT, "activation", top, None, 1.0)
+    (gain,) = noise.gains(graph, [point], [(t, found.tolerance) for t in traces], frozenset(found.held))
+    return float(1.0 / np.sqrt(12.0 * gain)) if gain > 0 else np.inf
+
+
+def before_poles(fn: Fn, singular: Singular, low: float, high: float, wanted: float) -> float:
+    """What the argument, between low and high, may be off by for a value that is off by no more than SHARE of what is
+    wanted; but at least a BESIDE-th of its range, or an AROUND-th of a range with a pole."""
+    reach = high - low or abs(high) or 1.0
+    least = reach / (BESIDE if singular.bounded or not singular.within(low, high) else AROUND)
+    inside = [singular.defined(np.asarray(end), 0.0) for end in (low, high)]
+    at = np.array([*inside, *singular.within(low, high)])
+    error = reach / 16
+    while error > least and float(swing(fn, singular, at, error).max()) > SHARE * wanted:
+        error /= 2
+    return error
+
+
+def swing(fn: Fn, singular: Singular, x: FloatArray, error: float) -> FloatArray:
+    """How far f(x) is from f(x - error) and f(x + error), whichever is further: infinite next to a pole."""
+    at = [x, x - error, x + error]
+    if singular.bounded:  # beyond the ends of its domain the function is answered as at them
+        at = [singular.defined(v, 0.0) for v in at]
+    middle, below, above = (functions.evaluate(fn, v) for v in at)
+    with np.errstate(invalid="ignore"):
+        off = np.maximum(np.abs(middle - below), np.abs(middle - above))
+    return np.asarray(np.where(np.isfinite(off), off, np.inf))

@@ -1,0 +1,177 @@
+"""What is being quantised: the prepared float graph, samples with all their values, and how far off values may be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from zkchain.errors import UnsupportedOp
+from zkchain.ir.builder import Builder
+from zkchain.ir.graph import Graph, Op
+from zkchain.quantize import input_grid
+from zkchain.quantize.input_grid import Grid
+from zkchain.quantize.masks import absorb
+from zkchain.quantize.precision import delicate, noise
+from zkchain.quantize.precision.noise import Trace
+from zkchain.quantize.settings import Sample, Settings
+from zkchain.rewrite import prepare
+from zkchain.rewrite.watch import Stage, passed
+from zkchain.typing import FloatArray
+
+DRAWN = 8  # random samples drawn from the domain, beside the calibration's
+TRACED = 4  # samples kept of the calibration at least, and on which gains are measured
+SAMPLES_KEPT = 64
+VALUES_KEPT = 30_000_000
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Problem:
+    """What is being quantised. ``graph``: the prepared float graph, its outputs followed by ``extra`` watched values
+    (what an argmax reads, or a function with jumps or poles); ``samples`` in grid units; ``traces``: all their float
+    values; ``judged``: how many of them, from the first, accuracy is measured on; ``tolerance``: watched node -> what
+    it may be off by on them; ``has_data``: whether these are the user's.
+
+    ``hard``: samples and traces of points found to be off by more than ``limits`` (watched node -> error) allow;
+    ``reached``: node -> the least and largest value that a survey of the domain found; ``held`` and ``wanted``: see
+    ``delicate``."""
+
+    graph: Graph
+    extra: int
+    grids: tuple[Grid, ...]
+    samples: tuple[tuple[FloatArray, ...], ...]
+    traces: Sequence[Trace]
+    judged: int
+    tolerance: Mapping[int, float]
+    settings: Settings
+    has_data: bool = False
+    hard: tuple[tuple[tuple[FloatArray, ...], Trace], ...] = ()
+    limits: Mapping[int, float] = field(default_factory=dict)
+    reached: Mapping[int, tuple[float, float]] = field(default_factory=dict)
+    held: frozenset[int] = frozenset()
+    wanted: Mapping[int, float] = field(default_factory=dict)
+
+
+def pose(graph: Graph, grids: tuple[Grid, ...], calibration: Sequence[Sample], settings: Settings) -> Problem:
+    """Prepare the float graph and gather what choosing needs: samples, all their values, tolerances."""
+    prepared = prepare_on(graph, grids)
+    data = given(prepared, grids, calibration)
+    samples, traces = _observed(prepared, data, _drawn(prepared, grids))
+    judged = len(data) or len(samples)
+    below = _below_poles(prepared, traces)
+    tolerance = {
+        i: _tolerance([t[i] for t in traces[:judged]], settings, i not in prepared.outputs, i in below)
+        for i in watched(prepared)
+    }
+    found = delicate.settle(prepared, grids, traces, judged, tolerance)
+    extra = [i for i in sorted(found.tolerance) if i not in prepared.outputs]
+    names = tuple(prepared.nodes[i].name for i in extra)
+    prepared = replace(prepared, outputs=prepared.outputs + tuple(extra), output_names=prepared.output_names + names)
+    posed = Problem(prepared, len(extra), grids, samples, traces, judged, found.tolerance, settings, bool(data))
+    return replace(posed, held=frozenset(found.held), wanted=found.wanted)
+
+
+def prepare_on(graph: Graph, grids: Sequence[Grid], stages: list[Stage] | None = None) -> Graph:
+    """The float graph as it will be lowered, on inputs of these grids; ``stages``: appended to after every pass."""
+    unmasked = passed(absorb(graph, grids), "masks absorbed", stages)
+    return prepare(passed(lift_grids(unmasked, grids), "steps of the inputs made factors", stages), stages)
+
+
+def _below_poles(graph: Graph, traces: Sequence[Trace]) -> set[int]:
+    """The nodes that the values of a function around (or right beside) its pole have a part in."""
+    found: set[int] = set()
+    for i, node in enumerate(graph.nodes):
+        if not found.isdisjoint(node.src) or (node.op is Op.UNARY and delicate.around_pole(node, traces)):
+            found.add(i)
+    return found
+
+
+def _observed(
+    graph: Graph, given: Sequence[tuple[FloatArray, ...]], drawn: Sequence[tuple[FloatArray, ...]]
+) -> tuple[tuple[tuple[FloatArray, ...], ...], list[Trace]]:
+    """Samples with all their float values, drawn ones a little aside of poles. Raises UnsupportedOp where a value is
+    not finite; drawn samples are left out then, unless there are no others."""
+    kept, traces, first_bad = [], [], None
+    values = (*noise.observe(graph, given), *noise.observe(graph, drawn, guarded=True))
+    for k, (sample, trace) in enumerate(zip((*given, *drawn), values, strict=True)):
+        bad = next((i for i, value in enumerate(trace) if not np.all(np.isfinite(value))), None)
+        if bad is None:
+            kept.append(sample)
+            traces.append(trace)
+        elif k < len(given) or first_bad is None:
+            first_bad = bad
+            if k < len(given):
+                break
+    if first_bad is not None and (len(traces) < len(given) or not traces):
+        node = graph.nodes[first_bad]
+        what = str(node.arg["fn"][0]) if node.op is Op.UNARY else str(node.op)
+        raise UnsupportedOp(
+            node.name, what, "its value is not finite on a sample", hint="clip its argument in the model"
+        )
+    return tuple(kept), traces
+
+
+def lift_grids(graph: Graph, grids: Sequence[Grid]) -> Graph:
+    """Inputs of a given step become integers times the step; the factor then folds into the first layer."""
+    build, new, inputs = Builder(), list[int](), dict[int, int]()
+    steps = {i: grid.step for i, grid in zip(graph.inputs, grids, strict=True)}
+    for i, node in enumerate(graph.nodes):
+        build.name, inputs[i] = node.name, build.copy(node, [new[s] for s in node.src])
+        new.append(inputs[i] if steps.get(i) is None else build.mul(inputs[i], build.const(steps[i] or 1.0)))
+    return replace(
+        graph,
+        nodes=tuple(build.nodes),
+        inputs=tuple(inputs[i] for i in graph.inputs),
+        outputs=tuple(new[i] for i in graph.outputs),
+    )
+
+
+def watched(graph: Graph) -> list[int]:
+    """The values whose error is limited: outputs that are numbers, and what decides the labels."""
+    decided, deciding = set(), set()
+    for i, node in enumerate(graph.nodes):
+        if node.op in (Op.ARGMAX, Op.TOP_INDEX):
+            deciding.add(node.src[0])
+            decided.add(i)
+        elif decided.intersection(node.src):
+            decided.add(i)
+    return sorted({i for i in graph.outputs if i not in decided} | deciding)
+
+
+def _tolerance(values: Sequence[FloatArray], settings: Settings, decides: bool, poles: bool) -> float:
+    """max_error, but at most 1/256 and at least 1/65536 of the spread of the values; 1/1024 of it for values that only
+    decide a label. ``poles``: where values of any size are drawn, the spread is that of all but one in a hundred."""
+    stacked = np.stack(values)
+    ends = np.quantile(stacked, (0.005, 0.995)) if poles else (stacked.min(), stacked.max())
+    spread = float(ends[1] - ends[0]) or float(np.abs(stacked).max())
+    wanted = spread / 1024 if decides else max(min(settings.wanted, spread / 256), spread / 65536)
+    return wanted or settings.wanted
+
+
+def given(graph: Graph, grids: Sequence[Grid], calibration: Sequence[Sample]) -> tuple[tuple[FloatArray, ...], ...]:
+    """The user's samples in grid units, brought into the domain; evenly thinned where all values would not fit."""
+    columns = input_grid.stack(graph, calibration)
+    keep = int(np.clip(VALUES_KEPT // max(sum(n.size for n in graph.nodes), 1), TRACED, SAMPLES_KEPT))
+    chosen = np.unique(np.linspace(0, len(calibration) - 1, min(keep, len(calibration))).astype(int))
+    return tuple(
+        tuple(
+            np.clip(np.asarray(column[k], dtype=np.float64), grid.lo, grid.hi) / (grid.step or 1.0)
+            for column, grid in zip(columns, grids, strict=True)
+            if column is not None
+        )
+        for k in chosen
+    )
+
+
+def _drawn(graph: Graph, grids: Sequence[Grid]) -> tuple[tuple[FloatArray, ...], ...]:
+    """Random inputs of the domain, in grid units; always the same ones."""
+    rng = np.random.default_rng(0)
+
+    def draw(i: int, grid: Grid) -> FloatArray:
+        unit = grid.step or 1.0
+        last = unit if grid.step and not grid.binary else 0.0  # a declared end is a value too
+        x = (grid.lo + (grid.hi - grid.lo + last) * rng.random(graph.nodes[i].shape)) / unit
+        return np.asarray(np.minimum(np.floor(x), grid.hi / unit) if grid.step else x)
+
+    return tuple(tuple(draw(i, g) for i, g in zip(graph.inputs, grids, strict=True)) for _ in range(DRAWN))

@@ -1,0 +1,206 @@
+"""Searching a plan: fraction bits from predicted errors, clamps from estimated rows, both judged on samples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from zkchain.errors import CompileError
+from zkchain.ir import interpret
+from zkchain.ir.checked import saturated
+from zkchain.ir.graph import Graph, Op
+from zkchain.ir.ranges import bits as bits_of
+from zkchain.quantize.lower.precision import OUT, Plan
+from zkchain.quantize.lower.rules import Lowered, lower
+from zkchain.quantize.precision import constraint_cost, lookup_cost, noise
+from zkchain.quantize.precision.allocate import BITS_SETTING, allocate
+from zkchain.quantize.precision.noise import Point
+from zkchain.quantize.precision.problem import TRACED, Problem
+from zkchain.rewrite import finish
+from zkchain.tables import Request
+from zkchain.typing import Array, FloatArray, IntArray
+
+SLACKS = (24, 16, 12, 8, 6, 4, 2)  # bits of static range above what was seen that are let through, tried in turn
+WORTH_A_CLAMP = 0.95  # clamp more only where it brings the rows down to this share
+DEVIATIONS = 4.0  # the largest error is this many times the root mean square
+ATTEMPTS, PATIENCE = 24, 6  # at most; without the error falling by a tenth
+TIGHTER = 0.75  # each attempt allows the roundings this share of the error
+MUCH_WORK = 100_000_000  # values times points, above which fewer samples are disturbed
+JUDGED_ENOUGH = 0.7  # of the tolerance, on the samples at hand
+
+
+def search(problem: Problem) -> Lowered:
+    """Tighten the error allowed to the roundings until the measured error fits, or no longer falls."""
+    found, gains = measure_points(problem)
+    tried: list[tuple[float, Lowered]] = []
+    slacks: Sequence[int] = SLACKS
+    for attempt in range(ATTEMPTS):
+        error = TIGHTER**attempt / DEVIATIONS
+        bits = allocate(found, gains, error, problem.settings, more=attempt)
+        try:
+            slack, lowered = _cheapest(problem, planned(problem, found, bits), slacks)
+            if problem.settings.cost == "lookup":
+                bits = _tuned(problem, found, gains, bits, error, lowered)
+                slack, lowered = _cheapest(problem, planned(problem, found, bits), slacks)
+        except CompileError:  # no room for more bits: what was tried before stands
+            if not tried:
+                raise
+            break
+        slacks = tuple(s for s in SLACKS if s <= slack)[:2]
+        tried.append((_measured(problem, lowered), lowered))
+        if tried[-1][0] <= JUDGED_ENOUGH or (attempt >= PATIENCE and tried[-1][0] > 0.9 * tried[-1 - PATIENCE][0]):
+            break
+    least = max(min(error for error, _ in tried), JUDGED_ENOUGH)
+    enough = min(1.2 * least, max(least, 1.0))  # not past the tolerance where an attempt meets it
+    return next(lowered for error, lowered in tried if error <= enough)
+
+
+def _tuned(
+    problem: Problem,
+    found: Sequence[Point],
+    gains: Sequence[float],
+    bits: Sequence[int],
+    error: float,
+    lowered: Lowered,
+) -> list[int]:
+    """The bits moved to where lookups are fewest; what settings fix, or tables share, stays."""
+    tied = noise.tabulated(problem.graph)
+    inputs = (lowered.graph.nodes[i] for i in lowered.graph.inputs)
+    base = lookup_cost.Requests()
+    for node in inputs:
+        base[Request(1 << bits_of(node), True)] += node.size
+    model = lookup_cost.Model(
+        problem.graph, found, lookup_cost.sites(problem.graph, lowered.rescaled, lowered.compared), base
+    )
+    free = [
+        p.position != OUT and p.node not in tied and getattr(problem.settings, BITS_SETTING[p.kind]) is None
+        for p in found
+    ]
+    return lookup_cost.tune(model, gains, bits, error, free)
+
+
+def measure_points(problem: Problem) -> tuple[list[Point], list[float]]:
+    """Every place of rounding, and what it does to the outputs."""
+    fixed = {i: grid.step is not None for i, grid in zip(problem.graph.inputs, problem.grids, strict=True)}
+    judged, hard = problem.traces[: problem.judged], [trace for _, trace in problem.hard]
+    found = noise.find(problem.graph, [*judged, *hard], fixed)
+    work = len(found) * sum(node.size for node in problem.graph.nodes)
+    few = TRACED if work < MUCH_WORK else TRACED // 2
+    some = judged[:: max(len(judged) // few, 1)][:few]
+    measured = [noise.gains(problem.graph, found, [(t, problem.tolerance) for t in some], problem.held)]
+    # what is steep at one point alone must not be averaged away
+    measured += [noise.gains(problem.graph, found, [(t, problem.limits)], problem.held) for t in hard[:few]]
+    return found, [max(each) for each in zip(*measured, strict=True)]
+
+
+def planned(problem: Problem, found: Sequence[Point], bits: Sequence[int]) -> Plan:
+    """The plan in which every place of rounding keeps these bits; tables of one function are shared."""
+    weight, activation = {}, {}
+    for point, frac in zip(found, bits, strict=True):
+        if point.position is None:
+            activation[point.node] = frac
+        else:
+            weight[point.node, point.position] = frac
+    for i, grid in zip(problem.graph.inputs, problem.grids, strict=True):
+        if grid.step is not None:
+            activation[i] = 0
+    _share_tables(problem.graph, weight, activation)
+    watched = noise.narrowed_roots(problem.graph) | {n.src[0] for n in problem.graph.nodes if n.op is Op.UNARY}
+    seen = {i: _ends([*(t[i] for t in problem.traces), *_reached(problem, i)]) for i in watched}
+    settings = problem.settings
+    return Plan(
+        weight,
+        activation,
+        seen,
+        settings.clamp_margin_bits,
+        SLACKS[0],
+        settings.max_range_bits,
+        settings.table_bits,
+        {
+            i: problem.tolerance[i]
+            for i in {problem.graph.nodes[k].src[0] for k in problem.held} & set(problem.tolerance)
+        },
+        problem.wanted,
+    )
+
+
+def _reached(problem: Problem, i: int) -> list[FloatArray]:
+    return [np.asarray(problem.reached[i])] if i in problem.reached else []
+
+
+def _ends(values: Sequence[FloatArray]) -> tuple[float, float]:
+    return min(float(v.min()) for v in values), max(float(v.max()) for v in values)
+
+
+def _share_tables(graph: Graph, weight: dict[tuple[int, int], int], activation: dict[int, int]) -> None:
+    """One precision for every use of a function, so that all can look it up in the same table."""
+    uses: dict[tuple[object, ...], list[int]] = {}
+    for i, node in enumerate(graph.nodes):
+        if (i, OUT) in weight:
+            uses.setdefault(tuple(node.arg["fn"]), []).append(i)
+    for same in uses.values():
+        arguments = [r for r in (noise.argument(graph, graph.nodes[i].src[0]) for i in same) if r in activation]
+        inner = max((activation[r] for r in arguments), default=0)
+        outer = max(weight[i, OUT] for i in same)
+        weight.update({(i, OUT): outer for i in same})
+        activation.update({r: inner for r in arguments if graph.nodes[r].op is not Op.INPUT})
+
+
+def _cheapest(problem: Problem, plan: Plan, slacks: Sequence[int]) -> tuple[int, Lowered]:
+    """The lowering with fewest clamps among those of (nearly) fewest estimated rows, and its slack."""
+    found: list[tuple[float, int, Lowered]] = []
+    refusal: CompileError | None = None
+    for slack in slacks:
+        try:
+            lowered = lower(problem.graph, replace(plan, slack=slack), problem.grids)
+        except CompileError as error:
+            refusal = error
+            continue
+        lowered = replace(lowered, graph=finish(lowered.graph))
+        found.append((constraint_cost.total(lowered.graph), slack, lowered))
+    if not found:
+        raise refusal or CompileError("no lowering was tried")
+    enough = min(cost for cost, _, _ in found) / WORTH_A_CLAMP
+    return next((slack, lowered) for cost, slack, lowered in found if cost <= enough)
+
+
+def runs(problem: Problem, lowered: Lowered) -> list[list[IntArray]]:
+    """All integer values on the judged samples."""
+    return [
+        interpret.run_all(lowered.graph, integers(problem, lowered, sample))
+        for sample in problem.samples[: problem.judged]
+    ]
+
+
+def integers(problem: Problem, lowered: Lowered, sample: Sequence[FloatArray]) -> list[IntArray]:
+    """A sample, in units of the grids, as integers of the inputs; brought into the domain."""
+    result = []
+    for i, grid, x in zip(lowered.graph.inputs, problem.grids, sample, strict=True):
+        node = lowered.graph.nodes[i]
+        result.append(np.clip(saturated(x * (grid.step or 1.0) / node.scale), node.lo, node.hi))
+    return result
+
+
+def errors(
+    problem: Problem, lowered: Lowered, sample: Sequence[FloatArray], trace: Sequence[Array]
+) -> dict[int, float]:
+    """Watched node -> its largest distance from the float value, where no region has a part in it."""
+    results = interpret.run(lowered.graph, integers(problem, lowered, sample))
+    found, watched = {}, list(problem.tolerance)
+    promised = noise.untouched(problem.graph, list(trace), lowered.regions, watched)
+    for i, counts in zip(watched, promised, strict=True):
+        at = problem.graph.outputs.index(i)
+        y = results[at] * lowered.graph.nodes[lowered.graph.outputs[at]].scale
+        found[i] = float(np.abs(y - trace[i])[counts].max(initial=0.0))
+    return found
+
+
+def _measured(problem: Problem, lowered: Lowered) -> float:
+    """Largest error of a watched value, in units of its tolerance."""
+    judged = zip(problem.samples[: problem.judged], problem.traces, strict=False)
+    cases = [*((s, t, problem.tolerance) for s, t in judged), *((s, t, problem.limits) for s, t in problem.hard)]
+    return max(
+        (off / allowed[i] for s, t, allowed in cases for i, off in errors(problem, lowered, s, t).items()), default=0.0
+    )

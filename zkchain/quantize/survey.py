@@ -1,0 +1,427 @@
+"""The whole declared domain, not the data alone: where is the integer program furthest from the float model?
+
+Probed are corners of the domain, its middle, random points, corners towards which gradients say that a clamp is left or
+an output grows, and the surroundings of the worst point found. What is found is a lower bound of the true worst, so
+clamps that were reached are opened with their margin (``settle``), and what stays is part of the report.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+
+from zkchain.errors import CompileError, UnsupportedOp
+from zkchain.ir.checked import saturated
+from zkchain.ir.gradient import input_gradients
+from zkchain.ir.graph import Graph
+from zkchain.ir.ranges import bounds_of
+from zkchain.quantize.input_grid import Grid
+from zkchain.quantize.lower.precision import Clamp
+from zkchain.quantize.lower.rules import Lowered
+from zkchain.quantize.precision import noise, search
+from zkchain.quantize.precision.noise import Trace
+from zkchain.quantize.precision.problem import Problem
+from zkchain.typing import Array, FloatArray, IntArray
+
+CORNERS, RANDOM, CLOSE, SMALL = 16, 32, 20, 40  # of each kind at most
+DECADES = 9.0  # of the smallest of the small inputs
+HALVINGS, PAIRS = 24, 8  # of a stretch over which an output changes; pairs of points it is chosen from
+ASCENTS = 3  # steps from corner to corner along a gradient
+ELEMENTS = 4  # of a clamp or an output that are driven outward, both ways
+LOCAL = 48  # changes tried around the worst point
+ROUNDS = 8  # of opening clamps and adding bits, while it helps
+COARSER = (1.0, 4.0, 16.0, 64.0, 2.0**8, 2.0**16)  # tolerances of delicate arguments, tried in turn
+ENOUGH = 0.6  # of what is allowed, since no survey finds the very worst point
+HARD = 4  # points that a round adds to those by which scales are chosen
+WORK, LEAST_WORK, MOST_WORK = 30_000_000, 12, 400  # values computed; passes over the graph, at least and at most
+
+Sample = tuple[FloatArray, ...]  # in units of the grids
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Probe:
+    """A point of the domain: how it was found, its inputs in units of the grids, and all float values. Where one of
+    these is no number, what it has no part in is compared all the same."""
+
+    origin: str
+    sample: Sample
+    trace: Trace
+
+    @property
+    def finite(self) -> bool:
+        return all(bool(np.all(np.isfinite(value))) for value in self.trace)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Finding:
+    """A probe and what the integer program makes of it. ``errors``: watched node -> largest distance where something is
+    promised; ``clamped``: elements that a clamp changes."""
+
+    probe: Probe
+    errors: Mapping[int, float]
+    clamped: int
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Survey:
+    """What was found, and at how many of the probes some float value is no number (``undefined``)."""
+
+    findings: tuple[Finding, ...]
+    undefined: int
+
+
+def survey(problem: Problem, lowered: Lowered) -> Survey:
+    """Probe the domain of a lowered problem."""
+    ends = domain_ends(problem, lowered)
+    size = sum(node.size for node in problem.graph.nodes)
+    budget = int(np.clip(WORK // max(size, 1), LEAST_WORK, MOST_WORK))
+    plain = _plain_probes(problem.graph, problem.grids, ends, max(budget // 3, 8))
+    finite = [probe for probe in plain if probe.finite]
+    starts = [*finite, *(Probe("data", s, t) for s, t in zip(problem.samples, problem.traces, strict=True))][:24]
+    driven = [*_driven(problem, lowered, ends, starts, budget), *_bisected(problem, plain, budget)]
+    found = [judge(problem, lowered, probe) for probe in (*plain, *driven)]
+    if found:
+        found += _around(problem, lowered, ends, found, min(LOCAL, budget // 2))
+    return Survey(tuple(found), sum(not f.probe.finite for f in found))
+
+
+def domain_ends(problem: Problem, lowered: Lowered) -> tuple[tuple[FloatArray, FloatArray], ...]:
+    """Lower and upper ends of every input, in units of its grid: as declared, or those of the integers."""
+    ends = []
+    for i, grid in zip(lowered.graph.inputs, problem.grids, strict=True):
+        node, unit = lowered.graph.nodes[i], grid.step or 1.0
+        lo, hi = bounds_of(node)
+        own = (lo * node.scale, hi * node.scale) if grid.binary or grid.step else (grid.lo, grid.hi)
+        ends.append((np.broadcast_to(own[0] / unit, node.shape), np.broadcast_to(own[1] / unit, node.shape)))
+    return tuple(ends)
+
+
+def whole_points(program: Graph) -> list[tuple[str, list[IntArray]]]:
+    """Corners, middle and random points of an integer graph's domain, as integers; how each was found."""
+    nodes = [program.nodes[i] for i in program.inputs]
+    ends = [tuple(np.broadcast_to(end, n.shape).astype(np.float64) for end in bounds_of(n)) for n in nodes]
+    whole = [Grid(lo, hi, 1.0, binary=False) for lo, hi in ends]
+    return [
+        (origin, [np.clip(saturated(x), *bounds_of(n)) for x, n in zip(sample, nodes, strict=True)])
+        for origin, sample in _plain_samples(whole, [(lo, hi) for lo, hi in ends])
+    ]
+
+
+def _plain_probes(
+    graph: Graph, grids: Sequence[Grid], ends: Sequence[tuple[FloatArray, FloatArray]], most: int
+) -> list[Probe]:
+    named = list(_plain_samples(grids, ends))[:most]
+    traces = noise.observe(graph, [sample for _, sample in named])
+    return [Probe(origin, sample, trace) for (origin, sample), trace in zip(named, traces, strict=True)]
+
+
+def _plain_samples(
+    grids: Sequence[Grid], ends: Sequence[tuple[FloatArray, FloatArray]]
+) -> Iterator[tuple[str, Sample]]:
+    """Corners, middle, zero and random points, the same ones every time."""
+    rng = np.random.default_rng(1)
+
+    def at(choose: FloatArray, lo: FloatArray, hi: FloatArray, grid: Grid) -> FloatArray:
+        x = lo + (hi - lo) * choose
+        return np.asarray(np.clip(np.rint(x) if grid.step else x, lo, hi))
+
+    def everywhere(choose: Callable[[tuple[int, ...]], FloatArray]) -> Sample:
+        return tuple(at(choose(lo.shape), lo, hi, grid) for (lo, hi), grid in zip(ends, grids, strict=True))
+
+    yield "all inputs at their lower ends", everywhere(np.zeros)
+    yield "all inputs at their upper ends", everywhere(np.ones)
+    yield "the middle of the domain", everywhere(lambda shape: np.full(shape, 0.5))
+    yield "zero, or the end next to it", tuple(np.asarray(np.clip(np.zeros(lo.shape), lo, hi)) for lo, hi in ends)
+    yield "lower and upper ends in turn", everywhere(lambda shape: _alternating(shape, 0))
+    yield "upper and lower ends in turn", everywhere(lambda shape: _alternating(shape, 1))
+    for k in range(max(CORNERS, RANDOM)):
+        if k < CORNERS:
+            yield "a random corner", everywhere(lambda shape: rng.integers(0, 2, shape).astype(np.float64))
+        if k < RANDOM:
+            yield "a random point", everywhere(lambda shape: rng.random(shape))
+        if k < CLOSE:
+            middle, apart = float(rng.random()), 2.0 ** (-4.0 * (1 + k % 5))
+            yield "inputs close to each other", everywhere(partial(_close_together, rng, middle, apart))
+        if k < SMALL:
+            yield "small inputs", tuple(_small(rng, k / SMALL, *e, g) for e, g in zip(ends, grids, strict=True))
+
+
+def _close_together(rng: np.random.Generator, middle: float, apart: float, shape: tuple[int, ...]) -> FloatArray:
+    """Where a softmax of a wide domain is steep."""
+    return np.asarray(np.clip(middle + apart * (rng.random(shape) - 0.5), 0.0, 1.0))
+
+
+def _small(rng: np.random.Generator, share: float, lo: FloatArray, hi: FloatArray, grid: Grid) -> FloatArray:
+    """Ends brought near zero, each element by a power of ten of its own: what is fine for the largest numbers may be
+    coarse for these, and a curve over a wide domain may do all its bending there."""
+    decades = DECADES * np.mod(share + rng.random(lo.shape), 1.0)
+    x = np.where(rng.integers(0, 2, lo.shape) > 0, hi, lo) * 10.0**-decades
+    return np.asarray(np.clip(np.rint(x) if grid.step else x, lo, hi))
+
+
+def _alternating(shape: tuple[int, ...], first: int) -> FloatArray:
+    return ((np.arange(int(np.prod(shape, dtype=np.int64))) + first) % 2).astype(np.float64).reshape(shape)
+
+
+def _driven(
+    problem: Problem,
+    lowered: Lowered,
+    ends: Sequence[tuple[FloatArray, FloatArray]],
+    starts: Sequence[Probe],
+    budget: int,
+) -> Iterator[Probe]:
+    """Corners towards which clamps are left and outputs grow."""
+    passes = 0
+    for node, element, sign in _targets(problem, lowered, starts):
+        if passes >= budget or not starts:
+            return
+        best = max(starts, key=lambda probe: sign * float(probe.trace[node].ravel()[element]))
+        for _ in range(ASCENTS):
+            passes += 2
+            found = _ascend(problem.graph, ends, best, node, element, sign)
+            if (
+                found is None
+                or not sign * (float(found.trace[node].ravel()[element]) - float(best.trace[node].ravel()[element])) > 0
+            ):
+                break
+            best = found
+        if best.origin.startswith("a corner towards"):
+            yield best
+
+
+def _bisected(problem: Problem, probes: Sequence[Probe], budget: int) -> Iterator[Probe]:
+    """Between two points whose outputs differ, the halves over which they differ the most: this way lie jumps, and the
+    bend of a curve that is flat over the rest of a wide domain."""
+    rng = np.random.default_rng(3)
+    for k in range(budget // (4 * HALVINGS) if len(probes) > 1 else 0):
+        i = list(problem.tolerance)[k % len(problem.tolerance)]
+        pairs = [rng.choice(len(probes), 2, replace=False) for _ in range(PAIRS)]
+        a, b = max(((probes[p], probes[q]) for p, q in pairs), key=lambda pair: _apart(i, *pair))
+        for _ in range(HALVINGS):
+            sample = tuple(
+                np.rint((x + y) / 2) if grid.step else (x + y) / 2
+                for x, y, grid in zip(a.sample, b.sample, problem.grids, strict=True)
+            )
+            middle = Probe("between points that differ", sample, _observe(problem.graph, sample))
+            yield middle
+            a, b = (a, middle) if _apart(i, a, middle) >= _apart(i, middle, b) else (middle, b)
+
+
+def _apart(i: int, a: Probe, b: Probe) -> float:
+    with np.errstate(all="ignore"):
+        apart = np.abs(a.trace[i] - b.trace[i])
+    return float(apart[np.isfinite(apart)].max(initial=0.0))
+
+
+def _ascend(
+    graph: Graph, ends: Sequence[tuple[FloatArray, FloatArray]], start: Probe, node: int, element: int, sign: int
+) -> Probe | None:
+    """The corner to which the gradient of one element points; inputs without influence stay."""
+    seed = np.zeros(graph.nodes[node].shape)
+    seed.ravel()[element] = sign
+    slopes = input_gradients(graph, start.trace, {node: seed})
+    sample = tuple(
+        np.where(slope > 0, hi, np.where(slope < 0, lo, x))
+        for slope, (lo, hi), x in zip(slopes, ends, start.sample, strict=True)
+    )
+    if all(np.array_equal(a, b) for a, b in zip(sample, start.sample, strict=True)):
+        return None
+    name = graph.nodes[node].name
+    return Probe(f"a corner towards {'large' if sign > 0 else 'small'} {name!r}", sample, _observe(graph, sample))
+
+
+def _observe(graph: Graph, sample: Sample) -> Trace:
+    return noise.observe(graph, [sample])[0]
+
+
+def _targets(problem: Problem, lowered: Lowered, starts: Sequence[Probe]) -> list[tuple[int, int, int]]:
+    """(node, element, direction): first those of outputs, then those of clamps, the first of each before the second."""
+    each: list[list[tuple[int, int, int]]] = []
+    for i in problem.tolerance:
+        each.append(_extremes(i, [probe.trace[i] for probe in starts]))
+    for clamp in lowered.clamps:
+        node = lowered.rescaled.get(clamp.node)
+        seen = [probe.trace[clamp.node] for probe in starts]
+        if node is not None and node.shape == problem.graph.nodes[clamp.node].shape:
+            seen = [np.broadcast_to(end, node.shape) * node.scale for end in bounds_of(node)]
+        wanted = [target for target in _extremes(clamp.node, seen) if target[2] > 0 or not clamp.above_only]
+        each.append(wanted)
+    longest = max((len(targets) for targets in each), default=0)
+    return [targets[k] for k in range(longest) for targets in each if k < len(targets)]
+
+
+def _extremes(i: int, values: Sequence[FloatArray]) -> list[tuple[int, int, int]]:
+    """The elements that reach furthest up and down."""
+    if not values or not values[0].size:
+        return []
+    stacked = np.stack([np.asarray(v, dtype=np.float64).ravel() for v in values])
+    up, down = np.argsort(-stacked.max(axis=0))[:ELEMENTS], np.argsort(stacked.min(axis=0))[:ELEMENTS]
+    return [t for a, b in zip(up.tolist(), down.tolist(), strict=True) for t in ((i, a, 1), (i, b, -1))]
+
+
+def judge(problem: Problem, lowered: Lowered, probe: Probe) -> Finding:
+    """What the integer program makes of a point."""
+    errors = search.errors(problem, lowered, probe.sample, probe.trace)
+    clamped = sum(_hits(clamp, probe.trace[clamp.node]) for clamp in lowered.clamps)
+    return Finding(probe, errors, clamped)
+
+
+def regions_of(lowered: Lowered, trace: Trace) -> tuple[int, ...]:
+    """The regions without a promise that a value of the trace lies in."""
+    return tuple(k for k, region in enumerate(lowered.regions) if np.any(region.contains(trace[region.argument])))
+
+
+def _hits(clamp: Clamp, value: Array) -> int:
+    below = np.zeros(value.shape, np.bool_) if clamp.above_only else value < clamp.low
+    return int(np.count_nonzero(below | (value > clamp.high)))
+
+
+def _around(
+    problem: Problem,
+    lowered: Lowered,
+    ends: Sequence[tuple[FloatArray, FloatArray]],
+    found: Sequence[Finding],
+    tries: int,
+) -> list[Finding]:
+    """From the worst point on, changes of some inputs that make it worse."""
+    rng = np.random.default_rng(2)
+
+    def badness(finding: Finding) -> float:
+        return _excess(finding.errors, problem.tolerance)
+
+    best, better = max(found, key=badness), []
+    for _ in range(tries):
+        sample = tuple(
+            _changed(rng, x, lo, hi, whole=grid.step is not None)
+            for x, (lo, hi), grid in zip(best.probe.sample, ends, problem.grids, strict=True)
+        )
+        probe = Probe("near the worst point", sample, _observe(problem.graph, sample))
+        if badness(finding := judge(problem, lowered, probe)) > badness(best):
+            best = finding
+            better.append(finding)
+    return better
+
+
+def _changed(rng: np.random.Generator, x: FloatArray, lo: FloatArray, hi: FloatArray, *, whole: bool) -> FloatArray:
+    """Some elements moved: to an end, anywhere, or a little."""
+    kinds = (rng.integers(0, 2, x.shape) * (hi - lo) + lo, lo + rng.random(x.shape) * (hi - lo))
+    near = x + (hi - lo) * rng.normal(size=x.shape) / 64
+    new = (*kinds, near)[int(rng.integers(0, 3))]
+    share = max(2.0 ** -float(rng.integers(0, 8)), 1.0 / max(x.size, 1))
+    moved = np.where(rng.random(x.shape) < share, new, x)
+    return np.asarray(np.clip(np.rint(moved) if whole else moved, lo, hi))
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Settled:
+    """What was made of a problem, what a survey of its domain found, and what each watched node may be off by: anywhere
+    in the domain, and on the data (empty: there is none); ``data_excess``: the largest error on the data, in units of
+    what is allowed there."""
+
+    problem: Problem
+    lowered: Lowered
+    survey: Survey
+    limits: Mapping[int, float]
+    data_limits: Mapping[int, float]
+    data_excess: float
+
+    @property
+    def excess(self) -> float:
+        """The largest error in units of its limit, outside the regions without a promise."""
+        return max([self.data_excess, *(_excess(f.errors, self.limits) for f in self.survey.findings)])
+
+
+def _excess(errors: Mapping[int, float], limits: Mapping[int, float]) -> float:
+    return max((error / limits[i] for i, error in errors.items()), default=0.0)
+
+
+def settle(problem: Problem) -> Settled:
+    """Quantise for the data; survey the domain; where the promise is missed, open the clamps that were reached, keep
+    more bits for the points that are off, and begin again. The best of all rounds."""
+    best = _first(problem)
+    for _ in range(ROUNDS - 1):
+        if best.excess <= ENOUGH:
+            break
+        harder = _harder(best)
+        try:
+            found = _settled(harder)
+        except (CompileError, UnsupportedOp):  # no room for wider ranges, longer tables or more bits
+            break
+        if found.excess > 0.9 * best.excess:
+            best = min(best, found, key=lambda settled: settled.excess)
+            break
+        best = found
+    return best
+
+
+def _first(problem: Problem) -> Settled:
+    """The problem, settled. Where there is no room below 2^62 for what is asked of the arguments of functions with
+    poles or jumps, less is asked of them: their regions without a promise are wider then."""
+    for coarser in COARSER:
+        try:
+            return _settled(_asking_less(problem, coarser))
+        except CompileError as error:
+            refusal = error
+            if not problem.held:
+                break
+    raise refusal
+
+
+def _asking_less(problem: Problem, factor: float) -> Problem:
+    arguments = {problem.graph.nodes[k].src[0] for k in problem.held} - set(problem.graph.outputs[: _shown(problem)])
+    return replace(
+        problem, tolerance={i: t * (factor if i in arguments else 1.0) for i, t in problem.tolerance.items()}
+    )
+
+
+def _shown(problem: Problem) -> int:
+    """Outputs of the model; the others are watched alone."""
+    return len(problem.graph.outputs) - problem.extra
+
+
+def _settled(problem: Problem) -> Settled:
+    lowered = search.search(problem)
+    found = survey(problem, lowered)
+    everywhere = [*problem.traces, *(f.probe.trace for f in found.findings)]
+    data = problem.traces[: problem.judged] if problem.has_data else []
+    limits, data_limits = (_limits(problem, lowered, traces) for traces in (everywhere, data))
+    errors = [search.errors(problem, lowered, *case) for case in zip(problem.samples, data, strict=False)]
+    worst = max((_excess(each, data_limits) for each in errors), default=0.0)
+    return Settled(problem, lowered, found, limits, data_limits, worst)
+
+
+def _limits(problem: Problem, lowered: Lowered, traces: Sequence[Trace]) -> dict[int, float]:
+    """What each watched node may be off by, by what it spans where no region has a part in it."""
+    watched, n, limits = list(problem.tolerance), _shown(problem), {}
+    counts = [noise.untouched(problem.graph, trace, lowered.regions, watched) for trace in traces]
+    for k, i in enumerate(watched if traces else ()):
+        low, high = _reach([trace[i][mask[k]] for trace, mask in zip(traces, counts, strict=True)])
+        span, label = high - low or max(abs(low), abs(high)), i not in problem.graph.outputs[:n]
+        limits[i] = problem.settings.limit(span, label=label)
+    return limits
+
+
+def _reach(values: Sequence[Array]) -> tuple[float, float]:
+    """The least and largest number of all (0 where there is none)."""
+    numbers = [v[np.isfinite(v)] for v in values]
+    ends = [(float(v.min()), float(v.max())) for v in numbers if v.size] or [(0.0, 0.0)]
+    return min(low for low, _ in ends), max(high for _, high in ends)
+
+
+def _harder(settled: Settled) -> Problem:
+    """The problem with what its survey found: how far values reach, and the points that are off the most for no clamp's
+    sake."""
+    problem, found = settled.problem, settled.survey.findings
+    reached = {
+        i: _reach([*(f.probe.trace[i] for f in found), np.asarray(problem.reached.get(i, found[0].probe.trace[i]))])
+        for i in range(len(problem.graph.nodes))
+    }
+    off = [f for f in found if not f.clamped and _excess(f.errors, settled.limits) > ENOUGH]
+    ranked = sorted(off, key=lambda f: -_excess(f.errors, settled.limits))
+    # the worst say how far off, the mildest how steep: where everything is off, nothing small is seen to change
+    worst = ranked if len(ranked) <= HARD else [*ranked[: HARD // 2], *ranked[-(HARD // 2) :]]
+    hard = (*problem.hard, *((f.probe.sample, f.probe.trace) for f in worst))
+    return replace(problem, reached=reached, hard=hard, limits=settled.limits)
