@@ -4,7 +4,7 @@ Each pass is a list of tables, operator -> rules; each rule states its equation.
 exporters write one thing in many ways, and what is lowered to integers should be few affine nodes and whole functions.
 
 RECOGNISE needs the model alone. WRITE_OUT comes when the grids of the inputs are known and their steps stand in the
-graph as factors, and masks are absorbed (``quantize.problem``).
+graph as factors, and masks are absorbed (``quantize.precision.problem``).
 """
 
 from __future__ import annotations
@@ -26,11 +26,12 @@ class Pass:
     rules: tuple[Rules, ...]
 
 
+_SAID = (tidy.RULES, tidy.CLIPS)
 _TIDY = (tidy.RULES, tidy.CONSTANTS, affine.CHAINS)
 RECOGNISE = (
-    Pass("tidy", (tidy.RULES,)),
-    Pass("functions made whole", (tidy.RULES, compound.RULES, order.RULES)),
-    Pass("affine maps", (tidy.RULES, affine.RULES)),
+    Pass("tidy", _SAID),
+    Pass("functions made whole", (*_SAID, compound.RULES, order.RULES)),
+    Pass("affine maps", (*_SAID, affine.RULES)),
 )
 EXPAND = Pass("functions of lines written out", (*_TIDY, expand.FUNCTION_RULES))
 WRITE_OUT = (

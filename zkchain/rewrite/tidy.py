@@ -86,19 +86,21 @@ def _bounds(view: View, i: int) -> tuple[int, float | None, float | None] | None
     return (side[0], bound, None) if node.op is Op.MAX else (side[0], None, bound)
 
 
+def bound(view: View, i: int) -> int | None:
+    # max(x, a) = clip(x, a, none),  clip(x, 0, none) = relu(x),  clip(x, none, none) = x
+    bounds = _bounds(view, i)
+    if bounds is None or (view.op(i) is Op.CLIP and bounds[1:] not in ((0.0, None), (None, None))):
+        return None
+    return _clip(view, *bounds)
+
+
 def clip_of_clip(view: View, i: int) -> int | None:
     # min(max(min(max(x, a), b), c), d) = min(max(x, a'), b'), a' and b' being a and b clipped to [c, d]
     outer = _bounds(view, i)
-    if outer is None:
+    inner = _bounds(view, outer[0]) if outer and view.op(outer[0]) in (Op.RELU, Op.CLIP) else None
+    if outer is None or inner is None:
         return None
-    source, c, d = outer
-    inner = _bounds(view, source) if view.node(source).op in (Op.RELU, Op.CLIP) else None
-    if inner is not None and not view.single(source):  # two clips of one number cost more than a clip of a clip
-        view.miss(i, "the clip before it has other readers")
-        inner = None
-    if inner is None:
-        return _clip(view, source, c, d) if view.op(i) in (Op.MAX, Op.MIN) else _less(view, i, outer)
-    x, a, b = inner
+    (x, a, b), (_, c, d) = inner, outer
     lo, hi = _limit(a, c, d), _limit(b, c, d)
     return _clip(view, x, c if lo is None else lo, d if hi is None else hi)
 
@@ -108,11 +110,6 @@ def _limit(bound: float | None, lo: float | None, hi: float | None) -> float | N
         return None
     raised = bound if lo is None else max(bound, lo)
     return raised if hi is None else min(raised, hi)
-
-
-def _less(view: View, i: int, bounds: tuple[int, float | None, float | None]) -> int | None:
-    """A clip that is a relu, or nothing."""
-    return _clip(view, *bounds) if view.op(i) is Op.CLIP and bounds[1:] in ((0.0, None), (None, None)) else None
 
 
 def _clip(view: View, x: int, lo: float | None, hi: float | None) -> int:
@@ -170,14 +167,15 @@ RULES: Mapping[Op, Sequence[Rule]] = {
     Op.RESHAPE: [moved_constant, reshape_of_movement],
     Op.TAKE: [moved_constant, movement_of_nothing, take_of_movement, take_of_part],
     Op.CONCAT: [list_of_one],
-    Op.RELU: [clip_of_clip],
-    Op.CLIP: [clip_of_clip],
-    Op.MAX: [clip_of_clip],
-    Op.MIN: [clip_of_clip],
+    Op.CLIP: [bound],
+    Op.MAX: [bound],
+    Op.MIN: [bound],
     Op.SUM: [single_element_reduction],
     Op.REDUCE_MAX: [single_element_reduction],
     Op.REDUCE_MIN: [single_element_reduction],
 }
+CLIPS: Mapping[Op, Sequence[Rule]] = {op: [clip_of_clip] for op in (Op.RELU, Op.CLIP, Op.MAX, Op.MIN)}
+"""For what a model says in two clips. Those that are written out later merge in the integer program."""
 
 FOLDED = frozenset(interpret.FLOAT) - {Op.INPUT, Op.CONST, Op.QUANTIZE, Op.DEQUANTIZE}
 COMMUTATIVE = (Op.ADD, Op.MUL, Op.MAX, Op.MIN)
