@@ -112,3 +112,15 @@ def test_malformed_keys_are_refused(name: str) -> None:
     vk, change, message = MALFORMED[name]
     with pytest.raises(KeyFormatError, match=message):
         check_verifying_key(replace(vk, **change))
+
+
+def test_multiples_are_those_of_repeated_addition() -> None:
+    """Jacobian coordinates against the affine chord and tangent, where every special case comes up."""
+    for scalar in (0, 1, 2, 3, 5, R - 1, R, R + 1, 0x1234567890ABCDEF):
+        total = curve.G2_INFINITY
+        for bit in bin(scalar)[2:]:
+            total = curve.add_g2(total, total)
+            if bit == "1":
+                total = curve.add_g2(total, curve.G2_GENERATOR)
+        assert curve._multiply_unreduced(curve.G2_GENERATOR, scalar) == total
+    assert curve._multiply_unreduced(curve.G2_INFINITY, 5) == curve.G2_INFINITY
