@@ -98,12 +98,12 @@ MALFORMED: dict[str, tuple[VerifyingKey, dict[str, Any], str]] = {
     "beta outside subgroup": (GROTH16, {"beta_g2": ROGUE}, "beta_g2 is not in the subgroup"),
     "delta outside subgroup": (CG16, {"delta_g2": ROGUE}, "delta_g2 is not in the subgroup"),
     "eta outside subgroup": (CG16, {"eta_g2": ROGUE}, "eta_g2 is not in the subgroup"),
-    "point missing": (GROTH16, {"n_public": 3}, "expected 4 points gamma_abc_g1, got 3"),
+    "point missing": (GROTH16, {"instance_length": 3}, "expected 4 points gamma_abc_g1, got 3"),
     "point too many": (CG16, {"gamma_abc_g1": (g1(1),) * 4}, "expected 3 points gamma_abc_g1, got 4"),
     "eta missing": (CG16, {"eta_g2": None}, "eta_g2 belongs to cg16"),
     "eta too many": (GROTH16, {"eta_g2": g2(9)}, "eta_g2 belongs to cg16"),
-    "no instance": (CG16, {"n_public": 0}, "too few"),
-    "short hash": (CG16, {"circuit_hash": bytes(31)}, "32 bytes, got 31"),
+    "no instance": (CG16, {"instance_length": 0}, "too few"),
+    "short hash": (CG16, {"circuit_digest": bytes(31)}, "32 bytes, got 31"),
 }
 
 

@@ -112,7 +112,7 @@ def _program(opened: Bundle) -> tuple[Graph, Visibility, System]:
 def load_verifying_key(opened: Bundle) -> VerifyingKey:
     """KeyMismatch unless the key was made for the circuit that the manifest names."""
     key = snarkjs.load_verification_key(opened.read("verification_key"))
-    expected, got = opened.identity("circuit"), key.circuit_hash.hex()
+    expected, got = opened.identity("circuit"), key.circuit_digest.hex()
     if got != expected:
         raise KeyMismatch(
             f"verification key was made for circuit {got[:12]}..., bundle {opened.folder} holds {expected[:12]}...",
