@@ -412,6 +412,8 @@ def _bound(state: Lowering, x: Value, y: Value, slope: float, rounding: float) -
 def _unevenness(rest: Rest, x: IntArray) -> float:
     """Largest |g(x + 1) - g(x)|, in units of the output, where no hole or jump is between; infinite at a jump that was
     not known of."""
+    if len(x) == 1:
+        x = _neighbours(rest, int(x[0]))
     if len(x) < 2:
         return 0.0
     steps = np.abs(np.diff(rest.exact(x)))
@@ -424,6 +426,13 @@ def _unevenness(rest: Rest, x: IntArray) -> float:
     inner = np.abs(np.diff(finer.exact(at + np.arange(9, dtype=np.int64))))
     jumps = inner.max() > 0.5 * steps.max() > 0
     return float("inf") if jumps else 1.02 * max(float(steps.max()), 8 * float(inner.max()))
+
+
+def _neighbours(rest: Rest, x: int) -> IntArray:
+    """x and the integers beside it where the function is defined: what was rounded to x may stand on either side."""
+    near = x + np.arange(-1, 2)
+    with np.errstate(all="ignore"):
+        return near[np.isfinite(rest.exact(near))]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
