@@ -90,10 +90,11 @@ def _unit(state: Lowering, root: Root) -> float:
 
 
 def _told(state: Lowering, root: Root) -> float:
-    """The least k S + e that is told from others, in steps of S: one step (below, x is zero), or e."""
+    """The least k S + e that is told from others, in steps of S: one step (below, x is zero), e, or all there is."""
     x, total = narrow(state, root.x), state.values[root.total]
     rounded = SUMMED * state.graph.nodes[root.x].size / max(state.out[total].size, 1)
-    return max(1.0, root.plus / _unit(state, root), rounded if total.frac < 2 * x.frac else 0.0)
+    lowest = int(bounds_of(state.out[total])[0].min(initial=1 << ROOM))
+    return max(1.0, lowest, root.plus / _unit(state, root), rounded if total.frac < 2 * x.frac else 0.0)
 
 
 def _edge(state: Lowering, i: int, node: Node, root: Root) -> float:
@@ -110,7 +111,8 @@ def _state_region(state: Lowering, node: Node, root: Root, told: float, edge: fl
     """No error is promised up to ``edge`` (in steps of S) where that is more than what is told from others, or where
     zero is a pole; below ``least`` all is answered as there."""
     unit = _unit(state, root)
-    if edge > told * (1 + 2.0**-10) or not root.plus:
+    pole = not root.plus and told <= 1.0
+    if edge > told * (1 + 2.0**-10) or pole:
         high = edge if edge > 1.0 else 0.5
         answer = f"x over the root, which counts as {sqrt(unit * least):g} at least"
         state.regions.append(Region(node.name, "rsqrt", node.src[0], 0.0, unit * high, None, answer))
