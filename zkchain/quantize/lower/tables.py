@@ -26,10 +26,10 @@ from zkchain.ir import functions
 from zkchain.ir.checked import named, whole
 from zkchain.ir.graph import Node, Op
 from zkchain.ir.ranges import bounds_of
-from zkchain.quantize.lower import holes, steps
 from zkchain.quantize.lower.builder import Value
 from zkchain.quantize.lower.holes import Hole
 from zkchain.quantize.lower.precision import OUT, Lowering, align, exact_bits, narrow
+from zkchain.quantize.lower import holes, steps
 from zkchain.quantize.precision.noise import takes_all
 from zkchain.quantize.regions import Region
 from zkchain.typing import FloatArray, IntArray
@@ -63,8 +63,8 @@ LINES: Mapping[str, Callable[..., float]] = {
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """g(x) = f(x) - slope relu(x) on integers x / 2^a, in units of 2^-b, less ``offset`` units; in ``holes`` what
-    stands there for f."""
+    """g(x) = factor f(x) - slope relu(x) on integers x / 2^a, in units of 2^-b, less ``offset`` units; in ``holes``
+    what stands there for f."""
 
     fn: functions.Fn
     slope: float
@@ -72,11 +72,12 @@ class Rest:
     b: int
     offset: float = 0.0
     holes: tuple[Hole, ...] = ()
+    factor: float = 1.0
 
     def exact(self, x: IntArray) -> FloatArray:
         x = holes.moved(self.holes, x)
         real = np.ldexp(x.astype(np.float64), -self.a)
-        bent = functions.evaluate(self.fn, real) - self.slope * np.maximum(real, 0.0)
+        bent = self.factor * functions.evaluate(self.fn, real) - self.slope * np.maximum(real, 0.0)
         with np.errstate(over="ignore"):  # beyond the floats is beyond every table, which infinity says as well
             return np.ldexp(bent, self.b) - self.offset
 
@@ -107,6 +108,11 @@ def lower_unary(state: Lowering, i: int, node: Node) -> Value:
     line = state.out.add(Op.MUL, node.name, (positive, factor), x.frac + factor.frac) if slope != 1.0 else positive
     values = align(state, node.name, [y, line])
     return state.out.add(Op.ADD, node.name, values, values[0].frac)
+
+
+def whole_domain(state: Lowering, node: Node, x: Value, rest: Rest, domain: tuple[int, int]) -> Value:
+    """A function on all integers of a domain, x being one of them."""
+    return _tabulated(state, node, x, rest, _pieces(node, rest, domain, node.size, state.plan.table_bits))
 
 
 def _output_bits(state: Lowering, i: int, node: Node, x: Value) -> int:
