@@ -2,7 +2,7 @@
 
 Verification of plain Groth16 costs 6,150 gas and 32 bytes of calldata more for every public number; CG16 pays one more
 pairing and packs its public numbers. Its lookups make the circuit, and with it keys and proving time, several times
-smaller, but its challenge is an adaptation that has not been reviewed (docs/security.md). So plain Groth16 is taken
+smaller, but its challenge is an adaptation that has not been reviewed (docs/spec/security.md). So plain Groth16 is taken
 unless CG16 is the only one that can, saves gas, or saves a large circuit.
 """
 

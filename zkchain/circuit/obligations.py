@@ -1,4 +1,4 @@
-"""What the proof system demands of the final rows (protocol.md, section 2), checked while the digest is computed."""
+"""What the proof system demands of the final rows (docs/spec/protocol.md, section 2), checked while the digest is computed."""
 
 from __future__ import annotations
 

@@ -52,5 +52,5 @@ def magnitude_width(lo: IntArray, hi: IntArray) -> IntArray:
 
 
 def floor_shift(values: IntArray, shift: int) -> IntArray:
-    """floor((v + 2^(shift-1)) / 2^shift): the rescale of circuits.md."""
+    """floor((v + 2^(shift-1)) / 2^shift): the rescale of docs/spec/circuits.md."""
     return (values + (1 << shift >> 1)) >> shift
