@@ -18,7 +18,7 @@ SHORTEST = 4
 """Characters of a secret: to replace shorter ones everywhere would tell more than it hides."""
 UNMISTAKABLE = 12
 SHORTEST_SEGMENT = 6
-"""Of a path: v1, v3, rpc and eth are no secrets."""
+"""Characters of a path's segment that may be a secret: v1, v3, rpc and eth are none."""
 LIBRARIES = ("requests", "urllib3", "web3", "eth_account")
 
 _known: set[str] = set()

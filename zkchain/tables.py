@@ -1,8 +1,8 @@
-"""Which lookup tables a circuit gets: arithmetic on range sizes, before any row is written.
+"""Choose the lookup tables of a circuit: arithmetic on range sizes, before any constraint is made.
 
 A request says how many numbers must lie in [0, size). ``exact``: in just that range (remainders, inputs, public
-numbers); otherwise any power of two from ``size`` on will do, because the number is determined by something else and
-only must not wrap (quotients, differences).
+numbers); otherwise any power of two >= ``size`` is enough: another constraint fixes the value, and this check only
+excludes wrap-around (quotients, differences).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Request:
 
     @property
     def whole(self) -> bool:
-        """Whether the range is a whole number of bits (or may be)."""
+        """True when the range is a whole number of bits (or may be)."""
         return not self.exact or self.size == 1 << self.bits
 
 
@@ -43,8 +43,8 @@ class Plan:
     rows: int
 
     def cut(self, request: Request) -> Cut:
-        """How a number of this request is cut. An exact chunk has a table of its width and costs one lookup, another
-        two in the widest table (t and t + 2^k - 2^width)."""
+        """The chunks into which a number of this request is cut. An exact chunk has a table of its width and costs one
+        lookup, another two in the widest table (t and t + 2^k - 2^width)."""
         return _best_cut(request, self.widths)[1]
 
 

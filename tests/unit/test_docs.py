@@ -1,5 +1,5 @@
-"""What the documents say of the code is so: modules and their order, error classes and their exit codes, links, shelves,
-and the map from modules to their tests."""
+"""What the documents say of the code is so: modules and their order, error classes and their exit codes, links,
+shelves, and the map from modules to their tests."""
 
 from __future__ import annotations
 
@@ -57,7 +57,8 @@ def test_a_step_is_called_as_shown(module, name, arguments):
 
 
 def test_every_error_is_listed_with_its_exit_code():
-    listed = {name: int(code) for code, name in re.findall(r"^\| (\d+) \| `(\w+)` \|", text("spec/errors.md"), re.MULTILINE)}
+    rows = re.findall(r"^\| (\d+) \| `(\w+)` \|", text("spec/errors.md"), re.MULTILINE)
+    listed = {name: int(code) for code, name in rows}
     assert listed == {kind.__name__: kind.exit_code for kind in kinds()}
 
 
@@ -94,7 +95,7 @@ def test_relative_links_and_files_that_are_named_exist(document):
 def test_a_broken_link_is_found(tmp_path):
     (tmp_path / "there.md").write_text("# A head, and `more`\n[none](#another)")
     document = tmp_path / "here.md"
-    document.write_text("[a](there.md) [b](there.md#a-head-and-more) [c](https://x.y/z) [d](gone.md) [e](there.md#gone)")
+    document.write_text("[a](there.md) [b](there.md#a-head-and-more) [c](https://x.y) [d](gone.md) [e](there.md#gone)")
     assert broken(document) == ["gone.md", "there.md#gone"]
     assert broken(tmp_path / "there.md") == ["#another"]
 

@@ -57,12 +57,12 @@ class Contract:
 
     @property
     def address(self) -> str:
-        """Its address, with a checksum (EIP-55)."""
+        """The contract's address, with a checksum (EIP-55)."""
         return self.deployment.address
 
     @property
     def gas_used(self) -> int:
-        """By its deployment; 0 where it was there before."""
+        """Gas that its deployment took; 0 where the contract was there before."""
         return self.deployment.gas_used
 
     def bind(self, binder: bytes | str) -> ContextRecord:

@@ -1,4 +1,4 @@
-"""What a transaction will cost, part by part, before any is sent.
+"""Estimate what a transaction costs, part by part, before any is sent.
 
     total = max(intrinsic + calldata + creation + precompiles + overhead, floor)
 
@@ -96,17 +96,17 @@ class Estimate:
 
     @property
     def execution(self) -> int:
-        """What the contract itself uses."""
+        """Gas that the contract itself uses."""
         return self.pairing + self.ec_mul + self.ec_add + self.overhead
 
     @property
     def total(self) -> int:
-        """What the sender pays for."""
+        """Gas that the sender pays for."""
         return max(self.intrinsic + self.calldata + self.creation + self.execution, self.floor)
 
     @property
     def over_cap(self) -> bool:
-        """Whether the fork refuses so large a transaction."""
+        """True when the fork refuses so large a transaction."""
         return self.fork.cap is not None and self.total > self.fork.cap
 
     def parts(self) -> dict[str, int]:
@@ -124,7 +124,7 @@ class Estimate:
         return replace(self, overhead=gas_used - exact)
 
     def cost(self, gas_price: int, ether_price: Decimal | None = None) -> Cost:
-        """In money, at ``gas_price`` wei a gas and ``ether_price`` (in any currency) an ether."""
+        """The cost in money, at ``gas_price`` wei per gas and ``ether_price`` (in any currency) per ether."""
         wei = self.total * gas_price
         ether = Decimal(wei) / 10**18
         return Cost(wei, ether, None if ether_price is None else ether * ether_price)
@@ -255,7 +255,7 @@ DATA_CONSTRUCTOR_STEPS = 300
 
 
 def _kind(vk: Verifies, bound: bool) -> str:
-    """Which measurement applies."""
+    """Choose the measurement that applies."""
     if vk.system is System.CG16:
         return "bound" if bound else "unbound"
     if vk.n_public == 1:
@@ -284,7 +284,7 @@ def _point_words(vk: Verifies) -> int:
 
 
 def _data_access(vk: Verifies, prices: Fork) -> int:
-    """EXTCODECOPY of the data contracts: cold accounts, three gas a word."""
+    """EXTCODECOPY of the data contracts: cold accounts, three gas per word."""
     if vk.system is System.CG16 or vk.n_public <= MAX_INLINE_INPUTS:
         return 0
     chunks = -(-vk.n_public // POINTS_PER_DATA_CONTRACT)
@@ -292,7 +292,7 @@ def _data_access(vk: Verifies, prices: Fork) -> int:
 
 
 def _batch_overhead(vk: Verifies, n: int, bound: bool, prices: Fork) -> int:
-    # each weight hashes the label, three words and nine words a proof
+    # each weight hashes the label, three words, and nine words per proof
     hashing = (n - 1) * 6 * words(len(BATCH_LABEL[vk.system]) + WORD * (3 + 9 * n))
     if vk.system is System.CG16:
         touched = 8 + 11 * n + max(24 + 6 * n, 6 + vk.n_public)

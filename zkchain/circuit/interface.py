@@ -45,7 +45,7 @@ class Port:
 
 @dataclass(frozen=True, slots=True)
 class Interface:
-    """All that a reader of proofs is told of a circuit: its size, its ports, and the public fields in their order."""
+    """What a reader of proofs is told of a circuit: its size, its ports, and the public fields in their order."""
 
     system: System
     rows: int

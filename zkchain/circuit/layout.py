@@ -1,7 +1,7 @@
 """How the numbers a verifier sees become the words of the instance.
 
-groth16: one word a number, negative numbers as r - |q|. cg16: bytes packed into words of 31, lowest first; a number of
-b bits takes ceil(b / 8) bytes and never straddles words; a signed one is stored with the offset 2^(b-1).
+groth16: one word per number, negative numbers as r - |q|. cg16: bytes packed into words of 31, lowest first; a number
+of b bits takes ceil(b / 8) bytes and never straddles words; a signed one is stored with the offset 2^(b-1).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ WORD_BYTES = 31
 
 @dataclass(frozen=True, slots=True)
 class Visibility:
-    """Which graph inputs and outputs (by position) the verifier sees."""
+    """The graph inputs and outputs (by position) that the verifier sees."""
 
     inputs: tuple[bool, ...]
     outputs: tuple[bool, ...]

@@ -70,7 +70,7 @@ def _window(graph: Graph, index: int) -> int:
     return int(graph.nodes[node.src[0]].shape[node.arg["axis"]])
 
 
-SEAL_ABOVE = 32  # terms an element
+SEAL_ABOVE = 32  # terms per element
 MOVES = frozenset({Op.RESHAPE, Op.TAKE, Op.CONCAT})
 SUMS = frozenset({Op.ADD, Op.SUB})
 

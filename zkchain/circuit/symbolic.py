@@ -26,7 +26,7 @@ from zkchain.typing import IntArray
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-COEFFICIENTS = "coefficients of its rows"
+COEFFICIENTS = "coefficients of its constraints"
 Rows: TypeAlias = "Callable[[IntArray, int], csr_array]"
 Scalar: TypeAlias = int | IntArray
 

@@ -60,7 +60,7 @@ WitnessOpt = Annotated[
 
 
 def folder_named(text: str) -> Path:
-    """A folder to make; "" would be the one we are in, which nobody means."""
+    """Parse the name of a folder to make. Rejects "", since Path("") is the current folder."""
     if not text:
         raise typer.BadParameter("'' is no folder.")
     return Path(text)
@@ -184,7 +184,7 @@ GasPriceOpt = Annotated[
         min=0,
         max=1_000_000,
         metavar="GWEI",
-        help="Gwei a gas, to have costs in ether.",
+        help="Price of gas in gwei, to have costs in ether.",
         show_default=False,
     ),
 ]
@@ -219,7 +219,7 @@ def parse_word(text: str | None, option: str) -> bytes | None:
 
 
 def only(context: typer.Context, *names: str) -> None:
-    """Refuses options that were given and are none of ``names``: what is ignored would not be missed."""
+    """Reject options that this mode would silently ignore: those that were given and are none of ``names``."""
     for param in context.command.params:
         source = context.get_parameter_source(param.name or "")
         if source is not None and source.name == "COMMANDLINE" and param.name not in names:

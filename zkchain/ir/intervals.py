@@ -147,7 +147,7 @@ def _leaky(node: Node, x: Ends, slope: Ends) -> Ends:
 
 
 def _rising(node: Node, *sources: Ends) -> Ends:
-    """Of an operator that never falls in any source: its value at the lower and at the upper ends."""
+    """Range of an operator that never falls in any source: its value at the lower and at the upper ends."""
     kernel = interpret.FLOAT[node.op]
     return kernel(node, *(s[0] for s in sources)), kernel(node, *(s[1] for s in sources))
 

@@ -67,7 +67,7 @@ class Finding:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Survey:
-    """What was found, and at how many of the probes some float value is no number (``undefined``)."""
+    """Result of a survey, and at how many of the probes some float value is no number (``undefined``)."""
 
     findings: tuple[Finding, ...]
     undefined: int
@@ -150,7 +150,7 @@ def _plain_samples(
 
 
 def _close_together(rng: np.random.Generator, middle: float, apart: float, shape: tuple[int, ...]) -> FloatArray:
-    """Where a softmax of a wide domain is steep."""
+    """Points at which a softmax of a wide domain is steep."""
     return np.asarray(np.clip(middle + apart * (rng.random(shape) - 0.5), 0.0, 1.0))
 
 
@@ -263,7 +263,7 @@ def _extremes(i: int, values: Sequence[FloatArray]) -> list[tuple[int, int, int]
 
 
 def judge(problem: Problem, lowered: Lowered, probe: Probe) -> Finding:
-    """What the integer program makes of a point."""
+    """Run the integer program on a point."""
     errors = search.errors(problem, lowered, probe.sample, probe.trace)
     clamped = sum(_hits(clamp, probe.trace[clamp.node]) for clamp in lowered.clamps)
     return Finding(probe, errors, clamped)
@@ -286,7 +286,7 @@ def _around(
     found: Sequence[Finding],
     tries: int,
 ) -> list[Finding]:
-    """From the worst point on, changes of some inputs that make it worse."""
+    """Search on from the worst point: changes of some inputs that make it worse."""
     rng = np.random.default_rng(2)
 
     def badness(finding: Finding) -> float:
@@ -394,7 +394,7 @@ def _settled(problem: Problem) -> Settled:
 
 
 def _limits(problem: Problem, lowered: Lowered, traces: Sequence[Trace]) -> dict[int, float]:
-    """What each watched node may be off by, by what it spans where no region has a part in it."""
+    """The largest error allowed of each watched node, from what it spans where no region has a part in it."""
     watched, n, limits = list(problem.tolerance), _shown(problem), {}
     counts = [noise.untouched(problem.graph, trace, lowered.regions, watched) for trace in traces]
     for k, i in enumerate(watched if traces else ()):

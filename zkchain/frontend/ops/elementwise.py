@@ -69,14 +69,14 @@ def dropout(call: Call) -> list[int]:
 
 
 def div(call: Call) -> int:
-    """Of integers: cut off towards zero, exactly, where the divisor is constant."""
+    """Divide; integers exactly, towards zero, where the divisor is constant."""
     if not (call.is_integer(0) and call.is_integer(1)):
         return call.build.div(call.x(0), _second(call))
     return _per_divisor(call, lambda x, c: call.build.scale(call.build.unary(x, "divide", abs(c)), float(np.sign(c))))
 
 
 def mod(call: Call) -> int:
-    """Of integers: the remainder has the divisor's sign, or with fmod the dividend's."""
+    """Remainder of integers: it has the divisor's sign, or with fmod the dividend's."""
     if not (call.is_integer(0) and call.is_integer(1)):
         raise call.fail(
             "it is of numbers that are no integers", hint="cast to an integer type first, or write x - c*Floor(x/c)"

@@ -37,7 +37,7 @@ def single(x: npt.ArrayLike) -> Single:
 
 
 def _integers(rounded: npt.NDArray[Any], target: Target) -> IntArray:
-    """What is far outside the type stays outside it; the ends of the type are met by the caller."""
+    """Round to int64 without overflow; saturation to the target type happens in the caller."""
     return np.asarray(np.clip(rounded, -(2.0**31), 2.0**31 - 1).astype(np.int64) + target.zero)
 
 

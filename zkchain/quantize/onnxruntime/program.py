@@ -37,7 +37,8 @@ def quantize_with_report(
     calibration: Sequence[Sample] | None = None,
     settings: Settings | None = None,
 ) -> tuple[Graph, Report]:
-    """As ``quantizer.quantize_with_report``. Calibration matters to the parts alone that the model left in floats."""
+    """Quantise as ``quantizer.quantize_with_report`` does. Calibration matters only to the parts that the model left in
+    floats."""
     settings = settings or Settings()
     check(graph, integer=False)
     state = State(graph, tables=settings.cost == "lookup")
@@ -118,7 +119,7 @@ def _direct(state: State, i: int) -> Form | None:
 
 
 def _labelled(state: State, node: Node, form: Form) -> Value:
-    """The same integers with their scale written on them."""
+    """Write the scale on the node; its integers stay."""
     scale = float(form.scale.flat[0]) / form.count
     if state.node(form.value).scale == scale:
         return form.value

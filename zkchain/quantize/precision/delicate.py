@@ -1,4 +1,4 @@
-"""How exact the arguments of functions with jumps and poles must be.
+"""Choose how exact the arguments of functions with jumps and poles must be.
 
 A sample says little about them: hardly any falls next to a jump, where a small error of the argument is a whole step of
 the value, or next to a pole. So their arguments are watched like outputs, each with what it may be off by:
@@ -47,7 +47,7 @@ class Delicate:
 def settle(
     graph: Graph, grids: Sequence[Grid], traces: Sequence[Trace], judged: int, tolerance: dict[int, float]
 ) -> Delicate:
-    """From the tolerance of the outputs to that of the arguments of delicate functions, last function first."""
+    """Derive the tolerance of the arguments of delicate functions from that of the outputs, last function first."""
     found = Delicate(dict(tolerance))
     if not any(_is_delicate(node.arg["fn"]) for node in graph.nodes if node.op is Op.UNARY):
         return found
@@ -69,7 +69,8 @@ def settle(
 
 
 def around_pole(node: Node, traces: Sequence[Trace]) -> bool:
-    """Whether the argument of a UNARY was seen on both sides of a pole, or within a NEAR-th of what was seen of it."""
+    """True when the argument of a UNARY was seen on both sides of a pole, or within a NEAR-th of what was seen of
+    it."""
     singular = functions.singular(node.arg["fn"])
     return singular is not None and not singular.bounded and _near(singular, *_span(traces, node.src[0]))
 
@@ -132,7 +133,7 @@ def before_poles(fn: Fn, singular: Singular, low: float, high: float, wanted: fl
 
 
 def swing(fn: Fn, singular: Singular, x: FloatArray, error: float) -> FloatArray:
-    """How far f(x) is from f(x - error) and f(x + error), whichever is further: infinite next to a pole."""
+    """Distance of f(x) from f(x - error) or f(x + error), whichever is further; infinite next to a pole."""
     at = [x, x - error, x + error]
     if singular.bounded:  # beyond the ends of its domain the function is answered as at them
         at = [singular.defined(v, 0.0) for v in at]
