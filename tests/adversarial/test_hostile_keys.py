@@ -201,9 +201,25 @@ def test_a_bundles_hostile_key_makes_no_proof(hostile_bundle: Path) -> None:
 
 
 def test_a_hostile_key_with_constraints_makes_no_proof(tmp_path: Path) -> None:
-    assert zkchain("setup", "--r1cs", FIXTURES / "toy.r1cs", "--ptau", FIXTURES / "toy.ptau", "-o", tmp_path).code == 0
+    assert (
+        zkchain(
+            "circom", "setup", "--r1cs", FIXTURES / "toy.r1cs", "--ptau", FIXTURES / "toy.ptau", "-o", tmp_path
+        ).code
+        == 0
+    )
     key, out = tmp_path / "proving_key.zkpk", tmp_path / "out"
-    command = ("prove", "--zkpk", key, "--r1cs", FIXTURES / "toy.r1cs", "--wtns", FIXTURES / "toy.wtns", "-o", out)
+    command = (
+        "circom",
+        "prove",
+        "--zkpk",
+        key,
+        "--r1cs",
+        FIXTURES / "toy.r1cs",
+        "--wtns",
+        FIXTURES / "toy.wtns",
+        "-o",
+        out,
+    )
     assert zkchain(*command).code == 0
     (out / "proof.json").unlink()
     key.write_bytes(keyfile.altered(key.read_bytes(), dict(hostile(System.GROTH16))["no blinding"]))
@@ -226,7 +242,7 @@ def test_a_hostile_key_of_snarkjs_makes_no_proof(place: int, tmp_path: Path) -> 
     for replaced, kind in ((bytes(64), errors.FormatError), (good[start + ZKEY_ALPHA :][:64], UnsafeKey)):
         key = tmp_path / "toy.zkey"
         key.write_bytes(good[: start + place] + replaced + good[start + place + 64 :])
-        outcome = zkchain("prove", "--zkey", key, "--wtns", FIXTURES / "toy.wtns", "-o", tmp_path / "out")
+        outcome = zkchain("circom", "prove", "--zkey", key, "--wtns", FIXTURES / "toy.wtns", "-o", tmp_path / "out")
         assert outcome.code == kind.exit_code, outcome
         assert not (tmp_path / "out").exists()
 
@@ -329,16 +345,18 @@ def sha256(path: Path) -> str:
 
 def test_prove_takes_the_published_digest(made: Path, tmp_path: Path) -> None:
     """For keys of a bundle, of constraints, and of snarkjs."""
-    setup = zkchain("setup", "--r1cs", FIXTURES / "toy.r1cs", "--ptau", FIXTURES / "toy.ptau", "-o", tmp_path, "--json")
+    setup = zkchain(
+        "circom", "setup", "--r1cs", FIXTURES / "toy.r1cs", "--ptau", FIXTURES / "toy.ptau", "-o", tmp_path, "--json"
+    )
     witness = ("--wtns", FIXTURES / "toy.wtns", "-o", tmp_path / "out")
     manifest = json.loads((made / "manifest.json").read_text())
     commands = (
         (("prove", made, write_input(tmp_path / "i.json")), manifest["files"]["proving_key"]["identity"]),
         (
-            ("prove", "--zkpk", tmp_path / "proving_key.zkpk", "--r1cs", FIXTURES / "toy.r1cs", *witness),
+            ("circom", "prove", "--zkpk", tmp_path / "proving_key.zkpk", "--r1cs", FIXTURES / "toy.r1cs", *witness),
             setup.json["key_digest"],
         ),
-        (("prove", "--zkey", FIXTURES / "toy.zkey", *witness), sha256(FIXTURES / "toy.zkey")),
+        (("circom", "prove", "--zkey", FIXTURES / "toy.zkey", *witness), sha256(FIXTURES / "toy.zkey")),
     )
     for command, digest in commands:
         assert zkchain(*command, "--key-digest", digest).code == 0

@@ -51,10 +51,10 @@ def test_a_key_of_ours(name: str, tmp_path: Path) -> None:
     """Inputs without a wire; a domain that the rows fill to the last, on powers of just its size."""
     files, instance = CASES[name]
     constraints, witness = written(tmp_path, files)
-    outcome = zkchain("setup", "--r1cs", constraints, "--ptau", POWERS, "-o", tmp_path)
+    outcome = zkchain("circom", "setup", "--r1cs", constraints, "--ptau", POWERS, "-o", tmp_path)
     assert outcome.code == 0, outcome.err
     key = ("--zkpk", tmp_path / "proving_key.zkpk", "--r1cs", constraints)
-    outcome = zkchain("prove", *key, "--wtns", witness, "-o", tmp_path)
+    outcome = zkchain("circom", "prove", *key, "--wtns", witness, "-o", tmp_path)
     assert outcome.code == 0, outcome.err
     assert snarkjs.load_public((tmp_path / "public.json").read_bytes()) == instance
     vk = snarkjs.load_verification_key((tmp_path / "verification_key.json").read_bytes())
@@ -96,7 +96,7 @@ def test_every_row_of_a_full_domain_counts(tmp_path: Path) -> None:
 
 def test_one_row_too_many_names_the_power(tmp_path: Path) -> None:
     constraints, _ = written(tmp_path, circom_files.chain(63))
-    outcome = zkchain("setup", "--r1cs", constraints, "--ptau", POWERS, "-o", tmp_path / "out")
+    outcome = zkchain("circom", "setup", "--r1cs", constraints, "--ptau", POWERS, "-o", tmp_path / "out")
     assert outcome.code == FormatError.exit_code
     assert "expected power 7 or more, this file has 6" in outcome.err
     assert not (tmp_path / "out").exists()

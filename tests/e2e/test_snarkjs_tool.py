@@ -84,13 +84,13 @@ def test_snarkjs_accepts_the_witness_of_a_compiled_circuit(tmp_path: Path) -> No
 
 
 def test_snarkjs_accepts_what_the_commands_write(tmp_path: Path) -> None:
-    """A bundle's files as they are, and the exports of ``inspect`` and ``prove``."""
+    """A bundle's files as they are, and what ``circom export`` writes."""
     bundle, sample = tmp_path / "bundle", write_input(tmp_path / "i.json")
     for outcome in (
         compile_into(bundle),
         zkchain("setup", bundle),
-        zkchain("prove", bundle, sample, "--witness", tmp_path / "w.wtns"),
-        zkchain("inspect", bundle, "--r1cs", tmp_path / "c.r1cs"),
+        zkchain("prove", bundle, sample),
+        zkchain("circom", "export", bundle, sample, "--wtns", tmp_path / "w.wtns", "--r1cs", tmp_path / "c.r1cs"),
     ):
         assert outcome.code == 0, outcome.err
     key, proof, public = "verification_key.json", "proofs/proof/proof.json", "proofs/proof/public.json"

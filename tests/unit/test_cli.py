@@ -190,14 +190,14 @@ class TestTheWay:
 
     def test_exports_for_circom(self, bundle):
         r1cs, wtns = bundle.parent / "c.r1cs", bundle.parent / "w.wtns"
-        assert zkchain("inspect", bundle, "--r1cs", r1cs).code == 0
+        assert zkchain("circom", "export", bundle, "--r1cs", r1cs).code == 0
         sample = write_input(bundle.parent / "i.json")
-        assert zkchain("prove", bundle, sample, "--witness", wtns).code == 0
+        assert zkchain("circom", "export", bundle, sample, "--wtns", wtns).code == 0
         assert r1cs.read_bytes()[:4] == b"r1cs"
         assert wtns.read_bytes()[:4] == b"wtns"
         assert compile_into(bundle, "--system", "cg16").code == 0
-        refused(zkchain("inspect", bundle, "--r1cs", r1cs), errors.FormatError, "challenge")
-        refused(zkchain("prove", bundle, sample, "--witness", wtns), errors.CompileError, "challenge")
+        refused(zkchain("circom", "export", bundle, "--r1cs", r1cs), errors.FormatError, "challenge")
+        refused(zkchain("circom", "export", bundle, sample, "--wtns", wtns), errors.CompileError, "challenge")
 
     def test_contract_on_the_embedded_chain(self, bundle):
         contract = zkchain("solidity", bundle, "--json")
@@ -563,12 +563,16 @@ class TestWhatTheSystemRefuses:
 
     def test_a_folder_in_the_place_of_a_file(self, bundle):
         for path in (bundle.parent, Path(".")):
-            refused(zkchain("inspect", bundle, "--r1cs", path), errors.FormatError, "cannot write .* it is a folder")
+            refused(
+                zkchain("circom", "export", bundle, "--r1cs", path),
+                errors.FormatError,
+                "cannot write .* it is a folder",
+            )
 
     def test_a_file_in_the_place_of_a_folder(self, bundle):
         (bundle.parent / "file").write_text("")
         target = bundle.parent / "file" / "c.r1cs"
-        refused(zkchain("inspect", bundle, "--r1cs", target), errors.FormatError, f"cannot write {target}: ")
+        refused(zkchain("circom", "export", bundle, "--r1cs", target), errors.FormatError, f"cannot write {target}: ")
         refused(zkchain("demo", "--files", target.parent), errors.FormatError, "cannot write ")
         (bundle / "proofs" / "new").write_text("")
         outcome = zkchain("prove", bundle, write_input(bundle.parent / "i.json"), "--proof", "new")

@@ -66,14 +66,14 @@ def test_commands_say_that_a_key_is_no_file(tmp_path):
     constraints, witness = (tmp_path / name for name in ("c.r1cs", "c.wtns"))
     for path, content in zip((constraints, witness), chain(2), strict=True):
         path.write_bytes(content)
-    proving = ("prove", "--wtns", witness, "-o", tmp_path / "out")
+    proving = ("circom", "prove", "--wtns", witness, "-o", tmp_path / "out")
     digest = ("--key-digest", "17" * 32)
     for command, said in (
         ((*proving, "--zkey", NO_FILE), "proving key"),
         ((*proving, "--zkey", NO_FILE, *digest), "proving key"),
         ((*proving, "--zkpk", NO_FILE, "--r1cs", constraints), "proving key"),
-        (("setup", "--r1cs", constraints, "--ptau", NO_FILE, "-o", tmp_path / "out"), "powers of tau"),
-        (("setup", "--r1cs", NO_FILE, "--ptau", NO_FILE, "-o", tmp_path / "out"), "constraints"),
+        (("circom", "setup", "--r1cs", constraints, "--ptau", NO_FILE, "-o", tmp_path / "out"), "powers of tau"),
+        (("circom", "setup", "--r1cs", NO_FILE, "--ptau", NO_FILE, "-o", tmp_path / "out"), "constraints"),
     ):
         outcome = zkchain(*command)
         assert outcome.err.startswith(f"error: cannot read {said} {NO_FILE}: it is no regular file\nhint: ")

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from zkchain.cli import circom
 from zkchain.cli.options import (
     AcceptErrorOpt,
     ActivationBitsOpt,
@@ -21,6 +22,7 @@ from zkchain.cli.options import (
     DataOpt,
     DomainOpt,
     GasPriceOpt,
+    IndexOpt,
     InputBitsOpt,
     JsonOpt,
     KeyDigestOpt,
@@ -31,22 +33,15 @@ from zkchain.cli.options import (
     OnlyOutputOpt,
     PasswordFileOpt,
     PrivateOutputOpt,
-    ProofFolderOpt,
     ProofOpt,
-    PtauOpt,
     PublicInputOpt,
-    R1csOpt,
     RpcOpt,
     ShapeOpt,
     SystemOpt,
+    TimingsOpt,
     VkHashOpt,
     WeightBitsOpt,
-    WitnessOpt,
-    WtnsOpt,
-    ZkeyOpt,
-    ZkpkOpt,
     folder_named,
-    only,
     parse_domains,
     parse_memory,
     parse_shapes,
@@ -88,6 +83,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+
+
+app.add_typer(circom.app, name="circom", help="Circuits of circom, and our circuits for circom's tools.")
 
 
 @app.callback(invoke_without_command=True)
@@ -162,140 +160,66 @@ def compile_model(
 
 
 @app.command()
-def setup(
-    context: typer.Context,
-    bundle: Annotated[
-        Path | None, typer.Argument(metavar="[BUNDLE]", help="Folder made by `zkchain compile`.", show_default=False)
-    ] = None,
-    memory: MemoryOpt = None,
-    r1cs: R1csOpt = None,
-    ptau: PtauOpt = None,
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="With --r1cs: where keys go.")] = Path(),
-    json: JsonOpt = False,
-) -> None:
-    """Make DEVELOPMENT keys for the circuit, or for constraints of circom on powers of tau.
+def setup(bundle: BundleArg, memory: MemoryOpt = None, json: JsonOpt = False) -> None:
+    """Make DEVELOPMENT keys for the circuit.
 
     Their secrets are drawn on this machine; whoever keeps them can forge proofs.
     """
     from zkchain.cli import render
     from zkchain.cli.console import progress, warn
+    from zkchain.workspace import setup_bundle
 
-    report: object
     with progress() as step:
-        if bundle is not None and r1cs is None and ptau is None:
-            from zkchain.workspace import setup_bundle
-
-            only(context, "bundle", "memory", "json")
-            report = setup_bundle(bundle, memory=parse_memory(memory), progress=step)
-        elif bundle is None and r1cs is not None and ptau is not None:
-            from zkchain.formats import circom
-
-            only(context, "r1cs", "ptau", "output", "json")
-            report = circom.set_up(r1cs, ptau, output, progress=step)
-        else:
-            raise typer.BadParameter("expected BUNDLE, or --r1cs and --ptau")
+        report = setup_bundle(bundle, memory=parse_memory(memory), progress=step)
     warn(render.DEVELOPMENT)
     render.show(report, json=json)
 
 
 @app.command()
 def prove(
-    context: typer.Context,
-    bundle: Annotated[
-        Path | None, typer.Argument(metavar="[BUNDLE]", help="Folder made by `zkchain compile`.", show_default=False)
-    ] = None,
+    bundle: BundleArg,
     samples: Annotated[
-        list[Path] | None,
-        typer.Argument(
-            metavar="[INPUT]...", help="Input tensors: .json {name: nested lists} or .npz.", show_default=False
-        ),
-    ] = None,
-    index: Annotated[
-        int | None,
-        typer.Option(min=0, metavar="K", help="Take this sample of arrays that hold many.", show_default=False),
-    ] = None,
+        list[Path],
+        typer.Argument(metavar="INPUT...", help="Input tensors: .json {name: nested lists} or .npz."),
+    ],
+    index: IndexOpt = None,
     every: Annotated[bool, typer.Option("--all", help="Prove every sample of arrays that hold many.")] = False,
     proof: ProofOpt = "proof",
     binder: BinderOpt = None,
     key_digest: KeyDigestOpt = None,
     memory: MemoryOpt = None,
-    timings: Annotated[
-        bool, typer.Option("--timings", help="Say where the time goes, from the process's start.")
-    ] = False,
-    zkey: ZkeyOpt = None,
-    zkpk: ZkpkOpt = None,
-    r1cs: R1csOpt = None,
-    wtns: WtnsOpt = None,
-    output: ProofFolderOpt = Path(),
-    witness: WitnessOpt = None,
+    timings: TimingsOpt = False,
     json: JsonOpt = False,
 ) -> None:
-    """Prove one inference or many, or a witness of circom.
+    """Prove one inference or many.
 
     Many inputs are proved under one open key and kept as NAME-0, NAME-1 and so on. An input outside the declared domain
-    is refused before any proving. A witness is proved under a key of snarkjs (--zkey), or under one of ours (--zkpk and
-    --r1cs).
+    is refused before any proving.
     """
     from zkchain.cli import render
     from zkchain.cli.console import age, progress
+    from zkchain.formats import tensors
+    from zkchain.workspace import prove_samples
 
-    started, bound, digest = age(), parse_memory(memory), parse_word(key_digest, "--key-digest")
-    if all(file is None for file in (wtns, zkey, zkpk, r1cs)):
-        from zkchain.formats import tensors
-        from zkchain.workspace import prove_samples, witness_bundle
-
-        if bundle is None or not samples:
-            raise typer.BadParameter("expected BUNDLE and INPUT, or --zkey and --wtns")
-        only(context, *OF_SAMPLES)
-        if every and index is not None:
-            raise typer.BadParameter("--all and --index exclude each other")
-        if witness is not None and (every or len(samples) > 1):
-            raise typer.BadParameter("--witness goes with one sample")
-        arrays = [tensors.read(sample) for sample in samples]
-        if witness is not None:
-            witness_bundle(bundle, arrays[0], witness, index=index)
-        with progress() as step:
-            report = prove_samples(
-                bundle,
-                arrays,
-                index=index,
-                every=every,
-                name=proof,
-                binder=parse_word(binder, "--binder"),
-                key_digest=digest,
-                memory=bound,
-                progress=step,
-            )
-        if timings and started is not None:
-            report = replace(report, seconds={"start": started, **report.seconds})
-        render.show(report, json=json, timings=timings)
-        return
-    from zkchain.formats import circom
-    from zkchain.workspace.clock import Stages
-
-    if wtns is None or bundle is not None:
-        raise typer.BadParameter("expected --wtns and a key, without a bundle")
-    only(context, *OF_WITNESSES)
+    started = age()
+    if every and index is not None:
+        raise typer.BadParameter("--all and --index exclude each other")
+    arrays = [tensors.read(sample) for sample in samples]
     with progress() as step:
-        stages = Stages(step)
-        stages("open", 0.0)
-        if zkey is not None and zkpk is None and r1cs is None:
-            opened = circom.open_zkey(zkey, key_digest=digest, progress=stages)
-        elif zkey is None and zkpk is not None and r1cs is not None:
-            opened = circom.open_own(zkpk, r1cs, key_digest=digest)
-        else:
-            raise typer.BadParameter("expected --zkey, or --zkpk and --r1cs, beside --wtns")
-        proved = circom.prove(opened, wtns, output, memory=bound, progress=stages)
-        stages.close()
+        report = prove_samples(
+            bundle,
+            arrays,
+            index=index,
+            every=every,
+            name=proof,
+            binder=parse_word(binder, "--binder"),
+            key_digest=parse_word(key_digest, "--key-digest"),
+            memory=parse_memory(memory),
+            progress=step,
+        )
     if timings and started is not None:
-        proved = replace(proved, seconds={"start": started, **stages.seconds})
-    render.show(proved, json=json, timings=timings)
-
-
-OF_BOTH = ("key_digest", "memory", "timings", "json")
-OF_SAMPLES = ("bundle", "samples", "index", "every", "proof", "binder", "witness", *OF_BOTH)
-OF_WITNESSES = ("zkey", "zkpk", "r1cs", "wtns", "output", *OF_BOTH)
-"""Options of ``prove``."""
+        report = replace(report, seconds={"start": started, **report.seconds})
+    render.show(report, json=json, timings=timings)
 
 
 @app.command()
@@ -375,24 +299,15 @@ def gas(bundle: BundleArg, gas_price: GasPriceOpt = None, json: JsonOpt = False)
 
 
 @app.command()
-def inspect(
-    bundle: BundleArg,
-    r1cs: Annotated[
-        Path | None,
-        typer.Option("--r1cs", metavar="FILE", help="Also write the circuit, for circom's tools.", show_default=False),
-    ] = None,
-    json: JsonOpt = False,
-) -> None:
+def inspect(bundle: BundleArg, json: JsonOpt = False) -> None:
     """Say what a bundle holds, and in what state.
 
     Exit code 0 means that every file is what the manifest says.
     """
     from zkchain.cli import render
     from zkchain.errors import BundleError
-    from zkchain.workspace import inspect_bundle, r1cs_bundle
+    from zkchain.workspace import inspect_bundle
 
-    if r1cs is not None:
-        r1cs_bundle(bundle, r1cs)
     report = inspect_bundle(bundle)
     render.show(report, json=json)
     if report.damaged:

@@ -21,26 +21,12 @@ SYSTEMS = ("groth16", "cg16", "auto")
 BundleArg = Annotated[
     Path, typer.Argument(metavar="BUNDLE", help="Folder made by `zkchain compile`.", show_default=False)
 ]
+IndexOpt = Annotated[
+    int | None,
+    typer.Option(min=0, metavar="K", help="Take this sample of arrays that hold many.", show_default=False),
+]
+TimingsOpt = Annotated[bool, typer.Option("--timings", help="Say where the time goes, from the process's start.")]
 JsonOpt = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
-ZkeyOpt = Annotated[
-    Path | None, typer.Option("--zkey", metavar="FILE", help="A Groth16 key of snarkjs.", show_default=False)
-]
-WtnsOpt = Annotated[
-    Path | None, typer.Option("--wtns", metavar="FILE", help="The witness to prove under it.", show_default=False)
-]
-R1csOpt = Annotated[
-    Path | None, typer.Option("--r1cs", metavar="FILE", help="Constraints of circom.", show_default=False)
-]
-ZkpkOpt = Annotated[
-    Path | None,
-    typer.Option(
-        "--zkpk", metavar="FILE", help="With --r1cs: the key that `zkchain setup --r1cs` made.", show_default=False
-    ),
-]
-PtauOpt = Annotated[
-    Path | None,
-    typer.Option("--ptau", metavar="FILE", help="With --r1cs: powers of tau, prepared.", show_default=False),
-]
 MemoryOpt = Annotated[
     str | None,
     typer.Option(
@@ -49,12 +35,6 @@ MemoryOpt = Annotated[
         help="Memory to hold at most, beside the mapped key, such as 2G or 500M.",
         envvar="ZKCHAIN_MEMORY",
         show_default="as quickest",
-    ),
-]
-WitnessOpt = Annotated[
-    Path | None,
-    typer.Option(
-        "--witness", metavar="FILE", help="Also write the witness (.wtns), for circom's tools.", show_default=False
     ),
 ]
 
@@ -113,9 +93,6 @@ ActivationBitsOpt = Annotated[
 ]
 InputBitsOpt = Annotated[int | None, typer.Option(metavar="N", help="Bits of the inputs.", show_default="chosen")]
 BatchOpt = Annotated[int, typer.Option(min=1, metavar="N", help="Size of a free batch dimension.")]
-ProofFolderOpt = Annotated[
-    Path, typer.Option("--output", "-o", metavar="DIR", help="With --wtns: where proof.json and public.json go.")
-]
 ProofOpt = Annotated[
     str, typer.Option("--proof", metavar="NAME", help="Name of the proof in the bundle's proofs/ folder.")
 ]
@@ -216,14 +193,6 @@ def parse_word(text: str | None, option: str) -> bytes | None:
     if re.fullmatch(r"[0-9a-fA-F]{64}", digits) is None:
         raise typer.BadParameter(f"{text!r} is not 32 bytes in hexadecimal (64 digits).", param_hint=f"'{option}'")
     return bytes.fromhex(digits)
-
-
-def only(context: typer.Context, *names: str) -> None:
-    """Reject options that this mode would silently ignore: those that were given and are none of ``names``."""
-    for param in context.command.params:
-        source = context.get_parameter_source(param.name or "")
-        if source is not None and source.name == "COMMANDLINE" and param.name not in names:
-            raise typer.BadParameter(f"{max(param.opts, key=len)} has no meaning here; see --help.")
 
 
 def parse_memory(text: str | None) -> int | None:

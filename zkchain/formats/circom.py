@@ -18,8 +18,8 @@ from zkchain.typing import Progress
 
 PROVING_KEY, VERIFICATION_KEY = "proving_key.zkpk", "verification_key.json"
 OWN_KEYS = (
-    "--r1cs goes with the key that `zkchain setup --r1cs` made of it; a bundle's own key proves inputs (zkchain prove "
-    "BUNDLE INPUT), not the constraints that `zkchain inspect --r1cs` writes"
+    "--r1cs goes with the key that `zkchain circom setup` made of it; a bundle's own key proves inputs (zkchain prove "
+    "BUNDLE INPUT), not the constraints that `zkchain circom export` writes"
 )
 
 

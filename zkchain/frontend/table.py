@@ -79,6 +79,7 @@ def not_in_table(node: onnx.NodeProto, others: Sequence[onnx.NodeProto] = ()) ->
     hint = [
         *([f"also outside the table: {', '.join(list(more)[:8])}{', ...' if len(more) > 8 else ''}"] if more else []),
         *([f"spelled alike: {', '.join(alike)}"] if alike else []),
+        "export without it, or cut the graph there",
         f"the README lists the {len(SUPPORTED)} operators that are imported",
     ]
     return UnsupportedOp(node_name(node), operator(node), "it is not in the operator table", hint="; ".join(hint))
