@@ -395,11 +395,12 @@ def verify(
 
 
 @lru_cache(maxsize=16)
-def contract(key: VerifyingKey, name: str = "Verifier") -> Artifact:
-    """The compiled verifier contract of a key; a development key is named so in it. Raises SolidityError, UnsafeKey."""
+def contract(key: VerifyingKey, name: str = "Verifier", *, batch: bool = False) -> Artifact:
+    """Compile the verifier contract of a key; a development key is named so in it. ``batch``: it also verifies many
+    proofs in one call. Raises SolidityError, UnsafeKey."""
     from zkchain import solidity
 
-    return solidity.compile(solidity.render(key, name))
+    return solidity.compile(solidity.render(key, name, batch=batch))
 
 
 def claims(layout: Layout, instance: Instance) -> tuple[Claim, ...]:
