@@ -15,8 +15,8 @@ from tests.unit.test_layers import ORDER, PACKAGE
 from zkchain import errors
 
 ROOT = Path(__file__).parents[2]
-BESIDE = {"node_modules", "target", ".venv", ".pytest_cache"}
-DOCUMENTS = sorted(path for path in ROOT.rglob("*.md") if not BESIDE & set(path.relative_to(ROOT).parts))
+ROOMS = ("docs", "contracts", "examples", "scripts", "tests", "zkchain")
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(path for room in ROOMS for path in (ROOT / room).rglob("*.md"))])
 LINK = re.compile(r"\]\(([^)\s#]*)(?:#([^)\s]+))?\)")
 
 
@@ -120,3 +120,17 @@ def test_the_index_links_to_every_page():
     linked = {(index.parent / path).resolve() for path, _ in LINK.findall(prose(index))}
     pages = {path for path in DOCUMENTS if path.is_relative_to(index.parent) and path != index}
     assert pages - linked == set()
+
+
+def test_the_map_names_every_module_and_every_unit_test():
+    """CONTRIBUTING's map, in the order of the layers: ``| `module` | `tests/...`, ... |``; a * stands for a family."""
+    rows = re.findall(r"^\| `(\w+)` \| (.+) \|$", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE)
+    assert tuple(module for module, _ in rows) == ORDER
+    mapped = set()
+    for module, tests in rows:
+        named = re.findall(r"`(tests/[\w/*]+\.py)`", tests)
+        found = [path for name in named for path in ROOT.glob(name)]
+        assert named or module == "typing", module
+        assert [name for name in named if not list(ROOT.glob(name))] == []
+        mapped.update(found)
+    assert set((ROOT / "tests" / "unit").glob("test_*.py")) - mapped == set()
