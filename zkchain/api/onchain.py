@@ -47,7 +47,9 @@ class Chain:
         """
         arguments.of_kind("verifier", verifier, Verifier, "a Verifier (keys.verifier)")
         place = arguments.text("address", address)
-        return Contract(self.connection, verifier, chains.attach(self.connection, place, verifier.contract(batch=batch)))
+        return Contract(
+            self.connection, verifier, chains.attach(self.connection, place, verifier.contract(batch=batch))
+        )
 
 
 @dataclass(frozen=True, eq=False, slots=True, repr=False)
