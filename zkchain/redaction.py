@@ -88,7 +88,7 @@ def redacted(text: str) -> str:
 
 def _without_secrets(found: re.Match[str]) -> str:
     scheme, rest = found[1], found[2].rstrip(".,:;)")
-    tail = found[2][len(rest) :]  # of the sentence around it
+    tail = found[2][len(rest) :]  # the rest belongs to the sentence around it
     end = re.search(r"[/?#]", rest)
     authority = rest if end is None else rest[: end.start()]
     host = _HOST.match(authority.rpartition("@")[2])

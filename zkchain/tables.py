@@ -50,7 +50,8 @@ class Plan:
 
 @lru_cache(maxsize=4096)
 def _cuts(widths: tuple[int, ...]) -> tuple[tuple[int, Cut], ...]:
-    """For 0 .. MOST bits and a widest chunk more: fewest lookups that check exactly so many bits, and the chunks."""
+    """List, for 0 .. MOST bits and a widest chunk more, the fewest lookups that check exactly so many bits, and the
+    chunks."""
     pieces = [(w, w in widths) for w in range(1, max(widths) + 1)]
     lookups, cuts = [0], [Cut()]
     for bits in range(1, MOST + max(widths)):
@@ -79,9 +80,9 @@ def choose_tables(requests: Mapping[Request, int]) -> Plan:
 
 
 def _fewest(requests: Mapping[Request, int], choices: Iterable[tuple[int, ...]]) -> Plan:
-    """In the order of a lower bound: a number of b bits takes b / widest lookups at least (one in a table of its own).
-    Once it passes the best plan, no choice that uses all its tables is better, and one that does not is no better than
-    those it uses."""
+    """Order choices of tables by a lower bound: a number of b bits takes b / widest lookups at least (one in a table of
+    its own). Once it passes the best plan, no choice that uses all its tables is better, and one that does not is no
+    better than those it uses."""
 
     def bound(widths: tuple[int, ...]) -> int:
         cuts = ((n, -(-r.bits // widths[-1]) if r.whole else 1) for r, n in requests.items())

@@ -51,7 +51,7 @@ class Proof:
 
     @property
     def public(self) -> Mapping[str, Array]:
-        """What a verifier learns: public inputs and outputs by name, as real numbers."""
+        """Numbers that a verifier learns: public inputs and outputs by name, as real numbers."""
         return {claim.name: claim.values for claim in pipeline.claims(self.layout, self.instance)}
 
     def save(self, folder: str | PathLike[str]) -> Path:

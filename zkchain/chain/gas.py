@@ -54,7 +54,7 @@ NONZERO_TOKENS = 4
 
 
 class Verifies(Protocol):
-    """What gas depends on: a VerifyingKey, or the Shape of one that does not exist yet."""
+    """The facts that gas depends on: a VerifyingKey, or the Shape of one that does not exist yet."""
 
     @property
     def system(self) -> System: ...
@@ -117,7 +117,7 @@ class Estimate:
         return {name: value for name, value in parts.items() if value}
 
     def measured(self, gas_used: int) -> Estimate:
-        """The same split of a mined transaction: what the exact parts do not explain is overhead."""
+        """Split the gas of a mined transaction likewise: what the exact parts do not explain is overhead."""
         if gas_used <= self.floor:
             return self
         exact = self.intrinsic + self.calldata + self.creation + self.execution - self.overhead
@@ -311,7 +311,7 @@ def _worst_case(vk: Verifies, bound: bool, proofs: int | None = None) -> bytes:
 
 
 def _transaction(prices: Fork, data: bytes) -> dict[str, Any]:
-    """What every transaction pays: 21,000, its calldata, and EIP-7623's minimum."""
+    """Compute what every transaction pays: 21,000, its calldata, and EIP-7623's minimum."""
     n = tokens(data)
     return {
         "fork": prices,

@@ -1,4 +1,4 @@
-"""A circuit as plain data: what it was made from, how large it is, and its rows as a stream."""
+"""A circuit as plain data: what it was made from, how large it is, and its constraints as a stream."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from zkchain.ir.graph import Graph
 from zkchain.r1cs import Csr, RowBlock, System
 from zkchain.typing import IntArray
 
-BLOCK_NONZEROS = 1 << 18  # of one streamed block
+BLOCK_NONZEROS = 1 << 18  # most of one streamed block
 
 
 @dataclass(frozen=True, eq=False)
 class Outline:
-    """A circuit without its rows: all that solving takes. ``graph`` is in the form that `hoist` leaves."""
+    """A circuit without its constraints: all that solving takes. ``graph`` is in the form that `hoist` leaves."""
 
     graph: Graph
     visibility: Visibility

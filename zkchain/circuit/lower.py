@@ -1,4 +1,5 @@
-"""One table: graph operator -> rows. Written once, for both interpretations and (through the kit) both systems."""
+"""One table: graph operator -> constraints. Written once, for both interpretations and (through the kit) both
+systems."""
 
 from __future__ import annotations
 

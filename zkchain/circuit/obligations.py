@@ -1,4 +1,4 @@
-"""What the proof system demands of the final constraints (docs/spec/protocol.md, section 2), checked while the
+"""Check what the proof system demands of the final constraints (docs/spec/protocol.md, section 2) while the
 digest is computed."""
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Phases:
 
     def __init__(self, n_public: int, n_committed: int, n_wires: int, words: int) -> None:
         self._first = 1 + n_public
-        self._last = self._first + n_committed  # of the committed wires, exclusive
+        self._last = self._first + n_committed  # end of the committed wires, exclusive
         self._words = words
         self._seen = {CHALLENGE: 0, COMPRESSED: 0}
         self._known = np.arange(n_wires) < self._last

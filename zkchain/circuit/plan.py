@@ -1,4 +1,4 @@
-"""What is decided from the graph alone, before any row: both interpretations must take the same turns.
+"""Decide from the graph alone, before any constraint, what interpretations must do alike.
 
 Fusion: chains that one gadget emits cheaper than several (rescale + relu, max-pool + rescale + relu). Sealing: where a
 linear layer would be composed with long linear combinations, these first get wires of their own.

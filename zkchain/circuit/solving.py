@@ -1,4 +1,4 @@
-"""solve: integer inputs -> witness, by the same program that gave the rows."""
+"""solve: integer inputs -> witness, by the same program that gave the constraints."""
 
 from __future__ import annotations
 

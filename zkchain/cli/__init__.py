@@ -79,13 +79,13 @@ def _command(arguments: Sequence[str]) -> int:
 
 
 def refused(error: OSError) -> ZkchainError:
-    """What the system refuses and no step has turned into an error of its own."""
+    """Turn what the system refuses, and no step has turned into an error of its own, into one."""
     hint = "check that there is room, and the right to read and write"
     return FormatError(f"cannot read or write {error.filename or 'stdout'}: {error.strerror or error}", hint=hint)
 
 
 def unforeseen(error: Exception) -> ZkchainError:
-    """What should have been one of our errors, or is a bug."""
+    """Turn what should have been one of our errors, or is a bug, into one."""
     text = f"{type(error).__name__}: {error}".splitlines()[0]
     return ZkchainError(
         f"unforeseen {text}", hint="set ZKCHAIN_DEBUG=1 to see where it comes from; a report of it is welcome"

@@ -1,4 +1,4 @@
-"""From bytes to an ONNX model that the importer can walk: parsed, self-contained, checked, of a supported version.
+"""Read bytes as an ONNX model that the importer can walk: parsed, self-contained, checked, of a supported version.
 
 Operators are read in the form of the model's own opset (attributes where axes used to be attributes, inputs where they
 are inputs now), so a model of opset 7 or later needs no conversion. Before opset 7 arithmetic had other broadcasting

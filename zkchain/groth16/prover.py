@@ -15,7 +15,8 @@ from zkchain.r1cs import Assignment, PoleHit, System, Witness
 from zkchain.typing import Progress
 
 POLE_RETRIES = 8
-"""How often a challenge is drawn again. A pole has probability below 2^-205: a second one means a broken solver."""
+"""Tries to draw a challenge that is no pole. A pole has probability below 2^-205: a second one means a broken
+solver."""
 
 
 @dataclass(frozen=True, slots=True)

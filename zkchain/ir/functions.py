@@ -246,7 +246,7 @@ FUNCTIONS: Mapping[str, Function] = MappingProxyType(
         "celu": Function(_celu, ("alpha",), _if_nonnegative),
         "cos": Function(np.cos),
         "cosh": Function(np.cosh),
-        "divide": Function(lambda x, by: np.trunc(x / by), ("by",), _rises),  # of integers, exactly
+        "divide": Function(lambda x, by: np.trunc(x / by), ("by",), _rises),  # exact on integers
         "elu": Function(_elu, ("alpha",), _if_nonnegative),
         "equal": Function(lambda x, c: np.where(x == c, 1.0, 0.0), ("c",), jumps=lambda c: Jumps((c,))),
         "erf": Function(_erf, trend=_rises),

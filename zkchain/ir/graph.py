@@ -64,7 +64,7 @@ class Op(StrEnum):
     # compound float operators that quantise takes apart
     SOFTMAX = "softmax"
     LOG_SUM_EXP = "log_sum_exp"
-    # of models that are quantised already: between integers and the real numbers they mean
+    # for models that are quantised already: between integers and the real numbers they mean
     QUANTIZE = "quantize"
     DEQUANTIZE = "dequantize"
     # integer graphs only

@@ -1,4 +1,4 @@
-"""Where the values of a float graph lie, for every input of the domain: interval arithmetic in float64.
+"""Bound the values of a float graph over the whole domain, by interval arithmetic in float64.
 
 Sound up to the rounding of float64 itself, and often far too wide: it answers what is certain. An end may be infinite
 (nothing is known, or a constant of a mask is -inf). Arrays broadcast to the node's shape.

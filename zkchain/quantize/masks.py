@@ -358,8 +358,8 @@ def _factor(
     choices: Mapping[int, Choice],
     bounds: Sequence[Ends],
 ) -> float | None:
-    """What brings the values of the ``mask`` together until they are just as far apart as the other terms reach in a
-    row; None where they are closer than that, or do not vary."""
+    """The factor that brings the values of the ``mask`` together until they are just as far apart as the other terms
+    reach in a row; None where they are closer than that, or do not vary."""
     shape, axis = graph.nodes[node.src[0]].shape, node.arg["axis"]
     if all(graph.nodes[i].op is Op.CONST for i in mask) or all(i in mask for i, _ in terms):
         return None

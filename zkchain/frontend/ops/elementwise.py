@@ -15,7 +15,7 @@ from zkchain.ir.graph import Op
 from zkchain.typing import FloatArray
 
 BOOL = 9  # onnx.TensorProto.BOOL
-LARGEST = 3.4028234663852886e38  # of float32
+LARGEST = 3.4028234663852886e38  # the largest float32
 MANY_VALUES = 256  # different exponents or divisors of one node
 LARGEST_PRODUCT = 16.0  # the highest power of integers that is multiplied out
 UNBOUNDED = 3e38  # a bound from here on is the float32 maximum, exporters' way of writing none

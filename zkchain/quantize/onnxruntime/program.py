@@ -23,8 +23,8 @@ from zkchain.typing import IntArray
 
 QUANTIZED = frozenset({Op.QUANTIZE, Op.DEQUANTIZE})
 SAMPLES_KEPT = 16
-STEPS = 2  # of its own that a quantised output may be off by
-CONSTANT_BITS = 24  # of an output that is a constant
+STEPS = 2  # a quantised output may be off by so many of its own steps
+CONSTANT_BITS = 24  # fraction bits of an output that is a constant
 
 
 def is_quantized(graph: Graph) -> bool:

@@ -30,8 +30,8 @@ FINE = 4096  # steps of an argument's span in front of a jump
 BETWEEN = 512  # steps between jumps that come again
 AROUND = 1 << 20  # steps of an argument's range with a pole in it
 BESIDE = 1 << 30  # steps of an argument's range with a pole beside it, at most
-NEAR = 1024  # of its span, what an argument was seen by beside a pole, for which it is watched
-SHARE = 0.5  # of what a value may be off by, for its argument's error
+NEAR = 1024  # an argument that was seen closer to a pole than its span / NEAR is watched
+SHARE = 0.5  # part of a value's tolerance that the error of its argument may take
 
 
 @dataclass(eq=False, slots=True)
@@ -120,8 +120,8 @@ def _may_be_off(graph: Graph, i: int, traces: Sequence[Trace], found: Delicate) 
 
 
 def before_poles(fn: Fn, singular: Singular, low: float, high: float, wanted: float) -> float:
-    """What the argument, between low and high, may be off by for a value that is off by no more than SHARE of what is
-    wanted; but at least a BESIDE-th of its range, or an AROUND-th of a range with a pole."""
+    """The error of an argument between low and high for which the value is off by no more than SHARE of what is wanted;
+    but at least a BESIDE-th of its range, or an AROUND-th of a range with a pole."""
     reach = high - low or abs(high) or 1.0
     least = reach / (BESIDE if singular.bounded or not singular.within(low, high) else AROUND)
     inside = [singular.defined(np.asarray(end), 0.0) for end in (low, high)]

@@ -280,9 +280,9 @@ def _guarded(node: Node, x: Array) -> Array:
 
 
 def untouched(graph: Graph, trace: Trace, regions: Sequence[Region], outputs: Sequence[int]) -> list[BoolArray]:
-    """Which elements of the ``outputs`` of one sample are numbers that depend on no function's value within a region:
-    there, errors count. Found by moving these values up and down, and by making them no number at all: what is zero at
-    this very sample passes no movement on, but it passes on the error of its own rounding."""
+    """Mark the elements of the ``outputs`` of one sample that are numbers and depend on no function's value within a
+    region: there, errors count. They are found by moving these values up and down, and by making them no number at all:
+    what is zero at this very sample passes no movement on, but it passes on the error of its own rounding."""
     same = [np.isfinite(trace[i]) for i in outputs]
     for sign in (1.0, -1.0, np.nan) if regions else ():
         moved, touched = list(trace), set[int]()
