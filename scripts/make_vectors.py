@@ -74,8 +74,8 @@ def key(system: System, n_public: int, label: str, abc_0: G1 | None = None) -> V
         delta_g2=g2(label + "/delta"),
         eta_g2=g2(label + "/eta") if system is System.CG16 else None,
         gamma_abc_g1=(abc_0 or abc[0], *abc[1:]),
-        n_public=n_public,
-        circuit_hash=bytes(2) + keccak256(label.encode())[2:],
+        instance_length=n_public,
+        circuit_digest=bytes(2) + keccak256(label.encode())[2:],
     )
 
 
@@ -103,13 +103,13 @@ def challenge_cases(all_keys: dict[str, VerifyingKey]) -> Iterator[dict[str, Any
         if vk.system is not System.CG16:
             continue
         vk_hash = vkhash(vk)
-        for name, x in instances(vk.n_public):
+        for name, x in instances(vk.instance_length):
             yield challenge_case(f"{key_name}/{name}", vk_hash, NO_CONTEXT, g1("d"), x)
         for (name, d), (chain_id, address, binder) in zip(commitments.items(), (*CONTEXTS, CONTEXTS[0]), strict=True):
             ctx = context(chain_id, address, binder)
-            x = tuple(scalar("instance", i) for i in range(vk.n_public))
+            x = tuple(scalar("instance", i) for i in range(vk.instance_length))
             yield challenge_case(f"{key_name}/ctx{name}", vk_hash, ctx, d, x)
-        yield from short_hashes(key_name, vk_hash, vk.n_public)
+        yield from short_hashes(key_name, vk_hash, vk.instance_length)
 
 
 def short_hashes(key_name: str, vk_hash: bytes, n: int) -> Iterator[dict[str, Any]]:
@@ -149,7 +149,7 @@ def batch_case(name: str, vk: VerifyingKey, size: int) -> dict[str, Any]:
     items = []
     for j in range(size):
         proof = Proof(g1("a", j), g2("b", j), g1("c", j), g1("d", j) if cg16 else None)
-        x = tuple(scalar(f"instance/{j}", i) for i in range(vk.n_public))
+        x = tuple(scalar(f"instance/{j}", i) for i in range(vk.instance_length))
         ctx = context(*CONTEXTS[j % 3]) if j else NO_CONTEXT
         s = seed_groth16(vk_hash, x) if proof.d is None else seed(vk_hash, ctx, proof.d, x)
         items.append((proof, x, ctx, s))
@@ -175,8 +175,8 @@ def key_case(name: str, vk: VerifyingKey) -> dict[str, Any]:
     return {
         "name": name,
         "system": str(vk.system),
-        "n_public": vk.n_public,
-        "circuit_hash": hex_bytes(vk.circuit_hash),
+        "n_public": vk.instance_length,
+        "circuit_hash": hex_bytes(vk.circuit_digest),
         "alpha_g1": hex_bytes(encode_g1(vk.alpha_g1)),
         "beta_g2": hex_bytes(encode_g2(vk.beta_g2)),
         "gamma_g2": hex_bytes(encode_g2(vk.gamma_g2)),

@@ -19,19 +19,8 @@ import numpy as np
 import numpy.typing as npt
 
 from zkchain import groth16
-from zkchain.circuit import (
-    Circuit,
-    Field,
-    Interface,
-    Layout,
-    Port,
-    RestoredCircuit,
-    Visibility,
-    check_interface,
-    digest_of,
-    solve,
-    synthesize,
-)
+from zkchain.circuit.interface import Interface, Port, check_interface, digest_of
+from zkchain.circuit.layout import Field, Layout, Visibility
 from zkchain.errors import BundleError, CompileError, InputError, UnsupportedOp
 from zkchain.formats import tensors
 from zkchain.formats.records import Bound, Choices, InputChoice, OutputChoice, PublicField, Summary, Tensor
@@ -48,12 +37,13 @@ from zkchain.typing import Array, Progress
 if TYPE_CHECKING:
     from zkchain._core import FrVec, ProvingKey
     from zkchain.choice import Choice
+    from zkchain.circuit import Circuit, RestoredCircuit
     from zkchain.oracle import Evaluation
     from zkchain.promise import Worst
     from zkchain.quantize import Domain, Report, Settings
     from zkchain.solidity import Artifact
 
-Built = tuple[Circuit, "Settings", "Report"]
+Built = tuple["Circuit", "Settings", "Report"]
 AUTO = "auto"
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 COST: Mapping[System, Literal["plain", "lookup"]] = {System.GROTH16: "plain", System.CG16: "lookup"}
@@ -154,6 +144,7 @@ def compile_model(
     Raises ModelError, UnsupportedOp, InputError, CompileError, AccuracyMissed.
     """
     from zkchain import frontend, promise
+    from zkchain.circuit import synthesize
     from zkchain.quantize import Settings, quantize_with_report
 
     progress("import", 0.0)
@@ -356,6 +347,8 @@ def prove(
 
     Raises InputError, OutOfDomain (before any proving), KeyMismatch, UnsatisfiedConstraint, MemoryTooSmall.
     """
+    from zkchain.circuit import solve
+
     if key_digest is not None:
         check_key_digest(keys.proving, key_digest)
     graph, integers = circuit.graph, inputs_of(circuit.graph, arrays, index)
@@ -378,6 +371,8 @@ def inputs_of(graph: Graph, arrays: Mapping[str, Array], index: int | None = Non
 
 def witness(circuit: Circuit, arrays: Mapping[str, Array], *, index: int | None = None) -> FrVec:
     """All wires of a plain Groth16 circuit on real inputs: what a .wtns file holds. CompileError for cg16."""
+    from zkchain.circuit import solve
+
     if circuit.system is not System.GROTH16:
         message = "a cg16 witness depends on the proof's challenge: there is none outside a proof"
         raise CompileError(message, hint="compile the model with --system groth16")

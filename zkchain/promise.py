@@ -2,7 +2,8 @@
 
 Both programs are run on the user's samples and on points that a survey of the domain picked (``quantize.survey``). The
 float model's real-number meaning is its graph in float64; onnxruntime's own distance from it is rounding of float32 and
-no fault of the circuit, as long as it is small; where it has no finite answer, nothing is compared. An output that is
+no fault of the circuit, as long as it is small, or no more than float32 makes of inputs (the differences of
+large numbers that are nearly equal); where it has no finite answer, nothing is compared. An output that is
 further off than it may be is an error, unless it is accepted: then the figures found stand in the report.
 """
 
@@ -29,6 +30,7 @@ HINT = (
     "declare the domain that inputs really have (--domain), allow more (--max-error), or take the circuit as it is "
     "(--accept-error): its report says what was found"
 )
+SHAKES = 4  # times that inputs are moved to see what rounding them does
 NAMED = 8  # numbers of an input that a message shows
 
 
@@ -165,16 +167,33 @@ def _judged(
 ) -> _Case:
     exact, unsure = interpret.run_float(meaning, case.inputs), exploration.at(case.inputs)
     case.regions = unsure.regions
-    for limit, y, right, e, counts in zip(exploration.limits, got, exact, expected, unsure.promised, strict=True):
+    moved: list[Array] | None = None
+    for k, (limit, y, right, e, counts) in enumerate(
+        zip(exploration.limits, got, exact, expected, unsure.promised, strict=True)
+    ):
         y, e = np.asarray(y, np.float64), np.asarray(e, np.float64)
         with np.errstate(all="ignore"):
             off, noise = np.where(np.isfinite(e), np.abs(y - e), 0.0), np.abs(e - right)
             near = np.zeros(y.shape, np.bool_) if limit is None else noise <= NOISE * limit
+            if limit is not None and np.any(~near & (off > limit)):
+                moved = moved or shaken(meaning, case.inputs, exact)
+                near = near | (noise <= NOISE * moved[k])
             nearest = np.where(near, np.minimum(off, np.abs(y - right)), off)
         case.all.append(off)
         case.raw.append(off if counts is None else np.where(counts, off, 0.0))
         case.off.append(nearest if counts is None else np.where(counts, nearest, 0.0))
     return case
+
+
+def shaken(meaning: Graph, inputs: Sample, exact: Sequence[Array]) -> list[Array]:
+    """How far the real-number outputs move where every input does by up to its last place in float32."""
+    rng, moved = np.random.default_rng(4), [np.zeros(np.shape(y)) for y in exact]
+    steps = [np.spacing(np.abs(np.asarray(x, np.float32))).astype(np.float64) for x in inputs]
+    for _ in range(SHAKES):
+        near = [np.asarray(x) + s * (2 * rng.random(np.shape(x)) - 1) for x, s in zip(inputs, steps, strict=True)]
+        apart = [np.abs(y - right) for y, right in zip(interpret.run_float(meaning, near), exact, strict=True)]
+        moved = [np.fmax(a, b) for a, b in zip(moved, apart, strict=True)]
+    return moved
 
 
 def _promised(name: str, k: int, exploration: Exploration, cases: Sequence[_Case]) -> Promised:

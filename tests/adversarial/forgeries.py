@@ -170,8 +170,8 @@ def _variant_json(variant: Variant) -> dict[str, Any]:
 def _key_json(vk: VerifyingKey) -> dict[str, Any]:
     return {
         "system": str(vk.system),
-        "n_public": vk.n_public,
-        "circuit_hash": _hex(vk.circuit_hash),
+        "n_public": vk.instance_length,
+        "circuit_hash": _hex(vk.circuit_digest),
         "points": _hex(encode_key_points(vk)),
     }
 
@@ -180,8 +180,8 @@ def _key(entry: dict[str, Any]) -> VerifyingKey:
     return decode_key_points(
         _raw(entry["points"]),
         System(entry["system"]),
-        n_public=entry["n_public"],
-        circuit_hash=_raw(entry["circuit_hash"]),
+        instance_length=entry["n_public"],
+        circuit_digest=_raw(entry["circuit_hash"]),
     )
 
 

@@ -81,7 +81,7 @@ def altered_statements() -> Iterator[Forgery]:
         swapped = replace(good.vk, gamma_abc_g1=(abc[0], abc[2], abc[1], *abc[3:]))
         yield altered(f"{system}: key with points swapped", replace(good, vk=swapped))
     yield altered("cg16: another context", replace(honest(System.CG16), ctx=CTX))
-    renamed = replace(honest(System.CG16).vk, circuit_hash=b"\x01" * 32)
+    renamed = replace(honest(System.CG16).vk, circuit_digest=b"\x01" * 32)
     yield altered("cg16: key of another circuit_hash", replace(honest(System.CG16), vk=renamed))
 
 

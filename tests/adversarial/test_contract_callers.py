@@ -122,7 +122,7 @@ def test_without_the_check_of_the_size_such_a_chain_goes_unnoticed(embedded):
 
 def adapter_of(chain: Chain, key: Toxic) -> tuple[Deployment, Deployment]:
     """A generated verifier and its adapter."""
-    system, n = key.vk.system, key.vk.n_public
+    system, n = key.vk.system, key.vk.instance_length
     target, types = deploy(chain, verifier(system, n)), proof_types(key.vk)
     bound = selector(f"verifyBoundProof({types},bytes32)") if system is System.CG16 else bytes(4)
     values = [target.address, selector(f"verifyProof({types})"), bound, 320 if system is System.CG16 else 256, n]

@@ -115,8 +115,8 @@ def expected(forgery: Forgery) -> set[str]:
     shown = forgery.shown
     if forgery.verdict is not Verdict.MALFORMED:
         return {""} if forgery.verdict is Verdict.VALID else {"ProofInvalid"}
-    if len(shown.instance) != shown.vk.n_public:
-        return {"CalldataLength"} if len(shown.instance) > shown.vk.n_public else {"reverted"}
+    if len(shown.instance) != shown.vk.instance_length:
+        return {"CalldataLength"} if len(shown.instance) > shown.vk.instance_length else {"reverted"}
     return {"InputOutOfRange"} if any(x >= R for x in shown.instance) else {"PrecompileFailed"}
 
 
@@ -157,7 +157,7 @@ def weakened(forgery: Forgery) -> str | None:
     source = source_of(vk)
     edits = [EDITS[field] for field in ("hash_d", "hash_ctx") if not getattr(variant, field)]
     if not variant.hash_x:
-        n = vk.n_public
+        n = vk.instance_length
         edits += [(f"mstore(add(s, 0xa0), {n})", "mstore(add(s, 0xa0), 0)")]
         edits += [(f"keccak256(s, 0x{0xC0 + 32 * n:03x})", "keccak256(s, 0x0c0)")]
     if variant.below is None:

@@ -324,7 +324,7 @@ def test_what_was_published_is_compared_as_a_whole(system: System) -> None:
     with pytest.raises(KeyMismatch):
         check_vk_hash(stranger[1], vkhash(vk))
     with pytest.raises(KeyMismatch):
-        check_vk_hash(replace(vk, circuit_hash=bytes(32)), vkhash(vk))
+        check_vk_hash(replace(vk, circuit_digest=bytes(32)), vkhash(vk))
 
 
 def test_a_section_that_lost_its_digest_is_found(tmp_path: Path) -> None:

@@ -36,6 +36,7 @@ from zkchain import frontend, pipeline
 from zkchain.circuit import Circuit, check, solve
 from zkchain.errors import ZkchainError
 from zkchain.ir import interpret
+from zkchain.ir.domain import real_ends
 from zkchain.ir.graph import Graph, Op
 from zkchain.ir.interpret import FLOAT
 from zkchain.oracle import FloatModel
@@ -248,7 +249,7 @@ def _start(case: Case, name: str, shape: tuple[int, ...], draw: Draw, share: flo
 def points(case: Case, program: Graph) -> list[Point]:
     """Corners of the domain, zero, its middle, random points and data: real inputs by name, all of them inside."""
     draw = Draw(case.seed + 2)
-    ends = {n: pipeline._ends(program.nodes[i]) for n, i in zip(program.input_names, program.inputs, strict=True)}
+    ends = {n: real_ends(program.nodes[i]) for n, i in zip(program.input_names, program.inputs, strict=True)}
     steps = {n: program.nodes[i].scale for n, i in zip(program.input_names, program.inputs, strict=True)}
     kinds = {x.name: x.kind for x in case.inputs}
 

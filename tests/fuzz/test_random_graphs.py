@@ -39,6 +39,7 @@ MENDED = {
     88: "GatherElements with an index that is shorter than its data",
     124: "a layer of constants was folded otherwise than onnxruntime computes it",
     347: "a wide public number beside many narrow ones had no witness",
+    3299: "a table of one entry forgot the error that its argument came with",
 }
 QUANTISED = {
     *("ConvInteger", "DequantizeLinear", "MatMulInteger", "QLinearConv", "QLinearMatMul"),

@@ -52,8 +52,8 @@ def toxic_key(system: System, n_public: int, *, label: str = "key", development:
         delta_g2=multiply_g2(G2_GENERATOR, delta),
         eta_g2=multiply_g2(G2_GENERATOR, eta) if system is System.CG16 else None,
         gamma_abc_g1=tuple(_progression(first, n)),
-        n_public=n_public,
-        circuit_hash=keccak256(label.encode()),
+        instance_length=n_public,
+        circuit_digest=keccak256(label.encode()),
         development=development,
     )
     ic = tuple((first + i) % R for i in range(n))

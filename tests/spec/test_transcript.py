@@ -50,7 +50,7 @@ def test_vkhash(case: dict[str, Any]) -> None:
     system = System(case["system"])
     points, circuit_hash = raw(case["points"]), raw(case["circuit_hash"])
     n_public = case["n_public"]
-    vk = decode_key_points(points, system, n_public=n_public, circuit_hash=circuit_hash)
+    vk = decode_key_points(points, system, instance_length=n_public, circuit_digest=circuit_hash)
     assert transcript.vkhash(vk) == raw(case["vkhash"])
     label = f"zkchain/{system}/vk/1".encode()
     assert keccak(label + circuit_hash + points + n_public.to_bytes(32, "big")) == raw(case["vkhash"])

@@ -65,17 +65,17 @@ def key(system: System) -> VerifyingKey:
 def test_key_points_round_trip(system: System) -> None:
     vk = key(system)
     data = encoding.encode_key_points(vk)
-    assert encoding.decode_key_points(data, system, n_public=5, circuit_hash=vk.circuit_hash) == vk
+    assert encoding.decode_key_points(data, system, instance_length=5, circuit_digest=vk.circuit_digest) == vk
     with pytest.raises(KeyFormatError, match="bytes of points"):
-        encoding.decode_key_points(data[:-1], system, n_public=5, circuit_hash=vk.circuit_hash)
+        encoding.decode_key_points(data[:-1], system, instance_length=5, circuit_digest=vk.circuit_digest)
     with pytest.raises(KeyFormatError, match="not below"):
-        encoding.decode_key_points(b"\xff" * len(data), system, n_public=5, circuit_hash=vk.circuit_hash)
+        encoding.decode_key_points(b"\xff" * len(data), system, instance_length=5, circuit_digest=vk.circuit_digest)
 
 
 def test_a_huge_count_of_inputs_is_refused_before_allocation() -> None:
     data = encoding.encode_key_points(key(System.GROTH16))
     with pytest.raises(KeyFormatError, match="bytes of points"):
-        encoding.decode_key_points(data, System.GROTH16, n_public=1 << 60, circuit_hash=bytes(32))
+        encoding.decode_key_points(data, System.GROTH16, instance_length=1 << 60, circuit_digest=bytes(32))
 
 
 @pytest.mark.parametrize("value", [-1, 1 << 256])

@@ -98,12 +98,12 @@ MALFORMED: dict[str, tuple[VerifyingKey, dict[str, Any], str]] = {
     "beta outside subgroup": (GROTH16, {"beta_g2": ROGUE}, "beta_g2 is not in the subgroup"),
     "delta outside subgroup": (CG16, {"delta_g2": ROGUE}, "delta_g2 is not in the subgroup"),
     "eta outside subgroup": (CG16, {"eta_g2": ROGUE}, "eta_g2 is not in the subgroup"),
-    "point missing": (GROTH16, {"n_public": 3}, "expected 4 points gamma_abc_g1, got 3"),
+    "point missing": (GROTH16, {"instance_length": 3}, "expected 4 points gamma_abc_g1, got 3"),
     "point too many": (CG16, {"gamma_abc_g1": (g1(1),) * 4}, "expected 3 points gamma_abc_g1, got 4"),
     "eta missing": (CG16, {"eta_g2": None}, "eta_g2 belongs to cg16"),
     "eta too many": (GROTH16, {"eta_g2": g2(9)}, "eta_g2 belongs to cg16"),
-    "no instance": (CG16, {"n_public": 0}, "too few"),
-    "short hash": (CG16, {"circuit_hash": bytes(31)}, "32 bytes, got 31"),
+    "no instance": (CG16, {"instance_length": 0}, "too few"),
+    "short hash": (CG16, {"circuit_digest": bytes(31)}, "32 bytes, got 31"),
 }
 
 
@@ -112,3 +112,15 @@ def test_malformed_keys_are_refused(name: str) -> None:
     vk, change, message = MALFORMED[name]
     with pytest.raises(KeyFormatError, match=message):
         check_verifying_key(replace(vk, **change))
+
+
+def test_multiples_are_those_of_repeated_addition() -> None:
+    """Jacobian coordinates against the affine chord and tangent, where every special case comes up."""
+    for scalar in (0, 1, 2, 3, 5, R - 1, R, R + 1, 0x1234567890ABCDEF):
+        total = curve.G2_INFINITY
+        for bit in bin(scalar)[2:]:
+            total = curve.add_g2(total, total)
+            if bit == "1":
+                total = curve.add_g2(total, curve.G2_GENERATOR)
+        assert curve._multiply_unreduced(curve.G2_GENERATOR, scalar) == total
+    assert curve._multiply_unreduced(curve.G2_INFINITY, 5) == curve.G2_INFINITY

@@ -252,3 +252,16 @@ def test_layer_normalisation():
     graph = b.graph(b.add(Op.MUL, centred, inverse))
     program = quantize(graph, [Domain(-3, 3)])
     assert max(worst(graph, program, rng.uniform(-3, 3, (1, 8))) for _ in range(20)) <= 2e-2
+
+
+def test_a_table_of_one_entry_carries_the_error_of_its_argument() -> None:
+    """cos(asinh(1)): the range of the argument is one integer, half a step or so from the real number."""
+    b = Build()
+    x = b.input(2)
+    one = b.add(Op.CLIP, x, lo=1.0, hi=None)
+    graph = b.graph(b.add(Op.UNARY, b.add(Op.UNARY, one, fn=("asinh",)), fn=("cos",)))
+    settings = Settings(cost="lookup", activation_bits=6)
+    program, report = quantize_with_report(graph, [Domain(-1, 1)], None, settings)
+    error = worst(graph, program, np.ones(2))
+    assert report.bounds[0] is not None
+    assert 0 < error <= report.bounds[0]

@@ -78,14 +78,14 @@ def test_keys_round_trip(system: System) -> None:
     assert snarkjs.load_verification_key(written) == vk
     document = json.loads(written)
     assert ("vk_alphabeta_12" in document) is (system is System.GROTH16)
-    assert document.pop("zkchain") == {"circuitHash": vk.circuit_hash.hex(), "development": True}
+    assert document.pop("zkchain") == {"circuitHash": vk.circuit_digest.hex(), "development": True}
     document.pop("vk_alphabeta_12", None)
     assert document == key_document(system)
 
 
 def test_a_key_of_snarkjs_itself_has_no_circuit_and_counts_as_development() -> None:
     vk = snarkjs.load_verification_key(text(key_document(System.GROTH16)))
-    assert (vk.circuit_hash, vk.development) == (bytes(32), True)
+    assert (vk.circuit_digest, vk.development) == (bytes(32), True)
 
 
 coordinates = st.integers(0, P - 1)
@@ -235,7 +235,7 @@ def test_extras_are_read() -> None:
     document = key_document(System.CG16)
     extras()(document)
     vk: VerifyingKey = snarkjs.load_verification_key(text(document))
-    assert (vk.circuit_hash, vk.development) == (b"\xab" * 32, True)
+    assert (vk.circuit_digest, vk.development) == (b"\xab" * 32, True)
 
 
 @settings(max_examples=30)

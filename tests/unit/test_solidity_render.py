@@ -79,7 +79,7 @@ def test_unsafe_keys_are_refused(system):
 def test_a_key_without_public_inputs_is_refused():
     vk = key(System.GROTH16, 1)
     with pytest.raises(SolidityError, match="without public inputs"):
-        solidity.render(replace(vk, n_public=0, gamma_abc_g1=vk.gamma_abc_g1[:1]))
+        solidity.render(replace(vk, instance_length=0, gamma_abc_g1=vk.gamma_abc_g1[:1]))
 
 
 @pytest.mark.parametrize("system", System)

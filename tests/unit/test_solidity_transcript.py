@@ -74,7 +74,7 @@ def raw(text: str) -> bytes:
 def key(entry: dict[str, Any]) -> VerifyingKey:
     data = b"".join(raw(entry[part]) for part in PARTS if entry.get(part)) + b"".join(map(raw, entry["gamma_abc_g1"]))
     return decode_key_points(
-        data, System(entry["system"]), n_public=entry["n_public"], circuit_hash=raw(entry["circuit_hash"])
+        data, System(entry["system"]), instance_length=entry["n_public"], circuit_digest=raw(entry["circuit_hash"])
     )
 
 
@@ -87,7 +87,7 @@ def harness(vk: VerifyingKey) -> VerifierSource:
     source = solidity.render(vk, batch=True).source.replace(" private ", " internal ")
     extension = CG16 if vk.system is System.CG16 else GROTH16
     return VerifierSource(
-        "Harness", source + extension.replace("[L]", f"[{vk.n_public}]").replace(" L", f" {vk.n_public}")
+        "Harness", source + extension.replace("[L]", f"[{vk.instance_length}]").replace(" L", f" {vk.instance_length}")
     )
 
 

@@ -59,7 +59,7 @@ class Verifies(Protocol):
     @property
     def system(self) -> System: ...
     @property
-    def n_public(self) -> int: ...
+    def instance_length(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class Shape:
     """Proof system and number of public inputs of a key."""
 
     system: System
-    n_public: int
+    instance_length: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +147,9 @@ def verification(
     data = data if data is not None else _worst_case(vk, bound)
     kind = _kind(vk, bound) + (", batch" if batch_contract else "")
     overhead = (
-        STEPS[vk.system, kind].at(vk.n_public) + memory(_single_words(vk, batch_contract)) + _data_access(vk, prices)
+        STEPS[vk.system, kind].at(vk.instance_length)
+        + memory(_single_words(vk, batch_contract))
+        + _data_access(vk, prices)
     )
     inputs = _input_terms(vk)
     return Estimate(
@@ -225,8 +227,8 @@ class Steps:
     proofs: int = 0
     proof_inputs: int = 0
 
-    def at(self, n_public: int, n: int = 0) -> int:
-        return self.base + self.inputs * n_public + n * (self.proofs + self.proof_inputs * n_public)
+    def at(self, instance_length: int, n: int = 0) -> int:
+        return self.base + self.inputs * instance_length + n * (self.proofs + self.proof_inputs * instance_length)
 
 
 # Measured with solc 0.8.37 (cancun, viaIR, 200 runs); tests/snapshots/gas.json pins what they are compared with.
@@ -258,9 +260,9 @@ def _kind(vk: Verifies, bound: bool) -> str:
     """Choose the measurement that applies."""
     if vk.system is System.CG16:
         return "bound" if bound else "unbound"
-    if vk.n_public == 1:
+    if vk.instance_length == 1:
         return "one input"
-    return "inline" if vk.n_public <= MAX_INLINE_INPUTS else "data"
+    return "inline" if vk.instance_length <= MAX_INLINE_INPUTS else "data"
 
 
 def _pairs(vk: Verifies) -> int:
@@ -269,42 +271,42 @@ def _pairs(vk: Verifies) -> int:
 
 def _input_terms(vk: Verifies) -> int:
     """Points that the public inputs are multiplied with: IC_1 .. IC_L, or those of the challenge and the polynomial."""
-    return 2 if vk.system is System.CG16 else vk.n_public
+    return 2 if vk.system is System.CG16 else vk.instance_length
 
 
 def _single_words(vk: Verifies, batch_contract: bool) -> int:
     """Words of memory that one verification touches, as the templates lay them out."""
     if vk.system is System.CG16:
-        return 40 + vk.n_public
-    return 28 + (vk.n_public if batch_contract else 0) + _point_words(vk)
+        return 40 + vk.instance_length
+    return 28 + (vk.instance_length if batch_contract else 0) + _point_words(vk)
 
 
 def _point_words(vk: Verifies) -> int:
-    return 2 * vk.n_public if vk.n_public > 1 else 0
+    return 2 * vk.instance_length if vk.instance_length > 1 else 0
 
 
 def _data_access(vk: Verifies, prices: Fork) -> int:
     """EXTCODECOPY of the data contracts: cold accounts, three gas per word."""
-    if vk.system is System.CG16 or vk.n_public <= MAX_INLINE_INPUTS:
+    if vk.system is System.CG16 or vk.instance_length <= MAX_INLINE_INPUTS:
         return 0
-    chunks = -(-vk.n_public // POINTS_PER_DATA_CONTRACT)
-    return chunks * prices.cold_account + 3 * 2 * vk.n_public
+    chunks = -(-vk.instance_length // POINTS_PER_DATA_CONTRACT)
+    return chunks * prices.cold_account + 3 * 2 * vk.instance_length
 
 
 def _batch_overhead(vk: Verifies, n: int, bound: bool, prices: Fork) -> int:
     # each weight hashes the label, three words, and nine words per proof
     hashing = (n - 1) * 6 * words(len(BATCH_LABEL[vk.system]) + WORD * (3 + 9 * n))
     if vk.system is System.CG16:
-        touched = 8 + 11 * n + max(24 + 6 * n, 6 + vk.n_public)
+        touched = 8 + 11 * n + max(24 + 6 * n, 6 + vk.instance_length)
     else:
-        touched = 26 + 15 * n + vk.n_public + _point_words(vk)
-    steps = STEPS[vk.system, f"verifyBatch, {_kind(vk, bound)}"].at(vk.n_public, n)
+        touched = 26 + 15 * n + vk.instance_length + _point_words(vk)
+    steps = STEPS[vk.system, f"verifyBatch, {_kind(vk, bound)}"].at(vk.instance_length, n)
     return steps + hashing + memory(touched) + _data_access(vk, prices)
 
 
 def _worst_case(vk: Verifies, bound: bool, proofs: int | None = None) -> bytes:
     """Calldata of the right length without zero bytes (but for the heads of a batch's arrays)."""
-    record = b"\x01" * (PROOF_BYTES[vk.system] + WORD * vk.n_public)
+    record = b"\x01" * (PROOF_BYTES[vk.system] + WORD * vk.instance_length)
     binder = b"\x01" * WORD if bound else b""
     head = bytes(2 * WORD) * (2 if bound else 1) if proofs is not None else b""
     return b"\x01" * 4 + head + (record + binder) * (1 if proofs is None else proofs)

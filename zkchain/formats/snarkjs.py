@@ -52,7 +52,7 @@ def dump_verification_key(vk: VerifyingKey) -> bytes:
         {
             "protocol": str(vk.system),
             "curve": "bn128",
-            "nPublic": vk.n_public,
+            "nPublic": vk.instance_length,
             "vk_alpha_1": _g1_json(vk.alpha_g1),
             "vk_beta_2": _g2_json(vk.beta_g2),
             "vk_gamma_2": _g2_json(vk.gamma_g2),
@@ -62,7 +62,7 @@ def dump_verification_key(vk: VerifyingKey) -> bytes:
         | ({} if cg16 else {"vk_alphabeta_12": _alpha_beta(vk.alpha_g1, vk.beta_g2)})
         | {
             "IC": [_g1_json(point) for point in vk.gamma_abc_g1],
-            "zkchain": {"circuitHash": vk.circuit_hash.hex(), "development": vk.development},
+            "zkchain": {"circuitHash": vk.circuit_digest.hex(), "development": vk.development},
         }
     )
 
@@ -136,8 +136,8 @@ def parse_verification_key(data: bytes) -> VerifyingKey:
         delta_g2=read_g2(document["vk_delta_2"], f"{what}: vk_delta_2"),
         eta_g2=read_g2(document["vk_eta_2"], f"{what}: vk_eta_2") if system is System.CG16 else None,
         gamma_abc_g1=tuple(read_g1(point, f"{what}: IC[{i}]") for i, point in enumerate(ic)),
-        n_public=n_public,
-        circuit_hash=circuit_hash,
+        instance_length=n_public,
+        circuit_digest=circuit_hash,
         development=development,
     )
 

@@ -47,8 +47,8 @@ class Prover:
         vk = decode_key_points(
             native.vk_bytes,
             System.GROTH16,
-            n_public=native.info["n_public"],
-            circuit_hash=UNKNOWN_CIRCUIT,
+            instance_length=native.info["n_public"],
+            circuit_digest=UNKNOWN_CIRCUIT,
             development=True,
         )
         return cls(native, vk)

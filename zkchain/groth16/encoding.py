@@ -43,14 +43,14 @@ def encode_key_points(vk: VerifyingKey) -> bytes:
 
 
 def decode_key_points(
-    data: bytes, system: System, *, n_public: int, circuit_hash: bytes, development: bool = True
+    data: bytes, system: System, *, instance_length: int, circuit_digest: bytes, development: bool = True
 ) -> VerifyingKey:
-    """Inverse of ``encode_key_points``: a key for instances of ``n_public`` words.
+    """Inverse of ``encode_key_points``: a key for instances of ``instance_length`` words.
 
     KeyFormatError on a wrong length (checked before anything is allocated) or a coordinate that is not below p.
     """
     g2_names = ["beta_g2", "gamma_g2", "delta_g2"] + (["eta_g2"] if system is System.CG16 else [])
-    n_abc = 3 if system is System.CG16 else n_public + 1
+    n_abc = 3 if system is System.CG16 else instance_length + 1
     start = G1_BYTES + len(g2_names) * G2_BYTES
     if len(data) != start + n_abc * G1_BYTES:
         raise KeyFormatError(f"verifying key: expected {start + n_abc * G1_BYTES} bytes of points, got {len(data)}")
@@ -69,7 +69,7 @@ def decode_key_points(
             decode_g1(data[start + i * G1_BYTES :][:G1_BYTES], f"verifying key: gamma_abc_g1[{i}]", KeyFormatError)
             for i in range(n_abc)
         ),
-        n_public=n_public,
-        circuit_hash=circuit_hash,
+        instance_length=instance_length,
+        circuit_digest=circuit_digest,
         development=development,
     )

@@ -41,8 +41,8 @@ def verifying_key(pk: ProvingKey) -> VerifyingKey:
     return decode_key_points(
         pk.vk_bytes,
         System(info["system"]),
-        n_public=info["instance_length"],
-        circuit_hash=info["circuit_hash"],
+        instance_length=info["instance_length"],
+        circuit_digest=info["circuit_hash"],
         development=info["development"],
     )
 
@@ -52,6 +52,6 @@ def native_key(vk: VerifyingKey) -> _core.VerifyingKey:
     return _core.VerifyingKey(
         encode_key_points(vk),
         system=str(vk.system),
-        instance_length=vk.n_public,
-        circuit_hash=vk.circuit_hash,
+        instance_length=vk.instance_length,
+        circuit_hash=vk.circuit_digest,
     )

@@ -33,18 +33,18 @@ def check_verifying_key(vk: VerifyingKey) -> None:
 def check_shape(vk: VerifyingKey) -> None:
     """Counts and lengths, before any arithmetic."""
     cg16 = vk.system is System.CG16
-    expected = 3 if cg16 else vk.n_public + 1
+    expected = 3 if cg16 else vk.instance_length + 1
     if len(vk.gamma_abc_g1) != expected:
         raise KeyFormatError(
-            f"verifying key ({vk.system}, {vk.n_public} public inputs): expected {expected} points gamma_abc_g1, "
-            f"got {len(vk.gamma_abc_g1)}"
+            f"verifying key ({vk.system}, {vk.instance_length} public inputs): expected {expected} points "
+            f"gamma_abc_g1, got {len(vk.gamma_abc_g1)}"
         )
     if (vk.eta_g2 is None) == cg16:
         raise KeyFormatError(f"verifying key: eta_g2 belongs to cg16 keys and to them only, this is a {vk.system} key")
-    if vk.n_public < (1 if cg16 else 0):
-        raise KeyFormatError(f"verifying key ({vk.system}): {vk.n_public} public inputs are too few")
-    if len(vk.circuit_hash) != 32:
-        raise KeyFormatError(f"verifying key: expected a circuit hash of 32 bytes, got {len(vk.circuit_hash)}")
+    if vk.instance_length < (1 if cg16 else 0):
+        raise KeyFormatError(f"verifying key ({vk.system}): {vk.instance_length} public inputs are too few")
+    if len(vk.circuit_digest) != 32:
+        raise KeyFormatError(f"verifying key: expected a circuit hash of 32 bytes, got {len(vk.circuit_digest)}")
 
 
 def check_points(vk: VerifyingKey) -> None:

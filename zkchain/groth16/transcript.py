@@ -48,7 +48,7 @@ DOMAIN_GROTH16 = keccak256(b"zkchain/groth16/instance/1")
 
 def vkhash(vk: VerifyingKey) -> bytes:
     """32 bytes that bind the circuit, every point of the key, and L."""
-    return keccak256(VK_LABEL[vk.system] + vk.circuit_hash + encode_key_points(vk) + word(vk.n_public))
+    return keccak256(VK_LABEL[vk.system] + vk.circuit_digest + encode_key_points(vk) + word(vk.instance_length))
 
 
 def context(chain_id: int, address: bytes, binder: bytes = bytes(32)) -> bytes:

@@ -12,8 +12,8 @@ from zkchain.r1cs import System
 class VerifyingKey:
     """``gamma_abc_g1`` has L + 1 points for groth16 and 3 for cg16 (one, challenge, compressed inputs).
 
-    ``n_public`` is L, the length of the instance. ``circuit_hash`` is 32 bytes. ``development`` is True while no
-    verified contribution of a ceremony stands behind the key.
+    ``instance_length`` is L, the number of public inputs. ``circuit_digest`` is 32 bytes. ``development`` is
+    True while no verified contribution of a ceremony stands behind the key.
     """
 
     system: System
@@ -23,14 +23,14 @@ class VerifyingKey:
     delta_g2: G2
     eta_g2: G2 | None
     gamma_abc_g1: tuple[G1, ...]
-    n_public: int
-    circuit_hash: bytes
+    instance_length: int
+    circuit_digest: bytes
     development: bool = True
 
     def __repr__(self) -> str:
         made = "DEVELOPMENT " if self.development else ""
-        circuit = self.circuit_hash.hex()[:12]
-        return f"<VerifyingKey {made}{self.system}, {self.n_public} public words, circuit {circuit}...>"
+        circuit = self.circuit_digest.hex()[:12]
+        return f"<VerifyingKey {made}{self.system}, {self.instance_length} public words, circuit {circuit}...>"
 
 
 @dataclass(frozen=True, slots=True)

@@ -224,7 +224,7 @@ def _ascend(
     seed.ravel()[element] = sign
     slopes = input_gradients(graph, start.trace, {node: seed})
     sample = tuple(
-        np.where(slope > 0, hi, np.where(slope < 0, lo, x))
+        np.where(slope > 0, hi, np.where(slope < 0, lo, np.clip(x, lo, hi)))  # a drawn x may round to beyond the ends
         for slope, (lo, hi), x in zip(slopes, ends, start.sample, strict=True)
     )
     if all(np.array_equal(a, b) for a, b in zip(sample, start.sample, strict=True)):
@@ -365,13 +365,13 @@ def _first(problem: Problem) -> Settled:
             return _settled(_asking_less(problem, coarser))
         except CompileError as error:
             refusal = error
-            if not problem.held:
+            if not problem.eased:
                 break
     raise refusal
 
 
 def _asking_less(problem: Problem, factor: float) -> Problem:
-    arguments = {problem.graph.nodes[k].src[0] for k in problem.held} - set(problem.graph.outputs[: _shown(problem)])
+    arguments = problem.eased - set(problem.graph.outputs[: _shown(problem)])
     return replace(
         problem, tolerance={i: t * (factor if i in arguments else 1.0) for i, t in problem.tolerance.items()}
     )

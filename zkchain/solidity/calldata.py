@@ -32,7 +32,7 @@ def selector(signature: str) -> bytes:
 
 def proof_types(vk: VerifyingKey) -> str:
     """The ABI types of a proof and its public inputs."""
-    return f"{POINTS[vk.system]},uint256[{vk.n_public}]"
+    return f"{POINTS[vk.system]},uint256[{vk.instance_length}]"
 
 
 def calldata(vk: VerifyingKey, proof: Proof, instance: Instance, binder: bytes | None = None) -> bytes:
@@ -81,8 +81,8 @@ def constructor_arguments(addresses: Sequence[bytes]) -> bytes:
 def _record(vk: VerifyingKey, proof: Proof, instance: Instance) -> bytes:
     if proof.system is not vk.system:
         raise ProofFormatError(f"expected a {vk.system} proof, got a {proof.system} proof")
-    if len(instance) != vk.n_public:
-        raise ProofFormatError(f"expected {vk.n_public} public inputs, got {len(instance)}")
+    if len(instance) != vk.instance_length:
+        raise ProofFormatError(f"expected {vk.instance_length} public inputs, got {len(instance)}")
     for i, x in enumerate(instance):
         if not 0 <= x < R:
             raise ProofFormatError(f"public input {i}: expected an integer in [0, r), got {x}")

@@ -69,7 +69,7 @@ def render(vk: VerifyingKey, name: str = "Verifier", *, batch: bool = False) -> 
     check_verifying_key(vk)
     if not (name.isascii() and name.isidentifier()):
         raise SolidityError(f"contract name: expected a Solidity identifier, got {name!r}")
-    if vk.n_public < 1:
+    if vk.instance_length < 1:
         raise SolidityError(
             "verifying key without public inputs: its proofs say nothing about any value",
             hint="make the model's output public",
@@ -78,7 +78,13 @@ def render(vk: VerifyingKey, name: str = "Verifier", *, batch: bool = False) -> 
     chunks = split_points(vk.gamma_abc_g1[1:]) if vk.system is System.GROTH16 else ()
     template = _environment().get_template(f"{vk.system.value}.sol.jinja")
     source = template.render(
-        name=name, batch=batch, L=vk.n_public, key=_key_values(vk), chunks=chunks, two_256=(1 << 256) % R, **_labels(vk)
+        name=name,
+        batch=batch,
+        L=vk.instance_length,
+        key=_key_values(vk),
+        chunks=chunks,
+        two_256=(1 << 256) % R,
+        **_labels(vk),
     )
     return VerifierSource(name, source, tuple(chunk.code for chunk in chunks))
 
@@ -103,7 +109,7 @@ def _key_values(vk: VerifyingKey) -> dict[str, Any]:
     """The key as the templates write it: e(a, b) stands alone on its side, so everything else is negated."""
     return {
         "development": vk.development,
-        "circuit_hash": vk.circuit_hash.hex(),
+        "circuit_hash": vk.circuit_digest.hex(),
         "vk_hash": vkhash(vk).hex(),
         "minus_alpha": negate_g1(vk.alpha_g1),
         "beta": vk.beta_g2,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from zkchain.circuit import Circuit, RestoredCircuit, Visibility, restore, synthesize
+from zkchain.circuit.layout import Visibility
 from zkchain.errors import BundleError, KeyMismatch
 from zkchain.formats import program, records, snarkjs
 from zkchain.formats.bundle import Bundle
@@ -15,6 +17,9 @@ from zkchain.groth16.types import VerifyingKey
 from zkchain.ir.graph import Graph
 from zkchain.pipeline import Keys, interface_of
 from zkchain.r1cs import System
+
+if TYPE_CHECKING:
+    from zkchain.circuit import Circuit, RestoredCircuit
 
 
 def load_summary(opened: Bundle) -> Summary:
@@ -55,6 +60,8 @@ def _same_domain(choice: InputChoice, tensor: Tensor) -> bool:
 
 def load_circuit(opened: Bundle) -> Circuit:
     """Synthesise the bundle's program again; BundleError unless it gives the circuit that the manifest names."""
+    from zkchain.circuit import synthesize
+
     circuit = synthesize(*_program(opened))
     audit_digest(opened, circuit)
     return circuit
@@ -63,6 +70,14 @@ def load_circuit(opened: Bundle) -> Circuit:
 def audit_digest(opened: Bundle, circuit: Circuit) -> None:
     """BundleError unless the circuit's rows give the digest that the manifest records."""
     _same_circuit(opened, circuit.digest)
+
+
+def audit_rows(opened: Bundle, restored: RestoredCircuit) -> None:
+    """The same for a circuit whose rows are made for this. Called when a proof failed: perhaps it is not the circuit
+    that the key was made for."""
+    from zkchain.circuit import emit
+
+    audit_digest(opened, emit(restored))
 
 
 def _same_circuit(opened: Bundle, digest: bytes) -> None:
@@ -76,6 +91,8 @@ def _same_circuit(opened: Bundle, digest: bytes) -> None:
 
 def load_outline(opened: Bundle) -> RestoredCircuit:
     """The circuit without its rows, for proving. BundleError unless the program has the interface of circuit.json."""
+    from zkchain.circuit import restore
+
     summary = load_summary(opened)
     size = (summary.rows, summary.wires, summary.committed)
     outline = restore(*_program(opened), size, bytes.fromhex(summary.rows_digest))
@@ -95,7 +112,7 @@ def _program(opened: Bundle) -> tuple[Graph, Visibility, System]:
 def load_verifying_key(opened: Bundle) -> VerifyingKey:
     """KeyMismatch unless the key was made for the circuit that the manifest names."""
     key = snarkjs.load_verification_key(opened.read("verification_key"))
-    expected, got = opened.identity("circuit"), key.circuit_hash.hex()
+    expected, got = opened.identity("circuit"), key.circuit_digest.hex()
     if got != expected:
         raise KeyMismatch(
             f"verification key was made for circuit {got[:12]}..., bundle {opened.folder} holds {expected[:12]}...",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
+from typing import TYPE_CHECKING
 
 from zkchain import pipeline
-from zkchain.circuit import RestoredCircuit, emit
 from zkchain.errors import ChainError, InputError, KeyFormatError, KeyMismatch, UnsatisfiedConstraint
 from zkchain.formats import bundle, exports, proofs, records, tensors
 from zkchain.formats.bundle import Bundle
@@ -19,7 +19,7 @@ from zkchain.reports import ProveManyReport, ProveReport, VerifyReport
 from zkchain.typing import Array, Progress
 from zkchain.workspace.clock import Clock, Stages
 from zkchain.workspace.opening import (
-    audit_digest,
+    audit_rows,
     load_circuit,
     load_outline,
     load_proving_keys,
@@ -27,6 +27,9 @@ from zkchain.workspace.opening import (
     load_verifying_key,
     shown_hash,
 )
+
+if TYPE_CHECKING:
+    from zkchain.circuit import RestoredCircuit
 
 Folder = str | PathLike[str]
 
@@ -72,7 +75,7 @@ class Prover:
         except KeyFormatError as error:
             raise type(error)(f"{self.bundle.path('proving_key')}: {error.message}", hint=error.hint) from None
         except (UnsatisfiedConstraint, KeyMismatch, InputError):
-            audit_digest(self.bundle, emit(self.circuit))  # perhaps it is not the circuit that the key was made for
+            audit_rows(self.bundle, self.circuit)
             raise
         stages("write", 0.0)
         place = proofs.save(self.bundle, name, proved.proof, proved.instance, bound)

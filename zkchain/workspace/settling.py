@@ -31,7 +31,9 @@ def solidity_bundle(folder: Folder, *, contract: str | None = None) -> ContractR
     file = str(opened.folder / bundle.KINDS["verifier"].file)
     size = len(artifact.runtime)
     data, shown = len(artifact.data), shown_hash(key)
-    return ContractReport(artifact.name, file, size, data, key.n_public, artifact.compiler, shown, key.development)
+    return ContractReport(
+        artifact.name, file, size, data, key.instance_length, artifact.compiler, shown, key.development
+    )
 
 
 def load_artifact(opened: Bundle, key: VerifyingKey) -> Artifact:

@@ -138,6 +138,6 @@ def verifying_key(circuit: ConstraintSystem, toxic: Toxic, gamma_abc_g1: Sequenc
         delta_g2=ec.affine_g2(ec.multiply(ec.G2, toxic.delta)),
         eta_g2=ec.affine_g2(ec.multiply(ec.G2, toxic.eta)) if cg16 else None,
         gamma_abc_g1=tuple(gamma_abc_g1),
-        n_public=circuit.instance_length,
-        circuit_hash=circuit.digest,
+        instance_length=circuit.instance_length,
+        circuit_digest=circuit.digest,
     )

@@ -62,8 +62,8 @@ def check_format(vk: VerifyingKey, instance: Instance, proof: Proof) -> None:
     """L and system as the key says, every word below r, A, C, D on the curve, B in the subgroup."""
     if proof.system is not vk.system:
         raise ProofFormatError(f"expected a {vk.system} proof for this key, got a {proof.system} proof")
-    if len(instance) != vk.n_public:
-        raise ProofFormatError(f"expected {vk.n_public} public inputs, got {len(instance)}")
+    if len(instance) != vk.instance_length:
+        raise ProofFormatError(f"expected {vk.instance_length} public inputs, got {len(instance)}")
     for i, x in enumerate(instance):
         if not 0 <= x < R:
             raise ProofFormatError(f"public input {i} is not in [0, r): {x}")

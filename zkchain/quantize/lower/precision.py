@@ -13,11 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
 from zkchain.ir.graph import BOUND, Graph, Node, Op
 from zkchain.ir.ranges import largest
+from zkchain.quantize import norms
 from zkchain.quantize.edit import CLAMP, constant, consumers
 from zkchain.quantize.input_grid import Grid
 from zkchain.quantize.lower.builder import Builder, Value
@@ -29,6 +31,7 @@ ENDS = -1  # the ends of a CLIP
 OUT = -2  # the values of a tabulated function
 MOVES = frozenset({Op.RESHAPE, Op.TAKE})
 LEAST_SHIFT = 3  # a rescale by fewer bits costs more rows than it saves
+SQUARED = 30  # bits of what is squared to be summed
 ROOM = 60  # bits of an accumulator that is multiplied or summed again
 
 
@@ -39,7 +42,7 @@ class Plan:
     slack: a clamp is put in where the static range has more than this many bits above that; limit: and where it has
     more bits than this at all; table_bits: the widest lookup table has 2^table_bits entries; off: argument of a
     function with jumps or poles -> what it may be off by; wanted: function with poles -> what its value may be off
-    by."""
+    by (of an inverse root of squares: what x over the root may be)."""
 
     weight: Mapping[tuple[int, int], int]
     activation: Mapping[int, int]
@@ -64,10 +67,18 @@ class Clamp:
     above_only: bool
 
 
+class Parts(NamedTuple):
+    """An inverse root as the product of a number of two octaves and a power of two."""
+
+    inverse: Value
+    power: Value
+
+
 @dataclass(eq=False, slots=True)
 class Lowering:
     """State of one lowering: values as computed, and as narrowed; the rescales made for that, and what argmax reads;
-    the regions in which no error is promised, and the clamps that the quantiser put in."""
+    the regions in which no error is promised, and the clamps that the quantiser put in; the parts of
+    inverse roots, the values that are squared for them, and the sums of these."""
 
     graph: Graph
     plan: Plan
@@ -79,9 +90,15 @@ class Lowering:
     compared: dict[int, Node] = field(default_factory=dict)
     regions: list[Region] = field(default_factory=list)
     clamps: list[Clamp] = field(default_factory=list)
+    roots: dict[int, Parts] = field(default_factory=dict)
     readers: list[list[int]] = field(init=False)
+    squared: frozenset[int] = field(init=False)
+    totals: frozenset[int] = field(init=False)
 
     def __post_init__(self) -> None:
+        roots = norms.roots(self.graph).values()
+        self.squared = frozenset(root(self.graph, each.x) for each in roots)
+        self.totals = frozenset(each.total for each in roots)
         self.readers = consumers(self.graph)
 
     def const(self, i: int, position: int, at_least: int | None = None) -> Value:
@@ -139,6 +156,10 @@ def narrow(state: Lowering, i: int) -> Value:
 def _rescaled(state: Lowering, i: int, value: Value) -> Value:
     planned = state.plan.activation.get(i)
     if planned is None or value.frac < planned + LEAST_SHIFT:
+        planned = value.frac
+    if i in state.squared:
+        planned = min(planned, value.frac - _excess(state, value, SQUARED))
+    if planned == value.frac:
         return value
     name = state.graph.nodes[i].name
     result = state.out.rescale(name, value, planned)
@@ -184,9 +205,14 @@ def relabelled(state: Lowering, name: str, value: Value, frac: int, shape: Seque
 
 def with_room(state: Lowering, name: str, value: Value, bits: int) -> Value:
     """The value, rescaled if its static range leaves no room to grow by so many bits below 2^62."""
-    top = largest(state.out[value])
-    excess = int(np.ceil(np.log2(float(top.max()) + 1))) + bits - ROOM if top.size else 0
+    excess = _excess(state, value, ROOM - bits)
     return value if excess <= 0 else state.out.rescale(name, value, value.frac - excess)
+
+
+def _excess(state: Lowering, value: Value, room: int) -> int:
+    """Bits of a value's magnitude beyond so many; 0 where there are none."""
+    top = largest(state.out[value])
+    return max(int(np.ceil(np.log2(float(top.max()) + 1))) - room, 0) if top.size else 0
 
 
 def clip_ends(node: Node) -> FloatArray:

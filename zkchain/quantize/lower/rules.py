@@ -11,6 +11,7 @@ from zkchain.errors import UnsupportedOp
 from zkchain.ir.checked import named, whole
 from zkchain.ir.graph import BOUND, Graph, Node, Op, check
 from zkchain.ir.ranges import bits, largest
+from zkchain.quantize import norms
 from zkchain.quantize.edit import constant
 from zkchain.quantize.input_grid import Grid
 from zkchain.quantize.lower.builder import Value
@@ -29,6 +30,7 @@ from zkchain.quantize.lower.precision import (
     shifted,
     with_room,
 )
+from zkchain.quantize.lower.roots import lower_root, product
 from zkchain.quantize.lower.tables import lower_unary
 from zkchain.quantize.regions import Region
 from zkchain.typing import FloatArray
@@ -53,8 +55,9 @@ class Lowered:
 def lower(graph: Graph, plan: Plan, grids: Sequence[Grid]) -> Lowered:
     """The integer graph of a prepared float graph. Raises CompileError (2^62) and UnsupportedOp."""
     state = Lowering(graph, plan, grids)
+    unread = {at for root in norms.roots(graph).values() for at in root.inner}
     for i, node in enumerate(graph.nodes):
-        if node.op is Op.CONST and i not in graph.outputs:
+        if i in unread or (node.op is Op.CONST and i not in graph.outputs):
             continue
         rule = LOWER.get(node.op)
         if rule is None:
@@ -96,8 +99,14 @@ def _move(state: Lowering, i: int, node: Node) -> Value:
 def _sum(state: Lowering, i: int, node: Node) -> Value:
     x = prefer(state, node.src[0])
     terms = state.out[x].size // max(node.size, 1)
-    x = with_room(state, node.name, x, terms.bit_length())
+    if not _squares_fit(state, i, x, terms):
+        x = with_room(state, node.name, x, terms.bit_length())
     return state.out.add(node.op, node.name, (x,), x.frac, node.shape, **node.arg)
+
+
+def _squares_fit(state: Lowering, i: int, x: Value, terms: int) -> bool:
+    """Whether a sum whose root is taken next stays below 2^61 as it is: each bit of it counts."""
+    return i in state.totals and float(largest(state.out[x]).max(initial=0)) * terms < BOUND / 2
 
 
 def _operands(state: Lowering, i: int, node: Node, get: Callable[[int], Value]) -> list[Value]:
@@ -122,6 +131,8 @@ def _compare(state: Lowering, i: int, node: Node) -> Value:
 def _mul(state: Lowering, i: int, node: Node) -> Value:
     x, y = node.src
     if not state.is_const(y):
+        if root := next((s for s in (y, x) if s in state.roots), None):
+            return product(state, node, narrow(state, x if root == y else y), root)
         values = [narrow(state, x), narrow(state, y)]
         return state.out.add(Op.MUL, node.name, values, values[0].frac + values[1].frac, node.shape)
     value, factor = prefer(state, x), state.const(i, 1)
@@ -181,6 +192,9 @@ def _order(state: Lowering, i: int, node: Node) -> Value:
 
 
 def _unary(state: Lowering, i: int, node: Node) -> Value:
+    root = norms.roots(state.graph).get(i)
+    if root is not None:
+        return lower_root(state, i, node, root)
     return (divide if node.arg["fn"][0] in DIVISIONS else lower_unary)(state, i, node)
 
 

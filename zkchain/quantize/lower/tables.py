@@ -63,8 +63,8 @@ LINES: Mapping[str, Callable[..., float]] = {
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """g(x) = f(x) - slope relu(x) on integers x / 2^a, in units of 2^-b, less ``offset`` units; in ``holes`` what
-    stands there for f."""
+    """g(x) = factor f(x) - slope relu(x) on integers x / 2^a, in units of 2^-b, less ``offset`` units; in ``holes``
+    what stands there for f."""
 
     fn: functions.Fn
     slope: float
@@ -72,11 +72,12 @@ class Rest:
     b: int
     offset: float = 0.0
     holes: tuple[Hole, ...] = ()
+    factor: float = 1.0
 
     def exact(self, x: IntArray) -> FloatArray:
         x = holes.moved(self.holes, x)
         real = np.ldexp(x.astype(np.float64), -self.a)
-        bent = functions.evaluate(self.fn, real) - self.slope * np.maximum(real, 0.0)
+        bent = self.factor * functions.evaluate(self.fn, real) - self.slope * np.maximum(real, 0.0)
         with np.errstate(over="ignore"):  # beyond the floats is beyond every table, which infinity says as well
             return np.ldexp(bent, self.b) - self.offset
 
@@ -107,6 +108,11 @@ def lower_unary(state: Lowering, i: int, node: Node) -> Value:
     line = state.out.add(Op.MUL, node.name, (positive, factor), x.frac + factor.frac) if slope != 1.0 else positive
     values = align(state, node.name, [y, line])
     return state.out.add(Op.ADD, node.name, values, values[0].frac)
+
+
+def whole_domain(state: Lowering, node: Node, x: Value, rest: Rest, domain: tuple[int, int]) -> Value:
+    """A function on all integers of a domain, x being one of them."""
+    return _tabulated(state, node, x, rest, _pieces(node, rest, domain, node.size, state.plan.table_bits))
 
 
 def _output_bits(state: Lowering, i: int, node: Node, x: Value) -> int:
@@ -412,6 +418,8 @@ def _bound(state: Lowering, x: Value, y: Value, slope: float, rounding: float) -
 def _unevenness(rest: Rest, x: IntArray) -> float:
     """Largest |g(x + 1) - g(x)|, in units of the output, where no hole or jump is between; infinite at a jump that was
     not known of."""
+    if len(x) == 1:
+        x = _neighbours(rest, int(x[0]))
     if len(x) < 2:
         return 0.0
     steps = np.abs(np.diff(rest.exact(x)))
@@ -424,6 +432,13 @@ def _unevenness(rest: Rest, x: IntArray) -> float:
     inner = np.abs(np.diff(finer.exact(at + np.arange(9, dtype=np.int64))))
     jumps = inner.max() > 0.5 * steps.max() > 0
     return float("inf") if jumps else 1.02 * max(float(steps.max()), 8 * float(inner.max()))
+
+
+def _neighbours(rest: Rest, x: int) -> IntArray:
+    """x and the integers beside it where the function is defined: what was rounded to x may stand on either side."""
+    near = x + np.arange(-1, 2)
+    with np.errstate(all="ignore"):
+        return near[np.isfinite(rest.exact(near))]
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -37,8 +37,10 @@ def single(x: npt.ArrayLike) -> Single:
 
 
 def _integers(rounded: npt.NDArray[Any], target: Target) -> IntArray:
-    """Round to int64 without overflow; saturation to the target type happens in the caller."""
-    return np.asarray(np.clip(rounded, -(2.0**31), 2.0**31 - 1).astype(np.int64) + target.zero)
+    """Round to int64 without overflow: what is far outside the type stays outside it, and ``Target.clip`` saturates. No
+    number becomes the least, as the processor's conversion has it (cvtps2dq)."""
+    held = np.where(np.isnan(rounded), -(2.0**31), np.clip(rounded, -(2.0**31), 2.0**31 - 1))
+    return np.asarray(held.astype(np.int64) + target.zero)
 
 
 @dataclass(frozen=True, slots=True)

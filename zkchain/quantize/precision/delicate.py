@@ -20,28 +20,37 @@ import numpy as np
 from zkchain.ir import functions
 from zkchain.ir.functions import Fn, Jumps, Singular
 from zkchain.ir.graph import Graph, Node, Op
+from zkchain.quantize import norms
 from zkchain.quantize.input_grid import Grid
 from zkchain.quantize.lower.precision import OUT
+from zkchain.quantize.norms import Root
 from zkchain.quantize.precision import noise
 from zkchain.quantize.precision.noise import Point, Trace
 from zkchain.typing import FloatArray
+
+Sample = tuple[FloatArray, ...]  # in units of the grids
 
 FINE = 4096  # steps of an argument's span in front of a jump
 BETWEEN = 512  # steps between jumps that come again
 AROUND = 1 << 20  # steps of an argument's range with a pole in it
 BESIDE = 1 << 30  # steps of an argument's range with a pole beside it, at most
 NEAR = 1024  # an argument that was seen closer to a pole than its span / NEAR is watched
+FINEST = 1 << 26  # steps of the span of what is divided by the root of its squares, at most
 SHARE = 0.5  # part of a value's tolerance that the error of its argument may take
 
 
 @dataclass(eq=False, slots=True)
 class Delicate:
-    """``tolerance``: watched node -> what it may be off by; ``held``: functions whose argument is watched; ``wanted``:
-    function with a pole -> what its value may be off by."""
+    """``tolerance``: watched node -> what it may be off by; ``held``: functions whose argument is watched; ``eased``:
+    watched for a function's sake alone, of which less can be asked; ``wanted``: function with a pole -> what its value
+    may be off by; of an inverse root, what its product with what it normalises may be;
+    ``extremes``: ends of the domain, where a sum of squares is close to zero, and all their values."""
 
     tolerance: dict[int, float]
     held: set[int] = field(default_factory=set)
+    eased: set[int] = field(default_factory=set)
     wanted: dict[int, float] = field(default_factory=dict)
+    extremes: tuple[tuple[Sample, Trace], ...] = ()
 
 
 def settle(
@@ -51,21 +60,42 @@ def settle(
     found = Delicate(dict(tolerance))
     if not any(_is_delicate(node.arg["fn"]) for node in graph.nodes if node.op is Op.UNARY):
         return found
-    ends = _ends(graph, grids)
+    ends = [trace for _, trace in _extremes(graph, grids)[:2]]
     for i in reversed(range(len(graph.nodes))):
         node = graph.nodes[i]
         if node.op is not Op.UNARY or not _is_delicate(node.arg["fn"]):
             continue
         fn, x = node.arg["fn"], node.src[0]
+        if root := norms.roots(graph).get(i):
+            found.wanted[i] = min(_may_be_off(graph, k, traces[:judged], found) for k in root.products)
+            _watch_under_root(found, graph, grids, i, root, traces)
+            continue
         everywhere = noise.takes_all(graph, x)
         low, high = _span((*traces, *(ends if everywhere else ())), x)
         if jumps := functions.jumps(fn):
-            _watch(found, graph, grids, i, _before_jumps(jumps, low, high))
+            found.held.add(i)
+            _watch(found, graph, grids, x, _before_jumps(jumps, low, high))
         if singular := functions.singular(fn):
             found.wanted[i] = _may_be_off(graph, i, traces[:judged], found)
             if everywhere or _near(singular, low, high):
-                _watch(found, graph, grids, i, before_poles(fn, singular, low, high, found.wanted[i]))
+                found.held.add(i)
+                _watch(found, graph, grids, x, before_poles(fn, singular, low, high, found.wanted[i]))
     return found
+
+
+def _watch_under_root(
+    found: Delicate, graph: Graph, grids: Sequence[Grid], i: int, root: Root, traces: Sequence[Trace]
+) -> None:
+    """Watch what is divided by the root of its squares, where these are nothing beside what is added to them at an end
+    of the domain or at zero; else it is as exact as the outputs on the data ask for, row by row."""
+    extremes = _extremes(graph, grids)
+    ends = [trace for _, trace in extremes]
+    if _span(ends, graph.nodes[i].src[0])[0] > 2 * root.plus:
+        return
+    low, high = _span((*traces, *ends), root.x)
+    exact = found.wanted[i] * float(np.sqrt(root.plus))
+    _watch(found, graph, grids, root.x, max(exact, (high - low) / (FINEST if root.plus > 0 else AROUND)))
+    found.extremes = extremes
 
 
 def around_pole(node: Node, traces: Sequence[Trace]) -> bool:
@@ -88,19 +118,18 @@ def _is_delicate(fn: Fn) -> bool:
     return functions.jumps(fn) is not None or functions.singular(fn) is not None
 
 
-def _ends(graph: Graph, grids: Sequence[Grid]) -> list[Trace]:
-    """All values at the lower and at the upper end of the domain."""
+def _extremes(graph: Graph, grids: Sequence[Grid]) -> tuple[tuple[Sample, Trace], ...]:
+    """The lower and the upper end of the domain, and what is nearest to zero, with all values there."""
     shapes = [graph.nodes[i].shape for i in graph.inputs]
-    ends = [
-        [np.broadcast_to(np.asarray(end), shape) for end, shape in zip(side, shapes, strict=True)]
-        for side in ([g.lo / (g.step or 1.0) for g in grids], [g.hi / (g.step or 1.0) for g in grids])
+    samples = [
+        tuple(np.broadcast_to(x / (g.step or 1.0), shape) for x, g, shape in zip(each, grids, shapes, strict=True))
+        for each in zip(*((g.lo, g.hi, np.clip(0.0, g.lo, g.hi)) for g in grids), strict=True)
     ]
-    return noise.observe(graph, ends, guarded=True)
+    return tuple(zip(samples, noise.observe(graph, samples, guarded=True), strict=True))
 
 
-def _watch(found: Delicate, graph: Graph, grids: Sequence[Grid], i: int, tolerance: float) -> None:
-    found.held.add(i)
-    x = graph.nodes[i].src[0]
+def _watch(found: Delicate, graph: Graph, grids: Sequence[Grid], x: int, tolerance: float) -> None:
+    found.eased.add(x)
     given = x in graph.inputs and grids[graph.inputs.index(x)].step is not None
     if not given:  # else it is exact
         found.tolerance[x] = min(found.tolerance.get(x, np.inf), tolerance)

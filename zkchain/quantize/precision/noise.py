@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from zkchain.ir import functions, interpret
 from zkchain.ir.graph import Graph, Node, Op
+from zkchain.quantize import norms
 from zkchain.quantize.edit import constant, consumers
 from zkchain.quantize.lower.precision import ENDS, MOVES, OUT, clip_ends, exact_bits, root
 from zkchain.quantize.regions import BoolArray, Region
@@ -26,6 +27,7 @@ ACCUMULATES = frozenset({Op.MATMUL, Op.CONV, Op.MUL, Op.ADD, Op.SUB, Op.SUM, Op.
 ADDS = frozenset({Op.ADD, Op.MAX, Op.MIN, Op.CONCAT})
 EXACT = frozenset({"lookup", "divide", "floor_divide"})  # functions of integers: nothing is rounded
 FINEST = {"weight": 26, "activation": 26, "input": 34}  # bits kept of the largest value of a tensor, at most
+FINEST_NORMALISED = 30  # what is divided by its own size: as fine as its square has room
 FINEST_UNDER_ROOT = 38  # half of the bits are lost close to zero
 COARSEST = {"weight": 5, "activation": 4, "input": 4}  # and at least
 
@@ -66,9 +68,23 @@ def narrowed_roots(graph: Graph) -> set[int]:
 
 
 def tabulated(graph: Graph) -> set[int]:
-    """Arguments of tabulated functions: their precision decides the size of the table. (Not indices into a list.)"""
-    sources = (argument(graph, n.src[0]) for n in graph.nodes if n.op is Op.UNARY and by_table(n))
+    """Arguments of tabulated functions: their precision decides the size of the table. (Not indices into a list, nor
+    sums of squares: their roots are taken as they are.)"""
+    whole = norms.roots(graph)
+    unary = (n for i, n in enumerate(graph.nodes) if n.op is Op.UNARY and i not in whole)
+    sources = (argument(graph, n.src[0]) for n in unary if by_table(n))
     return {i for i in sources if graph.nodes[i].op not in (Op.INPUT, Op.ARGMAX, Op.TOP_INDEX)}
+
+
+def normalised(graph: Graph) -> set[int]:
+    """What is divided by the root of its own squares."""
+    return {root(graph, each.x) for each in norms.roots(graph).values()}
+
+
+def over_roots(graph: Graph) -> set[int]:
+    """What reads a value over a root: it is wide, and has no room for bits of factors that would be given away."""
+    products = {k for each in norms.roots(graph).values() for k in each.products}
+    return {i for i, node in enumerate(graph.nodes) if not products.isdisjoint(node.src)}
 
 
 def by_table(node: Node) -> bool:
@@ -115,6 +131,7 @@ def find(graph: Graph, traces: Sequence[Trace], fixed_inputs: Mapping[int, bool]
     most = dict.fromkeys(_before_poles(graph), FINEST["input"])
     roots = (argument(graph, n.src[0]) for n in graph.nodes if n.op is Op.UNARY and n.arg["fn"] == ("sqrt",))
     most.update(dict.fromkeys(roots, FINEST_UNDER_ROOT))
+    most.update(dict.fromkeys(normalised(graph), FINEST_NORMALISED))
     for i in sorted(narrowed_roots(graph)):
         points.append(Point(i, None, "activation", tops[i], None, after[i], most.get(i)))
     for i, node in enumerate(graph.nodes):
@@ -172,7 +189,11 @@ def gains(
     functions whose argument is watched, and which pass on no disturbance: across a jump or a pole it would say nothing
     of a smaller one."""
     below = [_descendants(graph, p.node, held) for p in points]
-    measured = [_gain(graph, p, d, cases, seed) for seed, (p, d) in enumerate(zip(points, below, strict=True))]
+    exact = {at for i, each in norms.roots(graph).items() for at in (i, *each.inner)}  # or of a precision of their own
+    measured = [
+        0.0 if p.node in exact else _gain(graph, p, d, cases, seed)
+        for seed, (p, d) in enumerate(zip(points, below, strict=True))
+    ]
     return _under_roots(graph, points, measured)
 
 

@@ -33,8 +33,8 @@ class Problem:
     what it may be off by on them; ``has_data``: whether these are the user's.
 
     ``hard``: samples and traces of points found to be off by more than ``limits`` (watched node -> error) allow;
-    ``reached``: node -> the least and largest value that a survey of the domain found; ``held`` and ``wanted``: see
-    ``delicate``."""
+    ``reached``: node -> the least and largest value that a survey of the domain found; ``held``, ``eased`` and
+    ``wanted``: see ``delicate``."""
 
     graph: Graph
     extra: int
@@ -49,6 +49,7 @@ class Problem:
     limits: Mapping[int, float] = field(default_factory=dict)
     reached: Mapping[int, tuple[float, float]] = field(default_factory=dict)
     held: frozenset[int] = frozenset()
+    eased: frozenset[int] = frozenset()
     wanted: Mapping[int, float] = field(default_factory=dict)
 
 
@@ -68,7 +69,15 @@ def pose(graph: Graph, grids: tuple[Grid, ...], calibration: Sequence[Sample], s
     names = tuple(prepared.nodes[i].name for i in extra)
     prepared = replace(prepared, outputs=prepared.outputs + tuple(extra), output_names=prepared.output_names + names)
     posed = Problem(prepared, len(extra), grids, samples, traces, judged, found.tolerance, settings, bool(data))
-    return replace(posed, held=frozenset(found.held), wanted=found.wanted)
+    hard = [(sample, trace) for sample, trace in found.extremes if all(np.all(np.isfinite(v)) for v in trace)]
+    return replace(
+        posed,
+        hard=tuple(hard),
+        limits=found.tolerance,
+        held=frozenset(found.held),
+        eased=frozenset(found.eased),
+        wanted=found.wanted,
+    )
 
 
 def _below_poles(graph: Graph, traces: Sequence[Trace]) -> set[int]:

@@ -66,7 +66,7 @@ def _tuned(
     lowered: Lowered,
 ) -> list[int]:
     """The bits moved to where lookups are fewest; what settings fix, or tables share, stays."""
-    tied = noise.tabulated(problem.graph)
+    tied = noise.tabulated(problem.graph) | noise.normalised(problem.graph) | noise.over_roots(problem.graph)
     inputs = (lowered.graph.nodes[i] for i in lowered.graph.inputs)
     base = lookup_cost.Requests()
     for node in inputs:
@@ -118,10 +118,7 @@ def planned(problem: Problem, found: Sequence[Point], bits: Sequence[int]) -> Pl
         SLACKS[0],
         settings.max_range_bits,
         settings.table_bits,
-        {
-            i: problem.tolerance[i]
-            for i in {problem.graph.nodes[k].src[0] for k in problem.held} & set(problem.tolerance)
-        },
+        {i: problem.tolerance[i] for i in problem.eased & set(problem.tolerance)},
         problem.wanted,
     )
 
