@@ -151,7 +151,7 @@ class Job:
             real = [out for out in evaluation.outputs if out.equal is None]
             row.reported_error = max((out.max_error for out in real), default=0.0)
         if row.rows > self.max_rows:
-            row.status, row.reason = "compiled", f"over {self.max_rows} rows"
+            row.status, row.reason = "compiled", f"over {self.max_rows} constraints"
             return
         with timed(row, "setup"):
             keys = pipeline.setup(compiled.circuit)
@@ -262,7 +262,7 @@ def on_chain(keys: Keys, row: Row) -> Callable[[Proved], None]:
 def table(rows: Sequence[Row]) -> None:
     held = tuple(f"{name} MiB" for name in STEPS[1:])
     errors = ("error", "reported", "drift")
-    header = ("model", "status", "rows", "L", *STEPS, *held, "key MB", *errors, "labels", "gas", "verified")
+    header = ("model", "status", "constraints", "L", *STEPS, *held, "key MB", *errors, "labels", "gas", "verified")
     lines = []
     for row in rows:
         times = [f"{row.seconds[name]:.2f}" if name in row.seconds else "-" for name in STEPS]
@@ -308,7 +308,7 @@ def main() -> int:
     for name, read in jobs.items():
         print(f"{name} ...", file=sys.stderr, flush=True)
         rows.append(job.run(name, read))
-        print(f"  {rows[-1].status} {rows[-1].rows} rows {rows[-1].reason[:200]}", file=sys.stderr, flush=True)
+        print(f"  {rows[-1].status} {rows[-1].rows} constraints {rows[-1].reason[:200]}", file=sys.stderr, flush=True)
     if options.json:
         options.json.write_text(json.dumps(plain(rows), indent=1) + "\n")
     if options.markdown:

@@ -38,7 +38,7 @@ class FrVec:
     def from_ints(values: Iterable[int]) -> FrVec: ...
     @staticmethod
     def from_bytes(data: bytes) -> FrVec:
-        """32 little-endian bytes an element; ValueError when one is not below r."""
+        """32 little-endian bytes per element; ValueError when one is not below r."""
     @staticmethod
     def full(value: int, length: int) -> FrVec: ...
     @staticmethod

@@ -77,13 +77,13 @@ class Wraps(CompileError):
 
 
 class UnsatisfiedConstraint(ZkchainError):
-    """A row does not hold: names the row and the model node (and element) it comes from."""
+    """A constraint does not hold: names it and the model node (and element) it comes from."""
 
     exit_code = 13
 
     def __init__(self, row: int, node: str, element: tuple[int, ...] | int) -> None:
         super().__init__(
-            f"row {row} is not satisfied: node {node!r}, element {element}",
+            f"constraint {row} is not satisfied: node {node!r}, element {element}",
             hint="the witness was altered or the circuit has a bug; no proof was made",
         )
         self.row = row

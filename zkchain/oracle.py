@@ -40,7 +40,7 @@ class Evaluation:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Compared:
-    """What both programs answer to samples: ``inside`` are the numbers of those inside the domain, of ``total``."""
+    """Answers of both programs to samples: ``inside`` are the numbers of those inside the domain, of ``total``."""
 
     expected: list[list[Array]]
     got: list[list[Array]]
@@ -174,7 +174,7 @@ def _fitted(value: Array, node: Node, name: str) -> Array:
     if value.size != node.size or value.dtype.kind not in "biuf":
         raise ModelError(
             f"output {name!r}: onnxruntime gives {value.dtype} of shape {value.shape}, expected shape {node.shape}",
-            hint="does the model say another shape than it computes?",
+            hint="the model declares another shape than it computes: export it again",
         )
     return value.reshape(node.shape)
 

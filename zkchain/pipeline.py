@@ -207,7 +207,7 @@ def _judge(
 
 
 def visibility(graph: Graph, public_inputs: Sequence[str], private_outputs: Sequence[str]) -> Visibility:
-    """By name; raises InputError for a name that the model does not have."""
+    """Find positions by name. Raises InputError for a name that the model does not have."""
     for kind, named, names in (
         ("input", public_inputs, graph.input_names),
         ("output", private_outputs, graph.output_names),
@@ -276,7 +276,7 @@ def _each(ends: npt.ArrayLike, shape: tuple[int, ...]) -> Bound:
 
 
 def summarise(compiled: Compiled) -> Summary:
-    """What circuit.json says."""
+    """Make the record that circuit.json holds."""
     circuit = compiled.circuit
     described = circuit.interface
     return Summary(
@@ -297,8 +297,8 @@ def summarise(compiled: Compiled) -> Summary:
 
 
 def interface_of(summary: Summary) -> Interface:
-    """What circuit.json says that the numbers mean. BundleError unless a circuit can be like that
-    (``circuit.check_interface``), and its digest is bound to this very meaning."""
+    """Rebuild the Interface that circuit.json records. Raises BundleError if no circuit can have it
+    (``circuit.check_interface``), or if it does not hash to the recorded digest."""
     described = Interface(
         summary.system,
         summary.rows,
@@ -390,15 +390,16 @@ def verify(
 
 
 @lru_cache(maxsize=16)
-def contract(key: VerifyingKey, name: str = "Verifier") -> Artifact:
-    """The compiled verifier contract of a key; a development key is named so in it. Raises SolidityError, UnsafeKey."""
+def contract(key: VerifyingKey, name: str = "Verifier", *, batch: bool = False) -> Artifact:
+    """Compile the verifier contract of a key; a development key is named so in it. ``batch``: it also verifies many
+    proofs in one call. Raises SolidityError, UnsafeKey."""
     from zkchain import solidity
 
-    return solidity.compile(solidity.render(key, name))
+    return solidity.compile(solidity.render(key, name, batch=batch))
 
 
 def claims(layout: Layout, instance: Instance) -> tuple[Claim, ...]:
-    """What an instance says: every public tensor, as integers and as real numbers."""
+    """Decode an instance: every public tensor, as integers and as real numbers."""
     parts = layout.decode(instance)
     return tuple(Claim(f.kind, f.name, q, real(q, f.scale)) for f, q in zip(layout.fields, parts, strict=True))
 

@@ -1,4 +1,4 @@
-"""What a circuit promises of its outputs over the whole declared domain, and whether that is met.
+"""Promise a largest error of a circuit's outputs over the whole declared domain, and check it.
 
 Both programs are run on the user's samples and on points that a survey of the domain picked (``quantize.survey``). The
 float model's real-number meaning is its graph in float64; onnxruntime's own distance from it is rounding of float32 and

@@ -1,4 +1,4 @@
-"""What circuits and proof systems share: rows of constraints over wires, and what a solver hands to a prover."""
+"""Types that circuits and proof systems share: constraints over wires, and what a solver hands to a prover."""
 
 from __future__ import annotations
 

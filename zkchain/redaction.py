@@ -18,7 +18,7 @@ SHORTEST = 4
 """Characters of a secret: to replace shorter ones everywhere would tell more than it hides."""
 UNMISTAKABLE = 12
 SHORTEST_SEGMENT = 6
-"""Of a path: v1, v3, rpc and eth are no secrets."""
+"""Characters of a path's segment that may be a secret: v1, v3, rpc and eth are none."""
 LIBRARIES = ("requests", "urllib3", "web3", "eth_account")
 
 _known: set[str] = set()
@@ -88,7 +88,7 @@ def redacted(text: str) -> str:
 
 def _without_secrets(found: re.Match[str]) -> str:
     scheme, rest = found[1], found[2].rstrip(".,:;)")
-    tail = found[2][len(rest) :]  # of the sentence around it
+    tail = found[2][len(rest) :]  # the rest belongs to the sentence around it
     end = re.search(r"[/?#]", rest)
     authority = rest if end is None else rest[: end.start()]
     host = _HOST.match(authority.rpartition("@")[2])

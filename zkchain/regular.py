@@ -1,4 +1,4 @@
-"""What may be opened: a regular file. To open a pipe is to wait until somebody writes to it, maybe for ever."""
+"""Open regular files only: opening a pipe would wait until somebody writes to it, maybe for ever."""
 
 from __future__ import annotations
 

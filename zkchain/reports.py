@@ -1,4 +1,4 @@
-"""What each command reports: frozen values, printed as text or JSON by ``cli``. Times in seconds, sizes in bytes."""
+"""Reports of the commands: frozen values, printed as text or JSON by ``cli``. Times in seconds, sizes in bytes."""
 
 from __future__ import annotations
 

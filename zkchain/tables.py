@@ -1,8 +1,8 @@
-"""Which lookup tables a circuit gets: arithmetic on range sizes, before any row is written.
+"""Choose the lookup tables of a circuit: arithmetic on range sizes, before any constraint is made.
 
 A request says how many numbers must lie in [0, size). ``exact``: in just that range (remainders, inputs, public
-numbers); otherwise any power of two from ``size`` on will do, because the number is determined by something else and
-only must not wrap (quotients, differences).
+numbers); otherwise any power of two >= ``size`` is enough: another constraint fixes the value, and this check only
+excludes wrap-around (quotients, differences).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Request:
 
     @property
     def whole(self) -> bool:
-        """Whether the range is a whole number of bits (or may be)."""
+        """True when the range is a whole number of bits (or may be)."""
         return not self.exact or self.size == 1 << self.bits
 
 
@@ -43,14 +43,15 @@ class Plan:
     rows: int
 
     def cut(self, request: Request) -> Cut:
-        """How a number of this request is cut. An exact chunk has a table of its width and costs one lookup, another
-        two in the widest table (t and t + 2^k - 2^width)."""
+        """The chunks into which a number of this request is cut. An exact chunk has a table of its width and costs one
+        lookup, another two in the widest table (t and t + 2^k - 2^width)."""
         return _best_cut(request, self.widths)[1]
 
 
 @lru_cache(maxsize=4096)
 def _cuts(widths: tuple[int, ...]) -> tuple[tuple[int, Cut], ...]:
-    """For 0 .. MOST bits and a widest chunk more: fewest lookups that check exactly so many bits, and the chunks."""
+    """List, for 0 .. MOST bits and a widest chunk more, the fewest lookups that check exactly so many bits, and the
+    chunks."""
     pieces = [(w, w in widths) for w in range(1, max(widths) + 1)]
     lookups, cuts = [0], [Cut()]
     for bits in range(1, MOST + max(widths)):
@@ -79,9 +80,9 @@ def choose_tables(requests: Mapping[Request, int]) -> Plan:
 
 
 def _fewest(requests: Mapping[Request, int], choices: Iterable[tuple[int, ...]]) -> Plan:
-    """In the order of a lower bound: a number of b bits takes b / widest lookups at least (one in a table of its own).
-    Once it passes the best plan, no choice that uses all its tables is better, and one that does not is no better than
-    those it uses."""
+    """Order choices of tables by a lower bound: a number of b bits takes b / widest lookups at least (one in a table of
+    its own). Once it passes the best plan, no choice that uses all its tables is better, and one that does not is no
+    better than those it uses."""
 
     def bound(widths: tuple[int, ...]) -> int:
         cuts = ((n, -(-r.bits // widths[-1]) if r.whole else 1) for r, n in requests.items())

@@ -57,7 +57,7 @@ def table(case: Mapping[str, Any]) -> Iterator[str]:
     first_cpu = median(case["results"][0]["cpu"])
     runs = len(case["results"][-1]["prove"])
     witness = f"{case['mix']} witness ({MIX_TEXT[case['mix']]})"
-    yield f"## 2^{case['log_rows']} rows, {witness}, machine load {case['load_average']:.1f}"
+    yield f"## 2^{case['log_rows']} constraints, {witness}, machine load {case['load_average']:.1f}"
     yield ""
     heads = (
         "prover",
@@ -93,7 +93,7 @@ def table(case: Mapping[str, Any]) -> Iterator[str]:
 def mixes(sizes: Cases) -> Iterator[str]:
     yield "## What the sizes of the witness matter: zkchain's proofs of both mixes, taken in turn in one process"
     yield ""
-    yield "| rows | runs | mixed, median | ml, median | ratio | ratio of the least |"
+    yield "| constraints | runs | mixed, median | ml, median | ratio | ratio of the least |"
     yield "|---|---|---|---|---|---|"
     for size in sizes:
         mixed, ml = size["prove"]["mixed"], size["prove"]["ml"]
@@ -143,8 +143,7 @@ def svg(cases: Cases) -> str:
                     f"{times[name]:.2g}</text>"
                 )
         middle = x0 + bar * len(names) / 2
-        out.append(
-            f'<text x="{middle:.1f}" y="{top + height + 16}" text-anchor="middle">2^{case["log_rows"]} rows</text>'
-        )
+        size = f"2^{case['log_rows']} constraints"
+        out.append(f'<text x="{middle:.1f}" y="{top + height + 16}" text-anchor="middle">{size}</text>')
         out.append(f'<text x="{middle:.1f}" y="{top + height + 31}" text-anchor="middle">{case["mix"]}</text>')
     return "\n".join([*out, "</svg>"]) + "\n"

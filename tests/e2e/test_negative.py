@@ -262,7 +262,7 @@ def test_an_unknown_operator(tmp_path):
 @pytest.mark.parametrize("command", ["deploy", "submit"])
 def test_an_unreachable_node(bundle, command):
     outcome = refused(bundle, errors.NodeUnreachable, f"no answer from {RPC}", command, bundle, "--rpc", RPC)
-    assert "hint: is the node running" in outcome.err
+    assert "hint: check that the node is running" in outcome.err
 
 
 def test_kinds_of_error_have_exit_codes_of_their_own():

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -19,9 +20,14 @@ README = Path(__file__).parents[2] / "README.md"
 CIRCOM = Path(__file__).parents[1] / "fixtures" / "snarkjs"
 
 
+BLOCKS = {"python": 3, "sh": 2, "text": 1}
+PRELUDE = 'import numpy as np\nimport zkchain\nimages = np.load("digits.npz")["test/image"][:2]\n'
+"""What the blocks after the first take for granted."""
+
+
 def block(language: str, which: int = 0) -> str:
     found = re.findall(rf"^```{language}\n(.*?)^```", README.read_text(), re.MULTILINE | re.DOTALL)
-    assert len(found) == 2
+    assert len(found) == BLOCKS[language]
     return found[which]
 
 
@@ -55,8 +61,7 @@ def test_commands(tmp_path):
     done = run(["bash", "-e"], tmp_path, block("sh", 1))
     assert done.returncode == 0, done.stderr
     assert "prove: quotient" in done.stdout
-    prelude = 'import numpy as np, zkchain\nimages = np.load("digits.npz")["test/image"][:2]\n'
-    done = run([sys.executable, "-"], tmp_path, prelude + block("python", 1))
+    done = run([sys.executable, "-"], tmp_path, PRELUDE + block("python", 1) + block("python", 2))
     assert done.returncode == 0, done.stderr
     assert {path.name for path in (tmp_path / "bundle" / "proofs").glob("image-*")} == {"image-0", "image-1"}
 
@@ -65,6 +70,23 @@ def test_a_command_that_fails_would_be_seen(tmp_path):
     assert (
         run(["bash", "-e"], tmp_path, block("sh").replace("digits.npz --domain", "none.npz --domain")).returncode == 11
     )
+
+
+def test_every_block_is_run():
+    languages = re.findall(r"^```(\w+)$", README.read_text(), re.MULTILINE)
+    assert Counter(languages) == BLOCKS
+
+
+@pytest.mark.slow
+def test_the_output_that_is_shown_is_that_of_the_demo(tmp_path):
+    """Line by line: what stands before the figures, some of which differ from run to run."""
+    done = run([sys.executable, "-m", "zkchain", "demo"], tmp_path, "")
+    assert done.returncode == 0, done.stderr
+    printed = {line[:15] for line in done.stdout.splitlines()}
+    assert [line for line in block("text").splitlines() if line[:15] not in printed] == []
+    for fixed in ("constraints    435", "proof          320 bytes", "proved         label 9 (the digit is a 9)"):
+        assert fixed in block("text")
+        assert fixed in done.stdout
 
 
 def test_operators():

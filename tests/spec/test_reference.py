@@ -73,7 +73,7 @@ def test_groth16_refuses_a_context() -> None:
 @pytest.mark.parametrize("system", System)
 def test_a_witness_that_breaks_a_row_is_refused_by_name(system: System) -> None:
     solution = toy.factors(system).solve((1, 3, 3), SECRETS)
-    with pytest.raises(UnsatisfiedConstraint, match="row 0 is not satisfied: node 'product'"):
+    with pytest.raises(UnsatisfiedConstraint, match="constraint 0 is not satisfied: node 'product'"):
         reference.prove(key(system), solution, blinding=toy.blinding("one"))
 
 

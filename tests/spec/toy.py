@@ -179,7 +179,7 @@ class ToyCircuit:
         self.phase_b.append(fractions)
 
     def compress(self, words: Sequence[str]) -> None:
-        """y = words[0] + c (words[1] + c (...)): one row a word."""
+        """y = words[0] + c (words[1] + c (...)): one constraint per word."""
         accumulator: Named = {words[-1]: 1}
         for i in range(len(words) - 2, 0, -1):
             name = self.product(f"horner{i}", accumulator, {CHALLENGE: 1}, committed=False)

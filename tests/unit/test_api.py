@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from zkchain.errors import (
     ModelError,
     OutOfDomain,
     ProofInvalid,
+    TransactionReverted,
 )
 
 RNG = np.random.default_rng(7)
@@ -310,6 +312,7 @@ def test_what_is_no_proof_or_verifier_is_refused(keys, contract, bundle, proof):
         lambda: contract.submit_batch([proof, 3]),
         lambda: contract.bind("0x12"),
         lambda: chain.deploy(keys),
+        lambda: chain.deploy(keys.verifier, batch="yes"),
         lambda: chain.at(3, keys.verifier),
         lambda: bundle.save(3),
         lambda: zkchain.connect(3),
@@ -319,6 +322,19 @@ def test_what_is_no_proof_or_verifier_is_refused(keys, contract, bundle, proof):
     ):
         with pytest.raises((ArgumentError, InputError)):
             call()
+
+
+def test_many_proofs_in_one_transaction(keys, contract, proof):
+    chain = zkchain.Chain(contract.connection)
+    with pytest.raises(ChainError, match="has no verifyBatch") as caught:
+        contract.submit_batch([proof, proof])
+    assert "batch=True" in caught.value.hint
+    many = chain.deploy(keys.verifier, batch=True)
+    assert many.submit_batch([proof, keys.prove(x=-X)]).gas_used < 2 * many.submit(proof).gas_used
+    assert chain.at(many.address, keys.verifier, batch=True).address == many.address
+    lie = replace(proof, instance=(proof.instance[0] + 1, *proof.instance[1:]))
+    with pytest.raises(TransactionReverted):
+        many.submit_batch([proof, lie])
 
 
 def test_the_front_door_offers_what_it_lists():

@@ -38,7 +38,7 @@ def test_nobody_listens():
     with pytest.raises(NodeUnreachable, match=f"no answer from {rpc}") as caught:
         connect(rpc)
     assert caught.value.exit_code == 22
-    assert "is the node running" in str(caught.value.hint)
+    assert "check that the node is running" in str(caught.value.hint)
 
 
 def test_somebody_listens_and_says_nothing():
@@ -90,7 +90,7 @@ def answer(value: str) -> bytes:
 def test_somebody_who_is_no_node(body, message):
     with server(200, body) as rpc, pytest.raises(ChainError, match=message) as caught:
         connect(rpc)
-    assert "the address of an Ethereum node?" in str(caught.value.hint)
+    assert "the address of an Ethereum node" in str(caught.value.hint)
     assert type(caught.value) is ChainError
 
 
@@ -103,7 +103,7 @@ def test_a_node_that_says_what_is_wrong_is_quoted():
 
 @pytest.mark.parametrize(
     ("status", "hint"),
-    [(401, "access key"), (403, "access key"), (429, "fewer requests"), (500, "is the node running")],
+    [(401, "access key"), (403, "access key"), (429, "fewer requests"), (500, "check that the node is running")],
 )
 def test_a_refusal_shows_its_status_and_no_secret(status, hint):
     with server(status, b"secret") as rpc, pytest.raises(NodeUnreachable, match=f": HTTP {status} ") as caught:

@@ -78,7 +78,7 @@ def test_check_names_row_node_and_element(system: System) -> None:
     good = finished(circuit, graphs.random_inputs(circuit.graph, np.random.default_rng(5)))
     row = next(c.first for c in circuit.constraints if c.node.startswith("relu")) + 1
     wrong = FrVec.concat([good.c[:row], FrVec.full(good.c[row] + 1, 1), good.c[row + 1 :]])
-    with pytest.raises(UnsatisfiedConstraint, match=rf"row {row} .*'relu_\d+', element 1"):
+    with pytest.raises(UnsatisfiedConstraint, match=rf"constraint {row} .*'relu_\d+', element 1"):
         check(circuit, Assignment(good.wires, good.a, good.b, wrong))
 
 

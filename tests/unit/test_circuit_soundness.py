@@ -71,7 +71,7 @@ def test_the_power_of_the_challenge_exceeds_lookups_and_entries() -> None:
     x = b.input((2,), -8, 8)
     graph = b.graph(b.add(graphs.Op.TABLE, x, first=-8, values=np.full(17, 4, dtype=np.int64)))
     circuit = synthesize(graph, Visibility((False,), (True,)), System.CG16)
-    balances = 2  # one row a table: the input's range, and the pairs
+    balances = 2  # one constraint per table: the input's range, and the pairs
     squarings = sum(1 for c in circuit.constraints if c.node == "lookup" and c.size == 1) - balances
     lookups, entries = 2, 17
     assert 2**squarings > lookups + entries  # X = c^(2^e)

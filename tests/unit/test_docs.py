@@ -1,4 +1,5 @@
-"""What the documents say of the code is so: modules and their order, error classes and their exit codes, links."""
+"""What the documents say of the code is so: modules and their order, error classes and their exit codes, links,
+shelves, and the map from modules to their tests."""
 
 from __future__ import annotations
 
@@ -14,7 +15,9 @@ from tests.unit.test_layers import ORDER, PACKAGE
 from zkchain import errors
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+ROOMS = ("docs", "contracts", "examples", "scripts", "tests", "zkchain")
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(path for room in ROOMS for path in (ROOT / room).rglob("*.md"))])
+LINK = re.compile(r"\]\(([^)\s#]*)(?:#([^)\s]+))?\)")
 
 
 def text(name: str) -> str:
@@ -54,13 +57,80 @@ def test_a_step_is_called_as_shown(module, name, arguments):
 
 
 def test_every_error_is_listed_with_its_exit_code():
-    listed = {name: int(code) for code, name in re.findall(r"^\| (\d+) \| `(\w+)` \|", text("errors.md"), re.MULTILINE)}
+    rows = re.findall(r"^\| (\d+) \| `(\w+)` \|", text("spec/errors.md"), re.MULTILINE)
+    listed = {name: int(code) for code, name in rows}
     assert listed == {kind.__name__: kind.exit_code for kind in kinds()}
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_links_and_files_that_are_named_exist(document):
-    content = document.read_text()
-    linked = [document.parent / link for link in re.findall(r"\]\(([^)#:]+)\)", content)]
-    named = [ROOT / path for path in re.findall(r"`((?:zkchain|tests|scripts|docs|contracts|rust)/[\w./]+)`", content)]
-    assert [str(path) for path in (*linked, *named) if not path.exists()] == []
+def prose(document: Path) -> str:
+    """A document without its blocks of code."""
+    return re.sub(r"^```.*?^```", "", document.read_text(), flags=re.MULTILINE | re.DOTALL)
+
+
+def anchors(document: Path) -> set[str]:
+    """The fragments of its headings, as GitHub makes them."""
+    heads = re.findall(r"^#+ (.+)$", prose(document), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+def broken(document: Path) -> list[str]:
+    """Relative links that lead nowhere, to a file or to a heading."""
+    found = []
+    for path, anchor in LINK.findall(prose(document)):
+        target = (document.parent / path).resolve() if path else document
+        if re.match(r"\w+:", path):
+            continue
+        if not target.exists() or (anchor and anchor not in anchors(target)):
+            found.append(f"{path}#{anchor}" if anchor else path)
+    return found
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_relative_links_and_files_that_are_named_exist(document):
+    assert broken(document) == []
+    named = re.findall(r"`((?:zkchain|tests|scripts|docs|contracts|rust|examples)/[\w./-]+)`", document.read_text())
+    assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+def test_a_broken_link_is_found(tmp_path):
+    (tmp_path / "there.md").write_text("# A head, and `more`\n[none](#another)")
+    document = tmp_path / "here.md"
+    document.write_text("[a](there.md) [b](there.md#a-head-and-more) [c](https://x.y) [d](gone.md) [e](there.md#gone)")
+    assert broken(document) == ["gone.md", "there.md#gone"]
+    assert broken(tmp_path / "there.md") == ["#another"]
+
+
+NAMED = re.compile(r"\bdocs/[\w/-]+\.(?:md|json|svg)\b")
+
+
+def test_documents_that_the_code_names_exist():
+    sources = [path for room in ("zkchain", "tests", "scripts") for path in (ROOT / room).rglob("*.py")]
+    named = {name for path in sources for name in NAMED.findall(path.read_text())}
+    assert named
+    assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs" / "design").glob("*.md")), ids=lambda path: path.name)
+def test_a_design_says_in_its_head_that_it_is_not_built(page):
+    assert "NOT BUILT" in page.read_text().splitlines()[0]
+
+
+def test_the_index_links_to_every_page():
+    index = ROOT / "docs" / "README.md"
+    linked = {(index.parent / path).resolve() for path, _ in LINK.findall(prose(index))}
+    pages = {path for path in DOCUMENTS if path.is_relative_to(index.parent) and path != index}
+    assert pages - linked == set()
+
+
+def test_the_map_names_every_module_and_every_unit_test():
+    """CONTRIBUTING's map, in the order of the layers: ``| `module` | `tests/...`, ... |``; a * stands for a family."""
+    rows = re.findall(r"^\| `(\w+)` \| (.+) \|$", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE)
+    assert tuple(module for module, _ in rows) == ORDER
+    mapped = set()
+    for module, tests in rows:
+        named = re.findall(r"`(tests/[\w/*]+\.py)`", tests)
+        found = [path for name in named for path in ROOT.glob(name)]
+        assert named or module == "typing", module
+        assert [name for name in named if not list(ROOT.glob(name))] == []
+        mapped.update(found)
+    assert set((ROOT / "tests" / "unit").glob("test_*.py")) - mapped == set()

@@ -71,7 +71,7 @@ for rank, kernel in ((1, (6, 4, 3)), (2, (6, 4, 3, 2)), (3, (4, 2, 3, 2, 2))):
     for pad in ("SAME_UPPER", "SAME_LOWER", "VALID"):
         case(f"Conv{rank} {pad}", single("Conv", image, w(*kernel), auto_pad=pad, strides=[2, 3, 2][:rank], opset=13))
 case("Conv groups", single("Conv", [1, 4, 6, 6], w(6, 2, 3, 3), w(6), group=2, opset=13))
-case("Conv depthwise, three a channel", single("Conv", [1, 4, 6, 6], w(12, 1, 3, 3), w(12), group=4, opset=13))
+case("Conv depthwise, three per channel", single("Conv", [1, 4, 6, 6], w(12, 1, 3, 3), w(12), group=4, opset=13))
 for name, before, constant in (
     ("Transpose", node("Transpose", ["c"], ["w"], perm=[3, 2, 0, 1]), w(3, 3, 2, 3)),
     ("Cast", node("Cast", ["c"], ["w"], to=FLOAT), w(3, 2, 3, 3).astype(np.float16)),

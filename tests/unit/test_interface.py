@@ -26,7 +26,7 @@ from zkchain.r1cs import System
 
 Document = dict[str, Any]
 REPORTED = {"rows_by_node", "evaluation", "promise"}
-"""What circuit.json says on the compiler's word (docs/security.md)."""
+"""What circuit.json says on the compiler's word (docs/spec/security.md)."""
 
 
 @pytest.fixture(scope="module", params=System)

@@ -58,20 +58,20 @@ def test_the_circuit_itself_is_sound(circuit: Circuit) -> None:
 
 
 def test_no_row_of_phase_a_holds_challenge_or_late_wire(circuit: Circuit) -> None:
-    with pytest.raises(CompileError, match="row of phase A holds wire"):
+    with pytest.raises(CompileError, match="constraint of phase A holds wire"):
         _ = altered(circuit, challenged=False).digest
 
 
 def test_the_challenge_must_occur(circuit: Circuit) -> None:
-    with pytest.raises(CompileError, match="challenge occurs in no row"):
+    with pytest.raises(CompileError, match="challenge occurs in no constraint"):
         _ = altered(circuit, lambda c: not c.challenged).digest
 
 
 def test_the_compressed_inputs_occur_once(circuit: Circuit) -> None:
-    with pytest.raises(CompileError, match="exactly one row, got 0"):
+    with pytest.raises(CompileError, match="exactly one constraint, got 0"):
         _ = altered(circuit, lambda c: c.node != "public inputs").digest
     twice = replace(circuit, constraints=(*circuit.constraints, circuit.constraints[-1]))
-    with pytest.raises(CompileError, match="exactly one row, got 2"):
+    with pytest.raises(CompileError, match="exactly one constraint, got 2"):
         _ = twice.digest
 
 
@@ -93,27 +93,27 @@ def replace_length(layout: Layout) -> Layout:
 def test_every_multiplicity_is_committed(circuit: Circuit, share: int) -> None:
     """The multiplicities are the last wires of phase A: already one that is chosen after the challenge is refused."""
     late = replace(circuit, n_committed=circuit.n_committed - share)
-    with pytest.raises(CompileError, match="is not committed before the challenge, and it shares a row"):
+    with pytest.raises(CompileError, match="is not committed before the challenge, and it shares a constraint"):
         _ = late.digest
 
 
 def test_every_quotient_is_committed(circuit: Circuit) -> None:
     late = replace(circuit, n_committed=6)  # the inputs alone
-    with pytest.raises(CompileError, match="row of phase A holds wire"):
+    with pytest.raises(CompileError, match="constraint of phase A holds wire"):
         _ = late.digest
 
 
 def test_a_wire_that_no_row_determines(circuit: Circuit) -> None:
-    with pytest.raises(CompileError, match=f"wire {circuit.n_wires} is not committed.*no row determines it"):
+    with pytest.raises(CompileError, match=f"wire {circuit.n_wires} is not committed.*no constraint determines it"):
         _ = with_rows(circuit, wires=1).digest
 
 
 def test_two_new_wires_in_one_row(circuit: Circuit) -> None:
     one, two = circuit.n_wires, circuit.n_wires + 1
-    with pytest.raises(CompileError, match="shares a row"):
+    with pytest.raises(CompileError, match="shares a constraint"):
         _ = with_rows(circuit, (wire(one), wire(C), wire(two)), wires=2).digest
     rows = [(wire(one), wire(C), wire(two)), (wire(one) - wire(two), number(1), wire(C))]
-    with pytest.raises(CompileError, match="shares a row"):
+    with pytest.raises(CompileError, match="shares a constraint"):
         _ = with_rows(circuit, *rows, wires=2).digest
 
 
@@ -140,7 +140,7 @@ def test_rows_may_determine_each_other_in_any_order(circuit: Circuit) -> None:
     block = symbolic.concat([wire(two), wire(one)]), symbolic.concat([number(1), number(1)])
     # w2 * 1 = w1 and w1 * 1 = c, in one block
     assert with_rows(circuit, (*block, symbolic.concat([wire(one), wire(C)])), wires=2).digest
-    with pytest.raises(CompileError, match="shares a row"):
+    with pytest.raises(CompileError, match="shares a constraint"):
         _ = with_rows(circuit, (*block, symbolic.concat([wire(one), wire(two)])), wires=2).digest
 
 

@@ -138,7 +138,7 @@ def test_refuses_dynamic_and_unknown_operators() -> None:
 
 def test_refuses_activations_with_a_scale_a_channel() -> None:
     model = single("QuantizeLinear", "x", (2, 3), U8, s=SCALES, z=np.zeros(3, np.uint8), axis=1)
-    with pytest.raises(UnsupportedOp, match="a scale a channel"):
+    with pytest.raises(UnsupportedOp, match="one scale per channel"):
         quantize(frontend.load(model), None, [[drawn("x", (2, 3))]])
 
 

@@ -89,7 +89,7 @@ def test_binders_of_a_wrong_length_or_number():
     item = (simulate(key, X), X)
     with pytest.raises(SolidityError, match="binder: expected 32 bytes, got 20"):
         solidity.calldata(key.vk, *item, bytes(20))
-    with pytest.raises(SolidityError, match="expected 2 binders, one a proof, got 1"):
+    with pytest.raises(SolidityError, match="expected 2 binders, one per proof, got 1"):
         solidity.batch_calldata(key.vk, [item, item], [BINDER])
 
 

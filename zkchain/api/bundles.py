@@ -27,7 +27,7 @@ class Bundle:
 
     @property
     def folder(self) -> Path:
-        """Where it lies."""
+        """The folder that holds it."""
         return self.files.folder
 
     @cached_property

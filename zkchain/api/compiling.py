@@ -73,7 +73,7 @@ class Circuit:
 
     @property
     def system(self) -> System:
-        """Its proof system."""
+        """The proof system."""
         return self.summary.system
 
     @property
@@ -93,7 +93,7 @@ class Circuit:
 
     @property
     def promise(self) -> Promise | None:
-        """What outputs may be off by anywhere in the domain."""
+        """The largest error of each output found over the whole domain, and what is promised of it."""
         return self.summary.promise
 
     def setup(

@@ -31,17 +31,25 @@ class Chain:
         """The chain's id (EIP-155)."""
         return self.connection.chain_id
 
-    def deploy(self, verifier: Verifier, name: str | None = None) -> Contract:
-        """Deploy a verifier contract; ``name`` of the contract. Raises ChainError, TransactionReverted, UnsafeKey."""
+    def deploy(self, verifier: Verifier, name: str | None = None, *, batch: bool = False) -> Contract:
+        """Deploy a verifier contract; ``name`` of the contract; ``batch``: one that ``submit_batch`` can use.
+
+        Raises ChainError, TransactionReverted, UnsafeKey.
+        """
         arguments.of_kind("verifier", verifier, Verifier, "a Verifier (keys.verifier)")
-        deployed = chains.deploy(self.connection, verifier.contract(name))
+        deployed = chains.deploy(self.connection, verifier.contract(name, batch=batch))
         return Contract(self.connection, verifier, deployed)
 
-    def at(self, address: str, verifier: Verifier) -> Contract:
-        """The verifier contract that stands at an address. ChainError where that is none, or another one."""
+    def at(self, address: str, verifier: Verifier, *, batch: bool = False) -> Contract:
+        """Find the verifier contract that stands at an address; ``batch`` as in ``deploy``.
+
+        Raises ChainError where none stands there, or another one.
+        """
         arguments.of_kind("verifier", verifier, Verifier, "a Verifier (keys.verifier)")
         place = arguments.text("address", address)
-        return Contract(self.connection, verifier, chains.attach(self.connection, place, verifier.contract()))
+        return Contract(
+            self.connection, verifier, chains.attach(self.connection, place, verifier.contract(batch=batch))
+        )
 
 
 @dataclass(frozen=True, eq=False, slots=True, repr=False)
@@ -57,12 +65,12 @@ class Contract:
 
     @property
     def address(self) -> str:
-        """Its address, with a checksum (EIP-55)."""
+        """The contract's address, with a checksum (EIP-55)."""
         return self.deployment.address
 
     @property
     def gas_used(self) -> int:
-        """By its deployment; 0 where it was there before."""
+        """Gas that its deployment took; 0 where the contract was there before."""
         return self.deployment.gas_used
 
     def bind(self, binder: bytes | str) -> ContextRecord:
@@ -96,9 +104,17 @@ class Contract:
         return chains.submit(self.connection, self.deployment, key, proof.elements, proof.instance, binder=binder)
 
     def submit_batch(self, proofs: Sequence[Proof]) -> Receipt:
-        """Verify many proofs in one transaction (``verifyBatch``), all bound or none. Errors as ``submit``."""
+        """Verify many proofs in one transaction (``verifyBatch``), all bound or none.
+
+        Raises ChainError where the contract was not deployed with ``batch=True``, and otherwise as ``submit``.
+        """
         for proof in arguments.of_kind("proofs", proofs, Sequence, "a list of Proofs"):
             arguments.of_kind("proofs", proof, Proof, "a list of Proofs")
+        if not any(item.get("name") == "verifyBatch" for item in self.deployment.artifact.abi):
+            raise ChainError(
+                f"{self.deployment.artifact.name} at {self.address} has no verifyBatch",
+                hint="deploy one that has: chain.deploy(verifier, batch=True)",
+            )
         bound = [proof.context for proof in proofs if proof.context is not None]
         if bound and len(bound) < len(proofs):
             raise InputError("a batch holds bound and unbound proofs: submit them apart")

@@ -51,7 +51,7 @@ class Proof:
 
     @property
     def public(self) -> Mapping[str, Array]:
-        """What a verifier learns: public inputs and outputs by name, as real numbers."""
+        """Numbers that a verifier learns: public inputs and outputs by name, as real numbers."""
         return {claim.name: claim.values for claim in pipeline.claims(self.layout, self.instance)}
 
     def save(self, folder: str | PathLike[str]) -> Path:
@@ -110,9 +110,13 @@ class Verifier:
         }
         return Proof(elements, instance, self.layout, outputs, proofs.read_context(Path(folder)))
 
-    def contract(self, name: str | None = None) -> Artifact:
-        """The compiled verifier contract: ``source``, ``abi``, ``bytecode``. Raises SolidityError, UnsafeKey."""
-        return pipeline.contract(self.key, **({} if name is None else {"name": arguments.text("name", name)}))
+    def contract(self, name: str | None = None, *, batch: bool = False) -> Artifact:
+        """Compile the verifier contract: ``source``, ``abi``, ``bytecode``. ``batch``: it also has ``verifyBatch``.
+
+        Raises SolidityError, UnsafeKey.
+        """
+        given = {} if name is None else {"name": arguments.text("name", name)}
+        return pipeline.contract(self.key, **given, batch=arguments.flag("batch", batch))
 
     def gas(self, *, gas_price: float | None = None) -> GasReport:
         """Gas of one verification, part by part, before any transaction; ``gas_price`` in gwei adds the cost."""

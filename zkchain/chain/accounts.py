@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 MOST_WORK = {"n*r*p": 1 << 23, "n*r": 1 << 23, "c": 10**7, "dklen": 1 << 10}
-"""Of deriving a key from a password: 1 GiB and some seconds. geth writes n = 2^18, r = 8, p = 1."""
+"""Bounds on deriving a key from a password: 1 GiB and some seconds. geth writes n = 2^18, r = 8, p = 1."""
 
 
 def unlock(keystore: bytes, password: str) -> str:

@@ -1,4 +1,4 @@
-"""What a node answers, looked at before anything relies on it: whoever stands behind an RPC address may say anything.
+"""Check what a node answers before anything relies on it: whoever stands behind an RPC address may say anything.
 
 ``answered`` is the only way in. READERS says of every method we call what its result looks like; of objects only the
 fields that are read here pass, so that nothing else in them can do harm.
@@ -17,7 +17,7 @@ from zkchain.errors import ChainError
 if TYPE_CHECKING:
     from web3.types import RPCResponse
 
-NO_NODE = "is --rpc the address of an Ethereum node?"
+NO_NODE = "check that --rpc is the address of an Ethereum node"
 SHOWN = 60  # characters of an answer in a message
 SERVER_ERROR = -32_000  # JSON-RPC's code for what has no other
 

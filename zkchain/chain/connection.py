@@ -40,7 +40,7 @@ class Chain:
     signer: LocalAccount | None = field(default=None, repr=False)
 
     def gas_price(self) -> int:
-        """What the chain asks for now, wei a gas."""
+        """The chain's present price of gas, in wei per gas."""
         with node_errors(self.where):
             return int(self.web3.eth.gas_price)
 
@@ -114,7 +114,7 @@ def _without_secrets(rpc: str) -> str:
     return f"{scheme}://{host}" + (f":{port}" if port else "")
 
 
-NO_ANSWER = "is the node running, and is --rpc its address?"
+NO_ANSWER = "check that the node is running and that --rpc is its address"
 HINTS: Mapping[str, str] = {
     "http 401": "is the access key in --rpc right?",
     "http 403": "is the access key in --rpc right?",

@@ -1,4 +1,4 @@
-"""What a transaction will cost, part by part, before any is sent.
+"""Estimate what a transaction costs, part by part, before any is sent.
 
     total = max(intrinsic + calldata + creation + precompiles + overhead, floor)
 
@@ -54,7 +54,7 @@ NONZERO_TOKENS = 4
 
 
 class Verifies(Protocol):
-    """What gas depends on: a VerifyingKey, or the Shape of one that does not exist yet."""
+    """The facts that gas depends on: a VerifyingKey, or the Shape of one that does not exist yet."""
 
     @property
     def system(self) -> System: ...
@@ -96,17 +96,17 @@ class Estimate:
 
     @property
     def execution(self) -> int:
-        """What the contract itself uses."""
+        """Gas that the contract itself uses."""
         return self.pairing + self.ec_mul + self.ec_add + self.overhead
 
     @property
     def total(self) -> int:
-        """What the sender pays for."""
+        """Gas that the sender pays for."""
         return max(self.intrinsic + self.calldata + self.creation + self.execution, self.floor)
 
     @property
     def over_cap(self) -> bool:
-        """Whether the fork refuses so large a transaction."""
+        """True when the fork refuses so large a transaction."""
         return self.fork.cap is not None and self.total > self.fork.cap
 
     def parts(self) -> dict[str, int]:
@@ -117,14 +117,14 @@ class Estimate:
         return {name: value for name, value in parts.items() if value}
 
     def measured(self, gas_used: int) -> Estimate:
-        """The same split of a mined transaction: what the exact parts do not explain is overhead."""
+        """Split the gas of a mined transaction likewise: what the exact parts do not explain is overhead."""
         if gas_used <= self.floor:
             return self
         exact = self.intrinsic + self.calldata + self.creation + self.execution - self.overhead
         return replace(self, overhead=gas_used - exact)
 
     def cost(self, gas_price: int, ether_price: Decimal | None = None) -> Cost:
-        """In money, at ``gas_price`` wei a gas and ``ether_price`` (in any currency) an ether."""
+        """The cost in money, at ``gas_price`` wei per gas and ``ether_price`` (in any currency) per ether."""
         wei = self.total * gas_price
         ether = Decimal(wei) / 10**18
         return Cost(wei, ether, None if ether_price is None else ether * ether_price)
@@ -257,7 +257,7 @@ DATA_CONSTRUCTOR_STEPS = 300
 
 
 def _kind(vk: Verifies, bound: bool) -> str:
-    """Which measurement applies."""
+    """Choose the measurement that applies."""
     if vk.system is System.CG16:
         return "bound" if bound else "unbound"
     if vk.instance_length == 1:
@@ -286,7 +286,7 @@ def _point_words(vk: Verifies) -> int:
 
 
 def _data_access(vk: Verifies, prices: Fork) -> int:
-    """EXTCODECOPY of the data contracts: cold accounts, three gas a word."""
+    """EXTCODECOPY of the data contracts: cold accounts, three gas per word."""
     if vk.system is System.CG16 or vk.instance_length <= MAX_INLINE_INPUTS:
         return 0
     chunks = -(-vk.instance_length // POINTS_PER_DATA_CONTRACT)
@@ -294,7 +294,7 @@ def _data_access(vk: Verifies, prices: Fork) -> int:
 
 
 def _batch_overhead(vk: Verifies, n: int, bound: bool, prices: Fork) -> int:
-    # each weight hashes the label, three words and nine words a proof
+    # each weight hashes the label, three words, and nine words per proof
     hashing = (n - 1) * 6 * words(len(BATCH_LABEL[vk.system]) + WORD * (3 + 9 * n))
     if vk.system is System.CG16:
         touched = 8 + 11 * n + max(24 + 6 * n, 6 + vk.instance_length)
@@ -313,7 +313,7 @@ def _worst_case(vk: Verifies, bound: bool, proofs: int | None = None) -> bytes:
 
 
 def _transaction(prices: Fork, data: bytes) -> dict[str, Any]:
-    """What every transaction pays: 21,000, its calldata, and EIP-7623's minimum."""
+    """Compute what every transaction pays: 21,000, its calldata, and EIP-7623's minimum."""
     n = tokens(data)
     return {
         "fork": prices,

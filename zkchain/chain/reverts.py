@@ -61,7 +61,7 @@ def _embedded_data(message: str) -> bytes:
 
 
 def returned_data(error: Mapping[str, Any]) -> bytes:
-    """What the contract returned, in a JSON-RPC error: a hex string, in some nodes' an object around one."""
+    """Find what the contract returned in a JSON-RPC error: a hex string, in some nodes' an object around one."""
     data = error.get("data")
     if isinstance(data, Mapping):
         data = data.get("data")

@@ -25,7 +25,7 @@ MINED_WITHIN = 180.0
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """A mined transaction that succeeded. ``gas_price`` is what was paid, in wei a gas; ``data`` what was sent."""
+    """A mined transaction that succeeded. ``gas_price`` is what was paid, in wei per gas; ``data`` what was sent."""
 
     transaction: str
     block: int
@@ -194,7 +194,7 @@ def _fees(chain: Chain) -> TxParams:
 
 
 def _numbered(chain: Chain, params: TxParams) -> TxParams:
-    """What signing needs besides."""
+    """Complete a transaction with what signing needs."""
     nonce = chain.web3.eth.get_transaction_count(_checksum(chain, chain.sender), "pending")
     return {**params, "chainId": chain.chain_id, "nonce": nonce}
 

@@ -1,4 +1,4 @@
-"""A circuit as plain data: what it was made from, how large it is, and its rows as a stream."""
+"""A circuit as plain data: what it was made from, how large it is, and its constraints as a stream."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from zkchain.ir.graph import Graph
 from zkchain.r1cs import Csr, RowBlock, System
 from zkchain.typing import IntArray
 
-BLOCK_NONZEROS = 1 << 18  # of one streamed block
+BLOCK_NONZEROS = 1 << 18  # most of one streamed block
 
 
 @dataclass(frozen=True, eq=False)
 class Outline:
-    """A circuit without its rows: all that solving takes. ``graph`` is in the form that `hoist` leaves."""
+    """A circuit without its constraints: all that solving takes. ``graph`` is in the form that `hoist` leaves."""
 
     graph: Graph
     visibility: Visibility
@@ -66,12 +66,12 @@ class Circuit(Outline):
         return (block for _, block in self.labelled_blocks())
 
     def labelled_blocks(self) -> Iterator[tuple[Constraint, RowBlock]]:
-        """The same, each block with the constraint that it is a part of."""
+        """Stream the blocks of ``blocks``, each with the vector constraint that it is a part of."""
         return ((constraint, block) for constraint in self.constraints for block in _stream(constraint, self.n_wires))
 
     @property
     def interface(self) -> Interface:
-        """What its numbers mean."""
+        """Describe what the circuit's numbers mean."""
         size = (self.n_rows, self.n_wires, self.n_committed)
         return describe(self.graph, self.visibility, self.layout, size)
 
@@ -85,7 +85,7 @@ class Circuit(Outline):
 
     @cached_property
     def digest(self) -> bytes:
-        """Of interface and rows. Raises as ``rows_digest``."""
+        """The digest of interface and constraints together. Raises as ``rows_digest``."""
         return digest_of(self.interface, self.rows_digest)
 
     def locate(self, row: int) -> tuple[str, int]:

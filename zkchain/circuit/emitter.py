@@ -185,7 +185,7 @@ class Synthesizer(Emitter):
 
     def _record(self, a: Symbolic, b: Symbolic, c: Symbolic | Packed) -> None:
         if not len(a) == len(b) == len(c):
-            raise ValueError(f"rows of {self.node!r} do not align: {len(a)}, {len(b)}, {len(c)}")
+            raise ValueError(f"constraints of {self.node!r} do not align: {len(a)}, {len(b)}, {len(c)}")
         for side in (a, b, c):
             _fits_word(side.plus if isinstance(side, Packed) else side)
         if len(a):
@@ -197,7 +197,7 @@ class Synthesizer(Emitter):
 
 
 def _no_hint() -> Numbers:
-    raise AssertionError("rows need no values")
+    raise AssertionError("constraints need no values")
 
 
 def _fits_word(side: Symbolic) -> None:

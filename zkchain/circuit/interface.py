@@ -1,9 +1,9 @@
-"""What a circuit's numbers mean to people, and the digest that binds this meaning to the rows.
+"""Describe what a circuit's numbers mean to people, and bind this meaning to the constraints by a digest.
 
-    digest = SHA-256("zkchain/circuit/2" | SHA-256(interface) | digest of the rows)
+    digest = SHA-256("zkchain/circuit/2" | SHA-256(interface) | digest of the constraints)
 
 Whoever reads a proof rests on the interface: that the fifth word is the logit of class 4, and how large its steps are.
-The rows say nothing of that. So the digest covers both, and a record of the two is checked without making any row.
+The constraints say nothing of that. So the digest covers both, and a record of the two is checked without making any.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Port:
 
 @dataclass(frozen=True, slots=True)
 class Interface:
-    """All that a reader of proofs is told of a circuit: its size, its ports, and the public fields in their order."""
+    """What a reader of proofs is told of a circuit: its size, its ports, and the public fields in their order."""
 
     system: System
     rows: int

@@ -1,7 +1,7 @@
-"""How the numbers a verifier sees become the words of the instance.
+"""Lay out the numbers that a verifier sees as the words of the instance.
 
-groth16: one word a number, negative numbers as r - |q|. cg16: bytes packed into words of 31, lowest first; a number of
-b bits takes ceil(b / 8) bytes and never straddles words; a signed one is stored with the offset 2^(b-1).
+groth16: one word per number, negative numbers as r - |q|. cg16: bytes packed into words of 31, lowest first; a number
+of b bits takes ceil(b / 8) bytes and never straddles words; a signed one is stored with the offset 2^(b-1).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ WORD_BYTES = 31
 
 @dataclass(frozen=True, slots=True)
 class Visibility:
-    """Which graph inputs and outputs (by position) the verifier sees."""
+    """The graph inputs and outputs (by position) that the verifier sees."""
 
     inputs: tuple[bool, ...]
     outputs: tuple[bool, ...]
@@ -123,8 +123,8 @@ def _field(kind: str, name: str, node: Node) -> Field:
 
 
 def field_of(kind: str, name: str, shape: tuple[int, ...], lo: int, hi: int, scale: float) -> Field:
-    """As wide as its widest element, lo <= q <= hi, takes: b bits with q < 2^b, or -2^(b-1) <= q < 2^(b-1) where some
-    are negative."""
+    """Describe a public tensor, as wide as its widest element, lo <= q <= hi, takes: b bits with q < 2^b, or -2^(b-1)
+    <= q < 2^(b-1) where some are negative."""
     signed = lo < 0
     bits = max(hi, -lo - 1).bit_length() + 1 if signed else hi.bit_length()
     return Field(kind, name, shape, bits, 1 << (bits - 1) if signed else 0, scale)

@@ -2,9 +2,9 @@
 
 Phase A: choose the tables, cut wide ranges into chunks, count multiplicities. Phase B, after the challenge c:
 
-    h_i (X - f_i) = 1        one row a lookup, f_i its key
-    g_t (X - t) = m_t        one row a table entry
-    sum h_i = sum g_t        one row a table
+    h_i (X - f_i) = 1        one constraint per lookup, f_i its key
+    g_t (X - t) = m_t        one constraint per table entry
+    sum h_i = sum g_t        one constraint per table
 
 Ranges: X = c. Pairs (i, v_i): key i + c v_i, with X = c^(2^e), 2^e above the number of lookups and entries (X and the
 combining challenge must be independent: with X = c^2 forged pairs cancel).
@@ -48,7 +48,7 @@ class PairTable:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Committed:
-    """What phase A leaves for phase B."""
+    """The range and pair tables that phase A leaves for phase B."""
 
     ranges: tuple[RangeTable, ...]
     pairs: tuple[PairTable, ...]

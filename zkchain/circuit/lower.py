@@ -1,4 +1,5 @@
-"""One table: graph operator -> rows. Written once, for both interpretations and (through the kit) both systems."""
+"""One table: graph operator -> constraints. Written once, for both interpretations and (through the kit) both
+systems."""
 
 from __future__ import annotations
 
@@ -46,7 +47,7 @@ class Context:
         return self.vecs[node.src[k]], self.graph.nodes[node.src[k]]
 
     def sealed(self, node: Node, k: int = 0) -> tuple[Vec, Node]:
-        """The same for a linear layer: long linear combinations get wires first (rows v * 1 = w)."""
+        """A source of a linear layer: long linear combinations get wires first (rows v * 1 = w)."""
         index = node.src[k]
         if index in self.seals and index not in self.wired:
             vec = self.vecs[index]

@@ -1,4 +1,5 @@
-"""What the proof system demands of the final rows (protocol.md, section 2), checked while the digest is computed."""
+"""Check what the proof system demands of the final constraints (docs/spec/protocol.md, section 2) while the
+digest is computed."""
 
 from __future__ import annotations
 
@@ -67,7 +68,7 @@ class Phases:
 
     def __init__(self, n_public: int, n_committed: int, n_wires: int, words: int) -> None:
         self._first = 1 + n_public
-        self._last = self._first + n_committed  # of the committed wires, exclusive
+        self._last = self._first + n_committed  # end of the committed wires, exclusive
         self._words = words
         self._seen = {CHALLENGE: 0, COMPRESSED: 0}
         self._known = np.arange(n_wires) < self._last
@@ -87,12 +88,12 @@ class Phases:
         if self._words < 1:
             raise CompileError("a cg16 circuit needs at least one public word")
         if self._seen[CHALLENGE] == 0:
-            raise CompileError("the challenge occurs in no row")
+            raise CompileError("the challenge occurs in no constraint")
         if self._seen[COMPRESSED] != 1:
             found = self._seen[COMPRESSED]
-            raise CompileError(f"the compressed public inputs must occur in exactly one row, got {found}")
+            raise CompileError(f"the compressed public inputs must occur in exactly one constraint, got {found}")
         if not self._known.all():
-            raise _late(int(np.flatnonzero(~self._known)[0]), "", "no row determines it")
+            raise _late(int(np.flatnonzero(~self._known)[0]), "", "no constraint determines it")
 
     def _phase_a_only(self, block: RowBlock) -> None:
         """Rows of phase A hold the one and committed wires only: neither challenge nor anything that depends on it."""
@@ -100,7 +101,7 @@ class Phases:
             strange = side.cols[(side.cols != 0) & ((side.cols < self._first) | (side.cols >= self._last))]
             if len(strange):
                 raise CompileError(
-                    f"node {block.node!r}: a row of phase A holds wire {strange[0]}, which is not committed",
+                    f"node {block.node!r}: a constraint of phase A holds wire {strange[0]}, which is not committed",
                     hint="this is a bug of a gadget: values that meet the challenge must be committed before it",
                 )
 
@@ -114,7 +115,7 @@ class Phases:
             pairs = np.unique(np.stack([rows[new], cols[new]]), axis=1)
             alone = pairs[:, np.bincount(pairs[0], minlength=block.rows)[pairs[0]] == 1]
             if not alone.shape[1]:
-                raise _late(int(pairs[1, 0]), block.node, "it shares a row with another such wire")
+                raise _late(int(pairs[1, 0]), block.node, "it shares a constraint with another such wire")
             wire = np.full(block.rows, -1, dtype=np.int64)
             wire[alone[0]] = alone[1]
             self._linear(block.node, rows, cols, which, wire)
@@ -136,7 +137,7 @@ class Phases:
                 raise _late(int(wire[bad.argmax()]), node, "its factor may be zero")
         twice = sides.sum(axis=0) > 1
         if twice.any():
-            raise _late(int(wire[twice.argmax()]), node, "its row is not linear in it")
+            raise _late(int(wire[twice.argmax()]), node, "its constraint is not linear in it")
 
 
 def _rows_of(side: Csr) -> IntArray:

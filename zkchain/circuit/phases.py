@@ -51,7 +51,7 @@ def phase_a(
             return None
         shown = [vecs[i] for i, yes in zip(graph.inputs, visibility.inputs, strict=True) if yes] + outputs
         public = em.concat([v + f.offset for v, f in zip(shown, layout.fields, strict=True)])
-        # each public number in its own width (protocol.md, section 2.6): 0 <= v + offset < 2^bits
+        # each public number in its own width (docs/spec/protocol.md, section 2.6): 0 <= v + offset < 2^bits
         kit.fits(em, public, np.concatenate([np.full(f.size, f.bits, dtype=np.int64) for f in layout.fields]))
     return PhaseA(logup.commit(em), public, layout)
 

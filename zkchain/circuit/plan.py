@@ -1,4 +1,4 @@
-"""What is decided from the graph alone, before any row: both interpretations must take the same turns.
+"""Decide from the graph alone, before any constraint, what interpretations must do alike.
 
 Fusion: chains that one gadget emits cheaper than several (rescale + relu, max-pool + rescale + relu). Sealing: where a
 linear layer would be composed with long linear combinations, these first get wires of their own.
@@ -61,7 +61,7 @@ def _window(graph: Graph, index: int) -> int:
     return int(graph.nodes[node.src[0]].shape[node.arg["axis"]])
 
 
-SEAL_ABOVE = 32  # terms an element
+SEAL_ABOVE = 32  # terms per element
 SUMS = frozenset({Op.ADD, Op.SUB})
 
 

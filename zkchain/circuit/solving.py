@@ -1,4 +1,4 @@
-"""solve: integer inputs -> witness, by the same program that gave the rows."""
+"""solve: integer inputs -> witness, by the same program that gave the constraints."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Solution:
 
 
 def solve(circuit: Circuit | RestoredCircuit, inputs: Sequence[IntArray], *, tamper: Tamper | None = None) -> Solution:
-    """Witness of in-domain integer inputs (one int64 array a graph input). Raises InputError, OutOfDomain.
+    """Witness of in-domain integer inputs (one int64 array per graph input). Raises InputError, OutOfDomain.
 
     ``tamper`` replaces hinted values and is for tests of soundness only."""
     graph = circuit.graph

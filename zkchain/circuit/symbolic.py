@@ -26,7 +26,7 @@ from zkchain.typing import IntArray
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-COEFFICIENTS = "coefficients of its rows"
+COEFFICIENTS = "coefficients of its constraints"
 Rows: TypeAlias = "Callable[[IntArray, int], csr_array]"
 Scalar: TypeAlias = int | IntArray
 
@@ -83,7 +83,8 @@ class Symbolic:
         return Symbolic(len(index), self.weight, lambda s, n: self.rows(index[s], n), self.span, self.norm)
 
     def within(self, lo: Scalar, hi: Scalar) -> Symbolic:
-        """The same, of which its gadget knows that lo <= v <= hi. Raises Wraps where int64 does not hold that."""
+        """The same vector, of which its gadget knows that lo <= v <= hi. Raises Wraps where int64 does not hold
+        that."""
         return Symbolic(self.size, self.weight, self.rows, Span.of((lo, hi)).checked(), self.norm)
 
     def sum(self) -> Symbolic:
@@ -101,8 +102,8 @@ class Symbolic:
 
 
 PRODUCT = Span(-(1 << 256), 1 << 256)
-"""Of products that could reach 2^62: the solver turns to field elements where they do, so they may be multiplied on,
-but not added to anything."""
+"""The span of products that could reach 2^62: the solver turns to field elements where they do, so they may be
+multiplied on, but not added to anything."""
 
 
 def product(a: Span | None, b: Span | None) -> Span | None:
@@ -179,7 +180,7 @@ def concat(parts: Sequence[Symbolic]) -> Symbolic:
     def rows(select: IntArray, n_wires: int) -> csr_array:
         from scipy.sparse import csr_array, vstack
 
-        if not len(select):  # of a linear map by zeros nothing is needed
+        if not len(select):  # a linear map by zeros needs nothing
             return csr_array((0, n_wires), dtype=np.int64)
         owner = np.searchsorted(ends, select, side="right")
         order = np.argsort(owner, kind="stable")

@@ -1,4 +1,5 @@
-"""synthesize: integer graph -> circuit; restore: it, without rows; emit: the rows after all; check: a witness."""
+"""synthesize: integer graph -> circuit; restore: one without constraints; emit: its constraints after all; check: a
+witness."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ from zkchain.rewrite.watch import passed
 
 
 def synthesize(graph: Graph, visibility: Visibility, system: System) -> Circuit:
-    """Integer graph to rows. Raises UnsupportedOp, CompileError (illegal graph, untrue ranges, nothing public)."""
+    """Make the circuit of an integer graph. Raises UnsupportedOp, CompileError (illegal graph, untrue ranges, nothing
+    public)."""
     outline = _outline(graph, visibility, system)
     return emit(outline)
 
@@ -27,8 +29,9 @@ def synthesize(graph: Graph, visibility: Visibility, system: System) -> Circuit:
 def restore(
     graph: Graph, visibility: Visibility, system: System, size: tuple[int, int, int], rows_digest: bytes
 ) -> RestoredCircuit:
-    """The circuit that ``synthesize`` gave for this graph before; ``size``: its rows, wires and committed wires. Raises
-    CompileError (illegal graph)."""
+    """Restore the circuit that ``synthesize`` gave for this graph, without making its constraints again, which is too
+    slow when proving; a wrong digest only yields proofs that fail. ``size``: constraints, wires, committed wires.
+    Raises CompileError (illegal graph)."""
     outline = _outline(graph, visibility, system)
     digest = digest_of(describe(outline.graph, visibility, outline.layout, size), rows_digest)
     return RestoredCircuit(outline.graph, visibility, system, outline.layout, digest)
@@ -43,7 +46,7 @@ def _outline(graph: Graph, visibility: Visibility, system: System) -> Outline:
 
 
 def emit(outline: Outline) -> Circuit:
-    """The rows of an outline. Raises CompileError (untrue ranges), UnsupportedOp."""
+    """Make the constraints of an outline. Raises CompileError (untrue ranges), UnsupportedOp."""
     check_ranges(outline.graph)
     graph, visibility, system, layout = outline.graph, outline.visibility, outline.system, outline.layout
     em = Synthesizer(system, outline.n_public)
@@ -56,7 +59,7 @@ def emit(outline: Outline) -> Circuit:
 
 
 def check(circuit: Circuit, assignment: Assignment) -> None:
-    """Multiply the matrices out; raise UnsatisfiedConstraint for the first row that does not hold."""
+    """Multiply the matrices out; raise UnsatisfiedConstraint for the first constraint that does not hold."""
     z, first = assignment.wires, 0
     for block in circuit.blocks():
         a, b, c = (z.spmv(side) for side in (block.a, block.b, block.c))

@@ -53,7 +53,7 @@ def total(shape: tuple[int, ...], axes: tuple[int, ...]) -> Taps:
 
 
 def behind(shape: tuple[int, int]) -> Taps:
-    """For every element of every row, the sum of those behind it."""
+    """Sum, for every element of every row, the elements behind it."""
     size = shape[1]
 
     def rows(select: IntArray) -> tuple[IntArray, IntArray]:

@@ -80,13 +80,13 @@ def _command(arguments: Sequence[str]) -> int:
 
 
 def refused(error: OSError) -> ZkchainError:
-    """What the system refuses and no step has turned into an error of its own."""
-    hint = "is there room, and the right to read and write?"
+    """Turn what the system refuses, and no step has turned into an error of its own, into one."""
+    hint = "check that there is room, and the right to read and write"
     return FormatError(f"cannot read or write {error.filename or 'stdout'}: {error.strerror or error}", hint=hint)
 
 
 def unforeseen(error: Exception) -> ZkchainError:
-    """What should have been one of our errors, or is a bug."""
+    """Turn what should have been one of our errors, or is a bug, into one."""
     text = f"{type(error).__name__}: {error}".splitlines()[0]
     return ZkchainError(
         f"unforeseen {text}", hint="set ZKCHAIN_DEBUG=1 to see where it comes from; a report of it is welcome"
@@ -101,19 +101,19 @@ def report(error: ZkchainError) -> None:
 
 
 HINTS: Mapping[type, str] = {
-    errors.ModelError: "is it the file that the exporter wrote, whole?",
+    errors.ModelError: "check that the file is whole, or export the model again",
     errors.InputError: "`zkchain inspect BUNDLE` shows the inputs: names, shapes, domains",
     errors.CompileError: "`zkchain compile --help` lists what can be chosen",
     errors.KeyMismatch: "make all of one circuit: compile, setup and prove again, in this order",
     errors.UnsafeKey: errors.UNSAFE_HINT,
     errors.KeyFormatError: "restore the file, or make the key again: zkchain setup",
     errors.ProofFormatError: "restore the proof's files, or make the proof again: zkchain prove",
-    errors.ProofInvalid: "was it made with these keys, and for these public inputs?",
-    errors.FormatError: "is it the file that is meant, whole and unaltered?",
+    errors.ProofInvalid: "check that it was made with these keys and for these public inputs",
+    errors.FormatError: "check that it is the right file, whole and unaltered",
     errors.BundleError: "restore the file, or run the command again that writes it",
     errors.SolidityError: "`zkchain solidity --help` lists what can be chosen",
-    errors.ChainError: "are --rpc and the account the ones that are meant?",
+    errors.ChainError: "check --rpc and the account",
     errors.ZkchainError: "ZKCHAIN_DEBUG=1 shows where it comes from",
     errors.MemoryTooSmall: "give more with --memory, or leave it out",
 }
-"""What to do about an error that says nothing better itself, by its kind."""
+"""Hints by kind of error, for errors that carry none of their own."""

@@ -53,7 +53,7 @@ from zkchain.redaction import redacted
 
 
 class Commands(TyperGroup):
-    """Those of the program; what is wrong with a command line is said without its secrets."""
+    """The program's commands. Secrets of a command line are kept out of messages about it."""
 
     def make_context(self, *arguments: Any, **options: Any) -> Any:
         with _without_secrets():
@@ -121,7 +121,7 @@ def compile_model(
 ) -> None:
     """Compile a model to a circuit.
 
-    Reports rows, ranges, and accuracy against onnxruntime on the data given and over the whole domain.
+    Reports constraints, ranges, and accuracy against onnxruntime on the data given and over the whole domain.
     """
     from time import perf_counter
 

@@ -1,4 +1,4 @@
-"""What the terminal shows: progress on stderr, tables and JSON on stdout."""
+"""Write to the terminal: progress on stderr, tables and JSON on stdout."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def progress() -> Iterator[Progress]:
-    """Bars on stderr, one a stage, where stderr is a terminal; silence elsewhere."""
+    """Bars on stderr, one per stage, where stderr is a terminal; silence elsewhere."""
     if not sys.stderr.isatty():
         yield lambda stage, done: None
         return

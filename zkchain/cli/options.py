@@ -40,7 +40,7 @@ MemoryOpt = Annotated[
 
 
 def folder_named(text: str) -> Path:
-    """A folder to make; "" would be the one we are in, which nobody means."""
+    """Parse the name of a folder to make. Rejects "", since Path("") is the current folder."""
     if not text:
         raise typer.BadParameter("'' is no folder.")
     return Path(text)
@@ -161,7 +161,7 @@ GasPriceOpt = Annotated[
         min=0,
         max=1_000_000,
         metavar="GWEI",
-        help="Gwei a gas, to have costs in ether.",
+        help="Price of gas in gwei, to have costs in ether.",
         show_default=False,
     ),
 ]

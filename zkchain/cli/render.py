@@ -1,4 +1,4 @@
-"""Reports as text: one function a report, found by its type; ``--json`` prints the same values."""
+"""Reports as text: one function per report, found by its type; ``--json`` prints the same values."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def circuit_pairs(circuit: Summary) -> list[tuple[str, Any]]:
     return [
         ("circuit", circuit.digest),
         ("system", circuit.system.value),
-        ("rows", f"{circuit.rows:,}"),
+        ("constraints", f"{circuit.rows:,}"),
         ("wires", f"{circuit.wires:,}"),
         ("public inputs", f"{circuit.instance_length:,} field elements"),
         *((f"input {tensor.name}", tensor_line(tensor)) for tensor in circuit.inputs),
@@ -76,7 +76,8 @@ def evaluation_pairs(evaluation: Evaluation | None) -> list[tuple[str, Any]]:
 
 
 def promise_pairs(promise: Promise | None) -> list[tuple[str, Any]]:
-    """What was found beside the data: worst errors, clamps that could be reached, regions without a promise."""
+    """Lines on what was found beyond the data: worst errors, clamps that could be reached, regions without a
+    promise."""
     if promise is None:
         return []
     undefined = f", at {promise.undefined} of them some value of the model is no number" if promise.undefined else ""
@@ -113,7 +114,7 @@ def missed(promise: Promise) -> str:
 def show_rows(rows: Mapping[str, int]) -> None:
     total = sum(rows.values()) or 1
     print()
-    show_table(("node", "rows", "share"), [(name, f"{n:,}", f"{n / total:.1%}") for name, n in rows.items()])
+    show_table(("node", "constraints", "share"), [(name, f"{n:,}", f"{n / total:.1%}") for name, n in rows.items()])
 
 
 def compiled(report: reports.CompileReport) -> None:
@@ -139,7 +140,7 @@ def set_up(report: reports.SetupReport) -> None:
             ("bundle", report.bundle),
             ("system", report.system.value),
             ("circuit", report.circuit),
-            ("rows", f"{report.rows:,}"),
+            ("constraints", f"{report.rows:,}"),
             ("proving key", size(report.proving_key_bytes)),
             ("verification key", size(report.verification_key_bytes)),
             ("key digest", report.key_digest),
@@ -184,7 +185,7 @@ def set_up_circom(report: circom.SetUp) -> None:
             ("verification key", f"{report.folder}/{report.verification_key}"),
             ("key digest", report.key_digest),
             ("vk hash", report.vk_hash),
-            ("rows", f"{report.rows:,}"),
+            ("constraints", f"{report.rows:,}"),
             ("kind", kind_of_key(report.development)),
             ("time", seconds(report.seconds)),
         ]

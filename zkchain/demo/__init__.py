@@ -17,7 +17,7 @@ from zkchain.workspace import Clock, deployment_gas, verification_gas
 
 PIXELS = Domain(0, 16, 1.0)
 SHOWN = 0
-"""Which held-out digit is proved."""
+"""Index of the held-out digit that is proved."""
 
 
 def run(

@@ -17,7 +17,7 @@ HEADER = struct.Struct("<4sII")
 SECTION = struct.Struct("<IQ")
 FIELD_BYTES = 32
 FIELD = struct.pack("<I", FIELD_BYTES) + R.to_bytes(FIELD_BYTES, "little")
-"""How a header names the field: its element size, then r."""
+"""A header's words for the field: the size of an element, then r."""
 
 
 def header(magic: bytes, version: int, sections: int) -> bytes:

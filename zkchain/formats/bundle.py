@@ -113,7 +113,7 @@ class Bundle:
         return True
 
     def state(self, name: str) -> State:
-        """What has become of a listed artifact; reads its file as a whole."""
+        """Compare a listed artifact with the manifest; reads its file as a whole."""
         entry, path = self._entry(name), self.folder / KINDS[name].file
         try:
             if files.size(path) != entry.bytes or files.sha256(path) != entry.sha256:

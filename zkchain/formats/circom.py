@@ -1,4 +1,4 @@
-"""From files of circom and snarkjs to files: keys and proofs of circuits that were not made here."""
+"""Keys and proofs of circuits that were not made here: files of circom and snarkjs in, files out."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Proved:
-    """What was written where; times in seconds."""
+    """Paths of what was written; times in seconds."""
 
     folder: str
     proof: str
@@ -97,7 +97,7 @@ def open_own(key: Path, r1cs: Path, *, key_digest: bytes | None = None) -> Opene
 
 
 def _unreadable(key: Path, error: OSError) -> FormatError:
-    return FormatError(f"cannot read proving key {key}: {error.strerror}", hint="is the path right?")
+    return FormatError(f"cannot read proving key {key}: {error.strerror}", hint="check the path")
 
 
 def prove(

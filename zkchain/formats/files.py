@@ -27,7 +27,7 @@ def read(path: Path, *, what: str, limit: int = READ_LIMIT, error: type[ZkchainE
             return file.read(length)
     except (OSError, ValueError) as cause:  # ValueError: a null byte in the path
         reason = cause.strerror if isinstance(cause, OSError) else cause
-        raise error(f"cannot read {what} {path}: {reason}", hint="is the path right?") from cause
+        raise error(f"cannot read {what} {path}: {reason}", hint="check the path") from cause
 
 
 def sha256(path: Path) -> str:
@@ -53,16 +53,16 @@ def scratch(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def _writing(path: Path) -> Iterator[None]:
-    """Whatever the system refuses (no folder, no right, no room) as a FormatError."""
+    """Turn what the system refuses (no folder, no right, no room) into a FormatError."""
     try:
         yield
     except OSError as cause:
-        hint = "can files be made in that folder, and is there room on the disk?"
+        hint = "check that files can be made in that folder and that the disk has room"
         raise FormatError(f"cannot write {path}: {cause.strerror}", hint=hint) from cause
 
 
 def moved(source: Path) -> Content:
-    """What lies at ``source``, which is gone afterwards."""
+    """The content that lies at ``source``, which is moved and so gone afterwards."""
     return lambda path: os.replace(source, path)
 
 

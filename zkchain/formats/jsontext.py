@@ -21,7 +21,7 @@ _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 
 
 def depth(data: bytes) -> int:
-    """How deep brackets and braces nest, strings left out."""
+    """Count how deep brackets and braces nest outside strings."""
     codes = np.frombuffer(_STRING.sub(b"", data), np.uint8)
     steps = np.isin(codes, (ord("["), ord("{"))).astype(np.int8) - np.isin(codes, (ord("]"), ord("}"))).astype(np.int8)
     return int(np.cumsum(steps, dtype=np.int64).max(initial=0))
@@ -36,7 +36,7 @@ def loads(data: bytes, **hooks: Any) -> Any:
 
 
 def validated(validate: Callable[[bytes], T], data: bytes) -> T:
-    """What a validator of pydantic's makes of the text. ValueError: not JSON; Malformed: a field is wrong."""
+    """Validate the text with one of pydantic's validators. ValueError: not JSON; Malformed: a field is wrong."""
     from pydantic import ValidationError
 
     loads(data)

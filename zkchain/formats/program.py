@@ -26,8 +26,8 @@ _STORED = (np.dtype(np.int8), np.dtype(np.int16), np.dtype(np.int32), np.dtype(n
 LONGEST_HEADER = 1 << 26
 """Bytes: the reader takes many times as much memory."""
 MOST_ELEMENTS = 1 << 30
-"""Of all values together, and of all arrays each time that a node names them: whoever proves holds the ones and looks
-through the others."""
+"""Bound on the elements of all values together, and of all arrays counted each time that a node names them: a prover
+holds the former and looks through the latter."""
 
 
 class _Strict(BaseModel):
@@ -175,7 +175,7 @@ def _check_shapes(record: _Node, stored: Mapping[int, Array]) -> None:
 
 
 def _broadcasts(given: tuple[int, ...], shape: tuple[int, ...]) -> bool:
-    """To ``shape``, as numpy does it."""
+    """Broadcast to ``shape`` by numpy's rules."""
     ends = zip(reversed(given), reversed(shape), strict=False)
     return len(given) <= len(shape) and all(size in (1, wanted) for size, wanted in ends)
 

@@ -21,7 +21,7 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}", re.ASCII)
 
 
 def folder(bundle: Bundle, name: str) -> Path:
-    """Where the proof of this name is kept; InputError for a name that is no plain file name."""
+    """The folder of the proof of this name; InputError for a name that is no plain file name."""
     if not _NAME.fullmatch(name):
         raise InputError(
             f"proof name {name!r}: expected at most 64 letters, digits, '_', '-' and '.'",
@@ -58,7 +58,7 @@ def load(bundle: Bundle, name: str) -> tuple[Proof, Instance]:
 
 
 def read(place: Path) -> tuple[Proof, Instance]:
-    """What ``write`` wrote. BundleError when it cannot be read; ProofFormatError when it is malformed."""
+    """Read what ``write`` wrote. BundleError when it cannot be read; ProofFormatError when it is malformed."""
     proof, public = (
         files.read(place / name, what=name, limit=snarkjs.SIZE_LIMIT, error=BundleError) for name in (PROOF, PUBLIC)
     )
@@ -66,12 +66,12 @@ def read(place: Path) -> tuple[Proof, Instance]:
 
 
 def load_context(bundle: Bundle, name: str) -> ContextRecord | None:
-    """What the proof is bound to; None for a proof in no particular context."""
+    """The context that the proof is bound to; None for an unbound proof."""
     return read_context(folder(bundle, name))
 
 
 def read_context(place: Path) -> ContextRecord | None:
-    """What the proof in a folder is bound to; None for a proof in no particular context."""
+    """Read the context that the proof in a folder is bound to; None for an unbound proof."""
     path = place / CONTEXT
     if not path.is_file():
         return None

@@ -81,7 +81,7 @@ def _write_rows(file: IO[bytes], block: RowBlock) -> int:
 
 
 def _encoded(csr: Csr) -> Iterator[bytes]:
-    """Each row as it stands in the file: the number of terms, then the terms."""
+    """Yield each row as it stands in the file: the number of terms, then the terms."""
     terms = np.empty(csr.nnz, dtype=TERM)
     terms["wire"] = csr.cols
     terms["value"] = canonical(csr.vals)

@@ -40,7 +40,7 @@ Real = Annotated[float, Field(ge=-1e120, le=1e120)]
 Bound = Real | Annotated[tuple[Real, ...], Field(max_length=MOST)]
 """One number for all elements, or one for each in row-major order."""
 Big = Annotated[int, Field(ge=0, lt=1 << 63)]
-"""What a node counts in: gas, blocks, chains."""
+"""A count that a node reports: gas, blocks, chains."""
 CodePlace = Annotated[int, Field(ge=0, le=1 << 20)]
 """A place in a contract's code, generously."""
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]

@@ -25,7 +25,7 @@ LONGEST_JSON = 1 << 28
 NAMED = 20
 """Arrays in a message."""
 MOST_SAMPLES = 1 << 20
-"""Of calibration: each is an object of its own, and narrow ones are packed a thousandfold."""
+"""Bound on samples for calibration: each is an object of its own, and narrow ones are packed a thousandfold."""
 WRITING = 'write {"input name": [[...]]} or save an .npz with numpy.savez'
 
 
@@ -103,7 +103,11 @@ def _shaped(name: str, array: Array, shape: Shape) -> Array:
     if shape[:1] == (1,) and array.shape == shape[1:]:
         return array.reshape(shape)
     many = array.ndim and array.shape[1:] in _forms(shape)
-    hint = "one of many samples is taken by its number: --index K, index=K" if many else "is it the model's own shape?"
+    hint = (
+        "take one of many samples by its number: --index K, index=K"
+        if many
+        else "give it the shape that the model declares"
+    )
     raise InputError(f"input {name!r}: expected shape {shape}, got {array.shape}", hint=hint)
 
 
@@ -128,7 +132,8 @@ def _listed(arrays: Mapping[str, Array]) -> str:
 
 
 def count(arrays: Mapping[str, Array], names: Sequence[str], shapes: Sequence[Shape]) -> int:
-    """How many samples the arrays of all inputs hold on their leading axes. Raises InputError when they differ."""
+    """Count the samples that the arrays of all inputs hold on their leading axes. Raises InputError when they
+    differ."""
     given = _named(arrays, names)
     counts = {len(_stacked(name, given[name], shape)) for name, shape in zip(names, shapes, strict=True)}
     if len(counts) != 1 or counts == {0}:

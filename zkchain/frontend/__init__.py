@@ -40,11 +40,12 @@ def load(
     try:
         return _load(model, batch, input_shapes, sample_shapes, outputs, stages)
     except RecursionError as error:
-        hint = "a network of this depth is not what a circuit can hold: is it the one that was meant?"
+        hint = "a network of this depth is more than a circuit can hold: check that it is the right file"
         raise ModelError("the model nests or follows its operators too deep", hint=hint) from error
     except UnicodeDecodeError as error:  # protobuf reads any bytes as a string, and fails when it is used
         raise ModelError(
-            f"not an ONNX model: the name {error.object!r} is not UTF-8", hint="is the file damaged?"
+            f"not an ONNX model: the name {error.object!r} is not UTF-8",
+            hint="the file may be damaged: export it again",
         ) from error
 
 

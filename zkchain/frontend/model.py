@@ -1,4 +1,4 @@
-"""From bytes to an ONNX model that the importer can walk: parsed, self-contained, checked, of a supported version.
+"""Read bytes as an ONNX model that the importer can walk: parsed, self-contained, checked, of a supported version.
 
 Operators are read in the form of the model's own opset (attributes where axes used to be attributes, inputs where they
 are inputs now), so a model of opset 7 or later needs no conversion. Before opset 7 arithmetic had other broadcasting
@@ -53,7 +53,7 @@ def _decode(model: bytes, proto: onnx.ModelProto) -> None:
     except Exception as error:  # protobuf: DecodeError
         raise ModelError(
             f"not an ONNX model: the {len(model)} bytes do not parse ({error})",
-            hint="is the file complete, and is it .onnx rather than .pt, .h5 or .tflite?",
+            hint="give a complete .onnx file; .pt, .h5 and .tflite must be exported to ONNX first",
         ) from error
 
 
@@ -76,7 +76,9 @@ def _refuse_garbled_names(graph: onnx.GraphProto) -> None:
     except UnicodeDecodeError as error:
         garbled = [error.object]
     if garbled:
-        raise ModelError(f"not an ONNX model: the name {garbled[0]!r} is not UTF-8", hint="is the file damaged?")
+        raise ModelError(
+            f"not an ONNX model: the name {garbled[0]!r} is not UTF-8", hint="the file may be damaged: export it again"
+        )
 
 
 def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
@@ -112,7 +114,7 @@ def _inline(proto: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def rewritten(who: str, job: str, proto: onnx.ModelProto, **arguments: int) -> onnx.ModelProto:
-    """What one of ONNX's native passes makes of a model. Raises sandbox.Refused, or ModelError where it crashes."""
+    """Run one of ONNX's native passes on a model. Raises sandbox.Refused, or ModelError where it crashes."""
     _, (content,) = sandbox.call(who, job, (encoded(proto),), **arguments)
     result = onnx.ModelProto()
     result.ParseFromString(bytes(content))
@@ -175,7 +177,7 @@ def _modernise_broadcasting(proto: onnx.ModelProto) -> None:
         known = len(node.input) == 2 and all(name in ranks for name in node.input)
         named = {a.name: a.i for a in node.attribute if a.name in ("axis", "broadcast")}
         if node.op_type == "PRelu" and known and ranks[node.input[1]] == 1:
-            named = {"broadcast": 1, "axis": min(1, ranks[node.input[0]] - 1)}  # one slope a channel, or one for all
+            named = {"broadcast": 1, "axis": min(1, ranks[node.input[0]] - 1)}  # one slope per channel, or one for all
         if named.get("broadcast") and known:
             a, b = (ranks[name] for name in node.input)
             behind = a - (named["axis"] + (a if named["axis"] < 0 else 0)) - b if "axis" in named else 0
@@ -194,7 +196,7 @@ def _modernise_broadcasting(proto: onnx.ModelProto) -> None:
 
 
 def _ranks(proto: onnx.ModelProto) -> Mapping[str, int]:
-    """Of all values that ONNX's inference knows, and of the constants."""
+    """Ranks of all values that ONNX's inference knows, and of the constants."""
     try:
         graph = rewritten("ONNX's shape inference", "infer", proto).graph
     except sandbox.Refused:  # the converter, or the rules, see to what is left
@@ -241,6 +243,6 @@ def _with_shapes(proto: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _in_a_line(error: Exception) -> str:
-    """All that is said: the node's name comes last."""
+    """Join the whole message; the node's name comes last."""
     said = " ".join(str(error).replace("==> Context:", "").split()) or type(error).__name__
     return said if len(said) <= LONGEST_REASON else said[:LONGEST_REASON] + "..."

@@ -63,7 +63,7 @@ def _sort(graph: onnx.GraphProto) -> bool:
             if state[waiting[0]] == 1:
                 raise ModelError(
                     f"node {node_name(graph.node[waiting[0]])!r} waits for a value that is computed from its own",
-                    hint="a graph has no cycles: is it the file that the exporter wrote?",
+                    hint="a model's graph must not contain cycles: export the model again",
                 )
             path.append(waiting[0])
     nodes = [graph.node[i] for i in order]

@@ -1,4 +1,4 @@
-"""What a verifying key must satisfy before anyone may rely on it: ``check_verifying_key``.
+"""Check what a verifying key must satisfy before anyone may rely on it: ``check_verifying_key``.
 
 Called by setup, by every export (Solidity, JSON) and after reading a key from a file. The comparisons catch a skipped
 ceremony (delta = gamma, eta = delta, ...: with such keys anyone forges proofs); any other known ratio of trapdoors is

@@ -15,7 +15,8 @@ from zkchain.r1cs import Assignment, PoleHit, System, Witness
 from zkchain.typing import Progress
 
 POLE_RETRIES = 8
-"""A pole has probability below 2^-205: a second one means a broken solver."""
+"""Tries to draw a challenge that is no pole. A pole has probability below 2^-205: a second one means a broken
+solver."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +44,13 @@ def prove(
     the process should hold at most, beside the mapped key (MemoryTooSmall).
 
     Raises KeyMismatch (keys of another circuit), UnsatisfiedConstraint (no proof is made of a witness that breaks a
-    row), KeyFormatError (the key file is damaged), InputError (row values that are not those of the wires).
+    constraint), KeyFormatError (the key file is damaged), InputError (row values that are not those of the wires).
     """
     check_context(vk, ctx)
     check_keys(pk, vk, solution.digest)
     watch = Watch(progress, memory)
     if vk.system is System.GROTH16:
-        watch.begin("witness: rows")
+        watch.begin("witness: constraints")
         return _finish(pk, solution, solution.finish(None), None, ctx, watch)
     if solution.committed is None:
         raise KeyMismatch("prove: a cg16 key needs the solution of a cg16 circuit, this one commits to nothing")

@@ -40,7 +40,7 @@ def insecure_setup(
         builder.add_rows(block.a, block.b, block.c)
         done += block.rows
         if progress is not None:
-            progress("setup: rows", done / circuit.n_rows)
+            progress("setup: constraints", done / circuit.n_rows)
     pk = builder.finish(progress, place=place, memory=memory)
     vk = verifying_key(pk)
     check_shape(vk)

@@ -107,7 +107,7 @@ class Builder:
 
     def _append(self, node: Node) -> int:
         if math.prod(node.shape) > LARGEST:
-            raise self.error(f"a value of shape {node.shape} is too large", hint="is this the shape you meant?")
+            raise self.error(f"a value of shape {node.shape} is too large", hint="give smaller shapes (--input-shape)")
         if not node.size and node.op is not Op.INPUT:  # without elements everything is known of it
             node = Node(Op.CONST, node.name, (), node.shape, EMPTY, np.zeros(node.shape))
         return self.append(node)
@@ -143,7 +143,7 @@ class Builder:
     # -- movement ---------------------------------------------------------------------------------------------------
 
     def reshape(self, x: int, shape: Iterable[int]) -> int:
-        """The same elements in row-major order; ``x`` itself when it has that shape already."""
+        """Reshape ``x``, elements in row-major order; ``x`` itself when it has that shape already."""
         to = tuple(int(d) for d in shape)
         if math.prod(to) != self.size(x):
             raise self.error(f"cannot reshape {self.shape(x)} to {to}")
@@ -375,8 +375,8 @@ def refuse_numbers(name: str, value: FloatArray, bad: npt.NDArray[np.bool_]) -> 
         raise ModelError(
             f"node {name!r}: expected finite numbers in a constant of shape {value.shape}, got {value[at]} at "
             f"element {at}" + (f" ({len(found)} such elements)" if len(found) > 1 else ""),
-            hint="NaN and infinity have no fixed-point form: was training stopped half-way? A mask may hold -inf where "
-            "a softmax or a maximum reads it, if something in every row is not masked",
+            hint="NaN and infinity have no fixed-point form; training that diverged leaves them. A mask may "
+            "hold -inf where a softmax or a maximum reads it, if something in every row is not masked",
         )
 
 

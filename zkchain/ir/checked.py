@@ -27,7 +27,7 @@ OUTWARD = 1.0 + 2.0**-20  # covers the rounding of any float64 sum of fewer than
 
 @contextmanager
 def named(who: str) -> Iterator[None]:
-    """What wraps inside is a CompileError of ``who``."""
+    """Turn Wraps raised inside into a CompileError that names ``who``."""
     try:
         yield
     except Wraps as error:
@@ -95,14 +95,14 @@ Known: TypeAlias = "Span | tuple[Array | int, Array | int]"
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """All that is known of some numbers: lo <= v <= hi, exactly."""
+    """Static bounds of some numbers, lo <= v <= hi, and nothing else."""
 
     lo: int
     hi: int
 
     @staticmethod
     def of(known: Known) -> Span:
-        """Of static ranges; an empty one is zero."""
+        """The span of static ranges; of empty ones it is zero."""
         if isinstance(known, Span):
             return known
         lo, hi = known

@@ -1,4 +1,4 @@
-"""What may enter an input of a graph: the one place where OutOfDomain is decided.
+"""Decide what may enter an input of a graph: the one place that raises OutOfDomain.
 
 An input's integers are q = round(x / scale), lo <= q <= hi. Where the domain was declared, the node holds its ends as
 they were declared (``low``, ``high``), and real inputs are held to these, not to the nearest steps, half a step of

@@ -29,7 +29,7 @@ SELU_GAMMA = 1.05070102214813232421875
 
 @dataclass(frozen=True, slots=True)
 class Jumps:
-    """Where a function jumps: at ``points``, and again at every ``period`` from them. ``steps``: it is constant, and a
+    """Jumps of a function: at ``points``, and again at every ``period`` from them. ``steps``: it is constant, and a
     whole number, between two jumps."""
 
     points: tuple[float, ...]
@@ -39,7 +39,7 @@ class Jumps:
 
 @dataclass(frozen=True, slots=True)
 class Singular:
-    """Where a function has a pole or an infinite slope: at ``points``, and again at every ``period`` from them; its
+    """Poles and infinite slopes of a function: at ``points``, and again at every ``period`` from them; its
     domain is [low, high], of which the ends may be points. ``bounded``: it is finite at its points."""
 
     points: tuple[float, ...] = (0.0,)
@@ -96,12 +96,12 @@ def trend(fn: Fn) -> int:
 
 
 def jumps(fn: Fn) -> Jumps | None:
-    """Where the function jumps; None: nowhere."""
+    """The function's jumps; None where it has none."""
     return _find(fn).jumps(*fn[1:])
 
 
 def singular(fn: Fn) -> Singular | None:
-    """Where the function has a pole, an infinite slope, or no value; None: nowhere."""
+    """The function's poles, infinite slopes and undefined stretches; None where it has none."""
     return _find(fn).singular(*fn[1:])
 
 
@@ -246,7 +246,7 @@ FUNCTIONS: Mapping[str, Function] = MappingProxyType(
         "celu": Function(_celu, ("alpha",), _if_nonnegative),
         "cos": Function(np.cos),
         "cosh": Function(np.cosh),
-        "divide": Function(lambda x, by: np.trunc(x / by), ("by",), _rises),  # of integers, exactly
+        "divide": Function(lambda x, by: np.trunc(x / by), ("by",), _rises),  # exact on integers
         "elu": Function(_elu, ("alpha",), _if_nonnegative),
         "equal": Function(lambda x, c: np.where(x == c, 1.0, 0.0), ("c",), jumps=lambda c: Jumps((c,))),
         "erf": Function(_erf, trend=_rises),

@@ -17,11 +17,12 @@ from zkchain.ir.graph import Graph, Node, Op
 from zkchain.typing import Array, FloatArray
 
 Rule = Callable[..., tuple[FloatArray | None, ...]]
-STEP = 2.0**-16  # of a difference quotient, relative to the argument
+STEP = 2.0**-16  # step of a difference quotient, relative to the argument
 
 
 def input_gradients(graph: Graph, trace: Sequence[Array], seeds: Mapping[int, FloatArray]) -> list[FloatArray]:
-    """For every input, the derivative of sum over nodes of (seed * value) at the point whose values are ``trace``.
+    """Compute, for every input, the derivative of sum over nodes of (seed * value) at the point whose values are
+    ``trace``.
 
     ``seeds``: node -> weights of its elements, of its shape. What is not finite on the way counts as zero.
     """

@@ -36,7 +36,7 @@ class Op(StrEnum):
     # sources
     INPUT = "input"
     CONST = "const"
-    # movement: no arithmetic, no rows
+    # movement: no arithmetic, no constraints
     RESHAPE = "reshape"
     TAKE = "take"
     CONCAT = "concat"
@@ -64,7 +64,7 @@ class Op(StrEnum):
     # compound float operators that quantise takes apart
     SOFTMAX = "softmax"
     LOG_SUM_EXP = "log_sum_exp"
-    # of models that are quantised already: between integers and the real numbers they mean
+    # for models that are quantised already: between integers and the real numbers they mean
     QUANTIZE = "quantize"
     DEQUANTIZE = "dequantize"
     # integer graphs only
@@ -292,4 +292,4 @@ def _check_table(node: Node, sources: Sequence[Node]) -> None:
 INTEGER_RULES: Mapping[Op, Callable[[Node, Sequence[Node]], None]] = MappingProxyType(
     {Op.CONST: _check_const, Op.CLIP: lambda node, sources: clip_ends(node.arg), Op.TABLE: _check_table}
 )
-"""What integer graphs ask for beyond the shapes. ValueError."""
+"""Check what integer graphs need beyond the shapes. Raises ValueError."""

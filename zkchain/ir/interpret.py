@@ -1,8 +1,8 @@
 """The executable meaning of a graph, in numpy.
 
 ``run`` is the definition of an integer graph: the circuit proves exactly this program, bit for bit. ``run_all`` keeps
-the value of every node. ``run_float`` is the definition of a float graph, in float64. One table entry an operator; what
-both semantics share stands in ``COMMON``.
+the value of every node. ``run_float`` is the definition of a float graph, in float64. One table entry per operator;
+what both semantics share stands in ``COMMON``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Where the values of a float graph lie, for every input of the domain: interval arithmetic in float64.
+"""Bound the values of a float graph over the whole domain, by interval arithmetic in float64.
 
 Sound up to the rounding of float64 itself, and often far too wide: it answers what is certain. An end may be infinite
 (nothing is known, or a constant of a mask is -inf). Arrays broadcast to the node's shape.
@@ -147,7 +147,7 @@ def _leaky(node: Node, x: Ends, slope: Ends) -> Ends:
 
 
 def _rising(node: Node, *sources: Ends) -> Ends:
-    """Of an operator that never falls in any source: its value at the lower and at the upper ends."""
+    """Range of an operator that never falls in any source: its value at the lower and at the upper ends."""
     kernel = interpret.FLOAT[node.op]
     return kernel(node, *(s[0] for s in sources)), kernel(node, *(s[1] for s in sources))
 

@@ -1,6 +1,7 @@
-"""What a legal node is: the arguments that its operator takes, and the shape that follows from those of its sources.
+"""Define what a legal node is: the arguments that its operator takes, and the shape that follows from those of its
+sources.
 
-One rule an operator: ``rule(arg, shape, *sources)`` is the shape that the node must have; ``shape`` is the one it
+One rule per operator: ``rule(arg, shape, *sources)`` is the shape that the node must have; ``shape`` is the one it
 claims. Rules raise ValueError with the reason. Graphs come from files too, so nothing is taken on trust: not an
 argument's type, nor that it is in range, nor that a size fits memory.
 """
@@ -23,7 +24,7 @@ LARGEST = 1 << 26
 """Elements of one value: beyond any circuit, and all that memory holds positions for."""
 MOST_AXES = 32
 WIDEST_SHIFT = 61
-"""Of a rescale: what is shifted lies within 2^62, so that one more leaves no bit."""
+"""Largest shift of a rescale: what is shifted lies within 2^62, so a larger shift leaves no bit."""
 BOUND = 1 << 62
 """Integers of a program are smaller, whatever their sign."""
 
@@ -50,7 +51,7 @@ def integers(array: Any, what: str) -> npt.NDArray[np.int64]:
 
 
 def clip_ends(arg: Arg) -> None:
-    """Those of a CLIP between integers."""
+    """Check the ends of a CLIP between integers."""
     for name in ("lo", "hi"):
         if arg[name] is not None:
             whole(arg[name], 1 - BOUND, BOUND - 1, name)

@@ -1,6 +1,6 @@
 """Static integer ranges: interval arithmetic over the integer program, exact and without overflow.
 
-One rule an operator: from the ranges of the sources (int64 arrays that broadcast to their shapes) to the range of the
+One rule per operator: from the ranges of the sources (int64 arrays that broadcast to their shapes) to the range of the
 result. A rule first bounds every partial sum in float64, rounded outward (`checked.below`), and refuses what could
 reach 2^62; what is left is exact in int64.
 """

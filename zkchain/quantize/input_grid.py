@@ -1,4 +1,5 @@
-"""From a declared (or observed) domain to the integer grid of an input (``ir.domain``: from real inputs to the grid).
+"""Derive the integer grid of an input from its declared (or observed) domain (``ir.domain``: from real inputs to the
+grid).
 
 An input's integers are q = round(x / scale), lo <= q <= hi. A declared domain is kept exactly. Without one, calibration
 data decides, and the domain is widened so that its width is a power of two (one range check of whole bits):
@@ -75,7 +76,7 @@ def _bounded(name: str, grid: Grid) -> Grid:
     if not (reach == 0 or SMALLEST <= reach < BOUND):
         raise InputError(
             f"input {name!r}: its domain reaches {reach:g}, expected magnitudes from 2^-62 to 2^62, or zero",
-            hint="are these the values that the model is given? scale them before the model",
+            hint="check that these are the values that the model is given, or scale them before the model",
         )
     return grid
 

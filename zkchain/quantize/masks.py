@@ -74,7 +74,7 @@ def _infinite(name: str, value: FloatArray) -> ModelError:
 
 
 def _may_mask(graph: Graph) -> bool:
-    """Whether there is a constant large enough to mask something, and something to mask it in."""
+    """True when there is a constant large enough to mask something, and something that it masks."""
     large = any(n.value is not None and n.size and float(np.abs(n.value).max()) >= MASKING for n in graph.nodes)
     return large and any(n.op in NORMALISED | COMPARING or _is_exp(n) for n in graph.nodes)
 
@@ -84,7 +84,7 @@ def _is_exp(node: Node) -> bool:
 
 
 def _ends(grid: Grid) -> Ends:
-    """What an input can be; a grid that is still to be chosen may begin a little below."""
+    """Range of an input; a grid that is still to be chosen may begin a little below."""
     wider = (grid.hi - grid.lo) / 8 if grid.binary else np.asarray(0.0)
     return grid.lo - wider, grid.hi + wider
 
@@ -93,7 +93,7 @@ def _ends(grid: Grid) -> Ends:
 
 
 def _leave_out(graph: Graph, bounds: Sequence[Ends]) -> Graph:
-    """What certainly loses takes no part, or loses by less."""
+    """Elements that certainly lose a maximum are left out, or made to lose by less."""
 
     def rule(view: View, i: int) -> int | None:
         node, src = view.node(i), view.images(i)
@@ -111,7 +111,8 @@ def _leave_out(graph: Graph, bounds: Sequence[Ends]) -> Graph:
 
 
 def _ceilings(graph: Graph, node: Node, bounds: Sequence[Ends]) -> list[FloatArray]:
-    """For every source, where it may stay below and not be seen: exp's, and either side's of a maximum."""
+    """Find, for every source, the elements that may stay below and not be seen: exp's, and either side's of a
+    maximum."""
     if _is_exp(node):
         return [np.asarray(-OUT_OF_SIGHT)]
     return [bounds[node.src[1]][0], bounds[node.src[0]][0]] if node.op is Op.MAX else []
@@ -146,7 +147,7 @@ def _take_part(build: Builder, node: Node, x: Ends) -> int | None:
 
 
 def _standing_in(live: BoolArray, axis: int) -> IntArray:
-    """For each element the last live one up to it along the axis, or else the first live one: a flat index."""
+    """Flat index, for each element, of the last live one up to it along the axis, or else of the first live one."""
     order = np.arange(live.shape[axis]).reshape([-1 if k == axis else 1 for k in range(live.ndim)])
     last = np.maximum.accumulate(np.where(live, order, -1), axis=axis)
     chosen = np.where(last >= 0, last, live.argmax(axis=axis, keepdims=True))
@@ -245,7 +246,7 @@ def _redirected(index: IntArray, wanted: BoolArray) -> IntArray:
 
 
 def _readers(graph: Graph) -> list[BoolArray]:
-    """Which elements of every node an output depends on."""
+    """Mark the elements of every node that an output depends on."""
     read = [np.zeros(node.shape, np.bool_) for node in graph.nodes]
     for i in graph.outputs:
         read[i][...] = True
@@ -257,7 +258,7 @@ def _readers(graph: Graph) -> list[BoolArray]:
 
 
 def _wants(graph: Graph, node: Node, wanted: BoolArray, k: int) -> BoolArray:
-    """Which elements of its k-th source the ``wanted`` elements of a node depend on."""
+    """Mark the elements of its k-th source that the ``wanted`` elements of a node depend on."""
     shape = graph.nodes[node.src[k]].shape
     if node.op in ELEMENTWISE:
         rank = wanted.ndim - len(shape)
@@ -341,7 +342,7 @@ def _scaled(view: View, i: int, factor: float, choices: Mapping[int, Choice]) ->
 
 
 def _masks(graph: Graph, i: int, choices: Mapping[int, Choice]) -> bool:
-    """Whether a term takes few values; of constants: large ones."""
+    """True when a term takes few values; a constant must be large as well."""
     value = graph.nodes[i].value
     return i in choices and (value is None or (value.size > 0 and float(np.abs(value).max()) >= MASKING))
 
@@ -354,8 +355,8 @@ def _factor(
     choices: Mapping[int, Choice],
     bounds: Sequence[Ends],
 ) -> float | None:
-    """What brings the values of the ``mask`` together until they are just as far apart as the other terms reach in a
-    row; None where they are closer than that, or do not vary."""
+    """The factor that brings the values of the ``mask`` together until they are just as far apart as the other terms
+    reach in a row; None where they are closer than that, or do not vary."""
     shape, axis = graph.nodes[node.src[0]].shape, node.arg["axis"]
     if all(graph.nodes[i].op is Op.CONST for i in mask) or all(i in mask for i, _ in terms):
         return None

@@ -30,7 +30,7 @@ class Region:
     answer: str
 
     def contains(self, x: FloatArray) -> BoolArray:
-        """Which of the argument's values lie in the neighbourhood, ends included."""
+        """Mark the argument's values that lie in the neighbourhood, ends included."""
         x = np.asarray(x, dtype=np.float64)
         if self.period is None:
             return np.asarray((self.low <= x) & (x <= self.high))

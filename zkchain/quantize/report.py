@@ -1,4 +1,4 @@
-"""How close the integer program is to the float model, and what the quantiser decided."""
+"""Report how close the integer program is to the float model, and what the quantiser decided."""
 
 from __future__ import annotations
 

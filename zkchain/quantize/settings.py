@@ -1,4 +1,4 @@
-"""What the user may say about quantisation: the domain of each input and a few knobs."""
+"""Settings of quantisation that a user may give: the domain of each input and a few knobs."""
 
 from __future__ import annotations
 

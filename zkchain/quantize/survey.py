@@ -26,15 +26,15 @@ from zkchain.quantize.precision.noise import Trace
 from zkchain.quantize.precision.problem import Problem
 from zkchain.typing import Array, FloatArray, IntArray
 
-CORNERS, RANDOM, CLOSE, SMALL = 16, 32, 20, 40  # of each kind at most
-DECADES = 9.0  # of the smallest of the small inputs
-HALVINGS, PAIRS = 24, 8  # of a stretch over which an output changes; pairs of points it is chosen from
+CORNERS, RANDOM, CLOSE, SMALL = 16, 32, 20, 40  # points of each kind at most
+DECADES = 9.0  # small inputs reach so many decades down
+HALVINGS, PAIRS = 24, 8  # halvings of a stretch over which an output changes; pairs of points from which it is chosen
 ASCENTS = 3  # steps from corner to corner along a gradient
-ELEMENTS = 4  # of a clamp or an output that are driven outward, both ways
+ELEMENTS = 4  # elements of a clamp or an output that are driven outward, both ways
 LOCAL = 48  # changes tried around the worst point
-ROUNDS = 8  # of opening clamps and adding bits, while it helps
+ROUNDS = 8  # rounds of opening clamps and adding bits, while it helps
 COARSER = (1.0, 4.0, 16.0, 64.0, 2.0**8, 2.0**16)  # tolerances of delicate arguments, tried in turn
-ENOUGH = 0.6  # of what is allowed, since no survey finds the very worst point
+ENOUGH = 0.6  # part of the allowed error to reach, since no survey finds the very worst point
 HARD = 4  # points that a round adds to those by which scales are chosen
 WORK, LEAST_WORK, MOST_WORK = 30_000_000, 12, 400  # values computed; passes over the graph, at least and at most
 
@@ -67,7 +67,7 @@ class Finding:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Survey:
-    """What was found, and at how many of the probes some float value is no number (``undefined``)."""
+    """Result of a survey, and at how many of the probes some float value is no number (``undefined``)."""
 
     findings: tuple[Finding, ...]
     undefined: int
@@ -150,7 +150,7 @@ def _plain_samples(
 
 
 def _close_together(rng: np.random.Generator, middle: float, apart: float, shape: tuple[int, ...]) -> FloatArray:
-    """Where a softmax of a wide domain is steep."""
+    """Points at which a softmax of a wide domain is steep."""
     return np.asarray(np.clip(middle + apart * (rng.random(shape) - 0.5), 0.0, 1.0))
 
 
@@ -263,7 +263,7 @@ def _extremes(i: int, values: Sequence[FloatArray]) -> list[tuple[int, int, int]
 
 
 def judge(problem: Problem, lowered: Lowered, probe: Probe) -> Finding:
-    """What the integer program makes of a point."""
+    """Run the integer program on a point."""
     errors = search.errors(problem, lowered, probe.sample, probe.trace)
     clamped = sum(_hits(clamp, probe.trace[clamp.node]) for clamp in lowered.clamps)
     return Finding(probe, errors, clamped)
@@ -286,7 +286,7 @@ def _around(
     found: Sequence[Finding],
     tries: int,
 ) -> list[Finding]:
-    """From the worst point on, changes of some inputs that make it worse."""
+    """Search on from the worst point: changes of some inputs that make it worse."""
     rng = np.random.default_rng(2)
 
     def badness(finding: Finding) -> float:
@@ -317,9 +317,9 @@ def _changed(rng: np.random.Generator, x: FloatArray, lo: FloatArray, hi: FloatA
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Settled:
-    """What was made of a problem, what a survey of its domain found, and what each watched node may be off by: anywhere
-    in the domain, and on the data (empty: there is none); ``data_excess``: the largest error on the data, in units of
-    what is allowed there."""
+    """A lowered problem, what a survey of its domain found, and the largest error allowed of each watched node:
+    anywhere in the domain, and on the data (empty: there is none); ``data_excess``: the largest error on the data, in
+    units of what is allowed there."""
 
     problem: Problem
     lowered: Lowered
@@ -394,7 +394,7 @@ def _settled(problem: Problem) -> Settled:
 
 
 def _limits(problem: Problem, lowered: Lowered, traces: Sequence[Trace]) -> dict[int, float]:
-    """What each watched node may be off by, by what it spans where no region has a part in it."""
+    """The largest error allowed of each watched node, from what it spans where no region has a part in it."""
     watched, n, limits = list(problem.tolerance), _shown(problem), {}
     counts = [noise.untouched(problem.graph, trace, lowered.regions, watched) for trace in traces]
     for k, i in enumerate(watched if traces else ()):

@@ -34,7 +34,7 @@ CRASHED = "a fault of that library: export the model anew, in another opset or s
 SLOW = f"{SECONDS} gives it more time"
 LARGE = f"{MEMORY} gives it more memory: {MEMORY}=16G"
 HELD = "the system gives a process no more: raise its limit on data (ulimit -Hd, LimitDATA=)"
-UNSTARTED = "does the system let this user have more processes, open files and memory (ulimit -a)?"
+UNSTARTED = "raise this user's limits on processes, open files and memory (ulimit -a)"
 
 
 class Refused(Exception):
@@ -79,7 +79,7 @@ def _most_memory() -> int:
 
 
 def _more_memory(memory: int) -> str:
-    """What to do where so much was not enough."""
+    """Hint for a limit that was not enough."""
     return HELD if memory >= _most_memory() else LARGE
 
 

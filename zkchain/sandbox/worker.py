@@ -23,7 +23,7 @@ from zkchain.typing import Array
 
 Answer = tuple[dict[str, Any], Sequence[Part]]
 MOST_ELEMENTS = 1 << 26
-"""Of an array that is sent back: more than any circuit holds."""
+"""Bound on the elements of an array that is sent back: more than any circuit holds."""
 KEPT = 2
 """Sessions of onnxruntime that stay open."""
 LONGEST = 2000
@@ -65,7 +65,7 @@ def _limit(memory: int) -> None:
 
 
 def _answer(head: Mapping[str, Any], parts: Sequence[Any]) -> Answer:
-    """What the job gives, or why it was refused."""
+    """Run the job: its result, or why it was refused."""
     try:
         return JOBS[head["job"]](head, parts)
     except Exception as error:  # libraries raise what they like

@@ -1,4 +1,4 @@
-"""What is sent to a verifier contract, and what its reverts mean.
+"""Encode what is sent to a verifier contract, and decode its reverts.
 
 All arguments of ``verifyProof`` have a fixed length, so the ABI lays them out as one word after the other: the
 selector, the proof's elements (EIP-196, EIP-197 order: imaginary part first), the public inputs, and a binder for
@@ -51,7 +51,8 @@ def calldata(vk: VerifyingKey, proof: Proof, instance: Instance, binder: bytes |
 def batch_calldata(
     vk: VerifyingKey, items: Sequence[tuple[Proof, Instance]], binders: Sequence[bytes] | None = None
 ) -> bytes:
-    """A call of ``verifyBatch``, or with ``binders``, one a proof, of ``verifyBoundBatch``. Errors as ``calldata``."""
+    """A call of ``verifyBatch``, or with ``binders``, one per proof, of ``verifyBoundBatch``. Errors as
+    ``calldata``."""
     if not items:
         raise ProofFormatError("batch: expected at least one proof, got none")
     records = b"".join(_record(vk, proof, instance) for proof, instance in items)
@@ -60,7 +61,7 @@ def batch_calldata(
         return selector(f"verifyBatch(({proof_types(vk)})[])") + word(WORD) + array
     _check_binders(vk, binders)
     if len(binders) != len(items):
-        raise SolidityError(f"batch: expected {len(items)} binders, one a proof, got {len(binders)}")
+        raise SolidityError(f"batch: expected {len(items)} binders, one per proof, got {len(binders)}")
     head = word(2 * WORD) + word(2 * WORD + len(array))
     return selector(f"verifyBoundBatch(({proof_types(vk)})[],bytes32[])") + head + array + _words(binders)
 

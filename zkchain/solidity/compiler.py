@@ -177,8 +177,8 @@ def _from_npm() -> Path | None:
 
 
 def _npm_folders() -> Iterator[Path]:
-    """Where the npm package may be: above this file (a checkout, the project of a virtual environment), in the user's
-    cache."""
+    """Folders in which the npm package may be: above this file (a checkout, the project of a virtual environment), in
+    the user's cache."""
     for folder in (*Path(__file__).resolve().parents[1:], _user_cache() / "npm"):
         yield folder / "node_modules" / "solc"
 

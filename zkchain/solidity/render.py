@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 MAX_INLINE_INPUTS = 108
 POINTS_PER_DATA_CONTRACT = 383
-"""Each holds a zero byte (STOP: it cannot be called) and 64 bytes a point, at most 24,576 bytes in all."""
+"""Each holds a zero byte (STOP: it cannot be called) and 64 bytes per point, at most 24,576 bytes in all."""
 DEVELOPMENT_SUFFIX = "_DEVELOPMENT_KEY"
 
 
@@ -100,7 +100,7 @@ def split_points(points: Sequence[G1]) -> tuple[Chunk, ...]:
 
 
 def data_initcode(code: bytes) -> bytes:
-    """What to deploy so that ``code`` stands on the chain: codecopy(0, 10, size); return(0, size)."""
+    """Initcode that puts ``code`` on the chain: codecopy(0, 10, size); return(0, size)."""
     # PUSH2 size, DUP1, PUSH1 10, RETURNDATASIZE (0), CODECOPY, RETURNDATASIZE (0), RETURN
     return bytes.fromhex(f"61{len(code):04x}80600a3d393df3") + code
 

@@ -1,4 +1,4 @@
-"""From a model to a bundle with keys."""
+"""Make a bundle of a model, and its keys."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def save_circuit(
 def compile_report(
     folder: Folder, summary: Summary, choices: Choices, seconds: float, reason: str | None
 ) -> CompileReport:
-    """What `zkchain compile` says of the bundle that it wrote."""
+    """Report of `zkchain compile` on the bundle that it wrote."""
     opened = bundle.open_bundle(folder)
     kept = opened.has("proving_key") and opened.is_current("proving_key")
     held = opened.has("worst_input") and opened.is_current("worst_input")
@@ -104,7 +104,7 @@ def r1cs_bundle(folder: Folder, path: Folder) -> None:
 
 
 def inspect_bundle(folder: Folder) -> InspectReport:
-    """What a bundle holds, and whether its files are what the manifest says: the report's ``damaged`` are not."""
+    """List what a bundle holds, and whether its files are what the manifest says: the report's ``damaged`` are not."""
     opened = bundle.open_bundle(folder)
     made = tuple(
         ArtifactReport(name, kind.file, opened.manifest.files[name].bytes, opened.state(name))

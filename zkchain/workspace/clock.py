@@ -1,4 +1,4 @@
-"""How long the parts of a job took."""
+"""Measure how long the parts of a job take."""
 
 from __future__ import annotations
 

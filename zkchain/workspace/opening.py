@@ -1,4 +1,4 @@
-"""What a bundle holds, as values: read, checked against the manifest, or refused."""
+"""Read what a bundle holds as values, checked against the manifest, or refuse it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a bundle to the chain: contract, deployment, transactions, gas."""
+"""Bring a bundle to the chain: contract, deployment, transactions, gas."""
 
 from __future__ import annotations
 

@@ -110,7 +110,7 @@ def _div(g: Growing, x: Value) -> Value:
 
 
 def _mod(g: Growing, x: Value) -> Value:
-    """Of integers by constants, of either sign, one for all or one an element."""
+    """Of integers by constants, of either sign, one for all or one per element."""
     c = g.constants_for(x.kind, g.smaller(x.shape))
     divisor = np.where(c == 0, 3, c).astype(c.dtype)
     return g.emit("Mod", [x.name, g.const(divisor)], x.shape, x.kind, fmod=int(g.draw.chance(0.4)))

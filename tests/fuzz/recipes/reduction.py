@@ -53,7 +53,7 @@ def _soft(name: str) -> Callable[[Growing, Value], Value]:
 
 
 def _channels(g: Growing, n: int, *draws: str) -> list[str]:
-    """Constants of one number a channel: w ordinary weights, p positive."""
+    """Constants of one number per channel: w ordinary weights, p positive."""
     return [g.const(g.draw.positive((n,)) if kind == "p" else g.draw.weights((n,))) for kind in draws]
 
 

@@ -26,7 +26,8 @@ def for_groups(keys: IntArray, emit: Callable[[int, IntArray], None]) -> None:
 
 
 def distinct(keys: IntArray) -> IntArray:
-    """In rising order. With the counts, since np.unique alone would import numpy.ma: a tenth of a small proof."""
+    """Sort the distinct keys. Asks for the counts too, since np.unique alone would import numpy.ma: a tenth of a small
+    proof's time."""
     found: IntArray = np.unique(keys, return_counts=True)[0]
     return found
 
@@ -52,5 +53,5 @@ def magnitude_width(lo: IntArray, hi: IntArray) -> IntArray:
 
 
 def floor_shift(values: IntArray, shift: int) -> IntArray:
-    """floor((v + 2^(shift-1)) / 2^shift): the rescale of circuits.md."""
+    """floor((v + 2^(shift-1)) / 2^shift): the rescale of docs/spec/circuits.md."""
     return (values + (1 << shift >> 1)) >> shift

@@ -1,6 +1,6 @@
 """Gadgets of CG16: ranges are requests that logUp settles once the whole circuit is known (circuit/logup.py).
 
-Same verbs and arguments as `plain`; rows in the docstrings count a range request as one lookup a chunk.
+Same verbs and arguments as `plain`; constraints in the docstrings count a range request as one lookup per chunk.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def relu(em: Emitter, q: Vec, lo: IntArray, hi: IntArray, sign: None = None) -> 
 
 
 def _relu_mixed(em: Emitter, q: Vec, lo: IntArray, hi: IntArray) -> Vec:
-    """Of ranges with both signs."""
+    """relu of elements whose ranges hold both signs."""
     y = em.wires(len(q), lambda: np.maximum(q.ints, 0), (0, hi))
     em.enforce(y, (y - q).within(0, -lo), em.full(len(q), 0))
     bits = magnitude_width(lo, hi)

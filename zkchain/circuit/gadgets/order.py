@@ -25,7 +25,8 @@ def minimum(kit: ModuleType, em: Emitter, a: Vec, b: Vec, gap_lo: IntArray, gap_
 
 
 def argmax(kit: ModuleType, em: Emitter, v: Vec, groups: int, lo: IntArray, hi: IntArray) -> Vec:
-    """First index of the maximum of each row of a (groups, size) vector: about 3 rows an element plus its range.
+    """First index of the maximum of each row of a (groups, size) vector: about 3 constraints per element plus its
+    range.
 
     Selectors s_j: boolean, sum 1; m the maximum: s_j (m - v_j) = 0; i = sum j s_j; ties: with later_j = sum_{k>j} s_k =
     [j < i], m - v_j - later_j >= 0, so nothing before the chosen index reaches m."""
@@ -33,12 +34,12 @@ def argmax(kit: ModuleType, em: Emitter, v: Vec, groups: int, lo: IntArray, hi: 
 
 
 def top(kit: ModuleType, em: Emitter, v: Vec, groups: int, k: int, lo: IntArray, hi: IntArray) -> tuple[Vec, Vec]:
-    """The k largest of each row of a (groups, size) vector, falling, and their indices, each (groups, k); of equal ones
-    the first comes first. About 3 k + 1 rows an element plus k ranges.
+    """The k largest of each row of a (groups, size) vector, falling, and their indices, each (groups, k); ties go to
+    the lower index. About 3 k + 1 constraints per element plus k ranges.
 
-    k rounds of ``argmax`` among what is left. taken_j = sum of the earlier rounds' s_j; an element that was taken is
-    asked nothing: m - v_j - later_j + b_j taken_j >= 0 with b_j > v_j - m. None is taken twice: after the last round
-    taken_j (taken_j - 1) = 0."""
+    k rounds of ``argmax`` among what is left. taken_j = sum of the earlier rounds' s_j; elements chosen in an
+    earlier round are exempt from the margin check: m - v_j - later_j + b_j taken_j >= 0 with b_j > v_j - m. None is
+    taken twice: after the last round taken_j (taken_j - 1) = 0."""
     size = len(v) // groups
     lo, hi = lo.reshape(groups, size), hi.reshape(groups, size)
     rounds: list[tuple[Vec, Vec]] = []

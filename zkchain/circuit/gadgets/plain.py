@@ -1,6 +1,6 @@
 """Gadgets of plain Groth16: everything rests on bit decomposition.
 
-Ranges ``lo``, ``hi`` are the static ranges of the elements (int64, one an element). A vector that is a linear
+Ranges ``lo``, ``hi`` are the static ranges of the elements (int64, one per element). A vector that is a linear
 combination costs no wire; the lowest bit of a decomposition is one too (v minus the other bits), which saves a row and
 a wire.
 """
@@ -33,7 +33,7 @@ def decompose(em: Emitter, v: Vec, bits: int) -> list[Vec]:
 
 
 def boolean(em: Emitter, bits: list[Vec]) -> None:
-    """b (b - 1) = 0, one row a bit."""
+    """b (b - 1) = 0, one constraint per bit."""
     b = em.concat(bits)
     em.enforce(b, b - 1, em.full(len(b), 0))
 
@@ -49,7 +49,7 @@ def to_bits(em: Emitter, v: Vec, bits: int) -> list[Vec]:
 
 
 def nonneg(em: Emitter, v: Vec, hi: IntArray) -> None:
-    """v in [0, 2^b) with b the width of its static upper bound: b rows an element."""
+    """v in [0, 2^b) with b the width of its static upper bound: b constraints per element."""
 
     def emit(bits: int, members: IntArray) -> None:
         to_bits(em, v.take(members), bits)

@@ -1,1 +1,1 @@
-"""One module a family of operators; each exports RULES, operator name -> rule, which the operator table joins."""
+"""One module per family of operators; each exports RULES, operator name -> rule, which the operator table joins."""

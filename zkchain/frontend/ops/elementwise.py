@@ -15,7 +15,7 @@ from zkchain.ir.graph import Op
 from zkchain.typing import FloatArray
 
 BOOL = 9  # onnx.TensorProto.BOOL
-LARGEST = 3.4028234663852886e38  # of float32
+LARGEST = 3.4028234663852886e38  # the largest float32
 MANY_VALUES = 256  # different exponents or divisors of one node
 LARGEST_PRODUCT = 16.0  # the highest power of integers that is multiplied out
 UNBOUNDED = 3e38  # a bound from here on is the float32 maximum, exporters' way of writing none
@@ -69,14 +69,14 @@ def dropout(call: Call) -> list[int]:
 
 
 def div(call: Call) -> int:
-    """Of integers: cut off towards zero, exactly, where the divisor is constant."""
+    """Divide; integers exactly, towards zero, where the divisor is constant."""
     if not (call.is_integer(0) and call.is_integer(1)):
         return call.build.div(call.x(0), _second(call))
     return _per_divisor(call, lambda x, c: call.build.scale(call.build.unary(x, "divide", abs(c)), float(np.sign(c))))
 
 
 def mod(call: Call) -> int:
-    """Of integers: the remainder has the divisor's sign, or with fmod the dividend's."""
+    """Remainder of integers: it has the divisor's sign, or with fmod the dividend's."""
     if not (call.is_integer(0) and call.is_integer(1)):
         raise call.fail(
             "it is of numbers that are no integers", hint="cast to an integer type first, or write x - c*Floor(x/c)"

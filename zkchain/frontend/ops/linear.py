@@ -38,7 +38,7 @@ def gemm(call: Call) -> int:
 
 
 def _biased(call: Call, y: int) -> int:
-    """Add input 2, one number a channel."""
+    """Add input 2, one number per channel."""
     if not call.has(2):
         return y
     channels = (1, call.build.shape(y)[1], *(1 for _ in call.build.shape(y)[2:]))

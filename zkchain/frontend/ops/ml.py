@@ -19,7 +19,7 @@ def _numbers(call: Call, attribute: str, default: Sequence[float]) -> FloatArray
 
 
 def scaler(call: Call) -> int:
-    # (x - offset) * scale, one number a feature or one for all
+    # (x - offset) * scale, one number per feature or one for all
     build, shape = call.build, call.shape()
     offset, scale = _numbers(call, "offset", [0.0]), _numbers(call, "scale", [1.0])
     if len(shape) > 2 or not {offset.size, scale.size} <= {1, shape[-1]}:
@@ -28,7 +28,7 @@ def scaler(call: Call) -> int:
 
 
 def _scores(call: Call, rows: int) -> int:
-    """X W^T + b: the coefficients are ``rows`` rows of one number a feature; runtimes ignore what follows them."""
+    """X W^T + b: the coefficients are ``rows`` rows of one number per feature; runtimes ignore what follows them."""
     build, features = call.build, call.shape()[-1]
     x = call.x() if len(call.shape()) == 2 else build.reshape(call.x(), (1, features))
     weights, bias = _numbers(call, "coefficients", []), _numbers(call, "intercepts", [])

@@ -83,7 +83,7 @@ def lookup(call: Call, x: int, values: npt.NDArray[np.generic]) -> int:
 
 
 def classes(build: Builder, x: int) -> int:
-    """How many values the index x can have: the axis's length for ARGMAX and TOP_INDEX, else 0 for unknown."""
+    """Count the values that the index x can have: the axis's length for ARGMAX and TOP_INDEX, else 0 for unknown."""
     node = build.nodes[x]
     while node.op in (Op.RESHAPE, Op.TAKE):
         node = build.nodes[node.src[0]]

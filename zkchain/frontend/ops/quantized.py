@@ -64,7 +64,7 @@ def _scales(call: Call, i: int) -> npt.NDArray[np.float64]:
 
 
 def _along(call: Call, shape: tuple[int, ...], values: Array, axis: int | None) -> Array:
-    """One number for all, or one an element of the axis: shaped to broadcast."""
+    """One number for all, or one per element of the axis: shaped to broadcast."""
     if values.size == 1:
         return values.reshape(())
     rank = len(shape)
@@ -77,7 +77,7 @@ def _along(call: Call, shape: tuple[int, ...], values: Array, axis: int | None) 
 
 def _refuse_blocks(call: Call) -> None:
     if call.integer("block_size", 0):
-        raise call.fail("scales per block", hint="use one scale a tensor or a channel")
+        raise call.fail("scales per block", hint="use one scale per tensor or per channel")
 
 
 def quantize_linear(call: Call) -> int:

@@ -163,7 +163,7 @@ def normalised(build: Builder, x: int, axes: Sequence[int], epsilon: float) -> i
 
 
 def layer_normalization(call: Call) -> list[int]:
-    """With its mean and inverse deviation, for who asks for them."""
+    """Layer normalisation, with its mean and inverse deviation where the node has these outputs."""
     build, x = call.build, call.x()
     axes = range(build.axis(x, call.integer("axis", -1)), build.rank(x))
     centred, mean, inverse = _deviations(build, x, axes, call.number("epsilon", 1e-5))
@@ -186,7 +186,7 @@ def instance_normalization(call: Call) -> int:
 
 
 def group_normalization(call: Call) -> int:
-    """Opset 21 on: scale and bias are one number a channel."""
+    """Opset 21 on: scale and bias are one number per channel."""
     build, x, shape = call.build, call.x(), call.shape()
     groups = call.integer("num_groups", 1)
     grouped = build.reshape(x, (shape[0], groups, build.size(x) // (shape[0] * groups)))
@@ -195,7 +195,7 @@ def group_normalization(call: Call) -> int:
 
 
 def _per_channel(call: Call, y: int) -> int:
-    """scale y + bias, inputs 1 and 2, one number a channel each."""
+    """scale y + bias, inputs 1 and 2, one number per channel each."""
     build = call.build
     column = (-1, *(1 for _ in call.shape()[2:]))
     scale, bias = (build.move(call.x(i), lambda at: at.reshape(column)) for i in (1, 2))

@@ -35,8 +35,9 @@ class Axis:
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
-    """How an output is mixed from the elements around its coordinate: ``weight`` of the distance, zero from ``reach``
-    on. ``wide``: it is stretched when shrinking (antialias); ``inside``: elements beyond the ends do not count."""
+    """A filter that mixes an output from the elements around its coordinate: ``weight`` of the distance, zero from
+    ``reach`` on. ``wide``: it is stretched when shrinking (antialias); ``inside``: elements beyond the ends do not
+    count."""
 
     weight: Callable[[Reals], Reals]
     reach: int

@@ -18,7 +18,7 @@ LinComb = dict[int, int]
 """wire -> coefficient."""
 Row = tuple[LinComb, LinComb, LinComb]
 GENERATOR = 5
-"""Of the multiplicative group of Fr; r - 1 = 2^28 * odd."""
+"""A generator of the multiplicative group of Fr; r - 1 = 2^28 * odd."""
 
 
 # ------------------------------------------------------------------------------------------------------------- rows
@@ -60,7 +60,7 @@ def check_circuit(circuit: ConstraintSystem, rows: Sequence[Row]) -> None:
     uses = {wire: sum(any(lincomb.get(wire) for lincomb in row) for row in rows) for wire in (1, 2)}
     if circuit.instance_length < 1 or not uses[1] or uses[2] != 1:
         raise CompileError(
-            f"circuit (cg16): expected instance words, rows with the challenge and one row with the compressed "
+            f"circuit (cg16): expected instance words, constraints with the challenge and one with the compressed "
             f"instance, got {circuit.instance_length}, {uses[1]} and {uses[2]}"
         )
 

@@ -32,7 +32,7 @@ def step(name: str, frac: int) -> float:
     if not FINEST_STEP <= -frac <= COARSEST_STEP:
         raise CompileError(
             f"node {name!r}: one step of its integers means 2^{-frac}, expected 2^{FINEST_STEP} to 2^{COARSEST_STEP}",
-            hint="are these the magnitudes that the model is trained for? scale its weights or inputs",
+            hint="check that the model is trained for such magnitudes, or scale its weights or inputs",
         )
     return float(2.0**-frac)
 

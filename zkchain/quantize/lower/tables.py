@@ -2,8 +2,8 @@
 
 A function that ends in a straight line is that line, a multiple of relu(x), plus a bounded rest; the rest is tabulated.
 Where the rest no longer changes (to the last bit of the output) its argument is clipped, which loses nothing; where it
-goes on for ever it is clipped at what was seen, with a margin; but not where the argument is a number of the input, so
-to speak, which will take every value of its domain, if pieces of a table can follow it that far.
+goes on for ever it is clipped at what was seen, with a margin; except when the argument depends on one input element,
+so that its range is exact: then the whole range is covered if MOST_PIECES tables suffice.
 
 A domain too wide for one table is cut into segments of 2^k, each with a chord: y = A[h] + B[h] (x - 2^k h), with
 h = floor(x / 2^k). Where chords of one length do not fit (1/x), the domain falls into pieces [t_0, t_1], [t_1, t_2]

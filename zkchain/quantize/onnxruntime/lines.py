@@ -147,7 +147,7 @@ def _best(limit: Limits, steepest: IntArray) -> IntArray:
 
 
 def _at(limit: Limits, best: IntArray, shift: int) -> tuple[BoolArray, IntArray, IntArray]:
-    """Which laws have a line at this shift, with its m and o.
+    """Find the laws that have a line at this shift, with its m and o.
 
     The slopes that do are an interval around ``best``; if it holds a multiple of 2^d, it holds one next to ``best``."""
     d = FINEST - shift

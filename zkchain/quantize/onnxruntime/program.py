@@ -24,8 +24,8 @@ from zkchain.typing import IntArray
 
 QUANTIZED = frozenset({Op.QUANTIZE, Op.DEQUANTIZE})
 SAMPLES_KEPT = 16
-STEPS = 2  # of its own that a quantised output may be off by
-CONSTANT_BITS = 24  # of an output that is a constant
+STEPS = 2  # a quantised output may be off by so many of its own steps
+CONSTANT_BITS = 24  # fraction bits of an output that is a constant
 
 
 def is_quantized(graph: Graph) -> bool:
@@ -38,7 +38,8 @@ def quantize_with_report(
     calibration: Sequence[Sample] | None = None,
     settings: Settings | None = None,
 ) -> tuple[Graph, Report]:
-    """As ``quantizer.quantize_with_report``. Calibration matters to the parts alone that the model left in floats."""
+    """Quantise as ``quantizer.quantize_with_report`` does. Calibration matters only to the parts that the model left in
+    floats."""
     settings = settings or Settings()
     check(graph, integer=False)
     state = State(graph, tables=settings.cost == "lookup")
@@ -119,7 +120,7 @@ def _direct(state: State, i: int) -> Form | None:
 
 
 def _labelled(state: State, node: Node, form: Form) -> Value:
-    """The same integers with their scale written on them."""
+    """Write the scale on the node; its integers stay."""
     scale = float(form.scale.flat[0]) / form.count
     if state.node(form.value).scale == scale:
         return form.value

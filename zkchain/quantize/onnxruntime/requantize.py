@@ -45,7 +45,7 @@ def quantize(state: State, node: Node, form: Form) -> Value:
 def target_of(state: State, node: Node, form: Form) -> Target:
     scale, zero = node.arg["scale"], node.arg["zero"]
     if scale.size != 1 or zero.size != 1:
-        raise UnsupportedOp(node.name, "QuantizeLinear", "an activation with a scale a channel")
+        raise UnsupportedOp(node.name, "QuantizeLinear", "an activation with one scale per channel")
     whole = Target(float(scale.flat[0]), int(zero.flat[0]), int(node.arg["lo"]), int(node.arg["hi"]))
     low, high = (None if end is None else int(whole.quantize(end)) for end in (form.low, form.high))
     first = whole.first if low is None else low
@@ -108,7 +108,7 @@ def _stepped(state: State, name: str, form: Form, target: Target) -> Value:
 def emit(
     state: State, name: str, acc: Value, steps: Steps, slope: FloatArray, places: IntArray, *, even_odd: bool
 ) -> Value:
-    """How many steps every accumulator has reached. ``places``: the law of each, of the shape of ``acc``."""
+    """Count the steps that every accumulator has reached. ``places``: the law of each, of the shape of ``acc``."""
     line = lines(steps, slope)
     if line.found.all():
         return _line(state, name, acc, line, steps.at.shape[1], places)
@@ -168,7 +168,7 @@ def _rounded(state: State, name: str, form: Form, target: Target) -> Value:
 def _function(state: State, node: Node, form: Form, target: Target) -> Value:
     lo, hi = state.ends(form.value)
     if not form.uniform or form.offset.size != 1 or hi - lo >= TABLE:
-        raise UnsupportedOp(node.name, "QuantizeLinear", "a function of a tensor with scales a channel")
+        raise UnsupportedOp(node.name, "QuantizeLinear", "a function of a tensor with scales per channel")
     arguments = np.arange(lo, hi + 1, dtype=np.int64)
     law = arithmetic.real(form.scale.reshape(1) / form.count, form.offset.reshape(1), target, form.function)
     values = law(arguments[None])[0]
@@ -178,7 +178,7 @@ def _function(state: State, node: Node, form: Form, target: Target) -> Value:
 
 
 def _rises(first: int, values: IntArray, sign: int) -> tuple[Steps, FloatArray]:
-    """Where a table of numbers goes up (or down, sign -1), a step at a time; the slope."""
+    """Find where a table of numbers goes up (or down, sign -1) one step at a time, and its slope."""
     rises = np.maximum(sign * np.diff(values), 0)
     at = np.repeat(np.arange(first + 1, first + len(values)), rises)[None]
     ends = np.asarray([first]), np.asarray([first + len(values) - 1])

@@ -1,4 +1,4 @@
-"""Float operators on quantised tensors, as operators on their integers: one rule an operator.
+"""Float operators on quantised tensors, as operators on their integers: one rule per operator.
 
 A rule gives the Form of its node, or None where the node has no integers of its own (see ``float_islands``).
 """
@@ -287,7 +287,7 @@ def unary(state: State, node: Node) -> Form | None:
 
 
 def _hard_sigmoid(x: FloatArray, alpha: float, beta: float) -> FloatArray:
-    """In float32, rounded after the product and after the sum: on bytes these roundings decide ties."""
+    """Compute in float32, rounded after the product and after the sum: on bytes these roundings decide ties."""
     line = single(alpha) * single(x) + single(beta)
     return np.asarray(np.clip(line, 0.0, 1.0), dtype=np.float64)
 

@@ -1,4 +1,4 @@
-"""What is known of a value of a quantised model: the integers it is made of, and how they stand for real numbers."""
+"""Values of a quantised model: the integers it is made of, and how they stand for real numbers."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ class State:
 
 
 def shaped(array: npt.NDArray[Any], rank: int) -> npt.NDArray[Any]:
-    """With leading axes of size 1 up to this rank."""
+    """Add leading axes of size 1 up to this rank."""
     return array.reshape((1,) * (rank - array.ndim) + array.shape)
 
 

@@ -1,6 +1,6 @@
 """Rows the plain system will need, estimated from static ranges alone: what the quantiser compares its choices with.
 
-The circuit's own count is exact; this one follows the same table (circuits.md) closely enough to choose by.
+The circuit's own count is exact; this one follows the same table (docs/spec/circuits.md) closely enough to choose by.
 """
 
 from __future__ import annotations

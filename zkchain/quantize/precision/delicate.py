@@ -1,4 +1,4 @@
-"""How exact the arguments of functions with jumps and poles must be.
+"""Choose how exact the arguments of functions with jumps and poles must be.
 
 A sample says little about them: hardly any falls next to a jump, where a small error of the argument is a whole step of
 the value, or next to a pole. So their arguments are watched like outputs, each with what it may be off by:
@@ -34,9 +34,9 @@ FINE = 4096  # steps of an argument's span in front of a jump
 BETWEEN = 512  # steps between jumps that come again
 AROUND = 1 << 20  # steps of an argument's range with a pole in it
 BESIDE = 1 << 30  # steps of an argument's range with a pole beside it, at most
-NEAR = 1024  # of its span, what an argument was seen by beside a pole, for which it is watched
+NEAR = 1024  # an argument that was seen closer to a pole than its span / NEAR is watched
 FINEST = 1 << 26  # steps of the span of what is divided by the root of its squares, at most
-SHARE = 0.5  # of what a value may be off by, for its argument's error
+SHARE = 0.5  # part of a value's tolerance that the error of its argument may take
 
 
 @dataclass(eq=False, slots=True)
@@ -56,7 +56,7 @@ class Delicate:
 def settle(
     graph: Graph, grids: Sequence[Grid], traces: Sequence[Trace], judged: int, tolerance: dict[int, float]
 ) -> Delicate:
-    """From the tolerance of the outputs to that of the arguments of delicate functions, last function first."""
+    """Derive the tolerance of the arguments of delicate functions from that of the outputs, last function first."""
     found = Delicate(dict(tolerance))
     if not any(_is_delicate(node.arg["fn"]) for node in graph.nodes if node.op is Op.UNARY):
         return found
@@ -86,8 +86,8 @@ def settle(
 def _watch_under_root(
     found: Delicate, graph: Graph, grids: Sequence[Grid], i: int, root: Root, traces: Sequence[Trace]
 ) -> None:
-    """What is divided by the root of its squares, where these are nothing beside what is added to them at an end of
-    the domain or at zero; else it is as exact as the outputs on the data ask for, row by row."""
+    """Watch what is divided by the root of its squares, where these are nothing beside what is added to them at an end
+    of the domain or at zero; else it is as exact as the outputs on the data ask for, row by row."""
     extremes = _extremes(graph, grids)
     ends = [trace for _, trace in extremes]
     if _span(ends, graph.nodes[i].src[0])[0] > 2 * root.plus:
@@ -99,7 +99,8 @@ def _watch_under_root(
 
 
 def around_pole(node: Node, traces: Sequence[Trace]) -> bool:
-    """Whether the argument of a UNARY was seen on both sides of a pole, or within a NEAR-th of what was seen of it."""
+    """True when the argument of a UNARY was seen on both sides of a pole, or within a NEAR-th of what was seen of
+    it."""
     singular = functions.singular(node.arg["fn"])
     return singular is not None and not singular.bounded and _near(singular, *_span(traces, node.src[0]))
 
@@ -148,8 +149,8 @@ def _may_be_off(graph: Graph, i: int, traces: Sequence[Trace], found: Delicate) 
 
 
 def before_poles(fn: Fn, singular: Singular, low: float, high: float, wanted: float) -> float:
-    """What the argument, between low and high, may be off by for a value that is off by no more than SHARE of what is
-    wanted; but at least a BESIDE-th of its range, or an AROUND-th of a range with a pole."""
+    """The error of an argument between low and high for which the value is off by no more than SHARE of what is wanted;
+    but at least a BESIDE-th of its range, or an AROUND-th of a range with a pole."""
     reach = high - low or abs(high) or 1.0
     least = reach / (BESIDE if singular.bounded or not singular.within(low, high) else AROUND)
     inside = [singular.defined(np.asarray(end), 0.0) for end in (low, high)]
@@ -161,7 +162,7 @@ def before_poles(fn: Fn, singular: Singular, low: float, high: float, wanted: fl
 
 
 def swing(fn: Fn, singular: Singular, x: FloatArray, error: float) -> FloatArray:
-    """How far f(x) is from f(x - error) and f(x + error), whichever is further: infinite next to a pole."""
+    """Distance of f(x) from f(x - error) or f(x + error), whichever is further; infinite next to a pole."""
     at = [x, x - error, x + error]
     if singular.bounded:  # beyond the ends of its domain the function is answered as at them
         at = [singular.defined(v, 0.0) for v in at]

@@ -1,4 +1,4 @@
-"""Where a plan rounds, and what each rounding does to the outputs.
+"""Find where a plan rounds, and what each rounding does to the outputs.
 
 A point is one place of rounding: a constant, an input's grid, or an accumulator that is brought back. Its ``gain`` is
 the mean squared error it causes on the worst output element, per squared unit of its step, measured by rounding (or
@@ -88,13 +88,14 @@ def over_roots(graph: Graph) -> set[int]:
 
 
 def by_table(node: Node) -> bool:
-    """Whether a UNARY rounds its argument and its values: not a list of numbers, nor a step function."""
+    """True when a UNARY rounds its argument and its values: not a list of numbers, nor a step function."""
     jumps = functions.jumps(node.arg["fn"])
     return node.arg["fn"][0] not in EXACT and not (jumps and jumps.steps)
 
 
 def takes_all(graph: Graph, i: int) -> bool:
-    """Whether every element of node i is made of one element of an input: then its static range is no overestimate."""
+    """True when every element of node i is made of one element of an input: then its static range is no
+    overestimate."""
     node = graph.nodes[i]
     moving = [s for s in node.src if graph.nodes[s].op is not Op.CONST]
     return node.op is Op.INPUT or (node.op in ONE_TO_ONE and len(moving) == 1 and takes_all(graph, moving[0]))
@@ -160,8 +161,8 @@ def _before_poles(graph: Graph) -> set[int]:
 
 
 def _units(graph: Graph) -> tuple[list[float], list[float]]:
-    """For every node, how many elements are decomposed or compared at a width that one more bit of this value adds to:
-    (of the value as computed, of the value as narrowed)."""
+    """Count, for every node, the elements whose range check grows by one constraint when this value keeps one more
+    fraction bit: (of the value as computed, of the value as narrowed)."""
     readers, roots = engine.readers(graph), narrowed_roots(graph)
     before, after = [0.0] * len(graph.nodes), [0.0] * len(graph.nodes)
     for i in reversed(range(len(graph.nodes))):
@@ -300,9 +301,9 @@ def _guarded(node: Node, x: Array) -> Array:
 
 
 def untouched(graph: Graph, trace: Trace, regions: Sequence[Region], outputs: Sequence[int]) -> list[BoolArray]:
-    """Which elements of the ``outputs`` of one sample are numbers that depend on no function's value within a region:
-    there, errors count. Found by moving these values up and down, and by making them no number at all: what is zero at
-    this very sample passes no movement on, but it passes on the error of its own rounding."""
+    """Mark the elements of the ``outputs`` of one sample that are numbers and depend on no function's value within a
+    region: there, errors count. They are found by moving these values up and down, and by making them no number at all:
+    what is zero at this very sample passes no movement on, but it passes on the error of its own rounding."""
     same = [np.isfinite(trace[i]) for i in outputs]
     for sign in (1.0, -1.0, np.nan) if regions else ():
         moved, touched = list(trace), set[int]()

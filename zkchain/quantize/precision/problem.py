@@ -1,4 +1,4 @@
-"""What is being quantised: the prepared float graph, samples with all their values, and how far off values may be."""
+"""The problem that the quantiser solves: the prepared float graph, samples with all their values, and tolerances."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ VALUES_KEPT = 30_000_000
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Problem:
-    """What is being quantised. ``graph``: the prepared float graph, its outputs followed by ``extra`` watched values
-    (what an argmax reads, or a function with jumps or poles); ``samples`` in grid units; ``traces``: all their float
-    values; ``judged``: how many of them, from the first, accuracy is measured on; ``tolerance``: watched node -> what
-    it may be off by on them; ``has_data``: whether these are the user's.
+    """One problem of quantisation. ``graph``: the prepared float graph, its outputs followed by ``extra`` watched
+    values (what an argmax reads, or a function with jumps or poles); ``samples`` in grid units; ``traces``: all their
+    float values; ``judged``: how many of them, from the first, accuracy is measured on; ``tolerance``: watched node ->
+    what it may be off by on them; ``has_data``: whether these are the user's.
 
     ``hard``: samples and traces of points found to be off by more than ``limits`` (watched node -> error) allow;
     ``reached``: node -> the least and largest value that a survey of the domain found; ``held``, ``eased`` and

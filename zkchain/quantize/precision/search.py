@@ -28,7 +28,7 @@ DEVIATIONS = 4.0  # the largest error is this many times the root mean square
 ATTEMPTS, PATIENCE = 24, 6  # at most; without the error falling by a tenth
 TIGHTER = 0.75  # each attempt allows the roundings this share of the error
 MUCH_WORK = 100_000_000  # values times points, above which fewer samples are disturbed
-JUDGED_ENOUGH = 0.7  # of the tolerance, on the samples at hand
+JUDGED_ENOUGH = 0.7  # part of the tolerance that is good enough on the samples at hand
 
 
 def search(problem: Problem) -> Lowered:
