@@ -5,13 +5,15 @@ mod common;
 
 use common::Sequence;
 use criterion::{criterion_group, criterion_main, BenchmarkId, Criterion, Throughput};
-use zkchain_core::curve::{Curve, G1Affine, G2Affine, G1, G2};
-use zkchain_core::field::Fr;
-use zkchain_core::fixed_base::{FixedBase, BATCH};
-use zkchain_core::kernel::{measure::multiply, Choice};
-use zkchain_core::msm::msm;
-use zkchain_core::ntt::Domain;
-use zkchain_core::parallel::{self, Silent};
+use zkchain_core::kernel::curve::{Curve, G1Affine, G2Affine, G1, G2};
+use zkchain_core::kernel::fft::Domain;
+use zkchain_core::kernel::field::measure::multiply;
+use zkchain_core::kernel::field::Fr;
+use zkchain_core::kernel::msm::fixed_base::{FixedBase, BATCH};
+use zkchain_core::kernel::msm::msm;
+use zkchain_core::kernel::Choice;
+use zkchain_core::monitor::Silent;
+use zkchain_core::pool;
 
 use ark_ec::short_weierstrass::Affine;
 use ark_ec::AffineRepr;
@@ -43,7 +45,7 @@ fn bench_msm<C: Curve>(c: &mut Criterion, name: &str, base: Affine<C>) {
         for (mix, full) in [("full", 1000), ("mixed", 400), ("ml", 50)] {
             let scalars = scalars(1 << log, full);
             group.bench_function(BenchmarkId::new(mix, log), |b| {
-                b.iter(|| parallel::run(|| msm::<C>(&points, &scalars, &Silent)));
+                b.iter(|| pool::run(|| msm::<C>(&points, &scalars, &Silent)));
             });
         }
     }
@@ -65,7 +67,7 @@ fn transforms(c: &mut Criterion) {
         let mut values = scalars(1 << log, 1000);
         group.throughput(Throughput::Elements(1 << log));
         group.bench_function(BenchmarkId::new("extend", log), |b| {
-            b.iter(|| parallel::run(|| domain.extend(&mut values)));
+            b.iter(|| pool::run(|| domain.extend(&mut values)));
         });
     }
 }

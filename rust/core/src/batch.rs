@@ -3,10 +3,10 @@
 use ark_ec::CurveGroup;
 use ark_ff::AdditiveGroup;
 
-use crate::curve::{self, G1Projective};
 use crate::error::{Error, Result};
-use crate::field::Fr;
-use crate::parallel::Monitor;
+use crate::kernel::curve::{self, G1Projective};
+use crate::kernel::field::Fr;
+use crate::monitor::Monitor;
 use crate::transcript::{self, Word};
 use crate::verify::{pairing_is_one, verify, Proof, VerifyingKey};
 

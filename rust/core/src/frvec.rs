@@ -4,8 +4,8 @@ use ark_ff::{AdditiveGroup, Field};
 use rayon::prelude::*;
 
 use crate::error::{expect_len, Error, Result};
-use crate::field::{self, Fr, BYTES};
-use crate::parallel::SERIAL_BELOW;
+use crate::kernel::field::{self, Fr, BYTES};
+use crate::pool::SERIAL_BELOW;
 
 /// Elementwise operations.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -29,9 +29,9 @@ use bytemuck::{Pod, Zeroable};
 use memmap2::{Mmap, MmapMut};
 use rayon::prelude::*;
 
-use crate::curve::{Curve, StoredG1, StoredG2, G1, G2};
 use crate::error::{Error, Result};
-use crate::ntt;
+use crate::kernel::curve::{Curve, StoredG1, StoredG2, G1, G2};
+use crate::kernel::fft;
 use crate::system::{Shape, System};
 use crate::tie::Constants;
 use crate::transcript::Word;
@@ -368,7 +368,7 @@ fn header_shape(header: &FixedHeader) -> Result<Shape> {
     };
     shape.check().map_err(corrupt)?;
     let domain = header.domain_size as usize;
-    if !ntt::is_domain_size(domain) || domain < shape.all_rows() {
+    if !fft::is_domain_size(domain) || domain < shape.all_rows() {
         return Err(corrupt(format!("domain size {domain} does not fit {} rows", shape.all_rows())));
     }
     Ok(shape)

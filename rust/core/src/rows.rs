@@ -4,8 +4,8 @@ use ark_ff::{AdditiveGroup, BigInt, Field, PrimeField};
 use rayon::prelude::*;
 
 use crate::error::{expect_len, Error, Result};
-use crate::field::{lowered as raw, Fr, Limbs, MONTGOMERY_R};
-use crate::parallel::SERIAL_BELOW;
+use crate::kernel::field::{lowered as raw, Fr, Limbs, MONTGOMERY_R};
+use crate::pool::SERIAL_BELOW;
 
 /// r - 1; r is odd.
 const MINUS_ONE: Limbs = [Fr::MODULUS.0[0] - 1, Fr::MODULUS.0[1], Fr::MODULUS.0[2], Fr::MODULUS.0[3]];

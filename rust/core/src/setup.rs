@@ -14,13 +14,14 @@ use ark_ff::{AdditiveGroup, Field};
 use rayon::prelude::*;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use crate::curve::{Curve, G1Affine, G2Affine, G1, G2};
 use crate::error::{expect_len, Error, Result};
-use crate::field::{self, Fr, BYTES};
-use crate::fixed_base::{FixedBase, BATCH};
+use crate::kernel::curve::{Curve, G1Affine, G2Affine, G1, G2};
+use crate::kernel::fft;
+use crate::kernel::field::{self, Fr, BYTES};
+use crate::kernel::msm::fixed_base::{FixedBase, BATCH};
 use crate::key::{Counts, KeyWriter, ProvingKey, Section};
-use crate::ntt;
-use crate::parallel::{fit, Monitor};
+use crate::memory::fit;
+use crate::monitor::Monitor;
 use crate::rows::Rows;
 use crate::system::{Shape, System};
 use crate::verify::VerifyingKey;
@@ -81,7 +82,7 @@ impl SetupBuilder {
 
     fn domain_for(shape: &Shape) -> Result<usize> {
         shape.check()?;
-        ntt::domain_size(shape.all_rows())
+        fft::domain_size(shape.all_rows())
     }
 
     pub fn shape(&self) -> &Shape {
@@ -103,7 +104,7 @@ impl SetupBuilder {
     }
 
     fn lagrange(&self, start: usize, count: usize) -> Result<Vec<Fr>> {
-        ntt::lagrange_at(self.toxic.tau, Fr::ONE, self.domain_size, start, count)
+        fft::lagrange_at(self.toxic.tau, Fr::ONE, self.domain_size, start, count)
     }
 
     /// The key, in memory or in a new file at `place`. Errors: fewer rows than declared, cancelled, too little memory.
@@ -196,8 +197,8 @@ impl Scalars {
             j => big_k(j) * delta - w.0[j] * slope,
         };
         let committed = shape.first_committed()..shape.first_private();
-        let shift = ntt::root_of_unity(2 * n)?;
-        let mut h = Secret(ntt::lagrange_at(toxic.tau, shift, n, 0, n)?);
+        let shift = fft::root_of_unity(2 * n)?;
+        let mut h = Secret(fft::lagrange_at(toxic.tau, shift, n, 0, n)?);
         h.0.par_iter_mut().for_each(|l| *l *= slope);
         Ok(Scalars {
             a: Query::of(u.0.iter().copied().enumerate()),

@@ -7,8 +7,8 @@
 
 use ark_ec::AffineRepr;
 
-use crate::curve::{G1Affine, G2Affine};
 use crate::error::{Error, Result};
+use crate::kernel::curve::{G1Affine, G2Affine};
 use crate::verify::{pairing_is_one, VerifyingKey};
 
 /// The trapdoor points that a prover adds.

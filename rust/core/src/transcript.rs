@@ -4,8 +4,8 @@
 use ark_ff::{AdditiveGroup, Field};
 use sha3::{Digest, Keccak256};
 
-use crate::curve::{encode_g1, encode_g2, G1Affine, G2Affine};
-use crate::field::{self, Fr};
+use crate::kernel::curve::{encode_g1, encode_g2, G1Affine, G2Affine};
+use crate::kernel::field::{self, Fr};
 
 pub type Word = [u8; 32];
 

@@ -9,9 +9,9 @@ use ark_ec::pairing::Pairing;
 use ark_ec::{AffineRepr, CurveGroup};
 use ark_ff::Field;
 
-use crate::curve::{self, Bn254, G1Affine, G1Projective, G2Affine, G1_BYTES, G2_BYTES};
 use crate::error::{Error, Result};
-use crate::field::{Fp, Fr};
+use crate::kernel::curve::{self, Bn254, G1Affine, G1Projective, G2Affine, G1_BYTES, G2_BYTES};
+use crate::kernel::field::{Fp, Fr};
 use crate::system::System;
 use crate::transcript::{self, Word};
 

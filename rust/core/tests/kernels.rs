@@ -7,13 +7,14 @@ use ark_ff::{AdditiveGroup, Field, PrimeField};
 use ark_poly::{EvaluationDomain, Radix2EvaluationDomain};
 use common::Sequence;
 use proptest::prelude::*;
-use zkchain_core::curve::{self, Curve, G1Affine, G1Projective, G2Affine, G2Projective, G1, G2};
-use zkchain_core::field::{self, Fp, Fr};
-use zkchain_core::fixed_base::FixedBase;
 use zkchain_core::frvec::{self, Op};
-use zkchain_core::msm::{folded, msm, msm_picked, Scalars};
-use zkchain_core::ntt::{self, Domain};
-use zkchain_core::parallel::{Monitor, Silent, SERIAL_BELOW};
+use zkchain_core::kernel::curve::{self, Curve, G1Affine, G1Projective, G2Affine, G2Projective, G1, G2};
+use zkchain_core::kernel::fft::{self, Domain};
+use zkchain_core::kernel::field::{self, Fp, Fr};
+use zkchain_core::kernel::msm::fixed_base::FixedBase;
+use zkchain_core::kernel::msm::{folded, msm, msm_picked, Scalars};
+use zkchain_core::monitor::{Monitor, Silent};
+use zkchain_core::pool::SERIAL_BELOW;
 use zkchain_core::rows::{Coefficients, Rows};
 use zkchain_core::Error;
 
@@ -217,7 +218,7 @@ fn transforms_agree_with_arkworks() {
         let n = 1 << log;
         let mut values = scalars(log, n);
         let reference = Radix2EvaluationDomain::<Fr>::new(n).expect("power of two");
-        let coset = reference.get_coset(ntt::root_of_unity(2 * n).expect("root")).expect("coset");
+        let coset = reference.get_coset(fft::root_of_unity(2 * n).expect("root")).expect("coset");
         let expected = coset.fft(&reference.ifft(&values));
         let domain = Domain::new(n).expect("domain size");
         domain.extend(&mut values).expect("length");
@@ -230,16 +231,16 @@ fn transforms_agree_with_arkworks() {
 fn domain_sizes() {
     let sizes = [(0, 2), (2, 2), (3, 4), (5, 6), (7, 8), (9, 12), (13, 16), (17, 18), (19, 24), (25, 26), (27, 32)];
     for (rows, size) in sizes {
-        assert_eq!(ntt::domain_size(rows).expect("small"), size, "{rows} rows");
+        assert_eq!(fft::domain_size(rows).expect("small"), size, "{rows} rows");
     }
     for rows in 2..3000 {
-        let size = ntt::domain_size(rows).expect("small");
-        assert!(size >= rows && 3 * size <= 4 * rows + 3 && ntt::is_domain_size(size), "{size} for {rows} rows");
+        let size = fft::domain_size(rows).expect("small");
+        assert!(size >= rows && 3 * size <= 4 * rows + 3 && fft::is_domain_size(size), "{size} for {rows} rows");
     }
-    assert!(ntt::domain_size((1 << ntt::MAX_LOG) + 1).is_err());
+    assert!(fft::domain_size((1 << fft::MAX_LOG) + 1).is_err());
     assert!(Domain::new(20).is_err());
-    assert!(ntt::root_of_unity(0).is_err());
-    assert!(ntt::root_of_unity(1 << 29).is_err());
+    assert!(fft::root_of_unity(0).is_err());
+    assert!(fft::root_of_unity(1 << 29).is_err());
 }
 
 #[test]
@@ -247,16 +248,16 @@ fn lagrange_values_are_those_of_the_polynomials() {
     let (n, tau) = (16, scalars(12, 1)[0]);
     let reference = Radix2EvaluationDomain::<Fr>::new(n).expect("power of two");
     let expected = reference.evaluate_all_lagrange_coefficients(tau);
-    assert_eq!(ntt::lagrange_at(tau, Fr::ONE, n, 0, n).expect("off domain"), expected);
-    assert_eq!(ntt::lagrange_at(tau, Fr::ONE, n, 5, 3).expect("off domain"), expected[5..8]);
-    assert_eq!(ntt::lagrange_at(tau, Fr::ONE, n, 5, 0).expect("off domain"), []);
-    let coset = reference.get_coset(ntt::root_of_unity(2 * n).expect("root")).expect("coset");
-    let shift = ntt::root_of_unity(2 * n).expect("root");
+    assert_eq!(fft::lagrange_at(tau, Fr::ONE, n, 0, n).expect("off domain"), expected);
+    assert_eq!(fft::lagrange_at(tau, Fr::ONE, n, 5, 3).expect("off domain"), expected[5..8]);
+    assert_eq!(fft::lagrange_at(tau, Fr::ONE, n, 5, 0).expect("off domain"), []);
+    let coset = reference.get_coset(fft::root_of_unity(2 * n).expect("root")).expect("coset");
+    let shift = fft::root_of_unity(2 * n).expect("root");
     assert_eq!(
-        ntt::lagrange_at(tau, shift, n, 0, n).expect("off domain"),
+        fft::lagrange_at(tau, shift, n, 0, n).expect("off domain"),
         coset.evaluate_all_lagrange_coefficients(tau)
     );
-    assert!(ntt::lagrange_at(Fr::ONE, Fr::ONE, n, 0, n).is_err());
+    assert!(fft::lagrange_at(Fr::ONE, Fr::ONE, n, 0, n).is_err());
 }
 
 #[test]

@@ -6,7 +6,7 @@ use common::Sample;
 use proptest::prelude::*;
 use std::sync::OnceLock;
 use zkchain_core::key::ProvingKey;
-use zkchain_core::parallel::Silent;
+use zkchain_core::monitor::Silent;
 use zkchain_core::system::System;
 use zkchain_core::{Error, Result};
 

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use common::Sample;
 use zkchain_core::error::Error;
-use zkchain_core::parallel::{fit, held_memory, Monitor};
+use zkchain_core::memory::{fit, held_memory};
+use zkchain_core::monitor::Monitor;
 use zkchain_core::system::System;
 
 struct Bounded(usize);

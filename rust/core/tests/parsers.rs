@@ -13,12 +13,12 @@ use common::exercise;
 use common::Sample;
 use proptest::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
-use zkchain_core::field::Fr;
-use zkchain_core::foreign::container::{P, R};
-use zkchain_core::foreign::r1cs::R1cs;
-use zkchain_core::foreign::wtns;
-use zkchain_core::foreign::zkey::Zkey;
-use zkchain_core::parallel::Silent;
+use zkchain_core::circom::container::{P, R};
+use zkchain_core::circom::r1cs::R1cs;
+use zkchain_core::circom::wtns;
+use zkchain_core::circom::zkey::Zkey;
+use zkchain_core::kernel::field::Fr;
+use zkchain_core::monitor::Silent;
 use zkchain_core::system::System;
 
 /// Counts what each thread has allocated and remembers the most: other tests run at the same time.

@@ -4,7 +4,7 @@ use pyo3::buffer::{Element, PyBuffer};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyInt};
-use zkchain_core::field::{self, Fr};
+use zkchain_core::kernel::field::{self, Fr};
 use zkchain_core::rows::{Coefficients, Rows};
 use zkchain_core::transcript::Word;
 use zkchain_core::{Error, Result};

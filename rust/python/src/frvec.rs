@@ -5,8 +5,8 @@ use std::sync::Arc;
 use pyo3::exceptions::{PyIndexError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyInt, PyList, PySlice};
-use zkchain_core::field::{self, Fr};
 use zkchain_core::frvec::{self, Op};
+use zkchain_core::kernel::field::{self, Fr};
 use zkchain_core::Result;
 
 use crate::buffers::{array, scalar, to_int, OwnedRows};

@@ -5,7 +5,8 @@ use std::sync::mpsc::{channel, Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
 
 use pyo3::prelude::*;
-use zkchain_core::parallel::{self, Monitor};
+use zkchain_core::monitor::Monitor;
+use zkchain_core::pool;
 use zkchain_core::{Error, Result};
 
 use crate::errors::{guarded, to_py};
@@ -63,7 +64,7 @@ pub fn run<T: Send>(
     let stop_ref = &stop;
     let (outcome, result) = py.detach(move || {
         std::thread::scope(|scope| {
-            let worker = scope.spawn(move || guarded(|| parallel::run(|| work(&reporter))?));
+            let worker = scope.spawn(move || guarded(|| pool::run(|| work(&reporter))?));
             let outcome = attend(&heard, progress.as_ref(), stop_ref);
             (outcome, worker.join().unwrap_or_else(|_| Err(Error::Internal("worker thread died".into()))))
         })
@@ -106,7 +107,6 @@ fn newest_of_each_stage(first: Step, waiting: impl Iterator<Item = Step>) -> Vec
 
 /// Runs a short computation over `size` elements: in place when small, else on the pool with the GIL released.
 pub fn compute<T: Send>(py: Python<'_>, size: usize, work: impl FnOnce() -> Result<T> + Send) -> PyResult<T> {
-    let result =
-        if size <= parallel::SERIAL_BELOW { guarded(work) } else { py.detach(|| guarded(|| parallel::run(work)?)) };
+    let result = if size <= pool::SERIAL_BELOW { guarded(work) } else { py.detach(|| guarded(|| pool::run(work)?)) };
     result.map_err(|error| to_py(py, error))
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
-use zkchain_core::curve::encode_g1;
+use zkchain_core::kernel::curve::encode_g1;
 use zkchain_core::prove::Assignment;
 use zkchain_core::system::{Shape, System};
 use zkchain_core::{key, prove, setup};
@@ -201,7 +201,7 @@ impl ProvingKey {
     ) -> PyResult<Bound<'py, PyBytes>> {
         let (instance, ctx) = (crate::buffers::instance(instance)?, word(ctx, "ctx")?);
         let taken = commitment.map(|d| locked(&d.inner).take().ok_or_else(|| used("commitment"))).transpose()?;
-        let proof = run(py, Terms { progress, memory }, |monitor: &dyn zkchain_core::parallel::Monitor| {
+        let proof = run(py, Terms { progress, memory }, |monitor: &dyn zkchain_core::monitor::Monitor| {
             let values = Assignment { wires: &wires.0, a: &a.0, b: &b.0, c: &c.0 };
             self.0.prove(&values, taken, &instance, &ctx, monitor)
         })?;

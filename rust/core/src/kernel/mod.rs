@@ -7,32 +7,10 @@
 //!
 //! The best that the machine has is used; the environment variable ZKCHAIN_KERNEL names another.
 
-pub mod add;
-pub mod arith;
-pub mod buckets;
-pub mod coordinate;
-pub mod dft;
-pub mod digits;
-pub mod extend;
-pub mod fixed;
-pub mod held;
-pub mod ifma;
-pub mod inverse;
-pub mod measure;
-pub mod modulus;
+pub mod curve;
+pub mod fft;
+pub mod field;
 pub mod msm;
-pub mod point;
-pub mod portable;
-pub mod scalar;
-pub mod simd;
-pub mod wide;
-
-#[cfg(target_arch = "x86_64")]
-pub mod adx;
-#[cfg(target_arch = "x86_64")]
-pub mod avx512;
-#[cfg(target_arch = "x86_64")]
-pub mod x86;
 
 use std::sync::OnceLock;
 
@@ -79,9 +57,9 @@ impl Name {
     fn available(self) -> bool {
         match self {
             #[cfg(target_arch = "x86_64")]
-            Name::Ifma => avx512::available(),
+            Name::Ifma => field::avx512::available(),
             #[cfg(target_arch = "x86_64")]
-            Name::Adx => adx::available(),
+            Name::Adx => field::adx::available(),
             Name::Portable | Name::Emulated => true,
         }
     }
@@ -139,20 +117,20 @@ macro_rules! dispatch {
         match $choice.inner() {
             #[cfg(target_arch = "x86_64")]
             $crate::kernel::Name::Ifma => {
-                type $K = $crate::kernel::ifma::Ifma<$crate::kernel::avx512::Avx512>;
+                type $K = $crate::kernel::field::ifma::Ifma<$crate::kernel::field::avx512::Avx512>;
                 $body
             }
             #[cfg(target_arch = "x86_64")]
             $crate::kernel::Name::Adx => {
-                type $K = $crate::kernel::scalar::Scalar<$crate::kernel::scalar::AdxEngine>;
+                type $K = $crate::kernel::field::scalar::Scalar<$crate::kernel::field::scalar::AdxEngine>;
                 $body
             }
             $crate::kernel::Name::Portable => {
-                type $K = $crate::kernel::scalar::Scalar<$crate::kernel::scalar::PortableEngine>;
+                type $K = $crate::kernel::field::scalar::Scalar<$crate::kernel::field::scalar::PortableEngine>;
                 $body
             }
             $crate::kernel::Name::Emulated => {
-                type $K = $crate::kernel::ifma::Ifma<$crate::kernel::simd::Emulated>;
+                type $K = $crate::kernel::field::ifma::Ifma<$crate::kernel::field::simd::Emulated>;
                 $body
             }
         }

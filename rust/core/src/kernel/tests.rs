@@ -7,17 +7,19 @@ use ark_ec::{AffineRepr, CurveGroup, VariableBaseMSM};
 use ark_ff::{AdditiveGroup, BigInt, Field, Fp256, MontBackend, MontConfig, PrimeField};
 use ark_poly::{EvaluationDomain, Radix2EvaluationDomain};
 
-use super::add::Jobs;
-use super::arith::{Arith, Kernel, Work};
-use super::buckets::{Buffers, Tree};
-use super::dft::root_of_unity;
-use super::digits::{fold, fold_products, Folded, Scalars};
-use super::extend::{is_domain_size, Extender};
-use super::modulus::{Base, Limbs, Modulus, Order};
-use super::point::{Point, PointG1, PointG2};
-use super::{inverse, msm, wide, Choice};
-use crate::field::{Fp, Fr};
-use crate::parallel::{Monitor, Silent};
+use super::curve::add::Jobs;
+use super::curve::point::{Point, PointG1, PointG2};
+use super::fft::dft::root_of_unity;
+use super::fft::extend::{is_domain_size, Extender};
+use super::field::arith::{Arith, Kernel, Work};
+use super::field::modulus::{Base, Limbs, Modulus, Order};
+use super::field::{inverse, wide};
+use super::msm::buckets::{Buffers, Tree};
+use super::msm::digits::{fold, fold_products, Folded, Scalars};
+use super::msm::pippenger;
+use super::Choice;
+use crate::kernel::field::{Fp, Fr};
+use crate::monitor::{Monitor, Silent};
 use crate::Error;
 
 /// xorshift64*: the same numbers in every run.
@@ -327,8 +329,8 @@ where
     let expected = <Projective<P::Curve> as VariableBaseMSM>::msm_unchecked(points, scalars);
     let (points, scalars) = (stored::<P>(points), limbs(scalars));
     for choice in Choice::all() {
-        let got =
-            msm::sum(choice, &&points[..], &Scalars::all(&fold(choice, &scalars)), &Silent).expect("not cancelled");
+        let got = pippenger::sum(choice, &&points[..], &Scalars::all(&fold(choice, &scalars)), &Silent)
+            .expect("not cancelled");
         assert_eq!(got, expected, "{} of {} under {}", std::any::type_name::<P>(), scalars.len(), choice.name());
     }
 }
@@ -386,7 +388,8 @@ fn msm_over_two_groups_at_once() {
     let (g1, g2) = (multiples::<PointG1>(300), multiples::<PointG2>(300));
     let (s1, s2) = (stored::<PointG1>(&g1), stored::<PointG2>(&g2));
     let folded = fold(Choice::all()[0], &limbs(&scalars));
-    let got = msm::sum(Choice::all()[0], &(&s1[..], &s2[..]), &Scalars::all(&folded), &Silent).expect("not cancelled");
+    let got =
+        pippenger::sum(Choice::all()[0], &(&s1[..], &s2[..]), &Scalars::all(&folded), &Silent).expect("not cancelled");
     assert_eq!(got.0, ark_bn254::G1Projective::msm_unchecked(&g1, &scalars));
     assert_eq!(got.1, ark_bn254::G2Projective::msm_unchecked(&g2, &scalars));
 }
@@ -405,7 +408,7 @@ impl Monitor for Stopped {
 fn msm_stops_when_told() {
     let points = stored::<PointG1>(&multiples::<PointG1>(3));
     let folded = fold(Choice::all()[0], &limbs(&[Fr::ONE; 3]));
-    let result = msm::sum(Choice::all()[0], &&points[..], &Scalars::all(&folded), &Stopped);
+    let result = pippenger::sum(Choice::all()[0], &&points[..], &Scalars::all(&folded), &Stopped);
     assert!(matches!(result, Err(Error::Cancelled)));
 }
 

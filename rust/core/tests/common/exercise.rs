@@ -5,14 +5,14 @@
 use std::sync::OnceLock;
 
 use ark_ff::{AdditiveGroup, Field};
-use zkchain_core::field::Fr;
-use zkchain_core::foreign::ptau::Ptau;
-use zkchain_core::foreign::ptau_setup::setup_r1cs;
-use zkchain_core::foreign::r1cs::R1cs;
-use zkchain_core::foreign::wtns;
-use zkchain_core::foreign::zkey::Zkey;
+use zkchain_core::circom::ptau::Ptau;
+use zkchain_core::circom::ptau_setup::setup_r1cs;
+use zkchain_core::circom::r1cs::R1cs;
+use zkchain_core::circom::wtns;
+use zkchain_core::circom::zkey::Zkey;
+use zkchain_core::kernel::field::Fr;
 use zkchain_core::key::ProvingKey;
-use zkchain_core::parallel::Silent;
+use zkchain_core::monitor::Silent;
 use zkchain_core::prove::Assignment;
 use zkchain_core::system::System;
 use zkchain_core::verify::{verify, Proof, VerifyingKey};

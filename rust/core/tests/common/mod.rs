@@ -7,9 +7,9 @@ pub mod exercise;
 use std::sync::Arc;
 
 use ark_ff::{AdditiveGroup, Field};
-use zkchain_core::field::{fr_from_i64, Fr};
+use zkchain_core::kernel::field::{fr_from_i64, Fr};
 use zkchain_core::key::ProvingKey;
-use zkchain_core::parallel::Silent;
+use zkchain_core::monitor::Silent;
 use zkchain_core::prove::{Assignment, Commitment};
 use zkchain_core::rows::{Coefficients, Rows};
 use zkchain_core::setup::SetupBuilder;
