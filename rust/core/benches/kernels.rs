@@ -11,7 +11,7 @@ use zkchain_core::kernel::field::measure::multiply;
 use zkchain_core::kernel::field::Fr;
 use zkchain_core::kernel::msm::fixed_base::{FixedBase, BATCH};
 use zkchain_core::kernel::msm::msm;
-use zkchain_core::kernel::Choice;
+use zkchain_core::kernel::KernelId;
 use zkchain_core::monitor::Silent;
 use zkchain_core::pool;
 
@@ -75,9 +75,9 @@ fn transforms(c: &mut Criterion) {
 /// A multiplication in Fp by each kernel of this machine: the unit in which the others can be counted.
 fn multiplication(c: &mut Criterion) {
     let mut group = c.benchmark_group("fp_mul");
-    for choice in Choice::all().into_iter().filter(|choice| choice.name() != "emulated") {
-        group.throughput(Throughput::Elements(multiply(choice, 1000) as u64));
-        group.bench_function(choice.name(), |b| b.iter(|| multiply(choice, 1000)));
+    for id in KernelId::all().into_iter().filter(|id| id.name() != "emulated") {
+        group.throughput(Throughput::Elements(multiply(id, 1000) as u64));
+        group.bench_function(id.name(), |b| b.iter(|| multiply(id, 1000)));
     }
 }
 

@@ -15,7 +15,9 @@ use crate::error::{expect_len, Error, Result};
 use crate::kernel::curve::{G1Affine, G1Projective, G2Projective, StoredG1, StoredG2, G1};
 use crate::kernel::fft::Domain;
 use crate::kernel::field::{self, Fr, BYTES};
-use crate::kernel::msm::{folded, folded_products, holds, msm_both, msm_picked, Folded, Scalars, LEAST_TILE};
+use crate::kernel::msm::{
+    holds, msm_both, msm_picked, signed_products, signed_scalars, Scalars, SignedScalar, LEAST_TILE,
+};
 use crate::key::{ProvingKey, Section};
 use crate::memory::{collect, fit, tile};
 use crate::monitor::Monitor;
@@ -63,7 +65,7 @@ impl ProvingKey {
         let kappa = Blind::random()?;
         monitor.step("commit", 0.0)?;
         fit(monitor, "commit", BYTES * committed.len() + holds(POINT).of(LEAST_TILE.min(committed.len())))?;
-        let values = folded(&committed);
+        let values = signed_scalars(&committed);
         let values = (&values[..], self.shape.first_committed() as u32);
         let sum = self.query("commit", Section::CommittedIndex, Section::CommittedPoints, values, monitor)?;
         let d = (sum + self.constants.delta1 * kappa.0).into_affine();
@@ -152,7 +154,7 @@ impl ProvingKey {
         let (ra, sb) = (Blind::random()?, Blind::random()?);
         let k = &self.constants;
         let h_sum = self.h_query(z, monitor)?;
-        let wires = folded(z.wires);
+        let wires = signed_scalars(z.wires);
         let query = |stage, index, points| {
             monitor.step(stage, 0.0)?;
             self.query(stage, index, points, (&wires, 0), monitor)
@@ -183,7 +185,7 @@ impl ProvingKey {
         stage: &'static str,
         index: Section,
         points: Section,
-        values: (&[Folded], u32),
+        values: (&[SignedScalar], u32),
         monitor: &dyn Monitor,
     ) -> Result<G1Projective> {
         let (index, points) = (self.indices(index)?, self.g1(points)?);
@@ -194,7 +196,7 @@ impl ProvingKey {
     }
 
     /// The B query in both groups.
-    fn b_query(&self, wires: &[Folded], monitor: &dyn Monitor) -> Result<(G1Projective, G2Projective)> {
+    fn b_query(&self, wires: &[SignedScalar], monitor: &dyn Monitor) -> Result<(G1Projective, G2Projective)> {
         let index = self.indices(Section::BIndex)?;
         let (g1, g2) = (self.g1(Section::B1Points)?, self.g2(Section::B2Points)?);
         let size = tile(monitor, "prove: b", index.len(), holds(POINTS), LEAST_TILE)?;
@@ -217,7 +219,7 @@ impl ProvingKey {
     }
 
     /// a_i b_i on the coset, for A and B interpolated over all rows, the dummy rows wire_j * 0 included.
-    fn products_on_coset(&self, z: &Assignment<'_>, monitor: &dyn Monitor) -> Result<Zeroizing<Vec<Folded>>> {
+    fn products_on_coset(&self, z: &Assignment<'_>, monitor: &dyn Monitor) -> Result<Zeroizing<Vec<SignedScalar>>> {
         let n = self.domain_size;
         let domain = Domain::new(n)?;
         let extend = |values: &[Fr], tail: &[Fr]| -> Result<Vec<Fr>> {
@@ -229,12 +231,12 @@ impl ProvingKey {
         let a = extend(z.a, &z.wires[..self.shape.first_committed()])?;
         monitor.step("prove: quotient", 0.5)?;
         let b = extend(z.b, &[])?;
-        Ok(folded_products(&a, &b))
+        Ok(signed_products(&a, &b))
     }
 }
 
 /// The scalars of a query.
-fn picked<'a>((values, first): (&'a [Folded], u32), index: &'a [u32]) -> Result<Scalars<'a>> {
+fn picked<'a>((values, first): (&'a [SignedScalar], u32), index: &'a [u32]) -> Result<Scalars<'a>> {
     let picked = Scalars::picked(values, index, first);
     picked.map_err(|j| Error::KeyFormat(format!("proving key: wire {j} does not exist")))
 }

@@ -12,7 +12,7 @@ use zkchain_core::kernel::curve::{self, Curve, G1Affine, G1Projective, G2Affine,
 use zkchain_core::kernel::fft::{self, Domain};
 use zkchain_core::kernel::field::{self, Fp, Fr};
 use zkchain_core::kernel::msm::fixed_base::FixedBase;
-use zkchain_core::kernel::msm::{folded, msm, msm_picked, Scalars};
+use zkchain_core::kernel::msm::{msm, msm_picked, signed_scalars, Scalars};
 use zkchain_core::monitor::{Monitor, Silent};
 use zkchain_core::pool::SERIAL_BELOW;
 use zkchain_core::rows::{Coefficients, Rows};
@@ -175,14 +175,14 @@ fn msm_over_copies_of_points() {
     let index: Vec<u32> = (0..600_000).map(|i| 5 + (i * 7 % 700_000) as u32).collect();
     let mut sums = vec![Fr::ZERO; 64];
     index.iter().enumerate().for_each(|(i, j)| sums[i % 64] += values[*j as usize - 5]);
-    let values = folded(&values);
+    let values = signed_scalars(&values);
     let picked = Scalars::picked(&values, &index, 5).expect("all exist");
     assert_eq!(msm_picked::<G1>(&stored, &picked, &Silent).expect("lengths agree"), naive_g1(&few, &sums));
 }
 
 #[test]
 fn scalars_that_do_not_exist() {
-    let values = folded(&[Fr::ONE; 3]);
+    let values = signed_scalars(&[Fr::ONE; 3]);
     let missing = |index: &[u32]| Scalars::picked(&values, index, 5).err();
     assert_eq!(missing(&[5, 7, 6]), None);
     assert_eq!(missing(&[5, 8, 4]), Some(8));

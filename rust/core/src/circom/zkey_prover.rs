@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::kernel::curve::{Curve, G1, G2};
 use crate::kernel::fft::Domain;
 use crate::kernel::field::{self, canonical, lowered, Fr, BYTES};
-use crate::kernel::msm::{folded, holds, msm_picked, Folded, Scalars, LEAST_TILE};
+use crate::kernel::msm::{holds, msm_picked, signed_scalars, Scalars, SignedScalar, LEAST_TILE};
 use crate::memory::{collect, fit, tile, Holds};
 use crate::monitor::Monitor;
 use crate::system::System;
@@ -74,12 +74,12 @@ impl Zkey {
         let blinding = Zeroizing::new([field::random()?, field::random()?]);
         let [r, s] = *blinding;
         monitor.step("prove: quotient", 0.0)?;
-        let quotient = folded(&Zeroizing::new(self.quotient(wires, monitor)?));
+        let quotient = signed_scalars(&Zeroizing::new(self.quotient(wires, monitor)?));
         monitor.step("prove: h", 0.25)?;
         let h = self.multiply::<G1>(Part::H, &quotient, monitor)?;
         drop(quotient);
         monitor.step("prove: k", 0.45)?;
-        let wires = folded(wires);
+        let wires = signed_scalars(wires);
         let k = self.multiply::<G1>(Part::C, &wires[self.n_public + 1..], monitor)?;
         monitor.step("prove: a", 0.55)?;
         let a_sum = self.multiply::<G1>(Part::A, &wires, monitor)?;
@@ -105,7 +105,7 @@ impl Zkey {
     }
 
     /// sum scalars[i] [part_i]: points are copied to where they are aligned, infinity left out.
-    fn multiply<C: Curve>(&self, part: Part, scalars: &[Folded], monitor: &dyn Monitor) -> Result<Projective<C>> {
+    fn multiply<C: Curve>(&self, part: Part, scalars: &[SignedScalar], monitor: &dyn Monitor) -> Result<Projective<C>> {
         let (points, finite) = self.query::<C>(part).map_err(key_error)?;
         let most = MOST_BYTES / size_of::<C::Stored>();
         let size = tile(monitor, "prove", finite.len().min(most), holds_twice::<C>(), LEAST_TILE)?;

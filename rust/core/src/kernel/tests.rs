@@ -8,16 +8,16 @@ use ark_ff::{AdditiveGroup, BigInt, Field, Fp256, MontBackend, MontConfig, Prime
 use ark_poly::{EvaluationDomain, Radix2EvaluationDomain};
 
 use super::curve::add::Jobs;
-use super::curve::point::{Point, PointG1, PointG2};
+use super::curve::point::{Point, StoredG1, StoredG2};
 use super::fft::dft::root_of_unity;
 use super::fft::extend::{is_domain_size, Extender};
 use super::field::arith::{Arith, Kernel, Work};
 use super::field::modulus::{Base, Limbs, Modulus, Order};
 use super::field::{inverse, wide};
 use super::msm::buckets::{Buffers, Tree};
-use super::msm::digits::{fold, fold_products, Folded, Scalars};
+use super::msm::digits::{products_to_signed, to_signed, Scalars, SignedScalar};
 use super::msm::pippenger;
-use super::Choice;
+use super::KernelId;
 use crate::kernel::field::{Fp, Fr};
 use crate::monitor::{Monitor, Silent};
 use crate::Error;
@@ -144,8 +144,8 @@ fn field_agrees<K: Kernel + Arith<M>, M: Modulus, C: MontConfig<4>>() {
 /// Runs `$body` for every kernel of the machine, `$K` standing for it.
 macro_rules! each_kernel {
     ($K:ident => $body:expr) => {
-        for choice in Choice::all() {
-            dispatch!(choice, $K => $body);
+        for id in KernelId::all() {
+            dispatch!(id, $K => $body);
         }
     };
 }
@@ -236,16 +236,16 @@ fn additions_agree<K: Kernel, P: Point>(special: bool) {
 #[test]
 fn additions_with_distinct_points() {
     each_kernel!(K => {
-        additions_agree::<K, PointG1>(false);
-        additions_agree::<K, PointG2>(false);
+        additions_agree::<K, StoredG1>(false);
+        additions_agree::<K, StoredG2>(false);
     });
 }
 
 #[test]
 fn additions_double_cancel_and_meet_infinity() {
     each_kernel!(K => {
-        additions_agree::<K, PointG1>(true);
-        additions_agree::<K, PointG2>(true);
+        additions_agree::<K, StoredG1>(true);
+        additions_agree::<K, StoredG2>(true);
     });
 }
 
@@ -277,9 +277,9 @@ fn sums_agree<K: Kernel, P: Point>(distinct: usize) {
 #[test]
 fn sums_of_groups_of_every_length() {
     each_kernel!(K => {
-        sums_agree::<K, PointG1>(1500);
-        sums_agree::<K, PointG1>(3);
-        sums_agree::<K, PointG2>(40);
+        sums_agree::<K, StoredG1>(1500);
+        sums_agree::<K, StoredG1>(3);
+        sums_agree::<K, StoredG2>(40);
     });
 }
 
@@ -293,7 +293,7 @@ fn lazy(x: &Limbs) -> Limbs {
 }
 
 #[test]
-fn folded_scalars_and_products() {
+fn signed_scalars_and_products() {
     let mut random = Random(23);
     let mut all: Vec<Fr> =
         [0, 1, 8, 9, 64, 65, 254].into_iter().flat_map(|b| [sized(&mut random, b), -Fr::ONE]).collect();
@@ -301,24 +301,24 @@ fn folded_scalars_and_products() {
     all.extend([half, half + Fr::ONE, -half, Fr::ZERO, Fr::ONE]);
     let others: Vec<Fr> = all.iter().rev().copied().collect();
     let products: Vec<Fr> = all.iter().zip(&others).map(|(a, b)| *a * b).collect();
-    let expected = |scalars: &[Fr]| -> Vec<Folded> {
+    let expected = |scalars: &[Fr]| -> Vec<SignedScalar> {
         let fold = |s: &Fr| match (-*s).into_bigint() < s.into_bigint() {
-            true => Folded::new(&(-*s).into_bigint().0, true),
-            false => Folded::new(&s.into_bigint().0, false),
+            true => SignedScalar::new(&(-*s).into_bigint().0, true),
+            false => SignedScalar::new(&s.into_bigint().0, false),
         };
         scalars.iter().map(fold).collect()
     };
     let above: Vec<Limbs> = limbs(&all).iter().map(lazy).collect();
-    let zero = Folded::default();
+    let zero = SignedScalar::default();
     // Zero may come as -0: it has no digits either way.
-    let same = |got: Vec<Folded>, expected: Vec<Folded>| {
-        let plain = |x: &Folded| if x.magnitude() == zero.magnitude() { zero } else { *x };
+    let same = |got: Vec<SignedScalar>, expected: Vec<SignedScalar>| {
+        let plain = |x: &SignedScalar| if x.magnitude() == zero.magnitude() { zero } else { *x };
         assert_eq!(got.iter().map(plain).collect::<Vec<_>>(), expected.iter().map(plain).collect::<Vec<_>>());
     };
-    for choice in Choice::all() {
-        same(fold(choice, &limbs(&all)), expected(&all));
-        same(fold(choice, &above), expected(&all));
-        same(fold_products(choice, &above, &limbs(&others)), expected(&products));
+    for id in KernelId::all() {
+        same(to_signed(id, &limbs(&all)), expected(&all));
+        same(to_signed(id, &above), expected(&all));
+        same(products_to_signed(id, &above, &limbs(&others)), expected(&products));
     }
 }
 
@@ -328,10 +328,10 @@ where
 {
     let expected = <Projective<P::Curve> as VariableBaseMSM>::msm_unchecked(points, scalars);
     let (points, scalars) = (stored::<P>(points), limbs(scalars));
-    for choice in Choice::all() {
-        let got = pippenger::sum(choice, &&points[..], &Scalars::all(&fold(choice, &scalars)), &Silent)
-            .expect("not cancelled");
-        assert_eq!(got, expected, "{} of {} under {}", std::any::type_name::<P>(), scalars.len(), choice.name());
+    for id in KernelId::all() {
+        let got =
+            pippenger::sum(id, &&points[..], &Scalars::all(&to_signed(id, &scalars)), &Silent).expect("not cancelled");
+        assert_eq!(got, expected, "{} of {} under {}", std::any::type_name::<P>(), scalars.len(), id.name());
     }
 }
 
@@ -352,24 +352,24 @@ fn sized(random: &mut Random, bits: u32) -> Fr {
 #[test]
 fn msm_of_every_size_class() {
     let mut random = Random(11);
-    let (g1, g2) = (multiples::<PointG1>(700), multiples::<PointG2>(90));
+    let (g1, g2) = (multiples::<StoredG1>(700), multiples::<StoredG2>(90));
     for bits in [0, 1, 2, 8, 9, 16, 17, 32, 33, 64, 254] {
         let scalars: Vec<_> = (0..700).map(|_| sized(&mut random, bits)).collect();
-        msm_agrees::<PointG1>(&scalars, &g1);
-        msm_agrees::<PointG2>(&scalars[..90], &g2);
+        msm_agrees::<StoredG1>(&scalars, &g1);
+        msm_agrees::<StoredG2>(&scalars[..90], &g2);
     }
     let mixed: Vec<_> = (0..700).map(|i| sized(&mut random, [0, 1, 8, 16, 64, 254][i % 6])).collect();
-    msm_agrees::<PointG1>(&mixed, &g1);
+    msm_agrees::<StoredG1>(&mixed, &g1);
 }
 
 #[test]
 fn msm_of_equal_scalars_and_equal_points() {
-    let g1 = multiples::<PointG1>(600);
+    let g1 = multiples::<StoredG1>(600);
     let equal_points = vec![g1[5]; 600];
     let opposite: Vec<_> = (0..600).map(|i| if i % 2 == 0 { g1[5] } else { -g1[5] }).collect();
     for scalar in [Fr::ZERO, Fr::ONE, -Fr::ONE, Fr::from(77u64), -Fr::from(1u64 << 40), Fr::from(3u64).pow([200])] {
         for points in [&g1, &equal_points, &opposite] {
-            msm_agrees::<PointG1>(&[scalar; 600], points);
+            msm_agrees::<StoredG1>(&[scalar; 600], points);
         }
     }
 }
@@ -378,18 +378,18 @@ fn msm_of_equal_scalars_and_equal_points() {
 fn msm_of_edge_scalars() {
     let powers = (0..254).map(|bit| Fr::from(2u64).pow([bit]));
     let scalars: Vec<_> = powers.flat_map(|x| [x, -x, x - Fr::ONE, Fr::ONE - x]).collect();
-    msm_agrees::<PointG1>(&scalars, &multiples::<PointG1>(scalars.len()));
+    msm_agrees::<StoredG1>(&scalars, &multiples::<StoredG1>(scalars.len()));
 }
 
 #[test]
 fn msm_over_two_groups_at_once() {
     let mut random = Random(5);
     let scalars: Vec<_> = (0..300).map(|i| sized(&mut random, [8, 254][i % 2])).collect();
-    let (g1, g2) = (multiples::<PointG1>(300), multiples::<PointG2>(300));
-    let (s1, s2) = (stored::<PointG1>(&g1), stored::<PointG2>(&g2));
-    let folded = fold(Choice::all()[0], &limbs(&scalars));
-    let got =
-        pippenger::sum(Choice::all()[0], &(&s1[..], &s2[..]), &Scalars::all(&folded), &Silent).expect("not cancelled");
+    let (g1, g2) = (multiples::<StoredG1>(300), multiples::<StoredG2>(300));
+    let (s1, s2) = (stored::<StoredG1>(&g1), stored::<StoredG2>(&g2));
+    let signed = to_signed(KernelId::all()[0], &limbs(&scalars));
+    let got = pippenger::sum(KernelId::all()[0], &(&s1[..], &s2[..]), &Scalars::all(&signed), &Silent)
+        .expect("not cancelled");
     assert_eq!(got.0, ark_bn254::G1Projective::msm_unchecked(&g1, &scalars));
     assert_eq!(got.1, ark_bn254::G2Projective::msm_unchecked(&g2, &scalars));
 }
@@ -406,9 +406,9 @@ impl Monitor for Stopped {
 
 #[test]
 fn msm_stops_when_told() {
-    let points = stored::<PointG1>(&multiples::<PointG1>(3));
-    let folded = fold(Choice::all()[0], &limbs(&[Fr::ONE; 3]));
-    let result = pippenger::sum(Choice::all()[0], &&points[..], &Scalars::all(&folded), &Stopped);
+    let points = stored::<StoredG1>(&multiples::<StoredG1>(3));
+    let signed = to_signed(KernelId::all()[0], &limbs(&[Fr::ONE; 3]));
+    let result = pippenger::sum(KernelId::all()[0], &&points[..], &Scalars::all(&signed), &Stopped);
     assert!(matches!(result, Err(Error::Cancelled)));
 }
 
@@ -448,12 +448,12 @@ fn extensions_by_definition() {
     for n in sizes.filter(|n| is_domain_size(*n)) {
         let values: Vec<_> = (0..n).map(|_| random.scalar()).collect();
         let g = root_of_unity(2 * n as u64).expect("domain");
-        for choice in Choice::all() {
+        for id in KernelId::all() {
             let mut got = limbs(&values);
-            Extender::new(choice, n).expect("domain").extend(&mut got).expect("length");
+            Extender::new(id, n).expect("domain").extend(&mut got).expect("length");
             for j in [0, 1, n / 2, n - 1] {
                 let z = g * g.pow([2 * j as u64]);
-                assert_eq!(got[j], interpolated(&values, g.square(), z).0 .0, "{j} of {n}, {}", choice.name());
+                assert_eq!(got[j], interpolated(&values, g.square(), z).0 .0, "{j} of {n}, {}", id.name());
             }
         }
     }
@@ -467,10 +467,10 @@ fn extensions_agree_with_arkworks() {
         let domain = Radix2EvaluationDomain::<Fr>::new(1 << log).expect("power of two");
         let coset = domain.get_coset(root_of_unity(2 << log).expect("root")).expect("coset");
         let expected = limbs(&coset.fft(&domain.ifft(&values)));
-        for choice in Choice::all() {
+        for id in KernelId::all() {
             let mut got = limbs(&values);
-            Extender::new(choice, 1 << log).expect("domain").extend(&mut got).expect("length");
-            assert_eq!(got, expected, "2^{log} under {}", choice.name());
+            Extender::new(id, 1 << log).expect("domain").extend(&mut got).expect("length");
+            assert_eq!(got, expected, "2^{log} under {}", id.name());
         }
     }
 }
@@ -478,19 +478,19 @@ fn extensions_agree_with_arkworks() {
 #[test]
 fn extensions_refuse_other_sizes() {
     for n in [0, 1, 3, 5, 10, 27, 13 * 13, 1 << 28] {
-        assert!(Extender::new(Choice::all()[0], n).is_err(), "{n}");
+        assert!(Extender::new(KernelId::all()[0], n).is_err(), "{n}");
     }
-    let four = Extender::new(Choice::all()[0], 4).expect("domain");
+    let four = Extender::new(KernelId::all()[0], 4).expect("domain");
     assert!(four.extend(&mut [[0; 4]; 8]).is_err());
 }
 
 #[test]
 fn kernels_are_named() {
-    for choice in Choice::all() {
-        assert_eq!(Choice::named(choice.name()).expect("known"), choice);
+    for id in KernelId::all() {
+        assert_eq!(KernelId::named(id.name()).expect("known"), id);
     }
-    assert!(matches!(Choice::named("abacus"), Err(Error::Setting(_))));
-    let names: Vec<_> = Choice::all().iter().map(|c| c.name()).collect();
+    assert!(matches!(KernelId::named("abacus"), Err(Error::Setting(_))));
+    let names: Vec<_> = KernelId::all().iter().map(|c| c.name()).collect();
     assert!(names.ends_with(&["portable", "emulated"]));
 }
 

@@ -15,8 +15,8 @@ use crate::kernel::field::modulus::Base;
 
 /// Points of a row in vector kernels; in scalar kernels a row is one point.
 pub const LANES: usize = 8;
-/// Lanes that share an inversion, which costs some 150 multiplications. What is kept of them should stay in an L2 cache:
-/// 400 KB in G1, 800 KB in G2.
+/// Lanes that share an inversion, which costs some 150 multiplications. What is kept of them should stay in an L2
+/// cache: 400 KB in G1, 800 KB in G2.
 const TOGETHER: usize = 256 * LANES;
 /// Independent running products: a multiplication takes longer than the time to start the next.
 const CHAINS: usize = 4;
@@ -198,8 +198,8 @@ pub fn copy_row<K: Kernel, P: Point, S: Source<K, P>>(source: &S, from: u32, to:
     rows[to as usize] = source.first(rows, from).settled();
 }
 
-/// Fills the scratch, asking for points ahead when nobody has; the inverse of each chain's product of differences, unless
-/// one is zero or an x is.
+/// Fills the scratch, asking for points ahead when nobody has; the inverse of each chain's product of differences,
+/// unless one is zero or an x is.
 #[inline(always)]
 fn differences<K: Kernel, P: Point, S: Source<K, P>>(
     source: &S,

@@ -15,7 +15,7 @@ use crate::kernel::field::{self, Fp, Fp2};
 use point::Point;
 
 pub use ark_bn254::{Bn254, G1Affine, G1Projective, G2Affine, G2Projective};
-pub use point::{PointG1 as StoredG1, PointG2 as StoredG2};
+pub use point::{StoredG1, StoredG2};
 
 pub const G1_BYTES: usize = 64;
 pub const G2_BYTES: usize = 128;

@@ -27,11 +27,11 @@ pub type Stored<P> = <<P as Point>::Field as Coordinate>::Stored;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C, align(64))]
-pub struct PointG1([Limbs; 2]);
+pub struct StoredG1([Limbs; 2]);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C, align(64))]
-pub struct PointG2([[Limbs; 2]; 2]);
+pub struct StoredG2([[Limbs; 2]; 2]);
 
 /// Of any 256 bits, for a damaged key may hold any: 2^256 < 6p.
 fn to_fp(x: &Limbs) -> ark_bn254::Fq {
@@ -39,15 +39,15 @@ fn to_fp(x: &Limbs) -> ark_bn254::Fq {
     ark_bn254::Fq::new_unchecked(BigInt(Prime::canonical(&below_4p)))
 }
 
-impl Point for PointG1 {
+impl Point for StoredG1 {
     type Field = Prime;
     type Curve = ark_bn254::g1::Config;
 
-    const INFINITY: Self = PointG1([[0; 4]; 2]);
+    const INFINITY: Self = StoredG1([[0; 4]; 2]);
 
     #[inline(always)]
     fn new(x: Limbs, y: Limbs) -> Self {
-        PointG1([x, y])
+        StoredG1([x, y])
     }
 
     #[inline(always)]
@@ -65,19 +65,19 @@ impl Point for PointG1 {
     }
 
     fn from_affine(point: &Affine<Self::Curve>) -> Self {
-        PointG1([point.x.0 .0, point.y.0 .0])
+        StoredG1([point.x.0 .0, point.y.0 .0])
     }
 }
 
-impl Point for PointG2 {
+impl Point for StoredG2 {
     type Field = Quadratic;
     type Curve = ark_bn254::g2::Config;
 
-    const INFINITY: Self = PointG2([[[0; 4]; 2]; 2]);
+    const INFINITY: Self = StoredG2([[[0; 4]; 2]; 2]);
 
     #[inline(always)]
     fn new(x: [Limbs; 2], y: [Limbs; 2]) -> Self {
-        PointG2([x, y])
+        StoredG2([x, y])
     }
 
     #[inline(always)]
@@ -97,7 +97,7 @@ impl Point for PointG2 {
 
     fn from_affine(point: &Affine<Self::Curve>) -> Self {
         let pair = |c: &ark_bn254::Fq2| [c.c0.0 .0, c.c1.0 .0];
-        PointG2([pair(&point.x), pair(&point.y)])
+        StoredG2([pair(&point.x), pair(&point.y)])
     }
 }
 

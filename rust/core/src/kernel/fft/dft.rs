@@ -1,4 +1,5 @@
-//! Transforms of one short length m 2^a in a buffer, m = 1, 3, 9 or 13: radix 2 with lazy bounds, then one step of radix m.
+//! Transforms of one short length m 2^a in a buffer, m = 1, 3, 9 or 13: radix 2 with lazy bounds, then one step of
+//! radix m.
 //!
 //! X[k] = sum_i x[i] w^(i k). With i = c + m t, the m transforms over t are merged by
 //! X[k + 2^a q] = sum_c w_m^(c q) (w^(c k) E_c[k]).

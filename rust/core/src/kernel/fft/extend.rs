@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::kernel::field::arith::{Arith, Kernel, Work};
 use crate::kernel::field::modulus::{Limbs, Order};
 use crate::kernel::field::Fr;
-use crate::kernel::{dispatch, Choice};
+use crate::kernel::{dispatch, KernelId};
 
 /// log2 of the largest power of two in a domain: the coset needs a root of order 2n, and r - 1 has 2^28.
 pub const MAX_LOG: u32 = 27;
@@ -39,11 +39,11 @@ pub struct Extender {
 
 impl Extender {
     /// Errors: not a domain size.
-    pub fn new(choice: Choice, size: usize) -> Result<Self> {
+    pub fn new(id: KernelId, size: usize) -> Result<Self> {
         if !is_domain_size(size) {
             return Err(Error::Argument(format!("{size} is not a domain size")));
         }
-        Ok(Extender { size, inner: dispatch!(choice, K => plan::<K>(size))? })
+        Ok(Extender { size, inner: dispatch!(id, K => plan::<K>(size))? })
     }
 
     pub fn size(&self) -> usize {
@@ -175,7 +175,8 @@ impl<'a> Matrix<'a> {
     }
 }
 
-/// Powers first, first ratio, first ratio^2 .. handed out in order: four chains, so that none waits for the last product.
+/// Powers first, first ratio, first ratio^2 .. handed out in order: four chains, so that none waits for the last
+/// product.
 struct Geometric<A: Arith<Order>> {
     next: [A::Elem; 4],
     step: A::Elem,

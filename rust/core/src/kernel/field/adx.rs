@@ -1,4 +1,10 @@
 //! Montgomery multiplication with mulx, adcx and adox: two carry chains at once, which no compiler emits.
+//!
+//! The instructions and their use are described in E. Ozturk, J. Guilford and V. Gopal, "New instructions supporting
+//! large integer arithmetic on Intel architecture processors", Intel, 2012. In the terms of C. K. Koc, T. Acar and B.
+//! S. Kaliski, "Analyzing and comparing Montgomery multiplication algorithms", IEEE Micro 16, 1996, `mul` is coarsely
+//! integrated operand scanning (CIOS: a row of products, then one step of reduction), `square` is separated operand
+//! scanning (SOS: the whole square, then all steps), because only a whole square can double its mixed products at once.
 
 use std::arch::asm;
 
@@ -53,7 +59,7 @@ macro_rules! row {
 }
 
 /// (t3 .. t0) = ((hi, t3 .. t0) + m p) / 2^64, with m = -t0 / p mod 2^64
-macro_rules! fold {
+macro_rules! reduce {
     () => {
         concat!(
             "mov rdx, {inv}\n",
@@ -78,7 +84,7 @@ macro_rules! fold {
     };
 }
 
-/// a b / 2^256 mod p; bounds as in `portable::mul`: a <= 4p, b < 2^256, output below a b / 2^256 + p.
+/// a b / 2^256 mod p, with the bounds of `portable::mul`: a <= 4p, b < 2^256, output below a b / 2^256 + p.
 ///
 /// # Safety
 /// The machine must have BMI2 and ADX (`available`).
@@ -88,10 +94,10 @@ pub unsafe fn mul<M: Modulus>(a: &Limbs, b: &Limbs) -> Limbs {
     // SAFETY: reads 32 bytes behind each of three references; writes only the registers named.
     unsafe {
         asm!(
-            first_row!(), fold!(),
-            row!("8"), fold!(),
-            row!("16"), fold!(),
-            row!("24"), fold!(),
+            first_row!(), reduce!(),
+            row!("8"), reduce!(),
+            row!("16"), reduce!(),
+            row!("24"), reduce!(),
             a = in(reg) a.as_ptr(),
             b = in(reg) b.as_ptr(),
             p = in(reg) M::P_AND_INVERSE.as_ptr(),
@@ -110,7 +116,7 @@ pub unsafe fn mul<M: Modulus>(a: &Limbs, b: &Limbs) -> Limbs {
     [t0, t1, t2, t3]
 }
 
-/// (r7 .. r0) = a^2: products of different limbs, doubled, then the squares.
+/// (r7 .. r0) = a^2: the products of different limbs, doubled, and the squares of limbs.
 macro_rules! square_wide {
     () => {
         concat!(
@@ -160,8 +166,8 @@ macro_rules! square_wide {
     };
 }
 
-/// ($b + carry, $r4, $r3, $r2, $r1) += m p / 2^64 for the m that clears $r0; the carry out goes into {c}.
-macro_rules! fold_wide {
+/// ($r0, $r3, $r2, $r1) = (($r3, $r2, $r1, $r0) + m p) / 2^64, with m = -$r0 / p mod 2^64
+macro_rules! reduce_wide {
     ($r0:literal, $r1:literal, $r2:literal, $r3:literal) => {
         concat!(
             "mov rdx, [{p} + 32]\n",
@@ -218,11 +224,11 @@ pub unsafe fn square<M: Modulus>(a: &Limbs) -> Limbs {
     unsafe {
         asm!(
             square_wide!(),
-            // Each step leaves the upper part of m p, below 2^192 + .., in the register it has cleared.
-            fold_wide!("{r0}", "{r1}", "{r2}", "{r3}"),
-            fold_wide!("{r1}", "{r2}", "{r3}", "{r0}"),
-            fold_wide!("{r2}", "{r3}", "{r0}", "{r1}"),
-            fold_wide!("{r3}", "{r0}", "{r1}", "{r2}"),
+            // Each step leaves the top word of its quotient in the register that it has cleared: the roles rotate.
+            reduce_wide!("{r0}", "{r1}", "{r2}", "{r3}"),
+            reduce_wide!("{r1}", "{r2}", "{r3}", "{r0}"),
+            reduce_wide!("{r2}", "{r3}", "{r0}", "{r1}"),
+            reduce_wide!("{r3}", "{r0}", "{r1}", "{r2}"),
             "add {r0}, {r4}",
             "adc {r1}, {r5}",
             "adc {r2}, {r6}",

@@ -1,4 +1,6 @@
-//! The vector operations as AVX-512 instructions, one each, and the entry into code compiled for them.
+//! The vector operations as AVX-512 instructions, one for each, and the entry into code that is compiled for them.
+//!
+//! Instructions and intrinsics are those of Intel's Software Developer's Manual, volume 2.
 
 use std::arch::x86_64::*;
 
@@ -15,14 +17,15 @@ pub fn available() -> bool {
         && super::adx::available()
 }
 
-/// Only used inside `Kernel::enter` below, behind `Choice::Ifma`, which checks the machine.
+/// Only used inside `Kernel::enter` below, which is reached through the `KernelId` of ifma: it exists where the machine
+/// has the instructions.
 #[derive(Clone, Copy)]
 pub struct Avx512;
 
-/// One instruction on registers.
+/// An instruction that works on registers only.
 macro_rules! register_op {
     ($call:expr) => {
-        // SAFETY: values only, no memory; reached only through `Choice::Ifma`, so the machine has the instruction.
+        // SAFETY: it touches no memory, and the machine has it: this code is reached through the `KernelId` of ifma.
         unsafe { $call }
     };
 }
@@ -30,7 +33,7 @@ macro_rules! register_op {
 /// Two elements side by side: four words each.
 #[inline(always)]
 fn pair(low: &Limbs, high: &Limbs) -> __m512i {
-    // SAFETY: reads 32 bytes behind each of two references; the instructions are there as above.
+    // SAFETY: reads 32 bytes behind each of two references; the machine has the instructions, as in `register_op`.
     unsafe {
         let low = _mm256_loadu_si256(low.as_ptr().cast());
         let high = _mm256_loadu_si256(high.as_ptr().cast());
@@ -100,7 +103,7 @@ impl Simd for Avx512 {
     #[inline(always)]
     fn odd(numbers: &[u32]) -> u8 {
         let numbers: &[u32; 8] = &numbers.as_chunks::<8>().0[0];
-        // SAFETY: reads the 32 bytes behind the reference; the instructions are there as above.
+        // SAFETY: reads the 32 bytes behind the reference; the machine has the instructions, as in `register_op`.
         let odd = unsafe {
             let wide = _mm512_cvtepu32_epi64(_mm256_loadu_si256(numbers.as_ptr().cast()));
             _mm512_test_epi64_mask(wide, _mm512_set1_epi64(1))
@@ -115,7 +118,7 @@ impl Simd for Avx512 {
 
     #[inline(always)]
     fn lookup(table: &[u64; 16], index: __m512i) -> __m512i {
-        // SAFETY: reads the table's 128 bytes, in halves of 64; the instruction is there as above.
+        // SAFETY: reads the table's 128 bytes, in halves of 64; the machine has the instruction, as in `register_op`.
         unsafe {
             let low = _mm512_loadu_si512(table.as_ptr().cast());
             let high = _mm512_loadu_si512(table.as_ptr().add(8).cast());
@@ -176,7 +179,7 @@ impl Kernel for Ifma<Avx512> {
         fn inside<W: Work<Ifma<Avx512>>>(work: W) -> W::Out {
             work.run()
         }
-        // SAFETY: this kernel is reached only through `Choice::Ifma`, which has checked the machine.
+        // SAFETY: this kernel is only reached through the `KernelId` of ifma, so the machine has the instructions.
         unsafe { inside(work) }
     }
 }

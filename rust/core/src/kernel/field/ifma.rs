@@ -1,7 +1,14 @@
-//! Eight elements at once in five 52-bit limbs, Montgomery form with R = 2^260.
+//! Eight elements at once in five 52-bit limbs, in Montgomery form with R = 2^260.
 //!
-//! A *normalised* element has limbs 0 .. 4 below 2^52 and a top limb below 2^52 (every value here is below 2^258.6).
-//! The value bounds stand in `Arith`; 2^260 > 84 p for both moduli.
+//! Products of 52-bit limbs by the IFMA instructions, with carries left in the limbs until the end: S. Gueron and
+//! V. Krasnov, "Accelerating big integer arithmetic using Intel IFMA extensions", IEEE ARITH 2016. Two multiplications:
+//!   - `mul_rows` reduces after each row of products (CIOS of C. K. Koc, T. Acar and B. S. Kaliski, "Analyzing and
+//!     comparing Montgomery multiplication algorithms", IEEE Micro 16, 1996), which leaves the tightest result;
+//!   - `product` and `reduce_wide` multiply first and then clear four limbs at once, which is a shorter dependency
+//!     chain.
+//!
+//! An element is *normalised* when every limb is below 2^52; all values here are below 2^258.6, so the top limb of a
+//! normalised one has room. The bounds of values are those of `Arith`; 2^260 > 84 p for both moduli.
 
 use std::marker::PhantomData;
 
@@ -16,16 +23,16 @@ pub struct Ifma<S>(PhantomData<S>);
 /// Five limbs of eight elements, least significant first.
 type Wide<S> = [<S as Simd>::V; 5];
 
-// Arrays are written out here, or filled by loops: the closures of `array::map` and `array::from_fn` are compiled
-// without the vector instructions' features, and every instruction in them becomes a call.
+// Arrays are written out here, or filled by loops: the closures of `array::map` and `array::from_fn` would be compiled
+// without the vector instructions' features, so that every instruction in them would be a call.
 
-/// The constants as vectors.
+/// A constant in every lane.
 #[inline(always)]
 fn splat_52<S: Simd>(x: &[u64; 5]) -> Wide<S> {
     [S::splat(x[0]), S::splat(x[1]), S::splat(x[2]), S::splat(x[3]), S::splat(x[4])]
 }
 
-/// Carries limbs upwards as signed numbers; |limb| < 2^63 and the value is not negative.
+/// Normalises limbs with |limb| < 2^63 of a value that is not negative: carries are signed.
 #[inline(always)]
 fn normalise<S: Simd>(t: Wide<S>) -> Wide<S> {
     let mask = S::splat(MASK52);
@@ -36,14 +43,15 @@ fn normalise<S: Simd>(t: Wide<S>) -> Wide<S> {
     [S::and(t[0], mask), S::and(t1, mask), S::and(t2, mask), S::and(t3, mask), t4]
 }
 
+/// f of the limbs of a and b, limb by limb.
 #[inline(always)]
 fn each<S: Simd>(a: &Wide<S>, b: &Wide<S>, f: impl Fn(S::V, S::V) -> S::V) -> Wide<S> {
     [f(a[0], b[0]), f(a[1], b[1]), f(a[2], b[2]), f(a[3], b[3]), f(a[4], b[4])]
 }
 
-/// a b / 2^260 mod p, normalised, below a b / 2^260 + p. Row by row; a and b normalised.
+/// a b / 2^260 mod p, normalised, below a b / 2^260 + p, for normalised a and b; reduced row by row.
 ///
-/// A limb of t collects at most 20 halves of products below 2^52 and one carry: below 2^57.
+/// A limb of t collects at most 20 halves of products, each below 2^52, and one carry, so it stays below 2^57.
 #[inline(always)]
 fn mul_rows<S: Simd, M: Modulus>(a: &Wide<S>, b: &Wide<S>) -> Wide<S> {
     let (p, inverse, zero) = (splat_52::<S>(&M::MULTIPLES_52[1]), S::splat(M::NEG_INVERSE_52), S::splat(0));
@@ -55,7 +63,7 @@ fn mul_rows<S: Simd, M: Modulus>(a: &Wide<S>, b: &Wide<S>) -> Wide<S> {
         for j in 0..5 {
             t[j + 1] = S::madd_hi(t[j + 1], *digit, a[j]);
         }
-        // Only the low 52 bits of m are used: t + m p has a zero limb 0, up to its carry.
+        // The multiplier uses the low 52 bits of m, which make the low 52 bits of t + m p zero.
         let m = S::madd_lo(zero, t[0], inverse);
         for j in 0..5 {
             t[j] = S::madd_lo(t[j], m, p[j]);
@@ -69,7 +77,7 @@ fn mul_rows<S: Simd, M: Modulus>(a: &Wide<S>, b: &Wide<S>) -> Wide<S> {
     normalise::<S>([t[0], t[1], t[2], t[3], t[4]])
 }
 
-/// Ten limbs of a product, not normalised: sum of t_k 2^(52 k).
+/// A product in ten limbs that are not normalised: sum of t_k 2^(52 k).
 type Product<S> = [<S as Simd>::V; 10];
 
 #[inline(always)]
@@ -77,9 +85,10 @@ fn product<S: Simd>(a: &Wide<S>, b: &Wide<S>) -> Product<S> {
     add_product::<S>([S::splat(0); 10], a, b)
 }
 
-/// Another product added: of two, a limb collects at most 20 halves below 2^52.
+/// t + a b. In the sum of two products a limb collects at most 20 halves below 2^52.
 ///
-/// Sums of low and of high halves apart would be ready sooner, but take more instructions, of which there is no lack.
+/// Separate sums of low and of high halves would shorten the dependency chain but add instructions; with several
+/// products under way it is throughput that limits, not latency.
 #[inline(always)]
 fn add_product<S: Simd>(mut t: Product<S>, a: &Wide<S>, b: &Wide<S>) -> Product<S> {
     for i in 0..5 {
@@ -93,7 +102,7 @@ fn add_product<S: Simd>(mut t: Product<S>, a: &Wide<S>, b: &Wide<S>) -> Product<
     t
 }
 
-/// The same for a = b: products of different limbs once, doubled.
+/// a^2: the products of different limbs are computed once and doubled.
 #[inline(always)]
 fn product_square<S: Simd>(a: &Wide<S>) -> Product<S> {
     let mut t = [S::splat(0); 10];
@@ -113,26 +122,27 @@ fn product_square<S: Simd>(a: &Wide<S>) -> Product<S> {
     t
 }
 
-/// T / 2^260 mod p for a product T, or the sum of two, normalised, below T / 2^260 + 5p.
+/// T / 2^260 mod p, normalised, below T / 2^260 + 5p, for a product T or the sum of two.
 #[inline(always)]
-fn fold<S: Simd, M: Modulus>(t: Product<S>) -> Wide<S> {
-    normalise::<S>(fold_raw::<S, M>(t))
+fn reduce_wide<S: Simd, M: Modulus>(t: Product<S>) -> Wide<S> {
+    normalise::<S>(reduce_wide_raw::<S, M>(t))
 }
 
-/// The same before its limbs are normalised: they collect at most 30 halves and a carry, so they are below 2^57.
+/// The same in limbs that are not normalised: they collect at most 30 halves and a carry, so they are below 2^57.
 ///
-/// Limbs 0 .. 4 of T, each below 2^52 after the carries, are multiplied with 2^-208 .. 2^-52 mod p all at once, which
-/// adds at most 4 2^52 p to T / 2^208; one Montgomery step, of at most 2^52 p, then divides by 2^52.
+/// The four lowest limbs of T, below 2^52 after the carries, are independent of each other once they are multiplied by
+/// 2^-208 .. 2^-52 mod p instead of being cleared one after the other; this adds at most 4 2^52 p to T / 2^208. One
+/// Montgomery step, which adds at most 2^52 p, then divides by 2^52.
 #[inline(always)]
-fn fold_raw<S: Simd, M: Modulus>(t: Product<S>) -> Wide<S> {
+fn reduce_wide_raw<S: Simd, M: Modulus>(t: Product<S>) -> Wide<S> {
     let p = splat_52::<S>(&M::MULTIPLES_52[1]);
     let t1 = S::add(t[1], S::shr::<52>(t[0]));
     let t2 = S::add(t[2], S::shr::<52>(t1));
     let t3 = S::add(t[3], S::shr::<52>(t2));
     let t4 = S::add(t[4], S::shr::<52>(t3));
     let mut u = [t4, t[5], t[6], t[7], t[8], t[9]];
-    // The multiplier uses the low 52 bits of t0 .. t3, which is what the carries have left there.
-    for (digit, power) in [t[0], t1, t2, t3].into_iter().zip(&M::FOLD_52) {
+    // The multiplier uses the low 52 bits of t0 .. t3; what is above has been carried on.
+    for (digit, power) in [t[0], t1, t2, t3].into_iter().zip(&M::LIMB_INVERSES_52) {
         for j in 0..5 {
             u[j] = S::madd_lo(u[j], digit, S::splat(power[j]));
         }
@@ -152,9 +162,11 @@ fn fold_raw<S: Simd, M: Modulus>(t: Product<S>) -> Wide<S> {
 
 /// The residue in [0, 1.01 p) of a signed value in (-5p, 9p) with limbs -2^56 < t_i < 2^58.
 ///
-/// q = floor((top + 6 p4 - 64) / p4), p4 > 2^45 the top limb of p. The limbs below carry more than -2^5 and less than 2^7
-/// into top, and p is less than 2^208 above p4 2^208, which 15 times still is less than 2^5 top units: so q never exceeds
-/// floor(value / p) + 6, and the result is less than 2^8 top units above p.
+/// The quotient is estimated from the top limb, as in P. Barrett, "Implementing the Rivest Shamir and Adleman public
+/// key encryption algorithm on a standard digital signal processor", CRYPTO 1986: q = floor((top + 6 p4 - 64) / p4),
+/// where p4 > 2^45 is the top limb of p. The limbs below carry more than -2^5 and less than 2^7 into the top one, and p
+/// exceeds p4 2^208 by less than 2^208, 15 times which is less than 2^5 units of the top limb. So q is at most
+/// floor(value / p) + 6, and the result is less than 2^8 units of the top limb above p.
 #[inline(always)]
 fn reduce<S: Simd, M: Modulus>(t: Wide<S>) -> Wide<S> {
     let p4 = M::MULTIPLES_52[1][4];
@@ -169,19 +181,20 @@ fn reduce<S: Simd, M: Modulus>(t: Wide<S>) -> Wide<S> {
     normalise::<S>(reduced)
 }
 
-/// The real and the imaginary part of a b, a at most 6p: a0 b0 + (6p - a1) b1 and a0 b1 + a1 b0.
+/// The real and the imaginary part of a b, for components of a up to 6p: a0 b0 + (6p - a1) b1 and a0 b1 + a1 b0.
 ///
-/// Sums of two products before one reduction take fewer instructions than Karatsuba's three products.
+/// Adding two products before one reduction takes fewer instructions than the three products of Karatsuba's method,
+/// each of which would be reduced.
 #[inline(always)]
 fn product_pair<S: Simd, M: Modulus>(a: &[Lanes<S::V>; 2], b: &[Lanes<S::V>; 2]) -> [Wide<S>; 2] {
     let six_p = splat_52::<S>(&M::MULTIPLES_52[6]);
     let minus_a1 = normalise::<S>(each::<S>(&six_p, &a[1].0, S::sub));
     let real = add_product::<S>(product::<S>(&a[0].0, &b[0].0), &minus_a1, &b[1].0);
     let imaginary = add_product::<S>(product::<S>(&a[0].0, &b[1].0), &a[1].0, &b[0].0);
-    [fold_raw::<S, M>(real), fold_raw::<S, M>(imaginary)]
+    [reduce_wide_raw::<S, M>(real), reduce_wide_raw::<S, M>(imaginary)]
 }
 
-/// The residue of square - x - y for d = y - x + 2p: square - 2x - d + 2p.
+/// The residue of square - x - y = square - 2x - d + 2p, for d = y - x + 2p.
 #[inline(always)]
 fn reduce_third<S: Simd, M: Modulus>(square: &Wide<S>, x: &Wide<S>, d: &Wide<S>) -> Wide<S> {
     let two_p = splat_52::<S>(&M::MULTIPLES_52[2]);
@@ -213,14 +226,14 @@ fn join<S: Simd>(t: &Wide<S>) -> [S::V; 4] {
     ]
 }
 
-/// a - b + k p, normalised: not negative when b <= k p.
+/// a - b + k p, normalised, for b <= k p, so that it is not negative.
 #[inline(always)]
 fn sub_offset<S: Simd, M: Modulus>(a: &Wide<S>, b: &Wide<S>, k: usize) -> Wide<S> {
     let offset = splat_52::<S>(&M::MULTIPLES_52[k]);
     normalise::<S>(each::<S>(&each::<S>(a, b, S::sub), &offset, S::add))
 }
 
-/// Limbs as they are wanted for a constant.
+/// The limbs of eight elements, normalised unless they are raw.
 #[derive(Clone, Copy)]
 pub struct Lanes<V>([V; 5]);
 
@@ -258,7 +271,7 @@ impl<S: Simd, M: Modulus> Arith<M> for Ifma<S> {
         Lanes(splat_52::<S>(x))
     }
 
-    /// 16 e: e < 2p gives 32p < 2^259.
+    /// 1 / s = 2^4, and 16 e is at most 32p < 2^259.
     #[inline(always)]
     fn factor(e: &Lanes<S::V>) -> Lanes<S::V> {
         Lanes(normalise::<S>(each::<S>(&e.0, &e.0, |x, _| S::shl::<4>(x))))
@@ -271,12 +284,12 @@ impl<S: Simd, M: Modulus> Arith<M> for Ifma<S> {
 
     #[inline(always)]
     fn mul_loose(a: &Lanes<S::V>, b: &Lanes<S::V>) -> Lanes<S::V> {
-        Lanes(fold::<S, M>(product::<S>(&a.0, &b.0)))
+        Lanes(reduce_wide::<S, M>(product::<S>(&a.0, &b.0)))
     }
 
     #[inline(always)]
     fn square_loose(a: &Lanes<S::V>) -> Lanes<S::V> {
-        Lanes(fold::<S, M>(product_square::<S>(&a.0)))
+        Lanes(reduce_wide::<S, M>(product_square::<S>(&a.0)))
     }
 
     #[inline(always)]
@@ -323,7 +336,7 @@ impl<S: Simd, M: Modulus> Arith<M> for Ifma<S> {
         Lanes(each::<S>(&a.0, &b.0, |a, b| S::select(lanes, a, b)))
     }
 
-    /// 4 (a - b) + 8p
+    /// 1 / sqrt(s) = 4, and 4 (a - b) + 8p is not negative.
     #[inline(always)]
     fn sub_widened(a: &Lanes<S::V>, b: &Lanes<S::V>) -> Lanes<S::V> {
         let eight_p = splat_52::<S>(&M::MULTIPLES_52[8]);
@@ -333,24 +346,24 @@ impl<S: Simd, M: Modulus> Arith<M> for Ifma<S> {
 
     #[inline(always)]
     fn mul_sub(a: &Lanes<S::V>, b: &Lanes<S::V>, c: &Lanes<S::V>) -> Lanes<S::V> {
-        let product = fold_raw::<S, M>(product::<S>(&a.0, &b.0));
+        let product = reduce_wide_raw::<S, M>(product::<S>(&a.0, &b.0));
         Lanes(reduce::<S, M>(each::<S>(&product, &c.0, S::sub)))
     }
 
     #[inline(always)]
     fn square_sub(a: &Lanes<S::V>, x: &Lanes<S::V>, d: &Lanes<S::V>) -> Lanes<S::V> {
-        let square = fold_raw::<S, M>(product_square::<S>(&a.0));
+        let square = reduce_wide_raw::<S, M>(product_square::<S>(&a.0));
         Lanes(reduce_third::<S, M>(&square, &x.0, &d.0))
     }
 
-    /// (6 6 + 6 6) p^2 < 84 p^2: below 6p.
+    /// Components below 6p, as 6 6 + 6 6 < 84.
     #[inline(always)]
     fn mul_pair(a: &[Lanes<S::V>; 2], b: &[Lanes<S::V>; 2]) -> [Lanes<S::V>; 2] {
         let [real, imaginary] = product_pair::<S, M>(a, b);
         [Lanes(normalise::<S>(real)), Lanes(normalise::<S>(imaginary))]
     }
 
-    /// (6 16 + 6 16) p^2 < 193 p^2: below 7.3p before c is subtracted.
+    /// Below 7.3p before c is subtracted, as 6 16 + 6 16 < 193.
     #[inline(always)]
     fn mul_sub_pair(a: &[Lanes<S::V>; 2], b: &[Lanes<S::V>; 2], c: &[Lanes<S::V>; 2]) -> [Lanes<S::V>; 2] {
         let [real, imaginary] = product_pair::<S, M>(a, b);
@@ -358,14 +371,14 @@ impl<S: Simd, M: Modulus> Arith<M> for Ifma<S> {
         [minus(&real, &c[0]), minus(&imaginary, &c[1])]
     }
 
-    /// (a0 + a1)(a0 - a1 + 6p) <= 12 12 p^2, 2 a0 a1 <= 12 6 p^2: below 6.8p.
+    /// Below 6.8p before x and y are subtracted, as (a0 + a1)(a0 - a1 + 6p) <= 12 12 p^2 and 2 a0 a1 <= 12 6 p^2.
     #[inline(always)]
     fn square_sub_pair(a: &[Lanes<S::V>; 2], x: &[Lanes<S::V>; 2], d: &[Lanes<S::V>; 2]) -> [Lanes<S::V>; 2] {
         let [a0, a1] = [&a[0].0, &a[1].0];
         let sum = normalise::<S>(each::<S>(a0, a1, S::add));
-        let real = fold_raw::<S, M>(product::<S>(&sum, &sub_offset::<S, M>(a0, a1, 6)));
+        let real = reduce_wide_raw::<S, M>(product::<S>(&sum, &sub_offset::<S, M>(a0, a1, 6)));
         let twice = normalise::<S>(each::<S>(a0, a0, S::add));
-        let imaginary = fold_raw::<S, M>(product::<S>(&twice, a1));
+        let imaginary = reduce_wide_raw::<S, M>(product::<S>(&twice, a1));
         [
             Lanes(reduce_third::<S, M>(&real, &x[0].0, &d[0].0)),
             Lanes(reduce_third::<S, M>(&imaginary, &x[1].0, &d[1].0)),
@@ -407,14 +420,14 @@ impl Kernel for Ifma<Emulated> {
 #[cfg(test)]
 #[allow(clippy::expect_used, clippy::panic)]
 mod tests {
-    //! The emulated vectors at limbs that only lazy values have, against integers multiplied out by Python.
+    //! The emulated vectors, at limbs that only lazy values have, against products computed by Python.
 
     use super::super::modulus::{Base, Order};
     use super::*;
 
     type Sim = Ifma<Emulated>;
 
-    /// Lines "p|r a b a*b/2^260": hexadecimal integers, from `tests/kernel_vectors.py`.
+    /// Lines "p|r a b a*b/2^260" of hexadecimal integers, written by `tests/kernel_vectors.py`.
     const VECTORS: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/kernel_vectors.txt"));
 
     /// Five limbs of up to 264 bits.
@@ -489,7 +502,7 @@ mod tests {
         reductions::<Order>();
     }
 
-    /// Operands up to `most` p, their residues and what they stand for: k p + d, and limbs of all ones below a full top.
+    /// Operands up to `most` p: k p + d, and limbs of all ones below the largest top limb.
     fn operands<M: Modulus>(most: usize) -> Vec<[u64; 5]> {
         let mut out = vec![[0; 5], M::MULTIPLES_52[most]];
         for k in [0, 1, most - 1] {
@@ -513,13 +526,13 @@ mod tests {
         wide::canonical::<M>(&out)
     }
 
-    /// Below k p, limbs normalised.
+    /// Whether the value is below k p and its limbs are normalised.
     fn below<M: Modulus>(e: &Lanes<[u64; 8]>, k: usize) -> bool {
         let limbs = e.0.map(|limb| limb[0]);
         limbs.iter().rev().lt(M::MULTIPLES_52[k].iter().rev()) && limbs.iter().all(|limb| *limb <= MASK52)
     }
 
-    /// The residues of x y + sign z w, by single products.
+    /// The residue of x y + z w, or of x y - z w, by single products.
     fn two_products<M: Modulus>(x: &[u64; 5], y: &[u64; 5], minus: bool, z: &[u64; 5], w: &[u64; 5]) -> Limbs {
         let [xy, zw] = [(x, y), (z, w)].map(|(a, b)| <Sim as Arith<M>>::mul(&elem(a), &elem(b)));
         residue::<M>(&match minus {
@@ -555,7 +568,7 @@ mod tests {
         pairs::<Order>();
     }
 
-    /// Squares of components up to 6p (pairs) and 6p (single), less x and y up to 2p.
+    /// Squares of pairs and of single elements up to 6p, less x and y up to 2p.
     fn squares<M: Modulus>() {
         let (six, tight) = (operands::<M>(6), operands::<M>(2));
         for (i, a0) in six.iter().enumerate() {

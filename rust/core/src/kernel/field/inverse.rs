@@ -1,23 +1,24 @@
-//! Modular inversion: the binary algorithm on 62-bit approximations (T. Pornin, "Optimized Binary GCD for Modular
-//! Inversion", eprint 2020/972, algorithm 2).
+//! Modular inversion by the binary GCD, most of whose steps work on 64-bit approximations of the two numbers:
+//! T. Pornin, "Optimized binary GCD for modular inversion", eprint 2020/972, algorithm 2.
 
 use super::arith::Arith;
 use super::modulus::{Limbs, Modulus};
 use super::wide;
 
-/// Halvings done on 64-bit approximations before the full integers are updated.
+/// Halvings that are done on approximations before the integers themselves are updated.
 const STEP: u32 = 31;
-/// Every step of `STEP` halvings removes at least that many bits of the two numbers together, 2 * 254 in all.
+/// Steps that are always enough: the two numbers have 2 * 254 bits together, of which each step removes at least
+/// `STEP`.
 const ROUNDS: u32 = (2 * 254 - 1u32).div_ceil(STEP);
 
-/// 1 / x in four-limb Montgomery form, for x <= 2p, x != 0 mod p; tight.
+/// 1 / x in four-limb Montgomery form, tight, for x <= 2p that is not 0 mod p.
 pub fn montgomery<M: Modulus, A: Arith<M, Elem = Limbs>>(x: &Limbs) -> Limbs {
     // plain(x 2^256) = 2^-256 / x, and two products with 2^512 / 2^256 give 2^256 / x.
     let plain = plain::<M>(&wide::canonical::<M>(x));
     A::mul(&A::mul(&plain, &M::R2), &M::R2)
 }
 
-/// Factors of one step, |f| + |g| <= 2^31: (a, b) becomes (f0 a + g0 b, f1 a + g1 b) / 2^31.
+/// What one step multiplies by: (a, b) becomes (f0 a + g0 b, f1 a + g1 b) / 2^31, with |f| + |g| <= 2^31 in each.
 #[derive(Clone, Copy)]
 struct Factors {
     f0: i64,
@@ -26,12 +27,12 @@ struct Factors {
     g1: i64,
 }
 
-/// 1 / x mod p for 0 < x < p, below p.
+/// 1 / x mod p, below p, for 0 < x < p.
 fn plain<M: Modulus>(x: &Limbs) -> Limbs {
     // a = x u, b = x v (mod p) throughout; b stays odd.
     let (mut a, mut b) = (*x, M::P);
     let (mut u, mut v) = ([1, 0, 0, 0], [0; 4]);
-    // Half of the bound is what numbers take on average.
+    // On average half of the rounds are enough.
     for _ in 0..ROUNDS {
         if wide::is_zero(&a) {
             break;
@@ -59,7 +60,7 @@ fn signed(factor: i64, negate: bool) -> i64 {
     }
 }
 
-/// The low 31 bits and the top 33 bits (counted from the longer number) of each.
+/// The low 31 bits of each number, with 33 bits above them that start at the top bit of the longer number.
 #[inline(always)]
 fn approximate(a: &Limbs, b: &Limbs) -> (u64, u64) {
     let mut top = 3;
@@ -71,20 +72,21 @@ fn approximate(a: &Limbs, b: &Limbs) -> (u64, u64) {
     }
     let shift = (a[top] | b[top]).leading_zeros();
     let of = |x: &Limbs| {
-        // A shift by 64 in all when shift = 0.
+        // In two shifts, because for shift = 0 it is one by 64.
         let high = (x[top] << shift) | ((x[top - 1] >> 1) >> (63 - shift));
         (x[0] & ((1 << STEP) - 1)) | (high >> STEP << STEP)
     };
     (of(a), of(b))
 }
 
-/// `STEP` iterations of: if a is odd, (swap so that a >= b), a -= b; a /= 2. All halvings of a run at once.
+/// `STEP` iterations of: if a is odd, swap so that a >= b and subtract b from a; halve a. Halvings that follow each
+/// other are done at once.
 #[inline(always)]
 fn step(mut a: u64, mut b: u64) -> Factors {
     let mut f = Factors { f0: 1, g0: 0, f1: 0, g1: 1 };
     let mut left = STEP;
     loop {
-        // The bit at `left` stops a = 0, too.
+        // The bit at `left` ends the step, for a = 0 too.
         let zeros = (a | 1 << left).trailing_zeros();
         a >>= zeros;
         f.f1 <<= zeros;
@@ -106,7 +108,7 @@ fn step(mut a: u64, mut b: u64) -> Factors {
     }
 }
 
-/// (|f a + g b| / 2^31, whether it was negative); the division is exact.
+/// |f a + g b| / 2^31, and whether f a + g b was negative; the division is exact.
 #[inline(always)]
 fn combine(a: &Limbs, b: &Limbs, f: i64, g: i64) -> (Limbs, bool) {
     let mut out = [0; 5];
@@ -129,7 +131,7 @@ fn combine(a: &Limbs, b: &Limbs, f: i64, g: i64) -> (Limbs, bool) {
 /// (f u + g v) / 2^31 mod p, below p, for u, v < p.
 #[inline(always)]
 fn combine_mod<M: Modulus>(u: &Limbs, v: &Limbs, f: i64, g: i64) -> Limbs {
-    // k p clears the low 31 bits, 0 <= k < 2^31.
+    // Adding k p, 0 <= k < 2^31, clears the low 31 bits.
     let low = (f as u64).wrapping_mul(u[0]).wrapping_add((g as u64).wrapping_mul(v[0]));
     let k = low.wrapping_mul(M::NEG_INVERSE) & ((1 << STEP) - 1);
     let mut out = [0; 5];
@@ -144,7 +146,7 @@ fn combine_mod<M: Modulus>(u: &Limbs, v: &Limbs, f: i64, g: i64) -> Limbs {
     }
     out[4] = carry as u64;
     let shifted: Limbs = std::array::from_fn(|i| (out[i] >> STEP) | (out[i + 1] << (64 - STEP)));
-    // Between -p and 2p: |f| + |g| <= 2^31 and k < 2^31.
+    // The quotient is between -p and 2p, since |f| + |g| <= 2^31 and k < 2^31.
     if (carry as i64) < 0 {
         wide::add(&shifted, &M::P).0
     } else {

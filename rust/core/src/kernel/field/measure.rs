@@ -1,13 +1,13 @@
-//! The unit in which benchmarks count: multiplications in Fp at full throughput.
+//! The unit in which benchmarks count: one multiplication in Fp, at full throughput.
 
 use std::hint::black_box;
 use std::marker::PhantomData;
 
 use super::arith::{Arith, Kernel, Work};
 use super::modulus::Base;
-use crate::kernel::{dispatch, Choice};
+use crate::kernel::{dispatch, KernelId};
 
-/// Independent products, so that none waits for the last.
+/// Products under way at the same time, so that none waits for the one before.
 const CHAINS: usize = 4;
 
 struct Products<K> {
@@ -32,7 +32,7 @@ impl<K: Kernel> Work<K> for Products<K> {
     }
 }
 
-/// Multiplies `rounds` times in each chain and lane; how many multiplications that was. Calling thread only.
-pub fn multiply(choice: Choice, rounds: usize) -> usize {
-    dispatch!(choice, K => K::enter(Products::<K> { rounds, kernel: PhantomData }))
+/// Multiplies `rounds` times in each chain and lane, on the calling thread; returns how many multiplications that was.
+pub fn multiply(id: KernelId, rounds: usize) -> usize {
+    dispatch!(id, K => K::enter(Products::<K> { rounds, kernel: PhantomData }))
 }

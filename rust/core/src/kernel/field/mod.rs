@@ -1,6 +1,13 @@
-//! The scalar field Fr and base field Fp of BN254: aliases, conversions, batch inversion, randomness.
+//! The scalar field Fr and the base field Fp of BN254: conversions, randomness, powers, inverses of many elements.
 //!
 //! In memory an element is four little-endian 64-bit limbs in Montgomery form (x * 2^256 mod modulus), fully reduced.
+//! These are arkworks' elements, used wherever time does not matter. The kernels work on the same limbs:
+//!
+//! - `modulus`: the two moduli and the constants that follow from them; `wide`: four-limb integers;
+//! - `arith`: the interface that algorithms are written against;
+//! - `scalar`: single elements, multiplied by `portable` or `adx`, with `x86` for conditional subtractions;
+//! - `ifma`: eight elements at once, written in the operations of `simd`, which `avx512` provides;
+//! - `inverse`: modular inversion; `measure`: the unit in which benchmarks count.
 
 #[cfg(target_arch = "x86_64")]
 pub mod adx;
@@ -29,13 +36,13 @@ pub use modulus::Limbs;
 
 pub const BYTES: usize = 32;
 
-/// Montgomery limbs of an element; free.
+/// The Montgomery limbs of an element, as they lie in memory.
 #[inline(always)]
 pub fn fp_limbs(x: &Fp) -> Limbs {
     x.0 .0
 }
 
-/// Element from its Montgomery limbs; free, nothing is checked.
+/// The element with these Montgomery limbs; the caller keeps them below p.
 #[inline(always)]
 pub fn fp_from_limbs(limbs: Limbs) -> Fp {
     Fp::new_unchecked(BigInt(limbs))
@@ -44,34 +51,35 @@ pub fn fp_from_limbs(limbs: Limbs) -> Fp {
 // Elements are four limbs and nothing else, so the limbs are where the element is.
 const _: () = assert!(size_of::<Fr>() == size_of::<Limbs>() && align_of::<Fr>() == align_of::<Limbs>());
 
-/// Montgomery limbs of many elements, in place.
+/// The Montgomery limbs of many elements, without a copy.
 pub fn fr_limbs(values: &[Fr]) -> &[Limbs] {
-    // SAFETY: an element is structs around four limbs; by the assertion nothing else is in it, so they are at its start.
+    // SAFETY: an element is structs around four limbs; by the assertion nothing else is in it, so they are at its
+    // start.
     unsafe { std::slice::from_raw_parts(values.as_ptr().cast(), values.len()) }
 }
 
-/// The same for writing: residues below r must be left behind.
+/// The same for writing; the caller leaves residues below r behind.
 pub fn fr_limbs_mut(values: &mut [Fr]) -> &mut [Limbs] {
-    // SAFETY: as above; any limbs are a valid element in memory, and the caller keeps them below r.
+    // SAFETY: as in `fr_limbs`; any limbs are a valid element in memory, and the caller keeps them below r.
     unsafe { std::slice::from_raw_parts_mut(values.as_mut_ptr().cast(), values.len()) }
 }
 
 /// The element R = 2^256 mod r.
 pub const MONTGOMERY_R: Fr = Fr::new_unchecked(<ark_bn254::FrConfig as MontConfig<4>>::R2);
 
-/// The element value / R: an integer below r taken as Montgomery limbs; free.
+/// The element value / R, R = 2^256: an integer below r is taken for Montgomery limbs, which costs nothing.
 #[inline(always)]
 pub fn lowered(value: Limbs) -> Fr {
     Fr::new_unchecked(BigInt(value))
 }
 
-/// Canonical (not Montgomery) limbs.
+/// The limbs of the integer in [0, r) that the element is, not those of its Montgomery form.
 #[inline(always)]
 pub fn canonical(x: &Fr) -> Limbs {
     x.into_bigint().0
 }
 
-/// Signed 64-bit integer as a field element.
+/// A signed integer as a field element.
 #[inline]
 pub fn fr_from_i64(value: i64) -> Fr {
     let magnitude = Fr::from(value.unsigned_abs());
@@ -102,17 +110,17 @@ fn reversed(bytes: &[u8; BYTES]) -> [u8; BYTES] {
     std::array::from_fn(|i| bytes[BYTES - 1 - i])
 }
 
-/// Canonical limbs to an element of either field; None when the value is not below the modulus.
+/// The element of either field with these canonical limbs; None when they are not below the modulus.
 pub fn from_canonical<F: PrimeField<BigInt = BigInt<4>>>(limbs: Limbs) -> Option<F> {
     F::from_bigint(BigInt(limbs))
 }
 
-/// 32 little-endian bytes; None when the value is not below the modulus.
+/// The element in 32 little-endian bytes; None when the integer is not below the modulus.
 pub fn from_le<F: PrimeField<BigInt = BigInt<4>>>(bytes: &[u8; BYTES]) -> Option<F> {
     from_canonical(limbs_from_le(bytes))
 }
 
-/// 32 big-endian bytes; None when the value is not below the modulus.
+/// The element in 32 big-endian bytes; None when the integer is not below the modulus.
 pub fn from_be<F: PrimeField<BigInt = BigInt<4>>>(bytes: &[u8; BYTES]) -> Option<F> {
     from_le(&reversed(bytes))
 }
@@ -125,19 +133,19 @@ pub fn to_be<F: PrimeField<BigInt = BigInt<4>>>(x: &F) -> [u8; BYTES] {
     reversed(&to_le(x))
 }
 
-/// 32 big-endian bytes, any value, reduced mod r.
+/// Any 32 big-endian bytes, reduced mod r.
 pub fn reduce_be(bytes: &[u8; BYTES]) -> Fr {
     Fr::from_be_bytes_mod_order(bytes)
 }
 
-/// Uniform element (bias below 2^-250) from the operating system's randomness.
+/// A uniform element (bias below 2^-250) from the operating system's randomness.
 pub fn random() -> Result<Fr> {
     let mut wide = zeroize::Zeroizing::new([0u8; 64]);
     getrandom::fill(wide.as_mut()).map_err(|e| Error::Internal(format!("no randomness: {e}")))?;
     Ok(Fr::from_le_bytes_mod_order(wide.as_ref()))
 }
 
-/// Uniform element other than 0, 1 and -1.
+/// A uniform element other than 0, 1 and -1.
 pub fn random_trapdoor() -> Result<Fr> {
     loop {
         let x = random()?;
@@ -147,7 +155,7 @@ pub fn random_trapdoor() -> Result<Fr> {
     }
 }
 
-/// Powers 1, base, base^2, ... of the given count.
+/// The first `count` powers 1, base, base^2, ...
 pub fn powers(base: Fr, count: usize) -> Vec<Fr> {
     let mut out = vec![Fr::ZERO; count];
     let fill = |(i, part): (usize, &mut [Fr])| {
@@ -165,7 +173,7 @@ pub fn powers(base: Fr, count: usize) -> Vec<Fr> {
     out
 }
 
-/// Inverts every element in place with one inversion a chunk; the index of a zero is an error.
+/// Inverts every element in place, with one inversion per chunk. Errors: the index of an element that is zero.
 pub fn batch_inverse(values: &mut [Fr]) -> Result<()> {
     let invert = |(i, chunk): (usize, &mut [Fr])| {
         invert_chunk(chunk).map_err(|at| Error::DivisionByZero { index: i * SERIAL_BELOW + at })
@@ -176,7 +184,8 @@ pub fn batch_inverse(values: &mut [Fr]) -> Result<()> {
     values.par_chunks_mut(SERIAL_BELOW).enumerate().try_for_each(invert)
 }
 
-/// Montgomery's trick over one chunk; `Err(index)` of the first zero, with the chunk unchanged.
+/// Inverts one chunk by Montgomery's trick (P. L. Montgomery, "Speeding the Pollard and elliptic curve methods of
+/// factorization", Math. Comp. 48, 1987). `Err(index)` of the first zero, with the chunk unchanged.
 fn invert_chunk(values: &mut [Fr]) -> std::result::Result<(), usize> {
     if let Some(at) = values.iter().position(|x| *x == Fr::ZERO) {
         return Err(at);

@@ -1,23 +1,26 @@
-//! The two prime moduli of BN254 and every constant that the kernels derive from them, at compile time.
+//! The two prime moduli of BN254, and the constants that the kernels derive from them at compile time.
+//!
+//! -1/p mod 2^64 and R^2 mod p are the constants of P. L. Montgomery, "Modular multiplication without trial division",
+//! Math. Comp. 44, 1985.
 
 /// Four 64-bit limbs, least significant first.
 pub type Limbs = [u64; 4];
 
-/// Low 52 bits.
+/// The low 52 bits.
 pub const MASK52: u64 = (1 << 52) - 1;
 
-/// A prime below 2^254, above 2^253, and what follows from it.
+/// A prime between 2^253 and 2^254, and the constants that follow from it.
 pub trait Modulus: Copy + Send + Sync + 'static {
     const P: Limbs;
 
     /// 2p
     const TWO_P: Limbs = shift_left(Self::P, 1);
-    /// p and 2p at fixed addresses.
+    /// p and 2p at fixed addresses, for assembly.
     const P_REF: &'static Limbs = &Self::P;
     const TWO_P_REF: &'static Limbs = &Self::TWO_P;
     /// -1/p mod 2^64
     const NEG_INVERSE: u64 = neg_inverse(Self::P[0]);
-    /// p, then -1/p mod 2^64, at a fixed address.
+    /// p, then -1/p mod 2^64, at a fixed address, for assembly.
     const P_AND_INVERSE: &'static [u64; 5] = &[Self::P[0], Self::P[1], Self::P[2], Self::P[3], Self::NEG_INVERSE];
     /// -1/p mod 2^52
     const NEG_INVERSE_52: u64 = Self::NEG_INVERSE & MASK52;
@@ -27,21 +30,21 @@ pub trait Modulus: Copy + Send + Sync + 'static {
     const R2: Limbs = power_of_two(Self::P, 512);
     /// 2^260 mod p, in five 52-bit limbs: one, in the vector kernel's Montgomery form.
     const ONE_52: [u64; 5] = split_52(power_of_two(Self::P, 260));
-    /// What the four-limb inverse is multiplied with for the vector kernel (see `Arith::INVERSE_FIX`): 2^6, times 2^256.
+    /// `Arith::INVERSE_FIX` of the vector kernel: 2^6, in the four-limb Montgomery form.
     const FIX_52: Limbs = power_of_two(Self::P, 262);
-    /// k p in 52-bit limbs, k = 0 .. 16.
+    /// k p in 52-bit limbs, for k = 0 .. 16.
     const MULTIPLES_52: [[u64; 5]; 17] = multiples_52(Self::P);
-    /// 2^-52 .. 2^-208 mod p, the highest power of 1/2 first.
-    const FOLD_52: [[u64; 5]; 4] = fold_52(Self::P);
-    /// Limb i of (k - 6) p for k = 0 .. 16, limbs 0 .. 4 normalised, the top one signed.
+    /// 2^-208, 2^-156, 2^-104 and 2^-52 mod p.
+    const LIMB_INVERSES_52: [[u64; 5]; 4] = limb_inverses_52(Self::P);
+    /// [i][k] is limb i of (k - 6) p, for k = 0 .. 15; the lower limbs are normalised, the top one has the sign.
     const SIGNED_MULTIPLES_52: [[u64; 16]; 5] = signed_multiples_52(Self::P);
 }
 
-/// p, the base field.
+/// The base field's modulus p.
 #[derive(Clone, Copy)]
 pub struct Base;
 
-/// r, the order of the groups: the scalar field.
+/// The scalar field's modulus r, the order of the groups.
 #[derive(Clone, Copy)]
 pub struct Order;
 
@@ -53,7 +56,7 @@ impl Modulus for Order {
     const P: Limbs = [0x43e1f593f0000001, 0x2833e84879b97091, 0xb85045b68181585d, 0x30644e72e131a029];
 }
 
-/// Newton's iteration doubles the number of correct bits of 1/p.
+/// -1/p0 mod 2^64: each step of Newton's iteration doubles the number of correct bits of 1/p0.
 const fn neg_inverse(p0: u64) -> u64 {
     let mut x = 1u64;
     let mut i = 0;
@@ -108,7 +111,7 @@ const fn power_of_two(p: Limbs, exponent: u32) -> Limbs {
     x
 }
 
-/// Five 52-bit limbs of a 256-bit integer.
+/// A 256-bit integer in five 52-bit limbs.
 pub const fn split_52(x: Limbs) -> [u64; 5] {
     [
         x[0] & MASK52,
@@ -119,7 +122,7 @@ pub const fn split_52(x: Limbs) -> [u64; 5] {
     ]
 }
 
-/// a + k b for 52-bit limbs, carries propagated as signed numbers; the top limb keeps the sign.
+/// a + k b in 52-bit limbs. Carries are signed, and the top limb keeps the sign.
 const fn add_multiple_52(a: [u64; 5], b: [u64; 5], k: i64) -> [u64; 5] {
     let mut out = [0; 5];
     let mut carry = 0i128;
@@ -176,7 +179,7 @@ const fn halve(x: Limbs, p: Limbs) -> Limbs {
     [(sum[0] >> 1) | (sum[1] << 63), (sum[1] >> 1) | (sum[2] << 63), (sum[2] >> 1) | (sum[3] << 63), sum[3] >> 1]
 }
 
-const fn fold_52(p: Limbs) -> [[u64; 5]; 4] {
+const fn limb_inverses_52(p: Limbs) -> [[u64; 5]; 4] {
     let mut out = [[0; 5]; 4];
     let mut x = [1, 0, 0, 0];
     let mut k = 4;

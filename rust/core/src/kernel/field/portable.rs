@@ -1,4 +1,10 @@
 //! Montgomery multiplication in plain Rust, for any 64-bit machine.
+//!
+//! Finely integrated operand scanning (FIOS) of C. K. Koc, T. Acar and B. S. Kaliski, "Analyzing and comparing
+//! Montgomery multiplication algorithms", IEEE Micro 16, 1996: one loop multiplies and reduces. The carries of the two
+//! products are kept apart, and their sum needs no word of its own because p leaves the two top bits free: G. Botrel
+//! and Y. El Housni, "EdMSM: multi-scalar-multiplication for SNARKs and faster Montgomery multiplication", eprint
+//! 2022/1400, algorithm 2.
 
 use super::modulus::{Limbs, Modulus};
 
@@ -16,18 +22,18 @@ fn mac(acc: u64, a: u64, b: u64, carry: u64) -> (u64, u64) {
 pub fn mul<M: Modulus>(a: &Limbs, b: &Limbs) -> Limbs {
     let mut t = [0; 4];
     for &digit in b {
-        // t < 2^256 and t + a digit + m p < 2^320: p / 2^256 < 0.19.
-        let (low, mut carry) = mac(t[0], a[0], digit, 0);
+        // t < 2^256, and t + a digit + m p < 2^320 because p < 0.19 * 2^256: the sum of both carries fits one limb.
+        let (low, mut carry_a) = mac(t[0], a[0], digit, 0);
         let m = low.wrapping_mul(M::NEG_INVERSE);
-        let (_, mut fold) = mac(low, m, M::P[0], 0);
+        let (_, mut carry_p) = mac(low, m, M::P[0], 0);
         for j in 1..4 {
-            let (x, next) = mac(t[j], a[j], digit, carry);
-            carry = next;
-            let (y, next) = mac(x, m, M::P[j], fold);
-            fold = next;
+            let (x, next) = mac(t[j], a[j], digit, carry_a);
+            carry_a = next;
+            let (y, next) = mac(x, m, M::P[j], carry_p);
+            carry_p = next;
             t[j - 1] = y;
         }
-        t[3] = carry + fold;
+        t[3] = carry_a + carry_p;
     }
     t
 }

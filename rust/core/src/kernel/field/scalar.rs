@@ -1,4 +1,8 @@
-//! The scalar kernels: one element at a time, every intermediate value at most 2p (butterflies: below 4p).
+//! The scalar kernels: one element at a time, every intermediate value at most 2p (in butterflies below 4p).
+//!
+//! With 4p < 2^256 a Montgomery product needs no final subtraction: C. D. Walter, "Montgomery exponentiation needs no
+//! final subtractions", Electronics Letters 35, 1999. The butterflies with operands below 4p are those of D. Harvey,
+//! "Faster arithmetic for number-theoretic transforms", J. Symbolic Computation 60, 2014.
 
 use std::marker::PhantomData;
 
@@ -6,10 +10,10 @@ use super::arith::{Arith, Kernel, Work};
 use super::modulus::{Limbs, Modulus};
 use super::{portable, wide};
 
-/// Multiplication of single elements; bounds as `portable::mul`.
+/// The multiplication that a scalar kernel uses, with the bounds of `portable::mul`.
 pub trait Engine: Send + Sync + 'static {
     fn mul<M: Modulus>(a: &Limbs, b: &Limbs) -> Limbs;
-    /// a at most 2p.
+    /// a^2 / 2^256 mod p for a at most 2p.
     fn square<M: Modulus>(a: &Limbs) -> Limbs;
 }
 
@@ -27,7 +31,7 @@ impl Engine for PortableEngine {
     }
 }
 
-/// Only used behind `Choice::Adx` and `Choice::Ifma`, which check the machine.
+/// Only reached through the `KernelId` of adx or ifma, which exist where the machine has the instructions.
 #[cfg(target_arch = "x86_64")]
 pub struct AdxEngine;
 
@@ -35,13 +39,13 @@ pub struct AdxEngine;
 impl Engine for AdxEngine {
     #[inline(always)]
     fn mul<M: Modulus>(a: &Limbs, b: &Limbs) -> Limbs {
-        // SAFETY: the engine is reached only through a `Choice` whose instructions this machine has.
+        // SAFETY: this engine is only reached through a `KernelId` whose instructions the machine has.
         unsafe { super::adx::mul::<M>(a, b) }
     }
 
     #[inline(always)]
     fn square<M: Modulus>(a: &Limbs) -> Limbs {
-        // SAFETY: as above.
+        // SAFETY: as in `mul`.
         unsafe { super::adx::square::<M>(a) }
     }
 }
@@ -160,7 +164,7 @@ impl<M: Modulus, E: Engine> Arith<M> for Scalar<E> {
         wide::is_zero(e)
     }
 
-    /// x, y < 4p -> < 4p: x is brought below 2p, y w / 2^256 + p < (4 * 2 * 0.19 + 1) p with w <= p, below 2p.
+    /// x, y < 4p give results < 4p: x is brought below 2p, and the product is below y w / 2^256 + p < 2p, as w <= p.
     #[inline(always)]
     fn butterfly(x: &Limbs, y: &Limbs, w: &Limbs) -> (Limbs, Limbs) {
         let x = wide::reduce_once(x, M::TWO_P_REF);

@@ -1,10 +1,14 @@
-//! The vector operations that the IFMA kernel is written in, and their emulation, by which its logic is tested anywhere.
+//! The vector operations in which the IFMA kernel is written, and an emulation of them that tests the kernel's logic on
+//! every machine.
+//!
+//! `madd_lo` and `madd_hi` are VPMADD52LUQ and VPMADD52HUQ of Intel's Software Developer's Manual, volume 2.
 
 use super::modulus::{Limbs, MASK52};
 
 /// Vectors of eight 64-bit words.
 ///
-/// Lanes: `words` puts element i into lane `LANE[i]`, whatever is cheap on the machine; masks and `rows` agree.
+/// `words` puts element i into lane `LANE[i]`: transposing is cheapest when some elements change places. Masks and
+/// `rows` count lanes in the same way.
 pub trait Simd: Copy + Send + Sync + 'static {
     type V: Copy + Send;
     const LANE: [usize; 8];
@@ -20,29 +24,30 @@ pub trait Simd: Copy + Send + Sync + 'static {
     fn or(a: Self::V, b: Self::V) -> Self::V;
     fn shl<const N: u32>(a: Self::V) -> Self::V;
     fn shr<const N: u32>(a: Self::V) -> Self::V;
-    /// Arithmetic shift: keeps the sign.
+    /// An arithmetic shift, which keeps the sign.
     fn sar<const N: u32>(a: Self::V) -> Self::V;
-    /// a in the lanes whose bit is set, b elsewhere.
+    /// a in the lanes whose bit is set, b in the others.
     fn select(lanes: u8, a: Self::V, b: Self::V) -> Self::V;
-    /// The lanes of the elements whose number is odd; eight numbers.
+    /// The lanes of the elements whose number is odd, of eight numbers.
     fn odd(numbers: &[u32]) -> u8;
     /// The lanes of the elements whose bit is set.
     #[inline(always)]
     fn placed(elements: u8) -> u8 {
-        // Elements 1 and 2, 5 and 6 change places.
+        // Elements 1 and 2 change places, and so do 5 and 6.
         elements & 0x99 | (elements & 0x22) << 1 | (elements & 0x44) >> 1
     }
     /// The lanes that are zero.
     fn zeros(a: Self::V) -> u8;
     /// table[index] for indices below 16 (higher bits are ignored).
     fn lookup(table: &[u64; 16], index: Self::V) -> Self::V;
-    /// Word w of eight elements, w = 0 .. 4.
+    /// Four vectors: vector w holds word w of eight elements.
     fn words<'a>(at: impl Fn(usize) -> &'a Limbs) -> [Self::V; 4];
     /// The inverse of `words`.
     fn rows(words: [Self::V; 4]) -> [Limbs; 8];
 }
 
-/// Eight lanes in plain Rust: slow, the same on every machine. Calls, so that what is built from them stays small.
+/// Eight lanes in plain Rust, slow and the same on every machine. Not inlined, so that code written in them stays
+/// small.
 #[derive(Clone, Copy)]
 pub struct Emulated;
 

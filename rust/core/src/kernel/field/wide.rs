@@ -1,4 +1,4 @@
-//! Four-limb integers: the carries that every scalar kernel shares.
+//! Integers of four limbs: addition, subtraction and the reductions below 2p and below p, for all scalar kernels.
 
 use super::modulus::{Limbs, Modulus};
 
@@ -30,7 +30,7 @@ pub fn sub(a: &Limbs, b: &Limbs) -> (Limbs, bool) {
     (out, borrow)
 }
 
-/// a when the flag is set, else b, without a branch: signs of digits are random.
+/// a when the flag is set, else b. Without a branch, because signs of digits are random and would be mispredicted.
 #[inline(always)]
 pub fn choose(flag: bool, a: &Limbs, b: &Limbs) -> Limbs {
     let mask = std::hint::black_box(u64::from(flag)).wrapping_neg();
@@ -56,20 +56,20 @@ pub fn sub_or_add(a: &Limbs, b: &Limbs, m: &Limbs) -> Limbs {
     add(&difference, &choose(borrow, m, &[0; 4])).0
 }
 
-/// a + b mod 2p, within [0, 2p], for a, b <= 2p.
+/// A residue of a + b in [0, 2p], for a, b <= 2p.
 #[inline(always)]
 pub fn add_mod<M: Modulus>(a: &Limbs, b: &Limbs) -> Limbs {
     // 4p < 2^256
     reduce_once(&add(a, b).0, M::TWO_P_REF)
 }
 
-/// a - b mod 2p, within [0, 2p], for a, b <= 2p.
+/// A residue of a - b in [0, 2p], for a, b <= 2p.
 #[inline(always)]
 pub fn sub_mod<M: Modulus>(a: &Limbs, b: &Limbs) -> Limbs {
     sub_or_add(a, b, M::TWO_P_REF)
 }
 
-/// The residue below p of any x < 4p.
+/// The residue below p of an x below 4p.
 #[inline(always)]
 pub fn canonical<M: Modulus>(x: &Limbs) -> Limbs {
     reduce_once(&reduce_once(x, M::TWO_P_REF), M::P_REF)

@@ -1,5 +1,7 @@
-//! Conditional additions and subtractions without branches: compilers turn masks into jumps, and whether a difference of
-//! field elements borrows is a coin toss. Instructions of every x86-64.
+//! Conditional additions and subtractions without branches, in instructions that every x86-64 has.
+//!
+//! Written in assembly because compilers turn masks into jumps. Whether a difference of field elements borrows is a
+//! coin toss, so every second jump would be mispredicted.
 
 use std::arch::asm;
 

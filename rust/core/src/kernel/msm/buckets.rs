@@ -35,7 +35,8 @@ pub struct Sorted {
 }
 
 impl Sorted {
-    /// Counting sort of numbers (index * 2 + sign) by |raw - half| <= buckets; signs of digits change those of the refs.
+    /// Counting sort of numbers (index * 2 + sign) by |raw - half| <= buckets; signs of digits change those of the
+    /// refs.
     pub fn sort<'a>(&mut self, buckets: usize, half: i32, parts: impl Iterator<Item = (&'a [u32], &'a [u16])> + Clone) {
         let entry = move |(which, raw): (&u32, &u16)| {
             let digit = i32::from(*raw) - half;
@@ -102,7 +103,8 @@ fn starts(counts: &[u32]) -> Vec<u32> {
     counts.iter().map(start).collect()
 }
 
-/// A part of a group, short enough to stay in the cache: refs[start ..][.. count] are summed to the sum of number `out`.
+/// A part of a group, short enough to stay in the cache: refs[start ..][.. count] are summed to the sum of number
+/// `out`.
 #[derive(Clone, Copy, Default)]
 struct Piece {
     start: u32,

@@ -1,4 +1,4 @@
-//! Scalars as signed digits: folded to magnitudes, split by size, cut into windows.
+//! Scalars as signed digits: signed to magnitudes, split by size, cut into windows.
 
 use std::ops::Range;
 
@@ -8,7 +8,7 @@ use zeroize::Zeroize;
 use crate::kernel::field::arith::{Arith, Kernel, Work};
 use crate::kernel::field::modulus::{Limbs, Modulus, Order};
 use crate::kernel::field::wide;
-use crate::kernel::{dispatch, Choice};
+use crate::kernel::{dispatch, KernelId};
 use crate::memory::collect;
 
 /// Bits of the size classes; the last one holds |s| <= (r - 1) / 2.
@@ -16,7 +16,7 @@ const CLASSES: [u32; 6] = [1, 8, 16, 32, 64, MOST_BITS];
 const MOST_BITS: u32 = 253;
 /// Classes of more bits have many windows.
 const FEW_WINDOWS: u32 = 32;
-/// Scalars folded in one piece of parallel work.
+/// Scalars signed in one piece of parallel work.
 const PIECE: usize = 1 << 13;
 /// Cost of emptying a bucket, in additions to buckets.
 const BUCKET_COST: usize = 2;
@@ -65,7 +65,8 @@ impl Windows {
         }
     }
 
-    /// `half` of all windows in their places: added to a magnitude, it makes the windows' digits themselves non-negative.
+    /// `half` of all windows in their places: added to a magnitude, it makes the windows' digits themselves
+    /// non-negative.
     fn offset(&self) -> Limbs {
         let mut limbs = [0; 4];
         for window in 0..self.count - 1 {
@@ -78,15 +79,15 @@ impl Windows {
 
 /// A scalar s as |s| <= (r - 1) / 2, and its sign in the top bit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Zeroize)]
-pub struct Folded(Limbs);
+pub struct SignedScalar(Limbs);
 
 const SIGN: u64 = 1 << 63;
 
-impl Folded {
+impl SignedScalar {
     #[inline(always)]
     pub fn new(magnitude: &Limbs, negative: bool) -> Self {
         let [a, b, c, d] = *magnitude;
-        Folded([a, b, c, d | u64::from(negative) << 63])
+        SignedScalar([a, b, c, d | u64::from(negative) << 63])
     }
 
     #[inline(always)]
@@ -101,37 +102,37 @@ impl Folded {
     }
 }
 
-/// Scalars in Montgomery form, at most 2p each, folded.
-pub fn fold(choice: Choice, scalars: &[Limbs]) -> Vec<Folded> {
-    dispatch!(choice, K => fold_with::<K>(scalars, None))
+/// Scalars in Montgomery form, at most 2p each, signed.
+pub fn to_signed(id: KernelId, scalars: &[Limbs]) -> Vec<SignedScalar> {
+    dispatch!(id, K => signed_with::<K>(scalars, None))
 }
 
-/// The products of scalars in Montgomery form, at most 2p each, folded.
-pub fn fold_products(choice: Choice, a: &[Limbs], b: &[Limbs]) -> Vec<Folded> {
-    dispatch!(choice, K => fold_with::<K>(a, Some(b)))
+/// The products of scalars in Montgomery form, at most 2p each, signed.
+pub fn products_to_signed(id: KernelId, a: &[Limbs], b: &[Limbs]) -> Vec<SignedScalar> {
+    dispatch!(id, K => signed_with::<K>(a, Some(b)))
 }
 
-fn fold_with<K: Kernel>(scalars: &[Limbs], factors: Option<&[Limbs]>) -> Vec<Folded> {
-    let mut folded = collect(scalars.len(), |_| Folded::default());
-    folded.par_chunks_mut(PIECE).enumerate().for_each(|(i, folded)| {
-        let part = i * PIECE..i * PIECE + folded.len();
-        K::enter(Fold { scalars: &scalars[part.clone()], factors: factors.map(|factors| &factors[part]), folded });
+fn signed_with<K: Kernel>(scalars: &[Limbs], factors: Option<&[Limbs]>) -> Vec<SignedScalar> {
+    let mut signed = collect(scalars.len(), |_| SignedScalar::default());
+    signed.par_chunks_mut(PIECE).enumerate().for_each(|(i, signed)| {
+        let part = i * PIECE..i * PIECE + signed.len();
+        K::enter(ToSigned { scalars: &scalars[part.clone()], factors: factors.map(|factors| &factors[part]), signed });
     });
-    folded
+    signed
 }
 
-struct Fold<'a> {
+struct ToSigned<'a> {
     scalars: &'a [Limbs],
     factors: Option<&'a [Limbs]>,
-    folded: &'a mut [Folded],
+    signed: &'a mut [SignedScalar],
 }
 
-impl<K: Kernel> Work<K> for Fold<'_> {
+impl<K: Kernel> Work<K> for ToSigned<'_> {
     type Out = ();
 
     #[inline(always)]
     fn run(self) {
-        let Fold { scalars, factors, folded } = self;
+        let ToSigned { scalars, factors, signed } = self;
         let last = scalars.len() - 1;
         let one = <K as Arith<Order>>::splat(&<K as Arith<Order>>::constant(&[1, 0, 0, 0]));
         for start in (0..scalars.len()).step_by(<K as Arith<Order>>::LANES) {
@@ -145,30 +146,30 @@ impl<K: Kernel> Work<K> for Fold<'_> {
             <K as Arith<Order>>::scatter(&plain, |lane, plain| {
                 let opposite = wide::sub(&Order::P, &plain).0;
                 let negative = wide::sub(&opposite, &plain).1;
-                if let Some(folded) = folded.get_mut(start + lane) {
-                    *folded = Folded::new(&wide::choose(negative, &opposite, &plain), negative);
+                if let Some(signed) = signed.get_mut(start + lane) {
+                    *signed = SignedScalar::new(&wide::choose(negative, &opposite, &plain), negative);
                 }
             });
         }
     }
 }
 
-/// Folded scalars by number: in order, or those that an index names.
+/// SignedScalar scalars by number: in order, or those that an index names.
 #[derive(Clone, Copy)]
 pub struct Scalars<'a> {
-    values: &'a [Folded],
+    values: &'a [SignedScalar],
     index: Option<&'a [u32]>,
     /// What the index counts from.
     first: u32,
 }
 
 impl<'a> Scalars<'a> {
-    pub fn all(values: &'a [Folded]) -> Self {
+    pub fn all(values: &'a [SignedScalar]) -> Self {
         Scalars { values, index: None, first: 0 }
     }
 
     /// Number i is values[index[i] - first]. Errors: the first index, in order, that names none.
-    pub fn picked(values: &'a [Folded], index: &'a [u32], first: u32) -> Result<Self, u32> {
+    pub fn picked(values: &'a [SignedScalar], index: &'a [u32], first: u32) -> Result<Self, u32> {
         let missing = |j: &&u32| j.checked_sub(first).is_none_or(|i| i as usize >= values.len());
         match index.par_iter().with_min_len(PIECE).find_first(missing) {
             Some(j) => Err(*j),

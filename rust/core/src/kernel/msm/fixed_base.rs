@@ -9,7 +9,7 @@ use crate::kernel::curve::point::{is_infinity, negate_if, Point};
 use crate::kernel::curve::{to_affine, Curve};
 use crate::kernel::field::arith::Kernel;
 use crate::kernel::field::{canonical, Fr, Limbs};
-use crate::kernel::{self, dispatch, Choice};
+use crate::kernel::{self, dispatch, KernelId};
 
 /// Scalars handled together by `multiply`.
 pub const BATCH: usize = 1 << 11;
@@ -85,8 +85,8 @@ impl<C: Curve> FixedBase<C> {
 /// sum over the windows w of sign(d) rows[w][|d| - 1] with d = digit(i, w), for i < count; infinity for no window.
 ///
 /// Coordinates of the results are below 2p. Calling thread only.
-fn add_entries<P: Point>(choice: Choice, rows: &[&[P]], count: usize, digit: impl Fn(usize, usize) -> i32) -> Vec<P> {
-    dispatch!(choice, K => add_entries_with::<K, P>(rows, count, digit))
+fn add_entries<P: Point>(id: KernelId, rows: &[&[P]], count: usize, digit: impl Fn(usize, usize) -> i32) -> Vec<P> {
+    dispatch!(id, K => add_entries_with::<K, P>(rows, count, digit))
 }
 
 fn add_entries_with<K: Kernel, P: Point>(rows: &[&[P]], count: usize, digit: impl Fn(usize, usize) -> i32) -> Vec<P> {
@@ -111,8 +111,8 @@ fn add_entries_with<K: Kernel, P: Point>(rows: &[&[P]], count: usize, digit: imp
 }
 
 /// 1 .. count times the point, by doubling the list: (k + j) P = kP + jP, j = 1 .. k. `count` is a power of two.
-fn multiples<P: Point>(choice: Choice, point: P, count: usize) -> Vec<P> {
-    dispatch!(choice, K => {
+fn multiples<P: Point>(id: KernelId, point: P, count: usize) -> Vec<P> {
+    dispatch!(id, K => {
         let mut list = vec![point];
         let mut jobs = Jobs::<K, P>::default();
         while list.len() < count {

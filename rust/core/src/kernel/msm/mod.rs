@@ -18,24 +18,24 @@ use crate::kernel::field::{fr_limbs, Fr};
 use crate::memory::Holds;
 use crate::monitor::Monitor;
 
-use digits::{fold, fold_products};
+use digits::{products_to_signed, to_signed};
 use pippenger::sum;
 
-pub use digits::{Folded, Scalars};
+pub use digits::{Scalars, SignedScalar};
 
 /// sum scalars[i] * points[i]. Points must not be infinity. Errors: lengths differ, cancelled.
 pub fn msm<C: Curve>(points: &[C::Stored], scalars: &[Fr], monitor: &dyn Monitor) -> Result<Projective<C>> {
-    msm_picked::<C>(points, &Scalars::all(&folded(scalars)), monitor)
+    msm_picked::<C>(points, &Scalars::all(&signed_scalars(scalars)), monitor)
 }
 
 /// Scalars as multiplications take them; wiped on drop.
-pub fn folded(scalars: &[Fr]) -> Zeroizing<Vec<Folded>> {
-    Zeroizing::new(fold(kernel::active(), fr_limbs(scalars)))
+pub fn signed_scalars(scalars: &[Fr]) -> Zeroizing<Vec<SignedScalar>> {
+    Zeroizing::new(to_signed(kernel::active(), fr_limbs(scalars)))
 }
 
 /// The same for a_i b_i.
-pub fn folded_products(a: &[Fr], b: &[Fr]) -> Zeroizing<Vec<Folded>> {
-    Zeroizing::new(fold_products(kernel::active(), fr_limbs(a), fr_limbs(b)))
+pub fn signed_products(a: &[Fr], b: &[Fr]) -> Zeroizing<Vec<SignedScalar>> {
+    Zeroizing::new(products_to_signed(kernel::active(), fr_limbs(a), fr_limbs(b)))
 }
 
 /// The sum for folded scalars, by number.
@@ -70,8 +70,8 @@ const KEPT: usize = 1 << 19;
 /// Smaller tiles would mostly empty buckets.
 pub const LEAST_TILE: usize = 1 << 14;
 
-/// What a multiplication holds for a number of scalars, each of which meets points of `point` bytes: digits, a copy of the
-/// points, and in every thread one window with the sums of its buckets, at most half as many as scalars.
+/// What a multiplication holds for a number of scalars, each of which meets points of `point` bytes: digits, a copy of
+/// the points, and in every thread one window with the sums of its buckets, at most half as many as scalars.
 pub fn holds(point: usize) -> Holds {
     let threads = rayon::current_num_threads();
     Holds { each: DIGITS + point + threads * (PLACES + point / 2), besides: threads * (KEPT + ROWS * point) }

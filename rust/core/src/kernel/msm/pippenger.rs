@@ -16,7 +16,7 @@ use super::digits::{classes, Class, Scalars, Windows};
 use crate::error::Result;
 use crate::kernel::curve::point::Point;
 use crate::kernel::field::arith::Kernel;
-use crate::kernel::{dispatch, Choice};
+use crate::kernel::{dispatch, KernelId};
 use crate::memory::Buffer;
 use crate::monitor::Monitor;
 
@@ -158,10 +158,10 @@ impl<A: Target, B: Target> Target for (A, B) {
     }
 }
 
-/// sum of scalar i * points[i] for every array of the target; the arrays are at least as long as the scalars, which are at
-/// most 2^31. No point may be infinity. Errors: cancelled.
-pub fn sum<T: Target>(choice: Choice, target: &T, scalars: &Scalars<'_>, monitor: &dyn Monitor) -> Result<T::Sum> {
-    dispatch!(choice, K => sum_with::<K, T>(target, scalars, monitor))
+/// sum of scalar i * points[i] for every array of the target; the arrays are at least as long as the scalars, which are
+/// at most 2^31. No point may be infinity. Errors: cancelled.
+pub fn sum<T: Target>(id: KernelId, target: &T, scalars: &Scalars<'_>, monitor: &dyn Monitor) -> Result<T::Sum> {
+    dispatch!(id, K => sum_with::<K, T>(target, scalars, monitor))
 }
 
 fn sum_with<K: Kernel, T: Target>(target: &T, scalars: &Scalars<'_>, monitor: &dyn Monitor) -> Result<T::Sum> {
