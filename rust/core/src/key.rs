@@ -217,7 +217,8 @@ impl ProvingKey {
         if file.metadata()?.len() < TABLE_END as u64 {
             return Err(corrupt("the file is shorter than a header"));
         }
-        // SAFETY: the map is private and read-only; as with every mapped file, truncating it meanwhile is not supported.
+        // SAFETY: the map is private and read-only; as with every mapped file, truncating it meanwhile is not
+        // supported.
         let map = unsafe { Mmap::map(&file)? };
         Self::parse(Bytes::Mapped(map))
     }

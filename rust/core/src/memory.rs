@@ -1,42 +1,25 @@
-//! Memory: large buffers on huge pages, and what work may hold when it is bounded.
+//! Memory: large buffers on huge pages, and how much work may hold when memory is bounded.
 
-use bytemuck::Pod;
-use memmap2::MmapMut;
+use bytemuck::Zeroable;
 use rayon::prelude::*;
 
 use crate::error::{Error, Result};
 use crate::monitor::Monitor;
 
-/// Bytes that the process holds beside mapped files; None where the system does not tell.
-pub fn held_memory() -> Option<usize> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"))?;
-    line.trim().strip_suffix("kB")?.trim().parse::<usize>().ok().map(|kib| kib << 10)
-}
+/// Vectors of fewer bytes have no room for a whole huge page and are left to the allocator.
+const HUGE_PAGE: usize = 2 << 20;
 
-/// Returns what has been freed to the system, and has large buffers returned from now on as soon as they are freed: the
-/// allocator would keep them for later, and `held_memory` count them.
-fn give_back() {
-    #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    // SAFETY: numbers only; both calls may come from any thread.
-    unsafe {
-        libc::mallopt(libc::M_MMAP_THRESHOLD, 1 << 17);
-        libc::malloc_trim(0);
+/// An empty vector with room for n values, on huge pages when it is large.
+///
+/// Two costs fall by the factor 512: a new buffer is handed out page by page as it is first written, each page at the
+/// cost of a fault, and beyond the reach of the L2 TLB (2048 pages on current machines) every random access costs a
+/// page walk.
+pub fn with_room<T>(n: usize) -> Vec<T> {
+    let vector = Vec::with_capacity(n);
+    if n * size_of::<T>() >= HUGE_PAGE {
+        advise_huge(&vector);
     }
-}
-
-/// Vectors of fewer bytes are left to the allocator.
-const LARGE: usize = 4 << 20;
-
-/// f(0) .. f(n - 1), computed in parallel, on huge pages when they are many: memory is given out 2 MiB
-/// at a time instead of 4 KiB.
-pub fn collect<T: Send>(n: usize, f: impl Fn(usize) -> T + Sync + Send) -> Vec<T> {
-    let mut out = Vec::with_capacity(n);
-    if n * size_of::<T>() >= LARGE {
-        advise_huge(&out);
-    }
-    (0..n).into_par_iter().with_min_len(1 << 12).map(f).collect_into_vec(&mut out);
-    out
+    vector
 }
 
 fn advise_huge<T>(vector: &Vec<T>) {
@@ -51,27 +34,69 @@ fn advise_huge<T>(vector: &Vec<T>) {
     let _ = vector;
 }
 
-/// What work holds in memory: bytes for each item, and bytes whatever their number.
-#[derive(Clone, Copy)]
-pub struct Holds {
-    pub each: usize,
-    pub besides: usize,
+/// f(0) .. f(n - 1), computed in parallel.
+pub fn collect<T: Send>(n: usize, f: impl Fn(usize) -> T + Sync + Send) -> Vec<T> {
+    let mut out = Vec::new();
+    collect_into(&mut out, n, f);
+    out
 }
 
-impl Holds {
-    pub fn of(self, count: usize) -> usize {
-        self.besides + count * self.each
+/// The same into a vector that is used again.
+pub fn collect_into<T: Send>(out: &mut Vec<T>, n: usize, f: impl Fn(usize) -> T + Sync + Send) {
+    if out.capacity() < n {
+        *out = with_room(n);
+    }
+    (0..n).into_par_iter().with_min_len(1 << 12).map(f).collect_into_vec(out);
+}
+
+/// The first n values of a buffer that is used again, to be overwritten; a buffer that is too short is replaced.
+pub fn scratch<T: Copy + Zeroable>(buffer: &mut Vec<T>, n: usize) -> &mut [T] {
+    if buffer.len() < n {
+        *buffer = with_room(n);
+        buffer.resize(n, T::zeroed());
+    }
+    &mut buffer[..n]
+}
+
+/// The bytes that the process holds beside mapped files; None where the system does not tell.
+pub fn held_memory() -> Option<usize> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<usize>().ok().map(|kib| kib << 10)
+}
+
+/// Trims the heap, and makes the allocator unmap large blocks as soon as they are freed. Otherwise freed memory would
+/// stay with the process for later use, and `held_memory` would count it.
+fn give_back() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: the arguments are numbers only; both calls may come from any thread.
+    unsafe {
+        libc::mallopt(libc::M_MMAP_THRESHOLD, 1 << 17);
+        libc::malloc_trim(0);
     }
 }
 
-/// How many of `count` items to work on at a time, `least` at least, so that the monitor's bound on memory holds.
-/// Errors: the bound leaves no room for `least`.
-pub fn tile(monitor: &dyn Monitor, stage: &str, count: usize, holds: Holds, least: usize) -> Result<usize> {
-    let Some(room) = fit(monitor, stage, holds.of(count.min(least)))? else { return Ok(count.max(1)) };
-    Ok(count.min((room - holds.besides) / holds.each).max(1))
+/// The bytes that some work holds: so many for each item, and so many however few the items are.
+#[derive(Clone, Copy)]
+pub struct Footprint {
+    pub per_item: usize,
+    pub fixed: usize,
 }
 
-/// The bytes that may still be held, if there is a bound. Errors: they are fewer than `bytes`.
+impl Footprint {
+    pub fn of(self, count: usize) -> usize {
+        self.fixed + count * self.per_item
+    }
+}
+
+/// How many of `count` items to work on at a time, so that the monitor's bound on memory holds; all, if there is none.
+/// Errors: the bound leaves no room for `least` items.
+pub fn tile(monitor: &dyn Monitor, stage: &str, count: usize, footprint: Footprint, least: usize) -> Result<usize> {
+    let Some(room) = fit(monitor, stage, footprint.of(count.min(least)))? else { return Ok(count.max(1)) };
+    Ok(count.min((room - footprint.fixed) / footprint.per_item).max(1))
+}
+
+/// The bytes that may still be held, or None if there is no bound. Errors: they are fewer than `bytes`.
 pub fn fit(monitor: &dyn Monitor, stage: &str, bytes: usize) -> Result<Option<usize>> {
     let Some(bound) = monitor.memory() else { return Ok(None) };
     give_back();
@@ -84,56 +109,4 @@ pub fn fit(monitor: &dyn Monitor, stage: &str, bytes: usize) -> Result<Option<us
         return Err(Error::Memory(text));
     }
     Ok(Some(room))
-}
-
-/// Buffers of fewer bytes are left to the allocator.
-const LEAST_BUFFER: usize = 1 << 20;
-
-/// Zeroed memory on huge pages; None where there are none.
-fn huge(bytes: usize) -> Option<MmapMut> {
-    let map = MmapMut::map_anon(bytes).ok()?;
-    #[cfg(target_os = "linux")]
-    map.advise(memmap2::Advice::HugePage).ok()?;
-    cfg!(target_os = "linux").then_some(map)
-}
-
-/// Values on huge pages when there are many.
-pub struct Buffer<T> {
-    small: Vec<T>,
-    large: Option<MmapMut>,
-    len: usize,
-}
-
-impl<T> Default for Buffer<T> {
-    fn default() -> Self {
-        Buffer { small: Vec::new(), large: None, len: 0 }
-    }
-}
-
-impl<T: Pod> Buffer<T> {
-    /// `len` values, whatever they are.
-    pub fn resize(&mut self, len: usize) -> &mut [T] {
-        let bytes = len * size_of::<T>();
-        if bytes >= LEAST_BUFFER && self.large.as_ref().is_none_or(|map| map.len() < bytes) {
-            self.large = huge(bytes);
-        }
-        if self.large.is_none() && self.small.len() < len {
-            self.small.resize(len, T::zeroed());
-        }
-        self.len = len;
-        let held: &mut [T] = match &mut self.large {
-            Some(map) => bytemuck::cast_slice_mut(&mut map[..bytes]),
-            None => &mut self.small,
-        };
-        &mut held[..len]
-    }
-
-    /// As many as were asked for last.
-    pub fn values(&self) -> &[T] {
-        let held: &[T] = match &self.large {
-            Some(map) => bytemuck::cast_slice(&map[..self.len * size_of::<T>()]),
-            None => &self.small,
-        };
-        &held[..self.len]
-    }
 }

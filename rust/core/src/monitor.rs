@@ -1,14 +1,14 @@
-//! How long work reports progress and hears that it should stop, or how much memory it may take.
+//! What long work asks of its caller: to hear of its progress, whether to go on, and how much memory it may hold.
 
 use crate::error::{Error, Result};
 
-/// Receives progress and answers whether the work should go on. Called from worker threads.
+/// Watches a piece of work. It is called from worker threads.
 pub trait Monitor: Sync {
-    /// `fraction` in [0, 1] of `stage` is done.
+    /// Hears that `fraction`, in [0, 1], of `stage` is done.
     fn report(&self, stage: &'static str, fraction: f64);
     /// True once the work should stop.
     fn cancelled(&self) -> bool;
-    /// Bytes that the process should hold at most, beside mapped files. None: as much as is quickest.
+    /// The most bytes that the process should hold beside mapped files. None: as many as make the work quickest.
     fn memory(&self) -> Option<usize> {
         None
     }
@@ -30,7 +30,7 @@ pub trait Monitor: Sync {
     }
 }
 
-/// Never reports and never stops.
+/// Listens to nothing, never stops the work and bounds no memory.
 pub struct Silent;
 
 impl Monitor for Silent {

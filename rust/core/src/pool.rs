@@ -6,16 +6,17 @@ use rayon::ThreadPool;
 
 use crate::error::{Error, Result};
 
-/// Below this many field operations a loop stays on the calling thread.
+/// A loop of fewer field operations than this stays on the calling thread: handing it out would take longer.
 pub const SERIAL_BELOW: usize = 1 << 11;
 
-/// A pool belongs to the process that made it: after a fork its threads are gone, so a new one is made.
+/// The pool, and the process that made it. After a fork the threads exist in the parent only, so the child makes its
+/// own.
 static POOL: Mutex<Option<(u32, Arc<ThreadPool>)>> = Mutex::new(None);
 
-/// More threads than this are a mistake, unless the machine has more.
+/// Asking for more threads than this is a mistake, unless the machine offers more.
 const MOST_THREADS: usize = 256;
 
-/// Threads to use: `ZKCHAIN_THREADS`, else all the machine offers. Errors: it is no number in range.
+/// The number of threads: `ZKCHAIN_THREADS`, or as many as the machine offers. Errors: it is not a number in range.
 fn thread_count() -> Result<usize> {
     let offered = std::thread::available_parallelism().map_or(1, |n| n.get());
     let text = std::env::var("ZKCHAIN_THREADS").unwrap_or_default();
@@ -40,7 +41,7 @@ fn pool() -> Result<Arc<ThreadPool>> {
                 .map_err(|e| Error::Internal(format!("cannot start worker threads: {e}")))?;
             let pool = Arc::new(pool);
             if let Some((_, stale)) = slot.replace((pid, pool.clone())) {
-                // The forked child must not join threads that do not exist here.
+                // Dropping the parent's pool would wait for threads that do not exist in this process.
                 std::mem::forget(stale);
             }
             Ok(pool)
@@ -48,8 +49,8 @@ fn pool() -> Result<Arc<ThreadPool>> {
     }
 }
 
-/// Runs `work` on the private pool. `work` may use rayon freely. Errors: ZKCHAIN_KERNEL names no kernel of
-/// this machine, ZKCHAIN_THREADS no number of threads.
+/// Runs `work` on the private pool; it may use rayon freely. Errors: ZKCHAIN_KERNEL does not name a kernel of this
+/// machine, or ZKCHAIN_THREADS is not a number of threads.
 pub fn run<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T> {
     crate::kernel::check()?;
     Ok(pool()?.install(work))

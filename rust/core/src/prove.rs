@@ -16,7 +16,7 @@ use crate::kernel::curve::{G1Affine, G1Projective, G2Projective, StoredG1, Store
 use crate::kernel::fft::Domain;
 use crate::kernel::field::{self, Fr, BYTES};
 use crate::kernel::msm::{
-    holds, msm_both, msm_picked, signed_products, signed_scalars, Scalars, SignedScalar, LEAST_TILE,
+    footprint, msm_both, msm_picked, signed_products, signed_scalars, Scalars, SignedScalar, LEAST_TILE,
 };
 use crate::key::{ProvingKey, Section};
 use crate::memory::{collect, fit, tile};
@@ -64,7 +64,7 @@ impl ProvingKey {
         expect_len("committed wires", committed.len(), self.shape.n_committed)?;
         let kappa = Blind::random()?;
         monitor.step("commit", 0.0)?;
-        fit(monitor, "commit", BYTES * committed.len() + holds(POINT).of(LEAST_TILE.min(committed.len())))?;
+        fit(monitor, "commit", BYTES * committed.len() + footprint(POINT).of(LEAST_TILE.min(committed.len())))?;
         let values = signed_scalars(&committed);
         let values = (&values[..], self.shape.first_committed() as u32);
         let sum = self.query("commit", Section::CommittedIndex, Section::CommittedPoints, values, monitor)?;
@@ -81,7 +81,8 @@ impl ProvingKey {
     /// A proof of `assignment` for `instance` under `ctx`, already verified.
     ///
     /// Errors: `Unsatisfied` (first row with a b != c), `Witness` (wire 0, row values of other wires), `KeyMismatch`
-    /// (lengths, commitment of another key, public wires that do not belong to the instance), `KeyFormat` (the key is damaged), `Cancelled`.
+    /// (lengths, commitment of another key, public wires that do not belong to the instance), `KeyFormat` (the key is
+    /// damaged), `Cancelled`.
     pub fn prove(
         &self,
         assignment: &Assignment<'_>,
@@ -174,7 +175,7 @@ impl ProvingKey {
 
     /// Bytes that proving holds at least beside the assignment: in the quotient, for H or for B.
     pub(crate) fn least_memory(&self) -> usize {
-        let least = |point: usize, scalars: usize| BYTES * scalars + holds(point).of(LEAST_TILE.min(scalars));
+        let least = |point: usize, scalars: usize| BYTES * scalars + footprint(point).of(LEAST_TILE.min(scalars));
         let quotient = 3 * BYTES * self.domain_size;
         quotient.max(least(POINT, self.domain_size)).max(least(POINTS, self.shape.n_wires))
     }
@@ -189,7 +190,7 @@ impl ProvingKey {
         monitor: &dyn Monitor,
     ) -> Result<G1Projective> {
         let (index, points) = (self.indices(index)?, self.g1(points)?);
-        let size = tile(monitor, stage, index.len(), holds(POINT), LEAST_TILE)?;
+        let size = tile(monitor, stage, index.len(), footprint(POINT), LEAST_TILE)?;
         index.chunks(size).zip(points.chunks(size)).try_fold(G1Projective::ZERO, |sum, (index, points)| {
             Ok(sum + msm_picked::<G1>(points, &picked(values, index)?, monitor)?)
         })
@@ -199,7 +200,7 @@ impl ProvingKey {
     fn b_query(&self, wires: &[SignedScalar], monitor: &dyn Monitor) -> Result<(G1Projective, G2Projective)> {
         let index = self.indices(Section::BIndex)?;
         let (g1, g2) = (self.g1(Section::B1Points)?, self.g2(Section::B2Points)?);
-        let size = tile(monitor, "prove: b", index.len(), holds(POINTS), LEAST_TILE)?;
+        let size = tile(monitor, "prove: b", index.len(), footprint(POINTS), LEAST_TILE)?;
         let mut tiles = index.chunks(size).zip(g1.chunks(size).zip(g2.chunks(size)));
         tiles.try_fold((G1Projective::ZERO, G2Projective::ZERO), |sums, (index, (g1, g2))| {
             let more = msm_both(g1, g2, &picked((wires, 0), index)?, monitor)?;
@@ -213,7 +214,7 @@ impl ProvingKey {
         let h = self.products_on_coset(z, monitor)?;
         monitor.step("prove: h", 0.0)?;
         let points = self.g1(Section::HPoints)?;
-        let size = tile(monitor, "prove: h", h.len(), holds(POINT), LEAST_TILE)?;
+        let size = tile(monitor, "prove: h", h.len(), footprint(POINT), LEAST_TILE)?;
         let sum = |sum, (h, points)| Ok(sum + msm_picked::<G1>(points, &Scalars::all(h), monitor)?);
         h.chunks(size).zip(points.chunks(size)).try_fold(G1Projective::ZERO, sum)
     }

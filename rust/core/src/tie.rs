@@ -1,7 +1,7 @@
 //! What ties a proving key to its verifying key, so that its proofs hide the witness whatever else it holds.
 //!
-//! A = .. + rA delta1, B = .. + sB delta2 and D = .. + kappa delta1 are uniform, since delta is not infinity and rA, sB,
-//! kappa are; C is the one point that verifies with them, and no proof leaves the prover that does not verify
+//! A = .. + rA delta1, B = .. + sB delta2 and D = .. + kappa delta1 are uniform, since delta is not infinity and rA,
+//! sB, kappa are; C is the one point that verifies with them, and no proof leaves the prover that does not verify
 //! (protocol.md, section 12). With a delta1 at infinity A would be the same in every proof of the same witness, and
 //! proofs would still verify: then the witness could be found by trying.
 

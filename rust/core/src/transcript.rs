@@ -1,5 +1,5 @@
-//! The challenge of CG16 and the hashes around it: keccak256 over 32-byte big-endian words, byte for byte the same as in
-//! the reference and in the Solidity verifier.
+//! The challenge of CG16 and the hashes around it: keccak256 over 32-byte big-endian words, byte for byte the same as
+//! in the reference and in the Solidity verifier.
 
 use ark_ff::{AdditiveGroup, Field};
 use sha3::{Digest, Keccak256};

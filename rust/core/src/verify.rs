@@ -49,7 +49,8 @@ pub fn key_bytes_len(system: System, instance_length: usize) -> Option<usize> {
 impl VerifyingKey {
     /// alpha1 | beta2 | gamma2 | delta2 | [eta2] | IC_0 .. in Ethereum's encodings.
     ///
-    /// Errors (KeyFormat): wrong length, a point off its curve or subgroup, a trapdoor that is infinity or +- another one.
+    /// Errors (KeyFormat): wrong length, a point off its curve or subgroup, a trapdoor that is infinity or +- another
+    /// one.
     pub fn from_bytes(system: System, instance_length: usize, circuit_hash: Word, bytes: &[u8]) -> Result<Self> {
         if key_bytes_len(system, instance_length) != Some(bytes.len()) {
             let text =
@@ -194,8 +195,8 @@ pub fn pairing_is_one(pairs: &[(G1Affine, G2Affine)]) -> bool {
     Bn254::multi_pairing(p, q).0 == <Bn254 as Pairing>::TargetField::ONE
 }
 
-/// A proof just made, if it verifies. Its points are parsed again: those of a hostile key need not lie on their curves, and
-/// a part of B outside the subgroup of order r would not be blinded.
+/// A proof just made, if it verifies. Its points are parsed again: those of a hostile key need not lie on their curves,
+/// and a part of B outside the subgroup of order r would not be blinded.
 pub fn verified(key: &VerifyingKey, instance: &[Fr], made: &Proof, ctx: &Word) -> Result<Proof> {
     let proof = Proof::from_bytes(key.system, &made.to_bytes())?;
     verify(key, instance, &proof, ctx).map(|()| proof)

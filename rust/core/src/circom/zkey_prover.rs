@@ -16,8 +16,8 @@ use crate::error::{Error, Result};
 use crate::kernel::curve::{Curve, G1, G2};
 use crate::kernel::fft::Domain;
 use crate::kernel::field::{self, canonical, lowered, Fr, BYTES};
-use crate::kernel::msm::{holds, msm_picked, signed_scalars, Scalars, SignedScalar, LEAST_TILE};
-use crate::memory::{collect, fit, tile, Holds};
+use crate::kernel::msm::{footprint, msm_picked, signed_scalars, Scalars, SignedScalar, LEAST_TILE};
+use crate::memory::{collect, fit, tile, Footprint};
 use crate::monitor::Monitor;
 use crate::system::System;
 use crate::verify::{verify, Proof};
@@ -34,9 +34,9 @@ fn key_error(error: Error) -> Error {
 }
 
 /// A multiplication's memory when the points have been copied once already.
-fn holds_twice<C: Curve>() -> Holds {
-    let holds = holds(size_of::<C::Stored>());
-    Holds { each: holds.each + size_of::<C::Stored>(), ..holds }
+fn footprint_twice<C: Curve>() -> Footprint {
+    let once = footprint(size_of::<C::Stored>());
+    Footprint { per_item: once.per_item + size_of::<C::Stored>(), ..once }
 }
 
 impl Zkey {
@@ -99,8 +99,8 @@ impl Zkey {
     /// Bytes that proving holds at least beside the witness: in the quotient, for H or for B2.
     fn least_memory(&self) -> usize {
         let quotient = 4 * BYTES * self.domain_size;
-        let h = BYTES * self.domain_size + holds_twice::<G1>().of(LEAST_TILE.min(self.domain_size));
-        let b2 = BYTES * self.n_wires + holds_twice::<G2>().of(LEAST_TILE.min(self.n_wires));
+        let h = BYTES * self.domain_size + footprint_twice::<G1>().of(LEAST_TILE.min(self.domain_size));
+        let b2 = BYTES * self.n_wires + footprint_twice::<G2>().of(LEAST_TILE.min(self.n_wires));
         quotient.max(h).max(b2)
     }
 
@@ -108,7 +108,7 @@ impl Zkey {
     fn multiply<C: Curve>(&self, part: Part, scalars: &[SignedScalar], monitor: &dyn Monitor) -> Result<Projective<C>> {
         let (points, finite) = self.query::<C>(part).map_err(key_error)?;
         let most = MOST_BYTES / size_of::<C::Stored>();
-        let size = tile(monitor, "prove", finite.len().min(most), holds_twice::<C>(), LEAST_TILE)?;
+        let size = tile(monitor, "prove", finite.len().min(most), footprint_twice::<C>(), LEAST_TILE)?;
         finite.chunks(size).try_fold(Projective::<C>::ZERO, |sum, tile| {
             let picked = Scalars::picked(scalars, tile, 0);
             let picked = picked

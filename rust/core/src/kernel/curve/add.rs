@@ -1,10 +1,17 @@
-//! Independent additions of affine points that share inversions (Montgomery's trick): six multiplications each.
+//! Many independent additions of affine points, which share inversions: six multiplications each.
 //!
 //! lambda = (y2 - y1) / (x2 - x1);  x3 = lambda^2 - x1 - x2;  y3 = lambda (x1 - x3) - y1.
-//! The fast path knows only this chord. A batch in which some x1 = x2, or some x = 0 as for infinity, is left to the
+//!
+//! The chord is section 13.2.1 of H. Cohen and G. Frey, Handbook of Elliptic and Hyperelliptic Curve Cryptography. The
+//! slopes of a batch are divided at once by Montgomery's trick (P. L. Montgomery, "Speeding the Pollard and elliptic
+//! curve methods of factorization", Math. Comp. 48, 1987): one pass multiplies the differences x2 - x1, one inversion
+//! is made, and a second pass from the last to the first takes single inverses out of it.
+//!
+//! The fast path knows only the chord. A batch in which some x1 = x2, or some x = 0 as infinity has it, is left to the
 //! careful path, which handles tangents (P + P), P - P and infinity.
 //!
-//! Sums are kept in *rows*, one point a lane in the kernel's own form, so that sums of sums need no packing of lanes.
+//! Sums are kept in *rows*: one point per lane, in the kernel's own form, so that sums of sums need no packing of
+//! lanes.
 
 use std::ops::Range;
 
@@ -15,24 +22,26 @@ use crate::kernel::field::modulus::Base;
 
 /// Points of a row in vector kernels; in scalar kernels a row is one point.
 pub const LANES: usize = 8;
-/// Lanes that share an inversion, which costs some 150 multiplications. What is kept of them should stay in an L2
-/// cache: 400 KB in G1, 800 KB in G2.
-const TOGETHER: usize = 256 * LANES;
-/// Independent running products: a multiplication takes longer than the time to start the next.
+/// Additions that share an inversion, which costs as much as some 150 multiplications. What is kept of them between the
+/// two passes should stay in an L2 cache: 400 KB in G1, 800 KB in G2.
+const BATCH: usize = 256 * LANES;
+/// Running products at the same time, in which steps take turns: the latency of a multiplication is several times its
+/// throughput, and in one product each would wait for the one before.
 const CHAINS: usize = 4;
-/// Steps that are finished together: each multiplication of one waits for its last, two have twice the work at hand.
-const ABREAST: usize = 2;
-/// Steps ahead of which points are fetched into the cache.
+/// Steps that are finished together, to hide the latency of multiplications: one step is a single dependency chain, two
+/// are two that are independent.
+const INTERLEAVED: usize = 2;
+/// How many steps before they are needed points are fetched into the cache.
 const AHEAD: usize = 16;
 
 pub type Value<K, P> = <<P as Point>::Field as Coordinate>::Value<K>;
 
-/// Lanes of the kernel's rows.
+/// The number of lanes in a row of this kernel.
 pub const fn lanes<K: Kernel>() -> usize {
     <K as Arith<Base>>::LANES
 }
 
-/// One point in each lane: tight coordinates, or a raw y where a function says so.
+/// One point per lane. Coordinates are tight, or y is raw where a function says so.
 pub struct Row<K: Kernel, P: Point> {
     x: Value<K, P>,
     y: Value<K, P>,
@@ -54,7 +63,7 @@ impl<K: Kernel, P: Point> Row<K, P> {
         Row { x: one, y: one }
     }
 
-    /// The points of numbers index * 2 + sign; y raw.
+    /// Loads the points of some numbers; y is raw.
     #[inline(always)]
     fn gather(points: &[P], numbers: &Numbers) -> Self {
         let at = |i: usize| &points[(numbers[i] / 2) as usize];
@@ -70,17 +79,17 @@ impl<K: Kernel, P: Point> Row<K, P> {
         P::Field::scatter::<K>(&self.y, |lane, y| put(lane, P::new(x[lane], y)));
     }
 
-    /// Tight coordinates.
+    /// The same row with a tight y.
     #[inline(always)]
     fn settled(&self) -> Self {
         Row { x: self.x, y: P::Field::settle_raw::<K>(&self.y) }
     }
 }
 
-/// A number for each lane: index * 2 + (1 when negated), of a point.
+/// One number per lane, which names a point: index * 2 + (1 when it is negated).
 pub type Numbers = [u32; LANES];
 
-/// Row `to` = the first summand of number `from` plus the second in `lanes`, the first alone in the others.
+/// Row `to` becomes the sum of the two summands of number `from`; in lanes whose bit is not set, the first one alone.
 #[derive(Clone, Copy, Debug)]
 pub struct Step {
     pub from: u32,
@@ -88,20 +97,20 @@ pub struct Step {
     pub lanes: u8,
 }
 
-/// Every lane takes part.
+/// The bits of all lanes.
 const fn all<K: Kernel>() -> u8 {
     u8::MAX >> (LANES - lanes::<K>())
 }
 
-/// Where summands come from; y raw.
+/// Where the two summands of a step come from. Their y is raw.
 pub trait Source<K: Kernel, P: Point> {
     fn first(&self, rows: &[Row<K, P>], from: u32) -> Row<K, P>;
     fn second(&self, rows: &[Row<K, P>], from: u32) -> Row<K, P>;
-    /// Asks for the summands in the lanes to be fetched into a cache.
+    /// Asks for the summands in some lanes to be fetched into a cache.
     fn fetch<const CACHE: i32>(&self, from: u32, lanes: Range<usize>);
 }
 
-/// Points left[a / 2] and right[b / 2], each negated when its number is odd.
+/// Summands named by numbers a, b: left[a / 2] and right[b / 2], each negated when its number is odd.
 pub struct Gathered<'a, P> {
     pub left: &'a [P],
     pub right: &'a [P],
@@ -129,7 +138,7 @@ impl<K: Kernel, P: Point> Source<K, P> for Gathered<'_, P> {
     }
 }
 
-/// Rows `from` and `from` + 1.
+/// Summands that are rows: `from` and `from` + 1.
 pub struct Neighbours;
 
 impl<K: Kernel, P: Point> Source<K, P> for Neighbours {
@@ -147,7 +156,7 @@ impl<K: Kernel, P: Point> Source<K, P> for Neighbours {
     fn fetch<const CACHE: i32>(&self, _from: u32, _lanes: Range<usize>) {}
 }
 
-/// What is kept of a step between the two passes, so that the points are read once.
+/// What is kept of a step between the two passes, so that its points are read once.
 #[derive(Clone, Copy)]
 struct Kept<V> {
     /// The product of the differences before this one in its chain.
@@ -157,7 +166,7 @@ struct Kept<V> {
     /// y2 - y1
     rise: V,
     x1: V,
-    /// Raw.
+    /// y1, raw.
     y1: V,
 }
 
@@ -166,12 +175,14 @@ pub struct Scratch<K: Kernel, P: Point>(Vec<Kept<Value<K, P>>>);
 impl<K: Kernel, P: Point> Default for Scratch<K, P> {
     fn default() -> Self {
         let one = P::Field::one::<K>();
-        Scratch(vec![Kept { before: one, difference: one, rise: one, x1: one, y1: one }; TOGETHER / lanes::<K>()])
+        Scratch(vec![Kept { before: one, difference: one, rise: one, x1: one, y1: one }; BATCH / lanes::<K>()])
     }
 }
 
-/// Carries out all steps, in order of `to`. With `Neighbours` a step's `to` is at most its `from`, and less than the
-/// `from` of all later steps: a batch is read before it is written.
+/// Carries out all steps, which are in order of `to`.
+///
+/// A batch is read before it is written. So with `Neighbours` the `to` of a step must be at most its `from`, and less
+/// than the `from` of every later step.
 #[inline(always)]
 pub fn add_rows<K: Kernel, P: Point, S: Source<K, P>>(
     source: &S,
@@ -179,27 +190,27 @@ pub fn add_rows<K: Kernel, P: Point, S: Source<K, P>>(
     rows: &mut [Row<K, P>],
     scratch: &mut Scratch<K, P>,
 ) {
-    let mut batches = steps.chunks(TOGETHER / lanes::<K>()).peekable();
+    let mut batches = steps.chunks(BATCH / lanes::<K>()).peekable();
     let mut fetch = true;
     while let Some(steps) = batches.next() {
         let next = batches.peek().copied().unwrap_or_default();
         let inverses = differences(source, steps, rows, scratch, fetch);
         fetch = inverses.is_none();
         match inverses {
-            Some(inverses) => chords(source, steps, next, rows, scratch, inverses),
+            Some(inverses) => Chords { source, steps, next, scratch }.run(rows, inverses),
             None => careful_rows(source, steps, rows),
         }
     }
 }
 
-/// Row `to` = the first summand of number `from`.
+/// Row `to` becomes the first summand of number `from`.
 #[inline(always)]
 pub fn copy_row<K: Kernel, P: Point, S: Source<K, P>>(source: &S, from: u32, to: u32, rows: &mut [Row<K, P>]) {
     rows[to as usize] = source.first(rows, from).settled();
 }
 
-/// Fills the scratch, asking for points ahead when nobody has; the inverse of each chain's product of differences,
-/// unless one is zero or an x is.
+/// The first pass: fills the scratch, and returns the inverse of each chain's product of differences, or None when a
+/// difference or an x is zero. With `fetch` points are asked for ahead of time, because no pass before has done so.
 #[inline(always)]
 fn differences<K: Kernel, P: Point, S: Source<K, P>>(
     source: &S,
@@ -213,7 +224,7 @@ fn differences<K: Kernel, P: Point, S: Source<K, P>>(
     let mut zero = false;
     for (i, (step, kept)) in steps.iter().zip(&mut scratch.0).enumerate() {
         if let Some(later) = fetch.then(|| steps.get(i + AHEAD)).flatten() {
-            source.fetch::<NEAREST>(later.from, 0..lanes::<K>());
+            source.fetch::<L1>(later.from, 0..lanes::<K>());
         }
         let (p, q) = (source.first(rows, step.from), source.second(rows, step.from));
         zero |= P::Field::any_zero::<K>(&p.x) | P::Field::any_zero::<K>(&q.x);
@@ -232,87 +243,106 @@ fn differences<K: Kernel, P: Point, S: Source<K, P>>(
     invert_chains::<K, P>(&products)
 }
 
-/// The sums, from the last step to the first, as the products were built up. Memory is idle meanwhile: what the next
-/// steps need is fetched.
-#[inline(always)]
-fn chords<K: Kernel, P: Point, S: Source<K, P>>(
-    source: &S,
-    steps: &[Step],
-    next: &[Step],
-    rows: &mut [Row<K, P>],
-    scratch: &Scratch<K, P>,
-    mut inverses: [Value<K, P>; CHAINS],
-) {
-    let mut left = steps.len();
-    while !left.is_multiple_of(ABREAST) {
-        left -= 1;
-        finish::<K, P, S, 1>(source, left, steps, next, rows, scratch, &mut inverses);
-    }
-    while left > 0 {
-        left -= ABREAST;
-        finish::<K, P, S, ABREAST>(source, left, steps, next, rows, scratch, &mut inverses);
-    }
+/// The second pass over a batch.
+struct Chords<'a, K: Kernel, P: Point, S> {
+    source: &'a S,
+    steps: &'a [Step],
+    /// The steps of the next batch. Memory is idle in this pass, so their points are fetched.
+    next: &'a [Step],
+    scratch: &'a Scratch<K, P>,
 }
 
-/// The sums of N steps of different chains.
-#[inline(always)]
-fn finish<K: Kernel, P: Point, S: Source<K, P>, const N: usize>(
-    source: &S,
-    first: usize,
-    steps: &[Step],
-    next: &[Step],
-    rows: &mut [Row<K, P>],
-    scratch: &Scratch<K, P>,
-    inverses: &mut [Value<K, P>; CHAINS],
-) {
-    let kept: &[_; N] = &scratch.0[first..first + N].as_chunks().0[0];
-    let inverses: &mut [_; N] = &mut inverses[first % CHAINS..].as_chunks_mut().0[0];
-    let one = P::Field::one::<K>();
-    let (mut slope, mut x3, mut y3) = ([one; N], [one; N], [one; N]);
-    // A few at a time: more would wait for each other.
-    let fetch = |i: usize, lanes: Range<usize>| {
-        if let Some(step) = next.get(first + i) {
-            source.fetch::<SECOND>(step.from, lanes);
+impl<K: Kernel, P: Point, S: Source<K, P>> Chords<'_, K, P, S> {
+    /// Computes the sums from the last step to the first, as the single inverses come out of those of the products.
+    #[inline(always)]
+    fn run(&self, rows: &mut [Row<K, P>], mut inverses: [Value<K, P>; CHAINS]) {
+        let mut left = self.steps.len();
+        while !left.is_multiple_of(INTERLEAVED) {
+            left -= 1;
+            self.finish::<1>(left, rows, &mut inverses);
         }
-    };
-    for i in 0..N {
-        fetch(i, quarter::<K>(0));
-        slope[i] = P::Field::mul::<K>(&inverses[i], &kept[i].before);
-    }
-    for i in 0..N {
-        fetch(i, quarter::<K>(1));
-        inverses[i] = P::Field::mul::<K>(&inverses[i], &kept[i].difference);
-    }
-    for i in 0..N {
-        fetch(i, quarter::<K>(2));
-        slope[i] = P::Field::mul::<K>(&slope[i], &kept[i].rise);
-    }
-    for i in 0..N {
-        fetch(i, quarter::<K>(3));
-        x3[i] = P::Field::square_sub::<K>(&slope[i], &kept[i].x1, &kept[i].difference);
-    }
-    for i in 0..N {
-        let run = P::Field::sub_widened::<K>(&kept[i].x1, &x3[i]);
-        y3[i] = P::Field::mul_sub::<K>(&slope[i], &run, &kept[i].y1);
-    }
-    for i in 0..N {
-        let Step { to, lanes, .. } = steps[first + i];
-        let mut sum = Row { x: x3[i], y: y3[i] };
-        if lanes != all::<K>() {
-            let alone = Row::<K, P> { x: kept[i].x1, y: kept[i].y1 }.settled();
-            let select = P::Field::select::<K>;
-            sum = Row { x: select(lanes, &sum.x, &alone.x), y: select(lanes, &sum.y, &alone.y) };
+        while left > 0 {
+            left -= INTERLEAVED;
+            self.finish::<INTERLEAVED>(left, rows, &mut inverses);
         }
-        rows[to as usize] = sum;
+    }
+
+    /// Writes the sums of N steps, which are of different chains, to their rows.
+    #[inline(always)]
+    fn finish<const N: usize>(&self, first: usize, rows: &mut [Row<K, P>], inverses: &mut [Value<K, P>; CHAINS]) {
+        let kept: &[_; N] = &self.scratch.0[first..first + N].as_chunks().0[0];
+        let inverses: &mut [_; N] = &mut inverses[first % CHAINS..].as_chunks_mut().0[0];
+        let slopes = self.slopes(first, kept, inverses);
+        let sums = self.sums(first, kept, &slopes);
+        for i in 0..N {
+            let Step { to, lanes, .. } = self.steps[first + i];
+            let mut sum = sums[i];
+            if lanes != all::<K>() {
+                let alone = Row::<K, P> { x: kept[i].x1, y: kept[i].y1 }.settled();
+                let select = P::Field::select::<K>;
+                sum = Row { x: select(lanes, &sum.x, &alone.x), y: select(lanes, &sum.y, &alone.y) };
+            }
+            rows[to as usize] = sum;
+        }
+    }
+
+    /// lambda = (y2 - y1) / (x2 - x1) of each step. An inverse, of the product up to its step, becomes that of the
+    /// product before it.
+    #[inline(always)]
+    fn slopes<const N: usize>(
+        &self,
+        first: usize,
+        kept: &[Kept<Value<K, P>>; N],
+        inverses: &mut [Value<K, P>; N],
+    ) -> [Value<K, P>; N] {
+        let mut slopes = [P::Field::one::<K>(); N];
+        for i in 0..N {
+            self.fetch_quarter(first + i, 0);
+            slopes[i] = P::Field::mul::<K>(&inverses[i], &kept[i].before);
+        }
+        for i in 0..N {
+            self.fetch_quarter(first + i, 1);
+            inverses[i] = P::Field::mul::<K>(&inverses[i], &kept[i].difference);
+        }
+        for i in 0..N {
+            self.fetch_quarter(first + i, 2);
+            slopes[i] = P::Field::mul::<K>(&slopes[i], &kept[i].rise);
+        }
+        slopes
+    }
+
+    /// x3 = lambda^2 - x1 - x2 and y3 = lambda (x1 - x3) - y1 of each step.
+    #[inline(always)]
+    fn sums<const N: usize>(
+        &self,
+        first: usize,
+        kept: &[Kept<Value<K, P>>; N],
+        slopes: &[Value<K, P>; N],
+    ) -> [Row<K, P>; N] {
+        let mut sums = [Row::one(); N];
+        for i in 0..N {
+            self.fetch_quarter(first + i, 3);
+            sums[i].x = P::Field::square_sub::<K>(&slopes[i], &kept[i].x1, &kept[i].difference);
+        }
+        for i in 0..N {
+            let run = P::Field::sub_widened::<K>(&kept[i].x1, &sums[i].x);
+            sums[i].y = P::Field::mul_sub::<K>(&slopes[i], &run, &kept[i].y1);
+        }
+        sums
+    }
+
+    /// Asks for the points of the next batch's step `i`, in one quarter of the lanes: a core can wait for few cache
+    /// lines at a time, so the requests are spread over the multiplications.
+    #[inline(always)]
+    fn fetch_quarter(&self, i: usize, quarter: usize) {
+        if let Some(step) = self.next.get(i) {
+            let lanes = lanes::<K>();
+            self.source.fetch::<L2>(step.from, quarter * lanes / 4..(quarter + 1) * lanes / 4);
+        }
     }
 }
 
-/// A quarter of the lanes.
-const fn quarter<K: Kernel>(number: usize) -> Range<usize> {
-    number * lanes::<K>() / 4..(number + 1) * lanes::<K>() / 4
-}
-
-/// The inverse of each of four products, by one inversion.
+/// The inverse of each chain's product, by one inversion; None when one of them is zero.
 #[inline(always)]
 fn invert_chains<K: Kernel, P: Point>(p: &[Value<K, P>; CHAINS]) -> Option<[Value<K, P>; CHAINS]> {
     let mul = P::Field::mul::<K>;
@@ -322,10 +352,11 @@ fn invert_chains<K: Kernel, P: Point>(p: &[Value<K, P>; CHAINS]) -> Option<[Valu
     Some([mul(&low, &p[1]), mul(&low, &p[0]), mul(&high, &p[3]), mul(&high, &p[2])])
 }
 
-const NEAREST: i32 = 3;
-const SECOND: i32 = 2;
+/// The hints of `_mm_prefetch` for the L1 and the L2 cache.
+const L1: i32 = 3;
+const L2: i32 = 2;
 
-/// Asks for a value to be fetched into the nearest cache or the second.
+/// Asks for a value to be fetched into a cache: L1 or L2.
 #[inline(always)]
 fn prefetch<const CACHE: i32, T>(at: &T) {
     #[cfg(target_arch = "x86_64")]
@@ -337,15 +368,15 @@ fn prefetch<const CACHE: i32, T>(at: &T) {
     let _ = at;
 }
 
-/// What is divided by what for p + q.
+/// What p + q takes.
 enum Sum<F, P> {
-    /// lambda = numerator / denominator
+    /// A division: lambda = numerator / denominator.
     Slope(F, F),
-    /// One summand is infinity, or p = -q: nothing is divided.
+    /// No division, since one summand is infinity or p = -q.
     Known(P),
 }
 
-/// The steps by `careful`. All are read before one is written.
+/// Carries out steps by `careful`. All are read before one is written.
 #[inline(always)]
 fn careful_rows<K: Kernel, P: Point, S: Source<K, P>>(source: &S, steps: &[Step], rows: &mut [Row<K, P>]) {
     let lanes = lanes::<K>();
@@ -366,7 +397,7 @@ fn careful_rows<K: Kernel, P: Point, S: Source<K, P>>(source: &S, steps: &[Step]
     }
 }
 
-/// Any additions, one at a time, still with one inversion.
+/// The sums p + q of any pairs of points, one after the other but still with one inversion.
 #[inline(never)]
 fn careful<K: Kernel, P: Point>(pairs: &[(P, P)]) -> Vec<P> {
     let mul = P::Field::mul::<K::Scalar>;
@@ -379,7 +410,7 @@ fn careful<K: Kernel, P: Point>(pairs: &[(P, P)]) -> Vec<P> {
         }
     }
     let mut sums = vec![P::INFINITY; pairs.len()];
-    // No denominator is zero, and so neither is their product.
+    // No denominator is zero, so their product is not zero either.
     let Some(mut inverse) = invert::<P::Field, K::Scalar, K::Scalar>(&product) else { return sums };
     for (i, (p, q)) in pairs.iter().enumerate().rev() {
         sums[i] = match classify::<K, P>(p, q) {
@@ -394,6 +425,7 @@ fn careful<K: Kernel, P: Point>(pairs: &[(P, P)]) -> Vec<P> {
     sums
 }
 
+/// How p + q is computed: by the chord, by the tangent, or without a division.
 fn classify<K: Kernel, P: Point>(p: &P, q: &P) -> Sum<Value<K::Scalar, P>, P> {
     if is_infinity(p) {
         return Sum::Known(*q);
@@ -407,7 +439,8 @@ fn classify<K: Kernel, P: Point>(p: &P, q: &P) -> Sum<Value<K::Scalar, P>, P> {
     if !same(p.x(), q.x()) {
         return Sum::Slope(sub(&y2, &y1), sub(&x2, &x1));
     }
-    // On y^2 = x^3 + b of odd order no point has y = 0: equal y means p = q, with slope 3 x^2 / 2y.
+    // With equal x, p = q or p = -q. They differ, as no point of a group of odd order has y = 0. The tangent of
+    // y^2 = x^3 + b has the slope 3 x^2 / 2y; here numerator and denominator have the other sign.
     if !same(p.y(), q.y()) {
         return Sum::Known(P::INFINITY);
     }
@@ -417,6 +450,7 @@ fn classify<K: Kernel, P: Point>(p: &P, q: &P) -> Sum<Value<K::Scalar, P>, P> {
     Sum::Slope(minus_three, sub(&sub(&zero, &y1), &y1))
 }
 
+/// p + q on a line with this slope.
 fn through<K: Kernel, P: Point>(p: &P, q: &P, slope: &Value<K::Scalar, P>) -> P {
     let [x1, y1, x2] = [p.x(), p.y(), q.x()].map(P::Field::lift::<K::Scalar>);
     let x3 = P::Field::square_sub::<K::Scalar>(slope, &x1, &P::Field::sub::<K::Scalar>(&x2, &x1));
@@ -424,7 +458,7 @@ fn through<K: Kernel, P: Point>(p: &P, q: &P, slope: &Value<K::Scalar, P>) -> P 
     P::new(P::Field::lower::<K::Scalar>(&x3), P::Field::lower::<K::Scalar>(&y3))
 }
 
-/// A list of additions of points anywhere: dst[out] = left[a / 2] + right[b / 2], negated as numbers say.
+/// A list of additions dst[out] = left[a / 2] + right[b / 2], with a summand negated when its number is odd.
 pub struct Jobs<K: Kernel, P: Point> {
     numbers: Vec<[Numbers; 2]>,
     out: Vec<u32>,
@@ -450,7 +484,7 @@ impl<K: Kernel, P: Point> Jobs<K, P> {
         self.out.push(out);
     }
 
-    /// Carries out all jobs and forgets them. A `dst` slot belongs to one job.
+    /// Carries out all jobs and empties the list. No two jobs may write to the same place of `dst`.
     pub fn add(&mut self, left: &[P], right: &[P], dst: &mut [P]) {
         K::enter(All { jobs: self, left, right, dst });
         self.numbers.clear();
@@ -458,6 +492,7 @@ impl<K: Kernel, P: Point> Jobs<K, P> {
     }
 }
 
+/// All jobs of a list.
 struct All<'a, K: Kernel, P: Point> {
     jobs: &'a mut Jobs<K, P>,
     left: &'a [P],
@@ -471,8 +506,8 @@ impl<K: Kernel, P: Point> Work<K> for All<'_, K, P> {
     #[inline(always)]
     fn run(self) {
         let Jobs { numbers, out, rows, scratch } = self.jobs;
-        rows.resize(TOGETHER / lanes::<K>(), Row::one());
-        for (numbers, out) in numbers.chunks(rows.len()).zip(out.chunks(TOGETHER)) {
+        rows.resize(BATCH / lanes::<K>(), Row::one());
+        for (numbers, out) in numbers.chunks(rows.len()).zip(out.chunks(BATCH)) {
             let source = Gathered { left: self.left, right: self.right, numbers };
             let steps: Vec<Step> =
                 (0..numbers.len() as u32).map(|i| Step { from: i, to: i, lanes: all::<K>() }).collect();

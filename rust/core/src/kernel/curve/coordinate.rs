@@ -1,13 +1,18 @@
-//! The fields of coordinates: Fp for G1, Fp2 = Fp[i] / (i^2 + 1) for G2, over any kernel.
+//! The fields of coordinates over any kernel: Fp for G1, Fp2 = Fp[i] / (i^2 + 1) for G2.
+//!
+//! Products and squares in Fp2 are those of A. J. Devegili, C. O hEigeartaigh, M. Scott and R. Dahab, "Multiplication
+//! and squaring on pairing-friendly fields", eprint 2006/471 (Karatsuba's product, the complex square); the vector
+//! kernel has its own. Several inversions are done as one by Montgomery's trick (P. L. Montgomery, "Speeding the
+//! Pollard and elliptic curve methods of factorization", Math. Comp. 48, 1987).
 
 use crate::kernel::field::arith::Arith;
 use crate::kernel::field::inverse;
 use crate::kernel::field::modulus::{Base, Limbs, Modulus};
 use crate::kernel::field::wide;
 
-/// A field of coordinates. Bounds (tight, loose) are those of `Arith`, for each component.
+/// A field of coordinates. The bounds (tight, loose, raw) are those of `Arith`, for each component.
 pub trait Coordinate: 'static {
-    /// As it lies in memory: components, four limbs each, x 2^256 mod p, at most 2p.
+    /// An element in memory: its components in four-limb Montgomery form, at most 2p each.
     type Stored: Copy + PartialEq + Send + Sync + 'static;
     type Value<A: Arith<Base>>: Copy + Send;
 
@@ -15,12 +20,12 @@ pub trait Coordinate: 'static {
 
     fn one<A: Arith<Base>>() -> Self::Value<A>;
     fn gather<'a, A: Arith<Base>>(at: impl Fn(usize) -> &'a Self::Stored) -> Self::Value<A>;
-    /// Lanes of a tight value.
+    /// Hands lane i of a tight value to `put(i, ..)`.
     fn scatter<A: Arith<Base>>(e: &Self::Value<A>, put: impl FnMut(usize, Self::Stored));
 
-    /// A product or loose value, times a product or loose value.
+    /// The product of two values, each a product or loose.
     fn mul<A: Arith<Base>>(a: &Self::Value<A>, b: &Self::Value<A>) -> Self::Value<A>;
-    /// Loose a - b for tight or raw operands.
+    /// a - b, loose, for tight or raw operands.
     fn sub<A: Arith<Base>>(a: &Self::Value<A>, b: &Self::Value<A>) -> Self::Value<A>;
     /// Tight a^2 - x - y for a product a, x and y tight, the latter given as d = y - x from `sub`.
     fn square_sub<A: Arith<Base>>(a: &Self::Value<A>, x: &Self::Value<A>, d: &Self::Value<A>) -> Self::Value<A>;
@@ -28,19 +33,20 @@ pub trait Coordinate: 'static {
     fn mul_sub<A: Arith<Base>>(a: &Self::Value<A>, b: &Self::Value<A>, c: &Self::Value<A>) -> Self::Value<A>;
     /// The tight residue of a product.
     fn tighten<A: Arith<Base>>(a: &Self::Value<A>) -> Self::Value<A>;
-    /// -e in the lanes whose number is odd, raw.
+    /// -e, raw, in the lanes whose number is odd, and e in the others.
     fn negate_odd<A: Arith<Base>>(numbers: &[u32], e: &Self::Value<A>) -> Self::Value<A>;
-    /// A difference of tight values over sqrt(s).
+    /// (a - b) / sqrt(s) for tight values; see `Arith::sub_widened`.
     fn sub_widened<A: Arith<Base>>(a: &Self::Value<A>, b: &Self::Value<A>) -> Self::Value<A>;
     /// The tight form of a raw value.
     fn settle_raw<A: Arith<Base>>(e: &Self::Value<A>) -> Self::Value<A>;
-    /// a in the lanes whose bit is set, b elsewhere.
+    /// a in the lanes whose bit is set, b in the others.
     fn select<A: Arith<Base>>(lanes: u8, a: &Self::Value<A>, b: &Self::Value<A>) -> Self::Value<A>;
+    /// False only when no lane of a gathered value is the integer zero.
     fn any_zero<A: Arith<Base>>(e: &Self::Value<A>) -> bool;
 
-    /// Residues below p.
+    /// The components' residues below p.
     fn canonical(x: &Self::Stored) -> Self::Stored;
-    /// Every component times c, Montgomery product of four-limb forms.
+    /// Every component times c, all in four-limb Montgomery form.
     fn scale<A: Arith<Base, Elem = Limbs>>(x: &Self::Stored, c: &Limbs) -> Self::Stored;
     /// 1 / x for nonzero x, below 2p.
     fn inverse<A: Arith<Base, Elem = Limbs>>(x: &Self::Stored) -> Self::Stored;
@@ -49,6 +55,7 @@ pub trait Coordinate: 'static {
     fn lower<A: Arith<Base, Elem = Limbs>>(x: &Self::Value<A>) -> Self::Stored;
 }
 
+/// Fp.
 pub struct Prime;
 
 impl Coordinate for Prime {
@@ -147,7 +154,7 @@ impl Coordinate for Prime {
     }
 }
 
-/// a + b i as [a, b].
+/// Fp2, with a + b i as [a, b].
 pub struct Quadratic;
 
 impl Coordinate for Quadratic {
@@ -252,7 +259,7 @@ impl Coordinate for Quadratic {
     }
 }
 
-/// sqrt(s) / e in every lane, for e from `mul`; None when some lane is zero. One inversion.
+/// sqrt(s) / e in every lane, by one inversion, for e from `mul`; None when some lane is zero.
 #[inline(always)]
 pub fn invert<F, A, S>(e: &F::Value<A>) -> Option<F::Value<A>>
 where

@@ -1,6 +1,10 @@
-//! The groups G1 and G2: Ethereum's encodings, the key file's points, and additions that share one inversion.
+//! The groups G1 and G2 of BN254: Ethereum's encodings, and the points of key files.
 //!
-//! Affine points everywhere; (0, 0), which is on neither curve, stands for infinity, as in EIP-196.
+//! Points are affine everywhere; (0, 0), which is on neither curve, stands for infinity, as in EIP-196.
+//!
+//! - `point`: points as they lie in memory;
+//! - `coordinate`: the fields of their coordinates over any kernel;
+//! - `add`: many independent additions that share inversions.
 
 pub mod add;
 pub mod coordinate;
@@ -20,7 +24,7 @@ pub use point::{StoredG1, StoredG2};
 pub const G1_BYTES: usize = 64;
 pub const G2_BYTES: usize = 128;
 
-/// A group with everything the kernels need: coordinates, a stored form, an encoding.
+/// A group of arkworks, with the form in which the kernels store its points.
 pub trait Curve: SWCurveConfig<ScalarField = field::Fr, ZeroFlag = ()> {
     /// The point as it lies in a key file: Montgomery limbs of x, then y.
     type Stored: Point<Curve = Self>;
@@ -82,7 +86,8 @@ pub fn encode_g2(point: &G2Affine) -> [u8; G2_BYTES] {
     out
 }
 
-/// Inverse of `encode_g1`. Errors name `what`: wrong length, coordinate >= p, point off the curve.
+/// The inverse of `encode_g1`. Errors (they name `what`): a wrong length, a coordinate not below p, a point off the
+/// curve.
 pub fn decode_g1(bytes: &[u8], what: &str) -> Result<G1Affine> {
     expect_bytes(bytes, G1_BYTES, what)?;
     let point = G1Affine::new_unchecked(word(bytes, 0, what)?, word(bytes, 1, what)?);
@@ -92,7 +97,7 @@ pub fn decode_g1(bytes: &[u8], what: &str) -> Result<G1Affine> {
     Err(Error::ProofFormat(format!("{what}: not a point of G1")))
 }
 
-/// Inverse of `encode_g2`; refuses also points outside the subgroup of order r.
+/// The inverse of `encode_g2`. Errors: as for `decode_g1`, and a point outside the subgroup of order r.
 pub fn decode_g2(bytes: &[u8], what: &str) -> Result<G2Affine> {
     expect_bytes(bytes, G2_BYTES, what)?;
     let w = |i| word(bytes, i, what);
@@ -109,12 +114,12 @@ pub fn decode_g2(bytes: &[u8], what: &str) -> Result<G2Affine> {
     Ok(point)
 }
 
-/// point * scalar, affine.
+/// point * scalar as an affine point.
 pub fn mul<C: Curve>(point: &Affine<C>, scalar: &field::Fr) -> Affine<C> {
     (*point * scalar).into_affine()
 }
 
-/// Normalises many points with one inversion.
+/// Many points as affine points, with one inversion.
 pub fn to_affine<C: Curve>(points: &[Projective<C>]) -> Vec<Affine<C>> {
     Projective::normalize_batch(points)
 }

@@ -1,4 +1,6 @@
-//! Affine points as they lie in memory, 64-byte aligned; (0, 0), which is on neither curve, stands for infinity.
+//! Affine points as they lie in memory, aligned to the 64 bytes of a cache line.
+//!
+//! (0, 0), which is on neither curve, stands for infinity, as in EIP-196.
 
 use ark_ec::short_weierstrass::{Affine, SWCurveConfig};
 use ark_ff::BigInt;
@@ -8,10 +10,10 @@ use super::coordinate::{Coordinate, Prime, Quadratic};
 use crate::kernel::field::modulus::{Base, Limbs, Modulus};
 use crate::kernel::field::wide;
 
-/// A point of G1 or G2: coordinates in four-limb Montgomery form, at most 2p each.
+/// A point of G1 or G2. Coordinates are in four-limb Montgomery form and at most 2p.
 pub trait Point: Pod + Send + Sync {
     type Field: Coordinate;
-    /// The same group in arkworks, for what is not hot.
+    /// The same group in arkworks, for whatever takes little time.
     type Curve: SWCurveConfig<ScalarField = ark_bn254::Fr, ZeroFlag = ()>;
 
     const INFINITY: Self;
@@ -33,7 +35,7 @@ pub struct StoredG1([Limbs; 2]);
 #[repr(C, align(64))]
 pub struct StoredG2([[Limbs; 2]; 2]);
 
-/// Of any 256 bits, for a damaged key may hold any: 2^256 < 6p.
+/// The element with these limbs, whatever they are: a damaged key may hold any, and 2^256 < 6p.
 fn to_fp(x: &Limbs) -> ark_bn254::Fq {
     let below_4p = wide::reduce_once(x, &Base::TWO_P);
     ark_bn254::Fq::new_unchecked(BigInt(Prime::canonical(&below_4p)))
@@ -101,7 +103,7 @@ impl Point for StoredG2 {
     }
 }
 
-/// -p when the flag is set; tight coordinates.
+/// -p when the flag is set, else p; coordinates are tight.
 #[inline(always)]
 pub fn negate_if<K: crate::kernel::field::arith::Kernel, P: Point>(negative: bool, point: &P) -> P {
     let y = P::Field::lift::<K::Scalar>(point.y());
@@ -109,7 +111,7 @@ pub fn negate_if<K: crate::kernel::field::arith::Kernel, P: Point>(negative: boo
     P::new(*point.x(), P::Field::lower::<K::Scalar>(&y))
 }
 
-/// True for (0, 0) as it is written for infinity.
+/// True for infinity as it is written: (0, 0), not a multiple of the modulus.
 #[inline(always)]
 pub fn is_infinity<P: Point>(point: &P) -> bool {
     *point.x() == P::Field::ZERO && *point.y() == P::Field::ZERO

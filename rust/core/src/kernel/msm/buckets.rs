@@ -1,110 +1,30 @@
-//! One window of a multi-scalar multiplication: points sorted by digit, added up bucket by bucket in pairwise rounds,
-//! buckets weighted.
+//! One window of a multi-scalar multiplication: the sum of d * (sum of the points with digit d).
 //!
-//! All additions of a round are independent, whatever the digits: a million equal scalars cost nothing extra.
+//! The buckets of N. Pippenger, "On the evaluation of powers and related problems", FOCS 1976, in the form of D. J.
+//! Bernstein, J. Doumen, T. Lange and J.-J. Oosterwijk, "Faster batch forgery identification", eprint 2012/549, section
+//! 4: points with the same digit are added up first, then buckets are weighted by running sums.
+//!
+//! Points of a bucket are added in rounds of pairs, a binary tree, because the additions of a round are independent of
+//! each other and can share inversions (`curve::add`), whatever the digits: a million equal scalars cost nothing extra.
 
 use ark_ec::short_weierstrass::Projective;
 use ark_ff::AdditiveGroup;
 
+use super::sort::{scatter, starts, Sorted};
 use crate::error::Result;
 use crate::kernel::curve::add::{add_rows, copy_row, lanes, Gathered, Neighbours, Numbers, Row, Scratch, Step, LANES};
 use crate::kernel::curve::point::Point;
 use crate::kernel::field::arith::{Kernel, Work};
-use crate::memory::Buffer;
 use crate::monitor::Monitor;
 
-/// Points that are summed together: their partial sums stay in the cache.
+/// Points that are summed together, few enough for their partial sums to stay in the cache.
 const TILE: u32 = 1 << 14;
-/// Points of a piece at most.
-const LONGEST: u32 = 256;
-/// Up to this many buckets are weighted one by one.
+/// The most points of a piece.
+const MAX_PIECE: u32 = 256;
+/// Up to this many buckets are weighted one after the other.
 const FEW_BUCKETS: usize = 16;
 
-/// Up to this many buckets are sorted into at once.
-const NEAR_BUCKETS: usize = 512;
-
-/// Points of a window, grouped by |digit|; the buffers are used again.
-#[derive(Default)]
-pub struct Sorted {
-    /// index * 2 + sign, the groups one after the other, that of digit 0 first.
-    refs: Buffer<u32>,
-    /// Length of the group of each |digit|.
-    counts: Vec<u32>,
-    /// [|digit|, ref] by blocks of digits.
-    blocks: Buffer<[u32; 2]>,
-}
-
-impl Sorted {
-    /// Counting sort of numbers (index * 2 + sign) by |raw - half| <= buckets; signs of digits change those of the
-    /// refs.
-    pub fn sort<'a>(&mut self, buckets: usize, half: i32, parts: impl Iterator<Item = (&'a [u32], &'a [u16])> + Clone) {
-        let entry = move |(which, raw): (&u32, &u16)| {
-            let digit = i32::from(*raw) - half;
-            (digit.unsigned_abs(), which ^ (digit as u32 >> 31))
-        };
-        let entries = parts.clone().flat_map(|(which, raw)| which.iter().zip(raw)).map(entry);
-        let total = parts.map(|(which, _)| which.len()).sum();
-        self.counts.clear();
-        self.counts.resize(buckets + 1, 0);
-        let refs = self.refs.resize(total);
-        if buckets <= NEAR_BUCKETS {
-            entries.clone().for_each(|(digit, _)| self.counts[digit as usize] += 1);
-            scatter(&mut starts(&self.counts), refs, entries, |entry| entry);
-        } else {
-            in_two(&mut self.counts, self.blocks.resize(total), refs, entries);
-        }
-    }
-
-    /// Refs and lengths of the groups of |digit| = 1, 2 ..
-    fn groups(&self) -> (&[u32], &[u32]) {
-        (&self.refs.values()[self.counts[0] as usize..], &self.counts[1..])
-    }
-}
-
-/// First by blocks of digits: writing to all buckets at once would miss the cache each time.
-fn in_two(
-    counts: &mut [u32],
-    mut blocks: &mut [[u32; 2]],
-    mut refs: &mut [u32],
-    entries: impl Iterator<Item = (u32, u32)> + Clone,
-) {
-    let shift = (usize::BITS - counts.len().leading_zeros()).div_ceil(2);
-    let mask = (1 << shift) - 1;
-    let mut lengths = vec![0; counts.len().div_ceil(1 << shift)];
-    entries.clone().for_each(|(digit, _)| lengths[(digit >> shift) as usize] += 1);
-    scatter(&mut starts(&lengths), blocks, entries, |(digit, which)| (digit >> shift, [digit, which]));
-    for (counts, length) in counts.chunks_mut(1 << shift).zip(lengths) {
-        let (block, later_blocks) = blocks.split_at_mut(length as usize);
-        let (to, later_refs) = refs.split_at_mut(length as usize);
-        block.iter().for_each(|[digit, _]| counts[(digit & mask) as usize] += 1);
-        scatter(&mut starts(counts), to, block.iter(), |[digit, which]| (digit & mask, *which));
-        (blocks, refs) = (later_blocks, later_refs);
-    }
-}
-
-/// Values put where their buckets start, for entries of which `at` tells bucket and value.
-#[inline(always)]
-fn scatter<E, V>(cursor: &mut [u32], to: &mut [V], entries: impl Iterator<Item = E>, at: impl Fn(E) -> (u32, V)) {
-    entries.for_each(|entry| {
-        let (bucket, value) = at(entry);
-        let slot = &mut cursor[bucket as usize];
-        to[*slot as usize] = value;
-        *slot += 1;
-    });
-}
-
-/// Where each group starts.
-fn starts(counts: &[u32]) -> Vec<u32> {
-    let mut end = 0;
-    let start = |count: &u32| {
-        end += count;
-        end - count
-    };
-    counts.iter().map(start).collect()
-}
-
-/// A part of a group, short enough to stay in the cache: refs[start ..][.. count] are summed to the sum of number
-/// `out`.
+/// A part of a group: the sum of refs[start ..][.. count] goes to place `out`.
 #[derive(Clone, Copy, Default)]
 struct Piece {
     start: u32,
@@ -112,7 +32,7 @@ struct Piece {
     out: u32,
 }
 
-/// Pieces side by side, one a lane, whose sums are computed in rows from `base` on.
+/// Pieces side by side, one per lane, whose sums are computed in rows from `base` on.
 #[derive(Clone, Copy)]
 struct Pack {
     pieces: [Piece; LANES],
@@ -120,7 +40,7 @@ struct Pack {
 }
 
 impl Pack {
-    /// Lanes without a piece repeat the first one and count nothing.
+    /// Lanes without a piece repeat the first piece with a count of 0.
     fn new(pieces: &[Piece], base: u32) -> Self {
         let mut pack = Pack { pieces: [Piece { count: 0, ..pieces[0] }; LANES], base };
         pack.pieces[..pieces.len()].copy_from_slice(pieces);
@@ -141,7 +61,7 @@ impl Pack {
         lanes
     }
 
-    /// The refs of summand i in each lane, of the last one in lanes that have fewer.
+    /// The ref of summand i in each lane; the last one in lanes that have fewer.
     #[inline(always)]
     fn refs(&self, refs: &[u32], i: u32) -> Numbers {
         let mut numbers = [0; LANES];
@@ -151,19 +71,19 @@ impl Pack {
         numbers
     }
 
-    /// After a round of pairs.
+    /// The counts after a round of pairs.
     fn halve(&mut self) {
         self.pieces.iter_mut().for_each(|piece| piece.count = piece.count.div_ceil(2));
     }
 }
 
-/// Buffers of the pairwise rounds.
+/// The buffers of the rounds of pairs, used again for the next tile.
 pub struct Buffers<K: Kernel, P: Point> {
     packs: Vec<Pack>,
-    /// Summands of a first round.
+    /// The summands of the first round.
     numbers: Vec<[Numbers; 2]>,
     steps: Vec<Step>,
-    /// Rows without a second summand: (from, to).
+    /// Rows without a second summand, as (from, to).
     copies: Vec<(u32, u32)>,
     rows: Vec<Row<K, P>>,
     scratch: Scratch<K, P>,
@@ -182,19 +102,20 @@ impl<K: Kernel, P: Point> Default for Buffers<K, P> {
     }
 }
 
+/// Sums of groups of points.
 pub struct Tree<'a, K: Kernel, P: Point> {
     pub monitor: &'a dyn Monitor,
     pub buffers: &'a mut Buffers<K, P>,
 }
 
 impl<K: Kernel, P: Point> Tree<'_, K, P> {
-    /// The sum of each nonempty group of +-points[ref / 2], in order. Errors: cancelled.
+    /// The sum of each group of +-points[ref / 2] that is not empty, in order. Errors: cancelled.
     pub fn sums(&mut self, points: &[P], refs: &[u32], counts: &[u32]) -> Result<Vec<P>> {
         let mut pieces = Vec::with_capacity(counts.len());
         let mut parts = Vec::with_capacity(counts.len());
         let mut start = 0;
         for count in counts.iter().filter(|count| **count > 0) {
-            let n = count.div_ceil(LONGEST);
+            let n = count.div_ceil(MAX_PIECE);
             parts.push(n);
             for i in 0..n {
                 let [from, to] = [i, i + 1].map(|i| (u64::from(*count) * u64::from(i) / u64::from(n)) as u32);
@@ -218,9 +139,11 @@ impl<K: Kernel, P: Point> Tree<'_, K, P> {
         self.sums(&sums, &refs, &parts)
     }
 
-    /// sum of d * (sum of the group of digit d).
+    /// The sum of d * (sum of the group of digit d).
     ///
-    /// With d = 2^h high + low it is sum of low * (column sums) + 2^h sum of high * (row sums).
+    /// With the buckets in a square, d = 2^h high + low, this is the sum of low * (sum of a column) plus 2^h times the
+    /// sum of high * (sum of a row). So the long sums are again independent additions, and the running sums, in which
+    /// each addition needs the last, go over the edges of the square only.
     pub fn weighted_sum(&mut self, points: &[P], sorted: &Sorted) -> Result<Projective<P::Curve>> {
         let (refs, counts) = sorted.groups();
         let sums = self.sums(points, refs, counts)?;
@@ -240,7 +163,7 @@ impl<K: Kernel, P: Point> Tree<'_, K, P> {
         Ok(columns + rows)
     }
 
-    /// sum of digits[i] * points[i]
+    /// The sum of digits[i] * points[i].
     fn edge(&mut self, points: &[P], buckets: usize, digits: &[u16]) -> Result<Projective<P::Curve>> {
         let which: Vec<u32> = (0..points.len() as u32).map(|i| 2 * i).collect();
         let mut sorted = Sorted::default();
@@ -250,16 +173,16 @@ impl<K: Kernel, P: Point> Tree<'_, K, P> {
     }
 }
 
-/// The shortest first, so that lanes side by side have about as much to do.
+/// The pieces, the shortest first, so that those side by side in a pack have about the same length.
 fn by_length(pieces: &[Piece]) -> Vec<Piece> {
-    let mut lengths = [0; LONGEST as usize];
+    let mut lengths = [0; MAX_PIECE as usize];
     pieces.iter().for_each(|piece| lengths[piece.count as usize - 1] += 1);
     let mut sorted = vec![Piece::default(); pieces.len()];
     scatter(&mut starts(&lengths), &mut sorted, pieces.iter(), |piece| (piece.count - 1, *piece));
     sorted
 }
 
-/// out[piece.out] = the sum of each piece.
+/// Computes out[piece.out] = the sum of each piece.
 struct Sums<'a, K: Kernel, P: Point> {
     points: &'a [P],
     refs: &'a [u32],
@@ -273,23 +196,32 @@ impl<K: Kernel, P: Point> Work<K> for Sums<'_, K, P> {
 
     #[inline(always)]
     fn run(self) {
-        let Buffers { packs, numbers, steps, copies, rows, scratch } = self.buffers;
-        let lanes = lanes::<K>();
+        self.buffers.first_round(self.points, self.refs, &self.pieces);
+        while self.buffers.next_round() {}
+        self.buffers.write(&self.pieces, self.out);
+    }
+}
+
+impl<K: Kernel, P: Point> Buffers<K, P> {
+    /// Packs the pieces, and adds their points in pairs to rows.
+    #[inline(always)]
+    fn first_round(&mut self, points: &[P], refs: &[u32], pieces: &[Piece]) {
+        let Buffers { packs, numbers, steps, copies, rows, scratch } = self;
         packs.clear();
         numbers.clear();
         steps.clear();
         copies.clear();
         let mut base = 0;
-        for pieces in self.pieces.chunks(lanes) {
+        for pieces in pieces.chunks(lanes::<K>()) {
             let pack = Pack::new(pieces, base);
             let count = pack.rows();
             for i in 0..count / 2 {
                 steps.push(Step { from: numbers.len() as u32, to: base + i, lanes: pack.beyond(2 * i + 1) });
-                numbers.push([pack.refs(self.refs, 2 * i), pack.refs(self.refs, 2 * i + 1)]);
+                numbers.push([pack.refs(refs, 2 * i), pack.refs(refs, 2 * i + 1)]);
             }
             if count % 2 == 1 {
                 copies.push((numbers.len() as u32, base + count / 2));
-                numbers.push([pack.refs(self.refs, count - 1); 2]);
+                numbers.push([pack.refs(refs, count - 1); 2]);
             }
             base += count.div_ceil(2);
             packs.push(pack);
@@ -297,39 +229,47 @@ impl<K: Kernel, P: Point> Work<K> for Sums<'_, K, P> {
         if rows.len() < base as usize {
             rows.resize(base as usize, Row::one());
         }
-        let source = Gathered { left: self.points, right: self.points, numbers };
+        let source = Gathered { left: points, right: points, numbers };
         add_rows(&source, steps, rows, scratch);
         copies.iter().for_each(|(from, to)| copy_row(&source, *from, *to, rows));
-        loop {
-            steps.clear();
-            copies.clear();
-            for pack in &mut *packs {
-                pack.halve();
-                let (count, base) = (pack.rows(), pack.base);
-                for i in 0..count / 2 {
-                    steps.push(Step { from: base + 2 * i, to: base + i, lanes: pack.beyond(2 * i + 1) });
-                }
-                if count % 2 == 1 && count > 1 {
-                    copies.push((base + count - 1, base + count / 2));
-                }
+    }
+
+    /// Adds the rows of each pack in pairs; false when each had one row only, so that nothing was left to add.
+    #[inline(always)]
+    fn next_round(&mut self) -> bool {
+        let Buffers { packs, steps, copies, rows, scratch, .. } = self;
+        steps.clear();
+        copies.clear();
+        for pack in packs {
+            pack.halve();
+            let (count, base) = (pack.rows(), pack.base);
+            for i in 0..count / 2 {
+                steps.push(Step { from: base + 2 * i, to: base + i, lanes: pack.beyond(2 * i + 1) });
             }
-            if steps.is_empty() {
-                break;
+            if count % 2 == 1 && count > 1 {
+                copies.push((base + count - 1, base + count / 2));
             }
-            add_rows(&Neighbours, steps, rows, scratch);
-            copies.iter().for_each(|(from, to)| copy_row(&Neighbours, *from, *to, rows));
         }
-        for (pack, pieces) in packs.iter().zip(self.pieces.chunks(lanes)) {
-            rows[pack.base as usize].scatter(|lane, sum| {
+        add_rows(&Neighbours, steps, rows, scratch);
+        copies.iter().for_each(|(from, to)| copy_row(&Neighbours, *from, *to, rows));
+        !steps.is_empty()
+    }
+
+    /// Takes the sums out of the first row of each pack.
+    #[inline(always)]
+    fn write(&self, pieces: &[Piece], out: &mut [P]) {
+        for (pack, pieces) in self.packs.iter().zip(pieces.chunks(lanes::<K>())) {
+            self.rows[pack.base as usize].scatter(|lane, sum| {
                 if let Some(piece) = pieces.get(lane) {
-                    self.out[piece.out as usize] = sum;
+                    out[piece.out as usize] = sum;
                 }
             });
         }
     }
 }
 
-/// sum of d * S_d over the d with counts[d - 1] > 0, whose S_d stand in `sums` in order.
+/// The sum of d * S_d over the d with counts[d - 1] > 0, whose S_d stand in `sums` in order: adding every running sum
+/// of the S_d from the last one down counts each S_d d times.
 fn running_sums<P: Point>(counts: &[u32], sums: &[P]) -> Projective<P::Curve> {
     let mut running = Projective::<P::Curve>::ZERO;
     let mut total = Projective::<P::Curve>::ZERO;

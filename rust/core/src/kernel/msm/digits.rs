@@ -1,4 +1,10 @@
-//! Scalars as signed digits: signed to magnitudes, split by size, cut into windows.
+//! Scalars as signed digits: turned into signed magnitudes, split by size, cut into windows.
+//!
+//! A scalar s counts as s - r when that is smaller in magnitude: a witness has many small negative values. Windows of
+//! fixed width with digits in [-2^(width-1), 2^(width-1)) need half as many buckets as unsigned ones, because -d P = d
+//! (-P) and negating a point costs nothing (H. Cohen and G. Frey, Handbook of Elliptic and Hyperelliptic Curve
+//! Cryptography, section 9.1.4). Adding 2^(width-1) in every window first gives all digits without carries from one to
+//! the next.
 
 use std::ops::Range;
 
@@ -11,22 +17,23 @@ use crate::kernel::field::wide;
 use crate::kernel::{dispatch, KernelId};
 use crate::memory::collect;
 
-/// Bits of the size classes; the last one holds |s| <= (r - 1) / 2.
+/// The bits of each size class; the last one holds |s| <= (r - 1) / 2.
 const CLASSES: [u32; 6] = [1, 8, 16, 32, 64, MOST_BITS];
 const MOST_BITS: u32 = 253;
-/// Classes of more bits have many windows.
+/// Classes of more bits than this have many windows.
 const FEW_WINDOWS: u32 = 32;
-/// Scalars signed in one piece of parallel work.
+/// Scalars per piece of parallel work.
 const PIECE: usize = 1 << 13;
-/// Cost of emptying a bucket, in additions to buckets.
+/// What emptying a bucket costs, in units of one addition to a bucket.
 const BUCKET_COST: usize = 2;
-/// Cost of the running sums that end a window, for each row and column of the square of its buckets.
+/// What the running sums of a window cost in the same unit, per row and column of the square of its buckets.
 const EDGE_COST: usize = 5;
 const MAX_WIDTH: u32 = 16;
 
-/// How magnitudes of at most `bits` bits are cut: `count` windows of `width` bits.
+/// How magnitudes of at most `bits` bits are cut: into `count` windows of `width` bits.
 ///
-/// One window: the digit is the magnitude. More: digits of all but the top window are in [-2^(width-1), 2^(width-1)).
+/// The digit of a single window is the magnitude. Of several windows all but the top one have digits in
+/// [-2^(width-1), 2^(width-1)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Windows {
     bits: u32,
@@ -56,7 +63,7 @@ impl Windows {
         }
     }
 
-    /// What is added to a digit to make it non-negative.
+    /// What makes a digit non-negative when it is added.
     pub fn half(&self, window: u32) -> i32 {
         if window + 1 == self.count {
             0
@@ -65,8 +72,7 @@ impl Windows {
         }
     }
 
-    /// `half` of all windows in their places: added to a magnitude, it makes the windows' digits themselves
-    /// non-negative.
+    /// `half` of every window in its place: once it is added to a magnitude, each window holds its digit + half.
     fn offset(&self) -> Limbs {
         let mut limbs = [0; 4];
         for window in 0..self.count - 1 {
@@ -77,7 +83,7 @@ impl Windows {
     }
 }
 
-/// A scalar s as |s| <= (r - 1) / 2, and its sign in the top bit.
+/// A scalar s as |s| <= (r - 1) / 2, with its sign in the top bit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Zeroize)]
 pub struct SignedScalar(Limbs);
 
@@ -102,12 +108,12 @@ impl SignedScalar {
     }
 }
 
-/// Scalars in Montgomery form, at most 2p each, signed.
+/// Scalars given in Montgomery form, at most 2r each, as signed ones.
 pub fn to_signed(id: KernelId, scalars: &[Limbs]) -> Vec<SignedScalar> {
     dispatch!(id, K => signed_with::<K>(scalars, None))
 }
 
-/// The products of scalars in Montgomery form, at most 2p each, signed.
+/// The products a[i] b[i] of scalars given in Montgomery form, at most 2r each, as signed ones.
 pub fn products_to_signed(id: KernelId, a: &[Limbs], b: &[Limbs]) -> Vec<SignedScalar> {
     dispatch!(id, K => signed_with::<K>(a, Some(b)))
 }
@@ -141,7 +147,8 @@ impl<K: Kernel> Work<K> for ToSigned<'_> {
                 let factor = <K as Arith<Order>>::gather(|lane| &factors[last.min(start + lane)]);
                 lanes = <K as Arith<Order>>::mul(&lanes, &<K as Arith<Order>>::factor(&factor));
             }
-            // (s 2^256) / 2^256: at most r, as the factor is so small, and r itself only for zero.
+            // The product with 1 takes the scalar out of Montgomery form. With so small a factor it is at most r, and r
+            // itself only for zero.
             let plain = <K as Arith<Order>>::mul(&lanes, &one);
             <K as Arith<Order>>::scatter(&plain, |lane, plain| {
                 let opposite = wide::sub(&Order::P, &plain).0;
@@ -154,12 +161,12 @@ impl<K: Kernel> Work<K> for ToSigned<'_> {
     }
 }
 
-/// SignedScalar scalars by number: in order, or those that an index names.
+/// Signed scalars by number: all of them in order, or those that an index names.
 #[derive(Clone, Copy)]
 pub struct Scalars<'a> {
     values: &'a [SignedScalar],
     index: Option<&'a [u32]>,
-    /// What the index counts from.
+    /// The value of the index that names the first scalar.
     first: u32,
 }
 
@@ -168,7 +175,7 @@ impl<'a> Scalars<'a> {
         Scalars { values, index: None, first: 0 }
     }
 
-    /// Number i is values[index[i] - first]. Errors: the first index, in order, that names none.
+    /// Scalar number i is values[index[i] - first]. Errors: the first index that names no scalar.
     pub fn picked(values: &'a [SignedScalar], index: &'a [u32], first: u32) -> Result<Self, u32> {
         let missing = |j: &&u32| j.checked_sub(first).is_none_or(|i| i as usize >= values.len());
         match index.par_iter().with_min_len(PIECE).find_first(missing) {
@@ -185,7 +192,7 @@ impl<'a> Scalars<'a> {
         self.len() == 0
     }
 
-    /// Hands index * 2 + sign, magnitude and class of the nonzero scalars in a range to `put`.
+    /// Calls `put` with number * 2 + sign, magnitude and class of each scalar in a range that is not zero.
     #[inline(always)]
     fn each(&self, range: Range<usize>, mut put: impl FnMut(u32, &Limbs, usize)) {
         for i in range {
@@ -198,7 +205,7 @@ impl<'a> Scalars<'a> {
     }
 }
 
-/// The class of a magnitude.
+/// The number of the size class of a magnitude.
 #[inline(always)]
 fn class_of(magnitude: &Limbs) -> usize {
     let bits = match magnitude {
@@ -208,72 +215,73 @@ fn class_of(magnitude: &Limbs) -> usize {
     CLASSES.iter().filter(|limit| bits > **limit).count()
 }
 
-/// A number for each class.
+/// One number per class.
 type Counts = [usize; CLASSES.len()];
 
-/// Digits of some scalars of one size.
+/// The digits of some scalars of one class.
 #[derive(Default)]
 pub struct Part {
-    /// index * 2 + (1 when the scalar is negative)
+    /// number * 2 + (1 when the scalar is negative)
     which: Vec<u32>,
-    /// Digit + `Windows::half` of each, window by window.
+    /// digit + `Windows::half` of each scalar, window by window.
     raw: Vec<u16>,
 }
 
-/// One for each class.
+/// One part per class.
 type Parts = [Part; CLASSES.len()];
 
-/// Magnitudes cut together: their limbs stay in the nearest cache.
+/// Magnitudes that are cut together, few enough for their limbs to stay in the L1 cache.
 const BLOCK: usize = 64;
 
-/// Cuts the magnitudes of a part into windows, some at a time.
+/// Cuts the magnitudes of a part into windows, a block at a time.
 struct Cutter {
     windows: Windows,
     offset: Limbs,
     part: Part,
     count: usize,
-    /// Limb by limb, and a zero above the top one.
+    /// The block, limb by limb, with zeros above the top limb.
     limbs: [[u64; BLOCK]; 5],
-    held: usize,
+    /// How many magnitudes are in the block.
+    filled: usize,
 }
 
 impl Cutter {
-    /// For `count` magnitudes.
+    /// A cutter for `count` magnitudes.
     fn new(windows: Windows, count: usize) -> Self {
         let part = Part { which: Vec::with_capacity(count), raw: vec![0; count * windows.count as usize] };
-        Cutter { windows, offset: windows.offset(), part, count, limbs: [[0; BLOCK]; 5], held: 0 }
+        Cutter { windows, offset: windows.offset(), part, count, limbs: [[0; BLOCK]; 5], filled: 0 }
     }
 
     #[inline(always)]
     fn push(&mut self, which: u32, magnitude: &Limbs) {
         for (limb, word) in self.limbs.iter_mut().zip(wide::add(magnitude, &self.offset).0) {
-            limb[self.held] = word;
+            limb[self.filled] = word;
         }
         self.part.which.push(which);
-        self.held += 1;
-        if self.held == BLOCK {
+        self.filled += 1;
+        if self.filled == BLOCK {
             self.cut();
         }
     }
 
     #[inline(always)]
     fn cut(&mut self) {
-        let Cutter { windows, part: Part { which, raw }, count, limbs, held, .. } = self;
-        let done = which.len() - *held;
+        let Cutter { windows, part: Part { which, raw }, count, limbs, filled, .. } = self;
+        let done = which.len() - *filled;
         for (window, raw) in raw.chunks_mut((*count).max(1)).enumerate() {
             let start = window * windows.width as usize;
             let top = window + 1 == windows.count as usize;
             let mask = if top { u16::MAX } else { ((1u32 << windows.width) - 1) as u16 };
             let (low, high, shift) = (&limbs[start / 64], &limbs[start / 64 + 1], start % 64);
-            for ((to, low), high) in raw[done..][..*held].iter_mut().zip(low).zip(high) {
+            for ((to, low), high) in raw[done..][..*filled].iter_mut().zip(low).zip(high) {
                 *to = ((low >> shift) | (high << 1 << (63 - shift))) as u16 & mask;
             }
         }
-        *held = 0;
+        *filled = 0;
     }
 }
 
-/// Cuts the scalars of a range, of which the numbers are known.
+/// Cuts the scalars of a range, of which `counts` belong to each class.
 fn cut(scalars: &Scalars<'_>, range: Range<usize>, counts: &Counts, windows: &[Windows; CLASSES.len()]) -> Parts {
     let mut cutters: [Cutter; CLASSES.len()] = std::array::from_fn(|class| Cutter::new(windows[class], counts[class]));
     scalars.each(range, |which, magnitude, class| cutters[class].push(which, magnitude));
@@ -283,19 +291,19 @@ fn cut(scalars: &Scalars<'_>, range: Range<usize>, counts: &Counts, windows: &[W
     })
 }
 
-/// Scalars of one size, in order; very many with many windows come as several.
+/// Scalars of one size class, in order; a class with many windows may come in several shares.
 pub struct Class {
     pub windows: Windows,
     parts: Vec<Part>,
 }
 
 impl Class {
-    /// Has points read so often that a copy of them, one after the other, is worth while.
+    /// True when the points are read so often that copying them next to each other may pay.
     pub fn has_many_windows(&self) -> bool {
         self.windows.bits > FEW_WINDOWS
     }
 
-    /// Ranges of parts with about `step` scalars each.
+    /// Ranges of parts that have about `step` scalars each.
     pub fn ranges(&self, step: usize) -> Vec<Range<usize>> {
         let mut ranges = Vec::new();
         let (mut start, mut held) = (0, 0);
@@ -309,7 +317,7 @@ impl Class {
         ranges
     }
 
-    /// Scalars of some parts.
+    /// How many scalars some parts have.
     pub fn count(&self, parts: &Range<usize>) -> usize {
         self.parts[parts.clone()].iter().map(|part| part.which.len()).sum()
     }
@@ -318,7 +326,7 @@ impl Class {
         0..self.parts.len()
     }
 
-    /// (index * 2 + sign, digit + half) of some parts in a window.
+    /// number * 2 + sign and digit + half of the scalars of some parts, in one window.
     pub fn window(&self, parts: Range<usize>, window: u32) -> impl Iterator<Item = (&[u32], &[u16])> + Clone {
         self.parts[parts].iter().map(move |part| {
             let len = part.which.len();
@@ -326,18 +334,18 @@ impl Class {
         })
     }
 
-    /// index * 2 + sign, part by part.
-    pub fn numbers(&self) -> impl Iterator<Item = &[u32]> {
-        self.parts.iter().map(|part| &part.which[..])
+    /// number * 2 + sign of all scalars.
+    pub fn numbers(&self) -> Vec<u32> {
+        self.parts.iter().flat_map(|part| &part.which).copied().collect()
     }
 
-    /// Makes indices mean places in a copy that holds the points of this class alone.
+    /// Makes the numbers refer to a copy that holds the points of this class alone.
     pub fn renumber(&mut self) {
         let numbers = self.parts.iter_mut().flat_map(|part| &mut part.which);
         (0..).zip(numbers).for_each(|(place, which): (u32, _)| *which = place << 1 | *which & 1);
     }
 
-    /// Cut into shares of about the same size.
+    /// The class in shares of about the same size.
     fn shared(self, shares: usize) -> Vec<Self> {
         let ranges = self.ranges(self.count(&self.all()).div_ceil(shares));
         let mut parts = self.parts.into_iter();
@@ -346,19 +354,19 @@ impl Class {
     }
 }
 
-/// How many shares the scalars of a class are summed in, `together` at a time when they have many windows.
-fn shares(bits: u32, count: usize, together: usize) -> usize {
+/// In how many shares the scalars of a class are summed: with many windows each share has at most `most` of them.
+fn shares(bits: u32, count: usize, most: usize) -> usize {
     if bits > FEW_WINDOWS {
-        count.div_ceil(together).max(1)
+        count.div_ceil(most).max(1)
     } else {
         1
     }
 }
 
-/// The nonzero scalars by size, those with many windows in classes of about `together`; at most 2^31 scalars.
+/// The scalars that are not zero, of at most 2^31, by size; those with many windows in shares of about `most`.
 ///
-/// They are gone through twice: how many there are of a size decides how they are cut, and only digits are kept.
-pub fn classes(scalars: &Scalars<'_>, together: usize) -> Vec<Class> {
+/// They are read twice, because how they are cut depends on how many there are of each size, and only digits are kept.
+pub fn classes(scalars: &Scalars<'_>, most: usize) -> Vec<Class> {
     let starts = (0..scalars.len()).into_par_iter().step_by(PIECE);
     let ranges = starts.map(|start| start..scalars.len().min(start + PIECE));
     let count = |range| {
@@ -368,7 +376,7 @@ pub fn classes(scalars: &Scalars<'_>, together: usize) -> Vec<Class> {
     };
     let counts: Vec<Counts> = ranges.clone().map(count).collect();
     let totals: Counts = std::array::from_fn(|class| counts.iter().map(|counts| counts[class]).sum());
-    let shares: Counts = std::array::from_fn(|class| shares(CLASSES[class], totals[class], together));
+    let shares: Counts = std::array::from_fn(|class| shares(CLASSES[class], totals[class], most));
     let windows = std::array::from_fn(|class| Windows::choose(totals[class].div_ceil(shares[class]), CLASSES[class]));
     let pieces = ranges.zip(&counts).map(|(range, counts)| cut(scalars, range, counts, &windows));
     let mut pieces: Vec<Parts> = pieces.collect();

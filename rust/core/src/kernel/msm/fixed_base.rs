@@ -1,4 +1,9 @@
-//! Many multiples of one point: a table of signed windows, and additions that share inversions.
+//! Many multiples of one point, by windows over a table of its multiples.
+//!
+//! E. F. Brickell, D. M. Gordon, K. S. McCurley and D. B. Wilson, "Fast exponentiation with precomputation", EUROCRYPT
+//! 1992, with every multiple d 2^(width w) base in the table, so that a scalar costs one addition per window. Digits
+//! are signed, which halves the table. The additions of one window for many scalars are independent and share
+//! inversions.
 
 use ark_ec::short_weierstrass::Affine;
 use ark_ec::AffineRepr;
@@ -11,21 +16,21 @@ use crate::kernel::field::arith::Kernel;
 use crate::kernel::field::{canonical, Fr, Limbs};
 use crate::kernel::{self, dispatch, KernelId};
 
-/// Scalars handled together by `multiply`.
+/// The number of scalars with which `multiply` makes the best use of the cache.
 pub const BATCH: usize = 1 << 11;
 
-/// Scalars are below 2^254; one bit more for the sign.
+/// Scalars are below 2^254, and signed digits need one bit more.
 const BITS: usize = 255;
-/// The widest window: 2^13 points for each of 19 windows, 10 MB in G1.
+/// The widest window: the table then has 2^13 points for each of 19 windows, 10 MB in G1.
 const WIDEST: usize = 14;
 
-/// `table[w * half + d - 1] = d * 2^(width w) * base`, d = 1 .. half = 2^(width - 1).
+/// `table[w * half + d - 1] = d * 2^(width w) * base` for d = 1 .. half, half = 2^(width - 1).
 pub struct FixedBase<C: Curve> {
     width: usize,
     table: Vec<C::Stored>,
 }
 
-/// Digit of window `w`, in [-half, half), of a scalar to which `offset(width)` has been added.
+/// The digit of window `w`, in [-half, half), of a scalar to which `offset(width)` has been added.
 #[inline(always)]
 fn digit(shifted: &[u64; 5], w: usize, width: usize) -> i32 {
     let (limb, shift) = (w * width / 64, w * width % 64);
@@ -36,7 +41,8 @@ fn digit(shifted: &[u64; 5], w: usize, width: usize) -> i32 {
     (raw & ((1 << width) - 1)) as i32 - (1 << (width - 1))
 }
 
-/// half in every window: what makes all windows unsigned.
+/// half in every window: once it is added to a scalar, every window holds its digit + half, and no digit borrows from
+/// the next.
 fn offset(width: usize) -> [u64; 5] {
     let mut limbs = [0; 5];
     for w in 0..BITS.div_ceil(width) {
@@ -72,7 +78,7 @@ impl<C: Curve> FixedBase<C> {
         FixedBase { width, table }
     }
 
-    /// scalar * base for each scalar (at most `BATCH` for good use of the cache), calling thread only.
+    /// scalar * base for each scalar, on the calling thread.
     pub fn multiply(&self, scalars: &[Fr]) -> Vec<Affine<C>> {
         let offset = offset(self.width);
         let shifted: Vec<_> = scalars.iter().map(|s| add(&canonical(s), &offset)).collect();
@@ -82,9 +88,9 @@ impl<C: Curve> FixedBase<C> {
     }
 }
 
-/// sum over the windows w of sign(d) rows[w][|d| - 1] with d = digit(i, w), for i < count; infinity for no window.
+/// For each i < count the sum over the windows w of sign(d) rows[w][|d| - 1] with d = digit(i, w).
 ///
-/// Coordinates of the results are below 2p. Calling thread only.
+/// Coordinates of the results are below 2p. On the calling thread.
 fn add_entries<P: Point>(id: KernelId, rows: &[&[P]], count: usize, digit: impl Fn(usize, usize) -> i32) -> Vec<P> {
     dispatch!(id, K => add_entries_with::<K, P>(rows, count, digit))
 }
@@ -110,7 +116,7 @@ fn add_entries_with<K: Kernel, P: Point>(rows: &[&[P]], count: usize, digit: imp
     sums
 }
 
-/// 1 .. count times the point, by doubling the list: (k + j) P = kP + jP, j = 1 .. k. `count` is a power of two.
+/// The multiples 1 .. count of the point, for a power of two: from the first k the next k are (k + j) P = kP + jP.
 fn multiples<P: Point>(id: KernelId, point: P, count: usize) -> Vec<P> {
     dispatch!(id, K => {
         let mut list = vec![point];

@@ -1,52 +1,59 @@
-//! Multi-scalar multiplication: sum of s_i P_i over points as they lie in a key file, one or several point arrays at a
-//! time for the same scalars.
+//! The sum of s_i P_i over points as they lie in a key file, for one or several arrays of points and the same scalars.
 //!
-//! Scalars come in classes by size. A class with few windows reads its points where they are. One with many windows,
-//! each of which reads all its points in the order of its digits, has them copied next to each other first.
+//! The bucket method of N. Pippenger, "On the evaluation of powers and related problems", FOCS 1976, as described in D.
+//! J. Bernstein, J. Doumen, T. Lange and J.-J. Oosterwijk, "Faster batch forgery identification", eprint 2012/549,
+//! section 4. With signed digits d_iw of s_i = sum_w 2^(width w) d_iw, the result is sum_w 2^(width w) (sum_i d_iw
+//! P_i): the windows w are independent tasks, whose results Horner's rule puts together.
+//!
+//! Scalars come in classes by size. A class with few windows reads its points where they are. For one with many windows
+//! the points are first copied next to each other, because every window reads all of them in the order of its digits.
 
 use std::ops::Range;
 use std::sync::{Mutex, MutexGuard};
 
 use ark_ec::short_weierstrass::Projective;
 use ark_ff::AdditiveGroup;
-use rayon::prelude::*;
 
-use super::buckets::{Buffers, Sorted, Tree};
+use super::buckets::{Buffers, Tree};
 use super::digits::{classes, Class, Scalars, Windows};
+use super::sort::Sorted;
 use crate::error::Result;
 use crate::kernel::curve::point::Point;
 use crate::kernel::field::arith::Kernel;
 use crate::kernel::{dispatch, KernelId};
-use crate::memory::Buffer;
+use crate::memory::collect_into;
 use crate::monitor::Monitor;
 
-/// Entries of one task at most, and at least when a window is split among threads.
-const MOST: usize = 1 << 19;
-const LEAST: usize = 1 << 13;
-/// Point arrays of fewer bytes are not copied.
-const LEAST_BYTES: usize = 8 << 20;
-/// What is copied at a time: 16 MB of points in G1 are nearer than 64 MB, and it has to be held.
-const TOGETHER: usize = 1 << 18;
-const TOGETHER_BYTES: usize = 28 << 20;
+/// The most entries of one task, and the fewest when a window is split among threads.
+const MAX_TASK: usize = 1 << 19;
+const MIN_TASK: usize = 1 << 13;
+/// Arrays of fewer bytes are not copied: they are near enough.
+const MIN_COPIED_BYTES: usize = 8 << 20;
+/// The points that are copied at a time. 2^18 points of G1 are 16 MB: few enough for locality in the cache, and for the
+/// bound on memory, which the copy counts towards.
+const MAX_COPIED: usize = 1 << 18;
+const MAX_COPIED_BYTES: usize = 28 << 20;
 
-/// Point arrays that meet the same scalars.
+/// Arrays of points that the same scalars multiply: a slice, or a pair of targets.
 pub trait Target: Sync {
     type Sum: Copy + Send;
     type Points<'b>: Copy + Send + Sync
     where
         Self: 'b;
-    /// Points of a class next to each other.
+    /// The points of a class next to each other.
     type Copied: Default + Sync;
     type Buffers<K: Kernel>: Default + Send;
     const ZERO: Self::Sum;
-    /// Of a point in each array.
+    /// The bytes of one point of each array.
     const BYTES: usize;
 
     fn points(&self) -> Self::Points<'_>;
+    /// Copies the points of a class, in the order of its scalars.
     fn copy(&self, class: &Class, copied: &mut Self::Copied);
     fn copied<'b>(copied: &'b Self::Copied) -> Self::Points<'b>
     where
         Self: 'b;
+    /// The weighted sum of one window.
     fn window<K: Kernel>(
         points: Self::Points<'_>,
         sorted: &Sorted,
@@ -63,7 +70,7 @@ impl<P: Point> Target for &[P] {
         = &'b [P]
     where
         Self: 'b;
-    type Copied = Buffer<P>;
+    type Copied = Vec<P>;
     type Buffers<K: Kernel> = Buffers<K, P>;
     const ZERO: Self::Sum = Projective::<P::Curve>::ZERO;
     const BYTES: usize = size_of::<P>();
@@ -72,24 +79,16 @@ impl<P: Point> Target for &[P] {
         self
     }
 
-    fn copy(&self, class: &Class, copied: &mut Buffer<P>) {
-        let mut left = copied.resize(class.count(&class.all()));
-        let mut work = Vec::new();
-        for numbers in class.numbers() {
-            let (to, later) = left.split_at_mut(numbers.len());
-            work.push((numbers, to));
-            left = later;
-        }
-        work.into_par_iter().for_each(|(numbers, to)| {
-            to.iter_mut().zip(numbers).for_each(|(to, number)| *to = self[(number / 2) as usize]);
-        });
+    fn copy(&self, class: &Class, copied: &mut Vec<P>) {
+        let numbers = class.numbers();
+        collect_into(copied, numbers.len(), |i| self[(numbers[i] / 2) as usize]);
     }
 
-    fn copied<'b>(copied: &'b Buffer<P>) -> &'b [P]
+    fn copied<'b>(copied: &'b Vec<P>) -> &'b [P]
     where
         Self: 'b,
     {
-        copied.values()
+        copied
     }
 
     fn window<K: Kernel>(
@@ -158,31 +157,31 @@ impl<A: Target, B: Target> Target for (A, B) {
     }
 }
 
-/// sum of scalar i * points[i] for every array of the target; the arrays are at least as long as the scalars, which are
-/// at most 2^31. No point may be infinity. Errors: cancelled.
+/// The sum of scalar i * points[i] for every array of the target. The arrays are at least as long as the scalars, of
+/// which there are at most 2^31. No point may be infinity. Errors: cancelled.
 pub fn sum<T: Target>(id: KernelId, target: &T, scalars: &Scalars<'_>, monitor: &dyn Monitor) -> Result<T::Sum> {
     dispatch!(id, K => sum_with::<K, T>(target, scalars, monitor))
 }
 
 fn sum_with<K: Kernel, T: Target>(target: &T, scalars: &Scalars<'_>, monitor: &dyn Monitor) -> Result<T::Sum> {
-    let worth_while = |class: &Class| class.has_many_windows() && scalars.len() * T::BYTES >= LEAST_BYTES;
-    let classes = classes(scalars, TOGETHER.min(TOGETHER_BYTES / T::BYTES));
-    let (mut far, near): (Vec<Class>, Vec<Class>) = classes.into_iter().partition(worth_while);
-    // Summed beside the first that is copied.
-    let mut near = &near[..];
+    let worth_copying = |class: &Class| class.has_many_windows() && scalars.len() * T::BYTES >= MIN_COPIED_BYTES;
+    let classes = classes(scalars, MAX_COPIED.min(MAX_COPIED_BYTES / T::BYTES));
+    let (mut to_copy, in_place): (Vec<Class>, Vec<Class>) = classes.into_iter().partition(worth_copying);
+    // One class is copied per round; those that are read in place are summed in the first one, beside it.
+    let mut in_place = &in_place[..];
     let mut copied = T::Copied::default();
-    let desks = Mutex::new(Vec::new());
+    let workspaces = Mutex::new(Vec::new());
     let mut total = T::ZERO;
     loop {
-        let mut class = far.pop();
+        let mut class = to_copy.pop();
         if let Some(class) = &mut class {
             target.copy(class, &mut copied);
             class.renumber();
         }
-        let mut round: Vec<_> = std::mem::take(&mut near).iter().map(|class| (class, target.points())).collect();
+        let mut round: Vec<_> = std::mem::take(&mut in_place).iter().map(|class| (class, target.points())).collect();
         round.extend(class.iter().map(|class| (class, T::copied(&copied))));
-        T::add(&mut total, &sum_classes::<K, T>(&round, &desks, monitor)?);
-        if far.is_empty() {
+        T::add(&mut total, &sum_classes::<K, T>(&round, &workspaces, monitor)?);
+        if to_copy.is_empty() {
             return Ok(total);
         }
     }
@@ -196,31 +195,31 @@ struct Task {
     entries: usize,
 }
 
-/// What a thread needs for a task, kept for its next one.
+/// The buffers of one task, used again for the next one.
 #[derive(Default)]
-struct Desk<B> {
+struct Workspace<B> {
     sorted: Sorted,
     buffers: B,
 }
 
-/// The sum over all windows of some classes, each with the points that its indices mean.
+/// The sum over all windows of some classes, each given with the points that its indices refer to.
 fn sum_classes<K: Kernel, T: Target>(
     classes: &[(&Class, T::Points<'_>)],
-    desks: &Mutex<Vec<Desk<T::Buffers<K>>>>,
+    workspaces: &Mutex<Vec<Workspace<T::Buffers<K>>>>,
     monitor: &dyn Monitor,
 ) -> Result<T::Sum> {
     let mut tasks: Vec<Task> = classes.iter().enumerate().flat_map(|(i, (class, _))| plan(class, i)).collect();
-    // The longest first, so that no thread ends up alone with one.
+    // The longest first, so that no thread is left with a long one when the others have finished.
     tasks.sort_by_key(|task| std::cmp::Reverse(task.entries));
     let run = |task: &Task| {
         monitor.check()?;
-        let free = locked(desks).pop();
-        let mut desk = free.unwrap_or_default();
+        let free = locked(workspaces).pop();
+        let mut workspace = free.unwrap_or_default();
         let (class, points) = classes[task.class];
         let (buckets, half) = (class.windows.buckets(task.window), class.windows.half(task.window));
-        desk.sorted.sort(buckets, half, class.window(task.parts.clone(), task.window));
-        let sum = T::window::<K>(points, &desk.sorted, &mut desk.buffers, monitor)?;
-        locked(desks).push(desk);
+        workspace.sorted.sort(buckets, half, class.window(task.parts.clone(), task.window));
+        let sum = T::window::<K>(points, &workspace.sorted, &mut workspace.buffers, monitor)?;
+        locked(workspaces).push(workspace);
         Ok((task.class, task.window, sum))
     };
     let results = Mutex::new(Vec::with_capacity(tasks.len()));
@@ -246,7 +245,7 @@ fn locked<X>(mutex: &Mutex<X>) -> MutexGuard<'_, X> {
     mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
-/// sum of 2^(width w) sums[w]
+/// The sum of 2^(width w) sums[w].
 fn horner<T: Target>(sums: &[T::Sum], width: u32) -> T::Sum {
     sums.iter().rev().fold(T::ZERO, |mut total, sum| {
         (0..width).for_each(|_| T::double(&mut total));
@@ -255,18 +254,20 @@ fn horner<T: Target>(sums: &[T::Sum], width: u32) -> T::Sum {
     })
 }
 
+/// The tasks of a class: parts of each of its windows.
 fn plan(class: &Class, index: usize) -> Vec<Task> {
     let Windows { count, .. } = class.windows;
     let n = class.count(&class.all());
     let threads = rayon::current_num_threads();
     let pieces = (4 * threads).div_ceil(count as usize);
-    // What is left when all threads have had as many windows is shared, too.
+    // When every thread has had as many windows as the others, those that are left are shared by all of them.
     let whole = count - count % threads as u32;
     let tasks = |window: u32| {
         let pieces = if window < whole { pieces } else { pieces.max(threads) };
-        // Every piece empties all buckets: few entries for each are only worth it for another thread.
+        // Every piece empties all buckets, so fewer than eight entries per bucket only pay if a thread would else be
+        // idle.
         let few = (8 * class.windows.buckets(window)).min(n.div_ceil(threads));
-        let step = n.div_ceil(pieces).max(LEAST).max(few).min(MOST);
+        let step = n.div_ceil(pieces).max(MIN_TASK).max(few).min(MAX_TASK);
         let task = move |parts| Task { class: index, window, entries: class.count(&parts), parts };
         class.ranges(step).into_iter().map(task)
     };
