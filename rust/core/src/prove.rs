@@ -25,11 +25,11 @@ use crate::system::System;
 use crate::transcript::{self, Word};
 use crate::verify::{verified, Proof};
 
-/// Bytes of a point of G1, and of both groups.
+/// The bytes of a point of G1, and of one point of each group.
 const POINT: usize = size_of::<StoredG1>();
 const POINTS: usize = POINT + size_of::<StoredG2>();
 
-/// CG16's commitment D to the committed wires, with its blinding, which is wiped on drop. Good for one proof.
+/// CG16's commitment D to the committed wires. Its blinding factor is wiped on drop, and it serves for one proof.
 pub struct Commitment {
     pub d: G1Affine,
     kappa: Blind,
@@ -47,7 +47,7 @@ impl Blind {
     }
 }
 
-/// All wires and the row values a = A z, b = B z, c = C z of the rows without dummies.
+/// All wires z, and the values a = A z, b = B z, c = C z of all rows but the dummy rows.
 pub struct Assignment<'a> {
     pub wires: &'a [Fr],
     pub a: &'a [Fr],
@@ -56,7 +56,8 @@ pub struct Assignment<'a> {
 }
 
 impl ProvingKey {
-    /// D = sum z_j [K_j / eta] + kappa delta for the committed wires, in order. Errors: groth16 key, wrong length.
+    /// D = sum z_j [K_j / eta] + kappa delta for the committed wires, in order. Errors: this is a groth16 key, the
+    /// number of wires is wrong.
     pub fn commit(&self, committed: Arc<Vec<Fr>>, monitor: &dyn Monitor) -> Result<Commitment> {
         if self.shape.system != System::Cg16 {
             return Err(Error::KeyMismatch("commit: this is a groth16 key; only cg16 commits".into()));
@@ -78,11 +79,11 @@ impl ProvingKey {
         Ok(transcript::challenge(&self.vk.seed(ctx, Some(&commitment.d), instance), 0))
     }
 
-    /// A proof of `assignment` for `instance` under `ctx`, already verified.
+    /// A proof of `assignment` for `instance` under `ctx`, which has been verified.
     ///
-    /// Errors: `Unsatisfied` (first row with a b != c), `Witness` (wire 0, row values of other wires), `KeyMismatch`
-    /// (lengths, commitment of another key, public wires that do not belong to the instance), `KeyFormat` (the key is
-    /// damaged), `Cancelled`.
+    /// Errors: `Unsatisfied` (the first row with a b != c), `Witness` (wire 0, row values of other wires),
+    /// `KeyMismatch` (lengths, commitment of another key, public wires that do not belong to the instance), `KeyFormat`
+    /// (the key is damaged), `Cancelled`.
     pub fn prove(
         &self,
         assignment: &Assignment<'_>,
@@ -173,14 +174,15 @@ impl ProvingKey {
         Ok(Proof { a: a.into_affine(), b: b.into_affine(), c: c.into_affine(), d: commitment.map(|d| d.d) })
     }
 
-    /// Bytes that proving holds at least beside the assignment: in the quotient, for H or for B.
+    /// The fewest bytes that proving holds beside the assignment: in the quotient, for H or for B.
     pub(crate) fn least_memory(&self) -> usize {
         let least = |point: usize, scalars: usize| BYTES * scalars + footprint(point).of(LEAST_TILE.min(scalars));
         let quotient = 3 * BYTES * self.domain_size;
         quotient.max(least(POINT, self.domain_size)).max(least(POINTS, self.shape.n_wires))
     }
 
-    /// The sum of a query of G1 for values of the wires from a first one on, a tile at a time where memory is bounded.
+    /// The sum of a query of G1, a tile at a time where memory is bounded. `values`: those of the wires from a first
+    /// one on, and that one's number.
     fn query(
         &self,
         stage: &'static str,
@@ -196,7 +198,7 @@ impl ProvingKey {
         })
     }
 
-    /// The B query in both groups.
+    /// The sums of the B query in both groups.
     fn b_query(&self, wires: &[SignedScalar], monitor: &dyn Monitor) -> Result<(G1Projective, G2Projective)> {
         let index = self.indices(Section::BIndex)?;
         let (g1, g2) = (self.g1(Section::B1Points)?, self.g2(Section::B2Points)?);
@@ -208,7 +210,7 @@ impl ProvingKey {
         })
     }
 
-    /// sum_i a_i b_i [H_i].
+    /// The sum of a_i b_i [H_i] over the coset.
     fn h_query(&self, z: &Assignment<'_>, monitor: &dyn Monitor) -> Result<G1Projective> {
         monitor.step("prove: quotient", 0.0)?;
         let h = self.products_on_coset(z, monitor)?;
@@ -219,7 +221,7 @@ impl ProvingKey {
         h.chunks(size).zip(points.chunks(size)).try_fold(G1Projective::ZERO, sum)
     }
 
-    /// a_i b_i on the coset, for A and B interpolated over all rows, the dummy rows wire_j * 0 included.
+    /// The values a_i b_i on the coset. A and B are interpolated over all rows, also the dummy rows wire_j * 0.
     fn products_on_coset(&self, z: &Assignment<'_>, monitor: &dyn Monitor) -> Result<Zeroizing<Vec<SignedScalar>>> {
         let n = self.domain_size;
         let domain = Domain::new(n)?;
@@ -236,7 +238,7 @@ impl ProvingKey {
     }
 }
 
-/// The scalars of a query.
+/// The scalars of a query. Errors: its index names a wire that does not exist.
 fn picked<'a>((values, first): (&'a [SignedScalar], u32), index: &'a [u32]) -> Result<Scalars<'a>> {
     let picked = Scalars::picked(values, index, first);
     picked.map_err(|j| Error::KeyFormat(format!("proving key: wire {j} does not exist")))

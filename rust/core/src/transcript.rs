@@ -9,7 +9,7 @@ use crate::kernel::field::{self, Fr};
 
 pub type Word = [u8; 32];
 
-/// The labels of one proof system.
+/// The labels that separate the hashes of one proof system from those of the other.
 pub struct Labels {
     pub vk: &'static [u8],
     pub seed: &'static [u8],

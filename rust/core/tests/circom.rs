@@ -2,10 +2,8 @@
 
 mod common;
 
-use std::path::PathBuf;
-
 use ark_ff::Field;
-use common::Sequence;
+use common::{fixture, Sequence};
 use zkchain_core::circom::ptau::{Family, Ptau};
 use zkchain_core::circom::ptau_setup::setup_r1cs;
 use zkchain_core::circom::r1cs::R1cs;
@@ -22,11 +20,6 @@ use zkchain_core::verify::{verify, Proof};
 use zkchain_core::{Error, Result};
 
 const NO_CTX: [u8; 32] = [0; 32];
-
-fn fixture(name: &str) -> Vec<u8> {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/snarkjs");
-    std::fs::read(folder.join(name)).expect("fixture")
-}
 
 /// Where the content of a section lies.
 fn section(file: &[u8], id: u32) -> std::ops::Range<usize> {

@@ -52,7 +52,7 @@ fn edge_scalars() -> Vec<Fr> {
 
 #[test]
 fn montgomery_limbs_are_those_of_the_definition() {
-    // x * 2^256 mod r, as the key file and the kernels to come assume.
+    // x * 2^256 mod r, as the key file and the kernels assume.
     let r_mod = field::canonical(&field::MONTGOMERY_R);
     assert_eq!(field::fp_limbs(&Fp::ONE), (Fp::from(2u64).pow([256])).into_bigint().0);
     assert_eq!(Fr::ONE.0 .0, r_mod);
@@ -155,12 +155,12 @@ fn msm_over_several_chunks() {
             _ => Fr::from(random.word()),
         })
         .collect();
-    let mut folded = vec![Fr::ZERO; 64];
-    all.iter().enumerate().for_each(|(i, s)| folded[i % 64] += s);
-    assert_eq!(fast_g1(&points, &all), naive_g1(&few, &folded));
+    let mut sums = vec![Fr::ZERO; 64];
+    all.iter().enumerate().for_each(|(i, s)| sums[i % 64] += s);
+    assert_eq!(fast_g1(&points, &all), naive_g1(&few, &sums));
 }
 
-/// So many large scalars that their points are copied, in several shares, beside small ones whose points are not.
+/// There are so many large scalars that their points are copied, in several shares; those of small ones are not.
 #[test]
 fn msm_over_copies_of_points() {
     let few = g1_points(12, 64);

@@ -217,12 +217,12 @@ fn setup_follows_the_formulas() {
         let (v, w) = (|j| column(&sample.b, j), |j| column(&sample.c, j));
         let k = |j| t.beta * u(j) + t.alpha * v(j) + w(j);
         let slope = (t.tau.pow([n as u64]) - Fr::ONE) / (-Fr::from(2u64) * t.delta);
-        let folded = |j: usize| if j < shape.first_private() { -w(j) * slope } else { k(j) / t.delta - w(j) * slope };
+        let k_scalar = |j: usize| if j < shape.first_private() { -w(j) * slope } else { k(j) / t.delta - w(j) * slope };
         type Query<'a> = (Section, Section, &'a dyn Fn(usize) -> Fr);
         let queries: [Query<'_>; 4] = [
             (Section::AIndex, Section::APoints, &u),
             (Section::BIndex, Section::B1Points, &v),
-            (Section::KIndex, Section::KPoints, &folded),
+            (Section::KIndex, Section::KPoints, &k_scalar),
             (Section::CommittedIndex, Section::CommittedPoints, &|j| k(j) / t.eta),
         ];
         for (index, points, scalar) in queries {

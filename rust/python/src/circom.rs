@@ -1,4 +1,4 @@
-//! Keys, constraints and powers of tau of snarkjs.
+//! Provers and setup for the files of circom and snarkjs: .zkey, .r1cs, .wtns, .ptau.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -59,7 +59,7 @@ impl ZkeyProver {
         run(py, progress, |monitor| self.0.check_points(monitor))
     }
 
-    /// Proof bytes, already verified, and the public wires.
+    /// The bytes of a proof that has been verified, and the public wires.
     #[pyo3(signature = (wtns, progress = None, memory = None))]
     fn prove<'py>(
         &self,
@@ -91,7 +91,7 @@ fn prove<'py>(
     Ok((PyBytes::new(py, &proof.to_bytes()), PyList::new(py, ints?)?))
 }
 
-/// A key of our own format with the .r1cs that it was made from, kept open.
+/// A key of our own format with the .r1cs that it was made for, kept open.
 #[pyclass(frozen, module = "zkchain._core")]
 pub struct R1csProver(r1cs_prover::R1csProver);
 
@@ -114,7 +114,7 @@ impl R1csProver {
         run(py, None, |_| self.0.key.verify_digests())
     }
 
-    /// Proof bytes, already verified, and the public wires.
+    /// The bytes of a proof that has been verified, and the public wires.
     #[pyo3(signature = (wtns, progress = None, memory = None))]
     fn prove<'py>(
         &self,

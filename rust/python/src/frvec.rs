@@ -180,7 +180,7 @@ impl FrVec {
         compute(py, self.0.len(), || Ok(rows.borrow(self.0.len())?.multiply(&self.0))).map(FrVec::new)
     }
 
-    /// numpy array of bool.
+    /// Where the elements are equal: a numpy array of bool.
     fn eq_mask<'py>(&self, py: Python<'py>, other: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         let other = operand(other)?;
         let mask = compute(py, self.0.len(), || frvec::equal(&self.0, &other))?;

@@ -1,4 +1,4 @@
-//! `zkchain._core`: the thin Python face of `zkchain-core`. Bytes and buffers in, frozen classes out.
+//! `zkchain._core`: the thin Python binding of `zkchain-core`. It takes bytes and buffers, and gives frozen classes.
 
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

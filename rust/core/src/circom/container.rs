@@ -1,4 +1,4 @@
-//! iden3's binary container, which .r1cs, .wtns, .zkey and .ptau share.
+//! The binary container of iden3, which .r1cs, .wtns, .zkey and .ptau share.
 //!
 //! ```text
 //! magic (4 bytes) | version u32 | number of sections u32 | sections: type u32, size u64, content
@@ -34,7 +34,8 @@ impl Source {
         if file.metadata()?.len() < HEADER as u64 {
             return Ok(Source::Owned(Vec::new()));
         }
-        // SAFETY: the map is private and read-only; as with every mapped file, truncating it meanwhile is not supported.
+        // SAFETY: the map is private and read-only; as with every mapped file, truncating it meanwhile is not
+        // supported.
         Ok(Source::Mapped(unsafe { Mmap::map(&file)? }))
     }
 }
@@ -50,7 +51,7 @@ impl Deref for Source {
     }
 }
 
-/// Which kind of file this is, for messages: ".zkey file".
+/// The kind of a file; `what` is its name in messages, such as ".zkey file".
 #[derive(Clone, Copy)]
 pub struct Kind {
     pub what: &'static str,
@@ -64,14 +65,14 @@ impl Kind {
     }
 }
 
-/// Where each section lies.
+/// The place of each section.
 pub struct Sections {
     pub kind: Kind,
     ranges: Vec<(u32, Range<usize>)>,
 }
 
 impl Sections {
-    /// Errors (Format): another kind or version, a section beyond the end or twice, bytes left over.
+    /// Errors (Format): another kind or version, a section that ends beyond the file or occurs twice, bytes left over.
     pub fn parse(kind: Kind, data: &[u8]) -> Result<Self> {
         let mut reader = Reader::new(kind, data);
         if reader.take(4).ok() != Some(&kind.magic) {
@@ -165,7 +166,7 @@ impl<'a> Reader<'a> {
         self.at
     }
 
-    /// An error unless everything has been read.
+    /// Errors: not everything has been read.
     pub fn end(&self) -> Result<()> {
         match self.data.len() - self.at {
             0 => Ok(()),
@@ -173,7 +174,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The element size and modulus that a header announces must be 32 bytes and `modulus`.
+    /// Reads the element size and the modulus that a header announces. Errors: they are not 32 bytes and `modulus`.
     fn modulus(&mut self, modulus: Limbs, name: &str) -> Result<()> {
         if self.u32()? as usize == WORD && limbs(self.take(WORD)?) == modulus {
             return Ok(());

@@ -1,7 +1,12 @@
-//! Files of circom and snarkjs: .wtns, .r1cs, .zkey and .ptau, read as untrusted input, and what is done with them.
+//! The files of circom and snarkjs, which are read as untrusted input, and the provers and the setup that use them.
+//!
+//! - `container`: the format that all of them share; `points`: points as they lie in them;
+//! - `wtns`: witnesses; `r1cs`: constraints; `zkey`: proving keys; `ptau`: powers of tau;
+//! - `zkey_prover`: proofs with a .zkey; `r1cs_prover`: proofs with our own key for an .r1cs;
+//! - `ptau_setup`: our own key from powers of tau; `subgroup`: whether points of G2 are in the subgroup of order r.
 //!
 //! Every parser works on borrowed or mapped bytes, checks each length before it reads, and allocates no more than the
-//! file's own size asks for. Points lie in these files as in our keys (Montgomery limbs, infinity all zeros), but
+//! size of the file justifies. Points lie in these files as in our keys (Montgomery limbs, infinity as zeros), but
 //! unaligned.
 
 pub mod container;

@@ -1,4 +1,4 @@
-//! Points as they lie in .zkey and .ptau files: checked in bulk, copied to where the kernels can use them.
+//! Points as they lie in .zkey and .ptau files. They are checked in bulk, and copied to where the kernels can use them.
 
 use std::marker::PhantomData;
 
@@ -9,7 +9,7 @@ use crate::circom::container::{is_below, limbs, P, WORD};
 use crate::kernel::curve::Curve;
 use crate::memory::collect;
 
-/// A run of points, x || y in Montgomery limbs, infinity all zeros.
+/// Points one after the other, as x || y in Montgomery limbs; infinity is all zeros.
 pub struct Points<'a, C: Curve> {
     bytes: &'a [u8],
     curve: PhantomData<C>,
@@ -23,13 +23,13 @@ impl<C: Curve> Clone for Points<'_, C> {
 
 impl<C: Curve> Copy for Points<'_, C> {}
 
-/// Points handled together by one task.
+/// The points of one task.
 const TASK: usize = 1 << 10;
 
 impl<'a, C: Curve> Points<'a, C> {
     pub const SIZE: usize = std::mem::size_of::<C::Stored>();
 
-    /// `bytes` holds whole points; a rest is left out.
+    /// The points in `bytes`; bytes after the last whole point are left out.
     pub fn new(bytes: &'a [u8]) -> Self {
         Points { bytes, curve: PhantomData }
     }
@@ -42,7 +42,7 @@ impl<'a, C: Curve> Points<'a, C> {
         self.len() == 0
     }
 
-    /// Points start .. start + count.
+    /// The points start .. start + count.
     pub fn slice(&self, start: usize, count: usize) -> Self {
         Points::new(&self.bytes[start * Self::SIZE..(start + count) * Self::SIZE])
     }
@@ -57,7 +57,7 @@ impl<'a, C: Curve> Points<'a, C> {
         bytemuck::pod_read_unaligned(self.raw(i))
     }
 
-    /// The point; its coordinates must have been checked.
+    /// Point i, whose coordinates must have been checked.
     pub fn get(&self, i: usize) -> Affine<C> {
         C::load(&self.stored(i))
     }
@@ -66,7 +66,7 @@ impl<'a, C: Curve> Points<'a, C> {
         self.raw(i).iter().all(|byte| *byte == 0)
     }
 
-    /// Coordinates below p, and on the curve or infinity.
+    /// Whether the coordinates of point i are below p, and the point is on the curve or infinity.
     pub fn is_valid(&self, i: usize) -> bool {
         let canonical = self.raw(i).chunks_exact(WORD).all(|word| is_below(&limbs(word), &P));
         canonical && (self.is_infinity(i) || self.get(i).is_on_curve())
@@ -77,7 +77,7 @@ impl<'a, C: Curve> Points<'a, C> {
         (0..self.len()).into_par_iter().with_min_len(TASK).find_first(|i| !self.is_valid(*i))
     }
 
-    /// Indices of the points other than infinity, in order.
+    /// The indices of the points other than infinity, in order.
     pub fn finite(&self) -> Vec<u32> {
         (0..self.len() as u32).filter(|i| !self.is_infinity(*i as usize)).collect()
     }

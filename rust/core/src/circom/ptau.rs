@@ -1,6 +1,6 @@
-//! Powers of tau (.ptau, version 1) prepared for phase 2, mapped, and checked as far as a circuit uses them.
+//! Powers of tau (.ptau, version 1) prepared for phase 2. Files are mapped, and checked as far as a circuit uses them.
 //!
-//! Power k, N = 2^k, L^(m) the Lagrange basis of the domain of size m:
+//! With power k, N = 2^k and the Lagrange basis L^(m) of the domain of size m, the sections are:
 //!
 //! | section | content |
 //! |---|---|
@@ -15,7 +15,7 @@
 //! A domain of size n = 2^log is served by every power k >= log. If k = log, tau^(2n-1) is not there: its powers end at
 //! tau^(2n-2), and the Lagrange basis of size 2n is *truncated*, that is without the terms of tau^(2n-1).
 //!
-//! Whether each contributor knew what he contributed is in section 7, for `snarkjs powersoftau verify` to say.
+//! Section 7 proves that each contributor knew what he contributed; `snarkjs powersoftau verify` checks it.
 
 use std::ops::Range;
 use std::path::Path;
@@ -39,10 +39,10 @@ pub const KIND: Kind = Kind { what: ".ptau file", magic: *b"ptau", version: 1 };
 const HEADER: u32 = 1;
 const BETA_G2: u32 = 6;
 pub const MAX_POWER: u32 = 28;
-/// What a row of the domain is for.
+/// What takes up the rows of a domain, for messages.
 const ROWS: &str = "constraints, public wires and the one";
 
-/// A family of points: its powers of tau, and its Lagrange bases.
+/// A family of points: powers of tau times a factor in one group, and their Lagrange bases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Family {
     TauG1,
@@ -62,7 +62,7 @@ impl Family {
         12 + self as u32
     }
 
-    /// Points of the powers' section and of the Lagrange section.
+    /// The numbers of points in the section of powers and in that of Lagrange bases.
     fn counts(self, power: u32) -> [usize; 2] {
         let n = 1usize << power;
         match self {
@@ -80,7 +80,7 @@ impl Family {
     }
 }
 
-/// An opened file. Sizes are checked; points by `check`.
+/// An opened file. Opening checks sizes, and `check` checks points.
 pub struct Ptau {
     source: Source,
     sections: Sections,
@@ -127,7 +127,7 @@ impl Ptau {
         }
     }
 
-    /// tau^0 .. tau^(count - 1) times the family's factor.
+    /// The powers tau^0 .. tau^(count - 1) times the family's factor.
     pub fn powers<C: Curve>(&self, family: Family, count: usize) -> Result<Points<'_, C>> {
         self.slice(family.powers(), 0..count)
     }
@@ -142,7 +142,7 @@ impl Ptau {
         Ok(self.slice::<G2>(BETA_G2, 0..1)?.get(0))
     }
 
-    /// The powers tau^j, j < 2n, that there are for the domain of size n = 2^log <= 2^power.
+    /// How many of the powers tau^j, j < 2n, there are for the domain of size n = 2^log <= 2^power.
     fn double_powers(&self, log: u32) -> usize {
         let [there, _] = Family::TauG1.counts(self.power);
         there.min(2 << log)
@@ -150,8 +150,8 @@ impl Ptau {
 
     /// Checks everything that a circuit over the domain of size n = 2^log uses: points on their curves and in their
     /// subgroups, powers of one tau, the same tau, alpha and beta in all families, Lagrange bases that belong to the
-    /// powers, tau outside the domain of size 2n. A wrong file passes with a chance below 2^-100. Errors (Format): also
-    /// log > power.
+    /// powers, tau outside the domain of size 2n. A wrong file passes with a chance below 2^-100. Errors (Format): one
+    /// of these does not hold, or log > power.
     pub fn check(&self, log: u32, monitor: &dyn Monitor) -> Result<()> {
         if log > fft::MAX_LOG {
             return Err(KIND.error(format!("{ROWS} take 2^{log} rows, the largest domain has 2^{}", fft::MAX_LOG)));
@@ -184,7 +184,7 @@ impl Ptau {
         self.check_lagrange::<G2>(Family::TauG2, log, s, monitor)
     }
 
-    /// tau^0 = 1 in both groups, beta the same in both, tau^n != +-1; returns [tau]2.
+    /// Checks that tau^0 = 1 in both groups, that beta is the same in both, and that tau^n is not +-1; returns [tau]2.
     fn check_origin(&self, n: usize) -> Result<G2Affine> {
         let tau = checked(self.powers::<G1>(Family::TauG1, n + 1)?, "tau, G1")?;
         let tau2 = checked(self.powers::<G2>(Family::TauG2, 2)?, "tau, G2")?;
@@ -207,7 +207,7 @@ impl Ptau {
         Ok(tau2.get(1))
     }
 
-    /// P_(i+1) = tau P_i for all i: e(sum s^i P_(i+1), 1) = e(sum s^i P_i, tau).
+    /// Checks that P_(i+1) = tau P_i for all i, by e(sum s^i P_(i+1), 1) = e(sum s^i P_i, tau).
     fn check_ratio(
         &self,
         points: Points<'_, G1>,
@@ -240,8 +240,8 @@ impl Ptau {
         }
     }
 
-    /// sum f(w^i) L_i = sum s^j tau^j for f = sum_(j<m) s^j X^j = (1 - (sX)^m) / (1 - sX); on both sides without the terms
-    /// of a tau^(m-1) that is not there.
+    /// Checks that sum f(w^i) L_i = sum s^j tau^j for f = sum_(j<m) s^j X^j = (1 - (sX)^m) / (1 - sX). A power
+    /// tau^(m-1) that is not in the file has no term on either side.
     fn check_lagrange<C: Curve>(&self, family: Family, log: u32, s: Fr, monitor: &dyn Monitor) -> Result<()> {
         let m = 1usize << log;
         let name = format!("{family:?}, Lagrange basis of size {m}");
@@ -261,7 +261,7 @@ impl Ptau {
         }
     }
 
-    /// The Lagrange basis in G2, each point in the subgroup (error 2^-120).
+    /// Checks that the points of the Lagrange basis in G2 are in the subgroup of order r (error 2^-120).
     pub fn check_lagrange_subgroup(&self, log: u32, monitor: &dyn Monitor) -> Result<()> {
         match all_in_subgroup(&self.lagrange::<G2>(Family::TauG2, log)?.to_vec(), monitor)? {
             true => Ok(()),
@@ -270,7 +270,7 @@ impl Ptau {
     }
 }
 
-/// The points, if all are on their curve and none is infinity.
+/// The points. Errors: one is not on its curve, or infinity.
 fn checked<'a, C: Curve>(points: Points<'a, C>, name: &str) -> Result<Points<'a, C>> {
     if let Some(i) = points.first_invalid() {
         return Err(KIND.error(format!("{name}: point {i} is not on its curve")));

@@ -1,4 +1,4 @@
-//! A key of our own format from powers of tau and rows: nobody here learns tau, alpha or beta.
+//! A key of our own format from powers of tau and rows, without knowing tau, alpha or beta.
 //!
 //! With l the Lagrange basis of the domain of size 2n and L that of size n, and g^2 = w:
 //! ```text
@@ -7,13 +7,13 @@
 //! K'_j       = (beta u_j + alpha v_j + sum_i C_ij l_2i) / delta       for private wires (K_j - w_j t / z0)
 //! E_j        = sum_i C_ij (l_2i - L_i) / delta                         for public and committed ones
 //! ```
-//! so no transform over points is needed. A domain of size 2^k on powers of power k has the truncated l, without the terms
-//! of tau^(2n-1): an honest quotient is the same, and a row with B = C = 0 forbids what else it would allow (protocol.md
-//! section 1). The rows wire_j * 0 = 0 are such rows; a system without one is refused.
+//! so no transform over points is needed. A domain of size 2^k on powers of power k has the truncated l, without the
+//! terms of tau^(2n-1): an honest quotient is the same, and a row with B = C = 0 forbids what else it would allow
+//! (protocol.md section 1). The rows wire_j * 0 = 0 are such rows; a system without one is refused.
 //!
-//! Memory is in proportion to the non-zero coefficients, whatever number of wires is announced.
+//! Memory grows with the non-zero coefficients, whatever number of wires a file announces.
 //!
-//! delta (and eta) are drawn here by one machine: a development key until others have contributed.
+//! delta (and eta) are drawn by this one machine, so the key is a development key until others have contributed.
 
 use ark_ec::short_weierstrass::{Affine, Projective};
 use ark_ec::AffineRepr;
@@ -34,7 +34,7 @@ use crate::rows::Rows;
 use crate::system::{Shape, System};
 use crate::verify::VerifyingKey;
 
-/// Wires handled together by one task.
+/// The wires of one task.
 const TASK: usize = 64;
 /// Columns with more entries than this are summed by the multi-scalar multiplication.
 const LONG: usize = 128;
@@ -56,7 +56,8 @@ impl Trapdoors {
     }
 }
 
-/// A matrix by those columns that have entries: of wires[k], in order, they are starts[k] .. starts[k + 1].
+/// A matrix by those columns that have entries: column wires[k], in rising order, has the entries starts[k] ..
+/// starts[k + 1] of `rows` and `values`.
 struct Columns {
     wires: Vec<u32>,
     starts: Vec<usize>,
@@ -79,7 +80,7 @@ impl Entries {
         self.values.push(value);
     }
 
-    /// Sorted by wire.
+    /// The entries sorted by wire.
     fn into_columns(self) -> Columns {
         let mut order: Vec<(u32, usize)> = self.wires.iter().copied().zip(0..).collect();
         order.par_sort_unstable();
@@ -98,7 +99,7 @@ impl Entries {
 }
 
 impl Columns {
-    /// sum_i M_ij base_i, for one wire j.
+    /// The sum of M_ij base_i over all rows i, for one wire j.
     fn sum<C: Curve>(&self, wire: u32, base: &Base<'_, C>, monitor: &dyn Monitor) -> Result<Projective<C>> {
         let Ok(column) = self.wires.binary_search(&wire) else { return Ok(Projective::ZERO) };
         let range = self.starts[column]..self.starts[column + 1];
@@ -112,7 +113,7 @@ impl Columns {
     }
 }
 
-/// Every `stride`-th point, from the first on.
+/// Every `stride`-th of some points, from the first on.
 struct Base<'a, C: Curve> {
     points: Points<'a, C>,
     stride: usize,
@@ -128,7 +129,7 @@ impl<C: Curve> Base<'_, C> {
     }
 }
 
-/// value * point, cheap for small values of either sign.
+/// value * point, which is cheap for small values of either sign.
 fn times<C: Curve>(point: Affine<C>, value: &Fr) -> Projective<C> {
     let (plus, minus) = (value.into_bigint(), (-*value).into_bigint());
     match plus.num_bits() <= minus.num_bits() {
@@ -156,7 +157,7 @@ impl<'a> PtauSetup<'a> {
         Ok(PtauSetup { ptau, shape, log, rows_seen: 0, entries: Default::default() })
     }
 
-    /// Adds the next rows a * b = c. Errors: the three differ in length, more rows than declared.
+    /// Adds the next rows a * b = c. Errors: the three differ in length, or there are more rows than declared.
     pub fn add_rows(&mut self, rows: [Rows<'_>; 3]) -> Result<()> {
         let count = rows[0].count();
         rows.iter().try_for_each(|r| expect_len("rows of a, b, c", r.count(), count))?;
@@ -182,7 +183,7 @@ impl<'a> PtauSetup<'a> {
         self.write(&points, &trapdoors)
     }
 
-    /// The rows wire_j * 0 = 0 for the one and the public wires: soundness-critical.
+    /// Adds the rows wire_j * 0 = 0 of the one and the public wires. Soundness depends on them (see `check_slack`).
     fn add_dummy_rows(&mut self) {
         for j in 0..=self.shape.n_public {
             self.entries[0].push(self.shape.n_rows + j, j, Fr::ONE);
@@ -212,7 +213,7 @@ impl<'a> PtauSetup<'a> {
         Ok(Base { points: self.ptau.lagrange(family, self.log)?, stride: 1 })
     }
 
-    /// l_2i
+    /// The points l_2i.
     fn even(&self) -> Result<Base<'a, G1>> {
         Ok(Base { points: self.ptau.lagrange(Family::TauG1, self.log + 1)?, stride: 2 })
     }
@@ -274,14 +275,14 @@ fn store<C: Curve>(writer: &mut KeyWriter, section: Section, points: &[Affine<C>
     Ok(())
 }
 
-/// Points other than infinity and their wires.
+/// The points of one query other than infinity, and their wires.
 struct Query<C: Curve> {
     wires: Vec<u32>,
     points: Vec<Affine<C>>,
 }
 
 impl<C: Curve> Query<C> {
-    /// point(j) for each of the wires; in parallel, one inversion a task.
+    /// point(j) for each of the wires, in parallel, with one inversion per task.
     fn new(
         wires: &[u32],
         stage: &'static str,
@@ -325,7 +326,7 @@ impl Queries {
         let combined = |j: u32, basis: &Base<'_, G1>| -> Result<_> {
             Ok(a.sum(j, &beta, monitor)? + b.sum(j, &alpha, monitor)? + c.sum(j, basis, monitor)?)
         };
-        let folded = |j: u32| -> Result<_> {
+        let k_point = |j: u32| -> Result<_> {
             let sum = match (j as usize) < shape.first_private() {
                 true => c.sum(j, &even, monitor)? - c.sum(j, &plain, monitor)?,
                 false => combined(j, &even)?,
@@ -344,7 +345,7 @@ impl Queries {
             a: Query::new(&a.wires, "setup: a", monitor, |j| a.sum(j, &plain, monitor))?,
             b1: Query::new(&b.wires, "setup: b1", monitor, |j| b.sum(j, &plain, monitor))?,
             b2: Query::new(&b.wires, "setup: b2", monitor, |j| b.sum(j, &tau2, monitor))?,
-            k: Query::new(&wires, "setup: k", monitor, folded)?,
+            k: Query::new(&wires, "setup: k", monitor, k_point)?,
             committed: Query::new(&committed, "setup: committed", monitor, |j| Ok(combined(j, &plain)? * eta))?,
             h: h.points,
             ic: curve::to_affine(&ic),
@@ -352,7 +353,7 @@ impl Queries {
     }
 }
 
-/// Wires with an entry in any matrix, in order.
+/// The wires that have an entry in any matrix, in order.
 fn in_any(columns: &[Columns; 3]) -> Vec<u32> {
     let mut wires: Vec<u32> = columns.iter().flat_map(|matrix| &matrix.wires).copied().collect();
     wires.par_sort_unstable();
@@ -406,8 +407,8 @@ mod tests {
         setup
     }
 
-    /// x_i = w^2 - e W^-i for W of order 64, shown with the points of a key alone: the quotient gets a multiple of
-    /// sum_i g^-(2i+1) H_i, which is tau^(n-1) t / delta without its highest power. Whether it verifies.
+    /// Whether a proof of x_i = w^2 - e W^-i, W of order 64, verifies. It is made with the points of the key alone: the
+    /// quotient gets a multiple of sum_i g^-(2i+1) H_i, which is tau^(n-1) t / delta without its highest power.
     fn accepts(mut setup: PtauSetup<'_>, e: u64) -> bool {
         let (n, shape) = (1usize << LOG, setup.shape);
         let t = Trapdoors::random().expect("randomness");

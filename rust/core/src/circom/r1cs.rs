@@ -1,14 +1,14 @@
-//! Constraint files (.r1cs, version 1): rows in blocks, each linear combination checked as it is read.
+//! Constraint files (.r1cs, version 1). Rows are read in blocks, and each linear combination is checked as it is read.
 //!
 //! ```text
 //! section 1: field, wires u32, outputs u32, public inputs u32, private inputs u32, labels u64, constraints u32
 //! section 2: for each constraint the linear combinations A, B, C: terms u32, then (wire u32, coefficient) each
 //! ```
 //!
-//! Wires are [1, outputs, public inputs, private inputs, rest]. The rows wire_j * 0 = 0 are left to whoever makes a key.
-//! The number of private inputs is what the source declares: circom may have simplified some of them away, and nothing
-//! here depends on it. A wire that no constraint uses is legal and takes no byte of section 2, so nothing may be allocated
-//! for the number of wires alone.
+//! Wires are [1, outputs, public inputs, private inputs, rest]. The rows wire_j * 0 = 0 are left to whoever makes a
+//! key. The number of private inputs is what the source declares. Circom may have simplified some of them away, and
+//! nothing here depends on it. A wire that no constraint uses is legal and takes no byte of section 2, so nothing may
+//! be allocated for the number of wires alone.
 
 use crate::circom::container::{count, is_below, limbs, Kind, Reader, Sections, R, WORD};
 use crate::error::Result;
@@ -23,13 +23,13 @@ const CONSTRAINTS: u32 = 2;
 const GATES: [u32; 2] = [4, 5];
 const NO_GATES: [u8; 4] = [0; 4];
 const TERM: usize = 4 + WORD;
-/// Rows of a block; the last one may have fewer.
+/// The rows of a block; the last block may have fewer.
 pub const BLOCK_ROWS: usize = 1 << 12;
 
 /// A parsed header over borrowed constraints.
 pub struct R1cs<'a> {
     pub n_wires: usize,
-    /// Outputs and public inputs.
+    /// The number of outputs and public inputs.
     pub n_public: usize,
     pub n_rows: usize,
     header: &'a [u8],
@@ -49,7 +49,7 @@ impl Side {
         Rows::of_checked(&self.indptr, &self.cols, Coefficients::Wide(&self.vals))
     }
 
-    /// The next linear combination, terms in any order, zero coefficients dropped.
+    /// Reads the next linear combination. Its terms may be in any order; zero coefficients are dropped.
     fn push(&mut self, reader: &mut Reader<'_>, width: usize) -> Result<()> {
         let start = self.cols.len();
         let terms = count(reader.u32()?);
@@ -99,7 +99,7 @@ impl<'a> R1cs<'a> {
             return Err(KIND.error("custom gates are PLONK's and not supported; compile without custom templates"));
         }
         let constraints = &data[sections.range(CONSTRAINTS)?];
-        // Three counts of four bytes at least.
+        // A constraint has at least three counts of four bytes.
         if n_rows > constraints.len() / 12 {
             return Err(KIND.error(format!("truncated: {n_rows} constraints in {} bytes", constraints.len())));
         }
@@ -121,7 +121,7 @@ impl<'a> R1cs<'a> {
         }
     }
 
-    /// Calls `each` with the rows in order, some thousands at a time.
+    /// Calls `each` with the rows in order, `BLOCK_ROWS` at a time.
     ///
     /// Errors (Format): truncated, bytes left over, a wire out of range or twice in one linear combination, a
     /// coefficient not below r; and those of `each`.
@@ -129,7 +129,7 @@ impl<'a> R1cs<'a> {
         self.for_each_owned_block(|[a, b, c]| each([a.rows(), b.rows(), c.rows()]))
     }
 
-    /// The same, with blocks to keep.
+    /// The same for an `each` that keeps the blocks.
     pub fn for_each_owned_block(&self, mut each: impl FnMut([Side; 3]) -> Result<()>) -> Result<()> {
         let mut reader = Reader::new(KIND, self.constraints);
         let mut left = self.n_rows;

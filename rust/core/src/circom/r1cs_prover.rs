@@ -1,4 +1,4 @@
-//! The prover for constraint files: a key of our own format, made from the same .r1cs, kept open with its rows.
+//! The prover for constraint files: a key of our own format that was made for the same .r1cs, kept open with its rows.
 
 use std::collections::HashMap;
 
@@ -13,7 +13,7 @@ use crate::monitor::Monitor;
 use crate::prove::Assignment;
 use crate::verify::Proof;
 
-/// No context: plain Groth16 has none.
+/// The context of plain Groth16, which has none.
 const NO_CTX: [u8; 32] = [0; 32];
 
 /// Rows of a constraint file and the key made for them.
@@ -22,13 +22,14 @@ pub struct R1csProver {
     blocks: Vec<[Block; 3]>,
 }
 
-/// Some rows of a matrix. Coefficients repeat: a term is eight bytes, where a coefficient alone takes 32.
+/// Some rows of a matrix. Most coefficients occur often, so they are numbered: a term takes eight bytes, where a
+/// coefficient alone would take 32.
 struct Block {
     /// Row i has the terms indptr[i] .. indptr[i + 1].
     indptr: Vec<u32>,
-    /// Wire, and number of the coefficient.
+    /// The wire of each term, and the number of its coefficient.
     terms: Vec<[u32; 2]>,
-    /// 1, -1, and all others that occur.
+    /// 1, -1, and all others that occur, by number.
     coefficients: Vec<Fr>,
 }
 
@@ -55,7 +56,7 @@ impl Block {
         Block { indptr, terms, coefficients }
     }
 
-    /// The sum of coefficient * wire in a row.
+    /// The sum of coefficient * wire over one row.
     #[inline(always)]
     fn dot(&self, row: usize, wires: &[Fr]) -> Fr {
         let mut sum = Fr::ZERO;
@@ -72,7 +73,8 @@ impl Block {
 }
 
 impl R1csProver {
-    /// Memory: eight bytes for each non-zero coefficient, and 32 for each different one of some thousand rows. Errors: KeyMismatch (the key was made for other constraints), Format.
+    /// Reads the rows. Memory holds eight bytes per coefficient, and 32 per different coefficient of each block. Errors:
+    /// KeyMismatch (the key was made for other constraints), Format.
     pub fn new(key: ProvingKey, r1cs: &R1cs<'_>) -> Result<Self> {
         if key.shape != r1cs.shape() {
             return Err(Error::KeyMismatch("the proving key was made for other constraints than these".into()));
@@ -85,7 +87,7 @@ impl R1csProver {
         Ok(R1csProver { key, blocks })
     }
 
-    /// A proof for all wires (the one first), verified already, and the public wires.
+    /// A proof for all wires (the one first), which has been verified, and the public wires.
     ///
     /// Errors: KeyMismatch (another number of wires), Unsatisfied, and those of `ProvingKey::prove`.
     pub fn prove<'w>(&self, wires: &'w [Fr], monitor: &dyn Monitor) -> Result<(Proof, &'w [Fr])> {

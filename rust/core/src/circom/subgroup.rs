@@ -1,7 +1,8 @@
-//! Whether many points of G2's curve lie in the subgroup of order r, at the price of a few additions each.
+//! The check that many points of G2's curve lie in the subgroup of order r, at the price of a few additions each.
 //!
 //! The smallest prime that divides the cofactor 2p - r is 10069, so a random combination with coefficients below 2^13
-//! of points that are not all in the subgroup lies in it with a chance of at most 2^-13 + 2^-13: ten rounds, 2^-120.
+//! of points that are not all in the subgroup lies in it with a chance of at most 2^-13 + 2^-13, and ten of them all do
+//! with a chance of at most 2^-120.
 
 use ark_ec::{AffineRepr, CurveGroup};
 

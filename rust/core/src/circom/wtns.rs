@@ -1,4 +1,4 @@
-//! Witness files (.wtns, version 2): all wires of an assignment, wire 0 = 1 first.
+//! Witness files (.wtns, version 2): all wires of an assignment, the first of which is 1.
 //!
 //! ```text
 //! section 1: element size u32 = 32, r, number of wires u32;   section 2: the wires, 32 bytes each

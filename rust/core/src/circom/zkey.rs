@@ -1,4 +1,4 @@
-//! Proving keys of snarkjs (.zkey, version 1, Groth16), mapped and checked.
+//! Proving keys of snarkjs (.zkey, version 1, Groth16), which are mapped and checked.
 //!
 //! | section | content |
 //! |---|---|
@@ -11,10 +11,10 @@
 //! | 9 | [l_(2i+1) / delta]1, l the Lagrange basis of the domain of twice the size |
 //! | 10 | contributions, not read |
 //!
-//! Opening checks all sizes, all coefficients and the verifying key; the points of sections 5 to 9 are checked when they
-//! are first used, or by `check_points`.
+//! Opening checks all sizes, all coefficients and the verifying key; the points of sections 5 to 9 are checked when
+//! they are first used, or by `check_points`.
 //!
-//! snarkjs may put infinity for tau^(2n-1), which would let all rows fail by a common slack; only a row whose B and C
+//! snarkjs may put infinity for tau^(2n-1), which would let all rows be off by a common slack; only a row whose B and C
 //! are zero identically prevents it (protocol.md section 1). The rows wire_j * 0 = 0 of the one and the public wires,
 //! which snarkjs appends, are such rows; a key that does not end with them is refused. C is not in the file, so whether
 //! a row of another kind has C = 0 cannot be seen.
@@ -40,9 +40,9 @@ use crate::verify::VerifyingKey;
 pub const KIND: Kind = Kind { what: ".zkey file", magic: *b"zkey", version: 1 };
 const GROTH16: u32 = 1;
 const COEFFICIENT: usize = 12 + WORD;
-/// Coefficients handled together by one task.
+/// The coefficients of one task.
 const TASK: usize = 1 << 12;
-/// Rows handled together by one task.
+/// The rows of one task.
 const ROWS: usize = 1 << 11;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,13 +79,13 @@ impl Coefficient<'_> {
         self.word(2)
     }
 
-    /// coefficient * R^2 mod r.
+    /// The coefficient times R^2, mod r.
     fn value(&self) -> Limbs {
         limbs(&self.0[12..])
     }
 }
 
-/// 1 * R^2 mod r.
+/// The value of the coefficient 1: R^2 mod r.
 const ONE: Limbs = <ark_bn254::FrConfig as MontConfig<4>>::R2.0;
 
 /// An opened key.
@@ -97,14 +97,14 @@ pub struct Zkey {
     pub domain_size: usize,
     pub constants: Constants,
     pub vk: VerifyingKey,
-    /// Coefficients come in order of their rows.
+    /// Whether coefficients come in order of their rows.
     sorted: bool,
-    /// For A, B1, B2, C, H: which points are not infinity, once they have been checked.
+    /// For each of A, B1, B2, C, H: the indices of points other than infinity, once the points have been checked.
     finite: [OnceLock<Vec<u32>>; 5],
 }
 
 impl Zkey {
-    /// Maps a key. The file must not change while it is in use. Errors: as `parse`, and those of the file system.
+    /// Maps a key. The file must not change while it is in use. Errors: those of `parse` and of the file system.
     pub fn open(path: &Path) -> Result<Self> {
         Self::parse(Source::open(path)?)
     }
@@ -180,7 +180,7 @@ impl Zkey {
         })
     }
 
-    /// The last n_public + 1 rows that have entries must be wire_j * 0, j = 0 .. n_public, one entry each.
+    /// Errors: the last n_public + 1 rows that have entries are not wire_j * 0, j = 0 .. n_public, with one entry each.
     fn check_dummy_rows(&self, last_row: usize) -> Result<()> {
         let first = last_row.checked_sub(self.n_public).ok_or_else(|| self.no_dummy_rows())?;
         let entries = self.coefficients()?.par_chunks_exact(COEFFICIENT).with_min_len(TASK).map(Coefficient);
@@ -206,7 +206,7 @@ impl Zkey {
         ))
     }
 
-    /// A z and B z over the domain. `wires` has `n_wires` elements; `low` are the same, divided by R.
+    /// A z and B z over the domain. `wires` are all `n_wires` wires z, and `low` the same divided by R.
     pub fn row_values(&self, wires: &[Fr], low: &[Fr]) -> Result<[Vec<Fr>; 2]> {
         let entries = self.coefficients()?;
         let total = entries.len() / COEFFICIENT;
@@ -232,7 +232,8 @@ impl Zkey {
         Ok(values)
     }
 
-    /// Points of a query that are not infinity, and their places, all checked to be on the curve at first use.
+    /// The points of a query, and the indices of those other than infinity. When a query is first used, all its points
+    /// are checked to be on the curve.
     pub(super) fn query<C: Curve>(&self, part: Part) -> Result<(Points<'_, C>, &[u32])> {
         let points = Points::<C>::new(self.part(part)?);
         let slot = &self.finite[part as usize - Part::A as usize];
@@ -245,7 +246,7 @@ impl Zkey {
         Ok((points, slot.get_or_init(|| points.finite())))
     }
 
-    /// Every point on its curve, and those of G2 in the subgroup of order r (error 2^-120).
+    /// Checks that every point is on its curve, and those of G2 in the subgroup of order r (error 2^-120).
     pub fn check_points(&self, monitor: &dyn Monitor) -> Result<()> {
         for (part, fraction) in [(Part::A, 0.0), (Part::B1, 0.2), (Part::C, 0.4), (Part::H, 0.6)] {
             monitor.step("zkey: points", fraction)?;
@@ -316,7 +317,8 @@ impl Header {
         sizes.iter().try_for_each(|(part, count, size)| sections.exactly(*part as u32, *count, *size).map(|_| ()))
     }
 
-    /// Through the verifying key's own encoding, so that every check of it applies.
+    /// The constants and the verifying key. They are read from the verifying key's own encoding, so that all its checks
+    /// apply.
     fn verifying_key(&self, ic: Points<'_, G1>) -> Result<(Constants, VerifyingKey)> {
         if let Some(i) = ic.first_invalid() {
             return Err(KIND.error(format!("IC: point {i} is not on the curve")));

@@ -2,8 +2,10 @@
 //!
 //! A = alpha + sum z_j [u_j] + r delta;  B = beta + sum z_j [v_j] + s delta (in G1 as B1);
 //! C = sum_private z_j [K_j / delta] + sum_i (a_i b_i - c_i) [H_i] + s A + r B1 - r s delta,
+//!
 //! where a, b, c are A, B and the polynomial through the products of the rows, on the odd points of the domain of twice
-//! the size, on which t is -2: the factor is in H. Six transforms, since the file does not hold the C matrix.
+//! the size, on which t is -2: the factor is in H. It takes six transforms, because the file does not hold the C
+//! matrix.
 
 use ark_ec::short_weierstrass::Projective;
 use ark_ec::CurveGroup;
@@ -22,10 +24,10 @@ use crate::monitor::Monitor;
 use crate::system::System;
 use crate::verify::{verify, Proof};
 
-/// Points copied at a time.
+/// The bytes of points that are copied at a time.
 const MOST_BYTES: usize = 32 << 20;
 
-/// While proving it is the key that is malformed, not the witness.
+/// An error of reading, met while proving: it is the key that is malformed, not the witness.
 fn key_error(error: Error) -> Error {
     match error {
         Error::Format(text) => Error::KeyFormat(text),
@@ -33,14 +35,14 @@ fn key_error(error: Error) -> Error {
     }
 }
 
-/// A multiplication's memory when the points have been copied once already.
+/// The memory of a multiplication, and of the copy of its points that has been made for it.
 fn footprint_twice<C: Curve>() -> Footprint {
     let once = footprint(size_of::<C::Stored>());
     Footprint { per_item: once.per_item + size_of::<C::Stored>(), ..once }
 }
 
 impl Zkey {
-    /// A proof for all wires (the one first), verified already, and the public wires.
+    /// A proof for all wires (the one first), which has been verified, and the public wires.
     ///
     /// Errors: KeyMismatch (another number of wires), Witness (the proof made does not verify: the wires do not satisfy
     /// the constraints, or the key is damaged), KeyFormat (a point off its curve), Cancelled.
@@ -55,7 +57,7 @@ impl Zkey {
         let public = &wires[1..=self.n_public];
         let proof = self.assemble(wires, monitor)?;
         monitor.step("prove: verify", 0.95)?;
-        // Parsed again, so that points off their curves or subgroup are refused too.
+        // The points are parsed again, so that points off their curves or subgroup are refused too.
         let checked = Proof::from_bytes(System::Groth16, &proof.to_bytes());
         let verified = checked.and_then(|proof| verify(&self.vk, public, &proof, &[0; 32]).map(|()| proof));
         let proof = verified.map_err(|_| {
@@ -96,7 +98,7 @@ impl Zkey {
         Ok(Proof { a: a.into_affine(), b: b.into_affine(), c: c.into_affine(), d: None })
     }
 
-    /// Bytes that proving holds at least beside the witness: in the quotient, for H or for B2.
+    /// The fewest bytes that proving holds beside the witness: in the quotient, for H or for B2.
     fn least_memory(&self) -> usize {
         let quotient = 4 * BYTES * self.domain_size;
         let h = BYTES * self.domain_size + footprint_twice::<G1>().of(LEAST_TILE.min(self.domain_size));
@@ -104,7 +106,7 @@ impl Zkey {
         quotient.max(h).max(b2)
     }
 
-    /// sum scalars[i] [part_i]: points are copied to where they are aligned, infinity left out.
+    /// The sum of scalars[i] [part_i]. Points other than infinity are copied to where they are aligned.
     fn multiply<C: Curve>(&self, part: Part, scalars: &[SignedScalar], monitor: &dyn Monitor) -> Result<Projective<C>> {
         let (points, finite) = self.query::<C>(part).map_err(key_error)?;
         let most = MOST_BYTES / size_of::<C::Stored>();
@@ -117,7 +119,7 @@ impl Zkey {
         })
     }
 
-    /// a b - c on the odd points.
+    /// The values a b - c on the odd points.
     fn quotient(&self, wires: &[Fr], monitor: &dyn Monitor) -> Result<Vec<Fr>> {
         let low = collect(wires.len(), |i| lowered(canonical(&wires[i])));
         let [mut a, mut b] = self.row_values(wires, &low).map_err(key_error)?;

@@ -148,4 +148,20 @@ macro_rules! dispatch {
 pub(crate) use dispatch;
 
 #[cfg(test)]
-mod tests;
+mod testing;
+
+#[cfg(test)]
+#[allow(clippy::expect_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kernels_are_named() {
+        for id in KernelId::all() {
+            assert_eq!(KernelId::named(id.name()).expect("known"), id);
+        }
+        assert!(matches!(KernelId::named("abacus"), Err(Error::Setting(_))));
+        let names: Vec<_> = KernelId::all().iter().map(|c| c.name()).collect();
+        assert!(names.ends_with(&["portable", "emulated"]));
+    }
+}

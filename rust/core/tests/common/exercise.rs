@@ -46,16 +46,25 @@ fn one_then_zeros(count: usize) -> Vec<Fr> {
     wires
 }
 
-/// As it is, and with a header digest that fits, as an attacker would write it.
+/// The key as it is, and with a header digest that fits.
 pub fn key(data: &[u8]) {
     open_key(data);
     let mut resealed = data.to_vec();
-    if resealed.len() >= 1024 {
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(&resealed[..128]).update(&resealed[192..1024]);
-        resealed[128..160].copy_from_slice(hasher.finalize().as_bytes());
+    if resealed.len() >= TABLE_END {
+        reseal(&mut resealed);
         open_key(&resealed);
     }
+}
+
+/// Where the section table of a key ends.
+const TABLE_END: usize = 1024;
+
+/// Makes the header digest of a key again, as an attacker would who has changed header or section table.
+pub fn reseal(key: &mut [u8]) {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&key[..128]).update(&key[192..TABLE_END]);
+    let digest = *hasher.finalize().as_bytes();
+    key[128..160].copy_from_slice(&digest);
 }
 
 fn open_key(data: &[u8]) {

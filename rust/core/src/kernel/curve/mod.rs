@@ -123,3 +123,6 @@ pub fn mul<C: Curve>(point: &Affine<C>, scalar: &field::Fr) -> Affine<C> {
 pub fn to_affine<C: Curve>(points: &[Projective<C>]) -> Vec<Affine<C>> {
     Projective::normalize_batch(points)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,31 +1,37 @@
-//! Transforms of one short length m 2^a in a buffer, m = 1, 3, 9 or 13: radix 2 with lazy bounds, then one step of
-//! radix m.
+//! One transform X[k] = sum_i x[i] w^(i k) in a buffer, of a short length m 2^a with m = 1, 3, 9 or 13.
 //!
-//! X[k] = sum_i x[i] w^(i k). With i = c + m t, the m transforms over t are merged by
-//! X[k + 2^a q] = sum_c w_m^(c q) (w^(c k) E_c[k]).
+//! J. W. Cooley and J. W. Tukey, "An algorithm for the machine calculation of complex Fourier series", Math. Comp. 19,
+//! 1965. With i = c + m t, the m transforms E_c over t have length 2^a: radix 2, decimation in time, two layers in each
+//! pass over the buffer. One step of radix m merges them: X[k + 2^a q] = sum_c w_m^(c q) (w^(c k) E_c[k]). It takes
+//! sums and differences of the terms c and m - c, as in R. C. Singleton, "An algorithm for computing the mixed radix
+//! fast Fourier transform", IEEE Trans. Audio Electroacoustics 17, 1969: a quarter of the multiplications.
+//!
+//! Values are not reduced between layers; their bounds are those of `Arith::butterfly`.
 
-use ark_ff::{FftField, Field};
+use ark_ff::Field;
 
 use crate::kernel::field::arith::Arith;
 use crate::kernel::field::modulus::{Limbs, Order};
 use crate::kernel::field::Fr;
 
-/// The largest layer count: bounds of `Arith::butterfly`.
+/// More layers than any transform here has, and fewer than the bounds of `Arith::butterfly` allow.
 const MAX_LAYERS: u32 = 16;
 
-/// Constants for one length and direction.
+/// The constants of transforms of one length in one direction.
 pub struct Dft<A: Arith<Order>> {
     log: u32,
     odd: usize,
-    /// For half = 1, 2, 4 .. 2^(a-1): w'^j, j < half, with w' of order 2 half.
+    /// For half = 1, 2, 4 .. 2^(a-1) one after the other: w'^j for j < half, with w' of order 2 half.
     layers: Vec<A::Constant>,
-    /// w^(c k), c = 1 .. m - 1, k < 2^a, by k.
+    /// For k < 2^a one after the other: w^(c k) for c = 1 .. m - 1.
     merge: Vec<A::Constant>,
-    /// (w_m^(c q) + w_m^-(c q)) / 2 and (w_m^(c q) - w_m^-(c q)) / 2 for q, c = 1 .. (m - 1) / 2, by q.
+    /// For q = 1 .. (m - 1) / 2 one after the other: (w_m^(c q) + w_m^-(c q)) / 2 for c = 1 .. (m - 1) / 2, which is
+    /// the cosine in the complex numbers; in `sine` the same with a minus sign between the two terms.
     cosine: Vec<A::Constant>,
     sine: Vec<A::Constant>,
 }
 
+/// The Montgomery limbs of an element.
 pub fn limbs(x: &Fr) -> Limbs {
     x.0 .0
 }
@@ -36,7 +42,7 @@ fn powers(w: Fr, count: usize) -> impl Iterator<Item = Fr> {
 }
 
 impl<A: Arith<Order>> Dft<A> {
-    /// For w of order `odd << log`.
+    /// The transform for w of order `odd << log`.
     pub fn new(odd: usize, log: u32, w: Fr) -> Self {
         debug_assert!(log <= MAX_LAYERS);
         let constant = |x: Fr| A::constant(&limbs(&x));
@@ -57,7 +63,7 @@ impl<A: Arith<Order>> Dft<A> {
         }
     }
 
-    /// Where input i goes in the buffer.
+    /// The place of input i in the buffer.
     #[inline(always)]
     pub fn place(&self, i: usize) -> usize {
         let (c, t) = if self.odd == 1 { (0, i) } else { (i % self.odd, i / self.odd) };
@@ -65,7 +71,7 @@ impl<A: Arith<Order>> Dft<A> {
         (c << self.log) + reversed
     }
 
-    /// In place, from placed inputs (tight) to X in order (grown: below 40p).
+    /// Transforms in place, from tight inputs in their places to X in order, grown to less than 40p.
     #[inline(always)]
     pub fn run(&self, buffer: &mut [A::Elem]) {
         let block = 1 << self.log;
@@ -77,7 +83,7 @@ impl<A: Arith<Order>> Dft<A> {
         }
     }
 
-    /// Two layers at a time: half as many passes over the buffer.
+    /// All layers of radix 2, two at a time, which takes half as many passes over the buffer.
     #[inline(always)]
     fn radix_two(&self, part: &mut [A::Elem]) {
         let mut layer = 0;
@@ -96,7 +102,7 @@ impl<A: Arith<Order>> Dft<A> {
         }
     }
 
-    /// Layers 0 and 1, whose factors are 1 and i.
+    /// Layers 0 and 1, whose factors are 1 and a square root of -1.
     #[inline(always)]
     fn first_two(&self, part: &mut [A::Elem]) {
         let i = A::splat(&self.layers[2]);
@@ -108,7 +114,7 @@ impl<A: Arith<Order>> Dft<A> {
         }
     }
 
-    /// The layers that join halves of `half` and of 2 `half`.
+    /// The two layers that join halves of length `half` and of length 2 `half`.
     #[inline(always)]
     fn two_layers(&self, part: &mut [A::Elem], half: usize) {
         let near = &self.layers[half - 1..2 * half - 1];
@@ -127,8 +133,8 @@ impl<A: Arith<Order>> Dft<A> {
         }
     }
 
-    /// X_q = E_0 + sum_c (s_c cos_qc + d_c sin_qc), X_(m-q) with - for the second +; s_c and d_c are the sum and the
-    /// difference of w^(c k) E_c[k] and its partner m - c.
+    /// X_q = E_0 + sum_c (s_c cos_qc + d_c sin_qc), and X_(m-q) with - before the sine; s_c and d_c are the sum and the
+    /// difference of w^(c k) E_c[k] and the same term for m - c.
     #[inline(always)]
     fn radix_odd(&self, buffer: &mut [A::Elem]) {
         let (odd, block, side) = (self.odd, 1 << self.log, (self.odd - 1) / 2);
@@ -137,7 +143,7 @@ impl<A: Arith<Order>> Dft<A> {
             let twiddles = &self.merge[k * (odd - 1)..(k + 1) * (odd - 1)];
             let (mut sums, mut differences) = ([first; MOST_PAIRS], [first; MOST_PAIRS]);
             for (c, (sum, difference)) in (1..=side).zip(sums.iter_mut().zip(&mut differences)) {
-                // No closure for what the two have in common: it would be compiled without the vector instructions.
+                // Written out twice, since a closure would be compiled without the vector instructions.
                 let x = A::mul(&buffer[c * block + k], &A::splat(&twiddles[c - 1]));
                 let y = A::mul(&buffer[(odd - c) * block + k], &A::splat(&twiddles[odd - c - 1]));
                 (*sum, *difference) = (A::add_loose(&x, &y), A::sub_loose(&x, &y));
@@ -158,10 +164,10 @@ impl<A: Arith<Order>> Dft<A> {
     }
 }
 
-/// Pairs c, m - c for the greatest m.
+/// The pairs (c, m - c) of the largest m.
 const MOST_PAIRS: usize = 6;
 
-/// first + sum of values[c] constants[c].
+/// first + the sum of values[c] constants[c].
 #[inline(always)]
 fn add_products<A: Arith<Order>>(first: A::Elem, values: &[A::Elem], constants: &[A::Constant]) -> A::Elem {
     let mut total = first;
@@ -169,28 +175,4 @@ fn add_products<A: Arith<Order>>(first: A::Elem, values: &[A::Elem], constants: 
         total = A::add_loose(&total, &A::mul(x, &A::splat(c)));
     }
     total
-}
-
-/// w(n) of order n = odd 2^log, with w(2n)^2 = w(n). None when r - 1 is not divisible by n.
-pub fn root_of_unity(n: u64) -> Option<Fr> {
-    let log = n.trailing_zeros();
-    let odd = n.checked_shr(log)?;
-    let two = Fr::get_root_of_unity(1 << log)?;
-    // v = g^((r - 1) / odd) for the generator g of the whole group; v^(2^-log mod odd) halves as `two` does.
-    let (quotient, rest) = divide_order(odd);
-    let exponent = (0..log).fold(1 % odd, |e, _| e * odd.div_ceil(2) % odd);
-    (rest == 0).then(|| two * Fr::GENERATOR.pow(quotient).pow([exponent]))
-}
-
-/// (r - 1) / d and the remainder.
-fn divide_order(d: u64) -> (Limbs, u64) {
-    let mut value = <Order as crate::kernel::field::modulus::Modulus>::P;
-    value[0] -= 1;
-    let mut rest = 0u128;
-    for limb in value.iter_mut().rev() {
-        let wide = (rest << 64) | u128::from(*limb);
-        *limb = (wide / u128::from(d)) as u64;
-        rest = wide % u128::from(d);
-    }
-    (value, rest as u64)
 }

@@ -1,35 +1,29 @@
 //! From values on a domain to values on its coset, in place: an inverse and a forward transform of length n = n1 n2.
 //!
-//! Six-step transforms on the matrix a[i1][i2] = a[i1 n2 + i2], without any transposition or reversal in memory:
+//! The four-step method of D. H. Bailey, "FFTs in external or hierarchical memory", J. Supercomputing 4, 1990, on the
+//! matrix a[i1][i2] = a[i1 n2 + i2]. The forward transform takes its input in the order that the inverse leaves, so
+//! nothing is transposed or reversed in memory:
 //!   columns: inverse transforms of length n1 over i1, then times w^(-i2 k1);
 //!   rows k1: inverse transforms of length n2 over i2: coefficient k = k1 + n1 k2, times g^k / n;
 //!            forward transforms over k2, then times w^(m2 k1);
 //!   columns: forward transforms over k1: the value at g w^(m1 n2 + m2) stands at [m1][m2].
-//! The two passes over rows are one, so that a memory far from the cache is crossed three times.
+//! Both transforms of a row are done while it is in the cache, so the whole matrix is read and written three times.
 
 use std::marker::PhantomData;
 
 use ark_ff::Field;
 use rayon::prelude::*;
 
-use super::dft::{limbs, root_of_unity, Dft};
-use crate::error::{Error, Result};
+use super::dft::{limbs, Dft};
+use super::{is_domain_size, root_of_unity};
+use crate::error::{expect_len, Error, Result};
 use crate::kernel::field::arith::{Arith, Kernel, Work};
 use crate::kernel::field::modulus::{Limbs, Order};
-use crate::kernel::field::Fr;
+use crate::kernel::field::{wide, Fr};
 use crate::kernel::{dispatch, KernelId};
 
-/// log2 of the largest power of two in a domain: the coset needs a root of order 2n, and r - 1 has 2^28.
-pub const MAX_LOG: u32 = 27;
-/// The odd factors of domain sizes; r - 1 is divisible by 9 and 13.
-pub const ODD_FACTORS: [usize; 4] = [1, 3, 9, 13];
-/// Columns of one vector width that are handled together, so that whole cache lines are used.
+/// At least so many neighbouring columns are one task, so that whole cache lines are used.
 const COLUMNS: usize = 4;
-
-/// True when `n` is a domain size: 2^k times 1, 3, 9 or 13, k >= 1.
-pub fn is_domain_size(n: usize) -> bool {
-    (1..=MAX_LOG).contains(&n.trailing_zeros()) && ODD_FACTORS.contains(&(n >> n.trailing_zeros()))
-}
 
 /// Extends values from the domain {w^i} of size n to the coset {g w^i}, g^2 = w.
 pub struct Extender {
@@ -50,9 +44,10 @@ impl Extender {
         self.size
     }
 
-    /// In place; residues below p in and out. Errors: another length than the domain's.
+    /// Replaces values on the domain by values on the coset, both residues below r. Errors: another length than the
+    /// domain's.
     pub fn extend(&self, values: &mut [Limbs]) -> Result<()> {
-        crate::error::expect_len("values on the domain", values.len(), self.size)?;
+        expect_len("values on the domain", values.len(), self.size)?;
         self.inner.extend(values);
         Ok(())
     }
@@ -62,17 +57,18 @@ trait Extend {
     fn extend(&self, values: &mut [Limbs]);
 }
 
-/// Vectors need 8 rows and 8 columns; shorter transforms run on single elements.
+/// The extension by this kernel, or on single elements for a size too small for vectors, which need 8 rows and 8
+/// columns.
 fn plan<K: Kernel>(size: usize) -> Result<Box<dyn Extend + Send + Sync>> {
     let log = size.trailing_zeros();
-    let missing = || Error::Argument(format!("no root of unity of order 2 * {size} in the scalar field"));
-    let g = root_of_unity(2 * size as u64).ok_or_else(missing)?;
+    let g = root_of_unity(2 * size)?;
     let w = g.square();
     Ok(if log >= 6 { Box::new(Typed::<K>::new(size, w, g)) } else { Box::new(Typed::<K::Scalar>::new(size, w, g)) })
 }
 
 type Lane<K> = <K as Arith<Order>>::Elem;
 
+/// The extension of one size by one kernel.
 struct Typed<K: Kernel> {
     rows: usize,
     columns: usize,
@@ -141,14 +137,14 @@ impl<K: Kernel> Extend for Typed<K> {
     }
 }
 
-/// The values, for tasks that each own some columns or some rows.
+/// The values as a matrix, for tasks each of which has some columns or some rows to itself.
 struct Matrix<'a> {
     start: *mut Limbs,
     len: usize,
     values: PhantomData<&'a mut [Limbs]>,
 }
 
-// SAFETY: a pointer to plain integers; that tasks do not meet is the callers' part of `at` and `put`.
+// SAFETY: it is a pointer to plain integers; the callers of `at` and `put` see to it that tasks do not meet.
 unsafe impl Sync for Matrix<'_> {}
 
 impl<'a> Matrix<'a> {
@@ -156,6 +152,8 @@ impl<'a> Matrix<'a> {
         Matrix { start: values.as_mut_ptr(), len: values.len(), values: PhantomData }
     }
 
+    /// The value at an index.
+    ///
     /// # Safety
     /// While the reference lives no task may `put` to this index.
     #[inline(always)]
@@ -165,18 +163,19 @@ impl<'a> Matrix<'a> {
         unsafe { &*self.start.add(index) }
     }
 
+    /// Writes the value at an index.
+    ///
     /// # Safety
     /// No other task may use this index at the same time.
     #[inline(always)]
     unsafe fn put(&self, index: usize, value: Limbs) {
         debug_assert!(index < self.len);
-        // SAFETY: as above.
+        // SAFETY: within the slice, as in `at`.
         unsafe { self.start.add(index).write(value) }
     }
 }
 
-/// Powers first, first ratio, first ratio^2 .. handed out in order: four chains, so that none waits for the last
-/// product.
+/// The powers first ratio^i, handed out in order. Four chains take turns, so that no power waits for the one before.
 struct Geometric<A: Arith<Order>> {
     next: [A::Elem; 4],
     step: A::Elem,
@@ -201,7 +200,7 @@ impl<A: Arith<Order>> Geometric<A> {
     }
 }
 
-/// Transforms over some neighbouring columns: inverse and twiddled, or forward and final.
+/// Transforms over some neighbouring columns: inverse with twiddle factors, or forward.
 struct Columns<'a, K: Kernel> {
     plan: &'a Typed<K>,
     values: &'a Matrix<'a>,
@@ -231,7 +230,7 @@ impl<K: Kernel> Work<K> for Columns<'_, K> {
             let factor = if self.twiddled { twiddle.take(i) } else { one };
             let x = <K as Arith<Order>>::mul(&<K as Arith<Order>>::settle(x), &factor);
             <K as Arith<Order>>::scatter(&x, |lane, value| {
-                let value = if self.twiddled { value } else { crate::kernel::field::wide::canonical::<Order>(&value) };
+                let value = if self.twiddled { value } else { wide::canonical::<Order>(&value) };
                 // SAFETY: this task's columns.
                 unsafe { self.values.put(i * width + self.column + lane, value) }
             });

@@ -204,3 +204,6 @@ fn invert_chunk(values: &mut [Fr]) -> std::result::Result<(), usize> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

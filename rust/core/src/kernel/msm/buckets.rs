@@ -1,8 +1,8 @@
 //! One window of a multi-scalar multiplication: the sum of d * (sum of the points with digit d).
 //!
-//! The buckets of N. Pippenger, "On the evaluation of powers and related problems", FOCS 1976, in the form of D. J.
-//! Bernstein, J. Doumen, T. Lange and J.-J. Oosterwijk, "Faster batch forgery identification", eprint 2012/549, section
-//! 4: points with the same digit are added up first, then buckets are weighted by running sums.
+//! The buckets of Pippenger, "On the evaluation of powers and related problems", FOCS 1976, in the form of Bernstein,
+//! Doumen, Lange and Oosterwijk, "Faster batch forgery identification", eprint 2012/549, section 4: points with the
+//! same digit are added up first, then buckets are weighted by running sums.
 //!
 //! Points of a bucket are added in rounds of pairs, a binary tree, because the additions of a round are independent of
 //! each other and can share inversions (`curve::add`), whatever the digits: a million equal scalars cost nothing extra.

@@ -88,3 +88,6 @@ fn check(points: usize, scalars: usize) -> Result<()> {
     expect_len("msm: scalars", scalars, points)?;
     expect_len("msm: points past 2^31", points >> 31, 0)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,9 @@
 //! The sum of s_i P_i over points as they lie in a key file, for one or several arrays of points and the same scalars.
 //!
-//! The bucket method of N. Pippenger, "On the evaluation of powers and related problems", FOCS 1976, as described in D.
-//! J. Bernstein, J. Doumen, T. Lange and J.-J. Oosterwijk, "Faster batch forgery identification", eprint 2012/549,
-//! section 4. With signed digits d_iw of s_i = sum_w 2^(width w) d_iw, the result is sum_w 2^(width w) (sum_i d_iw
-//! P_i): the windows w are independent tasks, whose results Horner's rule puts together.
+//! The bucket method of Pippenger, "On the evaluation of powers and related problems", FOCS 1976, as described in
+//! Bernstein, Doumen, Lange and Oosterwijk, "Faster batch forgery identification", eprint 2012/549, section 4. With the
+//! signed digits d_iw of s_i = sum_w 2^(width w) d_iw the result is sum_w 2^(width w) (sum_i d_iw P_i): the windows w
+//! are independent tasks, whose results Horner's rule puts together.
 //!
 //! Scalars come in classes by size. A class with few windows reads its points where they are. For one with many windows
 //! the points are first copied next to each other, because every window reads all of them in the order of its digits.
