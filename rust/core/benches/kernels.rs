@@ -5,13 +5,15 @@ mod common;
 
 use common::Sequence;
 use criterion::{criterion_group, criterion_main, BenchmarkId, Criterion, Throughput};
-use zkchain_core::curve::{Curve, G1Affine, G2Affine, G1, G2};
-use zkchain_core::field::Fr;
-use zkchain_core::fixed_base::{FixedBase, BATCH};
-use zkchain_core::kernel::{measure::multiply, Choice};
-use zkchain_core::msm::msm;
-use zkchain_core::ntt::Domain;
-use zkchain_core::parallel::{self, Silent};
+use zkchain_core::kernel::curve::{Curve, G1Affine, G2Affine, G1, G2};
+use zkchain_core::kernel::fft::Domain;
+use zkchain_core::kernel::field::measure::multiply;
+use zkchain_core::kernel::field::Fr;
+use zkchain_core::kernel::msm::fixed_base::{FixedBase, BATCH};
+use zkchain_core::kernel::msm::msm;
+use zkchain_core::kernel::KernelId;
+use zkchain_core::monitor::Silent;
+use zkchain_core::pool;
 
 use ark_ec::short_weierstrass::Affine;
 use ark_ec::AffineRepr;
@@ -43,7 +45,7 @@ fn bench_msm<C: Curve>(c: &mut Criterion, name: &str, base: Affine<C>) {
         for (mix, full) in [("full", 1000), ("mixed", 400), ("ml", 50)] {
             let scalars = scalars(1 << log, full);
             group.bench_function(BenchmarkId::new(mix, log), |b| {
-                b.iter(|| parallel::run(|| msm::<C>(&points, &scalars, &Silent)));
+                b.iter(|| pool::run(|| msm::<C>(&points, &scalars, &Silent)));
             });
         }
     }
@@ -65,7 +67,7 @@ fn transforms(c: &mut Criterion) {
         let mut values = scalars(1 << log, 1000);
         group.throughput(Throughput::Elements(1 << log));
         group.bench_function(BenchmarkId::new("extend", log), |b| {
-            b.iter(|| parallel::run(|| domain.extend(&mut values)));
+            b.iter(|| pool::run(|| domain.extend(&mut values)));
         });
     }
 }
@@ -73,9 +75,9 @@ fn transforms(c: &mut Criterion) {
 /// A multiplication in Fp by each kernel of this machine: the unit in which the others can be counted.
 fn multiplication(c: &mut Criterion) {
     let mut group = c.benchmark_group("fp_mul");
-    for choice in Choice::all().into_iter().filter(|choice| choice.name() != "emulated") {
-        group.throughput(Throughput::Elements(multiply(choice, 1000) as u64));
-        group.bench_function(choice.name(), |b| b.iter(|| multiply(choice, 1000)));
+    for id in KernelId::all().into_iter().filter(|id| id.name() != "emulated") {
+        group.throughput(Throughput::Elements(multiply(id, 1000) as u64));
+        group.bench_function(id.name(), |b| b.iter(|| multiply(id, 1000)));
     }
 }
 

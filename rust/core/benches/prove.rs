@@ -5,7 +5,8 @@ mod common;
 
 use common::Sample;
 use criterion::{criterion_group, criterion_main, BenchmarkId, Criterion};
-use zkchain_core::parallel::{self, Silent};
+use zkchain_core::monitor::Silent;
+use zkchain_core::pool;
 use zkchain_core::system::System;
 
 fn logs() -> Vec<usize> {
@@ -19,15 +20,15 @@ fn prove(c: &mut Criterion) {
     for log in logs() {
         for (mix, full) in [("mixed", 400), ("ml", 50)] {
             let sample = Sample::mixed(System::Groth16, (1 << log) - 8, full);
-            let Ok(Ok(key)) = parallel::run(|| sample.setup()) else { continue };
+            let Ok(Ok(key)) = pool::run(|| sample.setup()) else { continue };
             let values = sample.values(sample.wires.clone());
             let instance = sample.instance();
             group.bench_function(BenchmarkId::new(format!("prove_{mix}"), log), |b| {
-                b.iter(|| parallel::run(|| key.prove(&values.borrow(), None, &instance, &[0; 32], &Silent)));
+                b.iter(|| pool::run(|| key.prove(&values.borrow(), None, &instance, &[0; 32], &Silent)));
             });
         }
         let sample = Sample::mixed(System::Groth16, (1 << log) - 8, 400);
-        group.bench_function(BenchmarkId::new("setup", log), |b| b.iter(|| parallel::run(|| sample.setup())));
+        group.bench_function(BenchmarkId::new("setup", log), |b| b.iter(|| pool::run(|| sample.setup())));
     }
 }
 

@@ -1,12 +1,15 @@
-//! Many proofs under one key at the price of one pairing each, and the search for the bad one.
+//! Many proofs under one key at the price of one pairing each, and the search for those that do not verify.
+//!
+//! The pairing equations are added up with random multipliers, so that e(., gamma), e(., delta) and the rest are
+//! computed once; a batch that fails is searched by bisection.
 
 use ark_ec::CurveGroup;
 use ark_ff::AdditiveGroup;
 
-use crate::curve::{self, G1Projective};
 use crate::error::{Error, Result};
-use crate::field::Fr;
-use crate::parallel::Monitor;
+use crate::kernel::curve::{self, G1Projective};
+use crate::kernel::field::Fr;
+use crate::monitor::Monitor;
 use crate::transcript::{self, Word};
 use crate::verify::{pairing_is_one, verify, Proof, VerifyingKey};
 
@@ -17,7 +20,7 @@ pub struct Claim {
     pub ctx: Word,
 }
 
-/// `Ok` when every proof holds; else `Err(BatchInvalid)` with all bad ones, found by bisection.
+/// `Ok` when every proof verifies; else `Err(BatchInvalid)` with the indices of those that do not.
 pub fn verify_batch(key: &VerifyingKey, claims: &[Claim], monitor: &dyn Monitor) -> Result<()> {
     claims.iter().try_for_each(|claim| key.check_instance(&claim.instance))?;
     let mut bad = Vec::new();
@@ -28,6 +31,7 @@ pub fn verify_batch(key: &VerifyingKey, claims: &[Claim], monitor: &dyn Monitor)
     Err(Error::BatchInvalid { bad, total: claims.len() })
 }
 
+/// Appends the indices of the claims that do not verify, counted from `first`.
 fn find_bad(
     key: &VerifyingKey,
     claims: &[Claim],
@@ -48,6 +52,8 @@ fn find_bad(
     find_bad(key, right, first + left.len(), bad, monitor)
 }
 
+/// Whether all claims verify:
+///
 /// prod e(-rho_i A_i, B_i) e((sum rho) alpha, beta) e(sum_j (sum_i rho_i w_ij) IC_j, gamma)
 ///     e(sum rho_i C_i, delta) [e(sum rho_i D_i, eta)] = 1.
 fn holds(key: &VerifyingKey, claims: &[Claim]) -> bool {
@@ -74,6 +80,7 @@ fn holds(key: &VerifyingKey, claims: &[Claim]) -> bool {
     pairing_is_one(&pairs)
 }
 
+/// The multipliers rho, drawn from a hash of all claims, so that nobody can choose proofs to fit them.
 fn multipliers(key: &VerifyingKey, claims: &[Claim], seeds: &[Word]) -> Vec<Fr> {
     let mut items = Vec::with_capacity(claims.len() * 288);
     for (claim, seed) in claims.iter().zip(seeds) {

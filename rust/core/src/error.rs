@@ -36,7 +36,7 @@ pub enum Error {
     Cancelled,
     /// The operating system refused a file operation or randomness.
     Io(std::io::Error),
-    /// A rule of this crate was broken by itself: a bug.
+    /// This crate broke one of its own rules, which is a bug.
     Internal(String),
 }
 

@@ -4,8 +4,8 @@ use ark_ff::{AdditiveGroup, Field};
 use rayon::prelude::*;
 
 use crate::error::{expect_len, Error, Result};
-use crate::field::{self, Fr, BYTES};
-use crate::parallel::SERIAL_BELOW;
+use crate::kernel::field::{self, Fr, BYTES};
+use crate::pool::SERIAL_BELOW;
 
 /// Elementwise operations.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -34,7 +34,7 @@ fn tabulate<T: Send>(len: usize, f: impl Fn(usize) -> T + Sync + Send) -> Vec<T>
     (0..len).into_par_iter().with_min_len(SERIAL_BELOW / 2).map(f).collect()
 }
 
-/// The same for functions that can fail; the first failure met is returned.
+/// f(0), f(1), .. f(len - 1) for an f that can fail. Errors: one of its failures.
 fn try_tabulate<T: Send>(len: usize, f: impl Fn(usize) -> Result<T> + Sync + Send) -> Result<Vec<T>> {
     if len <= SERIAL_BELOW {
         return (0..len).map(f).collect();
@@ -62,7 +62,8 @@ fn each_chunk(values: &mut [Fr], size: usize, f: impl Fn(usize, &mut [Fr]) + Syn
     }
 }
 
-/// Elementwise `op`; a vector of length one meets every element of the other. Errors: other lengths differ.
+/// `op` element by element; a vector of length one is combined with every element of the other. Errors: the lengths
+/// differ.
 pub fn combine(op: Op, a: &[Fr], b: &[Fr]) -> Result<Vec<Fr>> {
     match (a, b) {
         (a, [y]) => Ok(tabulate(a.len(), |i| op.apply(&a[i], y))),
@@ -78,7 +79,7 @@ pub fn negate(values: &[Fr]) -> Vec<Fr> {
     tabulate(values.len(), |i| -values[i])
 }
 
-/// Inverses; the index of a zero is an error.
+/// The inverse of each element. Errors: the index of an element that is zero.
 pub fn inverse(values: &[Fr]) -> Result<Vec<Fr>> {
     let mut out = values.to_vec();
     field::batch_inverse(&mut out)?;
@@ -89,7 +90,7 @@ pub fn sum(values: &[Fr]) -> Fr {
     total(values.len(), |i| values[i])
 }
 
-/// sum a_i b_i. Errors: lengths differ.
+/// The sum of a_i b_i. Errors: the lengths differ.
 pub fn dot(a: &[Fr], b: &[Fr]) -> Result<Fr> {
     expect_len("right operand", b.len(), a.len())?;
     Ok(total(a.len(), |i| a[i] * b[i]))
@@ -140,11 +141,12 @@ pub fn horner_prefix(values: &[Fr], x: &Fr) -> Vec<Fr> {
     out
 }
 
+/// The last element of each chunk.
 fn lasts(values: &[Fr], size: usize) -> Vec<Fr> {
     values.chunks(size).filter_map(|c| c.last().copied()).collect()
 }
 
-/// Exclusive scan: out_0 = first, out_{i+1} = step(out_i, values_i).
+/// The exclusive scan out_0 = first, out_{i+1} = step(out_i, values_i).
 fn scan(values: &[Fr], first: Fr, step: impl Fn(Fr, Fr) -> Fr) -> Vec<Fr> {
     let mut acc = first;
     values
@@ -157,6 +159,7 @@ fn scan(values: &[Fr], first: Fr, step: impl Fn(Fr, Fr) -> Fr) -> Vec<Fr> {
         .collect()
 }
 
+/// The size of chunks that keep all threads busy; at least `SERIAL_BELOW`.
 fn chunk_size(len: usize) -> usize {
     if len <= SERIAL_BELOW {
         return SERIAL_BELOW;
@@ -189,7 +192,7 @@ pub fn from_i64(values: &[i64]) -> Vec<Fr> {
     tabulate(values.len(), |i| field::fr_from_i64(values[i]))
 }
 
-/// 32 little-endian bytes an element. Errors: a ragged length, a value >= r.
+/// Elements from 32 little-endian bytes each. Errors: the length is not a multiple of 32, an element is not below r.
 pub fn from_bytes(bytes: &[u8]) -> Result<Vec<Fr>> {
     let (words, rest) = bytes.as_chunks::<BYTES>();
     if !rest.is_empty() {
@@ -199,7 +202,7 @@ pub fn from_bytes(bytes: &[u8]) -> Result<Vec<Fr>> {
     try_tabulate(words.len(), |i| field::from_le(&words[i]).ok_or_else(|| not_canonical(i)))
 }
 
-/// 32 little-endian bytes an element, canonical.
+/// Elements as 32 little-endian bytes each, below r.
 pub fn to_bytes(values: &[Fr]) -> Vec<u8> {
     tabulate(values.len(), |i| field::to_le(&values[i])).into_flattened()
 }

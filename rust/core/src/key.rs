@@ -1,6 +1,6 @@
-//! The proving key file: flat, versioned, memory-mapped, points in Montgomery form ready for use.
+//! The proving key's file: flat, versioned and memory-mapped, with points in Montgomery form as the kernels use them.
 //!
-//! All integers little-endian. Every section starts at a multiple of 64 bytes and is zero-padded to one.
+//! All integers are little-endian. Every section starts at a multiple of 64 bytes and is padded with zeros to one.
 //!
 //! | offset | bytes | field |
 //! |---|---|---|
@@ -29,9 +29,9 @@ use bytemuck::{Pod, Zeroable};
 use memmap2::{Mmap, MmapMut};
 use rayon::prelude::*;
 
-use crate::curve::{Curve, StoredG1, StoredG2, G1, G2};
 use crate::error::{Error, Result};
-use crate::ntt;
+use crate::kernel::curve::{Curve, StoredG1, StoredG2, G1, G2};
+use crate::kernel::fft;
 use crate::system::{Shape, System};
 use crate::tie::Constants;
 use crate::transcript::Word;
@@ -53,10 +53,10 @@ pub enum Section {
     ConstantsG1,
     /// beta, delta.
     ConstantsG2,
-    /// Wires with u_j(tau) != 0, and [u_j].
+    /// The wires with u_j(tau) != 0, and [u_j].
     AIndex,
     APoints,
-    /// Wires with v_j(tau) != 0, and [v_j] in both groups.
+    /// The wires with v_j(tau) != 0, and [v_j] in both groups.
     BIndex,
     B1Points,
     B2Points,
@@ -162,7 +162,7 @@ fn aligned(length: u64) -> Option<u64> {
     length.checked_next_multiple_of(ALIGN)
 }
 
-/// Section table without digests, and the file's size. None when sizes overflow.
+/// The section table without digests, and the size of the file. None when sizes overflow.
 fn layout(shape: &Shape, counts: &Counts) -> Option<(Vec<Entry>, u64)> {
     let mut offset = aligned(TABLE_END as u64)?;
     let mut table = Vec::with_capacity(Section::ALL.len());
@@ -196,7 +196,8 @@ fn corrupt(what: impl std::fmt::Display) -> Error {
     Error::KeyFormat(format!("proving key: {what}; {HINT}"))
 }
 
-/// An opened proving key. Header, sizes, verifying key and constants are checked; sections by `verify_digests`.
+/// An opened proving key. Opening checks header, sizes, verifying key and constants; `verify_digests` checks the
+/// sections.
 pub struct ProvingKey {
     bytes: Bytes,
     table: Vec<Entry>,
@@ -204,9 +205,9 @@ pub struct ProvingKey {
     pub domain_size: usize,
     pub development: bool,
     pub vk: VerifyingKey,
-    /// As they were checked when the key was opened: the prover does not read them again.
+    /// A copy of what was checked when the key was opened: the prover does not read the file's constants again.
     pub constants: Constants,
-    /// Set once all sections were found to have their digests.
+    /// Set once every section has been found to have its digest.
     intact: OnceLock<()>,
 }
 
@@ -217,7 +218,8 @@ impl ProvingKey {
         if file.metadata()?.len() < TABLE_END as u64 {
             return Err(corrupt("the file is shorter than a header"));
         }
-        // SAFETY: the map is private and read-only; as with every mapped file, truncating it meanwhile is not supported.
+        // SAFETY: the map is private and read-only; as with every mapped file, truncating it meanwhile is not
+        // supported.
         let map = unsafe { Mmap::map(&file)? };
         Self::parse(Bytes::Mapped(map))
     }
@@ -249,7 +251,7 @@ impl ProvingKey {
         Ok(ProvingKey { table, shape, domain_size, development, vk, constants, bytes, intact: OnceLock::new() })
     }
 
-    /// Reads every section and compares its digest; does so once, if all are right.
+    /// Reads every section and compares its digest. Once all have been right, later calls read nothing.
     pub fn verify_digests(&self) -> Result<()> {
         if self.intact.get().is_none() {
             self.table.par_iter().try_for_each(|entry| self.verify_section(entry))?;
@@ -270,7 +272,7 @@ impl ProvingKey {
         &self.bytes
     }
 
-    /// What the header says of all sections; also where it stands in the file.
+    /// The digest in the header, which covers all sections.
     pub fn digest(&self) -> &[u8] {
         &self.bytes[HEADER_DIGEST]
     }
@@ -368,7 +370,7 @@ fn header_shape(header: &FixedHeader) -> Result<Shape> {
     };
     shape.check().map_err(corrupt)?;
     let domain = header.domain_size as usize;
-    if !ntt::is_domain_size(domain) || domain < shape.all_rows() {
+    if !fft::is_domain_size(domain) || domain < shape.all_rows() {
         return Err(corrupt(format!("domain size {domain} does not fit {} rows", shape.all_rows())));
     }
     Ok(shape)
@@ -395,12 +397,12 @@ fn check_table(table: &[Entry], shape: &Shape, domain_size: usize, file_size: u6
     }
 }
 
-/// Has the disk's blocks reserved now: when the disk is full, writing to the mapped file would end the process.
+/// Reserves the file's blocks on the disk. If the disk were full only later, writing to the map would end the process.
 fn reserve(file: &File, size: u64) -> Result<()> {
     #[cfg(target_os = "linux")]
     {
         use std::os::fd::AsRawFd;
-        // SAFETY: numbers only, for a file that is open.
+        // SAFETY: the arguments are numbers only, and the file is open.
         let code = unsafe { libc::posix_fallocate(file.as_raw_fd(), 0, size as libc::off_t) };
         if code != 0 {
             return Err(std::io::Error::from_raw_os_error(code).into());
@@ -419,7 +421,7 @@ pub struct KeyWriter {
 }
 
 impl KeyWriter {
-    /// In memory, or in a new file at `place`, whose pages the system may write out and drop.
+    /// A key in memory, or in a new file at `place`, whose pages the system may write out and drop.
     pub fn new(shape: Shape, counts: Counts, place: Option<&Path>) -> Result<Self> {
         let (table, size) = layout(&shape, &counts).ok_or_else(|| Error::Argument("key too large".into()))?;
         let map = match place {
@@ -428,7 +430,7 @@ impl KeyWriter {
                 let file = File::options().read(true).write(true).create_new(true).open(path)?;
                 file.set_len(size)?;
                 reserve(&file, size)?;
-                // SAFETY: a new file that nobody else has been told of.
+                // SAFETY: the file is new, and nobody else knows of it.
                 unsafe { MmapMut::map_mut(&file)? }
             }
         };

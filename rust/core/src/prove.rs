@@ -11,22 +11,25 @@ use ark_ff::{AdditiveGroup, Field};
 use rayon::prelude::*;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use crate::curve::{G1Affine, G1Projective, G2Projective, StoredG1, StoredG2, G1};
 use crate::error::{expect_len, Error, Result};
-use crate::field::{self, Fr, BYTES};
+use crate::kernel::curve::{G1Affine, G1Projective, G2Projective, StoredG1, StoredG2, G1};
+use crate::kernel::fft::Domain;
+use crate::kernel::field::{self, Fr, BYTES};
+use crate::kernel::msm::{
+    footprint, msm_both, msm_picked, signed_products, signed_scalars, Scalars, SignedScalar, LEAST_TILE,
+};
 use crate::key::{ProvingKey, Section};
-use crate::msm::{folded, folded_products, holds, msm_both, msm_picked, Folded, Scalars, LEAST_TILE};
-use crate::ntt::Domain;
-use crate::parallel::{collect, fit, tile, Monitor};
+use crate::memory::{collect, fit, tile};
+use crate::monitor::Monitor;
 use crate::system::System;
 use crate::transcript::{self, Word};
 use crate::verify::{verified, Proof};
 
-/// Bytes of a point of G1, and of both groups.
+/// The bytes of a point of G1, and of one point of each group.
 const POINT: usize = size_of::<StoredG1>();
 const POINTS: usize = POINT + size_of::<StoredG2>();
 
-/// CG16's commitment D to the committed wires, with its blinding, which is wiped on drop. Good for one proof.
+/// CG16's commitment D to the committed wires. Its blinding factor is wiped on drop, and it serves for one proof.
 pub struct Commitment {
     pub d: G1Affine,
     kappa: Blind,
@@ -44,7 +47,7 @@ impl Blind {
     }
 }
 
-/// All wires and the row values a = A z, b = B z, c = C z of the rows without dummies.
+/// All wires z, and the values a = A z, b = B z, c = C z of all rows but the dummy rows.
 pub struct Assignment<'a> {
     pub wires: &'a [Fr],
     pub a: &'a [Fr],
@@ -53,7 +56,8 @@ pub struct Assignment<'a> {
 }
 
 impl ProvingKey {
-    /// D = sum z_j [K_j / eta] + kappa delta for the committed wires, in order. Errors: groth16 key, wrong length.
+    /// D = sum z_j [K_j / eta] + kappa delta for the committed wires, in order. Errors: this is a groth16 key, the
+    /// number of wires is wrong.
     pub fn commit(&self, committed: Arc<Vec<Fr>>, monitor: &dyn Monitor) -> Result<Commitment> {
         if self.shape.system != System::Cg16 {
             return Err(Error::KeyMismatch("commit: this is a groth16 key; only cg16 commits".into()));
@@ -61,8 +65,8 @@ impl ProvingKey {
         expect_len("committed wires", committed.len(), self.shape.n_committed)?;
         let kappa = Blind::random()?;
         monitor.step("commit", 0.0)?;
-        fit(monitor, "commit", BYTES * committed.len() + holds(POINT).of(LEAST_TILE.min(committed.len())))?;
-        let values = folded(&committed);
+        fit(monitor, "commit", BYTES * committed.len() + footprint(POINT).of(LEAST_TILE.min(committed.len())))?;
+        let values = signed_scalars(&committed);
         let values = (&values[..], self.shape.first_committed() as u32);
         let sum = self.query("commit", Section::CommittedIndex, Section::CommittedPoints, values, monitor)?;
         let d = (sum + self.constants.delta1 * kappa.0).into_affine();
@@ -75,10 +79,11 @@ impl ProvingKey {
         Ok(transcript::challenge(&self.vk.seed(ctx, Some(&commitment.d), instance), 0))
     }
 
-    /// A proof of `assignment` for `instance` under `ctx`, already verified.
+    /// A proof of `assignment` for `instance` under `ctx`, which has been verified.
     ///
-    /// Errors: `Unsatisfied` (first row with a b != c), `Witness` (wire 0, row values of other wires), `KeyMismatch`
-    /// (lengths, commitment of another key, public wires that do not belong to the instance), `KeyFormat` (the key is damaged), `Cancelled`.
+    /// Errors: `Unsatisfied` (the first row with a b != c), `Witness` (wire 0, row values of other wires),
+    /// `KeyMismatch` (lengths, commitment of another key, public wires that do not belong to the instance), `KeyFormat`
+    /// (the key is damaged), `Cancelled`.
     pub fn prove(
         &self,
         assignment: &Assignment<'_>,
@@ -151,7 +156,7 @@ impl ProvingKey {
         let (ra, sb) = (Blind::random()?, Blind::random()?);
         let k = &self.constants;
         let h_sum = self.h_query(z, monitor)?;
-        let wires = folded(z.wires);
+        let wires = signed_scalars(z.wires);
         let query = |stage, index, points| {
             monitor.step(stage, 0.0)?;
             self.query(stage, index, points, (&wires, 0), monitor)
@@ -169,34 +174,35 @@ impl ProvingKey {
         Ok(Proof { a: a.into_affine(), b: b.into_affine(), c: c.into_affine(), d: commitment.map(|d| d.d) })
     }
 
-    /// Bytes that proving holds at least beside the assignment: in the quotient, for H or for B.
+    /// The fewest bytes that proving holds beside the assignment: in the quotient, for H or for B.
     pub(crate) fn least_memory(&self) -> usize {
-        let least = |point: usize, scalars: usize| BYTES * scalars + holds(point).of(LEAST_TILE.min(scalars));
+        let least = |point: usize, scalars: usize| BYTES * scalars + footprint(point).of(LEAST_TILE.min(scalars));
         let quotient = 3 * BYTES * self.domain_size;
         quotient.max(least(POINT, self.domain_size)).max(least(POINTS, self.shape.n_wires))
     }
 
-    /// The sum of a query of G1 for values of the wires from a first one on, a tile at a time where memory is bounded.
+    /// The sum of a query of G1, a tile at a time where memory is bounded. `values`: those of the wires from a first
+    /// one on, and that one's number.
     fn query(
         &self,
         stage: &'static str,
         index: Section,
         points: Section,
-        values: (&[Folded], u32),
+        values: (&[SignedScalar], u32),
         monitor: &dyn Monitor,
     ) -> Result<G1Projective> {
         let (index, points) = (self.indices(index)?, self.g1(points)?);
-        let size = tile(monitor, stage, index.len(), holds(POINT), LEAST_TILE)?;
+        let size = tile(monitor, stage, index.len(), footprint(POINT), LEAST_TILE)?;
         index.chunks(size).zip(points.chunks(size)).try_fold(G1Projective::ZERO, |sum, (index, points)| {
             Ok(sum + msm_picked::<G1>(points, &picked(values, index)?, monitor)?)
         })
     }
 
-    /// The B query in both groups.
-    fn b_query(&self, wires: &[Folded], monitor: &dyn Monitor) -> Result<(G1Projective, G2Projective)> {
+    /// The sums of the B query in both groups.
+    fn b_query(&self, wires: &[SignedScalar], monitor: &dyn Monitor) -> Result<(G1Projective, G2Projective)> {
         let index = self.indices(Section::BIndex)?;
         let (g1, g2) = (self.g1(Section::B1Points)?, self.g2(Section::B2Points)?);
-        let size = tile(monitor, "prove: b", index.len(), holds(POINTS), LEAST_TILE)?;
+        let size = tile(monitor, "prove: b", index.len(), footprint(POINTS), LEAST_TILE)?;
         let mut tiles = index.chunks(size).zip(g1.chunks(size).zip(g2.chunks(size)));
         tiles.try_fold((G1Projective::ZERO, G2Projective::ZERO), |sums, (index, (g1, g2))| {
             let more = msm_both(g1, g2, &picked((wires, 0), index)?, monitor)?;
@@ -204,19 +210,19 @@ impl ProvingKey {
         })
     }
 
-    /// sum_i a_i b_i [H_i].
+    /// The sum of a_i b_i [H_i] over the coset.
     fn h_query(&self, z: &Assignment<'_>, monitor: &dyn Monitor) -> Result<G1Projective> {
         monitor.step("prove: quotient", 0.0)?;
         let h = self.products_on_coset(z, monitor)?;
         monitor.step("prove: h", 0.0)?;
         let points = self.g1(Section::HPoints)?;
-        let size = tile(monitor, "prove: h", h.len(), holds(POINT), LEAST_TILE)?;
+        let size = tile(monitor, "prove: h", h.len(), footprint(POINT), LEAST_TILE)?;
         let sum = |sum, (h, points)| Ok(sum + msm_picked::<G1>(points, &Scalars::all(h), monitor)?);
         h.chunks(size).zip(points.chunks(size)).try_fold(G1Projective::ZERO, sum)
     }
 
-    /// a_i b_i on the coset, for A and B interpolated over all rows, the dummy rows wire_j * 0 included.
-    fn products_on_coset(&self, z: &Assignment<'_>, monitor: &dyn Monitor) -> Result<Zeroizing<Vec<Folded>>> {
+    /// The values a_i b_i on the coset. A and B are interpolated over all rows, also the dummy rows wire_j * 0.
+    fn products_on_coset(&self, z: &Assignment<'_>, monitor: &dyn Monitor) -> Result<Zeroizing<Vec<SignedScalar>>> {
         let n = self.domain_size;
         let domain = Domain::new(n)?;
         let extend = |values: &[Fr], tail: &[Fr]| -> Result<Vec<Fr>> {
@@ -228,12 +234,12 @@ impl ProvingKey {
         let a = extend(z.a, &z.wires[..self.shape.first_committed()])?;
         monitor.step("prove: quotient", 0.5)?;
         let b = extend(z.b, &[])?;
-        Ok(folded_products(&a, &b))
+        Ok(signed_products(&a, &b))
     }
 }
 
-/// The scalars of a query.
-fn picked<'a>((values, first): (&'a [Folded], u32), index: &'a [u32]) -> Result<Scalars<'a>> {
+/// The scalars of a query. Errors: its index names a wire that does not exist.
+fn picked<'a>((values, first): (&'a [SignedScalar], u32), index: &'a [u32]) -> Result<Scalars<'a>> {
     let picked = Scalars::picked(values, index, first);
     picked.map_err(|j| Error::KeyFormat(format!("proving key: wire {j} does not exist")))
 }

@@ -1,13 +1,13 @@
-//! Borrowed sparse rows in compressed form, as the circuit streams them, and their product with a vector.
+//! Borrowed sparse rows in compressed sparse row form, as the circuit streams them, and their products with vectors.
 
 use ark_ff::{AdditiveGroup, BigInt, Field, PrimeField};
 use rayon::prelude::*;
 
 use crate::error::{expect_len, Error, Result};
-use crate::field::{lowered as raw, Fr, Limbs, MONTGOMERY_R};
-use crate::parallel::SERIAL_BELOW;
+use crate::kernel::field::{lowered as raw, Fr, Limbs, MONTGOMERY_R};
+use crate::pool::SERIAL_BELOW;
 
-/// r - 1; r is odd.
+/// r - 1, without a borrow because r is odd.
 const MINUS_ONE: Limbs = [Fr::MODULUS.0[0] - 1, Fr::MODULUS.0[1], Fr::MODULUS.0[2], Fr::MODULUS.0[3]];
 
 /// Coefficients: signed 64-bit integers, or canonical little-endian limbs below r.
@@ -26,7 +26,7 @@ impl Coefficients<'_> {
     }
 }
 
-/// Row i has the entries indptr[i] .. indptr[i + 1] of `cols` and `vals`. Checked by `new`.
+/// Sparse rows: row i has the entries indptr[i] .. indptr[i + 1] of `cols` and `vals`. `new` checks them.
 #[derive(Clone, Copy)]
 pub struct Rows<'a> {
     indptr: &'a [i64],
@@ -35,7 +35,8 @@ pub struct Rows<'a> {
 }
 
 impl<'a> Rows<'a> {
-    /// Errors: indptr does not rise from 0 to nnz, a column >= `width`, a wide coefficient >= r.
+    /// Errors: indptr does not rise from 0 to the number of entries, a column is not below `width`, a wide coefficient
+    /// not below r.
     pub fn new(indptr: &'a [i64], cols: &'a [u32], vals: Coefficients<'a>, width: usize) -> Result<Self> {
         let ends = (indptr.first().copied(), indptr.last().copied());
         if ends != (Some(0), Some(cols.len() as i64)) || indptr.windows(2).any(|w| w[0] > w[1]) {
@@ -53,7 +54,7 @@ impl<'a> Rows<'a> {
         Ok(Rows { indptr, cols, vals })
     }
 
-    /// Rows whose entries were checked as they were read.
+    /// Rows whose entries have been checked by whoever read them.
     pub(crate) fn of_checked(indptr: &'a [i64], cols: &'a [u32], vals: Coefficients<'a>) -> Self {
         Rows { indptr, cols, vals }
     }
@@ -66,7 +67,7 @@ impl<'a> Rows<'a> {
         self.indptr[row] as usize..self.indptr[row + 1] as usize
     }
 
-    /// each(row, col, val) for every entry, in order.
+    /// Calls each(row, col, val) for every entry, in order.
     pub fn for_each(&self, mut each: impl FnMut(usize, usize, Fr)) {
         for row in 0..self.count() {
             for k in self.range(row) {
@@ -75,10 +76,10 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// out[col] += val * weight[row] for every entry.
+    /// Adds val * weight[row] to out[col] for every entry.
     pub fn scatter(&self, weights: &[Fr], out: &mut [Fr]) {
         for (row, weight) in weights.iter().enumerate().take(self.count()) {
-            // (weight R) * (value / R): an integer needs no conversion of its own.
+            // (weight R) * (value / R): so the integers need no conversion to Montgomery form, one by one.
             let lifted = *weight * MONTGOMERY_R;
             for k in self.range(row) {
                 out[self.cols[k] as usize] += self.times(weight, &lifted, k);
@@ -86,6 +87,7 @@ impl<'a> Rows<'a> {
         }
     }
 
+    /// weight * vals[k]; `lifted` is weight R.
     #[inline(always)]
     fn times(&self, weight: &Fr, lifted: &Fr, k: usize) -> Fr {
         match self.vals {
@@ -99,7 +101,7 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// Row sums of val * z[col].
+    /// The sum of val * z[col] over each row.
     pub fn multiply(&self, z: &[Fr]) -> Vec<Fr> {
         if self.count() <= SERIAL_BELOW {
             return (0..self.count()).map(|row| self.dot(row, z)).collect();
@@ -107,7 +109,7 @@ impl<'a> Rows<'a> {
         (0..self.count()).into_par_iter().with_min_len(256).map(|row| self.dot(row, z)).collect()
     }
 
-    /// The sum of val * z[col] in a row.
+    /// The sum of val * z[col] over one row.
     fn dot(&self, row: usize, z: &[Fr]) -> Fr {
         let mut plain = Fr::ZERO;
         let mut low = Fr::ZERO;

@@ -1,9 +1,12 @@
-//! Key generation from streamed rows, with toxic waste from the operating system, wiped after use.
+//! Key generation from streamed rows. The toxic waste comes from the operating system's randomness and is wiped after
+//! use.
 //!
-//! Memory is three field elements a wire beside the key itself, whatever the number of non-zero coefficients.
+//! Beside the key itself memory holds three field elements per wire, whatever the number of coefficients.
 //!
 //! u_j = sum_i A_ij L_i(tau), v_j and w_j likewise over B and C; K_j = beta u_j + alpha v_j + w_j; t = tau^n - 1.
-//! The C matrix is folded into the K query (z0 = -2 is t on the coset, on which deg C < n lets C drop out):
+//!
+//! The C matrix is part of the K query, so that a prover needs no transform for it (z0 = -2 is t on the coset, and
+//! deg C < n lets C drop out of the quotient there):
 //!     h t / delta = sum_i a_i b_i L'_i t / (z0 delta) - sum_j z_j w_j t / (z0 delta).
 
 use std::path::Path;
@@ -14,21 +17,22 @@ use ark_ff::{AdditiveGroup, Field};
 use rayon::prelude::*;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use crate::curve::{Curve, G1Affine, G2Affine, G1, G2};
 use crate::error::{expect_len, Error, Result};
-use crate::field::{self, Fr, BYTES};
-use crate::fixed_base::{FixedBase, BATCH};
+use crate::kernel::curve::{Curve, G1Affine, G2Affine, G1, G2};
+use crate::kernel::fft;
+use crate::kernel::field::{self, Fr, BYTES};
+use crate::kernel::msm::fixed_base::{FixedBase, BATCH};
 use crate::key::{Counts, KeyWriter, ProvingKey, Section};
-use crate::ntt;
-use crate::parallel::{fit, Monitor};
+use crate::memory::fit;
+use crate::monitor::Monitor;
 use crate::rows::Rows;
 use crate::system::{Shape, System};
 use crate::verify::VerifyingKey;
 
-/// Scalars of up to four queries for each wire, with their wires, and the H query's.
+/// The bytes per wire of all scalars: those of up to four queries with their wires' numbers, and of the H query.
 const WIRE_BYTES: usize = 5 * (BYTES + 4);
 
-/// The trapdoors. gamma = 1.
+/// The trapdoors; gamma is 1.
 #[derive(Zeroize, ZeroizeOnDrop)]
 pub struct Toxic {
     pub alpha: Fr,
@@ -39,7 +43,7 @@ pub struct Toxic {
 }
 
 impl Toxic {
-    /// Fresh trapdoors: none is 0 or +-1, delta != +-eta, tau outside the domain of order n and its coset.
+    /// Fresh trapdoors: none is 0 or +-1, delta is not +-eta, and tau is outside the domain of size n and its coset.
     pub fn random(n: usize) -> Result<Self> {
         loop {
             let [alpha, beta, tau, delta, eta] = [(); 5].map(|()| field::random_trapdoor());
@@ -58,7 +62,7 @@ pub struct SetupBuilder {
     domain_size: usize,
     toxic: Toxic,
     rows_seen: usize,
-    /// u, v, w at tau, for each wire.
+    /// The values u_j, v_j, w_j at tau, for each wire j.
     columns: [Secret; 3],
 }
 
@@ -72,7 +76,7 @@ impl SetupBuilder {
         Self::with_toxic(shape, Toxic::random(domain_size)?)
     }
 
-    /// Deterministic setup from given trapdoors: for tests against the reference.
+    /// A deterministic setup from given trapdoors, for tests against the reference.
     pub fn with_toxic(shape: Shape, toxic: Toxic) -> Result<Self> {
         let domain_size = Self::domain_for(&shape)?;
         let columns = [(); 3].map(|()| Secret(vec![Fr::ZERO; shape.n_wires]));
@@ -81,14 +85,14 @@ impl SetupBuilder {
 
     fn domain_for(shape: &Shape) -> Result<usize> {
         shape.check()?;
-        ntt::domain_size(shape.all_rows())
+        fft::domain_size(shape.all_rows())
     }
 
     pub fn shape(&self) -> &Shape {
         &self.shape
     }
 
-    /// Adds the next rows a * b = c. Errors: the three differ in length, more rows than declared.
+    /// Adds the next rows a * b = c. Errors: the three differ in length, or there are more rows than declared.
     pub fn add_rows(&mut self, rows: [Rows<'_>; 3]) -> Result<()> {
         let count = rows[0].count();
         rows.iter().try_for_each(|r| expect_len("rows of a, b, c", r.count(), count))?;
@@ -103,14 +107,15 @@ impl SetupBuilder {
     }
 
     fn lagrange(&self, start: usize, count: usize) -> Result<Vec<Fr>> {
-        ntt::lagrange_at(self.toxic.tau, Fr::ONE, self.domain_size, start, count)
+        fft::lagrange_at(self.toxic.tau, Fr::ONE, self.domain_size, start, count)
     }
 
     /// The key, in memory or in a new file at `place`. Errors: fewer rows than declared, cancelled, too little memory.
     pub fn finish(mut self, place: Option<&Path>, monitor: &dyn Monitor) -> Result<ProvingKey> {
         expect_len("rows", self.rows_seen, self.shape.n_rows)?;
         fit(monitor, "setup", WIRE_BYTES * self.shape.n_wires)?;
-        // The rows wire_j * 0 = 0 for the one and the public wires: soundness-critical.
+        // The rows wire_j * 0 = 0 of the one and the public wires. Soundness depends on them: without them public
+        // inputs need not enter independently.
         let dummy = Secret(self.lagrange(self.shape.n_rows, self.shape.n_public + 1)?);
         self.columns[0].0.iter_mut().zip(&dummy.0).for_each(|(u, l)| *u += l);
         let scalars = Scalars::new(&self)?;
@@ -158,7 +163,7 @@ struct Bases {
     g2: FixedBase<G2>,
 }
 
-/// Nonzero scalars of one query and the wires they belong to.
+/// The scalars of one query that are not zero, and the wires that they belong to.
 struct Query {
     wires: Vec<u32>,
     scalars: Secret,
@@ -191,18 +196,18 @@ impl Scalars {
         // t / (z0 delta), z0 = -2
         let slope = t * invert(-Fr::from(2u64))? * delta;
         let big_k = |j: usize| toxic.beta * u.0[j] + toxic.alpha * v.0[j] + w.0[j];
-        let folded = |j: usize| match j {
+        let k_scalar = |j: usize| match j {
             j if j < shape.first_private() => -w.0[j] * slope,
             j => big_k(j) * delta - w.0[j] * slope,
         };
         let committed = shape.first_committed()..shape.first_private();
-        let shift = ntt::root_of_unity(2 * n)?;
-        let mut h = Secret(ntt::lagrange_at(toxic.tau, shift, n, 0, n)?);
+        let shift = fft::root_of_unity(2 * n)?;
+        let mut h = Secret(fft::lagrange_at(toxic.tau, shift, n, 0, n)?);
         h.0.par_iter_mut().for_each(|l| *l *= slope);
         Ok(Scalars {
             a: Query::of(u.0.iter().copied().enumerate()),
             b: Query::of(v.0.iter().copied().enumerate()),
-            k: Query::of((0..shape.n_wires).map(|j| (j, folded(j)))),
+            k: Query::of((0..shape.n_wires).map(|j| (j, k_scalar(j)))),
             committed: Query::of(committed.map(|j| (j, big_k(j) * eta))),
             h,
             ic: Secret((0..=shape.n_public).map(big_k).collect()),

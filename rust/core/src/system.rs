@@ -40,17 +40,18 @@ impl System {
     }
 }
 
-/// Sizes of a circuit. Wires: the one, `n_public` public ones, `n_committed` committed ones, then the private rest.
+/// The sizes of a circuit. Its wires are the one, `n_public` public ones, `n_committed` committed ones, and private
+/// ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shape {
     pub system: System,
     pub n_wires: usize,
-    /// Public wires without the one: L for groth16; 2 (challenge, compressed instance) for cg16.
+    /// The number of public wires beside the one: L for groth16, 2 (challenge, compressed instance) for cg16.
     pub n_public: usize,
     pub n_committed: usize,
-    /// Rows without the dummy rows that setup and prover append.
+    /// The number of rows without the dummy rows that setup and prover append.
     pub n_rows: usize,
-    /// L, the length of the instance.
+    /// The length L of the instance.
     pub instance_length: usize,
     pub circuit_hash: Word,
 }
@@ -59,7 +60,7 @@ pub struct Shape {
 pub const MOST: usize = 1 << 31;
 
 impl Shape {
-    /// Refuses counts that contradict each other.
+    /// Errors: the counts contradict each other.
     pub fn check(&self) -> Result<()> {
         let expected_public = match self.system {
             System::Groth16 => self.instance_length,
@@ -82,17 +83,17 @@ impl Shape {
         }
     }
 
-    /// Rows with the dummy rows `wire_j * 0 = 0` of the one and of each public wire.
+    /// The number of rows with the dummy rows `wire_j * 0 = 0` of the one and of each public wire.
     pub fn all_rows(&self) -> usize {
         self.n_rows + self.n_public + 1
     }
 
-    /// First wire that is neither the one nor public.
+    /// The first wire that is neither the one nor public.
     pub fn first_committed(&self) -> usize {
         1 + self.n_public
     }
 
-    /// First wire that is neither public nor committed.
+    /// The first wire that is neither the one, nor public, nor committed.
     pub fn first_private(&self) -> usize {
         1 + self.n_public + self.n_committed
     }

@@ -1,14 +1,15 @@
-//! What ties a proving key to its verifying key, so that its proofs hide the witness whatever else it holds.
+//! The check that a proving key's constants are those of its verifying key: its proofs then hide the witness, whatever
+//! else the key holds.
 //!
-//! A = .. + rA delta1, B = .. + sB delta2 and D = .. + kappa delta1 are uniform, since delta is not infinity and rA, sB,
-//! kappa are; C is the one point that verifies with them, and no proof leaves the prover that does not verify
+//! A = .. + rA delta1, B = .. + sB delta2 and D = .. + kappa delta1 are uniform, since delta is not infinity and rA,
+//! sB, kappa are; C is the one point that verifies with them, and no proof leaves the prover that does not verify
 //! (protocol.md, section 12). With a delta1 at infinity A would be the same in every proof of the same witness, and
-//! proofs would still verify: then the witness could be found by trying.
+//! proofs would still verify: whoever guesses the witness could then confirm the guess.
 
 use ark_ec::AffineRepr;
 
-use crate::curve::{G1Affine, G2Affine};
 use crate::error::{Error, Result};
+use crate::kernel::curve::{G1Affine, G2Affine};
 use crate::verify::{pairing_is_one, VerifyingKey};
 
 /// The trapdoor points that a prover adds.
@@ -24,7 +25,8 @@ pub struct Constants {
 }
 
 impl Constants {
-    /// alpha1, beta2, delta2 are the verifying key's, and e(x1, G2) = e(G1, x2) for x = beta, delta, eta.
+    /// Checks that alpha1, beta2, delta2 are the verifying key's, and that e(x1, G2) = e(G1, x2) for x = beta, delta,
+    /// eta.
     ///
     /// The points of the verifying key have been checked already: on their curves, in the subgroup, none at infinity.
     /// Errors: KeyFormat (a point off its curve), UnsafeKey (infinity, or another point than the verifying key's).
@@ -48,7 +50,7 @@ impl Constants {
     }
 }
 
-/// e(point, G2) = e(G1, trapdoor).
+/// Checks that e(point, G2) = e(G1, trapdoor).
 fn check_pair(name: &str, point: G1Affine, trapdoor: G2Affine) -> Result<()> {
     if point.is_zero() {
         return Err(untied(name));

@@ -1,15 +1,15 @@
-//! The challenge of CG16 and the hashes around it: keccak256 over 32-byte big-endian words, byte for byte the same as in
-//! the reference and in the Solidity verifier.
+//! The challenge of CG16 and the hashes around it: keccak256 over 32-byte big-endian words, byte for byte the same as
+//! in the reference and in the Solidity verifier.
 
 use ark_ff::{AdditiveGroup, Field};
 use sha3::{Digest, Keccak256};
 
-use crate::curve::{encode_g1, encode_g2, G1Affine, G2Affine};
-use crate::field::{self, Fr};
+use crate::kernel::curve::{encode_g1, encode_g2, G1Affine, G2Affine};
+use crate::kernel::field::{self, Fr};
 
 pub type Word = [u8; 32];
 
-/// The labels of one proof system.
+/// The labels that separate the hashes of one proof system from those of the other.
 pub struct Labels {
     pub vk: &'static [u8],
     pub seed: &'static [u8],

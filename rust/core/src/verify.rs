@@ -1,4 +1,5 @@
-//! Verifying keys, proofs and the pairing check, for both systems.
+//! Verifying keys, proofs and the pairing check of both systems, groth16 (J. Groth, "On the size of pairing-based
+//! non-interactive arguments", EUROCRYPT 2016) and cg16 (docs/protocol.md).
 //!
 //! groth16: e(-A, B) e(alpha, beta) e(IC, gamma) e(C, delta) = 1, IC = IC_0 + sum x_i IC_i.
 //! cg16:    the same with e(D, eta), and IC = IC_0 + c IC_1 + y IC_2, c the challenge, y = sum x_i c^i.
@@ -9,9 +10,9 @@ use ark_ec::pairing::Pairing;
 use ark_ec::{AffineRepr, CurveGroup};
 use ark_ff::Field;
 
-use crate::curve::{self, Bn254, G1Affine, G1Projective, G2Affine, G1_BYTES, G2_BYTES};
 use crate::error::{Error, Result};
-use crate::field::{Fp, Fr};
+use crate::kernel::curve::{self, Bn254, G1Affine, G1Projective, G2Affine, G1_BYTES, G2_BYTES};
+use crate::kernel::field::{Fp, Fr};
 use crate::system::System;
 use crate::transcript::{self, Word};
 
@@ -37,7 +38,7 @@ pub struct Proof {
     pub d: Option<G1Affine>,
 }
 
-/// What a verifying key says about the bytes that follow the header.
+/// The length of a verifying key in bytes; None when it overflows.
 pub fn key_bytes_len(system: System, instance_length: usize) -> Option<usize> {
     let (g2, ic) = match system {
         System::Groth16 => (3, instance_length.checked_add(1)?),
@@ -49,7 +50,8 @@ pub fn key_bytes_len(system: System, instance_length: usize) -> Option<usize> {
 impl VerifyingKey {
     /// alpha1 | beta2 | gamma2 | delta2 | [eta2] | IC_0 .. in Ethereum's encodings.
     ///
-    /// Errors (KeyFormat): wrong length, a point off its curve or subgroup, a trapdoor that is infinity or +- another one.
+    /// Errors (KeyFormat): wrong length, a point off its curve or subgroup, a trapdoor that is infinity or +- another
+    /// one.
     pub fn from_bytes(system: System, instance_length: usize, circuit_hash: Word, bytes: &[u8]) -> Result<Self> {
         if key_bytes_len(system, instance_length) != Some(bytes.len()) {
             let text =
@@ -92,8 +94,9 @@ impl VerifyingKey {
         Ok(key)
     }
 
-    /// Refuses the live bug class of setups without contributions: gamma, delta, eta equal up to sign, or infinity;
-    /// delta, eta = +-G2. Refuses public inputs that do not enter independently, as the rows wire_j * 0 = 0 have it.
+    /// Refuses keys under which anyone can forge proofs. Setups without contributions, which have been deployed by
+    /// mistake, leave gamma, delta and eta equal up to sign or at infinity, or delta or eta at +-G2. Without the rows
+    /// wire_j * 0 = 0 the public inputs need not enter independently.
     fn check_trapdoors(&self) -> Result<()> {
         let mut seen: Vec<G2Affine> = Vec::new();
         for point in [Some(self.gamma), Some(self.delta), self.eta].into_iter().flatten() {
@@ -129,7 +132,7 @@ impl VerifyingKey {
         out
     }
 
-    /// `Err(ProofFormat)` unless the instance has L words.
+    /// Errors: ProofFormat unless the instance has L words.
     pub fn check_instance(&self, instance: &[Fr]) -> Result<()> {
         if instance.len() == self.instance_length {
             return Ok(());
@@ -143,7 +146,7 @@ impl VerifyingKey {
         transcript::seed(self.system.labels().seed, &self.hash, d.map(|d| (ctx, d)), instance)
     }
 
-    /// Values of the public wires without the one: x itself, or (c, y).
+    /// The values of the public wires after the one: x itself, or (c, y).
     pub fn public_wires(&self, seed: &Word, instance: &[Fr]) -> Vec<Fr> {
         match self.system {
             System::Groth16 => instance.to_vec(),
@@ -188,14 +191,14 @@ impl Proof {
     }
 }
 
-/// prod e(p, q) = 1.
+/// Whether prod e(p, q) = 1.
 pub fn pairing_is_one(pairs: &[(G1Affine, G2Affine)]) -> bool {
     let (p, q): (Vec<_>, Vec<_>) = pairs.iter().copied().unzip();
     Bn254::multi_pairing(p, q).0 == <Bn254 as Pairing>::TargetField::ONE
 }
 
-/// A proof just made, if it verifies. Its points are parsed again: those of a hostile key need not lie on their curves, and
-/// a part of B outside the subgroup of order r would not be blinded.
+/// The proof that has just been made, if it verifies. Its points are parsed again, because those of a hostile key need
+/// not lie on their curves, and a part of B outside the subgroup of order r would not be blinded.
 pub fn verified(key: &VerifyingKey, instance: &[Fr], made: &Proof, ctx: &Word) -> Result<Proof> {
     let proof = Proof::from_bytes(key.system, &made.to_bytes())?;
     verify(key, instance, &proof, ctx).map(|()| proof)

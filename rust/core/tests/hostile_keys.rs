@@ -1,17 +1,17 @@
-//! Keys that are not what they say: altered by somebody who made all digests again.
+//! Keys that are not what they say, because somebody has altered them and made all digests again.
 
 mod common;
 
 use std::collections::HashSet;
-use std::sync::OnceLock;
 
 use ark_ec::AffineRepr;
 use ark_ff::AdditiveGroup;
-use common::{Sample, Values};
-use zkchain_core::curve::{Curve, G1Affine, G1, G2};
-use zkchain_core::field::{Fp, Fp2, Fr};
+use common::exercise::reseal;
+use common::{keyed_samples, Values};
+use zkchain_core::kernel::curve::{Curve, G1Affine, G1, G2};
+use zkchain_core::kernel::field::{Fp, Fp2, Fr};
 use zkchain_core::key::{ProvingKey, Section};
-use zkchain_core::parallel::Silent;
+use zkchain_core::monitor::Silent;
 use zkchain_core::system::System;
 use zkchain_core::verify::Proof;
 use zkchain_core::{Error, Result};
@@ -19,18 +19,7 @@ use zkchain_core::{Error, Result};
 const TABLE: usize = 192;
 const ENTRY: usize = 64;
 
-fn samples() -> &'static [(Sample, Vec<u8>); 2] {
-    static CELL: OnceLock<[(Sample, Vec<u8>); 2]> = OnceLock::new();
-    CELL.get_or_init(|| {
-        [System::Groth16, System::Cg16].map(|system| {
-            let sample = Sample::mixed(system, 20, 500);
-            let key = sample.setup().expect("setup");
-            (sample, key.as_bytes().to_vec())
-        })
-    })
-}
-
-/// Bytes of a section, without padding.
+/// The bytes of a section, without padding.
 fn place(bytes: &[u8], section: Section) -> std::ops::Range<usize> {
     let at = TABLE + ENTRY * (section as usize - 1);
     let word = |k: usize| u64::from_le_bytes(bytes[at + k..at + k + 8].try_into().expect("eight bytes")) as usize;
@@ -48,9 +37,7 @@ fn altered(bytes: &[u8], section: Section, change: impl Fn(&mut [u8])) -> Vec<u8
         let at = TABLE + ENTRY * (section as usize - 1) + 32;
         out[at..at + 32].copy_from_slice(&digest);
     }
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(&out[..128]).update(&out[TABLE..TABLE + ENTRY * Section::ALL.len()]);
-    out[128..160].copy_from_slice(hasher.finalize().as_bytes());
+    reseal(&mut out);
     out
 }
 
@@ -75,7 +62,7 @@ fn stored(key: &ProvingKey, slot: usize) -> G1Affine {
 
 #[test]
 fn an_unaltered_key_made_again_opens() {
-    for (sample, bytes) in samples() {
+    for (sample, bytes) in keyed_samples() {
         let key = open(&altered(bytes, Section::ConstantsG1, |_| ())).expect("the same key");
         assert_eq!(key.as_bytes(), bytes);
         sample.prove(&key).expect("proof");
@@ -84,7 +71,7 @@ fn an_unaltered_key_made_again_opens() {
 
 #[test]
 fn constants_of_g1_are_the_verifying_keys() {
-    for (_, bytes) in samples() {
+    for (_, bytes) in keyed_samples() {
         let key = open(bytes).expect("good key");
         let (infinity, generator) = (G1Affine::zero(), G1Affine::generator());
         let [alpha, beta, delta] = [ALPHA, BETA, DELTA].map(|slot| stored(&key, slot));
@@ -116,7 +103,7 @@ fn constants_of_g1_are_the_verifying_keys() {
 
 #[test]
 fn constants_off_their_curve_are_refused() {
-    for (_, bytes) in samples() {
+    for (_, bytes) in keyed_samples() {
         for slot in [BETA, DELTA] {
             let stray = G1Affine::new_unchecked(Fp::from(1u64), Fp::from(3u64));
             let result = open(&altered(bytes, Section::ConstantsG1, put(slot, stray))).map(|_| ());
@@ -127,7 +114,7 @@ fn constants_off_their_curve_are_refused() {
 
 #[test]
 fn constants_of_g2_are_the_verifying_keys() {
-    for (_, bytes) in samples() {
+    for (_, bytes) in keyed_samples() {
         let swap: fn(&mut [u8]) = |c| c.rotate_left(128);
         let beta_infinite: fn(&mut [u8]) = |c| c[..128].fill(0);
         let delta_infinite: fn(&mut [u8]) = |c| c[128..].fill(0);
@@ -138,10 +125,11 @@ fn constants_of_g2_are_the_verifying_keys() {
     }
 }
 
-/// All of the attack: delta1, beta1 and [v_j]1 at infinity would give proofs that verify, with A = alpha + sum z_j [u_j].
+/// The whole attack: with delta1, beta1 and [v_j]1 at infinity proofs would verify, and A would be alpha + sum z_j
+/// [u_j].
 #[test]
 fn a_key_that_does_not_blind_is_refused() {
-    for (_, bytes) in samples() {
+    for (_, bytes) in keyed_samples() {
         let bytes = altered(bytes, Section::B1Points, |c| c.fill(0));
         let bytes = altered(&bytes, Section::ConstantsG1, |c| c[64 * BETA..64 * DELTA + 64].fill(0));
         let result = open(&bytes).map(|_| ());
@@ -149,14 +137,15 @@ fn a_key_that_does_not_blind_is_refused() {
     }
 }
 
-/// With the constants tied nothing else in a key makes a proof that is not blinded: there is none.
+/// When the constants are those of the verifying key, no other change of a key gives a proof that is not blinded:
+/// altered queries give no proof at all.
 #[test]
 fn altered_queries_make_no_proof() {
     let stray = (1..)
         .filter_map(|x| ark_bn254::G2Affine::get_point_from_x_unchecked(Fp2::new(Fp::from(x), Fp::from(1u64)), true))
         .find(|point| !point.is_in_correct_subgroup_assuming_on_curve())
         .expect("most points are outside");
-    for (sample, bytes) in samples() {
+    for (sample, bytes) in keyed_samples() {
         let mut keys: Vec<_> = [Section::APoints, Section::B1Points, Section::B2Points, Section::KPoints]
             .map(|section| (section, altered(bytes, section, |c| c.fill(0))))
             .into();
@@ -178,10 +167,10 @@ fn altered_queries_make_no_proof() {
     }
 }
 
-/// Every element of many proofs of one witness is another one.
+/// Many proofs of one witness have no element in common.
 #[test]
 fn proofs_of_one_witness_share_no_element() {
-    for (sample, bytes) in samples() {
+    for (sample, bytes) in keyed_samples() {
         let key = open(bytes).expect("good key");
         let proofs: Vec<Proof> = (0..32).map(|_| sample.prove(&key).expect("proof")).collect();
         let distinct = |element: &dyn Fn(&Proof) -> Vec<u8>| proofs.iter().map(element).collect::<HashSet<_>>().len();
@@ -194,10 +183,11 @@ fn proofs_of_one_witness_share_no_element() {
     }
 }
 
-/// What tying cannot see: one altered point of K, and a proof appears only if that wire is zero. The digest tells.
+/// What the check of the constants cannot see: with one point of K altered, whether a proof is made tells if that wire
+/// is zero. The key's digest shows the change.
 #[test]
 fn an_altered_point_of_k_fails_for_some_witnesses_only() {
-    let (sample, bytes) = &samples()[0];
+    let (sample, bytes) = &keyed_samples()[0];
     let honest = open(bytes).expect("good key");
     let zeroed = |wire: usize| {
         let mut wires = sample.wires.clone();

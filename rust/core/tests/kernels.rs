@@ -7,13 +7,14 @@ use ark_ff::{AdditiveGroup, Field, PrimeField};
 use ark_poly::{EvaluationDomain, Radix2EvaluationDomain};
 use common::Sequence;
 use proptest::prelude::*;
-use zkchain_core::curve::{self, Curve, G1Affine, G1Projective, G2Affine, G2Projective, G1, G2};
-use zkchain_core::field::{self, Fp, Fr};
-use zkchain_core::fixed_base::FixedBase;
 use zkchain_core::frvec::{self, Op};
-use zkchain_core::msm::{folded, msm, msm_picked, Scalars};
-use zkchain_core::ntt::{self, Domain};
-use zkchain_core::parallel::{Monitor, Silent, SERIAL_BELOW};
+use zkchain_core::kernel::curve::{self, Curve, G1Affine, G1Projective, G2Affine, G2Projective, G1, G2};
+use zkchain_core::kernel::fft::{self, Domain};
+use zkchain_core::kernel::field::{self, Fp, Fr};
+use zkchain_core::kernel::msm::fixed_base::FixedBase;
+use zkchain_core::kernel::msm::{msm, msm_picked, signed_scalars, Scalars};
+use zkchain_core::monitor::{Monitor, Silent};
+use zkchain_core::pool::SERIAL_BELOW;
 use zkchain_core::rows::{Coefficients, Rows};
 use zkchain_core::Error;
 
@@ -51,7 +52,7 @@ fn edge_scalars() -> Vec<Fr> {
 
 #[test]
 fn montgomery_limbs_are_those_of_the_definition() {
-    // x * 2^256 mod r, as the key file and the kernels to come assume.
+    // x * 2^256 mod r, as the key file and the kernels assume.
     let r_mod = field::canonical(&field::MONTGOMERY_R);
     assert_eq!(field::fp_limbs(&Fp::ONE), (Fp::from(2u64).pow([256])).into_bigint().0);
     assert_eq!(Fr::ONE.0 .0, r_mod);
@@ -154,12 +155,12 @@ fn msm_over_several_chunks() {
             _ => Fr::from(random.word()),
         })
         .collect();
-    let mut folded = vec![Fr::ZERO; 64];
-    all.iter().enumerate().for_each(|(i, s)| folded[i % 64] += s);
-    assert_eq!(fast_g1(&points, &all), naive_g1(&few, &folded));
+    let mut sums = vec![Fr::ZERO; 64];
+    all.iter().enumerate().for_each(|(i, s)| sums[i % 64] += s);
+    assert_eq!(fast_g1(&points, &all), naive_g1(&few, &sums));
 }
 
-/// So many large scalars that their points are copied, in several shares, beside small ones whose points are not.
+/// There are so many large scalars that their points are copied, in several shares; those of small ones are not.
 #[test]
 fn msm_over_copies_of_points() {
     let few = g1_points(12, 64);
@@ -174,14 +175,14 @@ fn msm_over_copies_of_points() {
     let index: Vec<u32> = (0..600_000).map(|i| 5 + (i * 7 % 700_000) as u32).collect();
     let mut sums = vec![Fr::ZERO; 64];
     index.iter().enumerate().for_each(|(i, j)| sums[i % 64] += values[*j as usize - 5]);
-    let values = folded(&values);
+    let values = signed_scalars(&values);
     let picked = Scalars::picked(&values, &index, 5).expect("all exist");
     assert_eq!(msm_picked::<G1>(&stored, &picked, &Silent).expect("lengths agree"), naive_g1(&few, &sums));
 }
 
 #[test]
 fn scalars_that_do_not_exist() {
-    let values = folded(&[Fr::ONE; 3]);
+    let values = signed_scalars(&[Fr::ONE; 3]);
     let missing = |index: &[u32]| Scalars::picked(&values, index, 5).err();
     assert_eq!(missing(&[5, 7, 6]), None);
     assert_eq!(missing(&[5, 8, 4]), Some(8));
@@ -217,7 +218,7 @@ fn transforms_agree_with_arkworks() {
         let n = 1 << log;
         let mut values = scalars(log, n);
         let reference = Radix2EvaluationDomain::<Fr>::new(n).expect("power of two");
-        let coset = reference.get_coset(ntt::root_of_unity(2 * n).expect("root")).expect("coset");
+        let coset = reference.get_coset(fft::root_of_unity(2 * n).expect("root")).expect("coset");
         let expected = coset.fft(&reference.ifft(&values));
         let domain = Domain::new(n).expect("domain size");
         domain.extend(&mut values).expect("length");
@@ -230,16 +231,16 @@ fn transforms_agree_with_arkworks() {
 fn domain_sizes() {
     let sizes = [(0, 2), (2, 2), (3, 4), (5, 6), (7, 8), (9, 12), (13, 16), (17, 18), (19, 24), (25, 26), (27, 32)];
     for (rows, size) in sizes {
-        assert_eq!(ntt::domain_size(rows).expect("small"), size, "{rows} rows");
+        assert_eq!(fft::domain_size(rows).expect("small"), size, "{rows} rows");
     }
     for rows in 2..3000 {
-        let size = ntt::domain_size(rows).expect("small");
-        assert!(size >= rows && 3 * size <= 4 * rows + 3 && ntt::is_domain_size(size), "{size} for {rows} rows");
+        let size = fft::domain_size(rows).expect("small");
+        assert!(size >= rows && 3 * size <= 4 * rows + 3 && fft::is_domain_size(size), "{size} for {rows} rows");
     }
-    assert!(ntt::domain_size((1 << ntt::MAX_LOG) + 1).is_err());
+    assert!(fft::domain_size((1 << fft::MAX_LOG) + 1).is_err());
     assert!(Domain::new(20).is_err());
-    assert!(ntt::root_of_unity(0).is_err());
-    assert!(ntt::root_of_unity(1 << 29).is_err());
+    assert!(fft::root_of_unity(0).is_err());
+    assert!(fft::root_of_unity(1 << 29).is_err());
 }
 
 #[test]
@@ -247,16 +248,16 @@ fn lagrange_values_are_those_of_the_polynomials() {
     let (n, tau) = (16, scalars(12, 1)[0]);
     let reference = Radix2EvaluationDomain::<Fr>::new(n).expect("power of two");
     let expected = reference.evaluate_all_lagrange_coefficients(tau);
-    assert_eq!(ntt::lagrange_at(tau, Fr::ONE, n, 0, n).expect("off domain"), expected);
-    assert_eq!(ntt::lagrange_at(tau, Fr::ONE, n, 5, 3).expect("off domain"), expected[5..8]);
-    assert_eq!(ntt::lagrange_at(tau, Fr::ONE, n, 5, 0).expect("off domain"), []);
-    let coset = reference.get_coset(ntt::root_of_unity(2 * n).expect("root")).expect("coset");
-    let shift = ntt::root_of_unity(2 * n).expect("root");
+    assert_eq!(fft::lagrange_at(tau, Fr::ONE, n, 0, n).expect("off domain"), expected);
+    assert_eq!(fft::lagrange_at(tau, Fr::ONE, n, 5, 3).expect("off domain"), expected[5..8]);
+    assert_eq!(fft::lagrange_at(tau, Fr::ONE, n, 5, 0).expect("off domain"), []);
+    let coset = reference.get_coset(fft::root_of_unity(2 * n).expect("root")).expect("coset");
+    let shift = fft::root_of_unity(2 * n).expect("root");
     assert_eq!(
-        ntt::lagrange_at(tau, shift, n, 0, n).expect("off domain"),
+        fft::lagrange_at(tau, shift, n, 0, n).expect("off domain"),
         coset.evaluate_all_lagrange_coefficients(tau)
     );
-    assert!(ntt::lagrange_at(Fr::ONE, Fr::ONE, n, 0, n).is_err());
+    assert!(fft::lagrange_at(Fr::ONE, Fr::ONE, n, 0, n).is_err());
 }
 
 #[test]

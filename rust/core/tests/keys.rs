@@ -2,26 +2,14 @@
 
 mod common;
 
-use common::Sample;
+use common::exercise::reseal;
+use common::{keyed_samples, Sample};
 use proptest::prelude::*;
-use std::sync::OnceLock;
 use zkchain_core::key::ProvingKey;
-use zkchain_core::parallel::Silent;
-use zkchain_core::system::System;
+use zkchain_core::monitor::Silent;
 use zkchain_core::{Error, Result};
 
-fn samples() -> &'static [(Sample, Vec<u8>); 2] {
-    static CELL: OnceLock<[(Sample, Vec<u8>); 2]> = OnceLock::new();
-    CELL.get_or_init(|| {
-        [System::Groth16, System::Cg16].map(|system| {
-            let sample = Sample::mixed(system, 20, 500);
-            let key = sample.setup().expect("setup");
-            (sample, key.as_bytes().to_vec())
-        })
-    })
-}
-
-/// Opens damaged bytes, checks digests, proves. Never a panic, and never a proof or success.
+/// Opens damaged bytes, checks digests and proves. Nothing may panic, and not everything may succeed.
 fn try_all(sample: &Sample, bytes: &[u8]) -> Result<()> {
     let key = ProvingKey::from_bytes(bytes)?;
     let digests = key.verify_digests();
@@ -36,7 +24,7 @@ fn is_format_error(result: &Result<()>) -> bool {
 #[test]
 fn keys_round_trip_through_files() {
     let folder = tempfile::tempdir().expect("temporary folder");
-    for (i, (sample, bytes)) in samples().iter().enumerate() {
+    for (i, (sample, bytes)) in keyed_samples().iter().enumerate() {
         let key = ProvingKey::from_bytes(bytes).expect("good key");
         let path = folder.path().join(format!("{i}.zkpk"));
         key.save(&path).expect("saved");
@@ -52,7 +40,7 @@ fn keys_round_trip_through_files() {
 
 #[test]
 fn truncated_and_extended_files_are_refused() {
-    for (sample, bytes) in samples() {
+    for (sample, bytes) in keyed_samples() {
         let ends = [0, 1, 63, 191, 192, 1023, 1024, bytes.len() / 2, bytes.len() - 64, bytes.len() - 1];
         assert!(ends.iter().all(|end| is_format_error(&try_all(sample, &bytes[..*end]))));
         let longer = [bytes.as_slice(), &[0; 64]].concat();
@@ -62,13 +50,13 @@ fn truncated_and_extended_files_are_refused() {
     let path = folder.path().join("short");
     std::fs::write(&path, b"").expect("written");
     assert!(matches!(ProvingKey::open(&path), Err(Error::KeyFormat(_))));
-    std::fs::write(&path, &samples()[0].1[..4096]).expect("written");
+    std::fs::write(&path, &keyed_samples()[0].1[..4096]).expect("written");
     assert!(matches!(ProvingKey::open(&path), Err(Error::KeyFormat(_))));
 }
 
 #[test]
 fn other_versions_and_files_are_named() {
-    let mut bytes = samples()[0].1.clone();
+    let mut bytes = keyed_samples()[0].1.clone();
     bytes[8] = 2;
     let text = ProvingKey::from_bytes(&bytes).map(|_| ()).expect_err("version 2").to_string();
     assert!(text.contains("version 2"), "{text}");
@@ -78,7 +66,7 @@ fn other_versions_and_files_are_named() {
 
 #[test]
 fn every_flipped_byte_is_found() {
-    for (sample, bytes) in samples() {
+    for (sample, bytes) in keyed_samples() {
         for at in (0..bytes.len()).step_by(61).chain(0..1100) {
             let mut damaged = bytes.clone();
             damaged[at] ^= 1 << (at % 8);
@@ -91,7 +79,7 @@ fn every_flipped_byte_is_found() {
 
 #[test]
 fn proving_with_a_damaged_key_blames_the_key() {
-    for (sample, bytes) in samples() {
+    for (sample, bytes) in keyed_samples() {
         let mut damaged = bytes.clone();
         let last = damaged.len() - 40;
         damaged[last] ^= 4;
@@ -101,21 +89,13 @@ fn proving_with_a_damaged_key_blames_the_key() {
     }
 }
 
-/// Rewrites the header digest, as an attacker would.
-fn reseal(bytes: &mut [u8]) {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(&bytes[..128]).update(&bytes[192..1024]);
-    let digest = *hasher.finalize().as_bytes();
-    bytes[128..160].copy_from_slice(&digest);
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
-    /// Headers with valid digests but any contents: errors, never panics or large allocations.
+    /// Headers with valid digests but any contents lead to errors, never to panics or large allocations.
     #[test]
     fn forged_headers(which in 0usize..2, edits in prop::collection::vec((12usize..1024, any::<u8>()), 1..4)) {
-        let (sample, bytes) = &samples()[which];
+        let (sample, bytes) = &keyed_samples()[which];
         let mut forged = bytes.clone();
         for (at, value) in edits {
             forged[at] = value;
@@ -126,10 +106,10 @@ proptest! {
         }
     }
 
-    /// Whole 64-bit fields of the header replaced.
+    /// The same with whole 64-bit fields of the header replaced.
     #[test]
     fn forged_counts(which in 0usize..2, field in 6usize..128, value in prop_oneof![any::<u64>(), 0u64..64, Just(u64::MAX)]) {
-        let (sample, bytes) = &samples()[which];
+        let (sample, bytes) = &keyed_samples()[which];
         let mut forged = bytes.clone();
         forged[8 * field..8 * field + 8].copy_from_slice(&value.to_le_bytes());
         reseal(&mut forged);
@@ -147,7 +127,7 @@ proptest! {
 
 #[test]
 fn index_lists_out_of_range_are_refused() {
-    let (sample, bytes) = &samples()[0];
+    let (sample, bytes) = &keyed_samples()[0];
     let key = ProvingKey::from_bytes(bytes).expect("good key");
     let needle: Vec<u8> = key
         .indices(zkchain_core::key::Section::AIndex)

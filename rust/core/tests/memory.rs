@@ -1,4 +1,5 @@
-//! A bound on memory: work is cut into tiles that fit, or refused. The only test of its process, whose memory it measures.
+//! A bound on memory: work is cut into tiles that fit, or refused. This is the only test in its file, because it
+//! measures the memory of its process.
 
 mod common;
 
@@ -7,7 +8,8 @@ use std::time::Duration;
 
 use common::Sample;
 use zkchain_core::error::Error;
-use zkchain_core::parallel::{fit, held_memory, Monitor};
+use zkchain_core::memory::{fit, held_memory};
+use zkchain_core::monitor::Monitor;
 use zkchain_core::system::System;
 
 struct Bounded(usize);
@@ -42,10 +44,10 @@ fn proofs_within_a_bound() {
     assert!(matches!(prove(held + (1 << 20)), Err(Error::Memory(text)) if text.contains("it takes at least")));
 }
 
-/// Stacks, and what the allocator keeps.
+/// What may be held beyond the bound: stacks, and memory that the allocator keeps.
 const SLACK: usize = 2 << 20;
 
-/// A result, and the most memory that was held meanwhile.
+/// The result of some work, and the most memory that was held meanwhile.
 fn watched<T: Send>(work: impl FnOnce() -> T + Send) -> (T, usize) {
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {

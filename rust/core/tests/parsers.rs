@@ -1,4 +1,5 @@
-//! Mutations of good files, for every parser: no panic, and no more memory than the file's size asks for.
+//! Mutations of good files, for every parser: it may not panic, nor take more memory than the size of the file
+//! justifies.
 //!
 //! The fuzz targets in rust/fuzz do the same for as long as one likes.
 
@@ -6,19 +7,18 @@ mod common;
 
 use std::alloc::{GlobalAlloc, Layout, System as Heap};
 use std::cell::Cell;
-use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use common::exercise;
-use common::Sample;
+use common::{fixture, Sample};
 use proptest::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuilder};
-use zkchain_core::field::Fr;
-use zkchain_core::foreign::container::{P, R};
-use zkchain_core::foreign::r1cs::R1cs;
-use zkchain_core::foreign::wtns;
-use zkchain_core::foreign::zkey::Zkey;
-use zkchain_core::parallel::Silent;
+use zkchain_core::circom::container::{P, R};
+use zkchain_core::circom::r1cs::R1cs;
+use zkchain_core::circom::wtns;
+use zkchain_core::circom::zkey::Zkey;
+use zkchain_core::kernel::field::Fr;
+use zkchain_core::monitor::Silent;
 use zkchain_core::system::System;
 
 /// Counts what each thread has allocated and remembers the most: other tests run at the same time.
@@ -29,7 +29,7 @@ thread_local! {
     static MOST: Cell<usize> = const { Cell::new(0) };
 }
 
-/// What another thread allocated may be freed here: the count wraps, and so does every difference of counts.
+/// Memory that another thread has allocated may be freed here. The count then wraps, and so does every difference.
 fn count(now: impl Fn(usize) -> usize) {
     NOW.set(now(NOW.get()));
     if NOW.get().wrapping_sub(MOST.get()) < usize::MAX / 2 {
@@ -53,7 +53,8 @@ unsafe impl GlobalAlloc for Meter {
 #[global_allocator]
 static METER: Meter = Meter;
 
-/// The most that `work` had allocated beyond what there was before. It runs, with all its parallel parts, on one thread.
+/// The most that `work` had allocated beyond what there was before. It runs, with all its parallel parts, on one
+/// thread.
 fn peak(work: impl FnOnce() + Send) -> usize {
     static ALONE: OnceLock<ThreadPool> = OnceLock::new();
     let pool = ALONE.get_or_init(|| ThreadPoolBuilder::new().num_threads(1).build().expect("a thread"));
@@ -63,11 +64,6 @@ fn peak(work: impl FnOnce() + Send) -> usize {
         work();
         MOST.get().wrapping_sub(before)
     })
-}
-
-fn fixture(name: &str) -> Vec<u8> {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/snarkjs");
-    std::fs::read(folder.join(name)).expect("fixture")
 }
 
 /// A good file of each kind, in the order of `exercise::ALL`.
@@ -83,7 +79,7 @@ fn good_files() -> &'static [Vec<u8>; 6] {
     })
 }
 
-/// Reading: the copy that the parser owns, what it makes of it, and some small change for errors and threads.
+/// What reading may take: the copy that the parser owns, what it makes of it, and a little for errors and threads.
 fn allowed(length: usize) -> usize {
     4 * length + (64 << 10)
 }

@@ -6,11 +6,11 @@ use ark_ec::AffineRepr;
 use ark_ff::{AdditiveGroup, Field};
 use common::{Sample, Values};
 use zkchain_core::batch::{verify_batch, Claim};
-use zkchain_core::curve::{self, Curve, G1Affine, G1, G2};
-use zkchain_core::field::{fr_from_i64, Fr};
+use zkchain_core::kernel::curve::{self, Curve, G1Affine, G1, G2};
+use zkchain_core::kernel::fft;
+use zkchain_core::kernel::field::{fr_from_i64, Fr};
 use zkchain_core::key::{ProvingKey, Section};
-use zkchain_core::ntt;
-use zkchain_core::parallel::{Monitor, Silent};
+use zkchain_core::monitor::{Monitor, Silent};
 use zkchain_core::prove::{Assignment, Commitment};
 use zkchain_core::setup::{SetupBuilder, Toxic};
 use zkchain_core::system::{Shape, System};
@@ -203,7 +203,7 @@ fn setup_follows_the_formulas() {
         let key = sample.fill(SetupBuilder::with_toxic(sample.shape, known_toxic()).expect("shape")).expect("setup");
         let t = known_toxic();
         let (n, shape) = (key.domain_size, sample.shape);
-        let lagrange = ntt::lagrange_at(t.tau, Fr::ONE, n, 0, n).expect("off domain");
+        let lagrange = fft::lagrange_at(t.tau, Fr::ONE, n, 0, n).expect("off domain");
         let column = |m: &common::Csr, j: usize| {
             (0..shape.n_rows).fold(Fr::ZERO, |sum, i| {
                 let row = m.indptr[i] as usize..m.indptr[i + 1] as usize;
@@ -217,12 +217,12 @@ fn setup_follows_the_formulas() {
         let (v, w) = (|j| column(&sample.b, j), |j| column(&sample.c, j));
         let k = |j| t.beta * u(j) + t.alpha * v(j) + w(j);
         let slope = (t.tau.pow([n as u64]) - Fr::ONE) / (-Fr::from(2u64) * t.delta);
-        let folded = |j: usize| if j < shape.first_private() { -w(j) * slope } else { k(j) / t.delta - w(j) * slope };
+        let k_scalar = |j: usize| if j < shape.first_private() { -w(j) * slope } else { k(j) / t.delta - w(j) * slope };
         type Query<'a> = (Section, Section, &'a dyn Fn(usize) -> Fr);
         let queries: [Query<'_>; 4] = [
             (Section::AIndex, Section::APoints, &u),
             (Section::BIndex, Section::B1Points, &v),
-            (Section::KIndex, Section::KPoints, &folded),
+            (Section::KIndex, Section::KPoints, &k_scalar),
             (Section::CommittedIndex, Section::CommittedPoints, &|j| k(j) / t.eta),
         ];
         for (index, points, scalar) in queries {
@@ -244,8 +244,8 @@ fn setup_follows_the_formulas() {
         for (j, point) in key.vk.ic.iter().enumerate() {
             assert_eq!(*point, curve::mul::<G1>(&G1Affine::generator(), &k(j)));
         }
-        let shift = ntt::root_of_unity(2 * n).expect("root");
-        let coset = ntt::lagrange_at(t.tau, shift, n, 0, n).expect("off domain");
+        let shift = fft::root_of_unity(2 * n).expect("root");
+        let coset = fft::lagrange_at(t.tau, shift, n, 0, n).expect("off domain");
         for (l, point) in coset.iter().zip(key.g1(Section::HPoints).expect("section")) {
             assert_eq!(G1::load(point), curve::mul::<G1>(&G1Affine::generator(), &(*l * slope)));
         }

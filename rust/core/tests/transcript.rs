@@ -1,8 +1,8 @@
 //! The shared transcript vectors, byte for byte.
 
 use serde_json::Value;
-use zkchain_core::curve::decode_g1;
-use zkchain_core::field::{from_be, to_be, Fr};
+use zkchain_core::kernel::curve::decode_g1;
+use zkchain_core::kernel::field::{from_be, to_be, Fr};
 use zkchain_core::system::System;
 use zkchain_core::transcript::{batch_multipliers, challenge, keccak, seed, Word};
 use zkchain_core::verify::{Proof, VerifyingKey};

@@ -1,15 +1,15 @@
-//! Python integers, bytes and numpy arrays to the core's types and back.
+//! Conversions between Python's integers, bytes and arrays and the core's types.
 
 use pyo3::buffer::{Element, PyBuffer};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyInt};
-use zkchain_core::field::{self, Fr};
+use zkchain_core::kernel::field::{self, Fr};
 use zkchain_core::rows::{Coefficients, Rows};
 use zkchain_core::transcript::Word;
 use zkchain_core::{Error, Result};
 
-/// Big-endian bytes of r.
+/// r as big-endian bytes.
 fn modulus_bytes() -> [u8; 32] {
     // r = (r - 1) + 1, and r - 1 is even.
     let mut bytes = field::to_be(&-Fr::from(1u64));
@@ -38,7 +38,7 @@ pub fn scalar(value: &Bound<'_, PyAny>) -> PyResult<Fr> {
     Ok(field::reduce_be(&word))
 }
 
-/// An integer in [0, r), or None when it is outside. Index types such as numpy integers are welcome.
+/// An integer in [0, r) as an element; None when it is outside. Index types such as numpy integers are welcome.
 fn canonical(value: &Bound<'_, PyAny>) -> PyResult<Option<Fr>> {
     let value = value.call_method0("__index__")?;
     if let Ok(small) = value.extract::<u64>() {
@@ -65,7 +65,7 @@ pub fn instance(values: &Bound<'_, PyAny>) -> PyResult<Vec<Fr>> {
     Ok(out)
 }
 
-/// Exactly 32 bytes.
+/// Exactly 32 bytes; `what` names them in the error.
 pub fn word(bytes: &[u8], what: &str) -> PyResult<Word> {
     let wrong = || PyValueError::new_err(format!("{what}: expected 32 bytes, got {}", bytes.len()));
     bytes.try_into().map_err(|_| wrong())
@@ -109,7 +109,7 @@ impl OwnedRows {
         })
     }
 
-    /// Checked against a vector of `width` wires.
+    /// The rows, checked for vectors of `width` wires.
     pub fn borrow(&self, width: usize) -> Result<Rows<'_>> {
         let vals = match &self.vals {
             Values::Small(v) => Coefficients::Small(v),
@@ -119,7 +119,7 @@ impl OwnedRows {
     }
 }
 
-/// An array uint64[n, 4], flat.
+/// The elements of an array uint64[n, 4], row by row.
 fn wide(vals: &Bound<'_, PyAny>) -> PyResult<Vec<u64>> {
     let wrong = || PyTypeError::new_err("vals: expected int64[n] or uint64[n, 4]");
     let buffer = PyBuffer::<u64>::get(vals).map_err(|_| wrong())?;

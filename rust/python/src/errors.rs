@@ -1,4 +1,5 @@
-//! The one conversion of the core's errors to the exceptions of `zkchain.errors` (and Python's own for misuse).
+//! The one place where the core's errors become exceptions of `zkchain.errors`, or Python's own where an API is
+//! misused.
 
 use std::any::Any;
 use std::panic::{catch_unwind, AssertUnwindSafe};

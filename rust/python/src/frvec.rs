@@ -5,8 +5,8 @@ use std::sync::Arc;
 use pyo3::exceptions::{PyIndexError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyInt, PyList, PySlice};
-use zkchain_core::field::{self, Fr};
 use zkchain_core::frvec::{self, Op};
+use zkchain_core::kernel::field::{self, Fr};
 use zkchain_core::Result;
 
 use crate::buffers::{array, scalar, to_int, OwnedRows};
@@ -180,7 +180,7 @@ impl FrVec {
         compute(py, self.0.len(), || Ok(rows.borrow(self.0.len())?.multiply(&self.0))).map(FrVec::new)
     }
 
-    /// numpy array of bool.
+    /// Where the elements are equal: a numpy array of bool.
     fn eq_mask<'py>(&self, py: Python<'py>, other: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         let other = operand(other)?;
         let mask = compute(py, self.0.len(), || frvec::equal(&self.0, &other))?;

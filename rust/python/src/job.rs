@@ -1,16 +1,17 @@
-//! Running core work away from the interpreter: GIL released, progress reported and signals heard on the calling thread.
+//! Runs the core's work with the GIL released, while the calling thread reports progress and listens to signals.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{channel, Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
 
 use pyo3::prelude::*;
-use zkchain_core::parallel::{self, Monitor};
+use zkchain_core::monitor::Monitor;
+use zkchain_core::pool;
 use zkchain_core::{Error, Result};
 
 use crate::errors::{guarded, to_py};
 
-/// How often signals (Ctrl-C) are looked at while work runs.
+/// How often signals (Ctrl-C) are checked while work runs.
 const TICK: Duration = Duration::from_millis(50);
 
 type Step = (&'static str, f64);
@@ -63,7 +64,7 @@ pub fn run<T: Send>(
     let stop_ref = &stop;
     let (outcome, result) = py.detach(move || {
         std::thread::scope(|scope| {
-            let worker = scope.spawn(move || guarded(|| parallel::run(|| work(&reporter))?));
+            let worker = scope.spawn(move || guarded(|| pool::run(|| work(&reporter))?));
             let outcome = attend(&heard, progress.as_ref(), stop_ref);
             (outcome, worker.join().unwrap_or_else(|_| Err(Error::Internal("worker thread died".into()))))
         })
@@ -72,7 +73,7 @@ pub fn run<T: Send>(
     result.map_err(|error| to_py(py, error))
 }
 
-/// Passes steps on until the worker is done; on an exception sets `stop` and returns it.
+/// Passes steps on until the worker is done. On an exception sets `stop` and returns the exception.
 fn attend(heard: &Receiver<Step>, progress: Option<&Py<PyAny>>, stop: &AtomicBool) -> PyResult<()> {
     loop {
         let steps = match heard.recv_timeout(TICK) {
@@ -92,7 +93,7 @@ fn attend(heard: &Receiver<Step>, progress: Option<&Py<PyAny>>, stop: &AtomicBoo
     }
 }
 
-/// In order; of several steps of one stage that wait, the last says it all.
+/// The steps in order; of several steps of one stage that are waiting, only the last one is of interest.
 fn newest_of_each_stage(first: Step, waiting: impl Iterator<Item = Step>) -> Vec<Step> {
     let mut steps = vec![first];
     for step in waiting {
@@ -104,9 +105,9 @@ fn newest_of_each_stage(first: Step, waiting: impl Iterator<Item = Step>) -> Vec
     steps
 }
 
-/// Runs a short computation over `size` elements: in place when small, else on the pool with the GIL released.
+/// Runs a short computation over `size` elements: on the calling thread when it is small, else on the pool with the GIL
+/// released.
 pub fn compute<T: Send>(py: Python<'_>, size: usize, work: impl FnOnce() -> Result<T> + Send) -> PyResult<T> {
-    let result =
-        if size <= parallel::SERIAL_BELOW { guarded(work) } else { py.detach(|| guarded(|| parallel::run(work)?)) };
+    let result = if size <= pool::SERIAL_BELOW { guarded(work) } else { py.detach(|| guarded(|| pool::run(work)?)) };
     result.map_err(|error| to_py(py, error))
 }

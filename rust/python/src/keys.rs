@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
-use zkchain_core::curve::encode_g1;
+use zkchain_core::kernel::curve::encode_g1;
 use zkchain_core::prove::Assignment;
 use zkchain_core::system::{Shape, System};
 use zkchain_core::{key, prove, setup};
@@ -24,7 +24,7 @@ fn used(what: &str) -> PyErr {
     PyValueError::new_err(format!("this {what} has been used already"))
 }
 
-/// Collects streamed rows, then makes a development key; toxic waste stays inside and is wiped.
+/// Collects streamed rows, then makes a development key. The toxic waste stays inside and is wiped.
 #[pyclass(frozen, module = "zkchain._core")]
 pub struct SetupBuilder(Mutex<Option<setup::SetupBuilder>>);
 
@@ -125,7 +125,7 @@ impl ProvingKey {
         PyBytes::new(py, &self.0.vk.hash)
     }
 
-    /// What stands in the header: it covers all of the file.
+    /// The digest in the header, which covers the whole file.
     #[getter]
     fn digest<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
         PyBytes::new(py, self.0.digest())
@@ -183,7 +183,7 @@ impl ProvingKey {
         to_int(py, &c)
     }
 
-    /// Proof bytes, already verified. Uses up the commitment.
+    /// The bytes of a proof that has been verified. It uses up the commitment.
     #[pyo3(signature = (wires, a, b, c, *, instance, ctx, commitment = None, progress = None, memory = None))]
     #[allow(clippy::too_many_arguments)]
     fn prove<'py>(
@@ -201,7 +201,7 @@ impl ProvingKey {
     ) -> PyResult<Bound<'py, PyBytes>> {
         let (instance, ctx) = (crate::buffers::instance(instance)?, word(ctx, "ctx")?);
         let taken = commitment.map(|d| locked(&d.inner).take().ok_or_else(|| used("commitment"))).transpose()?;
-        let proof = run(py, Terms { progress, memory }, |monitor: &dyn zkchain_core::parallel::Monitor| {
+        let proof = run(py, Terms { progress, memory }, |monitor: &dyn zkchain_core::monitor::Monitor| {
             let values = Assignment { wires: &wires.0, a: &a.0, b: &b.0, c: &c.0 };
             self.0.prove(&values, taken, &instance, &ctx, monitor)
         })?;
@@ -209,7 +209,7 @@ impl ProvingKey {
     }
 }
 
-/// D and its secret blinding, good for one proof.
+/// D and its secret blinding factor, which serve for one proof.
 #[pyclass(frozen, module = "zkchain._core")]
 pub struct Commitment {
     d: [u8; 64],

@@ -1,10 +1,10 @@
-//! `zkchain._core`: the thin Python face of `zkchain-core`. Bytes and buffers in, frozen classes out.
+//! `zkchain._core`: the thin Python binding of `zkchain-core`. It takes bytes and buffers, and gives frozen classes.
 
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod buffers;
+mod circom;
 mod errors;
-mod foreign;
 mod frvec;
 mod job;
 mod keys;
@@ -19,9 +19,9 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<keys::SetupBuilder>()?;
     module.add_class::<keys::ProvingKey>()?;
     module.add_class::<keys::Commitment>()?;
-    module.add_class::<foreign::ZkeyProver>()?;
-    module.add_class::<foreign::R1csProver>()?;
-    module.add_function(wrap_pyfunction!(foreign::r1cs_hash, module)?)?;
-    module.add_function(wrap_pyfunction!(foreign::setup_r1cs_ptau, module)?)?;
+    module.add_class::<circom::ZkeyProver>()?;
+    module.add_class::<circom::R1csProver>()?;
+    module.add_function(wrap_pyfunction!(circom::r1cs_hash, module)?)?;
+    module.add_function(wrap_pyfunction!(circom::setup_r1cs_ptau, module)?)?;
     module.add_class::<verifying::VerifyingKey>()
 }

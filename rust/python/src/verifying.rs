@@ -3,7 +3,7 @@
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use zkchain_core::batch::{verify_batch, Claim};
-use zkchain_core::curve::decode_g1;
+use zkchain_core::kernel::curve::decode_g1;
 use zkchain_core::system::System;
 use zkchain_core::transcript;
 use zkchain_core::verify::{self, Proof};

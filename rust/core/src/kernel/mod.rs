@@ -1,46 +1,32 @@
-//! The hot arithmetic of the prover, in three kernels behind one interface, chosen once at run time.
+//! The arithmetic in which a prover spends its time, by subject. In each folder `mod.rs` is what the rest of the crate
+//! uses, and the files beside it are how it is done.
 //!
-//! - `ifma`: eight elements at once in AVX-512 IFMA's 52-bit limbs;
-//! - `adx`: x86-64 with mulx, adcx and adox;
-//! - `portable`: plain Rust for any 64-bit machine;
-//! - `emulated`: the first one's algorithms on emulated vectors, for tests on machines without the instructions.
+//! - `field`: the scalar field Fr and the base field Fp;
+//! - `curve`: points of G1 and G2, and many additions at once;
+//! - `msm`: multi-scalar multiplication, and multiples of a fixed point;
+//! - `fft`: transforms between a domain and its coset.
 //!
-//! The best that the machine has is used; the environment variable ZKCHAIN_KERNEL names another.
+//! All four are generic over a *field kernel* (`field::arith::Kernel`), which is chosen once, at run time:
+//!
+//! - `ifma`: eight elements at once in the 52-bit limbs of AVX-512 IFMA;
+//! - `adx`: one element at a time with mulx, adcx and adox of x86-64;
+//! - `portable`: one element at a time in plain Rust, for any 64-bit machine;
+//! - `emulated`: the algorithms of `ifma` on emulated vectors, so that they are tested on every machine.
+//!
+//! The fastest that this machine can run is used; the environment variable ZKCHAIN_KERNEL selects another.
 
-pub mod add;
-pub mod arith;
-pub mod buckets;
-pub mod coordinate;
-pub mod dft;
-pub mod digits;
-pub mod extend;
-pub mod fixed;
-pub mod held;
-pub mod ifma;
-pub mod inverse;
-pub mod measure;
-pub mod modulus;
+pub mod curve;
+pub mod fft;
+pub mod field;
 pub mod msm;
-pub mod point;
-pub mod portable;
-pub mod scalar;
-pub mod simd;
-pub mod wide;
-
-#[cfg(target_arch = "x86_64")]
-pub mod adx;
-#[cfg(target_arch = "x86_64")]
-pub mod avx512;
-#[cfg(target_arch = "x86_64")]
-pub mod x86;
 
 use std::sync::OnceLock;
 
 use crate::error::{Error, Result};
 
-/// Which kernel to use. A value exists only for a kernel that runs on this machine.
+/// Names a kernel that runs on this machine; there are no values for others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Choice(Name);
+pub struct KernelId(Name);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Name {
@@ -52,7 +38,7 @@ pub(crate) enum Name {
     Emulated,
 }
 
-/// For tests.
+/// Not offered in messages: it is slow, and there for tests.
 const EMULATED: &str = "emulated";
 
 impl Name {
@@ -79,18 +65,18 @@ impl Name {
     fn available(self) -> bool {
         match self {
             #[cfg(target_arch = "x86_64")]
-            Name::Ifma => avx512::available(),
+            Name::Ifma => field::avx512::available(),
             #[cfg(target_arch = "x86_64")]
-            Name::Adx => adx::available(),
+            Name::Adx => field::adx::available(),
             Name::Portable | Name::Emulated => true,
         }
     }
 }
 
-impl Choice {
-    /// Every kernel of this machine, the fastest first.
-    pub fn all() -> Vec<Choice> {
-        Name::ALL.iter().copied().filter(|name| name.available()).map(Choice).collect()
+impl KernelId {
+    /// The kernels that this machine can run, the fastest first.
+    pub fn all() -> Vec<KernelId> {
+        Name::ALL.iter().copied().filter(|name| name.available()).map(KernelId).collect()
     }
 
     pub fn name(self) -> &'static str {
@@ -101,58 +87,59 @@ impl Choice {
         self.0
     }
 
-    /// The kernel of that name. Errors: no such kernel, or not on this machine.
-    pub fn named(name: &str) -> Result<Choice> {
-        let found = Choice::all().into_iter().find(|choice| choice.name() == name);
+    /// The kernel of that name. Errors: there is no such kernel, or this machine cannot run it.
+    pub fn named(name: &str) -> Result<KernelId> {
+        let found = KernelId::all().into_iter().find(|id| id.name() == name);
         found.ok_or_else(|| {
-            let names: Vec<_> = Choice::all().into_iter().map(Choice::name).filter(|name| *name != EMULATED).collect();
+            let names: Vec<_> =
+                KernelId::all().into_iter().map(KernelId::name).filter(|name| *name != EMULATED).collect();
             Error::Setting(format!("ZKCHAIN_KERNEL: expected one of {}, got {name:?}", names.join(", ")))
         })
     }
 
-    fn from_environment() -> Result<Choice> {
+    fn from_environment() -> Result<KernelId> {
         match std::env::var("ZKCHAIN_KERNEL") {
-            Ok(name) if !name.is_empty() => Choice::named(&name),
-            _ => Ok(Choice::all()[0]),
+            Ok(name) if !name.is_empty() => KernelId::named(&name),
+            _ => Ok(KernelId::all()[0]),
         }
     }
 }
 
-/// The kernel in use. Errors: ZKCHAIN_KERNEL names none of this machine's.
-pub fn check() -> Result<Choice> {
-    static CHOSEN: OnceLock<Choice> = OnceLock::new();
-    if let Some(choice) = CHOSEN.get() {
-        return Ok(*choice);
+/// The kernel in use. Errors: ZKCHAIN_KERNEL names none that this machine can run.
+pub fn check() -> Result<KernelId> {
+    static CHOSEN: OnceLock<KernelId> = OnceLock::new();
+    if let Some(id) = CHOSEN.get() {
+        return Ok(*id);
     }
-    let choice = Choice::from_environment()?;
-    Ok(*CHOSEN.get_or_init(|| choice))
+    let id = KernelId::from_environment()?;
+    Ok(*CHOSEN.get_or_init(|| id))
 }
 
-/// The kernel in use; the best one when the environment names none of this machine's (`check` reports that).
-pub fn active() -> Choice {
-    check().unwrap_or_else(|_| Choice::all()[0])
+/// The kernel in use; the fastest one when ZKCHAIN_KERNEL is wrong, which `check` reports.
+pub fn active() -> KernelId {
+    check().unwrap_or_else(|_| KernelId::all()[0])
 }
 
-/// Evaluates `$body` with `$K` standing for the kernel chosen.
+/// Evaluates `$body` with the type `$K` standing for the kernel that `$id` names.
 macro_rules! dispatch {
-    ($choice:expr, $K:ident => $body:expr) => {
-        match $choice.inner() {
+    ($id:expr, $K:ident => $body:expr) => {
+        match $id.inner() {
             #[cfg(target_arch = "x86_64")]
             $crate::kernel::Name::Ifma => {
-                type $K = $crate::kernel::ifma::Ifma<$crate::kernel::avx512::Avx512>;
+                type $K = $crate::kernel::field::ifma::Ifma<$crate::kernel::field::avx512::Avx512>;
                 $body
             }
             #[cfg(target_arch = "x86_64")]
             $crate::kernel::Name::Adx => {
-                type $K = $crate::kernel::scalar::Scalar<$crate::kernel::scalar::AdxEngine>;
+                type $K = $crate::kernel::field::scalar::Scalar<$crate::kernel::field::scalar::AdxEngine>;
                 $body
             }
             $crate::kernel::Name::Portable => {
-                type $K = $crate::kernel::scalar::Scalar<$crate::kernel::scalar::PortableEngine>;
+                type $K = $crate::kernel::field::scalar::Scalar<$crate::kernel::field::scalar::PortableEngine>;
                 $body
             }
             $crate::kernel::Name::Emulated => {
-                type $K = $crate::kernel::ifma::Ifma<$crate::kernel::simd::Emulated>;
+                type $K = $crate::kernel::field::ifma::Ifma<$crate::kernel::field::simd::Emulated>;
                 $body
             }
         }
@@ -161,4 +148,20 @@ macro_rules! dispatch {
 pub(crate) use dispatch;
 
 #[cfg(test)]
-mod tests;
+mod testing;
+
+#[cfg(test)]
+#[allow(clippy::expect_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kernels_are_named() {
+        for id in KernelId::all() {
+            assert_eq!(KernelId::named(id.name()).expect("known"), id);
+        }
+        assert!(matches!(KernelId::named("abacus"), Err(Error::Setting(_))));
+        let names: Vec<_> = KernelId::all().iter().map(|c| c.name()).collect();
+        assert!(names.ends_with(&["portable", "emulated"]));
+    }
+}

@@ -5,14 +5,14 @@
 use std::sync::OnceLock;
 
 use ark_ff::{AdditiveGroup, Field};
-use zkchain_core::field::Fr;
-use zkchain_core::foreign::ptau::Ptau;
-use zkchain_core::foreign::ptau_setup::setup_r1cs;
-use zkchain_core::foreign::r1cs::R1cs;
-use zkchain_core::foreign::wtns;
-use zkchain_core::foreign::zkey::Zkey;
+use zkchain_core::circom::ptau::Ptau;
+use zkchain_core::circom::ptau_setup::setup_r1cs;
+use zkchain_core::circom::r1cs::R1cs;
+use zkchain_core::circom::wtns;
+use zkchain_core::circom::zkey::Zkey;
+use zkchain_core::kernel::field::Fr;
 use zkchain_core::key::ProvingKey;
-use zkchain_core::parallel::Silent;
+use zkchain_core::monitor::Silent;
 use zkchain_core::prove::Assignment;
 use zkchain_core::system::System;
 use zkchain_core::verify::{verify, Proof, VerifyingKey};
@@ -46,16 +46,25 @@ fn one_then_zeros(count: usize) -> Vec<Fr> {
     wires
 }
 
-/// As it is, and with a header digest that fits, as an attacker would write it.
+/// The key as it is, and with a header digest that fits.
 pub fn key(data: &[u8]) {
     open_key(data);
     let mut resealed = data.to_vec();
-    if resealed.len() >= 1024 {
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(&resealed[..128]).update(&resealed[192..1024]);
-        resealed[128..160].copy_from_slice(hasher.finalize().as_bytes());
+    if resealed.len() >= TABLE_END {
+        reseal(&mut resealed);
         open_key(&resealed);
     }
+}
+
+/// Where the section table of a key ends.
+const TABLE_END: usize = 1024;
+
+/// Makes the header digest of a key again, as an attacker would who has changed header or section table.
+pub fn reseal(key: &mut [u8]) {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&key[..128]).update(&key[192..TABLE_END]);
+    let digest = *hasher.finalize().as_bytes();
+    key[128..160].copy_from_slice(&digest);
 }
 
 fn open_key(data: &[u8]) {

@@ -4,12 +4,13 @@
 
 pub mod exercise;
 
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 
 use ark_ff::{AdditiveGroup, Field};
-use zkchain_core::field::{fr_from_i64, Fr};
+use zkchain_core::kernel::field::{fr_from_i64, Fr};
 use zkchain_core::key::ProvingKey;
-use zkchain_core::parallel::Silent;
+use zkchain_core::monitor::Silent;
 use zkchain_core::prove::{Assignment, Commitment};
 use zkchain_core::rows::{Coefficients, Rows};
 use zkchain_core::setup::SetupBuilder;
@@ -174,4 +175,22 @@ impl Sample {
         let (commitment, values) = self.complete(key, &[0; 32])?;
         key.prove(&values.borrow(), commitment, &self.instance(), &[0; 32], &Silent)
     }
+}
+
+/// A small circuit for each system, and its key's file.
+pub fn keyed_samples() -> &'static [(Sample, Vec<u8>); 2] {
+    static CELL: OnceLock<[(Sample, Vec<u8>); 2]> = OnceLock::new();
+    CELL.get_or_init(|| {
+        [System::Groth16, System::Cg16].map(|system| {
+            let sample = Sample::mixed(system, 20, 500);
+            let key = sample.setup().expect("setup");
+            (sample, key.as_bytes().to_vec())
+        })
+    })
+}
+
+/// A file that snarkjs has written.
+pub fn fixture(name: &str) -> Vec<u8> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/snarkjs");
+    std::fs::read(folder.join(name)).expect("fixture")
 }
