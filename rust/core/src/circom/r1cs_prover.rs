@@ -73,8 +73,8 @@ impl Block {
 }
 
 impl R1csProver {
-    /// Reads the rows. Memory holds eight bytes per coefficient, and 32 per different coefficient of each block. Errors:
-    /// KeyMismatch (the key was made for other constraints), Format.
+    /// Reads the rows. Memory holds eight bytes per coefficient, and 32 per different coefficient of each block.
+    /// Errors: KeyMismatch (the key was made for other constraints), Format.
     pub fn new(key: ProvingKey, r1cs: &R1cs<'_>) -> Result<Self> {
         if key.shape != r1cs.shape() {
             return Err(Error::KeyMismatch("the proving key was made for other constraints than these".into()));
