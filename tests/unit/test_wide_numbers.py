@@ -331,5 +331,5 @@ def test_arguments_are_integers_that_fit(op: Op, arg: dict[str, object]) -> None
 def test_inputs_that_are_no_integers_are_refused(system: System) -> None:
     b = Build()
     circuit = compiled(b.graph(b.input((2,), 0, 9)), system)
-    with pytest.raises(InputError, match="expected integers, got float64"):
+    with pytest.raises(InputError, match=r"expected integers of shape \(2,\), got float64"):
         solve(circuit, [np.array([1.0, np.nan])])  # type: ignore[list-item]
