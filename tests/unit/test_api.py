@@ -19,10 +19,13 @@ from zkchain.errors import (
     ArgumentError,
     BundleError,
     ChainError,
+    CompileError,
+    FormatError,
     InputError,
     KeyMismatch,
     ModelError,
     OutOfDomain,
+    ProofFormatError,
     ProofInvalid,
     TransactionReverted,
 )
@@ -335,6 +338,69 @@ def test_many_proofs_in_one_transaction(keys, contract, proof):
     lie = replace(proof, instance=(proof.instance[0] + 1, *proof.instance[1:]))
     with pytest.raises(TransactionReverted):
         many.submit_batch([proof, lie])
+
+
+def test_what_is_said_twice_or_hidden_is_refused(keys):
+    with pytest.raises(ArgumentError, match="given twice"):
+        keys.prove({"x": X}, x=X)
+    with pytest.raises(InputError, match="masked"):
+        keys.prove(x=np.ma.masked_array(X, mask=[[1, 0, 0, 0]]))
+    with pytest.raises(ArgumentError, match="each name once"):
+        zkchain.compile(small_model(), domain=(-4, 4), outputs=["y", "y"])
+
+
+def test_samples_outside_the_domain_are_counted():
+    far = np.concatenate([DATA["x"], np.full((3, 4), 9, np.float32)])
+    made = zkchain.compile(small_model(), {"x": far}, domain=(-4, 4), system="cg16")
+    assert "3 more lie outside the domain" in str(made).splitlines()[3]
+
+
+def test_paths_that_are_none(circuit, proof, keys, bundle, tmp_path):
+    for wrong in (3, None, b"x", "a\0b"):
+        for call in (circuit.save, proof.save, keys.verifier.load, zkchain.open):
+            with pytest.raises(ArgumentError, match="folder: expected a path"):
+                call(wrong)
+    for wrong in (3, "a\0b"):
+        with pytest.raises(ArgumentError, match="place: expected a path"):
+            circuit.setup(place=wrong)
+    (tmp_path / "there").write_bytes(b"")
+    for wrong in (tmp_path / "there", tmp_path / "none" / "k"):
+        with pytest.raises(FormatError, match="cannot write the proving key"):
+            circuit.setup(place=wrong)
+    for wrong in (3, None):
+        with pytest.raises(ArgumentError):
+            bundle.proof(wrong)
+
+
+def test_a_bundle_keeps_proofs_of_its_own(bundle):
+    other = zkchain.compile(small_model(2), domain=(-4, 4), system="cg16").setup()
+    with pytest.raises(zkchain.ZkchainError):
+        bundle.save(other.prove(x=X), "stranger")
+    assert "stranger" not in bundle.proofs
+
+
+def test_proofs_that_somebody_put_together(keys, proof):
+    for part in ({"instance": None}, {"instance": ("a",)}, {"instance": (1.5,)}, {"elements": None}, {"context": "x"}):
+        with pytest.raises(ProofFormatError, match="not of the kind"):
+            keys.verifier.verify(replace(proof, **part))
+
+
+def test_domains_and_settings_that_are_none():
+    for wrong in (("a", "b"), (0, object()), (0, 1, "x"), (0, 1, np.array([1, 2]))):
+        with pytest.raises(InputError):
+            zkchain.Domain(*wrong)
+    for wrong in ({"weight_bits": 8.5}, {"weight_bits": "8"}, {"max_error": "a"}, {"input_bits": True}):
+        with pytest.raises(CompileError):
+            zkchain.Settings(**wrong)
+
+
+def test_plain_proofs_are_bound_to_nothing():
+    made = zkchain.compile(small_model(), domain=(-4, 4), system="groth16").setup()
+    contract = zkchain.connect().deploy(made.verifier)
+    with pytest.raises(ArgumentError, match="bound to nothing"):
+        contract.bind(bytes(32))
+    with pytest.raises(ArgumentError, match="goes with rpc"):
+        zkchain.connect(account="0x" + "11" * 32)
 
 
 def test_the_front_door_offers_what_it_lists():

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
+from os import PathLike, fspath
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -21,7 +23,7 @@ def one_of(name: str, value: Any, choices: Iterable[str]) -> str:
     known = list(choices)
     if isinstance(value, str) and value in known:
         return str(value)
-    near = get_close_matches(str(value), known, n=1)
+    near = get_close_matches(str(value).lower(), known, n=1)
     hint = f"did you mean {near[0]!r}?" if near else None
     raise ArgumentError(f"{name}: expected one of {', '.join(known)}, got {value!r}", hint=hint)
 
@@ -42,9 +44,12 @@ def flag(name: str, value: Any) -> bool:
     return bool(of_kind(name, value, bool, "True or False"))
 
 
+MOST = 1 << 62
+
+
 def whole(name: str, value: Any, least: int) -> int:
     """An integer of at least ``least``."""
-    if isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value >= least:
+    if isinstance(value, (int, np.integer)) and not isinstance(value, bool) and least <= value <= MOST:
         return int(value)
     raise wrong(name, value, f"a whole number from {least}")
 
@@ -66,6 +71,8 @@ def names(name: str, value: Any) -> tuple[str, ...]:
     listed = (value,) if isinstance(value, str) else value
     if not isinstance(listed, (list, tuple, set, frozenset)) or not all(isinstance(item, str) for item in listed):
         raise wrong(name, value, "a name or a list of names")
+    if len(set(listed)) < len(listed):
+        raise wrong(name, value, "each name once")
     return tuple(listed)
 
 
@@ -79,6 +86,13 @@ def word(name: str, value: Any) -> bytes:
     if isinstance(value, bytes) and len(value) == BYTES:
         return value
     raise wrong(name, value, f"{BYTES} bytes, or {2 * BYTES} hexadecimal digits")
+
+
+def path(name: str, value: Any) -> Path:
+    """A path of the file system."""
+    if not isinstance(value, (str, PathLike)) or not isinstance(fspath(value), str) or "\0" in fspath(value):
+        raise wrong(name, value, "a path")
+    return Path(value)
 
 
 def progress(value: Any) -> Progress:
@@ -111,6 +125,8 @@ def arrays(name: str, value: Any) -> dict[str, Array]:
 
 def array(name: str, value: Any) -> Array:
     """One array. InputError for what numpy makes none of."""
+    if isinstance(value, np.ma.MaskedArray) and value.mask.any():
+        raise InputError(f"{name}: some of its numbers are masked", hint="fill in what is missing: x.filled(0)")
     if hasattr(value, "detach"):  # torch keeps gradients and devices apart from numpy
         value = value.detach().cpu()
     try:

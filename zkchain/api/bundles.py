@@ -8,9 +8,9 @@ from os import PathLike
 from pathlib import Path
 
 from zkchain import pipeline, workspace
+from zkchain.api import arguments
 from zkchain.api.compiling import Circuit
 from zkchain.api.proving import Keys, Proof, Verifier
-from zkchain.errors import InputError
 from zkchain.formats import bundle, proofs, tensors
 from zkchain.typing import Array
 
@@ -64,16 +64,21 @@ class Bundle:
 
     def proof(self, name: str = "proof") -> Proof:
         """A kept proof. Raises BundleError, ProofFormatError."""
+        arguments.text("name", name)
         proofs.load(self.files, name)  # its errors name the proofs that there are
         return self.verifier.load(proofs.folder(self.files, name))
 
     def save(self, proof: Proof, name: str = "proof") -> Path:
-        """Keep a proof under a name. Raises InputError for another kind of thing or a name that is no file's."""
-        if not isinstance(proof, Proof):
-            raise InputError(f"expected a Proof, got an object of type {type(proof).__name__}")
+        """Keep a proof under a name.
+
+        Raises ProofInvalid where it is no proof of this bundle, InputError for a name that is no file's.
+        """
+        arguments.of_kind("proof", proof, Proof, "a Proof")
+        arguments.text("name", name)
+        self.verifier.verify(proof)
         return proof.save(proofs.folder(self.files, name))
 
 
 def open(folder: str | PathLike[str]) -> Bundle:
     """Open a bundle that ``Circuit.save`` or ``zkchain compile`` wrote. Raises BundleError where the folder is none."""
-    return Bundle(bundle.open_bundle(folder))
+    return Bundle(bundle.open_bundle(arguments.path("folder", folder)))

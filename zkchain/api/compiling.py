@@ -16,7 +16,7 @@ from zkchain.api import arguments
 from zkchain.api.proving import Keys, Rows
 from zkchain.circuit import Circuit as Synthesized
 from zkchain.circuit import emit
-from zkchain.errors import ArgumentError, ModelError
+from zkchain.errors import ArgumentError, FormatError, ModelError
 from zkchain.formats import files, tensors
 from zkchain.formats.records import Choices, Summary, Tensor
 from zkchain.quantize import Domain, Settings
@@ -115,19 +115,22 @@ class Circuit:
             Called with a stage and the part of it that is done.
         """
         rows = self.rows if isinstance(self.rows, Synthesized) else emit(self.rows)
-        pair = pipeline.setup(
-            rows,
-            place=None if place is None else Path(place),
-            memory=arguments.maybe(arguments.whole, "memory", memory, 1),
-            progress=arguments.progress(progress),
-        )
+        where = arguments.maybe(arguments.path, "place", place)
+        bound, listener = arguments.maybe(arguments.whole, "memory", memory, 1), arguments.progress(progress)
+        try:
+            pair = pipeline.setup(rows, place=where, memory=bound, progress=listener)
+        except OSError as error:
+            hint = "give the name of a file that does not exist yet, in a folder that does"
+            raise FormatError(f"cannot write the proving key to {where}: {error.strerror}", hint=hint) from error
         return Keys(rows, pair, pipeline.layout_of(self.summary))
 
     def save(self, folder: str | PathLike[str]) -> None:
         """Write model, integer program, settings and circuit record into a bundle, new or old. Raises BundleError."""
         from zkchain.workspace import save_circuit
 
-        save_circuit(folder, self.model, self.rows.graph, self.choices, self.summary, self.worst_inputs)
+        save_circuit(
+            arguments.path("folder", folder), self.model, self.rows.graph, self.choices, self.summary, self.worst_inputs
+        )
 
 
 def compile(
@@ -282,4 +285,5 @@ def _largest(accuracy: Evaluation) -> str:
     equal = [out.equal for out in accuracy.outputs if out.equal is not None]
     said = [f"max error {max(errors):.2g}"] if errors else []
     said += [f"{min(equal):.1%} of integers equal"] if equal else []
-    return f"{', '.join(said)} on {accuracy.samples} samples of {accuracy.data}"
+    left = f"; {accuracy.outside} more lie outside the domain" if accuracy.outside else ""
+    return f"{', '.join(said)} on {accuracy.samples} samples of {accuracy.data}{left}"

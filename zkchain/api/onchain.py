@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from zkchain import chain as chains
 from zkchain.api import arguments
-from zkchain.api.proving import Proof, Verifier
-from zkchain.errors import ChainError, InputError
+from zkchain.api.proving import Proof, Verifier, checked
+from zkchain.errors import ArgumentError, ChainError, InputError
 from zkchain.formats import proofs
 from zkchain.formats.records import ContextRecord
+from zkchain.r1cs import System
 
 if TYPE_CHECKING:
     from zkchain.chain import Deployment, Receipt
@@ -76,6 +77,8 @@ class Contract:
     def bind(self, binder: bytes | str) -> ContextRecord:
         """The context of proofs for this contract and these 32 bytes only (cg16): ``keys.prove(..., context=...)``."""
         word = arguments.word("binder", binder)
+        if self.verifier.key.system is not System.CG16:
+            raise ArgumentError("plain Groth16 proofs are bound to nothing", hint='compile with system="cg16"')
         return ContextRecord(self.connection.chain_id, self.address, "0x" + word.hex())
 
     def submit(self, proof: Proof) -> Receipt:
@@ -98,7 +101,7 @@ class Contract:
         KeyMismatch, ChainError
             The contract is another key's, or something went wrong between us and the chain.
         """
-        arguments.of_kind("proof", proof, Proof, "a Proof")
+        checked(arguments.of_kind("proof", proof, Proof, "a Proof"))
         binder = None if proof.context is None else self._binder(proof.context)
         key = self.verifier.key
         return chains.submit(self.connection, self.deployment, key, proof.elements, proof.instance, binder=binder)
@@ -109,7 +112,7 @@ class Contract:
         Raises ChainError where the contract was not deployed with ``batch=True``, and otherwise as ``submit``.
         """
         for proof in arguments.of_kind("proofs", proofs, Sequence, "a list of Proofs"):
-            arguments.of_kind("proofs", proof, Proof, "a list of Proofs")
+            checked(arguments.of_kind("proofs", proof, Proof, "a list of Proofs"))
         if not any(item.get("name") == "verifyBatch" for item in self.deployment.artifact.abi):
             raise ChainError(
                 f"{self.deployment.artifact.name} at {self.address} has no verifyBatch",
@@ -153,4 +156,6 @@ def connect(rpc: str | None = None, *, account: str | None = None, timeout: floa
     """
     arguments.maybe(arguments.text, "rpc", rpc)
     arguments.maybe(arguments.text, "account", account)
+    if rpc is None and account is not None:
+        raise ArgumentError("account goes with rpc: the embedded chain has accounts of its own")
     return Chain(chains.connect(rpc, key=account, timeout=arguments.number("timeout", timeout)))

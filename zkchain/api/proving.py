@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from zkchain import pipeline
 from zkchain.api import arguments
 from zkchain.circuit import Circuit, Layout, RestoredCircuit
-from zkchain.errors import InputError, KeyMismatch
+from zkchain.errors import ArgumentError, InputError, KeyMismatch, ProofFormatError
 from zkchain.formats import proofs, tensors
 from zkchain.formats.records import ContextRecord
 from zkchain.groth16 import types
@@ -56,7 +56,21 @@ class Proof:
 
     def save(self, folder: str | PathLike[str]) -> Path:
         """Write proof.json and public.json (snarkjs's formats), and context.json where the proof is bound."""
-        return proofs.write(Path(folder), self.elements, self.instance, self.context)
+        return proofs.write(arguments.path("folder", folder), self.elements, self.instance, self.context)
+
+
+def checked(proof: Proof) -> Proof:
+    """The proof, if its parts are of the kinds that they should be: anybody may have put it together."""
+    words = isinstance(proof.instance, tuple) and all(type(word) is int for word in proof.instance)
+    kinds = (
+        (isinstance(proof.elements, types.Proof), "elements"),
+        (words, "instance"),
+        (proof.context is None or isinstance(proof.context, ContextRecord), "context"),
+    )
+    strange = [name for right, name in kinds if not right]
+    if strange:
+        raise ProofFormatError(f"proof: its {', '.join(strange)} is not of the kind that proofs have")
+    return proof
 
 
 @dataclass(frozen=True, eq=False, slots=True, repr=False)
@@ -99,16 +113,17 @@ class Verifier:
         """
         arguments.of_kind("proof", proof, Proof, "a Proof")
         published = arguments.maybe(arguments.word, "vk_hash", vk_hash)
-        ctx = proofs.context_of(proof.context)
+        ctx = proofs.context_of(checked(proof).context)
         pipeline.verify(self.key, proof.elements, proof.instance, ctx=ctx, vk_hash=published)
 
     def load(self, folder: str | PathLike[str]) -> Proof:
         """A proof that ``Proof.save`` wrote, not yet verified. Raises BundleError, ProofFormatError."""
-        elements, instance = proofs.read(Path(folder))
+        place = arguments.path("folder", folder)
+        elements, instance = proofs.read(place)
         outputs = {
             claim.name: claim.values for claim in pipeline.claims(self.layout, instance) if claim.kind == "output"
         }
-        return Proof(elements, instance, self.layout, outputs, proofs.read_context(Path(folder)))
+        return Proof(elements, instance, self.layout, outputs, proofs.read_context(place))
 
     def contract(self, name: str | None = None, *, batch: bool = False) -> Artifact:
         """Compile the verifier contract: ``source``, ``abi``, ``bytecode``. ``batch``: it also has ``verifyBatch``.
@@ -254,11 +269,16 @@ class Prover:
         return tuple(self.prove(given, index=k, progress=progress) for k in range(count))
 
     def _arrays(self, inputs: Mapping[str, Any] | None, named: Mapping[str, Any]) -> dict[str, Array]:
-        given = {**arguments.arrays("inputs", {} if inputs is None else inputs), **arguments.arrays("inputs", named)}
+        listed, worded = arguments.arrays("inputs", {} if inputs is None else inputs), arguments.arrays("inputs", named)
+        twice = sorted(set(listed) & set(worded))
+        if twice:
+            raise ArgumentError(f"input {', '.join(map(repr, twice))} is given twice, in the mapping and by its name")
+        given = {**listed, **worded}
         known = self.keys.circuit.graph.input_names
         unknown = sorted(set(given) - set(known) - {""})
         if unknown:
             raise InputError(
-                f"the model has no input {', '.join(map(repr, unknown))}: expected {', '.join(map(repr, known))}"
+                f"the model has no input {', '.join(map(repr, unknown))}: expected {', '.join(map(repr, known))}",
+                hint="inputs go by their names; options of prove are index, context and progress",
             )
         return given

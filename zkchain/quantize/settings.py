@@ -43,14 +43,19 @@ class Domain:
         return f"<Domain [{np.min(lo):g}, {np.max(hi):g}]{step}{each}>"
 
     def __post_init__(self) -> None:
-        lo, hi = np.asarray(self.lo, dtype=np.float64), np.asarray(self.hi, dtype=np.float64)
+        try:
+            lo, hi = np.asarray(self.lo, dtype=np.float64), np.asarray(self.hi, dtype=np.float64)
+            step = None if self.scale is None else float(self.scale)
+        except (TypeError, ValueError) as error:
+            hint = "lo and hi are numbers or arrays of them, the step is one number or None"
+            raise InputError(f"domain: expected numbers: {error}", hint=hint) from error
         if not (np.all(np.isfinite(lo)) and np.all(np.isfinite(hi)) and np.all(lo <= hi)):
             raise InputError(
                 f"domain [{self.lo!r}, {self.hi!r}]: expected finite numbers, lo <= hi",
                 hint="declare the values the input can really take",
             )
-        if self.scale is not None:
-            _check_step(float(self.scale), lo, hi)
+        if step is not None:
+            _check_step(step, lo, hi)
 
 
 def _check_step(step: float, lo: npt.NDArray[np.float64], hi: npt.NDArray[np.float64]) -> None:
@@ -103,9 +108,11 @@ class Settings:
         }
         for name, (low, high) in limits.items():
             value = getattr(self, name)
-            if value is not None and not low <= value <= high:
-                raise CompileError(f"setting {name}: expected {low} to {high}, got {value}")
-        if not (np.isfinite(self.wanted) and self.wanted > 0):
+            if value is None:
+                continue
+            if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+                raise CompileError(f"setting {name}: expected {low} to {high}, got {value!r}")
+        if not isinstance(self.wanted, (int, float)) or not (np.isfinite(self.wanted) and self.wanted > 0):
             raise CompileError(f"setting max_error: expected a positive number, got {self.max_error}")
         if self.cost not in ("plain", "lookup"):
             raise CompileError(f"setting cost: expected 'plain' or 'lookup', got {self.cost!r}")
