@@ -31,7 +31,7 @@ def bundle(tmp_path_factory) -> Path:
     (folder / "i.json").write_text(json.dumps({"x": rng.integers(0, 256, (1, PIXELS)).tolist()}))
     out = folder / "bundle"
     for command in (
-        ("compile", folder / "m.onnx", "--domain", "0:255:1", "--public-input", "x", "-o", out),
+        ("compile", folder / "m.onnx", "--domain", "0:255:1", "--public-input", "x", "--system", "groth16", "-o", out),
         ("setup", out),
         ("prove", out, folder / "i.json"),
         ("verify", out),
