@@ -345,13 +345,16 @@ def prove(
     key's digest as it was published (32 bytes); another key is refused. ``memory``: bytes that the process should hold
     at most, beside the mapped key.
 
-    Raises InputError, OutOfDomain (before any proving), KeyMismatch, UnsatisfiedConstraint, MemoryTooSmall.
+    Raises InputError, OutOfDomain (before any proving), KeyFormatError (the key was altered), KeyMismatch,
+    UnsatisfiedConstraint, MemoryTooSmall.
     """
     from zkchain.circuit import solve
 
     if key_digest is not None:
         check_key_digest(keys.proving, key_digest)
     graph, integers = circuit.graph, inputs_of(circuit.graph, arrays, index)
+    progress("key: digests", 0.0)
+    keys.proving.verify_digests()  # once: the key is read as a whole before its first proof
     progress("witness", 0.0)
     solution = solve(circuit, integers)
     proof = groth16.prove(keys.proving, keys.verifying, solution, ctx=ctx, progress=progress, memory=memory)

@@ -16,6 +16,7 @@ from zkchain.typing import Array, Progress
 
 T = TypeVar("T")
 BYTES = 32
+MOST = 1 << 62
 
 
 def one_of(name: str, value: Any, choices: Iterable[str]) -> str:
@@ -42,9 +43,6 @@ def maybe(check: Callable[..., T], name: str, value: Any, *rest: Any) -> T | Non
 
 def flag(name: str, value: Any) -> bool:
     return bool(of_kind(name, value, bool, "True or False"))
-
-
-MOST = 1 << 62
 
 
 def whole(name: str, value: Any, least: int) -> int:
@@ -144,11 +142,7 @@ def wrong(name: str, value: Any, wanted: str) -> ArgumentError:
 
 
 def _shown(value: Any) -> str:
-    said = repr(value) if isinstance(value, (str, bytes, int, float, bool, list, tuple, dict, type(None))) else ""
-    return (
-        said
-        if said and len(said) <= 60
-        else f"{said[:40]}... ({type(value).__name__})"
-        if said
-        else (f"an object of type {type(value).__name__}")
-    )
+    if not isinstance(value, (str, bytes, int, float, list, tuple, dict, type(None))):
+        return f"an object of type {type(value).__name__}"
+    said = repr(value)
+    return said if len(said) <= 60 else f"{said[:40]}... ({type(value).__name__})"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from zkchain import pipeline, workspace
 from zkchain.api import arguments
@@ -13,6 +14,10 @@ from zkchain.api.compiling import Circuit
 from zkchain.api.proving import Keys, Proof, Verifier
 from zkchain.formats import bundle, proofs, tensors
 from zkchain.typing import Array
+
+if TYPE_CHECKING:
+    from zkchain.circuit import RestoredCircuit
+    from zkchain.formats.records import Summary
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -31,31 +36,36 @@ class Bundle:
         return self.files.folder
 
     @cached_property
+    def _summary(self) -> Summary:
+        return workspace.load_summary(self.files)
+
+    @cached_property
+    def _rows(self) -> RestoredCircuit:
+        return workspace.load_outline(self.files)
+
+    @cached_property
     def circuit(self) -> Circuit:
         """The circuit, without its constraints until they are needed. Raises BundleError."""
-        summary = workspace.load_summary(self.files)
         worst: dict[str, Array] | None = None
         if self.files.has("worst_input") and self.files.is_current("worst_input"):
             worst = tensors.read(self.files.path("worst_input"))
         return Circuit(
             self.files.read("model"),
-            workspace.load_choices(self.files, summary),
-            summary,
-            workspace.load_outline(self.files),
+            workspace.load_choices(self.files, self._summary),
+            self._summary,
+            self._rows,
             worst_inputs=worst,
         )
 
     @cached_property
     def keys(self) -> Keys:
         """Both keys, the proving key mapped. Raises BundleError, KeyFormatError, UnsafeKey, KeyMismatch."""
-        rows, pair = workspace.load_outline(self.files), workspace.load_proving_keys(self.files)
-        return Keys(rows, pair, rows.layout)
+        return Keys(self._rows, workspace.load_proving_keys(self.files), self._rows.layout)
 
     @cached_property
     def verifier(self) -> Verifier:
         """Needs verification key and circuit record only. Raises BundleError, KeyMismatch."""
-        layout = pipeline.layout_of(workspace.load_summary(self.files))
-        return Verifier(workspace.load_verifying_key(self.files), layout)
+        return Verifier(workspace.load_verifying_key(self.files), pipeline.layout_of(self._summary))
 
     @property
     def proofs(self) -> tuple[str, ...]:
@@ -65,8 +75,8 @@ class Bundle:
     def proof(self, name: str = "proof") -> Proof:
         """A kept proof. Raises BundleError, ProofFormatError."""
         arguments.text("name", name)
-        proofs.load(self.files, name)  # its errors name the proofs that there are
-        return self.verifier.load(proofs.folder(self.files, name))
+        elements, instance = proofs.load(self.files, name)  # its errors name the proofs that there are
+        return self.verifier.proof(elements, instance, proofs.load_context(self.files, name))
 
     def save(self, proof: Proof, name: str = "proof") -> Path:
         """Keep a proof under a name.

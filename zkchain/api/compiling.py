@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 SYSTEMS = (*map(str, System), pipeline.AUTO)
 Ends = tuple[Any, ...] | Domain
-NO_WORSTS: Mapping[str, Array] = {}
 
 
 @dataclass(frozen=True, eq=False, slots=True, repr=False)
@@ -128,9 +127,8 @@ class Circuit:
         """Write model, integer program, settings and circuit record into a bundle, new or old. Raises BundleError."""
         from zkchain.workspace import save_circuit
 
-        save_circuit(
-            arguments.path("folder", folder), self.model, self.rows.graph, self.choices, self.summary, self.worst_inputs
-        )
+        place = arguments.path("folder", folder)
+        save_circuit(place, self.model, self.rows.graph, self.choices, self.summary, self.worst_inputs)
 
 
 def compile(

@@ -119,11 +119,13 @@ class Verifier:
     def load(self, folder: str | PathLike[str]) -> Proof:
         """A proof that ``Proof.save`` wrote, not yet verified. Raises BundleError, ProofFormatError."""
         place = arguments.path("folder", folder)
-        elements, instance = proofs.read(place)
-        outputs = {
-            claim.name: claim.values for claim in pipeline.claims(self.layout, instance) if claim.kind == "output"
-        }
-        return Proof(elements, instance, self.layout, outputs, proofs.read_context(place))
+        return self.proof(*proofs.read(place), proofs.read_context(place))
+
+    def proof(self, elements: types.Proof, instance: Instance, context: ContextRecord | None = None) -> Proof:
+        """Points and public inputs as a proof, with the outputs that they show; not yet verified."""
+        claims = pipeline.claims(self.layout, instance)
+        outputs = {claim.name: claim.values for claim in claims if claim.kind == "output"}
+        return Proof(elements, instance, self.layout, outputs, context)
 
     def contract(self, name: str | None = None, *, batch: bool = False) -> Artifact:
         """Compile the verifier contract: ``source``, ``abi``, ``bytecode``. ``batch``: it also has ``verifyBatch``.
@@ -217,6 +219,7 @@ class Keys:
         from zkchain.formats import bundle
         from zkchain.workspace import save_keys
 
+        folder = arguments.path("folder", folder)
         held = bundle.open_bundle(folder).identity("circuit")
         if held != self.circuit.digest.hex():
             raise KeyMismatch(

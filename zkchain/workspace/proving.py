@@ -60,9 +60,7 @@ class Prover:
         proofs.folder(self.bundle, name)  # a bad name is refused before any work
         bound = None if binder is None else _bind(self.bundle, binder)
         stages = Stages(progress)
-        stages("key: digests", 0.0)
         try:
-            self.keys.proving.verify_digests()  # once: the key is read as a whole before its first proof
             proved = pipeline.prove(
                 self.circuit,
                 self.keys,
