@@ -169,3 +169,16 @@ def test_the_order_of_a_softmax_is_that_of_its_argument() -> None:
     types = {"y": TensorProto.INT64}
     graph = agrees(model(nodes, {"x": [2, 5]}, constants={"k": np.array([2])}, types=types), random([2, 5]))
     assert [n.op for n in graph.nodes] == [Op.INPUT, Op.TOP_INDEX]
+
+
+@pytest.mark.parametrize(
+    ("operator", "attributes"),
+    [
+        *(("LpNormalization", {"p": p, "axis": 1}) for p in (1, 2)),
+        *(("ai.onnx.ml.Normalizer", {"norm": norm}) for norm in ("MAX", "L1", "L2")),
+    ],
+)
+def test_what_has_no_length_stays_as_it_is(operator: str, attributes: dict[str, Any]) -> None:
+    """0 / 0 is no number, but a row of zeros is one of zeros (and one whose largest element is zero itself)."""
+    rows = np.float32([[0, 0, 0], [0, -3, -1], [1, -2, 0], [0, 0, 1e-6]])
+    agrees(single(operator, rows.shape, **attributes), rows)

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit import corners
-from tests.unit.onnx_models import model, node
+from tests.unit.onnx_models import model, node, single
 from zkchain import Domain, frontend, oracle, promise
 from zkchain.groth16.types import System
 from zkchain.ir import interpret
@@ -198,3 +198,13 @@ def test_rounding_of_float32_is_not_held_against_a_circuit() -> None:
     assert np.all(noise <= promise.NOISE * promise.shaken(meaning, [close], [exact])[0])
     apart = 100 * np.random.default_rng(2).uniform(-1, 1, (1, 16))
     assert promise.shaken(meaning, [apart], interpret.run_float(meaning, [apart]))[0].max() < limit / 1000
+
+
+@pytest.mark.parametrize("data", [False, True])
+@pytest.mark.parametrize("norm", ["MAX", "L1", "L2"])
+def test_a_row_of_zeros_is_answered_with_zeros(norm: str, data: bool) -> None:
+    rows = np.float32([[0, 0, 0], [4, 3, 0], [9, 1, 5]])
+    samples = [(row[None],) for row in rows] if data else None
+    graph = frontend.load(single("ai.onnx.ml.Normalizer", (1, 3), norm=norm))
+    program, _ = quantize_with_report(graph, [Domain(0, 9)], samples)
+    assert not np.any(oracle.run_integer(program, [np.zeros((1, 3))])[0])

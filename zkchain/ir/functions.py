@@ -23,6 +23,7 @@ from zkchain.typing import FloatArray
 
 Fn = tuple[str | float, ...]
 
+INVERSE_ROOTS: tuple[Fn, ...] = (("rsqrt",), ("rsqrt_or_one",))
 SELU_ALPHA = 1.67326319217681884765625
 SELU_GAMMA = 1.05070102214813232421875
 
@@ -225,6 +226,11 @@ def _thresholded_relu(x: FloatArray, alpha: float) -> FloatArray:
     return np.where(x > alpha, x, 0.0)
 
 
+def _unless_zero(x: FloatArray) -> FloatArray:
+    # 1 for 0: a row that is divided by its norm stays as it is where that is zero
+    return np.where(x == 0, 1.0, x)
+
+
 def _lookup(x: FloatArray, *values: float) -> FloatArray:
     # values[x], x an index: an array indexed by a class number; NaN outside
     table = np.asarray(values, dtype=np.float64)
@@ -263,8 +269,10 @@ FUNCTIONS: Mapping[str, Function] = MappingProxyType(
         "mish": Function(_mish),
         "pow": Function(np.power, ("p",), _odd_power, singular=_singular_power),
         "reciprocal": Function(lambda x: 1.0 / x, singular=Singular),
+        "reciprocal_or_one": Function(lambda x: 1.0 / _unless_zero(x), singular=Singular),
         "round": Function(np.rint, trend=_rises, jumps=lambda: Jumps((0.5,), 1.0)),
         "rsqrt": Function(lambda x: 1.0 / np.sqrt(x), trend=_falls, singular=lambda: Singular(low=0.0)),
+        "rsqrt_or_one": Function(lambda x: 1.0 / np.sqrt(_unless_zero(x)), singular=lambda: Singular(low=0.0)),
         "selu": Function(_selu, ("alpha", "gamma"), _if_nonnegative),
         "shrink": Function(_shrink, ("lambd", "bias"), jumps=_shrink_jumps),
         "sigmoid": Function(_sigmoid, trend=_rises),

@@ -59,7 +59,7 @@ def unit(graph: Graph, node: Node) -> float | None:
         return None
     for x, y in (node.src, node.src[::-1]):
         inverse = graph.nodes[y]
-        if inverse.op is Op.UNARY and inverse.arg["fn"] == ("rsqrt",):
+        if inverse.op is Op.UNARY and inverse.arg["fn"] in functions.INVERSE_ROOTS:
             k = _share_of_squares(graph, inverse.src[0], x)
             if k is not None and k > 0:
                 return 1 / float(np.sqrt(k))
@@ -131,7 +131,7 @@ def _unary(node: Node, x: Ends) -> Ends:
         return -size, size
     if fn[0] == "pow" and float(fn[1]) >= 0:
         return -(size ** float(fn[1])), size ** float(fn[1])
-    if fn[0] == "reciprocal":
+    if fn[0] in ("reciprocal", "reciprocal_or_one"):
         around_zero = (x[0] <= 0) & (x[1] >= 0)
         return np.where(around_zero, -np.inf, 1 / x[1]), np.where(around_zero, np.inf, 1 / x[0])
     if fn[0] == "lookup":

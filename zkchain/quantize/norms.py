@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
+from zkchain.ir.functions import INVERSE_ROOTS
 from zkchain.ir.graph import Graph, Op
 from zkchain.rewrite import engine
 
@@ -29,7 +30,7 @@ class Root:
 def roots(graph: Graph) -> dict[int, Root]:
     """All of a prepared graph, by the node of the inverse root."""
     readers = engine.readers(graph)
-    found = {i: _root(graph, readers, i) for i, n in enumerate(graph.nodes) if n.arg.get("fn") == ("rsqrt",)}
+    found = {i: _root(graph, readers, i) for i, n in enumerate(graph.nodes) if n.arg.get("fn") in INVERSE_ROOTS}
     return {i: root for i, root in found.items() if root is not None}
 
 

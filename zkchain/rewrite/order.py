@@ -10,7 +10,7 @@ from zkchain.ir.graph import Op
 from zkchain.rewrite.compound import polynomial
 from zkchain.rewrite.engine import Rule, View
 
-NOT_NEGATIVE = frozenset({"abs", "exp", "sigmoid", "softplus", "sqrt", "rsqrt"})
+NOT_NEGATIVE = frozenset({"abs", "exp", "sigmoid", "softplus", "sqrt", "rsqrt", "rsqrt_or_one"})
 
 # strictly rising, so equal results come of equal arguments alone
 RISING = frozenset({"asinh", "atan", "erf", "exp", "log", "sigmoid", "sinh", "softplus", "softsign", "sqrt", "tanh"})

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from zkchain.frontend.call import Call, Rule
 from zkchain.frontend.ops.movement import classes, lookup
-from zkchain.ir.graph import Op
+from zkchain.frontend.ops.reduction import over_norm
 from zkchain.typing import FloatArray
 
 
@@ -84,12 +84,7 @@ def normalizer(call: Call) -> int:
     build, x, norm = call.build, call.x(), call.attribute("norm", "MAX")
     if len(call.shape()) > 2:
         raise call.fail(f"an input of shape {call.shape()}")
-    axis = [build.rank(x) - 1]
-    if norm == "MAX":
-        return build.div(x, build.extreme(Op.REDUCE_MAX, x, axis))
-    if norm == "L1":
-        return build.div(x, build.sum(build.unary(x, "abs"), axis))
-    return build.mul(x, build.unary(build.sum(build.square(x), axis), "rsqrt"))
+    return over_norm(build, x, build.rank(x) - 1, norm)
 
 
 def label_encoder(call: Call) -> int:

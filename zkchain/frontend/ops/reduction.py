@@ -210,9 +210,17 @@ def mean_variance_normalization(call: Call) -> int:
 
 
 def lp_normalization(call: Call) -> int:
-    norm = {1: _l1, 2: _l2}[call.integer("p", 2)]
-    axis = [call.build.axis(call.x(), call.integer("axis", -1))]
-    return call.build.div(call.x(), norm(call.build, call.x(), axis))
+    axis = call.build.axis(call.x(), call.integer("axis", -1))
+    return over_norm(call.build, call.x(), axis, f"L{call.integer('p', 2)}")
+
+
+def over_norm(build: Builder, x: int, axis: int, norm: str) -> int:
+    """x over its largest element, the sum of its magnitudes, or its length; x itself where that is zero (as ONNX has it
+    for Normalizer, and since 22 for LpNormalization)."""
+    if norm == "L2":
+        return build.mul(x, build.unary(_sum_square(build, x, [axis]), "rsqrt_or_one"))
+    total = build.extreme(Op.REDUCE_MAX, x, [axis]) if norm == "MAX" else _l1(build, x, [axis])
+    return build.mul(x, build.unary(total, "reciprocal_or_one"))
 
 
 RULES: Mapping[str, Rule] = MappingProxyType(

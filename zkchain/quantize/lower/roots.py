@@ -116,7 +116,7 @@ def _state_region(state: Lowering, node: Node, root: Root, told: float, edge: fl
     if edge > told * (1 + 2.0**-10) or pole:
         high = edge if edge > 1.0 else 0.5
         answer = f"x over the root, which counts as {sqrt(unit * least):g} at least"
-        state.regions.append(Region(node.name, "rsqrt", node.src[0], 0.0, unit * high, None, answer))
+        state.regions.append(Region(node.name, str(node.arg["fn"][0]), node.src[0], 0.0, unit * high, None, answer))
 
 
 def _wanted(state: Lowering, i: int, root: Root) -> float:

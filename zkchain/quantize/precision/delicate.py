@@ -8,12 +8,15 @@ the value, or next to a pole. So their arguments are watched like outputs, each 
 - before a pole, or an infinite slope: so that the value is as exact as wanted on the whole range, if a BESIDE-th of the
   range is exact enough for that, else this; an AROUND-th, if a pole is within the range: there no precision is enough.
   It leaves a neighbourhood of the pole, which a ``Region`` states.
+- before a steep function that is level at all samples (a softmax of large scores, a sigmoid of large sums): so that the
+  value is as exact as wanted where the function is steepest.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import numpy as np
 
@@ -36,6 +39,10 @@ AROUND = 1 << 20  # steps of an argument's range with a pole in it
 BESIDE = 1 << 30  # steps of an argument's range with a pole beside it, at most
 NEAR = 1024  # an argument that was seen closer to a pole than its span / NEAR is watched
 FINEST = 1 << 26  # steps of the span of what is divided by the root of its squares, at most
+LEVEL = 1 / 16  # of the steepest slope: where no sample is steeper, samples say nothing of the argument's errors
+AWAY = 1 / 64
+STEEPEST: Mapping[str, float] = MappingProxyType({"erf": 1.13, "exp": 1.0, "sigmoid": 0.25, "tanh": 1.0})
+"""Slopes of functions that are level elsewhere (of e^x up to zero, as a softmax has it)."""
 SHARE = 0.5  # part of a value's tolerance that the error of its argument may take
 
 
@@ -65,6 +72,8 @@ def settle(
         node = graph.nodes[i]
         if node.op is not Op.UNARY or not _is_delicate(node.arg["fn"]):
             continue
+        if slope := _unseen_slope(node, traces):
+            _watch(found, graph, grids, node.src[0], _may_be_off(graph, i, traces[:judged], found) / slope)
         fn, x = node.arg["fn"], node.src[0]
         if root := norms.roots(graph).get(i):
             found.wanted[i] = min(_may_be_off(graph, k, traces[:judged], found) for k in root.products)
@@ -115,7 +124,18 @@ def _span(traces: Sequence[Trace], i: int) -> tuple[float, float]:
 
 
 def _is_delicate(fn: Fn) -> bool:
-    return functions.jumps(fn) is not None or functions.singular(fn) is not None
+    return functions.jumps(fn) is not None or functions.singular(fn) is not None or fn[0] in STEEPEST
+
+
+def _unseen_slope(node: Node, traces: Sequence[Trace]) -> float:
+    """The steepest slope of a function that is far less steep at all samples; else 0."""
+    steepest = STEEPEST.get(str(node.arg["fn"][0]), 0.0)
+    x = np.concatenate([t[node.src[0]].ravel() for t in traces])
+    # the largest of a softmax's row is less itself, which is no error
+    x = x[x != 0] if node.arg["fn"][0] == "exp" else x
+    around = [functions.evaluate(node.arg["fn"], x + sign * AWAY) for sign in (-1, 1)]
+    seen = np.abs(around[1] - around[0]) / (2 * AWAY)
+    return steepest if seen.max(initial=0.0) < LEVEL * steepest else 0.0
 
 
 def _extremes(graph: Graph, grids: Sequence[Grid]) -> tuple[tuple[Sample, Trace], ...]:
