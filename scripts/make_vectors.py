@@ -17,6 +17,7 @@ from itertools import accumulate, count, islice, repeat
 from pathlib import Path
 from typing import Any
 
+from zkchain._core import keccak256
 from zkchain.bn254 import G1, G2, R
 from zkchain.bn254.curve import G1_GENERATOR, G1_INFINITY, G2_GENERATOR, add_g1, multiply_g1, multiply_g2
 from zkchain.bn254.encoding import encode_g1, encode_g2, word
@@ -28,7 +29,6 @@ from zkchain.groth16.transcript import (
     batch_weights,
     challenge,
     context,
-    keccak256,
     seed,
     seed_groth16,
     vkhash,

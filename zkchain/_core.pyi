@@ -210,6 +210,9 @@ class R1csProver:
     ) -> tuple[bytes, list[int]]:
         """As ``ZkeyProver.prove``; UnsatisfiedConstraint names the row."""
 
+def keccak256(data: bytes) -> bytes:
+    """Keccak-256 with the original padding, as the EVM's opcode."""
+
 def r1cs_hash(r1cs: bytes) -> bytes:
     """The circuit hash (32 bytes) of a key made for the content of an .r1cs file. FormatError."""
 

@@ -15,27 +15,11 @@ from zkchain.errors import ModelError, OutOfDomain
 from zkchain.ir import interpret
 from zkchain.ir.domain import dequantize, quantize_input
 from zkchain.ir.graph import Graph, Node
-from zkchain.quantize import Accuracy, accuracy
+from zkchain.measured import Evaluation
+from zkchain.quantize import accuracy
 from zkchain.typing import Array, Progress
 
 Sample = Sequence[Array]
-STRICT = {"extra": "forbid", "allow_inf_nan": False}
-
-
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    """``data``: which samples; ``outside``: how many of them lie outside the domain and were left out.
-
-    ``correct`` and ``float_correct``: share of samples whose label output equals the given label.
-    """
-
-    __pydantic_config__ = STRICT
-    data: str
-    samples: int
-    outputs: tuple[Accuracy, ...]
-    correct: float | None = None
-    float_correct: float | None = None
-    outside: int = 0
 
 
 @dataclass(frozen=True, eq=False, slots=True)

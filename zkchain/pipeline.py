@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from zkchain._core import FrVec, ProvingKey
     from zkchain.choice import Choice
     from zkchain.circuit import Circuit, RestoredCircuit
-    from zkchain.oracle import Evaluation
+    from zkchain.measured import Evaluation
     from zkchain.promise import Worst
     from zkchain.quantize import Domain, Report, Settings
     from zkchain.solidity import Artifact

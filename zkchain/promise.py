@@ -18,7 +18,8 @@ import numpy as np
 from zkchain.errors import AccuracyMissed
 from zkchain.ir import interpret
 from zkchain.ir.graph import Graph
-from zkchain.oracle import STRICT, Compared, FloatModel, run_integer
+from zkchain.measured import Clamped, Promise, Promised, Unpromised
+from zkchain.oracle import Compared, FloatModel, run_integer
 from zkchain.typing import Array, Progress
 
 if TYPE_CHECKING:
@@ -32,78 +33,6 @@ HINT = (
 )
 SHAKES = 4  # times that inputs are moved to see what rounding them does
 NAMED = 8  # numbers of an input that a message shows
-
-
-@dataclass(frozen=True, slots=True)
-class Promised:
-    """One output over the domain. ``limit``: what it may be off by (None: a label); ``max_error``: the most found, from
-    whichever reference is nearer, outside regions without a promise; ``against_onnxruntime``: from that alone; ``at``:
-    how the worst point was found; ``equal``: of a label, the share of points at which it is the float model's;
-    ``data_limit``, ``data_error``: the same on the data alone, whose outputs may span less."""
-
-    __pydantic_config__ = STRICT
-    output: str
-    limit: float | None
-    max_error: float
-    against_onnxruntime: float
-    at: str
-    equal: float | None = None
-    data_limit: float | None = None
-    data_error: float = 0.0
-
-    @property
-    def missed(self) -> bool:
-        return self.excess > 1.0
-
-    @property
-    def excess(self) -> float:
-        """The error found in units of what is allowed: over the domain or on the data, whichever is worse."""
-        found = ((self.max_error, self.limit), (self.data_error, self.data_limit))
-        return max((error / limit for error, limit in found if limit is not None), default=0.0)
-
-
-@dataclass(frozen=True, slots=True)
-class Unpromised:
-    """A region in which no error is promised: where the argument of a function lies in [low, high], and again at every
-    ``period``. ``points``: how many points looked at lie in it, ``max_error``: the most that an output is off there."""
-
-    __pydantic_config__ = STRICT
-    node: str
-    function: str
-    low: float
-    high: float
-    period: float | None
-    answer: str
-    points: int
-    max_error: float
-
-
-@dataclass(frozen=True, slots=True)
-class Clamped:
-    """A clamp of the quantiser: what it lets through, and what static ranges allow, which may never occur."""
-
-    __pydantic_config__ = STRICT
-    node: str
-    kept: tuple[float, float]
-    reach: tuple[float, float]
-
-
-@dataclass(frozen=True, slots=True)
-class Promise:
-    """``points``: looked at beside the data; ``undefined``: of these, where the float model has a value that is no
-    number; ``clamped``: points at which a clamp changes a value; ``clamps``: all that static ranges can reach."""
-
-    __pydantic_config__ = STRICT
-    points: int
-    undefined: int
-    clamped: int
-    outputs: tuple[Promised, ...]
-    regions: tuple[Unpromised, ...] = ()
-    clamps: tuple[Clamped, ...] = ()
-
-    @property
-    def missed(self) -> tuple[Promised, ...]:
-        return tuple(out for out in self.outputs if out.missed)
 
 
 @dataclass(frozen=True, eq=False, slots=True)

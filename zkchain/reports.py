@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 
@@ -12,7 +12,9 @@ from zkchain.formats.bundle import State
 from zkchain.formats.records import Choices, DeploymentRecord, Summary
 from zkchain.pipeline import Claim
 from zkchain.r1cs import System
-from zkchain.rewrite.engine import Miss
+
+if TYPE_CHECKING:
+    from zkchain.rewrite.engine import Miss
 
 
 @dataclass(frozen=True, slots=True)

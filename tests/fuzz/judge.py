@@ -39,8 +39,8 @@ from zkchain.ir import interpret
 from zkchain.ir.domain import real_ends
 from zkchain.ir.graph import Graph, Op
 from zkchain.ir.interpret import FLOAT
+from zkchain.measured import Promise
 from zkchain.oracle import FloatModel
-from zkchain.promise import Promise
 from zkchain.quantize import Report, quantize_with_report
 from zkchain.r1cs import RowBlock, System
 

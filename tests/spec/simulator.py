@@ -15,9 +15,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cache
 
+from zkchain._core import keccak256
 from zkchain.bn254 import G1, R
 from zkchain.bn254.curve import G1_GENERATOR, G2_GENERATOR, add_g1, multiply_g1, multiply_g2
-from zkchain.groth16.transcript import NO_CONTEXT, challenge, keccak256, seed, vkhash
+from zkchain.groth16.transcript import NO_CONTEXT, challenge, seed, vkhash
 from zkchain.groth16.types import Proof, VerifyingKey
 from zkchain.r1cs import Instance, System
 

@@ -12,11 +12,10 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from zkchain._core import FrVec
+from zkchain._core import FrVec, keccak256
 from zkchain.bn254 import R
 from zkchain.groth16.reference import Blinding, Toxic
 from zkchain.groth16.reference.qap import Row, row_values
-from zkchain.groth16.transcript import keccak256
 from zkchain.r1cs import Assignment, Csr, Instance, PoleHit, RowBlock, System
 
 Values = dict[str, int]

@@ -14,6 +14,7 @@ ORDER = (
     "errors",
     "lazy",
     "typing",
+    "measured",
     "bn254",
     "r1cs",
     "regular",

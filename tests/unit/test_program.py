@@ -80,7 +80,7 @@ def test_edit_without_change_is_accepted():
     [
         (lambda h, a: h.update(version=2), "version"),
         (lambda h, a: h.update(extra=1), "extra"),
-        (lambda h, a: h["nodes"][0].update(op="exec"), "nodes.0.op"),
+        (lambda h, a: h["nodes"][0].update(op="exec"), r"nodes\[0\].op"),
         (lambda h, a: h["nodes"][3].update(src=[1, 9]), "not all before"),
         (lambda h, a: h["nodes"][3].update(src=[1]), "expected 2 sources"),
         (lambda h, a: h["nodes"][0].update(scale=0), "scale"),

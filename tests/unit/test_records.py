@@ -19,9 +19,7 @@ from zkchain.formats.records import (
     Summary,
     Tensor,
 )
-from zkchain.oracle import Evaluation
-from zkchain.promise import Clamped, Promise, Promised, Unpromised
-from zkchain.quantize import Accuracy
+from zkchain.measured import Accuracy, Clamped, Evaluation, Promise, Promised, Unpromised
 from zkchain.r1cs import System
 from zkchain.solidity import Artifact
 
@@ -93,8 +91,8 @@ def test_round_trip(record):
         (lambda d: d.update(extra=1), "extra"),
         (lambda d: d.pop("rows"), "rows"),
         (lambda d: d.update(rows="many"), "rows"),
-        (lambda d: d["fields"][0].update(kind=7), "fields.0.kind"),
-        (lambda d: d["inputs"][0].update(scale=None), "inputs.0.scale"),
+        (lambda d: d["fields"][0].update(kind=7), r"fields\[0\].kind"),
+        (lambda d: d["inputs"][0].update(scale=None), r"inputs\[0\].scale"),
         (lambda d: d.update(system="plonk"), "system"),
     ],
 )

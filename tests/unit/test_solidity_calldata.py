@@ -6,9 +6,9 @@ from eth_abi.abi import encode
 from tests.spec.evm import encode_call, verifier
 from tests.spec.simulator import simulate, toxic_key
 from zkchain import solidity
+from zkchain._core import keccak256
 from zkchain.bn254 import R
 from zkchain.errors import ProofFormatError, SolidityError
-from zkchain.groth16.transcript import keccak256
 from zkchain.groth16.types import Proof
 from zkchain.r1cs import System
 from zkchain.solidity.calldata import MEANINGS, constructor_arguments, selector

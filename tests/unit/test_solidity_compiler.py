@@ -278,3 +278,64 @@ def test_code_over_the_limit_is_refused(monkeypatch):
     monkeypatch.setattr(compiler, "MAX_CODE_BYTES", 2)
     with pytest.raises(SolidityError, match=r"contract Tiny: \d+ bytes of code, EIP-170 allows 2"):
         solidity.compile_sources({"a.sol": TINY})
+
+
+EMPTY = {"Empty.sol": "// SPDX-License-Identifier: MIT\npragma solidity ^0.8.20; contract Empty {}"}
+
+
+@pytest.fixture
+def asked(monkeypatch, tmp_path):
+    """How often the compiler itself was asked, with an empty cache."""
+    calls, ask = [], compiler._asked
+
+    def counted(request):
+        calls.append(request)
+        return ask(request)
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(compiler, "_asked", counted)
+    return calls
+
+
+def test_the_same_request_is_answered_from_the_cache(asked):
+    first, second = (compiler.compile_sources(EMPTY) for _ in range(2))
+    assert first == second
+    assert len(asked) == 1
+    compiler.compile_sources({"Empty.sol": EMPTY["Empty.sol"] + "\n"})
+    assert len(asked) == 2
+
+
+@pytest.mark.parametrize("damage", [b"", b"{}", b"0" * 64 + b"\n{}"])
+def test_a_damaged_answer_is_not_taken(asked, tmp_path, damage):
+    first = compiler.compile_sources(EMPTY)
+    (kept,) = tmp_path.glob("zkchain/solc/*.json")
+    kept.write_bytes(damage)
+    assert compiler.compile_sources(EMPTY) == first
+    assert len(asked) == 2
+
+
+def test_a_compiler_named_by_hand_is_always_asked(asked, monkeypatch):
+    solc = compiler.find_solc()
+    compiler.compile_sources(EMPTY)
+    compiler.find_solc.cache_clear()
+    monkeypatch.setenv("ZKCHAIN_SOLC", str(solc))
+    compiler.compile_sources(EMPTY)
+    assert len(asked) == 2
+
+
+def test_the_cache_keeps_what_was_used_last(asked, monkeypatch, tmp_path):
+    monkeypatch.setattr(compiler, "KEPT", 2)
+    for k in range(4):
+        compiler._keep(tmp_path / f"{k}.json", {})
+        os.utime(tmp_path / f"{k}.json", (k, k))
+    assert sorted(path.name for path in tmp_path.glob("*.json")) == ["2.json", "3.json"]
+
+
+def test_a_read_only_cache_is_no_error(asked, monkeypatch):
+    def refused(*arguments):
+        raise PermissionError
+
+    solc = compiler.find_solc()
+    monkeypatch.setattr(compiler, "_write", refused)
+    monkeypatch.setattr(compiler, "find_solc", lambda: solc)
+    assert compiler.compile_sources(EMPTY)

@@ -9,10 +9,11 @@ import pytest
 from tests.spec.evm import constants, verifier
 from tests.spec.simulator import toxic_key
 from zkchain import solidity
+from zkchain._core import keccak256
 from zkchain.bn254.curve import G2_GENERATOR, negate_g1, negate_g2
 from zkchain.bn254.encoding import encode_g1
 from zkchain.errors import SolidityError, UnsafeKey
-from zkchain.groth16.transcript import keccak256, vkhash
+from zkchain.groth16.transcript import vkhash
 from zkchain.groth16.types import VerifyingKey
 from zkchain.r1cs import System
 from zkchain.solidity.compiler import MAX_CODE_BYTES

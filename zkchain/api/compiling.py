@@ -26,8 +26,7 @@ from zkchain.typing import Array, Progress
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-    from zkchain.oracle import Evaluation
-    from zkchain.promise import Promise
+    from zkchain.measured import Evaluation, Promise
 
 SYSTEMS = (*map(str, System), pipeline.AUTO)
 Ends = tuple[Any, ...] | Domain

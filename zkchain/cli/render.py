@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from zkchain import reports
 from zkchain.cli.console import seconds, show_json, show_pairs, show_table, size, visible
-from zkchain.formats import circom
 from zkchain.formats.records import Summary, Tensor
-from zkchain.oracle import Evaluation
-from zkchain.promise import Promise
+from zkchain.measured import Evaluation, Promise
+
+if TYPE_CHECKING:
+    from zkchain.formats import circom
 
 DEVELOPMENT = (
     "this is a DEVELOPMENT key: its secrets were drawn on this machine, and whoever kept them can forge proofs"
@@ -25,7 +26,7 @@ def show(report: Any, *, json: bool, timings: bool = False) -> None:
     if json:
         show_json(report)
         return
-    RENDER[type(report)](report)
+    RENDER[type(report).__name__](report)
     if timings:
         total = sum(report.seconds.values())
         rows = [(name, f"{1000 * value:,.1f} ms", f"{value / total:.1%}") for name, value in report.seconds.items()]
@@ -359,20 +360,21 @@ def written(report: reports.FilesReport) -> None:
     print("\n".join(map(visible, report.files)))
 
 
-RENDER: dict[type, Callable[[Any], None]] = {
-    reports.CompileReport: compiled,
-    reports.SetupReport: set_up,
-    reports.ProveReport: proved,
-    reports.ProveManyReport: proved_many,
-    circom.SetUp: set_up_circom,
-    circom.Proved: proved_witness,
-    reports.VerifyReport: verified,
-    reports.InspectReport: inspected,
-    reports.GraphReport: graph_shown,
-    reports.ContractReport: contracted,
-    reports.EstimateReport: estimated,
-    reports.DeployReport: deployed,
-    reports.SubmitReport: submitted,
-    reports.DemoReport: demonstrated,
-    reports.FilesReport: written,
+RENDER: dict[str, Callable[[Any], None]] = {
+    "CompileReport": compiled,
+    "SetupReport": set_up,
+    "ProveReport": proved,
+    "ProveManyReport": proved_many,
+    "SetUp": set_up_circom,
+    "Proved": proved_witness,
+    "VerifyReport": verified,
+    "InspectReport": inspected,
+    "GraphReport": graph_shown,
+    "ContractReport": contracted,
+    "EstimateReport": estimated,
+    "DeployReport": deployed,
+    "SubmitReport": submitted,
+    "DemoReport": demonstrated,
+    "FilesReport": written,
 }
+"""By the name of a report's class: what only some commands need is not imported for all."""

@@ -24,13 +24,13 @@ import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from msgspec import Meta
 
 from zkchain.errors import BundleError, KeyFormatError, KeyMismatch
 from zkchain.formats import files, jsontext
@@ -41,7 +41,7 @@ _MANIFEST_LIMIT = 1 << 20
 PLACE = "give a folder that is new, empty or a bundle, in one that can be written"
 State = Literal["current", "stale", "altered", "missing", "unreadable"]
 VERSION: Literal[2] = 2  # 2: the circuit's digest covers its interface
-_HEX = Field(pattern=r"^[0-9a-f]{64}$")
+_Hex = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,21 +73,21 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
 )
 
 
-class Entry(BaseModel):
+@dataclass(frozen=True, slots=True)
+class Entry:
     """One file of the manifest. ``identity``: the circuit's digest for the circuit, the header's where a file has one,
     and sha256 for all else."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-    sha256: str = _HEX
-    bytes: Annotated[int, Field(ge=0, lt=1 << 63)]
-    identity: str = _HEX
-    made_from: dict[str, str] = {}
+    sha256: _Hex
+    bytes: Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
+    identity: _Hex
+    made_from: dict[str, str] = field(default_factory=dict)
 
 
-class Manifest(BaseModel):
+@dataclass(frozen=True, slots=True)
+class Manifest:
     """``files`` maps a name of KINDS to its entry."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
     format: Literal["zkchain-bundle"]
     version: Literal[2]
     files: dict[str, Entry]
@@ -208,10 +208,11 @@ def open_bundle(folder: str | PathLike[str]) -> Bundle:
         raise BundleError(f"{folder} is not a bundle: it has no {MANIFEST}", hint=hint)
     data = files.read(path, what="manifest", limit=_MANIFEST_LIMIT, error=BundleError)
     try:
-        manifest = jsontext.validated(Manifest.model_validate_json, data)
+        manifest = jsontext.read(Manifest, data)
     except ValueError as error:
         if isinstance(error, jsontext.Malformed) and error.where == "version":
-            message = f"bundle {folder} is of version {error.got!r}, this zkchain reads version {VERSION}"[:LONGEST]
+            got = repr(error.document["version"])[:LONGEST]
+            message = f"bundle {folder} is of version {got}, this zkchain reads version {VERSION}"
             hint = "run `zkchain compile MODEL -o DIR` into a new folder, then `zkchain setup DIR`"
             raise BundleError(message, hint=hint) from error
         raise BundleError(f"manifest {path} is malformed: {error}") from error
@@ -242,10 +243,10 @@ def update(
             entries[name] = Entry(sha256=digest, bytes=path.stat().st_size, identity=identity)
         for name in staged:
             made_from = {source: entries[source].identity for source in KINDS[name].sources}
-            entries[name] = entries[name].model_copy(update={"made_from": made_from})
+            entries[name] = replace(entries[name], made_from=made_from)
         listed = {name: entries[name] for name in KINDS if name in entries}
         manifest = Manifest(format="zkchain-bundle", version=VERSION, files=listed)
-        text = manifest.model_dump_json(indent=1).encode() + b"\n"
+        text = jsontext.dumps(manifest)
         temporary = stack.enter_context(files.staged(folder / MANIFEST, text))
         for name, path in staged.items():
             os.replace(path, folder / KINDS[name].file)

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
+import msgspec
 import numpy as np
 
 T = TypeVar("T")
+ABSENT = object()
+UNKNOWN = "no such member is known"
 DEEPEST = 64
 LONGEST = 400
 """Characters of a message."""
@@ -35,25 +38,50 @@ def loads(data: bytes, **hooks: Any) -> Any:
     return json.loads(data.decode(), object_pairs_hook=_unique, **hooks)
 
 
-def validated(validate: Callable[[bytes], T], data: bytes) -> T:
-    """Validate the text with one of pydantic's validators. ValueError: not JSON; Malformed: a field is wrong."""
-    from pydantic import ValidationError
-
-    loads(data)
+def read(kind: type[T], data: bytes) -> T:
+    """The text as one of our records. ValueError: not JSON; Malformed: a field is wrong, missing or unknown."""
+    plain = loads(data)
     try:
-        return validate(data)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "document"
-        raise Malformed(f"{where}: {first['msg']}"[:LONGEST], where, first.get("input")) from error
+        record = msgspec.json.decode(data, type=kind)
+    except msgspec.MsgspecError as error:
+        where, said = _place(str(error))
+        raise Malformed(f"{where}: {said}"[:LONGEST], where, plain) from error
+    if where := "" if issubclass(kind, msgspec.Struct) else _unknown(plain, msgspec.to_builtins(record)):
+        raise Malformed(f"{where}: {UNKNOWN}"[:LONGEST], where, plain)
+    return record
+
+
+def _place(message: str) -> tuple[str, str]:
+    """The path of a field, and what is wrong with it, of a message like "Expected `int` - at `$.inputs[0].lo`"."""
+    said, _, path = message.partition(" - at `$")
+    if member := re.fullmatch(r"Object (missing required|contains unknown) field `(.*)`", said, re.DOTALL):
+        path, said = f"{path}.{member[2]}", "is missing" if member[1].startswith("missing") else UNKNOWN
+    return path.strip(".`") or "document", said
+
+
+def _unknown(plain: Any, known: Any, where: str = "") -> str:
+    """The path of a member that a record has no field for, of the first; "" where there is none."""
+    if isinstance(plain, dict):
+        pairs = ((f"{where}.{name}", member, known.get(name, ABSENT)) for name, member in plain.items())
+    elif isinstance(plain, list):
+        pairs = ((f"{where}[{i}]", *pair) for i, pair in enumerate(zip(plain, known, strict=True)))
+    else:
+        return ""
+    found = (at if member is ABSENT else _unknown(given, member, at) for at, given, member in pairs)
+    return next((at.lstrip(".") for at in found if at), "")
+
+
+def dumps(record: Any) -> bytes:
+    """Indented JSON of one of our records."""
+    return msgspec.json.format(msgspec.json.encode(record), indent=1) + b"\n"
 
 
 class Malformed(ValueError):
-    """``where``: the path of a field; ``got``: what it holds."""
+    """``where``: the path of a field; ``document``: all that was read."""
 
-    def __init__(self, message: str, where: str, got: Any) -> None:
+    def __init__(self, message: str, where: str, document: Any) -> None:
         super().__init__(message)
-        self.where, self.got = where, got
+        self.where, self.document = where, document
 
 
 def _unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:

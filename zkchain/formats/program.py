@@ -11,10 +11,10 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt
+from msgspec import Meta, Struct
 
 from zkchain.errors import CompileError, FormatError
 from zkchain.formats import jsontext, npz
@@ -30,35 +30,34 @@ MOST_ELEMENTS = 1 << 30
 holds the former and looks through the latter."""
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, strict=True)
+_Natural = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
 
 
-class _Ref(_Strict):
-    array: NonNegativeInt
+class _Ref(Struct, frozen=True, forbid_unknown_fields=True):
+    array: _Natural
 
 
 _Scalar = int | float | str | None
 _Arg = _Ref | _Scalar | tuple[_Scalar, ...]
 
 
-class _Node(_Strict):
+class _Node(Struct, frozen=True, forbid_unknown_fields=True):
     op: Op
     name: str
-    src: tuple[NonNegativeInt, ...]
-    shape: tuple[NonNegativeInt, ...]
-    scale: float = Field(gt=0)
+    src: tuple[_Natural, ...]
+    shape: tuple[_Natural, ...]
+    scale: Annotated[float, Meta(gt=0)]
     value: _Ref | None = None
     lo: _Ref | None = None
     hi: _Ref | None = None
     arg: dict[str, _Arg] = {}
 
 
-class _Header(_Strict):
+class _Header(Struct, frozen=True, forbid_unknown_fields=True):
     format: Literal["zkchain-program"]
     version: Literal[1]
-    inputs: tuple[NonNegativeInt, ...]
-    outputs: tuple[NonNegativeInt, ...]
+    inputs: tuple[_Natural, ...]
+    outputs: tuple[_Natural, ...]
     input_names: tuple[str, ...]
     output_names: tuple[str, ...]
     nodes: tuple[_Node, ...]
@@ -138,7 +137,7 @@ def _header(array: Array | None) -> _Header:
     if array.size > LONGEST_HEADER:
         raise FormatError(f"{WHAT}: its header has {array.size} bytes, expected at most {LONGEST_HEADER}")
     try:
-        return jsontext.validated(_Header.model_validate_json, array.tobytes())
+        return jsontext.read(_Header, array.tobytes())
     except ValueError as error:
         raise FormatError(f"{WHAT}: header: {error}") from error
 

@@ -1,4 +1,4 @@
-"""The bundle's JSON records, read strictly (pydantic) into the frozen dataclasses that the steps use.
+"""The bundle's JSON records, read strictly (msgspec) into the frozen dataclasses that the steps use.
 
 settings.json: how the model was compiled. circuit.json: what came of it; all that a verifier needs beside the
 verification key, since it holds the layout of the public inputs.
@@ -9,41 +9,38 @@ must agree on is checked where they are used (``circuit.check_interface``).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, is_dataclass
 from decimal import Decimal
-from functools import cache
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, TypeAdapter
+from msgspec import Meta
 
 from zkchain.circuit.interface import MOST
 from zkchain.circuit.interface import MOST_DIMENSIONS as DIMENSIONS
 from zkchain.errors import BundleError
 from zkchain.formats import jsontext
 from zkchain.ir.graph import BOUND
-from zkchain.oracle import Evaluation
-from zkchain.promise import Promise
+from zkchain.measured import Evaluation, Promise
 from zkchain.r1cs import System
 
 T = TypeVar("T")
-STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
-Count = Annotated[int, Field(ge=0, le=MOST)]
+Count = Annotated[int, Meta(ge=0, le=MOST)]
 """Rows, wires, elements."""
-Shape = Annotated[tuple[Count, ...], Field(max_length=DIMENSIONS)]
-Whole = Annotated[int, Field(ge=-BOUND, le=BOUND)]
+Shape = Annotated[tuple[Count, ...], Meta(max_length=DIMENSIONS)]
+Whole = Annotated[int, Meta(ge=-BOUND, le=BOUND)]
 """An integer of the program."""
-Wholes = Annotated[tuple[Whole, ...], Field(max_length=MOST)]
-Scale = Annotated[float, Field(ge=1e-100, le=1e100)]
+Wholes = Annotated[tuple[Whole, ...], Meta(max_length=MOST)]
+Scale = Annotated[float, Meta(ge=1e-100, le=1e100)]
 """The real number meant by one integer step: BOUND steps are finite."""
-Real = Annotated[float, Field(ge=-1e120, le=1e120)]
-Bound = Real | Annotated[tuple[Real, ...], Field(max_length=MOST)]
+Real = Annotated[float, Meta(ge=-1e120, le=1e120)]
+Bound = Real | Annotated[tuple[Real, ...], Meta(max_length=MOST)]
 """One number for all elements, or one for each in row-major order."""
-Big = Annotated[int, Field(ge=0, lt=1 << 63)]
+Big = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
 """A count that a node reports: gas, blocks, chains."""
-CodePlace = Annotated[int, Field(ge=0, le=1 << 20)]
+CodePlace = Annotated[int, Meta(ge=0, le=1 << 20)]
 """A place in a contract's code, generously."""
-Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +48,6 @@ class InputChoice:
     """A model input: its domain in the model's own unit and one integer step of it, whether the verifier sees it, and
     whether the domain was declared (else it was taken from data)."""
 
-    __pydantic_config__ = STRICT
     name: str
     public: bool
     lo: Bound
@@ -64,7 +60,6 @@ class InputChoice:
 class OutputChoice:
     """A model output and whether the verifier sees it."""
 
-    __pydantic_config__ = STRICT
     name: str
     public: bool
 
@@ -73,9 +68,8 @@ class OutputChoice:
 class Choices:
     """settings.json. ``quantisation`` holds the fields of quantize.Settings."""
 
-    __pydantic_config__ = STRICT
     system: System
-    batch: Annotated[int, Field(ge=1, le=MOST)]
+    batch: Annotated[int, Meta(ge=1, le=MOST)]
     inputs: tuple[InputChoice, ...]
     outputs: tuple[OutputChoice, ...]
     quantisation: dict[str, Real | Whole | str | None]
@@ -87,7 +81,6 @@ class Choices:
 class Tensor:
     """An input or output of the integer program (circuit.interface.Port)."""
 
-    __pydantic_config__ = STRICT
     name: str
     shape: Shape
     public: bool
@@ -100,12 +93,11 @@ class Tensor:
 class PublicField:
     """One tensor among the public inputs (circuit.layout.Field)."""
 
-    __pydantic_config__ = STRICT
     kind: Literal["input", "output"]
     name: str
     shape: Shape
-    bits: Annotated[int, Field(ge=0, le=64)]
-    offset: Annotated[int, Field(ge=0, le=1 << 63)]
+    bits: Annotated[int, Meta(ge=0, le=64)]
+    offset: Annotated[int, Meta(ge=0, le=BOUND)]
     scale: Scale
 
 
@@ -115,15 +107,14 @@ SIGNED = ("low", "high", "kept", "reach")
 LARGEST = 1e120
 
 
-def _measured(report: T) -> T:
+def _measured(report: Evaluation | Promise | None, what: str) -> None:
     """ValueError for numbers that no measurement gives. By the name of their field: shares lie in [0, 1], limits are
     positive, some places are of either sign; counts and errors are not negative."""
     for name, value in _numbers(report):
         least = -LARGEST if name in SIGNED else 1 / LARGEST if name in LIMITS else 0
         most = BOUND if isinstance(value, int) else 1 if name in SHARES else LARGEST
         if not least <= value <= most:
-            raise ValueError(f"{name} should lie in [{least:g}, {most:g}], got {Decimal(value):.6g}")
-    return report
+            raise ValueError(f"{what}: {name} should lie in [{least:g}, {most:g}], got {Decimal(value):.6g}")
 
 
 def _numbers(report: Any, name: str = "") -> Iterator[tuple[str, int | float]]:
@@ -143,7 +134,6 @@ class Summary:
     """circuit.json. ``digest`` is bound to the interface (system to outputs) and to ``rows_digest``. ``rows_by_node``
     (model node -> rows), the measured ``evaluation`` and the ``promise`` over the domain are the compiler's word."""
 
-    __pydantic_config__ = STRICT
     digest: Digest
     rows_digest: Digest
     system: System
@@ -155,8 +145,8 @@ class Summary:
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
     rows_by_node: dict[str, Count] = field(default_factory=dict)
-    evaluation: Annotated[Evaluation, AfterValidator(_measured)] | None = None
-    promise: Annotated[Promise, AfterValidator(_measured)] | None = None
+    evaluation: Evaluation | None = None
+    promise: Promise | None = None
     format: Literal["zkchain-circuit"] = "zkchain-circuit"
     version: Literal[2] = 2
 
@@ -166,7 +156,6 @@ class ContractRecord:
     """Verifier.json. Code in hex without 0x; ``data``: code of the data contracts, ``immutables``: (start, length) of
     what the constructor puts into the code (solidity.Artifact)."""
 
-    __pydantic_config__ = STRICT
     name: str
     abi: tuple[dict[str, Any], ...]
     bytecode: str
@@ -182,7 +171,6 @@ class ContractRecord:
 class DeploymentRecord:
     """deployment.json. ``chain`` is "embedded" for the chain that lives and dies with one command, else "rpc"."""
 
-    __pydantic_config__ = STRICT
     chain: Literal["embedded", "rpc"]
     chain_id: Big
     address: str
@@ -197,7 +185,6 @@ class DeploymentRecord:
 class ContextRecord:
     """context.json of a cg16 proof that holds for one chain, contract and binder (0x-prefixed hex) only."""
 
-    __pydantic_config__ = STRICT
     chain_id: Big
     contract: str
     binder: str
@@ -205,19 +192,18 @@ class ContextRecord:
     version: Literal[1] = 1
 
 
-_adapter: Callable[[Any], TypeAdapter[Any]] = cache(TypeAdapter)
-"""Kept, since building one takes more milliseconds than reading a record."""
-
-
 def dump(record: Any) -> bytes:
     """Indented JSON of one of the records above."""
-    return _adapter(type(record)).dump_json(record, indent=1) + b"\n"
+    return jsontext.dumps(record)
 
 
 def load(kind: type[T], data: bytes, *, what: str) -> T:
     """The record; raises BundleError naming ``what`` and the field that is wrong."""
     try:
-        record: T = jsontext.validated(_adapter(kind).validate_json, data)
+        record = jsontext.read(kind, data)
+        if isinstance(record, Summary):
+            _measured(record.evaluation, "evaluation")
+            _measured(record.promise, "promise")
         return record
     except ValueError as error:
         raise BundleError(f"{what} is malformed: {error}") from error

@@ -21,10 +21,9 @@ groth16 has no challenge; only batch verification hashes, with labels of its own
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from eth_hash.abc import PreImageAPI
-from eth_hash.auto import keccak
-
+from zkchain._core import keccak256
 from zkchain.bn254 import G1, R
 from zkchain.bn254.encoding import encode_g1, encode_g2, word
 from zkchain.errors import InputError
@@ -32,14 +31,12 @@ from zkchain.groth16.encoding import encode_key_points
 from zkchain.groth16.types import Proof, VerifyingKey
 from zkchain.r1cs import Instance, System
 
+if TYPE_CHECKING:
+    from eth_hash.abc import PreImageAPI
+
 NO_CONTEXT = bytes(32)
 VK_LABEL = {System.GROTH16: b"zkchain/groth16/vk/1", System.CG16: b"zkchain/cg16/vk/1"}
 BATCH_LABEL = {System.GROTH16: b"zkchain/groth16/batch/1", System.CG16: b"zkchain/cg16/batch/1"}
-
-
-def keccak256(data: bytes) -> bytes:
-    """Keccak-256 with the original padding, as the EVM's opcode."""
-    return bytes(keccak(data))
 
 
 DOMAIN = keccak256(b"zkchain/cg16/challenge/1")
@@ -83,6 +80,8 @@ def batch_weights(system: System, vk_hash: bytes, seeds: Sequence[bytes], proofs
     items = b"".join(
         s + encode_g1(proof.a) + encode_g2(proof.b) + encode_g1(proof.c) for s, proof in zip(seeds, proofs, strict=True)
     )
+    from eth_hash.auto import keccak  # it shares what the sponge has absorbed, and takes long to import
+
     head = keccak.new(BATCH_LABEL[system] + vk_hash + word(len(proofs)) + items)
     return [1, *(_top_128_bits(head, i) for i in range(2, len(proofs) + 1))][: len(proofs)]
 

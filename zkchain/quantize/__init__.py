@@ -12,11 +12,10 @@ from zkchain import lazy
 if TYPE_CHECKING:
     from zkchain.quantize.entry import quantize, quantize_with_report
     from zkchain.quantize.regions import Region
-    from zkchain.quantize.report import Accuracy, Cut, Exploration, Layer, Report, accuracy
+    from zkchain.quantize.report import Cut, Exploration, Layer, Report, accuracy
     from zkchain.quantize.settings import Domain, Sample, Settings
 
 __all__ = [
-    "Accuracy",
     "Cut",
     "Domain",
     "Exploration",
@@ -32,7 +31,7 @@ __all__ = [
 
 _HOME = {
     **dict.fromkeys(("quantize", "quantize_with_report"), "entry"),
-    **dict.fromkeys(("Accuracy", "Cut", "Exploration", "Layer", "Report", "accuracy"), "report"),
+    **dict.fromkeys(("Cut", "Exploration", "Layer", "Report", "accuracy"), "report"),
     "Region": "regions",
     **dict.fromkeys(("Domain", "Sample", "Settings"), "settings"),
 }

@@ -9,12 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from zkchain.ir.graph import Graph, check
+from zkchain.measured import Accuracy
 from zkchain.quantize import input_grid
 from zkchain.quantize.precision import constraint_cost
 from zkchain.quantize.precision.noise import observe, untouched
 from zkchain.quantize.precision.problem import Problem, given, pose, watched
 from zkchain.quantize.precision.search import runs
-from zkchain.quantize.report import Accuracy, Exploration, Point, Report, Unsure, accuracy, clamped, cuts, layers
+from zkchain.quantize.report import Exploration, Point, Report, Unsure, accuracy, clamped, cuts, layers
 from zkchain.quantize.settings import Domain, Sample, Settings
 from zkchain.quantize.survey import Settled, regions_of, settle
 from zkchain.rewrite import finish

@@ -11,23 +11,11 @@ import numpy.typing as npt
 from zkchain.errors import InputError
 from zkchain.ir.graph import Graph, Node, Op
 from zkchain.ir.ranges import bits, bounds_of
+from zkchain.measured import Accuracy
 from zkchain.quantize.regions import BoolArray, Region
 from zkchain.rewrite.engine import readers
 from zkchain.rewrite.integers import CLAMP
 from zkchain.typing import FloatArray
-
-
-@dataclass(frozen=True, slots=True)
-class Accuracy:
-    """One output over all samples. ``top1``: share of samples whose largest element is the same (vectors of two or more
-    numbers); ``equal``: share of samples equal in every element (labels, counts); None where it does not apply."""
-
-    output: str
-    samples: int
-    max_error: float
-    mean_error: float
-    top1: float | None
-    equal: float | None
 
 
 def accuracy(

@@ -11,11 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from zkchain._core import keccak256
 from zkchain.bn254 import R
 from zkchain.bn254.encoding import WORD, word
 from zkchain.errors import ProofFormatError, SolidityError
 from zkchain.groth16.encoding import encode_proof
-from zkchain.groth16.transcript import keccak256
 from zkchain.groth16.types import Proof, VerifyingKey
 from zkchain.r1cs import Instance, System
 

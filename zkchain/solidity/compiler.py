@@ -4,6 +4,9 @@ The compiler is pinned, so that the same key always gives the same bytecode and 
 order (``FINDERS``): the variable ZKCHAIN_SOLC; what py-solc-x has installed; npm's package ``solc`` (of the checkout or
 project that zkchain is installed in, or of the user's cache) behind a small front; a download by py-solc-x; ``npm
 install`` into the user's cache. Never in the working directory: that may be somebody else's bundle.
+
+Compiling takes seconds, and the same request always has the same answer: answers are kept in the user's cache, and a
+compiler that is named by ZKCHAIN_SOLC is always asked.
 """
 
 from __future__ import annotations
@@ -30,6 +33,7 @@ MAX_CODE_BYTES = 24_576
 """EIP-170: the longest code a contract may have."""
 FRONT = Path(__file__).with_name("solc_front.js")
 NPM_TIMEOUT = 300.0
+KEPT = 256  # answers of the compiler, the ones used last
 
 RUNTIME = ("evm.deployedBytecode.object", "evm.deployedBytecode.immutableReferences")
 # Measured on the verifier with one public input: 1,081 bytes of code with viaIR, 1,292 without; the metadata trailer
@@ -76,21 +80,56 @@ def compile_sources(sources: Mapping[str, str]) -> dict[str, Artifact]:
 
     SolidityError: no compiler, an error in a source (with solc's own message), or code over EIP-170's limit.
     """
-    import solcx  # type: ignore[import-untyped, unused-ignore]
-    from solcx.exceptions import SolcError  # type: ignore[import-untyped, unused-ignore]
-
     request = {
         "language": "Solidity",
         "sources": {name: {"content": text} for name, text in sources.items()},
         "settings": SETTINGS,
     }
+    named = json.dumps([SOLC_VERSION, request], sort_keys=True).encode()
+    place = _user_cache() / "solc" / f"{hashlib.sha256(named).hexdigest()}.json"
+    output = None if os.environ.get("ZKCHAIN_SOLC") else _kept(place)
+    if output is None:
+        output = _asked(request)
+        _keep(place, output)
+    return dict(_artifacts(sources, output))
+
+
+def _asked(request: dict[str, Any]) -> Mapping[str, Any]:
+    """solc's answer, in its standard JSON."""
+    import solcx  # type: ignore[import-untyped, unused-ignore]
+    from solcx.exceptions import SolcError  # type: ignore[import-untyped, unused-ignore]
+
     try:
-        output = solcx.compile_standard(request, solc_binary=find_solc())
+        output: Mapping[str, Any] = solcx.compile_standard(request, solc_binary=find_solc())
     except SolcError as error:
-        raise SolidityError(f"solc refused {', '.join(sources)}: {error.message}") from error
+        raise SolidityError(f"solc refused {', '.join(request['sources'])}: {error.message}") from error
     except (OSError, ValueError, subprocess.SubprocessError) as error:
         raise SolidityError(f"solc could not be run: {error}", hint=FIND_HINT) from error
-    return dict(_artifacts(sources, output))
+    return output
+
+
+def _kept(place: Path) -> Mapping[str, Any] | None:
+    """An answer of earlier; None where there is none, or not as it was written."""
+    try:
+        digest, _, text = place.read_bytes().partition(b"\n")
+        if hashlib.sha256(text).hexdigest().encode() != digest:
+            return None
+        os.utime(place)
+    except OSError:
+        return None
+    output: Mapping[str, Any] = json.loads(text)
+    return output
+
+
+def _keep(place: Path, output: Mapping[str, Any]) -> None:
+    """Put an answer into the cache, and take the oldest out; nothing where it cannot be written."""
+    text = json.dumps(output).encode()
+    try:
+        _write(place.parent, place.name, hashlib.sha256(text).hexdigest().encode() + b"\n" + text, 0o600)
+        for old in sorted(place.parent.glob("*.json"), key=os.path.getmtime)[:-KEPT]:
+            old.unlink(missing_ok=True)
+    except OSError:
+        pass
 
 
 def _artifacts(sources: Mapping[str, str], output: Mapping[str, Any]) -> Iterator[tuple[str, Artifact]]:
@@ -204,13 +243,17 @@ def _write_executable(folder: Path, name: str, text: str) -> Path:
     path = folder / name
     if path.is_file() and os.access(path, os.X_OK) and path.read_text() == text:
         return path
+    return _write(folder, name, text.encode(), 0o755)
+
+
+def _write(folder: Path, name: str, content: bytes, mode: int) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=folder)
-    with os.fdopen(handle, "w") as file:
-        file.write(text)
-    os.chmod(temporary, 0o755)
-    os.replace(temporary, path)
-    return path
+    with os.fdopen(handle, "wb") as file:
+        file.write(content)
+    os.chmod(temporary, mode)
+    os.replace(temporary, folder / name)
+    return folder / name
 
 
 def _user_cache() -> Path:

@@ -20,12 +20,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from zkchain._core import keccak256
 from zkchain.bn254 import G1, R
 from zkchain.bn254.curve import negate_g1, negate_g2
 from zkchain.bn254.encoding import encode_g1, word
 from zkchain.errors import SolidityError
 from zkchain.groth16.keycheck import check_verifying_key
-from zkchain.groth16.transcript import BATCH_LABEL, DOMAIN, DOMAIN_GROTH16, keccak256, vkhash
+from zkchain.groth16.transcript import BATCH_LABEL, DOMAIN, DOMAIN_GROTH16, vkhash
 from zkchain.groth16.types import VerifyingKey
 from zkchain.r1cs import System
 

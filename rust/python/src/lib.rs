@@ -23,5 +23,6 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<circom::R1csProver>()?;
     module.add_function(wrap_pyfunction!(circom::r1cs_hash, module)?)?;
     module.add_function(wrap_pyfunction!(circom::setup_r1cs_ptau, module)?)?;
+    module.add_function(wrap_pyfunction!(verifying::keccak256, module)?)?;
     module.add_class::<verifying::VerifyingKey>()
 }

@@ -75,3 +75,9 @@ impl VerifyingKey {
         run(py, None, |monitor| verify_batch(&self.0, &claims, monitor))
     }
 }
+
+/// Keccak-256 with the original padding, as the EVM's opcode.
+#[pyfunction]
+pub fn keccak256<'py>(py: Python<'py>, data: &[u8]) -> Bound<'py, PyBytes> {
+    PyBytes::new(py, &transcript::keccak(&[data]))
+}

@@ -10,13 +10,14 @@ import numpy.typing as npt
 
 from zkchain.ir import interpret
 from zkchain.ir.graph import Graph, Node, Op, check
+from zkchain.measured import Accuracy
 from zkchain.quantize import input_grid, survey
 from zkchain.quantize.lower.builder import Value
 from zkchain.quantize.onnxruntime import float_islands, inputs
 from zkchain.quantize.onnxruntime.rules import step
 from zkchain.quantize.onnxruntime.values import Form, State
 from zkchain.quantize.precision import constraint_cost
-from zkchain.quantize.report import Accuracy, Exploration, Point, Report, Unsure, accuracy, layers
+from zkchain.quantize.report import Exploration, Point, Report, Unsure, accuracy, layers
 from zkchain.quantize.settings import Domain, Sample, Settings
 from zkchain.rewrite import finish
 from zkchain.rewrite.watch import passed

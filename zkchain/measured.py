@@ -1,0 +1,104 @@
+"""What was measured of a circuit against its float model: accuracy on data, and the promise over the whole domain.
+
+Data alone, since verifiers read it too: ``quantize``, ``oracle`` and ``promise`` measure.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Accuracy:
+    """One output over all samples. ``top1``: share of samples whose largest element is the same (vectors of two or more
+    numbers); ``equal``: share of samples equal in every element (labels, counts); None where it does not apply."""
+
+    output: str
+    samples: int
+    max_error: float
+    mean_error: float
+    top1: float | None
+    equal: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """``data``: which samples; ``outside``: how many of them lie outside the domain and were left out.
+
+    ``correct`` and ``float_correct``: share of samples whose label output equals the given label.
+    """
+
+    data: str
+    samples: int
+    outputs: tuple[Accuracy, ...]
+    correct: float | None = None
+    float_correct: float | None = None
+    outside: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Promised:
+    """One output over the domain. ``limit``: what it may be off by (None: a label); ``max_error``: the most found, from
+    whichever reference is nearer, outside regions without a promise; ``against_onnxruntime``: from that alone; ``at``:
+    how the worst point was found; ``equal``: of a label, the share of points at which it is the float model's;
+    ``data_limit``, ``data_error``: the same on the data alone, whose outputs may span less."""
+
+    output: str
+    limit: float | None
+    max_error: float
+    against_onnxruntime: float
+    at: str
+    equal: float | None = None
+    data_limit: float | None = None
+    data_error: float = 0.0
+
+    @property
+    def missed(self) -> bool:
+        return self.excess > 1.0
+
+    @property
+    def excess(self) -> float:
+        """The error found in units of what is allowed: over the domain or on the data, whichever is worse."""
+        found = ((self.max_error, self.limit), (self.data_error, self.data_limit))
+        return max((error / limit for error, limit in found if limit is not None), default=0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Unpromised:
+    """A region in which no error is promised: where the argument of a function lies in [low, high], and again at every
+    ``period``. ``points``: how many points looked at lie in it, ``max_error``: the most that an output is off there."""
+
+    node: str
+    function: str
+    low: float
+    high: float
+    period: float | None
+    answer: str
+    points: int
+    max_error: float
+
+
+@dataclass(frozen=True, slots=True)
+class Clamped:
+    """A clamp of the quantiser: what it lets through, and what static ranges allow, which may never occur."""
+
+    node: str
+    kept: tuple[float, float]
+    reach: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """``points``: looked at beside the data; ``undefined``: of these, where the float model has a value that is no
+    number; ``clamped``: points at which a clamp changes a value; ``clamps``: all that static ranges can reach."""
+
+    points: int
+    undefined: int
+    clamped: int
+    outputs: tuple[Promised, ...]
+    regions: tuple[Unpromised, ...] = ()
+    clamps: tuple[Clamped, ...] = ()
+
+    @property
+    def missed(self) -> tuple[Promised, ...]:
+        return tuple(out for out in self.outputs if out.missed)
