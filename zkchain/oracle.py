@@ -17,6 +17,7 @@ from zkchain.ir.domain import dequantize, quantize_input
 from zkchain.ir.graph import Graph, Node
 from zkchain.quantize import Accuracy, accuracy
 from zkchain.typing import Array, Progress
+from zkchain.wording import line, listed
 
 Sample = Sequence[Array]
 STRICT = {"extra": "forbid", "allow_inf_nan": False}
@@ -36,6 +37,13 @@ class Evaluation:
     correct: float | None = None
     float_correct: float | None = None
     outside: int = 0
+
+    def __repr__(self) -> str:
+        found = [
+            f"{out.output} off by {out.max_error:.2g}" if out.equal is None else f"{out.output} equal {out.equal:.2%}"
+            for out in self.outputs
+        ]
+        return line(self, f"{self.samples} samples of {self.data}: {listed(found)}")
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -20,6 +20,7 @@ from zkchain.ir import interpret
 from zkchain.ir.graph import Graph
 from zkchain.oracle import STRICT, Compared, FloatModel, run_integer
 from zkchain.typing import Array, Progress
+from zkchain.wording import Brief, line, listed
 
 if TYPE_CHECKING:
     from zkchain.quantize import Exploration, Region, Report
@@ -34,8 +35,8 @@ SHAKES = 4  # times that inputs are moved to see what rounding them does
 NAMED = 8  # numbers of an input that a message shows
 
 
-@dataclass(frozen=True, slots=True)
-class Promised:
+@dataclass(frozen=True, slots=True, repr=False)
+class Promised(Brief):
     """One output over the domain. ``limit``: what it may be off by (None: a label); ``max_error``: the most found, from
     whichever reference is nearer, outside regions without a promise; ``against_onnxruntime``: from that alone; ``at``:
     how the worst point was found; ``equal``: of a label, the share of points at which it is the float model's;
@@ -62,8 +63,8 @@ class Promised:
         return max((error / limit for error, limit in found if limit is not None), default=0.0)
 
 
-@dataclass(frozen=True, slots=True)
-class Unpromised:
+@dataclass(frozen=True, slots=True, repr=False)
+class Unpromised(Brief):
     """A region in which no error is promised: where the argument of a function lies in [low, high], and again at every
     ``period``. ``points``: how many points looked at lie in it, ``max_error``: the most that an output is off there."""
 
@@ -78,8 +79,8 @@ class Unpromised:
     max_error: float
 
 
-@dataclass(frozen=True, slots=True)
-class Clamped:
+@dataclass(frozen=True, slots=True, repr=False)
+class Clamped(Brief):
     """A clamp of the quantiser: what it lets through, and what static ranges allow, which may never occur."""
 
     __pydantic_config__ = STRICT
@@ -100,6 +101,15 @@ class Promise:
     outputs: tuple[Promised, ...]
     regions: tuple[Unpromised, ...] = ()
     clamps: tuple[Clamped, ...] = ()
+
+    def __repr__(self) -> str:
+        found = [
+            f"{out.output} equal {out.equal or 0.0:.2%}"
+            if out.limit is None
+            else f"{out.output} off by {out.max_error:.2g} of {out.limit:.2g}"
+            for out in self.outputs
+        ]
+        return line(self, f"{self.points} points of the domain: {listed(found)}")
 
     @property
     def missed(self) -> tuple[Promised, ...]:

@@ -13,6 +13,7 @@ from zkchain.formats.records import Choices, DeploymentRecord, Summary
 from zkchain.pipeline import Claim
 from zkchain.r1cs import System
 from zkchain.rewrite.engine import Miss
+from zkchain.wording import line
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +169,10 @@ class GasReport:
     parts: Mapping[str, int]
     ether: str | None = None
     over_cap: bool = False
+
+    def __repr__(self) -> str:
+        cost = "" if self.ether is None else f", {self.ether} ether"
+        return line(self, f"{self.what}, {self.gas:,} gas, {self.gas - self.floor:,} over the floor{cost}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from zkchain.chain.answers import NO_NODE, answered, parsed
 from zkchain.chain.reverts import revert_of
 from zkchain.errors import ChainError, NodeUnreachable, ZkchainError
 from zkchain.redaction import cause, learn_address, quieten, redacted
+from zkchain.wording import line
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
@@ -38,6 +39,9 @@ class Chain:
     embedded: bool
     web3: Web3 = field(repr=False)
     signer: LocalAccount | None = field(default=None, repr=False)
+
+    def __repr__(self) -> str:
+        return line(self, f"{self.chain_id} at {self.where}, sender {self.sender}")
 
     def gas_price(self) -> int:
         """The chain's present price of gas, in wei per gas."""

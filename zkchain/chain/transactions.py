@@ -15,6 +15,7 @@ from zkchain.r1cs import Instance
 from zkchain.solidity import Artifact, batch_calldata, calldata
 from zkchain.solidity.calldata import constructor_arguments, selector
 from zkchain.solidity.render import data_initcode
+from zkchain.wording import line
 
 if TYPE_CHECKING:
     from web3.types import TxParams
@@ -36,7 +37,7 @@ class Receipt:
     data: bytes
 
     def __repr__(self) -> str:
-        return f"<Receipt {self.transaction} in block {self.block}, {self.gas_used:,} gas>"
+        return line(self, f"{self.transaction} in block {self.block}, {self.gas_used:,} gas")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ class Deployment:
     receipts: tuple[Receipt, ...] = ()
 
     def __repr__(self) -> str:
-        return f"<Deployment {self.artifact.name} at {self.address} on chain {self.chain_id}>"
+        return line(self, f"at {self.address} on chain {self.chain_id}, {self.artifact.name}")
 
     @property
     def gas_used(self) -> int:

@@ -35,6 +35,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from zkchain.errors import BundleError, KeyFormatError, KeyMismatch
 from zkchain.formats import files, jsontext
 from zkchain.formats.jsontext import LONGEST
+from zkchain.wording import line
 
 MANIFEST = "manifest.json"
 _MANIFEST_LIMIT = 1 << 20
@@ -99,6 +100,9 @@ class Bundle:
 
     folder: Path
     manifest: Manifest
+
+    def __repr__(self) -> str:
+        return line(self, f"{self.folder}: {', '.join(self.manifest.files)}")
 
     def has(self, name: str) -> bool:
         """True when the manifest lists the artifact; says nothing about its file."""

@@ -25,6 +25,7 @@ from zkchain.ir.graph import BOUND
 from zkchain.oracle import Evaluation
 from zkchain.promise import Promise
 from zkchain.r1cs import System
+from zkchain.wording import Brief, line, listed
 
 T = TypeVar("T")
 STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
@@ -46,8 +47,8 @@ CodePlace = Annotated[int, Field(ge=0, le=1 << 20)]
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
-@dataclass(frozen=True, slots=True)
-class InputChoice:
+@dataclass(frozen=True, slots=True, repr=False)
+class InputChoice(Brief):
     """A model input: its domain in the model's own unit and one integer step of it, whether the verifier sees it, and
     whether the domain was declared (else it was taken from data)."""
 
@@ -60,8 +61,8 @@ class InputChoice:
     declared: bool
 
 
-@dataclass(frozen=True, slots=True)
-class OutputChoice:
+@dataclass(frozen=True, slots=True, repr=False)
+class OutputChoice(Brief):
     """A model output and whether the verifier sees it."""
 
     __pydantic_config__ = STRICT
@@ -82,9 +83,13 @@ class Choices:
     format: Literal["zkchain-settings"] = "zkchain-settings"
     version: Literal[1] = 1
 
+    def __repr__(self) -> str:
+        inputs, outputs = (listed(choice.name for choice in chosen) for chosen in (self.inputs, self.outputs))
+        return line(self, f"{self.system}, batch {self.batch}, inputs {inputs}, outputs {outputs}")
 
-@dataclass(frozen=True, slots=True)
-class Tensor:
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Tensor(Brief):
     """An input or output of the integer program (circuit.interface.Port)."""
 
     __pydantic_config__ = STRICT
@@ -96,8 +101,8 @@ class Tensor:
     scale: Scale
 
 
-@dataclass(frozen=True, slots=True)
-class PublicField:
+@dataclass(frozen=True, slots=True, repr=False)
+class PublicField(Brief):
     """One tensor among the public inputs (circuit.layout.Field)."""
 
     __pydantic_config__ = STRICT
@@ -160,6 +165,9 @@ class Summary:
     format: Literal["zkchain-circuit"] = "zkchain-circuit"
     version: Literal[2] = 2
 
+    def __repr__(self) -> str:
+        return line(self, f"{self.system}, {self.rows:,} constraints, digest {self.digest[:12]}...")
+
 
 @dataclass(frozen=True, slots=True)
 class ContractRecord:
@@ -178,8 +186,8 @@ class ContractRecord:
     version: Literal[1] = 1
 
 
-@dataclass(frozen=True, slots=True)
-class DeploymentRecord:
+@dataclass(frozen=True, slots=True, repr=False)
+class DeploymentRecord(Brief):
     """deployment.json. ``chain`` is "embedded" for the chain that lives and dies with one command, else "rpc"."""
 
     __pydantic_config__ = STRICT
@@ -193,8 +201,8 @@ class DeploymentRecord:
     version: Literal[1] = 1
 
 
-@dataclass(frozen=True, slots=True)
-class ContextRecord:
+@dataclass(frozen=True, slots=True, repr=False)
+class ContextRecord(Brief):
     """context.json of a cg16 proof that holds for one chain, contract and binder (0x-prefixed hex) only."""
 
     __pydantic_config__ = STRICT

@@ -15,10 +15,11 @@ from zkchain.quantize.regions import BoolArray, Region
 from zkchain.rewrite.engine import readers
 from zkchain.rewrite.integers import CLAMP
 from zkchain.typing import FloatArray
+from zkchain.wording import Brief
 
 
-@dataclass(frozen=True, slots=True)
-class Accuracy:
+@dataclass(frozen=True, slots=True, repr=False)
+class Accuracy(Brief):
     """One output over all samples. ``top1``: share of samples whose largest element is the same (vectors of two or more
     numbers); ``equal``: share of samples equal in every element (labels, counts); None where it does not apply."""
 

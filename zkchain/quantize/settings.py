@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from zkchain.errors import CompileError, InputError
 from zkchain.ir.graph import BOUND
+from zkchain.wording import Brief, line
 
 SMALLEST = 1 / BOUND
 """The least magnitude that a domain other than zero reaches: far from where the square of a step is none any more."""
@@ -40,7 +41,7 @@ class Domain:
         lo, hi = (np.asarray(end) for end in (self.lo, self.hi))
         each = "" if lo.size == hi.size == 1 else f", {max(lo.size, hi.size)} elements each with its own"
         step = "" if self.scale is None else f", step {self.scale:g}"
-        return f"<Domain [{np.min(lo):g}, {np.max(hi):g}]{step}{each}>"
+        return line(self, f"[{np.min(lo):g}, {np.max(hi):g}]{step}{each}")
 
     def __post_init__(self) -> None:
         try:
@@ -72,8 +73,8 @@ def _check_step(step: float, lo: npt.NDArray[np.float64], hi: npt.NDArray[np.flo
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+@dataclass(frozen=True, slots=True, repr=False)
+class Settings(Brief):
     """Precision against rows. The defaults choose every scale from ``max_error``.
 
     max_error         largest error wanted on an output, in the output's own unit, anywhere in the domain; None: 0.01
