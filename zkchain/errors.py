@@ -23,6 +23,14 @@ class ZkchainError(Exception):
     def __str__(self) -> str:
         return self.message if self.hint is None else f"{self.message}\nhint: {self.hint}"
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """As it is, whatever its class is made of: an error that cannot be unpickled hangs a pool of processes."""
+        return _again, (type(self), self.args), self.__dict__
+
+
+def _again(kind: type[ZkchainError], said: tuple[object, ...]) -> ZkchainError:
+    return kind.__new__(kind, *said)
+
 
 class ModelError(ZkchainError):
     """The ONNX file is unreadable, malformed or not a model that can be compiled."""

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import os
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+import pickle
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import fields, is_dataclass, replace
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +19,7 @@ import pytest
 
 import zkchain
 from tests.unit.cli_tools import small_model
+from zkchain import errors
 from zkchain.errors import (
     ArgumentError,
     BundleError,
@@ -186,15 +191,113 @@ def test_keys_of_another_circuit_go_into_no_bundle(bundle, tmp_path):
 
 def test_every_repr_is_one_short_line(circuit, keys, proof, contract, bundle):
     held = [
-        *(circuit, keys, keys.verifier, keys.prover(), proof, contract, bundle, zkchain.Chain(contract.connection)),
-        *(zkchain.Domain(np.zeros(1000), np.ones(1000)), zkchain.Settings(), zkchain.System.CG16),
-        *(contract.submit(proof), keys.verifier.contract(), keys.pair, contract.deployment, keys.verifier.key),
-        *(proof.elements, circuit.rows, keys.verifier.gas()),
+        *(circuit, keys, keys.prover(), proof, contract, bundle, zkchain.Chain(contract.connection), bundle.circuit),
+        *(zkchain.Domain(np.zeros(1000), np.ones(1000)), zkchain.Settings(0.1, 8, 8, 8, 8), zkchain.System.CG16),
+        *(contract.submit(proof), keys.verifier.contract(), keys.verifier.gas(gas_price=1.5)),
+        *(contract.bind(bytes(32)), wide(circuit)),
     ]
-    for thing in held:
+    seen = list(public_values(held))
+    assert len(seen) > 3 * len(held)
+    for thing in seen:
         said = repr(thing)
         assert "\n" not in said
-        assert len(said) <= 200, said[:300]
+        assert len(said) <= 120, said
+
+
+def wide(circuit: zkchain.Circuit) -> zkchain.Circuit:
+    """The circuit, with hundreds of outputs of long names."""
+    many = tuple(replace(circuit.summary.outputs[0], name=f"output{k}" * 9, lo=tuple(range(500))) for k in range(300))
+    named = tuple(replace(choice, name="x" * 500) for choice in circuit.choices.inputs)
+    return replace(
+        circuit, summary=replace(circuit.summary, outputs=many), choices=replace(circuit.choices, inputs=named)
+    )
+
+
+def public_values(held: Iterable[Any]) -> Iterator[Any]:
+    """Objects of ours, and those that their fields, properties and the records in them hold."""
+    for thing in held:
+        if isinstance(thing, tuple):
+            yield from public_values(thing)
+        elif type(thing).__module__.startswith("zkchain") and not type(thing).__module__.startswith("zkchain._core"):
+            yield thing
+            names = [name for name, value in vars(type(thing)).items() if isinstance(value, property)]
+            names += [field.name for field in fields(thing)] if is_dataclass(thing) else []
+            yield from public_values(getattr(thing, name) for name in names if name not in ("manifest", "constraints"))
+
+
+# -- other processes
+
+
+def test_what_can_be_pickled_comes_back(circuit, keys, proof, contract, bundle):
+    bound = keys.prove(x=X, context=contract.bind(bytes(32)))
+    for there_and_back in (lambda thing: pickle.loads(pickle.dumps(thing)), copy.copy, copy.deepcopy):
+        for made in (circuit, bundle.circuit):
+            again = there_and_back(made)
+            assert (again.digest, str(again), again.model) == (made.digest, str(made), made.model)
+        verifier = there_and_back(keys.verifier)
+        for one in (proof, bound):
+            verifier.verify(there_and_back(one))
+        assert there_and_back(bundle).verifier.hash == keys.verifier.hash
+        for record in (circuit.summary, circuit.promise, keys.verifier.gas(), zkchain.Domain(0, 1), zkchain.Settings()):
+            assert repr(there_and_back(record)) == repr(record)
+
+
+def test_a_circuit_that_was_pickled_is_set_up_and_saved(circuit, tmp_path):
+    again = pickle.loads(pickle.dumps(circuit))
+    fresh = again.setup()
+    fresh.verifier.verify(fresh.prove(x=X))
+    again.save(tmp_path / "bundle")
+    fresh.save(tmp_path / "bundle")
+    assert zkchain.open(tmp_path / "bundle").circuit.digest == circuit.digest
+
+
+def test_what_belongs_to_this_process_says_what_to_do_in_another(keys, contract, bundle):
+    chain = zkchain.Chain(contract.connection)
+    assert bundle.keys is bundle.keys
+    for thing, way in (
+        *((held, "zkchain.open") for held in (keys, bundle.keys, keys.prover(), keys.prove, [keys])),
+        *((held, "zkchain.connect") for held in (chain, contract)),
+    ):
+        with pytest.raises(ArgumentError, match="cannot be pickled") as caught:
+            pickle.dumps(thing)
+        assert way in caught.value.hint
+    for thing in (keys, keys.prover(), chain, contract):
+        assert copy.copy(thing) is thing
+        assert copy.deepcopy([thing]) == [thing]
+
+
+def proved_there(bundle: zkchain.Bundle, x: Any) -> zkchain.Proof:
+    return bundle.keys.prove(x=x)
+
+
+def test_a_bundle_proves_in_other_processes(bundle, keys, monkeypatch, tmp_path):
+    monkeypatch.chdir(bundle.folder.parent)
+    here = zkchain.open(bundle.folder.name)
+    assert here.keys.digest == keys.digest
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        for made in pool.map(proved_there, [here, here], [X, -X]):
+            keys.verifier.verify(made)
+        refused = pool.submit(proved_there, here, 100 * X)
+        with pytest.raises(OutOfDomain, match="outside") as caught:
+            refused.result()
+        assert caught.value.hint
+
+
+def test_every_error_comes_back_from_another_process():
+    made = [
+        errors.UnsupportedOp("n", "Op", "why", hint="what"),
+        errors.Wraps(1e30),
+        errors.UnsatisfiedConstraint(1, "n", (2,)),
+        errors.BatchInvalid([1, 2], 3),
+        errors.TransactionReverted("m", hint="h", data=b"x", name="n", arguments=(1,)),
+        errors.SettingError("m"),
+        errors.ArgumentError("m", hint="h"),
+    ]
+    own = {kind for kind in vars(errors).values() if isinstance(kind, type) and "__init__" in vars(kind)}
+    assert own - {errors.ZkchainError} <= {type(error) for error in made}
+    for error in made:
+        for again in (pickle.loads(pickle.dumps(error)), copy.copy(error), copy.deepcopy(error)):
+            assert (type(again), str(again), vars(again)) == (type(error), str(error), vars(error))
 
 
 # -- arguments
@@ -376,8 +479,38 @@ def test_a_bundle_keeps_proofs_of_its_own(bundle):
 
 def test_proofs_that_somebody_put_together(keys, proof):
     for part in ({"instance": None}, {"instance": ("a",)}, {"instance": (1.5,)}, {"elements": None}, {"context": "x"}):
-        with pytest.raises(ProofFormatError, match="not of the kind"):
+        with pytest.raises(ArgumentError, match=f"Proof: {next(iter(part))}: expected"):
             keys.verifier.verify(replace(proof, **part))
+    for parts in ((proof.elements, None), (None, proof.instance), (proof.elements, ("a",))):
+        with pytest.raises(ArgumentError, match="Proof: "):
+            keys.verifier.proof(*parts)
+    with pytest.raises(ProofFormatError):
+        keys.verifier.proof(proof.elements, (*proof.instance, 1))
+
+
+WAYS = {
+    zkchain.Bundle: "zkchain.open",
+    zkchain.Chain: "zkchain.connect",
+    zkchain.Circuit: "zkchain.compile",
+    zkchain.Contract: "chain.deploy",
+    zkchain.Keys: "circuit.setup",
+    zkchain.Proof: "keys.prove",
+    zkchain.Prover: "keys.prover",
+    zkchain.Verifier: "keys.verifier",
+}
+
+
+@pytest.mark.parametrize("kind", WAYS, ids=lambda kind: kind.__name__)
+def test_what_is_put_together_by_hand_names_the_way_to_get_one(kind):
+    for given in ((), ("B",), (1, 2), (1, 2, 3), (1, 2, 3, 4), ([], {}, None, None, None)):
+        with pytest.raises(ArgumentError, match=kind.__name__) as caught:
+            kind(*given)
+        assert WAYS[kind] in caught.value.hint
+
+
+def test_every_object_of_the_front_door_has_its_way():
+    objects = {value for name in zkchain.__all__ if isinstance(value := getattr(zkchain, name), type)}
+    assert objects - {zkchain.Domain, zkchain.Settings, zkchain.System, zkchain.ZkchainError} == set(WAYS)
 
 
 def test_domains_and_settings_that_are_none():

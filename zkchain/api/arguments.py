@@ -3,20 +3,78 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from difflib import get_close_matches
+from functools import wraps
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, NoReturn, TypeVar
 
 import numpy as np
 
 from zkchain.errors import ArgumentError, InputError
 from zkchain.pipeline import quiet
 from zkchain.typing import Array, Progress
+from zkchain.wording import meant
 
 T = TypeVar("T")
 BYTES = 32
 MOST = 1 << 62
+
+
+class Here:
+    """An object of this process alone, which holds a mapped key or a connection. It is frozen, and so its own copy;
+    pickling it is an error that says what to take to the other process in its place (``_elsewhere``)."""
+
+    __slots__ = ()
+    _elsewhere: ClassVar[str]
+
+    def __copy__(self: T) -> T:
+        return self
+
+    def __deepcopy__(self: T, memo: object) -> T:
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        raise ArgumentError(
+            f"{type(self).__name__}: it belongs to this process and cannot be pickled", hint=self._elsewhere
+        )
+
+
+def made_by(way: str, **kinds: Any) -> Callable[[type[T]], type[T]]:
+    """Decorate a class whose objects come from functions: one that is put together by hand, of what it cannot be made
+    of, is an error that names these functions. ``kinds``: by field, a class or classes, or [class] for a tuple."""
+
+    def decorate(cls: type[T]) -> type[T]:
+        plain: Callable[..., None] = cls.__init__
+
+        @wraps(plain)
+        def init(self: T, *given: Any, **named: Any) -> None:
+            try:
+                plain(self, *given, **named)
+            except TypeError as error:  # a frozen dataclass takes what it gets: the number or a name is wrong
+                raise ArgumentError(str(error), hint=way) from None
+            for name, kind in kinds.items():
+                if not _is(getattr(self, name), kind):
+                    raise ArgumentError(
+                        f"{cls.__name__}: {name}: expected {_called(kind)}, got {_shown(getattr(self, name))}", hint=way
+                    )
+
+        cls.__init__ = init  # type: ignore[method-assign, assignment]
+        return cls
+
+    return decorate
+
+
+def _is(value: Any, kind: Any) -> bool:
+    if isinstance(kind, list):
+        return isinstance(value, tuple) and all(type(item) is kind[0] for item in value)
+    return isinstance(value, kind)
+
+
+def _called(kind: Any) -> str:
+    if isinstance(kind, list):
+        return f"a tuple of {kind[0].__name__}"
+    classes = kind if isinstance(kind, tuple) else (kind,)
+    return " or ".join("None" if one is type(None) else f"{one.__module__}.{one.__name__}" for one in classes)
 
 
 def one_of(name: str, value: Any, choices: Iterable[str]) -> str:
@@ -24,9 +82,8 @@ def one_of(name: str, value: Any, choices: Iterable[str]) -> str:
     known = list(choices)
     if isinstance(value, str) and value in known:
         return str(value)
-    near = get_close_matches(str(value).lower(), known, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else None
-    raise ArgumentError(f"{name}: expected one of {', '.join(known)}, got {value!r}", hint=hint)
+    hint = meant([value], known) if isinstance(value, str) else None
+    raise ArgumentError(f"{name}: expected one of {', '.join(known)}, got {_shown(value)}", hint=hint)
 
 
 def of_kind(name: str, value: T, kind: Any, wanted: str) -> T:

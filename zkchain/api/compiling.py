@@ -15,13 +15,14 @@ from zkchain import pipeline
 from zkchain.api import arguments
 from zkchain.api.proving import Keys, Rows
 from zkchain.circuit import Circuit as Synthesized
-from zkchain.circuit import emit
+from zkchain.circuit import RestoredCircuit, emit
 from zkchain.errors import ArgumentError, FormatError, ModelError
 from zkchain.formats import files, tensors
 from zkchain.formats.records import Choices, Summary, Tensor
 from zkchain.quantize import Domain, Settings
 from zkchain.r1cs import System
 from zkchain.typing import Array, Progress
+from zkchain.wording import line
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -33,6 +34,13 @@ SYSTEMS = (*map(str, System), pipeline.AUTO)
 Ends = tuple[Any, ...] | Domain
 
 
+@arguments.made_by(
+    "zkchain.compile(model) makes a circuit, zkchain.open(folder).circuit reads one",
+    model=bytes,
+    choices=Choices,
+    summary=Summary,
+    rows=(Synthesized, RestoredCircuit),
+)
 @dataclass(frozen=True, eq=False, slots=True, repr=False)
 class Circuit:
     """A model as an arithmetic circuit under one proof system.
@@ -50,7 +58,7 @@ class Circuit:
     worst_inputs: Mapping[str, Array] | None = None
 
     def __repr__(self) -> str:
-        return f"<Circuit {self.system}, {self.constraints:,} constraints, digest {self.digest[:12]}...>"
+        return line(self, f"{self.system}, {self.constraints:,} constraints, digest {self.digest[:12]}...")
 
     def __str__(self) -> str:
         """Five lines: inputs, outputs, constraints, accuracy, system and why."""

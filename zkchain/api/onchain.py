@@ -8,24 +8,28 @@ from typing import TYPE_CHECKING
 
 from zkchain import chain as chains
 from zkchain.api import arguments
-from zkchain.api.proving import Proof, Verifier, checked
+from zkchain.api.proving import Proof, Verifier
 from zkchain.errors import ArgumentError, ChainError, InputError
 from zkchain.formats import proofs
 from zkchain.formats.records import ContextRecord
 from zkchain.r1cs import System
+from zkchain.wording import line
 
 if TYPE_CHECKING:
     from zkchain.chain import Deployment, Receipt
 
 
+@arguments.made_by("zkchain.connect(rpc) opens a chain", connection=chains.Chain)
 @dataclass(frozen=True, eq=False, slots=True, repr=False)
-class Chain:
+class Chain(arguments.Here):
     """An open connection: ``connection`` knows chain id, sender and web3."""
+
+    _elsewhere = "call zkchain.connect(rpc, account=...) in the process that needs it"
 
     connection: chains.Chain
 
     def __repr__(self) -> str:
-        return f"<Chain {self.connection.chain_id} at {self.connection.where}>"
+        return line(self, f"{self.connection.chain_id} at {self.connection.where}")
 
     @property
     def chain_id(self) -> int:
@@ -53,16 +57,24 @@ class Chain:
         )
 
 
+@arguments.made_by(
+    "chain.deploy(verifier) makes a contract, chain.at(address, verifier) finds one",
+    connection=chains.Chain,
+    verifier=Verifier,
+    deployment=chains.Deployment,
+)
 @dataclass(frozen=True, eq=False, slots=True, repr=False)
-class Contract:
+class Contract(arguments.Here):
     """A verifier contract on a chain."""
+
+    _elsewhere = "take address and verifier along: zkchain.connect(rpc, account=...).at(address, verifier)"
 
     connection: chains.Chain
     verifier: Verifier
     deployment: Deployment
 
     def __repr__(self) -> str:
-        return f"<Contract {self.deployment.artifact.name} at {self.address} on {self.connection.where}>"
+        return line(self, f"at {self.address} on {self.connection.where}, {self.deployment.artifact.name}")
 
     @property
     def address(self) -> str:
@@ -101,7 +113,7 @@ class Contract:
         KeyMismatch, ChainError
             The contract is another key's, or something went wrong between us and the chain.
         """
-        checked(arguments.of_kind("proof", proof, Proof, "a Proof"))
+        arguments.of_kind("proof", proof, Proof, "a Proof")
         binder = None if proof.context is None else self._binder(proof.context)
         key = self.verifier.key
         return chains.submit(self.connection, self.deployment, key, proof.elements, proof.instance, binder=binder)
@@ -112,7 +124,7 @@ class Contract:
         Raises ChainError where the contract was not deployed with ``batch=True``, and otherwise as ``submit``.
         """
         for proof in arguments.of_kind("proofs", proofs, Sequence, "a list of Proofs"):
-            checked(arguments.of_kind("proofs", proof, Proof, "a list of Proofs"))
+            arguments.of_kind("proofs", proof, Proof, "a list of Proofs")
         if not any(item.get("name") == "verifyBatch" for item in self.deployment.artifact.abi):
             raise ChainError(
                 f"{self.deployment.artifact.name} at {self.address} has no verifyBatch",
