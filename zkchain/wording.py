@@ -8,6 +8,7 @@ from typing import Any
 
 WIDEST = 120
 """Characters of a repr: it stands in a line of a terminal, whatever names and paths an object holds."""
+AS_NAMED = "names are those that the model gives its inputs and outputs"
 
 
 class Brief:
@@ -39,9 +40,9 @@ def visible(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
-def listed(names: Iterable[str], most: int = 4) -> str:
+def listed(names: Iterable[object], most: int = 4) -> str:
     """Names with commas between them, the first ``most``, and how many there are where that is not all."""
-    known = list(names)
+    known = list(map(str, names))
     more = f", ... ({len(known)} in all)" if len(known) > most else ""
     return ", ".join(known[:most]) + more
 

@@ -83,7 +83,10 @@ def _remote(rpc: str, key: str | None, timeout: float) -> Chain:
         chain_id = web3.eth.chain_id
         sender = web3.eth.accounts[0:1] if signer is None else [signer.address]
     if not sender:
-        raise ChainError(f"{where} holds no account to send from", hint="set ZKCHAIN_PRIVATE_KEY or give a keystore")
+        raise ChainError(
+            f"{where} holds no account to send from",
+            hint="give the key of one (account=, ZKCHAIN_PRIVATE_KEY, --keystore)",
+        )
     return Chain(chain_id, sender[0], where, False, web3, signer)
 
 
@@ -118,10 +121,11 @@ def _without_secrets(rpc: str) -> str:
     return f"{scheme}://{host}" + (f":{port}" if port else "")
 
 
-NO_ANSWER = "check that the node is running and that --rpc is its address"
+NO_ANSWER = "check that the node is running and that this is its address (rpc=, --rpc)"
+ACCESS = "check the access key in the node's address (rpc=, --rpc)"
 HINTS: Mapping[str, str] = {
-    "http 401": "is the access key in --rpc right?",
-    "http 403": "is the access key in --rpc right?",
+    "http 401": ACCESS,
+    "http 403": ACCESS,
     "http 429": "the node wants fewer requests: wait, or use another",
     "insufficient funds": "the account that sends needs ether on this chain: fund it, or sign with another one",
     "not in the chain after": "it may be mined yet: look for it before sending again",

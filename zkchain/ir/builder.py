@@ -21,7 +21,7 @@ from zkchain.ir.graph import Graph, Node, Op
 from zkchain.ir.legality import LARGEST
 from zkchain.typing import Array, FloatArray, IntArray
 
-NOTHING = "give the input a shape without a zero (--input-shape): its dimensions are those of a tensor with elements"
+NOTHING = "give the input a shape without a zero (shapes=, --input-shape): such a tensor has elements"
 KEEPS_WHOLE = frozenset(
     {Op.RESHAPE, Op.TAKE, Op.CONCAT, Op.ADD, Op.SUB, Op.MUL, Op.MATMUL, Op.CONV, Op.SUM, Op.RELU, Op.MAX, Op.MIN}
     | {Op.REDUCE_MAX, Op.REDUCE_MIN, Op.TOP}
@@ -107,7 +107,9 @@ class Builder:
 
     def _append(self, node: Node) -> int:
         if math.prod(node.shape) > LARGEST:
-            raise self.error(f"a value of shape {node.shape} is too large", hint="give smaller shapes (--input-shape)")
+            raise self.error(
+                f"a value of shape {node.shape} is too large", hint="give smaller shapes (shapes=, --input-shape)"
+            )
         if not node.size and node.op is not Op.INPUT:  # without elements everything is known of it
             node = Node(Op.CONST, node.name, (), node.shape, value=np.zeros(node.shape))
         return self.append(node)
