@@ -9,6 +9,7 @@ import pickle
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import fields, is_dataclass, replace
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ from zkchain.errors import (
     ProofInvalid,
     TransactionReverted,
 )
+from zkchain.formats.records import ContextRecord
 
 RNG = np.random.default_rng(7)
 X = RNG.uniform(-3, 3, (1, 4)).astype(np.float32)
@@ -107,7 +109,8 @@ def test_models_and_data_are_taken_as_they_come(tmp_path, circuit):
     path, data = tmp_path / "small.onnx", tmp_path / "data.npz"
     path.write_bytes(small_model())
     np.savez(data, **DATA)
-    for model, samples in ((path, data), (str(path), str(data)), (onnx.load_from_string(small_model()), DATA)):
+    given = (path, str(path), onnx.load_from_string(small_model()), bytearray(small_model()))
+    for model, samples in zip(given, (data, str(data), DATA, DATA), strict=True):
         made = zkchain.compile(model, samples, domain={"x": zkchain.Domain(-4, 4)}, system="cg16")
         assert made.digest == circuit.digest
 
@@ -172,8 +175,9 @@ def test_a_proof_is_bound_to_a_contract(keys, contract):
 
 
 def test_a_contract_is_found_again(keys, contract):
-    found = zkchain.Chain(contract.connection).at(contract.address, keys.verifier)
-    assert found.address == contract.address
+    for address in (contract.address, contract.address.lower(), contract.address[2:]):
+        found = zkchain.Chain(contract.connection).at(address, keys.verifier)
+        assert found.address == contract.address
     with pytest.raises(ChainError):
         zkchain.Chain(contract.connection).at("0x" + "11" * 20, keys.verifier)
 
@@ -291,6 +295,7 @@ def test_every_error_comes_back_from_another_process():
         errors.BatchInvalid([1, 2], 3),
         errors.TransactionReverted("m", hint="h", data=b"x", name="n", arguments=(1,)),
         errors.SettingError("m"),
+        errors.MemoryTooSmall("m"),
         errors.ArgumentError("m", hint="h"),
     ]
     own = {kind for kind in vars(errors).values() if isinstance(kind, type) and "__init__" in vars(kind)}
@@ -349,17 +354,28 @@ def test_a_value_of_a_wrong_type_is_an_error_that_names_its_parameter(functions)
 
 WRONG_VALUES = {
     "system": ("grot16", "", "CG16"),
-    "batch": (0, -1, 1.5, True, "2"),
-    "domain": ((1,), (0, 1, 2, 3), (5, 1), ("a", "b"), {"nobody": (0, 1)}, (0, float("inf")), (0, 1, -1), 3),
+    "batch": (0, -1, 1.5, True, "2", 1 << 40, None),
+    "domain": (
+        (1,),
+        (0, 1, 2, 3),
+        (5, 1),
+        ("a", "b"),
+        {"nobody": (0, 1)},
+        (0, float("inf")),
+        (0, 1, -1),
+        3,
+        [],
+        ([], []),
+    ),
     "public_inputs": (("nobody",), 3, [1]),
     "private_outputs": (("nobody",), 3),
     "outputs": (("nobody",), 3),
     "accept_error": (1, "yes", None),
-    "max_error": (-1.0, 0.0, float("nan"), "0.1", True),
+    "max_error": (-1.0, 0.0, float("nan"), "0.1", True, 10**400),
     "settings": (3, "fine", {}),
     "shapes": ({"x": "1x4"}, {"x": (1, -4)}, {1: (1, 4)}, (1, 4)),
     "progress": (3, "loud"),
-    "data": ({"x": "no numbers"}, {"x": [object()]}, 3, {3: X}, "no-such-file.npz"),
+    "data": ({"x": "no numbers"}, {"x": [object()]}, 3, {3: X}, "no-such-file.npz", "", "a\0b", {}),
 }
 
 
@@ -379,7 +395,7 @@ def test_models_that_are_none(tmp_path):
     for model in (tmp_path / "none.onnx", b"no model", str(tmp_path)):
         with pytest.raises(ModelError):
             zkchain.compile(model, domain=(0, 1))
-    for model in (3, None, ["small.onnx"]):
+    for model in (3, None, ["small.onnx"], "", "a\0b", onnx.ModelProto, onnx.load_from_string(small_model()).graph):
         with pytest.raises(ArgumentError, match="model: expected a path"):
             zkchain.compile(model, domain=(0, 1))
 
@@ -390,6 +406,34 @@ def test_choices_are_named_and_the_closest_told():
     assert caught.value.hint == "did you mean 'groth16'?"
     with pytest.raises(ArgumentError, match="exclude each other"):
         zkchain.compile(small_model(), domain=(-4, 4), max_error=0.1, settings=zkchain.Settings())
+
+
+def test_a_batch_that_fills_nothing_is_refused():
+    model = onnx.load_from_string(small_model())
+    model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 1
+    with pytest.raises(ArgumentError, match=r"batch: 4 is the size of no free .* 'x' is \(1, 4\)") as caught:
+        zkchain.compile(model, domain=(-4, 4), batch=4)
+    assert "leave it out (batch=, --batch)" in caught.value.hint
+    with pytest.raises(ArgumentError, match="batch: 4"):
+        zkchain.compile(small_model(), domain=(-4, 4), batch=4, shapes={"x": (2, 4)})
+    assert zkchain.compile(small_model(), domain=(-4, 4), batch=2).summary.inputs[0].shape == (2, 4)
+    assert zkchain.compile(small_model(), domain=(-4, 4), batch=2, shapes={"x": (2, 4)}).choices.batch == 2
+
+
+@pytest.mark.parametrize(
+    ("given", "near"),
+    [
+        ({"domain": {"xx": (0, 1)}}, "'x'"),
+        ({"public_inputs": "X"}, "'x'"),
+        ({"outputs": ["lable"]}, "'label'"),
+        ({"private_outputs": "lable"}, "'label'"),
+        ({"shapes": {"xx": (1, 4)}}, "'x'"),
+    ],
+)
+def test_the_name_that_was_meant_is_told(given, near):
+    with pytest.raises(zkchain.ZkchainError) as caught:
+        zkchain.compile(small_model(), **{"domain": (-4, 4), **given})
+    assert caught.value.hint == f"did you mean {near}?"
 
 
 def test_inputs_are_looked_at_before_any_proving(keys):
@@ -414,12 +458,13 @@ def test_what_is_no_proof_or_verifier_is_refused(keys, contract, bundle, proof):
         lambda: contract.bind("0x12"),
         lambda: chain.deploy(keys),
         lambda: chain.deploy(keys.verifier, batch="yes"),
-        lambda: chain.at(3, keys.verifier),
+        *(partial(chain.at, wrong, keys.verifier) for wrong in (3, "", "0x", "0x" + "zz" * 20, "a.eth", bytes(20))),
         lambda: bundle.save(3),
         lambda: zkchain.connect(3),
-        lambda: zkchain.connect(timeout=-1),
+        *(partial(zkchain.connect, timeout=wrong) for wrong in (-1, 0, 0.0, 1e300, float("nan"), "30", None, True)),
         lambda: keys.prover(memory=0),
-        lambda: keys.verifier.gas(gas_price="cheap"),
+        *(partial(keys.verifier.gas, gas_price=wrong) for wrong in ("cheap", 10**400, -1, True)),
+        *(partial(keys.prover, key_digest=wrong) for wrong in ("", "0x12", " " * 64, bytes(31), 3)),
     ):
         with pytest.raises((ArgumentError, InputError)):
             call()
@@ -454,7 +499,7 @@ def test_samples_outside_the_domain_are_counted():
 
 
 def test_paths_that_are_none(circuit, proof, keys, bundle, tmp_path):
-    for wrong in (3, None, b"x", "a\0b"):
+    for wrong in (3, None, b"x", "a\0b", ""):
         for call in (circuit.save, proof.save, keys.verifier.load, zkchain.open):
             with pytest.raises(ArgumentError, match="folder: expected a path"):
                 call(wrong)
@@ -468,6 +513,8 @@ def test_paths_that_are_none(circuit, proof, keys, bundle, tmp_path):
     for wrong in (3, None):
         with pytest.raises(ArgumentError):
             bundle.proof(wrong)
+    with pytest.raises(BundleError, match="cannot open the bundle"):
+        zkchain.open("x" * 5000)
 
 
 def test_a_bundle_keeps_proofs_of_its_own(bundle):
@@ -486,6 +533,13 @@ def test_proofs_that_somebody_put_together(keys, proof):
             keys.verifier.proof(*parts)
     with pytest.raises(ProofFormatError):
         keys.verifier.proof(proof.elements, (*proof.instance, 1))
+    for part in ({"a": None}, {"a": (1, "2")}, {"b": (1, 2)}, {"c": (1, 2, 3)}, {"d": 4}, {"a": (1.5, 2)}):
+        with pytest.raises(ProofFormatError, match="not points"):
+            replace(proof.elements, **part)
+    for wrong in (("x", "0x00", "0x00"), (1, None, "0x00"), (1, "0x00", bytes(32))):
+        with pytest.raises(InputError, match="context: expected"):
+            ContextRecord(*wrong)
+    assert "3" in repr(replace(proof, outputs={3: 4}))
 
 
 WAYS = {
@@ -514,12 +568,23 @@ def test_every_object_of_the_front_door_has_its_way():
 
 
 def test_domains_and_settings_that_are_none():
-    for wrong in (("a", "b"), (0, object()), (0, 1, "x"), (0, 1, np.array([1, 2]))):
+    for wrong in (("a", "b"), (0, object()), (0, 1, "x"), (0, 1, np.array([1, 2])), ([], []), (None, None)):
         with pytest.raises(InputError):
             zkchain.Domain(*wrong)
     for wrong in ({"weight_bits": 8.5}, {"weight_bits": "8"}, {"max_error": "a"}, {"input_bits": True}):
         with pytest.raises(CompileError):
             zkchain.Settings(**wrong)
+    for wrong in (
+        {"table_bits": None},
+        {"clamp_margin_bits": None},
+        {"max_error": True},
+        {"max_error": np.float32("inf")},
+    ):
+        with pytest.raises(CompileError):
+            zkchain.Settings(**wrong)
+    assert zkchain.Settings(np.float32(0.5), np.int64(8)) == zkchain.Settings(0.5, 8)
+    made = zkchain.compile(small_model(), domain=(-4, 4), settings=zkchain.Settings(np.float32(0.5), np.int64(8)))
+    assert made.choices.quantisation["weight_bits"] == 8
 
 
 def test_plain_proofs_are_bound_to_nothing():

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import wraps
 from os import PathLike, fspath
 from pathlib import Path
+from re import fullmatch
 from typing import Any, ClassVar, NoReturn, TypeVar
 
 import numpy as np
@@ -18,6 +19,7 @@ from zkchain.wording import meant
 T = TypeVar("T")
 BYTES = 32
 MOST = 1 << 62
+LARGEST = float(np.finfo(np.float64).max)
 
 
 class Here:
@@ -111,10 +113,18 @@ def whole(name: str, value: Any, least: int) -> int:
 
 def number(name: str, value: Any) -> float:
     """A finite number that is not negative."""
-    real = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
-    if real and 0 <= value < float("inf"):
-        return float(value)
+    plain = value.item() if isinstance(value, np.generic) else value
+    if isinstance(plain, (int, float)) and not isinstance(plain, bool) and 0 <= plain <= LARGEST:
+        return float(plain)
     raise wrong(name, value, "a number that is not negative")
+
+
+def seconds(name: str, value: Any) -> float:
+    """A time to wait: without any there is no answer, and sockets count no longer ones than a year or so."""
+    most = 10**7
+    if 0 < number(name, value) <= most:
+        return float(value)
+    raise wrong(name, value, f"a number of seconds, more than 0 and at most {most}")
 
 
 def text(name: str, value: Any) -> str:
@@ -133,21 +143,26 @@ def names(name: str, value: Any) -> tuple[str, ...]:
 
 def word(name: str, value: Any) -> bytes:
     """32 bytes, as they are or in hexadecimal."""
-    if isinstance(value, str):
-        try:
-            value = bytes.fromhex(value.removeprefix("0x"))
-        except ValueError:
-            raise wrong(name, value, f"{BYTES} bytes, or {2 * BYTES} hexadecimal digits") from None
-    if isinstance(value, bytes) and len(value) == BYTES:
-        return value
+    if isinstance(value, str) and fullmatch(rf"(0x)?[0-9a-fA-F]{{{2 * BYTES}}}", value):
+        return bytes.fromhex(value.removeprefix("0x"))
+    if isinstance(value, (bytes, bytearray)) and len(value) == BYTES:
+        return bytes(value)
     raise wrong(name, value, f"{BYTES} bytes, or {2 * BYTES} hexadecimal digits")
+
+
+def address(name: str, value: Any) -> str:
+    """The address of a contract."""
+    if isinstance(value, str) and fullmatch(r"(0x)?[0-9a-fA-F]{40}", value):
+        return value
+    raise wrong(name, value, "an address, 0x and 40 hexadecimal digits")
 
 
 def path(name: str, value: Any) -> Path:
     """A path of the file system."""
-    if not isinstance(value, (str, PathLike)) or not isinstance(fspath(value), str) or "\0" in fspath(value):
+    given = fspath(value) if isinstance(value, (str, PathLike)) else None
+    if not isinstance(given, str) or not given or "\0" in given:  # Path("") is the current folder
         raise wrong(name, value, "a path")
-    return Path(value)
+    return Path(given)
 
 
 def progress(value: Any) -> Progress:

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from os import PathLike
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -235,10 +234,10 @@ def compile(
 
 def _model(model: Any) -> bytes:
     if isinstance(model, (str, PathLike)):
-        return files.read(Path(model), what="model", error=ModelError)
-    if isinstance(model, bytes):
-        return model
-    if hasattr(model, "SerializeToString"):
+        return files.read(arguments.path("model", model), what="model", error=ModelError)
+    if isinstance(model, (bytes, bytearray, memoryview)):
+        return bytes(model)
+    if hasattr(model, "SerializeToString") and hasattr(model, "graph") and not isinstance(model, type):
         return bytes(model.SerializeToString())
     raise arguments.wrong("model", model, "a path, the bytes of an ONNX file or an onnx.ModelProto")
 
@@ -246,7 +245,8 @@ def _model(model: Any) -> bytes:
 def _data(data: Any) -> Mapping[str, Array] | None:
     if data is None:
         return None
-    return tensors.read(Path(data)) if isinstance(data, (str, PathLike)) else arguments.arrays("data", data)
+    named = isinstance(data, (str, PathLike))
+    return tensors.read(arguments.path("data", data)) if named else arguments.arrays("data", data)
 
 
 def _domains(domain: Any) -> Mapping[str, Domain]:

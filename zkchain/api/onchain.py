@@ -51,7 +51,7 @@ class Chain(arguments.Here):
         Raises ChainError where none stands there, or another one.
         """
         arguments.of_kind("verifier", verifier, Verifier, "a Verifier (keys.verifier)")
-        place = arguments.text("address", address)
+        place = arguments.address("address", address)
         return Contract(
             self.connection, verifier, chains.attach(self.connection, place, verifier.contract(batch=batch))
         )
@@ -90,7 +90,10 @@ class Contract(arguments.Here):
         """The context of proofs for this contract and these 32 bytes only (cg16): ``keys.prove(..., context=...)``."""
         word = arguments.word("binder", binder)
         if self.verifier.key.system is not System.CG16:
-            raise ArgumentError("plain Groth16 proofs are bound to nothing", hint='compile with system="cg16"')
+            raise ArgumentError(
+                "plain Groth16 proofs are bound to nothing",
+                hint='compile the model for the other system: system="cg16"',
+            )
         return ContextRecord(self.connection.chain_id, self.address, "0x" + word.hex())
 
     def submit(self, proof: Proof) -> Receipt:
@@ -157,7 +160,7 @@ def connect(rpc: str | None = None, *, account: str | None = None, timeout: floa
     account
         The sender's private key in hexadecimal; None for the first account that the node holds.
     timeout
-        Seconds to wait for an answer.
+        Seconds to wait for an answer of the node, more than 0.
 
     Raises
     ------
@@ -169,5 +172,8 @@ def connect(rpc: str | None = None, *, account: str | None = None, timeout: floa
     arguments.maybe(arguments.text, "rpc", rpc)
     arguments.maybe(arguments.text, "account", account)
     if rpc is None and account is not None:
-        raise ArgumentError("account goes with rpc: the embedded chain has accounts of its own")
-    return Chain(chains.connect(rpc, key=account, timeout=arguments.number("timeout", timeout)))
+        raise ArgumentError(
+            "account goes with rpc: the embedded chain has accounts of its own",
+            hint='give the address of a node, rpc="http://...", or leave account out',
+        )
+    return Chain(chains.connect(rpc, key=account, timeout=arguments.seconds("timeout", timeout)))

@@ -19,7 +19,7 @@ from zkchain.groth16.pins import check_key_digest
 from zkchain.groth16.transcript import vkhash
 from zkchain.r1cs import Instance, System
 from zkchain.typing import Array, Progress
-from zkchain.wording import line, listed
+from zkchain.wording import line, listed, meant
 
 if TYPE_CHECKING:
     from zkchain.reports import GasReport
@@ -280,16 +280,20 @@ class Prover(arguments.Here):
         return tuple(self.prove(given, index=k, progress=progress) for k in range(count))
 
     def _arrays(self, inputs: Mapping[str, Any] | None, named: Mapping[str, Any]) -> dict[str, Array]:
-        listed, worded = arguments.arrays("inputs", {} if inputs is None else inputs), arguments.arrays("inputs", named)
-        twice = sorted(set(listed) & set(worded))
+        mapped, worded = arguments.arrays("inputs", {} if inputs is None else inputs), arguments.arrays("inputs", named)
+        twice = sorted(set(mapped) & set(worded))
         if twice:
-            raise ArgumentError(f"input {', '.join(map(repr, twice))} is given twice, in the mapping and by its name")
-        given = {**listed, **worded}
+            raise ArgumentError(
+                f"input {', '.join(map(repr, twice))} is given twice, in the mapping and by its name",
+                hint="leave one of them out",
+            )
+        given = {**mapped, **worded}
         known = self.keys.circuit.graph.input_names
         unknown = sorted(set(given) - set(known) - {""})
         if unknown:
             raise InputError(
                 f"the model has no input {', '.join(map(repr, unknown))}: expected {', '.join(map(repr, known))}",
-                hint="inputs go by their names; options of prove are index, context and progress",
+                hint=meant(unknown, known)
+                or "inputs go by their names; options of prove are index, context and progress",
             )
         return given

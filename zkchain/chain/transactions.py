@@ -67,14 +67,20 @@ def deploy(chain: Chain, artifact: Artifact) -> Deployment:
 
 def attach(chain: Chain, address: str, artifact: Artifact) -> Deployment:
     """The contract that stands at ``address`` already. ChainError: nothing does, or its code is another contract's."""
-    deployment = Deployment(address, chain.chain_id, artifact)
     with node_errors(chain.where):
-        code = bytes(chain.web3.eth.get_code(chain.web3.to_checksum_address(address)))
+        place = chain.web3.to_checksum_address(address)
+        code = bytes(chain.web3.eth.get_code(place))
     if not code:
-        raise ChainError(f"no contract at {address} on {chain.where}", hint="deploy it first: zkchain deploy")
+        raise ChainError(
+            f"no contract at {address} on {chain.where}",
+            hint="deploy it first: chain.deploy(verifier), or `zkchain deploy`",
+        )
     if _without_immutables(code, artifact) != artifact.runtime:
-        raise ChainError(f"the contract at {address} on {chain.where} is not this {artifact.name}")
-    return deployment
+        raise ChainError(
+            f"the contract at {address} on {chain.where} is not this {artifact.name}",
+            hint="it is of another key, name or kind: deploy this one, or say batch=True where it was deployed so",
+        )
+    return Deployment(place, chain.chain_id, artifact)
 
 
 def _without_immutables(code: bytes, artifact: Artifact) -> bytes:

@@ -19,7 +19,7 @@ from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, TypeA
 
 from zkchain.circuit.interface import MOST
 from zkchain.circuit.interface import MOST_DIMENSIONS as DIMENSIONS
-from zkchain.errors import BundleError
+from zkchain.errors import BundleError, InputError
 from zkchain.formats import jsontext
 from zkchain.ir.graph import BOUND
 from zkchain.oracle import Evaluation
@@ -211,6 +211,11 @@ class ContextRecord(Brief):
     binder: str
     format: Literal["zkchain-context"] = "zkchain-context"
     version: Literal[1] = 1
+
+    def __post_init__(self) -> None:
+        if not (type(self.chain_id) is int and isinstance(self.contract, str) and isinstance(self.binder, str)):
+            message = "context: expected a chain's number, and contract and binder in hexadecimal"
+            raise InputError(f"{message}, got {self!r}", hint="contract.bind(binder) makes one")
 
 
 _adapter: Callable[[Any], TypeAdapter[Any]] = cache(TypeAdapter)
