@@ -23,6 +23,14 @@ class ZkchainError(Exception):
     def __str__(self) -> str:
         return self.message if self.hint is None else f"{self.message}\nhint: {self.hint}"
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """As it is, whatever its class is made of: an error that cannot be unpickled hangs a pool of processes."""
+        return _again, (type(self), self.args), self.__dict__
+
+
+def _again(kind: type[ZkchainError], said: tuple[object, ...]) -> ZkchainError:
+    return kind.__new__(kind, *said)
+
 
 class ModelError(ZkchainError):
     """The ONNX file is unreadable, malformed or not a model that can be compiled."""
@@ -72,7 +80,7 @@ class Wraps(CompileError):
         held = f"2^{log2(reach):.1f}" if 0 < reach < float("inf") else str(reach)
         super().__init__(
             f"{what} could reach {held}, expected less than 2^{limit.bit_length() - 1}",
-            hint="declare a smaller domain or a coarser step (--domain); from Python, Settings may take fewer bits",
+            hint="declare a smaller domain, coarser steps (domain=, --domain) or fewer bits (settings=, --weight-bits)",
         )
 
 
@@ -185,6 +193,9 @@ class MemoryTooSmall(ZkchainError):
     """The bound on memory (``--memory``) leaves less than the work takes; says how much it takes at least."""
 
     exit_code = 24
+
+    def __init__(self, message: str, *, hint: str | None = "give more (memory=, --memory), or leave it out") -> None:
+        super().__init__(message, hint=hint)
 
 
 class ProcessRefused(ZkchainError):

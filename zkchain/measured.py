@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from zkchain.wording import Brief, line, listed
 
-@dataclass(frozen=True, slots=True)
-class Accuracy:
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Accuracy(Brief):
     """One output over all samples. ``top1``: share of samples whose largest element is the same (vectors of two or more
     numbers); ``equal``: share of samples equal in every element (labels, counts); None where it does not apply."""
 
@@ -35,9 +37,16 @@ class Evaluation:
     float_correct: float | None = None
     outside: int = 0
 
+    def __repr__(self) -> str:
+        found = [
+            f"{out.output} off by {out.max_error:.2g}" if out.equal is None else f"{out.output} equal {out.equal:.2%}"
+            for out in self.outputs
+        ]
+        return line(self, f"{self.samples} samples of {self.data}: {listed(found)}")
 
-@dataclass(frozen=True, slots=True)
-class Promised:
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Promised(Brief):
     """One output over the domain. ``limit``: what it may be off by (None: a label); ``max_error``: the most found, from
     whichever reference is nearer, outside regions without a promise; ``against_onnxruntime``: from that alone; ``at``:
     how the worst point was found; ``equal``: of a label, the share of points at which it is the float model's;
@@ -63,8 +72,8 @@ class Promised:
         return max((error / limit for error, limit in found if limit is not None), default=0.0)
 
 
-@dataclass(frozen=True, slots=True)
-class Unpromised:
+@dataclass(frozen=True, slots=True, repr=False)
+class Unpromised(Brief):
     """A region in which no error is promised: where the argument of a function lies in [low, high], and again at every
     ``period``. ``points``: how many points looked at lie in it, ``max_error``: the most that an output is off there."""
 
@@ -78,8 +87,8 @@ class Unpromised:
     max_error: float
 
 
-@dataclass(frozen=True, slots=True)
-class Clamped:
+@dataclass(frozen=True, slots=True, repr=False)
+class Clamped(Brief):
     """A clamp of the quantiser: what it lets through, and what static ranges allow, which may never occur."""
 
     node: str
@@ -98,6 +107,15 @@ class Promise:
     outputs: tuple[Promised, ...]
     regions: tuple[Unpromised, ...] = ()
     clamps: tuple[Clamped, ...] = ()
+
+    def __repr__(self) -> str:
+        found = [
+            f"{out.output} equal {out.equal or 0.0:.2%}"
+            if out.limit is None
+            else f"{out.output} off by {out.max_error:.2g} of {out.limit:.2g}"
+            for out in self.outputs
+        ]
+        return line(self, f"{self.points} points of the domain: {listed(found)}")
 
     @property
     def missed(self) -> tuple[Promised, ...]:

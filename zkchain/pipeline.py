@@ -33,6 +33,7 @@ from zkchain.ir.domain import admit, real_ends
 from zkchain.ir.graph import Graph, Node
 from zkchain.r1cs import Instance, System
 from zkchain.typing import Array, Progress
+from zkchain.wording import AS_NAMED, meant
 
 if TYPE_CHECKING:
     from zkchain._core import FrVec, ProvingKey
@@ -214,7 +215,10 @@ def visibility(graph: Graph, public_inputs: Sequence[str], private_outputs: Sequ
     ):
         unknown = sorted(set(named) - set(names))
         if unknown:
-            raise InputError(f"the model has no {kind} {', '.join(map(repr, unknown))}: expected some of {list(names)}")
+            raise InputError(
+                f"the model has no {kind} {', '.join(map(repr, unknown))}: expected some of {list(names)}",
+                hint=meant(unknown, names) or AS_NAMED,
+            )
     return Visibility(
         tuple(name in public_inputs for name in graph.input_names),
         tuple(name not in private_outputs for name in graph.output_names),
@@ -224,7 +228,10 @@ def visibility(graph: Graph, public_inputs: Sequence[str], private_outputs: Sequ
 def _domains(domains: Mapping[str, Domain], graph: Graph) -> list[Domain | None]:
     unknown = sorted(set(domains) - set(graph.input_names) - {""})
     if unknown:
-        raise InputError(f"domain for {unknown}: the model's inputs are {list(graph.input_names)}")
+        raise InputError(
+            f"domain for {unknown}: the model's inputs are {list(graph.input_names)}",
+            hint=meant(unknown, graph.input_names) or AS_NAMED,
+        )
     found = [domains.get(name, domains.get("")) for name in graph.input_names]
     return [_whole(domain) if whole else domain for domain, whole in zip(found, graph.whole, strict=True)]
 
@@ -378,7 +385,7 @@ def witness(circuit: Circuit, arrays: Mapping[str, Array], *, index: int | None 
 
     if circuit.system is not System.GROTH16:
         message = "a cg16 witness depends on the proof's challenge: there is none outside a proof"
-        raise CompileError(message, hint="compile the model with --system groth16")
+        raise CompileError(message, hint='compile the model for the other system (system="groth16", --system groth16)')
     return solve(circuit, inputs_of(circuit.graph, arrays, index)).finish().wires
 
 

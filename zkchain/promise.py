@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 Sample = Sequence[Array]
 NOISE = 4.0  # limits that onnxruntime may be away from float64 and have it blamed on the rounding of float32
 HINT = (
-    "declare the domain that inputs really have (--domain), allow more (--max-error), or take the circuit as it is "
-    "(--accept-error): its report says what was found"
+    "declare the domain that inputs really have (domain=, --domain), allow more (max_error=, --max-error), or take the "
+    "circuit as it is (accept_error=True, --accept-error): its promise says what was found"
 )
 SHAKES = 4  # times that inputs are moved to see what rounding them does
 NAMED = 8  # numbers of an input that a message shows

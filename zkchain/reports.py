@@ -12,6 +12,7 @@ from zkchain.formats.bundle import State
 from zkchain.formats.records import Choices, DeploymentRecord, Summary
 from zkchain.pipeline import Claim
 from zkchain.r1cs import System
+from zkchain.wording import line
 
 if TYPE_CHECKING:
     from zkchain.rewrite.engine import Miss
@@ -170,6 +171,10 @@ class GasReport:
     parts: Mapping[str, int]
     ether: str | None = None
     over_cap: bool = False
+
+    def __repr__(self) -> str:
+        cost = "" if self.ether is None else f", {self.ether} ether"
+        return line(self, f"{self.what}, {self.gas:,} gas, {self.gas - self.floor:,} over the floor{cost}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,9 +34,9 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.anvil
 def test_a_bound_proof_holds_for_its_contract_and_binder_only(bundle: Path, arrays: dict, anvil_rpc: str) -> None:
     with pytest.raises(ChainError, match="none was deployed"):
-        workspace.prove_bundle(bundle, arrays, binder=BINDER)
+        workspace.open_prover(bundle).prove(arrays, binder=BINDER)
     workspace.deploy_bundle(bundle, rpc=anvil_rpc, key=ANVIL_KEY)
-    workspace.prove_bundle(bundle, arrays, binder=BINDER)
+    workspace.open_prover(bundle).prove(arrays, binder=BINDER)
     workspace.verify_bundle(bundle)
     report = workspace.submit_bundle(bundle, rpc=anvil_rpc, key=ANVIL_KEY)
     assert report.chain_id == 31337
@@ -64,7 +64,7 @@ def test_nothing_to_bind_to(tmp_path: Path, arrays: dict) -> None:
     zkchain.compile(model(), data(), domain={"image": PIXELS}, system="groth16").save(folder)
     workspace.setup_bundle(folder)
     with pytest.raises(ChainError, match="none was deployed"):
-        workspace.prove_bundle(folder, arrays, binder=BINDER)
+        workspace.open_prover(folder).prove(arrays, binder=BINDER)
     workspace.deploy_bundle(folder)
     with pytest.raises(ChainError, match="embedded chain"):
-        workspace.prove_bundle(folder, arrays, binder=BINDER)
+        workspace.open_prover(folder).prove(arrays, binder=BINDER)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import os
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+import pickle
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import fields, is_dataclass, replace
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +20,7 @@ import pytest
 
 import zkchain
 from tests.unit.cli_tools import small_model
+from zkchain import errors
 from zkchain.errors import (
     ArgumentError,
     BundleError,
@@ -30,6 +36,7 @@ from zkchain.errors import (
     ProofInvalid,
     TransactionReverted,
 )
+from zkchain.formats.records import ContextRecord
 
 RNG = np.random.default_rng(7)
 X = RNG.uniform(-3, 3, (1, 4)).astype(np.float32)
@@ -102,7 +109,8 @@ def test_models_and_data_are_taken_as_they_come(tmp_path, circuit):
     path, data = tmp_path / "small.onnx", tmp_path / "data.npz"
     path.write_bytes(small_model())
     np.savez(data, **DATA)
-    for model, samples in ((path, data), (str(path), str(data)), (onnx.load_from_string(small_model()), DATA)):
+    given = (path, str(path), onnx.load_from_string(small_model()), bytearray(small_model()))
+    for model, samples in zip(given, (data, str(data), DATA, DATA), strict=True):
         made = zkchain.compile(model, samples, domain={"x": zkchain.Domain(-4, 4)}, system="cg16")
         assert made.digest == circuit.digest
 
@@ -167,8 +175,9 @@ def test_a_proof_is_bound_to_a_contract(keys, contract):
 
 
 def test_a_contract_is_found_again(keys, contract):
-    found = zkchain.Chain(contract.connection).at(contract.address, keys.verifier)
-    assert found.address == contract.address
+    for address in (contract.address, contract.address.lower(), contract.address[2:]):
+        found = zkchain.Chain(contract.connection).at(address, keys.verifier)
+        assert found.address == contract.address
     with pytest.raises(ChainError):
         zkchain.Chain(contract.connection).at("0x" + "11" * 20, keys.verifier)
 
@@ -186,15 +195,114 @@ def test_keys_of_another_circuit_go_into_no_bundle(bundle, tmp_path):
 
 def test_every_repr_is_one_short_line(circuit, keys, proof, contract, bundle):
     held = [
-        *(circuit, keys, keys.verifier, keys.prover(), proof, contract, bundle, zkchain.Chain(contract.connection)),
-        *(zkchain.Domain(np.zeros(1000), np.ones(1000)), zkchain.Settings(), zkchain.System.CG16),
-        *(contract.submit(proof), keys.verifier.contract(), keys.pair, contract.deployment, keys.verifier.key),
-        *(proof.elements, circuit.rows, keys.verifier.gas()),
+        *(circuit, keys, keys.prover(), proof, contract, bundle, zkchain.Chain(contract.connection), bundle.circuit),
+        *(zkchain.Domain(np.zeros(1000), np.ones(1000)), zkchain.Settings(0.1, 8, 8, 8, 8), zkchain.System.CG16),
+        *(contract.submit(proof), keys.verifier.contract(), keys.verifier.gas(gas_price=1.5)),
+        *(contract.bind(bytes(32)), wide(circuit)),
     ]
-    for thing in held:
+    seen = list(public_values(held))
+    assert len(seen) > 3 * len(held)
+    for thing in seen:
         said = repr(thing)
         assert "\n" not in said
-        assert len(said) <= 200, said[:300]
+        assert len(said) <= 120, said
+
+
+def wide(circuit: zkchain.Circuit) -> zkchain.Circuit:
+    """The circuit, with hundreds of outputs of long names."""
+    many = tuple(replace(circuit.summary.outputs[0], name=f"output{k}" * 9, lo=tuple(range(500))) for k in range(300))
+    named = tuple(replace(choice, name="x" * 500) for choice in circuit.choices.inputs)
+    return replace(
+        circuit, summary=replace(circuit.summary, outputs=many), choices=replace(circuit.choices, inputs=named)
+    )
+
+
+def public_values(held: Iterable[Any]) -> Iterator[Any]:
+    """Objects of ours, and those that their fields, properties and the records in them hold."""
+    for thing in held:
+        if isinstance(thing, tuple):
+            yield from public_values(thing)
+        elif type(thing).__module__.startswith("zkchain") and not type(thing).__module__.startswith("zkchain._core"):
+            yield thing
+            names = [name for name, value in vars(type(thing)).items() if isinstance(value, property)]
+            names += [field.name for field in fields(thing)] if is_dataclass(thing) else []
+            yield from public_values(getattr(thing, name) for name in names if name not in ("manifest", "constraints"))
+
+
+# -- other processes
+
+
+def test_what_can_be_pickled_comes_back(circuit, keys, proof, contract, bundle):
+    bound = keys.prove(x=X, context=contract.bind(bytes(32)))
+    for there_and_back in (lambda thing: pickle.loads(pickle.dumps(thing)), copy.copy, copy.deepcopy):
+        for made in (circuit, bundle.circuit):
+            again = there_and_back(made)
+            assert (again.digest, str(again), again.model) == (made.digest, str(made), made.model)
+        verifier = there_and_back(keys.verifier)
+        for one in (proof, bound):
+            verifier.verify(there_and_back(one))
+        assert there_and_back(bundle).verifier.hash == keys.verifier.hash
+        for record in (circuit.summary, circuit.promise, keys.verifier.gas(), zkchain.Domain(0, 1), zkchain.Settings()):
+            assert repr(there_and_back(record)) == repr(record)
+
+
+def test_a_circuit_that_was_pickled_is_set_up_and_saved(circuit, tmp_path):
+    again = pickle.loads(pickle.dumps(circuit))
+    fresh = again.setup()
+    fresh.verifier.verify(fresh.prove(x=X))
+    again.save(tmp_path / "bundle")
+    fresh.save(tmp_path / "bundle")
+    assert zkchain.open(tmp_path / "bundle").circuit.digest == circuit.digest
+
+
+def test_what_belongs_to_this_process_says_what_to_do_in_another(keys, contract, bundle):
+    chain = zkchain.Chain(contract.connection)
+    assert bundle.keys is bundle.keys
+    for thing, way in (
+        *((held, "zkchain.open") for held in (keys, bundle.keys, keys.prover(), keys.prove, [keys])),
+        *((held, "zkchain.connect") for held in (chain, contract)),
+    ):
+        with pytest.raises(ArgumentError, match="cannot be pickled") as caught:
+            pickle.dumps(thing)
+        assert way in caught.value.hint
+    for thing in (keys, keys.prover(), chain, contract):
+        assert copy.copy(thing) is thing
+        assert copy.deepcopy([thing]) == [thing]
+
+
+def proved_there(bundle: zkchain.Bundle, x: Any) -> zkchain.Proof:
+    return bundle.keys.prove(x=x)
+
+
+def test_a_bundle_proves_in_other_processes(bundle, keys, monkeypatch, tmp_path):
+    monkeypatch.chdir(bundle.folder.parent)
+    here = zkchain.open(bundle.folder.name)
+    assert here.keys.digest == keys.digest
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        for made in pool.map(proved_there, [here, here], [X, -X]):
+            keys.verifier.verify(made)
+        refused = pool.submit(proved_there, here, 100 * X)
+        with pytest.raises(OutOfDomain, match="outside") as caught:
+            refused.result()
+        assert caught.value.hint
+
+
+def test_every_error_comes_back_from_another_process():
+    made = [
+        errors.UnsupportedOp("n", "Op", "why", hint="what"),
+        errors.Wraps(1e30),
+        errors.UnsatisfiedConstraint(1, "n", (2,)),
+        errors.BatchInvalid([1, 2], 3),
+        errors.TransactionReverted("m", hint="h", data=b"x", name="n", arguments=(1,)),
+        errors.SettingError("m"),
+        errors.MemoryTooSmall("m"),
+        errors.ArgumentError("m", hint="h"),
+    ]
+    own = {kind for kind in vars(errors).values() if isinstance(kind, type) and "__init__" in vars(kind)}
+    assert own - {errors.ZkchainError} <= {type(error) for error in made}
+    for error in made:
+        for again in (pickle.loads(pickle.dumps(error)), copy.copy(error), copy.deepcopy(error)):
+            assert (type(again), str(again), vars(again)) == (type(error), str(error), vars(error))
 
 
 # -- arguments
@@ -246,17 +354,28 @@ def test_a_value_of_a_wrong_type_is_an_error_that_names_its_parameter(functions)
 
 WRONG_VALUES = {
     "system": ("grot16", "", "CG16"),
-    "batch": (0, -1, 1.5, True, "2"),
-    "domain": ((1,), (0, 1, 2, 3), (5, 1), ("a", "b"), {"nobody": (0, 1)}, (0, float("inf")), (0, 1, -1), 3),
+    "batch": (0, -1, 1.5, True, "2", 1 << 40, None),
+    "domain": (
+        (1,),
+        (0, 1, 2, 3),
+        (5, 1),
+        ("a", "b"),
+        {"nobody": (0, 1)},
+        (0, float("inf")),
+        (0, 1, -1),
+        3,
+        [],
+        ([], []),
+    ),
     "public_inputs": (("nobody",), 3, [1]),
     "private_outputs": (("nobody",), 3),
     "outputs": (("nobody",), 3),
     "accept_error": (1, "yes", None),
-    "max_error": (-1.0, 0.0, float("nan"), "0.1", True),
+    "max_error": (-1.0, 0.0, float("nan"), "0.1", True, 10**400),
     "settings": (3, "fine", {}),
     "shapes": ({"x": "1x4"}, {"x": (1, -4)}, {1: (1, 4)}, (1, 4)),
     "progress": (3, "loud"),
-    "data": ({"x": "no numbers"}, {"x": [object()]}, 3, {3: X}, "no-such-file.npz"),
+    "data": ({"x": "no numbers"}, {"x": [object()]}, 3, {3: X}, "no-such-file.npz", "", "a\0b", {}),
 }
 
 
@@ -276,7 +395,7 @@ def test_models_that_are_none(tmp_path):
     for model in (tmp_path / "none.onnx", b"no model", str(tmp_path)):
         with pytest.raises(ModelError):
             zkchain.compile(model, domain=(0, 1))
-    for model in (3, None, ["small.onnx"]):
+    for model in (3, None, ["small.onnx"], "", "a\0b", onnx.ModelProto, onnx.load_from_string(small_model()).graph):
         with pytest.raises(ArgumentError, match="model: expected a path"):
             zkchain.compile(model, domain=(0, 1))
 
@@ -287,6 +406,34 @@ def test_choices_are_named_and_the_closest_told():
     assert caught.value.hint == "did you mean 'groth16'?"
     with pytest.raises(ArgumentError, match="exclude each other"):
         zkchain.compile(small_model(), domain=(-4, 4), max_error=0.1, settings=zkchain.Settings())
+
+
+def test_a_batch_that_fills_nothing_is_refused():
+    model = onnx.load_from_string(small_model())
+    model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 1
+    with pytest.raises(ArgumentError, match=r"batch: 4 is the size of no free .* 'x' is \(1, 4\)") as caught:
+        zkchain.compile(model, domain=(-4, 4), batch=4)
+    assert "leave it out (batch=, --batch)" in caught.value.hint
+    with pytest.raises(ArgumentError, match="batch: 4"):
+        zkchain.compile(small_model(), domain=(-4, 4), batch=4, shapes={"x": (2, 4)})
+    assert zkchain.compile(small_model(), domain=(-4, 4), batch=2).summary.inputs[0].shape == (2, 4)
+    assert zkchain.compile(small_model(), domain=(-4, 4), batch=2, shapes={"x": (2, 4)}).choices.batch == 2
+
+
+@pytest.mark.parametrize(
+    ("given", "near"),
+    [
+        ({"domain": {"xx": (0, 1)}}, "'x'"),
+        ({"public_inputs": "X"}, "'x'"),
+        ({"outputs": ["lable"]}, "'label'"),
+        ({"private_outputs": "lable"}, "'label'"),
+        ({"shapes": {"xx": (1, 4)}}, "'x'"),
+    ],
+)
+def test_the_name_that_was_meant_is_told(given, near):
+    with pytest.raises(zkchain.ZkchainError) as caught:
+        zkchain.compile(small_model(), **{"domain": (-4, 4), **given})
+    assert caught.value.hint == f"did you mean {near}?"
 
 
 def test_inputs_are_looked_at_before_any_proving(keys):
@@ -311,12 +458,13 @@ def test_what_is_no_proof_or_verifier_is_refused(keys, contract, bundle, proof):
         lambda: contract.bind("0x12"),
         lambda: chain.deploy(keys),
         lambda: chain.deploy(keys.verifier, batch="yes"),
-        lambda: chain.at(3, keys.verifier),
+        *(partial(chain.at, wrong, keys.verifier) for wrong in (3, "", "0x", "0x" + "zz" * 20, "a.eth", bytes(20))),
         lambda: bundle.save(3),
         lambda: zkchain.connect(3),
-        lambda: zkchain.connect(timeout=-1),
+        *(partial(zkchain.connect, timeout=wrong) for wrong in (-1, 0, 0.0, 1e300, float("nan"), "30", None, True)),
         lambda: keys.prover(memory=0),
-        lambda: keys.verifier.gas(gas_price="cheap"),
+        *(partial(keys.verifier.gas, gas_price=wrong) for wrong in ("cheap", 10**400, -1, True)),
+        *(partial(keys.prover, key_digest=wrong) for wrong in ("", "0x12", " " * 64, bytes(31), 3)),
     ):
         with pytest.raises((ArgumentError, InputError)):
             call()
@@ -351,7 +499,7 @@ def test_samples_outside_the_domain_are_counted():
 
 
 def test_paths_that_are_none(circuit, proof, keys, bundle, tmp_path):
-    for wrong in (3, None, b"x", "a\0b"):
+    for wrong in (3, None, b"x", "a\0b", ""):
         for call in (circuit.save, proof.save, keys.verifier.load, zkchain.open):
             with pytest.raises(ArgumentError, match="folder: expected a path"):
                 call(wrong)
@@ -365,6 +513,8 @@ def test_paths_that_are_none(circuit, proof, keys, bundle, tmp_path):
     for wrong in (3, None):
         with pytest.raises(ArgumentError):
             bundle.proof(wrong)
+    with pytest.raises(BundleError, match="cannot open the bundle"):
+        zkchain.open("x" * 5000)
 
 
 def test_a_bundle_keeps_proofs_of_its_own(bundle):
@@ -376,17 +526,65 @@ def test_a_bundle_keeps_proofs_of_its_own(bundle):
 
 def test_proofs_that_somebody_put_together(keys, proof):
     for part in ({"instance": None}, {"instance": ("a",)}, {"instance": (1.5,)}, {"elements": None}, {"context": "x"}):
-        with pytest.raises(ProofFormatError, match="not of the kind"):
+        with pytest.raises(ArgumentError, match=f"Proof: {next(iter(part))}: expected"):
             keys.verifier.verify(replace(proof, **part))
+    for parts in ((proof.elements, None), (None, proof.instance), (proof.elements, ("a",))):
+        with pytest.raises(ArgumentError, match="Proof: "):
+            keys.verifier.proof(*parts)
+    with pytest.raises(ProofFormatError):
+        keys.verifier.proof(proof.elements, (*proof.instance, 1))
+    for part in ({"a": None}, {"a": (1, "2")}, {"b": (1, 2)}, {"c": (1, 2, 3)}, {"d": 4}, {"a": (1.5, 2)}):
+        with pytest.raises(ProofFormatError, match="not points"):
+            replace(proof.elements, **part)
+    for wrong in (("x", "0x00", "0x00"), (1, None, "0x00"), (1, "0x00", bytes(32))):
+        with pytest.raises(InputError, match="context: expected"):
+            ContextRecord(*wrong)
+    assert "3" in repr(replace(proof, outputs={3: 4}))
+
+
+WAYS = {
+    zkchain.Bundle: "zkchain.open",
+    zkchain.Chain: "zkchain.connect",
+    zkchain.Circuit: "zkchain.compile",
+    zkchain.Contract: "chain.deploy",
+    zkchain.Keys: "circuit.setup",
+    zkchain.Proof: "keys.prove",
+    zkchain.Prover: "keys.prover",
+    zkchain.Verifier: "keys.verifier",
+}
+
+
+@pytest.mark.parametrize("kind", WAYS, ids=lambda kind: kind.__name__)
+def test_what_is_put_together_by_hand_names_the_way_to_get_one(kind):
+    for given in ((), ("B",), (1, 2), (1, 2, 3), (1, 2, 3, 4), ([], {}, None, None, None)):
+        with pytest.raises(ArgumentError, match=kind.__name__) as caught:
+            kind(*given)
+        assert WAYS[kind] in caught.value.hint
+
+
+def test_every_object_of_the_front_door_has_its_way():
+    objects = {value for name in zkchain.__all__ if isinstance(value := getattr(zkchain, name), type)}
+    assert objects - {zkchain.Domain, zkchain.Settings, zkchain.System, zkchain.ZkchainError} == set(WAYS)
 
 
 def test_domains_and_settings_that_are_none():
-    for wrong in (("a", "b"), (0, object()), (0, 1, "x"), (0, 1, np.array([1, 2]))):
+    for wrong in (("a", "b"), (0, object()), (0, 1, "x"), (0, 1, np.array([1, 2])), ([], []), (None, None)):
         with pytest.raises(InputError):
             zkchain.Domain(*wrong)
     for wrong in ({"weight_bits": 8.5}, {"weight_bits": "8"}, {"max_error": "a"}, {"input_bits": True}):
         with pytest.raises(CompileError):
             zkchain.Settings(**wrong)
+    for wrong in (
+        {"table_bits": None},
+        {"clamp_margin_bits": None},
+        {"max_error": True},
+        {"max_error": np.float32("inf")},
+    ):
+        with pytest.raises(CompileError):
+            zkchain.Settings(**wrong)
+    assert zkchain.Settings(np.float32(0.5), np.int64(8)) == zkchain.Settings(0.5, 8)
+    made = zkchain.compile(small_model(), domain=(-4, 4), settings=zkchain.Settings(np.float32(0.5), np.int64(8)))
+    assert made.choices.quantisation["weight_bits"] == 8
 
 
 def test_plain_proofs_are_bound_to_nothing():

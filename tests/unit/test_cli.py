@@ -501,11 +501,26 @@ class TestCommandLine:
         model.write_bytes(small_model())
         outcome = zkchain("prove", model, write_input(tmp_path / "i.json"))
         refused(outcome, errors.BundleError, "m.onnx is a file, expected a bundle")
-        assert "-o DIR" in outcome.err
+        assert "-o FOLDER" in outcome.err
+        assert "inspect --graph" in outcome.err
 
     def test_not_a_bundle(self, tmp_path):
         for command in ("setup", "verify", "solidity", "deploy", "submit", "gas", "inspect"):
             refused(zkchain(command, tmp_path), errors.BundleError, "is not a bundle")
+        for command in ("setup", "inspect"):
+            outcome = zkchain(command, tmp_path / "nope.onnx")
+            refused(outcome, errors.BundleError, "nope.onnx: there is no such folder")
+            assert "hint: check the path" in outcome.err
+
+    def test_a_domain_for_a_name_that_is_close(self, tmp_path):
+        model = tmp_path / "m.onnx"
+        model.write_bytes(small_model(x="image"))
+        outcome = zkchain("compile", model, "--domain", "imge=0:1", "-o", tmp_path / "b")
+        refused(outcome, errors.InputError, "domain for .'imge'.")
+        assert outcome.err.endswith("hint: did you mean 'image'?\n")
+        outcome = zkchain("compile", model, "--domain", "image=0..1", "-o", tmp_path / "b")
+        assert outcome.code == 2
+        assert "numbers with colons between them" in " ".join(outcome.err.split())
 
     def test_help_starts_fast(self):
         assert min(cpu_seconds("--help") for _ in range(3)) < 0.3

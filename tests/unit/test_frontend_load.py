@@ -11,7 +11,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from tests.unit.onnx_models import agrees, model, node, random, runtime, single
-from zkchain.errors import ModelError, UnsupportedOp
+from zkchain.errors import ArgumentError, ModelError, UnsupportedOp
 from zkchain.frontend import load, supported_operators
 from zkchain.ir.graph import Op
 from zkchain.ir.interpret import run_float
@@ -223,7 +223,8 @@ def test_unknown_batch_is_one_unless_asked() -> None:
     for shape in (["N", 3], [None, 3], [0, 3], [-1, 3]):
         assert load(relu(shape)).nodes[0].shape == (1, 3)
         assert load(relu(shape), batch=5).nodes[0].shape == (5, 3)
-    assert load(relu([4, 3]), batch=5).nodes[0].shape == (4, 3)
+    with pytest.raises(ArgumentError, match=r"batch: 5 is the size of no free first dimension: input 'x' is \(4, 3\)"):
+        load(relu([4, 3]), batch=5)
 
 
 def test_the_checkers_whole_reason_is_told_in_a_line() -> None:

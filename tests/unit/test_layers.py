@@ -12,6 +12,7 @@ PACKAGE = Path(__file__).parents[2] / "zkchain"
 ORDER = (
     "_core",
     "errors",
+    "wording",
     "lazy",
     "typing",
     "measured",

@@ -3,20 +3,80 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from difflib import get_close_matches
+from functools import wraps
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Any, TypeVar
+from re import fullmatch
+from typing import Any, ClassVar, NoReturn, TypeVar
 
 import numpy as np
 
 from zkchain.errors import ArgumentError, InputError
 from zkchain.pipeline import quiet
 from zkchain.typing import Array, Progress
+from zkchain.wording import meant
 
 T = TypeVar("T")
 BYTES = 32
 MOST = 1 << 62
+LARGEST = float(np.finfo(np.float64).max)
+
+
+class Here:
+    """An object of this process alone, which holds a mapped key or a connection. It is frozen, and so its own copy;
+    pickling it is an error that says what to take to the other process in its place (``_elsewhere``)."""
+
+    __slots__ = ()
+    _elsewhere: ClassVar[str]
+
+    def __copy__(self: T) -> T:
+        return self
+
+    def __deepcopy__(self: T, memo: object) -> T:
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        raise ArgumentError(
+            f"{type(self).__name__}: it belongs to this process and cannot be pickled", hint=self._elsewhere
+        )
+
+
+def made_by(way: str, **kinds: Any) -> Callable[[type[T]], type[T]]:
+    """Decorate a class whose objects come from functions: one that is put together by hand, of what it cannot be made
+    of, is an error that names these functions. ``kinds``: by field, a class or classes, or [class] for a tuple."""
+
+    def decorate(cls: type[T]) -> type[T]:
+        plain: Callable[..., None] = cls.__init__
+
+        @wraps(plain)
+        def init(self: T, *given: Any, **named: Any) -> None:
+            try:
+                plain(self, *given, **named)
+            except TypeError as error:  # a frozen dataclass takes what it gets: the number or a name is wrong
+                raise ArgumentError(str(error), hint=way) from None
+            for name, kind in kinds.items():
+                if not _is(getattr(self, name), kind):
+                    raise ArgumentError(
+                        f"{cls.__name__}: {name}: expected {_called(kind)}, got {_shown(getattr(self, name))}", hint=way
+                    )
+
+        cls.__init__ = init  # type: ignore[method-assign, assignment]
+        return cls
+
+    return decorate
+
+
+def _is(value: Any, kind: Any) -> bool:
+    if isinstance(kind, list):
+        return isinstance(value, tuple) and all(type(item) is kind[0] for item in value)
+    return isinstance(value, kind)
+
+
+def _called(kind: Any) -> str:
+    if isinstance(kind, list):
+        return f"a tuple of {kind[0].__name__}"
+    classes = kind if isinstance(kind, tuple) else (kind,)
+    return " or ".join("None" if one is type(None) else f"{one.__module__}.{one.__name__}" for one in classes)
 
 
 def one_of(name: str, value: Any, choices: Iterable[str]) -> str:
@@ -24,9 +84,8 @@ def one_of(name: str, value: Any, choices: Iterable[str]) -> str:
     known = list(choices)
     if isinstance(value, str) and value in known:
         return str(value)
-    near = get_close_matches(str(value).lower(), known, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else None
-    raise ArgumentError(f"{name}: expected one of {', '.join(known)}, got {value!r}", hint=hint)
+    hint = meant([value], known) if isinstance(value, str) else None
+    raise ArgumentError(f"{name}: expected one of {', '.join(known)}, got {_shown(value)}", hint=hint)
 
 
 def of_kind(name: str, value: T, kind: Any, wanted: str) -> T:
@@ -54,10 +113,18 @@ def whole(name: str, value: Any, least: int) -> int:
 
 def number(name: str, value: Any) -> float:
     """A finite number that is not negative."""
-    real = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
-    if real and 0 <= value < float("inf"):
-        return float(value)
+    plain = value.item() if isinstance(value, np.generic) else value
+    if isinstance(plain, (int, float)) and not isinstance(plain, bool) and 0 <= plain <= LARGEST:
+        return float(plain)
     raise wrong(name, value, "a number that is not negative")
+
+
+def seconds(name: str, value: Any) -> float:
+    """A time to wait: without any there is no answer, and sockets count no longer ones than a year or so."""
+    most = 10**7
+    if 0 < number(name, value) <= most:
+        return float(value)
+    raise wrong(name, value, f"a number of seconds, more than 0 and at most {most}")
 
 
 def text(name: str, value: Any) -> str:
@@ -76,21 +143,26 @@ def names(name: str, value: Any) -> tuple[str, ...]:
 
 def word(name: str, value: Any) -> bytes:
     """32 bytes, as they are or in hexadecimal."""
-    if isinstance(value, str):
-        try:
-            value = bytes.fromhex(value.removeprefix("0x"))
-        except ValueError:
-            raise wrong(name, value, f"{BYTES} bytes, or {2 * BYTES} hexadecimal digits") from None
-    if isinstance(value, bytes) and len(value) == BYTES:
-        return value
+    if isinstance(value, str) and fullmatch(rf"(0x)?[0-9a-fA-F]{{{2 * BYTES}}}", value):
+        return bytes.fromhex(value.removeprefix("0x"))
+    if isinstance(value, (bytes, bytearray)) and len(value) == BYTES:
+        return bytes(value)
     raise wrong(name, value, f"{BYTES} bytes, or {2 * BYTES} hexadecimal digits")
+
+
+def address(name: str, value: Any) -> str:
+    """The address of a contract."""
+    if isinstance(value, str) and fullmatch(r"(0x)?[0-9a-fA-F]{40}", value):
+        return value
+    raise wrong(name, value, "an address, 0x and 40 hexadecimal digits")
 
 
 def path(name: str, value: Any) -> Path:
     """A path of the file system."""
-    if not isinstance(value, (str, PathLike)) or not isinstance(fspath(value), str) or "\0" in fspath(value):
+    given = fspath(value) if isinstance(value, (str, PathLike)) else None
+    if not isinstance(given, str) or not given or "\0" in given:  # Path("") is the current folder
         raise wrong(name, value, "a path")
-    return Path(value)
+    return Path(given)
 
 
 def progress(value: Any) -> Progress:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from zkchain.formats.records import Summary
 
 
+@arguments.made_by("zkchain.open(folder) opens a bundle", files=bundle.Bundle)
 @dataclass(frozen=True, eq=False, repr=False)
 class Bundle:
     """One folder with everything that belongs to a compiled model. What it holds is read, and checked against the
@@ -28,7 +29,11 @@ class Bundle:
     files: bundle.Bundle
 
     def __repr__(self) -> str:
-        return f"<Bundle {self.folder}: {', '.join(self.files.manifest.files)}>"
+        return repr(self.files)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """By its path: another process opens it anew, and maps the key itself."""
+        return open, (str(self.folder.absolute()),)
 
     @property
     def folder(self) -> Path:

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from os import PathLike
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,13 +14,14 @@ from zkchain import pipeline
 from zkchain.api import arguments
 from zkchain.api.proving import Keys, Rows
 from zkchain.circuit import Circuit as Synthesized
-from zkchain.circuit import emit
+from zkchain.circuit import RestoredCircuit, emit
 from zkchain.errors import ArgumentError, FormatError, ModelError
 from zkchain.formats import files, tensors
 from zkchain.formats.records import Choices, Summary, Tensor
 from zkchain.quantize import Domain, Settings
 from zkchain.r1cs import System
 from zkchain.typing import Array, Progress
+from zkchain.wording import line
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -32,6 +32,13 @@ SYSTEMS = (*map(str, System), pipeline.AUTO)
 Ends = tuple[Any, ...] | Domain
 
 
+@arguments.made_by(
+    "zkchain.compile(model) makes a circuit, zkchain.open(folder).circuit reads one",
+    model=bytes,
+    choices=Choices,
+    summary=Summary,
+    rows=(Synthesized, RestoredCircuit),
+)
 @dataclass(frozen=True, eq=False, slots=True, repr=False)
 class Circuit:
     """A model as an arithmetic circuit under one proof system.
@@ -49,7 +56,7 @@ class Circuit:
     worst_inputs: Mapping[str, Array] | None = None
 
     def __repr__(self) -> str:
-        return f"<Circuit {self.system}, {self.constraints:,} constraints, digest {self.digest[:12]}...>"
+        return line(self, f"{self.system}, {self.constraints:,} constraints, digest {self.digest[:12]}...")
 
     def __str__(self) -> str:
         """Five lines: inputs, outputs, constraints, accuracy, system and why."""
@@ -226,10 +233,10 @@ def compile(
 
 def _model(model: Any) -> bytes:
     if isinstance(model, (str, PathLike)):
-        return files.read(Path(model), what="model", error=ModelError)
-    if isinstance(model, bytes):
-        return model
-    if hasattr(model, "SerializeToString"):
+        return files.read(arguments.path("model", model), what="model", error=ModelError)
+    if isinstance(model, (bytes, bytearray, memoryview)):
+        return bytes(model)
+    if hasattr(model, "SerializeToString") and hasattr(model, "graph") and not isinstance(model, type):
         return bytes(model.SerializeToString())
     raise arguments.wrong("model", model, "a path, the bytes of an ONNX file or an onnx.ModelProto")
 
@@ -237,7 +244,8 @@ def _model(model: Any) -> bytes:
 def _data(data: Any) -> Mapping[str, Array] | None:
     if data is None:
         return None
-    return tensors.read(Path(data)) if isinstance(data, (str, PathLike)) else arguments.arrays("data", data)
+    named = isinstance(data, (str, PathLike))
+    return tensors.read(arguments.path("data", data)) if named else arguments.arrays("data", data)
 
 
 def _domains(domain: Any) -> Mapping[str, Domain]:

@@ -8,24 +8,28 @@ from typing import TYPE_CHECKING
 
 from zkchain import chain as chains
 from zkchain.api import arguments
-from zkchain.api.proving import Proof, Verifier, checked
+from zkchain.api.proving import Proof, Verifier
 from zkchain.errors import ArgumentError, ChainError, InputError
 from zkchain.formats import proofs
 from zkchain.formats.records import ContextRecord
 from zkchain.r1cs import System
+from zkchain.wording import line
 
 if TYPE_CHECKING:
     from zkchain.chain import Deployment, Receipt
 
 
+@arguments.made_by("zkchain.connect(rpc) opens a chain", connection=chains.Chain)
 @dataclass(frozen=True, eq=False, slots=True, repr=False)
-class Chain:
+class Chain(arguments.Here):
     """An open connection: ``connection`` knows chain id, sender and web3."""
+
+    _elsewhere = "call zkchain.connect(rpc, account=...) in the process that needs it"
 
     connection: chains.Chain
 
     def __repr__(self) -> str:
-        return f"<Chain {self.connection.chain_id} at {self.connection.where}>"
+        return line(self, f"{self.connection.chain_id} at {self.connection.where}")
 
     @property
     def chain_id(self) -> int:
@@ -47,22 +51,30 @@ class Chain:
         Raises ChainError where none stands there, or another one.
         """
         arguments.of_kind("verifier", verifier, Verifier, "a Verifier (keys.verifier)")
-        place = arguments.text("address", address)
+        place = arguments.address("address", address)
         return Contract(
             self.connection, verifier, chains.attach(self.connection, place, verifier.contract(batch=batch))
         )
 
 
+@arguments.made_by(
+    "chain.deploy(verifier) makes a contract, chain.at(address, verifier) finds one",
+    connection=chains.Chain,
+    verifier=Verifier,
+    deployment=chains.Deployment,
+)
 @dataclass(frozen=True, eq=False, slots=True, repr=False)
-class Contract:
+class Contract(arguments.Here):
     """A verifier contract on a chain."""
+
+    _elsewhere = "take address and verifier along: zkchain.connect(rpc, account=...).at(address, verifier)"
 
     connection: chains.Chain
     verifier: Verifier
     deployment: Deployment
 
     def __repr__(self) -> str:
-        return f"<Contract {self.deployment.artifact.name} at {self.address} on {self.connection.where}>"
+        return line(self, f"at {self.address} on {self.connection.where}, {self.deployment.artifact.name}")
 
     @property
     def address(self) -> str:
@@ -78,7 +90,10 @@ class Contract:
         """The context of proofs for this contract and these 32 bytes only (cg16): ``keys.prove(..., context=...)``."""
         word = arguments.word("binder", binder)
         if self.verifier.key.system is not System.CG16:
-            raise ArgumentError("plain Groth16 proofs are bound to nothing", hint='compile with system="cg16"')
+            raise ArgumentError(
+                "plain Groth16 proofs are bound to nothing",
+                hint='compile the model for the other system: system="cg16"',
+            )
         return ContextRecord(self.connection.chain_id, self.address, "0x" + word.hex())
 
     def submit(self, proof: Proof) -> Receipt:
@@ -101,7 +116,7 @@ class Contract:
         KeyMismatch, ChainError
             The contract is another key's, or something went wrong between us and the chain.
         """
-        checked(arguments.of_kind("proof", proof, Proof, "a Proof"))
+        arguments.of_kind("proof", proof, Proof, "a Proof")
         binder = None if proof.context is None else self._binder(proof.context)
         key = self.verifier.key
         return chains.submit(self.connection, self.deployment, key, proof.elements, proof.instance, binder=binder)
@@ -112,7 +127,7 @@ class Contract:
         Raises ChainError where the contract was not deployed with ``batch=True``, and otherwise as ``submit``.
         """
         for proof in arguments.of_kind("proofs", proofs, Sequence, "a list of Proofs"):
-            checked(arguments.of_kind("proofs", proof, Proof, "a list of Proofs"))
+            arguments.of_kind("proofs", proof, Proof, "a list of Proofs")
         if not any(item.get("name") == "verifyBatch" for item in self.deployment.artifact.abi):
             raise ChainError(
                 f"{self.deployment.artifact.name} at {self.address} has no verifyBatch",
@@ -145,7 +160,7 @@ def connect(rpc: str | None = None, *, account: str | None = None, timeout: floa
     account
         The sender's private key in hexadecimal; None for the first account that the node holds.
     timeout
-        Seconds to wait for an answer.
+        Seconds to wait for an answer of the node, more than 0.
 
     Raises
     ------
@@ -157,5 +172,8 @@ def connect(rpc: str | None = None, *, account: str | None = None, timeout: floa
     arguments.maybe(arguments.text, "rpc", rpc)
     arguments.maybe(arguments.text, "account", account)
     if rpc is None and account is not None:
-        raise ArgumentError("account goes with rpc: the embedded chain has accounts of its own")
-    return Chain(chains.connect(rpc, key=account, timeout=arguments.number("timeout", timeout)))
+        raise ArgumentError(
+            "account goes with rpc: the embedded chain has accounts of its own",
+            hint='give the address of a node, rpc="http://...", or leave account out',
+        )
+    return Chain(chains.connect(rpc, key=account, timeout=arguments.seconds("timeout", timeout)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from zkchain import pipeline
 from zkchain.api import arguments
 from zkchain.circuit import Circuit, Layout, RestoredCircuit
-from zkchain.errors import ArgumentError, InputError, KeyMismatch, ProofFormatError
+from zkchain.errors import ArgumentError, InputError, KeyMismatch
 from zkchain.formats import proofs, tensors
 from zkchain.formats.records import ContextRecord
 from zkchain.groth16 import types
@@ -19,14 +19,24 @@ from zkchain.groth16.pins import check_key_digest
 from zkchain.groth16.transcript import vkhash
 from zkchain.r1cs import Instance, System
 from zkchain.typing import Array, Progress
+from zkchain.wording import line, listed, meant
 
 if TYPE_CHECKING:
     from zkchain.reports import GasReport
     from zkchain.solidity import Artifact
 
 Rows = Circuit | RestoredCircuit
+ELSEWHERE = "save the keys, and take the bundle along: zkchain.open(folder), which can be pickled, then .keys there"
 
 
+@arguments.made_by(
+    "keys.prove(...) makes a proof, verifier.load(folder) reads one",
+    elements=types.Proof,
+    instance=[int],
+    layout=Layout,
+    outputs=Mapping,
+    context=(ContextRecord, type(None)),
+)
 @dataclass(frozen=True, eq=False, slots=True, repr=False)
 class Proof:
     """A proof and what it says.
@@ -42,7 +52,7 @@ class Proof:
     context: ContextRecord | None = None
 
     def __repr__(self) -> str:
-        return f"<Proof {self.system}, {len(self.instance)} public words, outputs {', '.join(self.outputs)}>"
+        return line(self, f"{self.system}, {len(self.instance)} public words, outputs {listed(self.outputs)}")
 
     @property
     def system(self) -> System:
@@ -59,20 +69,7 @@ class Proof:
         return proofs.write(arguments.path("folder", folder), self.elements, self.instance, self.context)
 
 
-def checked(proof: Proof) -> Proof:
-    """The proof, if its parts are of the kinds that they should be: anybody may have put it together."""
-    words = isinstance(proof.instance, tuple) and all(type(word) is int for word in proof.instance)
-    kinds = (
-        (isinstance(proof.elements, types.Proof), "elements"),
-        (words, "instance"),
-        (proof.context is None or isinstance(proof.context, ContextRecord), "context"),
-    )
-    strange = [name for right, name in kinds if not right]
-    if strange:
-        raise ProofFormatError(f"proof: its {', '.join(strange)} is not of the kind that proofs have")
-    return proof
-
-
+@arguments.made_by("keys.verifier is one, zkchain.open(folder).verifier another", key=types.VerifyingKey, layout=Layout)
 @dataclass(frozen=True, eq=False, slots=True, repr=False)
 class Verifier:
     """A verifying key, and the layout that says what public numbers mean.
@@ -85,7 +82,7 @@ class Verifier:
 
     def __repr__(self) -> str:
         made = "DEVELOPMENT " if self.key.development else ""
-        return f"<Verifier {made}{self.key.system}, vk hash {self.hash[:12]}...>"
+        return line(self, f"{made}{self.key.system}, vk hash {self.hash[:12]}...")
 
     @property
     def hash(self) -> str:
@@ -113,7 +110,7 @@ class Verifier:
         """
         arguments.of_kind("proof", proof, Proof, "a Proof")
         published = arguments.maybe(arguments.word, "vk_hash", vk_hash)
-        ctx = proofs.context_of(checked(proof).context)
+        ctx = proofs.context_of(proof.context)
         pipeline.verify(self.key, proof.elements, proof.instance, ctx=ctx, vk_hash=published)
 
     def load(self, folder: str | PathLike[str]) -> Proof:
@@ -123,9 +120,9 @@ class Verifier:
 
     def proof(self, elements: types.Proof, instance: Instance, context: ContextRecord | None = None) -> Proof:
         """Points and public inputs as a proof, with the outputs that they show; not yet verified."""
+        made = Proof(elements, instance, self.layout, {}, context)
         claims = pipeline.claims(self.layout, instance)
-        outputs = {claim.name: claim.values for claim in claims if claim.kind == "output"}
-        return Proof(elements, instance, self.layout, outputs, context)
+        return replace(made, outputs={claim.name: claim.values for claim in claims if claim.kind == "output"})
 
     def contract(self, name: str | None = None, *, batch: bool = False) -> Artifact:
         """Compile the verifier contract: ``source``, ``abi``, ``bytecode``. ``batch``: it also has ``verifyBatch``.
@@ -142,9 +139,17 @@ class Verifier:
         return verification_gas(self.key, gwei=arguments.maybe(arguments.number, "gas_price", gas_price))
 
 
+@arguments.made_by(
+    "circuit.setup() makes keys, zkchain.open(folder).keys reads them",
+    circuit=(Circuit, RestoredCircuit),
+    pair=pipeline.Keys,
+    layout=Layout,
+)
 @dataclass(frozen=True, eq=False, slots=True, repr=False)
-class Keys:
+class Keys(arguments.Here):
     """Both keys of one setup, for one circuit."""
+
+    _elsewhere = ELSEWHERE
 
     circuit: Rows
     pair: pipeline.Keys
@@ -152,7 +157,7 @@ class Keys:
 
     def __repr__(self) -> str:
         made = "DEVELOPMENT " if self.pair.verifying.development else ""
-        return f"<Keys {made}{self.circuit.system}, key digest {self.digest[:12]}...>"
+        return line(self, f"{made}{self.circuit.system}, key digest {self.digest[:12]}...")
 
     @property
     def digest(self) -> str:
@@ -229,15 +234,18 @@ class Keys:
         save_keys(folder, self.pair)
 
 
+@arguments.made_by("keys.prover() makes a prover", keys=Keys, memory=(int, type(None)))
 @dataclass(frozen=True, eq=False, slots=True, repr=False)
-class Prover:
+class Prover(arguments.Here):
     """Keys under which any number of proofs are made. ``memory``: bytes that the process should hold at most."""
+
+    _elsewhere = ELSEWHERE
 
     keys: Keys
     memory: int | None = None
 
     def __repr__(self) -> str:
-        return f"<Prover of {self.keys!r}>"
+        return line(self, f"of {self.keys!r}")
 
     def prove(
         self,
@@ -272,16 +280,20 @@ class Prover:
         return tuple(self.prove(given, index=k, progress=progress) for k in range(count))
 
     def _arrays(self, inputs: Mapping[str, Any] | None, named: Mapping[str, Any]) -> dict[str, Array]:
-        listed, worded = arguments.arrays("inputs", {} if inputs is None else inputs), arguments.arrays("inputs", named)
-        twice = sorted(set(listed) & set(worded))
+        mapped, worded = arguments.arrays("inputs", {} if inputs is None else inputs), arguments.arrays("inputs", named)
+        twice = sorted(set(mapped) & set(worded))
         if twice:
-            raise ArgumentError(f"input {', '.join(map(repr, twice))} is given twice, in the mapping and by its name")
-        given = {**listed, **worded}
+            raise ArgumentError(
+                f"input {', '.join(map(repr, twice))} is given twice, in the mapping and by its name",
+                hint="leave one of them out",
+            )
+        given = {**mapped, **worded}
         known = self.keys.circuit.graph.input_names
         unknown = sorted(set(given) - set(known) - {""})
         if unknown:
             raise InputError(
                 f"the model has no input {', '.join(map(repr, unknown))}: expected {', '.join(map(repr, known))}",
-                hint="inputs go by their names; options of prove are index, context and progress",
+                hint=meant(unknown, known)
+                or "inputs go by their names; options of prove are index, context and progress",
             )
         return given

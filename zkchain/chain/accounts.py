@@ -70,5 +70,5 @@ def account_of(key: str) -> LocalAccount:
         pass
     raise ChainError(
         "private key: expected 32 bytes in hex, below the order of secp256k1, not zero",
-        hint="ZKCHAIN_PRIVATE_KEY holds 64 hexadecimal digits; a key file of geth's goes to --keystore",
+        hint="give 64 hexadecimal digits (account=, ZKCHAIN_PRIVATE_KEY); a key file of geth's goes to --keystore",
     ) from None

@@ -17,7 +17,7 @@ from zkchain.errors import ChainError
 if TYPE_CHECKING:
     from web3.types import RPCResponse
 
-NO_NODE = "check that --rpc is the address of an Ethereum node"
+NO_NODE = "check that this is the address of an Ethereum node (rpc=, --rpc)"
 SHOWN = 60  # characters of an answer in a message
 SERVER_ERROR = -32_000  # JSON-RPC's code for what has no other
 

@@ -18,6 +18,7 @@ from zkchain.chain.answers import NO_NODE, answered, parsed
 from zkchain.chain.reverts import revert_of
 from zkchain.errors import ChainError, NodeUnreachable, ZkchainError
 from zkchain.redaction import cause, learn_address, quieten, redacted
+from zkchain.wording import line
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
@@ -38,6 +39,9 @@ class Chain:
     embedded: bool
     web3: Web3 = field(repr=False)
     signer: LocalAccount | None = field(default=None, repr=False)
+
+    def __repr__(self) -> str:
+        return line(self, f"{self.chain_id} at {self.where}, sender {self.sender}")
 
     def gas_price(self) -> int:
         """The chain's present price of gas, in wei per gas."""
@@ -79,7 +83,10 @@ def _remote(rpc: str, key: str | None, timeout: float) -> Chain:
         chain_id = web3.eth.chain_id
         sender = web3.eth.accounts[0:1] if signer is None else [signer.address]
     if not sender:
-        raise ChainError(f"{where} holds no account to send from", hint="set ZKCHAIN_PRIVATE_KEY or give a keystore")
+        raise ChainError(
+            f"{where} holds no account to send from",
+            hint="give the key of one (account=, ZKCHAIN_PRIVATE_KEY, --keystore)",
+        )
     return Chain(chain_id, sender[0], where, False, web3, signer)
 
 
@@ -114,10 +121,11 @@ def _without_secrets(rpc: str) -> str:
     return f"{scheme}://{host}" + (f":{port}" if port else "")
 
 
-NO_ANSWER = "check that the node is running and that --rpc is its address"
+NO_ANSWER = "check that the node is running and that this is its address (rpc=, --rpc)"
+ACCESS = "check the access key in the node's address (rpc=, --rpc)"
 HINTS: Mapping[str, str] = {
-    "http 401": "is the access key in --rpc right?",
-    "http 403": "is the access key in --rpc right?",
+    "http 401": ACCESS,
+    "http 403": ACCESS,
     "http 429": "the node wants fewer requests: wait, or use another",
     "insufficient funds": "the account that sends needs ether on this chain: fund it, or sign with another one",
     "not in the chain after": "it may be mined yet: look for it before sending again",

@@ -15,6 +15,7 @@ from zkchain.r1cs import Instance
 from zkchain.solidity import Artifact, batch_calldata, calldata
 from zkchain.solidity.calldata import constructor_arguments, selector
 from zkchain.solidity.render import data_initcode
+from zkchain.wording import line
 
 if TYPE_CHECKING:
     from web3.types import TxParams
@@ -36,7 +37,7 @@ class Receipt:
     data: bytes
 
     def __repr__(self) -> str:
-        return f"<Receipt {self.transaction} in block {self.block}, {self.gas_used:,} gas>"
+        return line(self, f"{self.transaction} in block {self.block}, {self.gas_used:,} gas")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ class Deployment:
     receipts: tuple[Receipt, ...] = ()
 
     def __repr__(self) -> str:
-        return f"<Deployment {self.artifact.name} at {self.address} on chain {self.chain_id}>"
+        return line(self, f"at {self.address} on chain {self.chain_id}, {self.artifact.name}")
 
     @property
     def gas_used(self) -> int:
@@ -66,14 +67,20 @@ def deploy(chain: Chain, artifact: Artifact) -> Deployment:
 
 def attach(chain: Chain, address: str, artifact: Artifact) -> Deployment:
     """The contract that stands at ``address`` already. ChainError: nothing does, or its code is another contract's."""
-    deployment = Deployment(address, chain.chain_id, artifact)
     with node_errors(chain.where):
-        code = bytes(chain.web3.eth.get_code(chain.web3.to_checksum_address(address)))
+        place = chain.web3.to_checksum_address(address)
+        code = bytes(chain.web3.eth.get_code(place))
     if not code:
-        raise ChainError(f"no contract at {address} on {chain.where}", hint="deploy it first: zkchain deploy")
+        raise ChainError(
+            f"no contract at {address} on {chain.where}",
+            hint="deploy it first: chain.deploy(verifier), or `zkchain deploy`",
+        )
     if _without_immutables(code, artifact) != artifact.runtime:
-        raise ChainError(f"the contract at {address} on {chain.where} is not this {artifact.name}")
-    return deployment
+        raise ChainError(
+            f"the contract at {address} on {chain.where} is not this {artifact.name}",
+            hint="it is of another key, name or kind: deploy this one, or say batch=True where it was deployed so",
+        )
+    return Deployment(place, chain.chain_id, artifact)
 
 
 def _without_immutables(code: bytes, artifact: Artifact) -> bytes:

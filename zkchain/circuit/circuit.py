@@ -61,6 +61,16 @@ class Circuit(Outline):
     def __repr__(self) -> str:
         return f"<Circuit {self.system}, {self.n_rows:,} constraints>"
 
+    def __reduce__(self) -> tuple[type[RestoredCircuit], tuple[object, ...]]:
+        """Constraints are functions, which no pickle holds: what comes back is all but them, and `emit` makes them."""
+        return RestoredCircuit, (self.graph, self.visibility, self.system, self.layout, self.digest)
+
+    def __copy__(self) -> Circuit:
+        return self  # it is frozen
+
+    def __deepcopy__(self, memo: object) -> Circuit:
+        return self
+
     def blocks(self) -> Iterator[RowBlock]:
         """Rows in order, in blocks of bounded size; regenerated on every call."""
         return (block for _, block in self.labelled_blocks())

@@ -19,6 +19,7 @@ from zkchain.circuit.layout import Field, Layout, Visibility, bounds, field_of
 from zkchain.errors import BundleError
 from zkchain.ir.graph import BOUND, Graph, Node
 from zkchain.r1cs import System
+from zkchain.wording import Brief
 
 DOMAIN = b"zkchain/circuit/2"
 Ends = int | tuple[int, ...]
@@ -30,8 +31,8 @@ MOST_PUBLIC = 1 << 22
 """Public numbers that are believed: laying them out takes time and memory for each."""
 
 
-@dataclass(frozen=True, slots=True)
-class Port:
+@dataclass(frozen=True, slots=True, repr=False)
+class Port(Brief):
     """An input or output of the integer program; a real number is integer * scale. ``lo``, ``hi``: the domain of an
     input, the widest static range of an output's elements."""
 
@@ -43,8 +44,8 @@ class Port:
     scale: float
 
 
-@dataclass(frozen=True, slots=True)
-class Interface:
+@dataclass(frozen=True, slots=True, repr=False)
+class Interface(Brief):
     """What a reader of proofs is told of a circuit: its size, its ports, and the public fields in their order."""
 
     system: System

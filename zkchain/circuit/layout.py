@@ -16,20 +16,21 @@ from zkchain.errors import CompileError, ProofFormatError
 from zkchain.ir.graph import Graph, Node
 from zkchain.r1cs import Instance, System
 from zkchain.typing import IntArray
+from zkchain.wording import Brief, line, listed
 
 WORD_BYTES = 31
 
 
-@dataclass(frozen=True, slots=True)
-class Visibility:
+@dataclass(frozen=True, slots=True, repr=False)
+class Visibility(Brief):
     """The graph inputs and outputs (by position) that the verifier sees."""
 
     inputs: tuple[bool, ...]
     outputs: tuple[bool, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+@dataclass(frozen=True, slots=True, repr=False)
+class Field(Brief):
     """One public tensor: ``bits`` wide after adding ``offset``; real value = integer * scale."""
 
     kind: str  # "input" | "output"
@@ -54,6 +55,9 @@ class Layout:
 
     system: System
     fields: tuple[Field, ...]
+
+    def __repr__(self) -> str:
+        return line(self, f"{self.system}, {self.length} public words: {listed(field.name for field in self.fields)}")
 
     @property
     def length(self) -> int:

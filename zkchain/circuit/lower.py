@@ -265,7 +265,10 @@ def lower_table(ctx: Context, index: int, node: Node) -> Vec:
     if ctx.em.system is not System.CG16:
         operator = ctx.graph.operators.get(node.name, "table")
         raise UnsupportedOp(
-            node.name, operator, "it needs a lookup table, and plain Groth16 has none", hint="use --system cg16"
+            node.name,
+            operator,
+            "it needs a lookup table, and plain Groth16 has none",
+            hint='compile it for the other system (system="cg16", --system cg16)',
         )
     vec, (first, values) = ctx.source(node)[0], (node.arg["first"], node.arg["values"])
     key = (vec - first).within(0, len(values) - 1)

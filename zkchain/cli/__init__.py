@@ -114,6 +114,5 @@ HINTS: Mapping[type, str] = {
     errors.SolidityError: "`zkchain solidity --help` lists what can be chosen",
     errors.ChainError: "check --rpc and the account",
     errors.ZkchainError: "ZKCHAIN_DEBUG=1 shows where it comes from",
-    errors.MemoryTooSmall: "give more with --memory, or leave it out",
 }
 """Hints by kind of error, for errors that carry none of their own."""

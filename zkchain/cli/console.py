@@ -13,6 +13,8 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zkchain.wording import visible as visible
+
 if TYPE_CHECKING:
     from zkchain.typing import Progress  # numpy comes with it
 
@@ -50,12 +52,6 @@ def age() -> float | None:
         return time.clock_gettime(time.CLOCK_BOOTTIME) - started / os.sysconf("SC_CLK_TCK")
     except (OSError, AttributeError, ValueError, IndexError):
         return None
-
-
-def visible(text: str) -> str:
-    """One line that shows what it holds: control characters, line ends and marks of direction as escapes. Names and
-    messages come from models, bundles and nodes, and could otherwise repaint the terminal."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def warn(text: str) -> None:

@@ -217,7 +217,8 @@ def parse_domains(texts: Sequence[str]) -> Mapping[str, Domain]:
         match = _DOMAIN.fullmatch(text)
         if match is None:
             raise typer.BadParameter(
-                f"{text!r} is not [NAME=]LO:HI[:STEP], such as image=0:16:1.", param_hint="'--domain'"
+                f"{text!r} is not [NAME=]LO:HI[:STEP]: numbers with colons between them, such as image=0:16:1.",
+                param_hint="'--domain'",
             )
         if (match["name"] or "") in domains:
             raise typer.BadParameter(f"{text!r}: this input has a domain already.", param_hint="'--domain'")

@@ -35,9 +35,11 @@ from msgspec import Meta
 from zkchain.errors import BundleError, KeyFormatError, KeyMismatch
 from zkchain.formats import files, jsontext
 from zkchain.formats.jsontext import LONGEST
+from zkchain.wording import line
 
 MANIFEST = "manifest.json"
 _MANIFEST_LIMIT = 1 << 20
+MAKING = "circuit.save(folder) makes a bundle, and so does `zkchain compile MODEL -o FOLDER`"
 PLACE = "give a folder that is new, empty or a bundle, in one that can be written"
 State = Literal["current", "stale", "altered", "missing", "unreadable"]
 VERSION: Literal[2] = 2  # 2: the circuit's digest covers its interface
@@ -99,6 +101,9 @@ class Bundle:
 
     folder: Path
     manifest: Manifest
+
+    def __repr__(self) -> str:
+        return line(self, f"{self.folder}: {', '.join(self.manifest.files)}")
 
     def has(self, name: str) -> bool:
         """True when the manifest lists the artifact; says nothing about its file."""
@@ -200,12 +205,11 @@ def open_bundle(folder: str | PathLike[str]) -> Bundle:
     """Read the manifest; raises BundleError when the folder is no bundle."""
     folder = Path(folder)
     path = folder / MANIFEST
-    if folder.is_file():
-        hint = "`zkchain compile MODEL -o DIR` makes a bundle of a model: the folder DIR"
-        raise BundleError(f"{folder} is a file, expected a bundle, which is a folder", hint=hint)
-    if not path.is_file():
-        hint = f"make one with `zkchain compile model.onnx --data calibration.npz -o {folder}`"
-        raise BundleError(f"{folder} is not a bundle: it has no {MANIFEST}", hint=hint)
+    try:
+        if not path.is_file():
+            raise _no_bundle(folder)
+    except OSError as error:  # a name that is too long, a folder that nobody may look into
+        raise BundleError(f"cannot open the bundle {folder}: {error.strerror}", hint="check the path") from error
     data = files.read(path, what="manifest", limit=_MANIFEST_LIMIT, error=BundleError)
     try:
         manifest = jsontext.read(Manifest, data)
@@ -220,6 +224,15 @@ def open_bundle(folder: str | PathLike[str]) -> Bundle:
     if unknown:
         raise BundleError(f"manifest {path} names unknown artifacts {unknown}, expected some of {sorted(KINDS)}")
     return Bundle(folder, manifest)
+
+
+def _no_bundle(folder: Path) -> BundleError:
+    if folder.is_dir():
+        return BundleError(f"{folder} is not a bundle: it has no {MANIFEST}", hint=MAKING)
+    if folder.is_file():
+        hint = f"{MAKING}; `zkchain inspect --graph MODEL` shows a model"
+        return BundleError(f"{folder} is a file, expected a bundle, which is a folder", hint=hint)
+    return BundleError(f"{folder}: there is no such folder, expected a bundle", hint=f"check the path; {MAKING}")
 
 
 def update(

@@ -51,7 +51,7 @@ def save(path: Path, circuit: ConstraintSystem) -> None:
     if circuit.system is not System.GROTH16:
         raise FormatError(
             f"{WHAT}: a {circuit.system} circuit has a challenge, which the format cannot express",
-            hint="compile the model with --system groth16",
+            hint='compile the model for the other system (system="groth16", --system groth16)',
         )
     files.write(path, lambda temporary: _write(temporary, circuit))
 

@@ -18,11 +18,12 @@ from msgspec import Meta
 
 from zkchain.circuit.interface import MOST
 from zkchain.circuit.interface import MOST_DIMENSIONS as DIMENSIONS
-from zkchain.errors import BundleError
+from zkchain.errors import BundleError, InputError
 from zkchain.formats import jsontext
 from zkchain.ir.graph import BOUND
 from zkchain.measured import Evaluation, Promise
 from zkchain.r1cs import System
+from zkchain.wording import Brief, line, listed
 
 T = TypeVar("T")
 Count = Annotated[int, Meta(ge=0, le=MOST)]
@@ -43,8 +44,8 @@ CodePlace = Annotated[int, Meta(ge=0, le=1 << 20)]
 Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
 
 
-@dataclass(frozen=True, slots=True)
-class InputChoice:
+@dataclass(frozen=True, slots=True, repr=False)
+class InputChoice(Brief):
     """A model input: its domain in the model's own unit and one integer step of it, whether the verifier sees it, and
     whether the domain was declared (else it was taken from data)."""
 
@@ -56,8 +57,8 @@ class InputChoice:
     declared: bool
 
 
-@dataclass(frozen=True, slots=True)
-class OutputChoice:
+@dataclass(frozen=True, slots=True, repr=False)
+class OutputChoice(Brief):
     """A model output and whether the verifier sees it."""
 
     name: str
@@ -76,9 +77,13 @@ class Choices:
     format: Literal["zkchain-settings"] = "zkchain-settings"
     version: Literal[1] = 1
 
+    def __repr__(self) -> str:
+        inputs, outputs = (listed(choice.name for choice in chosen) for chosen in (self.inputs, self.outputs))
+        return line(self, f"{self.system}, batch {self.batch}, inputs {inputs}, outputs {outputs}")
 
-@dataclass(frozen=True, slots=True)
-class Tensor:
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Tensor(Brief):
     """An input or output of the integer program (circuit.interface.Port)."""
 
     name: str
@@ -89,8 +94,8 @@ class Tensor:
     scale: Scale
 
 
-@dataclass(frozen=True, slots=True)
-class PublicField:
+@dataclass(frozen=True, slots=True, repr=False)
+class PublicField(Brief):
     """One tensor among the public inputs (circuit.layout.Field)."""
 
     kind: Literal["input", "output"]
@@ -150,6 +155,9 @@ class Summary:
     format: Literal["zkchain-circuit"] = "zkchain-circuit"
     version: Literal[2] = 2
 
+    def __repr__(self) -> str:
+        return line(self, f"{self.system}, {self.rows:,} constraints, digest {self.digest[:12]}...")
+
 
 @dataclass(frozen=True, slots=True)
 class ContractRecord:
@@ -167,8 +175,8 @@ class ContractRecord:
     version: Literal[1] = 1
 
 
-@dataclass(frozen=True, slots=True)
-class DeploymentRecord:
+@dataclass(frozen=True, slots=True, repr=False)
+class DeploymentRecord(Brief):
     """deployment.json. ``chain`` is "embedded" for the chain that lives and dies with one command, else "rpc"."""
 
     chain: Literal["embedded", "rpc"]
@@ -181,8 +189,8 @@ class DeploymentRecord:
     version: Literal[1] = 1
 
 
-@dataclass(frozen=True, slots=True)
-class ContextRecord:
+@dataclass(frozen=True, slots=True, repr=False)
+class ContextRecord(Brief):
     """context.json of a cg16 proof that holds for one chain, contract and binder (0x-prefixed hex) only."""
 
     chain_id: Big
@@ -190,6 +198,11 @@ class ContextRecord:
     binder: str
     format: Literal["zkchain-context"] = "zkchain-context"
     version: Literal[1] = 1
+
+    def __post_init__(self) -> None:
+        if not (type(self.chain_id) is int and isinstance(self.contract, str) and isinstance(self.binder, str)):
+            message = "context: expected a chain's number, and contract and binder in hexadecimal"
+            raise InputError(f"{message}, got {self!r}", hint="contract.bind(binder) makes one")
 
 
 def dump(record: Any) -> bytes:

@@ -104,7 +104,7 @@ def _shaped(name: str, array: Array, shape: Shape) -> Array:
         return array.reshape(shape)
     many = array.ndim and array.shape[1:] in _forms(shape)
     hint = (
-        "take one of many samples by its number: --index K, index=K"
+        "take one of many samples by its number (index=K, --index K)"
         if many
         else "give it the shape that the model declares"
     )

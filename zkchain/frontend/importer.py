@@ -159,7 +159,7 @@ def _output(importer: Importer, name: str) -> int:
     if not importer.build.size(index):
         raise ModelError(
             f"output {name!r} of shape {importer.build.shape(index)} has no elements: there is nothing to prove of it",
-            hint="leave it out: --only-output NAME keeps others, outputs=[...] in Python",
+            hint="leave it out by keeping others (outputs=[...], --only-output NAME)",
         )
     return index
 

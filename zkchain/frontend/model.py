@@ -15,6 +15,7 @@ from onnx import helper, numpy_helper
 
 from zkchain import sandbox
 from zkchain.errors import ModelError
+from zkchain.wording import AS_NAMED, meant
 
 LONGEST_REASON = 300  # characters of what ONNX's own checks say
 OLDEST_OPSET = 7
@@ -134,7 +135,10 @@ def select_outputs(proto: onnx.ModelProto, chosen: Sequence[str] | None) -> list
     declared = [o.name for o in proto.graph.output]
     unknown = [name for name in chosen or () if name not in declared]
     if unknown or (chosen is not None and not chosen):
-        raise ModelError(f"outputs {list(chosen or ())}: expected some of the model's outputs {declared}")
+        raise ModelError(
+            f"outputs {list(chosen or ())}: expected some of the model's outputs {declared}",
+            hint=meant(unknown, declared) or AS_NAMED,
+        )
     return declared if chosen is None else list(chosen)
 
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 import onnx
 from onnx import TensorProto
 
-from zkchain.errors import ModelError
+from zkchain.errors import ArgumentError, ModelError
+from zkchain.wording import AS_NAMED, meant
 
 NOT_NUMBERS = frozenset({TensorProto.STRING, TensorProto.COMPLEX64, TensorProto.COMPLEX128, TensorProto.UNDEFINED})
 
@@ -28,19 +29,35 @@ def resolve(
     ones are those of ``samples`` (shapes without the batch dimension), where these have the right rank.
 
     Raises ModelError for an input that is no tensor of numbers, a dimension nobody knows, and given shapes that
-    contradict the declaration or name no input.
+    contradict the declaration or name no input; ArgumentError for a ``batch`` that fills nothing.
     """
     if batch < 1:
         raise ModelError(f"batch: expected a positive number, got {batch}")
     values = {v.name: v for v in input_values(graph)}
     unknown = sorted(set(given or {}) - set(values))
     if unknown:
-        raise ModelError(f"a shape is given for {unknown}, but the model's inputs are {list(values)}")
+        raise ModelError(
+            f"a shape is given for {unknown}, but the model's inputs are {list(values)}",
+            hint=meant(unknown, values) or AS_NAMED,
+        )
     symbols = _batch_symbols(list(values.values()))
-    return {
+    shapes = {
         name: _shape(value, batch, symbols, (given or {}).get(name), (samples or {}).get(name, ()))
         for name, value in values.items()
     }
+    if batch > 1 and batch not in {shapes[name][0] for name, value in values.items() if _is_free(value)}:
+        shown = ", ".join(f"{name!r} is {shape}" for name, shape in shapes.items())
+        raise ArgumentError(
+            f"batch: {batch} is the size of no free first dimension: input {shown}",
+            hint="leave it out (batch=, --batch), or export the model with a free first dimension",
+        )
+    return shapes
+
+
+def _is_free(value: onnx.ValueInfoProto) -> bool:
+    """The model leaves its first dimension open."""
+    declared = value.type.tensor_type.shape.dim
+    return bool(declared) and declared[0].dim_value <= 0
 
 
 def _batch_symbols(values: list[onnx.ValueInfoProto]) -> set[str]:
@@ -99,4 +116,4 @@ def _type_name(value: onnx.ValueInfoProto) -> str:
 
 
 def _hint(name: str, dimensions: Sequence[str]) -> str:
-    return f"a circuit has one size: give it, --input-shape {name}={'x'.join(dimensions)} with numbers alone"
+    return f"a circuit has one size: give it (shapes=, --input-shape {name}={'x'.join(dimensions)}) with numbers alone"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from zkchain.bn254 import G1, G2
+from zkchain.errors import ProofFormatError
 from zkchain.r1cs import System
 
 
@@ -42,9 +43,21 @@ class Proof:
     c: G1
     d: G1 | None = None
 
+    def __post_init__(self) -> None:
+        if not (_is_g1(self.a) and _is_g2(self.b) and _is_g1(self.c) and (self.d is None or _is_g1(self.d))):
+            raise ProofFormatError("proof: its elements are not points: (x, y) of integers, b of pairs of them")
+
     def __repr__(self) -> str:
         return f"<Proof {self.system}, a = {self.a[0]:#x}...>"
 
     @property
     def system(self) -> System:
         return System.GROTH16 if self.d is None else System.CG16
+
+
+def _is_g1(point: object) -> bool:
+    return isinstance(point, tuple) and len(point) == 2 and all(type(x) is int for x in point)
+
+
+def _is_g2(point: object) -> bool:
+    return isinstance(point, tuple) and len(point) == 2 and all(map(_is_g1, point))

@@ -17,11 +17,11 @@ import numpy.typing as npt
 
 from zkchain.errors import ModelError
 from zkchain.ir.functions import Fn
-from zkchain.ir.graph import EMPTY, Graph, Node, Op
+from zkchain.ir.graph import Graph, Node, Op
 from zkchain.ir.legality import LARGEST
 from zkchain.typing import Array, FloatArray, IntArray
 
-NOTHING = "give the input a shape without a zero (--input-shape): its dimensions are those of a tensor with elements"
+NOTHING = "give the input a shape without a zero (shapes=, --input-shape): such a tensor has elements"
 KEEPS_WHOLE = frozenset(
     {Op.RESHAPE, Op.TAKE, Op.CONCAT, Op.ADD, Op.SUB, Op.MUL, Op.MATMUL, Op.CONV, Op.SUM, Op.RELU, Op.MAX, Op.MIN}
     | {Op.REDUCE_MAX, Op.REDUCE_MIN, Op.TOP}
@@ -92,9 +92,9 @@ class Builder:
 
     # -- sources ----------------------------------------------------------------------------------------------------
 
-    def node(self, op: Op, src: Sequence[int], shape: Iterable[int], arg: Mapping[str, Any] = EMPTY) -> int:
+    def node(self, op: Op, src: Sequence[int], shape: Iterable[int], arg: Mapping[str, Any] | None = None) -> int:
         """Append a node as it is; the verbs below are to be preferred."""
-        return self._append(Node(op, self.name, tuple(src), tuple(int(d) for d in shape), arg))
+        return self._append(Node(op, self.name, tuple(src), tuple(int(d) for d in shape), arg or {}))
 
     def copy(self, node: Node, src: Sequence[int]) -> int:
         """Append a node of another graph, on these sources."""
@@ -107,9 +107,11 @@ class Builder:
 
     def _append(self, node: Node) -> int:
         if math.prod(node.shape) > LARGEST:
-            raise self.error(f"a value of shape {node.shape} is too large", hint="give smaller shapes (--input-shape)")
+            raise self.error(
+                f"a value of shape {node.shape} is too large", hint="give smaller shapes (shapes=, --input-shape)"
+            )
         if not node.size and node.op is not Op.INPUT:  # without elements everything is known of it
-            node = Node(Op.CONST, node.name, (), node.shape, EMPTY, np.zeros(node.shape))
+            node = Node(Op.CONST, node.name, (), node.shape, value=np.zeros(node.shape))
         return self.append(node)
 
     def input(self, name: str, shape: Sequence[int], *, whole: bool = False) -> int:
@@ -127,7 +129,7 @@ class Builder:
         if id(given) in self._constants:
             return self._constants[id(given)][1]
         value = self._real(given)
-        index = self._append(Node(Op.CONST, self.name, (), value.shape, EMPTY, value))
+        index = self._append(Node(Op.CONST, self.name, (), value.shape, value=value))
         if given is array:
             self._constants[id(given)] = (given, index)
         return index

@@ -24,8 +24,8 @@ from zkchain.errors import CompileError
 from zkchain.ir.legality import BOUND as BOUND
 from zkchain.ir.legality import clip_ends, integers, shape_of
 from zkchain.typing import IntArray
+from zkchain.wording import Brief, line, listed
 
-EMPTY: Mapping[str, Any] = MappingProxyType({})
 SCALES = (2.0**-512, 2.0**512)
 """Least and largest step: a number within 2^62 times it is a float, and not 0."""
 
@@ -164,15 +164,15 @@ OPTIONAL: Mapping[Op, tuple[frozenset[str], ...]] = MappingProxyType(
 """Arguments of which one set may come, whole."""
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Node:
+@dataclass(frozen=True, eq=False, slots=True, repr=False)
+class Node(Brief):
     """One value. ``name`` is the model node it comes from, for messages."""
 
     op: Op
     name: str
     src: tuple[int, ...]
     shape: tuple[int, ...]
-    arg: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
+    arg: Mapping[str, Any] = field(default_factory=dict)
     value: npt.NDArray[Any] | None = None  # CONST
     scale: float = 1.0  # integer graphs: real value = q * scale
     lo: IntArray | None = None  # integer graphs
@@ -194,8 +194,12 @@ class Graph:
     outputs: tuple[int, ...]
     input_names: tuple[str, ...]
     output_names: tuple[str, ...]
-    operators: Mapping[str, str] = field(default_factory=lambda: EMPTY)
+    operators: Mapping[str, str] = field(default_factory=dict)
     whole: tuple[bool, ...] = ()
+
+    def __repr__(self) -> str:
+        ends = f"{listed(self.input_names)} -> {listed(self.output_names)}"
+        return line(self, f"of {len(self.nodes)} nodes, {ends}")
 
 
 def constant(node: Node) -> npt.NDArray[Any]:

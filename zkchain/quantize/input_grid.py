@@ -116,7 +116,7 @@ def _resolve_one(name: str, node: Node, declared: Domain | None, seen: npt.NDArr
     if seen is None:
         raise InputError(
             f"input {name!r}: no domain is declared and there is no calibration data",
-            hint="declare one (Domain(lo, hi), --domain LO:HI), or give samples of real inputs (--data)",
+            hint="declare one (domain=(lo, hi), --domain LO:HI), or give samples of real inputs (data=, --data)",
         )
     step = _step_of(np.asarray([]), seen)
     return _observed_numbers(seen.astype(np.float64)) if step is None else _observed_steps(seen, step)

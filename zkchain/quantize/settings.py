@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from zkchain.errors import CompileError, InputError
 from zkchain.ir.graph import BOUND
+from zkchain.wording import Brief, line
 
 SMALLEST = 1 / BOUND
 """The least magnitude that a domain other than zero reaches: far from where the square of a step is none any more."""
@@ -18,6 +19,18 @@ STEP_HINT = "a step is what one integer step means: 1 for integers, 1/255 for by
 
 WANTED = 1e-2
 """The error wanted of an output where nothing is said."""
+
+LIMITS: Mapping[str, tuple[int, int]] = {
+    "weight_bits": (2, 32),
+    "activation_bits": (2, 32),
+    "input_bits": (1, 32),
+    "max_range_bits": (4, 60),
+    "clamp_margin_bits": (0, 16),
+    "table_bits": (4, 18),
+}
+CHOSEN = ("clamp_margin_bits", "table_bits")
+"""Settings that are never None."""
+LARGEST = float(np.finfo(np.float64).max)
 
 Sample = Sequence[npt.ArrayLike]  # one array per graph input
 
@@ -40,7 +53,7 @@ class Domain:
         lo, hi = (np.asarray(end) for end in (self.lo, self.hi))
         each = "" if lo.size == hi.size == 1 else f", {max(lo.size, hi.size)} elements each with its own"
         step = "" if self.scale is None else f", step {self.scale:g}"
-        return f"<Domain [{np.min(lo):g}, {np.max(hi):g}]{step}{each}>"
+        return line(self, f"[{np.min(lo):g}, {np.max(hi):g}]{step}{each}")
 
     def __post_init__(self) -> None:
         try:
@@ -49,7 +62,7 @@ class Domain:
         except (TypeError, ValueError) as error:
             hint = "lo and hi are numbers or arrays of them, the step is one number or None"
             raise InputError(f"domain: expected numbers: {error}", hint=hint) from error
-        if not (np.all(np.isfinite(lo)) and np.all(np.isfinite(hi)) and np.all(lo <= hi)):
+        if not (lo.size and hi.size and np.all(np.isfinite(lo)) and np.all(np.isfinite(hi)) and np.all(lo <= hi)):
             raise InputError(
                 f"domain [{self.lo!r}, {self.hi!r}]: expected finite numbers, lo <= hi",
                 hint="declare the values the input can really take",
@@ -72,8 +85,8 @@ def _check_step(step: float, lo: npt.NDArray[np.float64], hi: npt.NDArray[np.flo
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+@dataclass(frozen=True, slots=True, repr=False)
+class Settings(Brief):
     """Precision against rows. The defaults choose every scale from ``max_error``.
 
     max_error         largest error wanted on an output, in the output's own unit, anywhere in the domain; None: 0.01
@@ -98,22 +111,18 @@ class Settings:
     cost: Literal["plain", "lookup"] = "plain"
 
     def __post_init__(self) -> None:
-        limits = {
-            "weight_bits": (2, 32),
-            "activation_bits": (2, 32),
-            "input_bits": (1, 32),
-            "max_range_bits": (4, 60),
-            "clamp_margin_bits": (0, 16),
-            "table_bits": (4, 18),
-        }
-        for name, (low, high) in limits.items():
+        for name, (low, high) in LIMITS.items():
             value = getattr(self, name)
-            if value is None:
+            if value is None and name not in CHOSEN:
                 continue
-            if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+            if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or not low <= value <= high:
                 raise CompileError(f"setting {name}: expected {low} to {high}, got {value!r}")
-        if not isinstance(self.wanted, (int, float)) or not (np.isfinite(self.wanted) and self.wanted > 0):
-            raise CompileError(f"setting max_error: expected a positive number, got {self.max_error}")
+            object.__setattr__(self, name, int(value))  # numpy's integers are none of JSON's
+        if self.max_error is not None:
+            wanted: object = self.max_error.item() if isinstance(self.max_error, np.generic) else self.max_error
+            if not isinstance(wanted, (int, float)) or isinstance(wanted, bool) or not 0 < wanted <= LARGEST:
+                raise CompileError(f"setting max_error: expected a positive number, got {self.max_error!r}")
+            object.__setattr__(self, "max_error", float(wanted))
         if self.cost not in ("plain", "lookup"):
             raise CompileError(f"setting cost: expected 'plain' or 'lookup', got {self.cost!r}")
 

@@ -92,7 +92,8 @@ def _record(vk: VerifyingKey, proof: Proof, instance: Instance) -> bytes:
 def _check_binders(vk: VerifyingKey, binders: Sequence[bytes]) -> None:
     if vk.system is not System.CG16:
         raise SolidityError(
-            "a groth16 proof cannot be bound to a context: it holds no challenge", hint="use --system cg16"
+            "a groth16 proof cannot be bound to a context: it holds no challenge",
+            hint='compile the model for the other system (system="cg16", --system cg16)',
         )
     for value in binders:
         if len(value) != WORD:

@@ -67,7 +67,7 @@ class Artifact:
     compiler: str = f"solc {SOLC_VERSION}, {EVM_VERSION}, viaIR, 200 runs"
 
     def __repr__(self) -> str:
-        return f"<Artifact {self.name}, {len(self.runtime):,} bytes on the chain>"
+        return f"<Artifact {self.name[:60]}, {len(self.runtime):,} bytes on the chain>"
 
 
 def compile(source: VerifierSource) -> Artifact:

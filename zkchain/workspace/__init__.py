@@ -29,9 +29,7 @@ if TYPE_CHECKING:
         load_verifying_key,
     )
     from zkchain.workspace.proving import (
-        Prover,
         open_prover,
-        prove_bundle,
         prove_samples,
         verify_bundle,
         witness_bundle,
@@ -47,7 +45,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Clock",
-    "Prover",
     "bundle_graph",
     "compile_report",
     "deploy_bundle",
@@ -61,7 +58,6 @@ __all__ = [
     "load_verifying_key",
     "model_graph",
     "open_prover",
-    "prove_bundle",
     "prove_samples",
     "r1cs_bundle",
     "save_circuit",
@@ -81,8 +77,7 @@ _HOME = {
     **dict.fromkeys(("bundle_graph", "model_graph"), "graphs"),
     **dict.fromkeys(("load_choices", "load_outline", "load_proving_keys"), "opening"),
     **dict.fromkeys(("load_summary", "load_verifying_key"), "opening"),
-    **dict.fromkeys(("Prover", "open_prover", "prove_bundle", "prove_samples"), "proving"),
-    **dict.fromkeys(("verify_bundle", "witness_bundle"), "proving"),
+    **dict.fromkeys(("open_prover", "prove_samples", "verify_bundle", "witness_bundle"), "proving"),
     **dict.fromkeys(("deploy_bundle", "deployment_gas", "gas_bundle"), "settling"),
     **dict.fromkeys(("solidity_bundle", "submit_bundle", "verification_gas"), "settling"),
 }

@@ -37,7 +37,6 @@ def bundle_graph(folder: str | PathLike[str]) -> GraphReport:
     stages: list[Stage] = []
     graph = frontend.load(
         opened.read("model"),
-        batch=choices.batch,
         input_shapes={tensor.name: tensor.shape for tensor in summary.inputs},
         outputs=[output.name for output in choices.outputs],
         stages=stages,

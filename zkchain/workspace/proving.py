@@ -95,25 +95,6 @@ def open_prover(folder: Folder, *, key_digest: bytes | None = None, memory: int 
     return Prover(opened, outline, keys, memory)
 
 
-def prove_bundle(
-    folder: Folder,
-    arrays: Mapping[str, Array],
-    *,
-    index: int | None = None,
-    name: str = "proof",
-    binder: bytes | None = None,
-    key_digest: bytes | None = None,
-    memory: int | None = None,
-    progress: Progress = quiet,
-) -> ProveReport:
-    """One proof by a ``Prover``."""
-    clock = Clock()
-    prover = open_prover(folder, key_digest=key_digest, memory=memory)
-    clock.lap("open")
-    report = prover.prove(arrays, index=index, name=name, binder=binder, progress=progress)
-    return replace(report, seconds={**clock.laps, **report.seconds})
-
-
 def prove_samples(
     folder: Folder,
     inputs: Sequence[Mapping[str, Array]],
@@ -128,20 +109,12 @@ def prove_samples(
 ) -> ProveReport | ProveManyReport:
     """Prove one sample of each of the ``inputs``, or with ``every`` all that they hold, under one open key. More than
     one proof are kept as NAME-0, NAME-1, ...; those made before an error stay."""
-    if len(inputs) == 1 and not every:
-        return prove_bundle(
-            folder,
-            inputs[0],
-            index=index,
-            name=name,
-            binder=binder,
-            key_digest=key_digest,
-            memory=memory,
-            progress=progress,
-        )
     clock = Clock()
     prover = open_prover(folder, key_digest=key_digest, memory=memory)
     clock.lap("open")
+    if len(inputs) == 1 and not every:
+        report = prover.prove(inputs[0], index=index, name=name, binder=binder, progress=progress)
+        return replace(report, seconds={**clock.laps, **report.seconds})
     graph = prover.circuit.graph
     names, shapes = graph.input_names, [graph.nodes[i].shape for i in graph.inputs]
     jobs = [

@@ -15,7 +15,7 @@ from zkchain.ir.ranges import bounds_of
 from zkchain.quantize.lower.builder import Value
 from zkchain.quantize.lower.precision import Lowering, shifted
 
-SMALLER = "declare a smaller domain (--domain), or divide by a smaller number"
+SMALLER = "declare a smaller domain (domain=, --domain), or divide by a smaller number"
 DIVISIONS = frozenset({"divide", "floor_divide"})
 
 

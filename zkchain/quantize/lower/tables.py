@@ -276,7 +276,7 @@ def _bends_too_often(node: Node) -> UnsupportedOp:
         node.name,
         str(node.arg["fn"][0]),
         "it bends too often over the range of its argument for lookup tables",
-        hint="clip the argument in the model, or declare a smaller domain (--domain)",
+        hint="clip the argument in the model, or declare a smaller domain (domain=, --domain)",
     )
 
 
