@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.adversarial.attacks import CTX, OTHER_CTX
-from tests.adversarial.forgeries import Batch, Forgery, Statement, Verdict, load
-from tests.adversarial.mutations import stray_batches
+from tests.helpers.attacks import CTX, OTHER_CTX
+from tests.helpers.forgeries import Batch, Forgery, Statement, Verdict, load
+from tests.helpers.mutations import stray_batches
 from tests.spec.evm import anvil, compiled, outcome
 from zkchain import solidity
 from zkchain.bn254 import P, R

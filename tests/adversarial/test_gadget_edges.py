@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.unit import graphs
-from tests.unit.graphs import Build, Op
-from tests.unit.lies import challenge, lies, survives
+from tests.helpers import graphs
+from tests.helpers.graphs import Build, Op
+from tests.helpers.lies import challenge, lies, survives
 from tests.unit.test_circuit import CASES, compiled
 from zkchain.circuit import Circuit, Visibility, check, gadgets, solve, synthesize
 from zkchain.circuit.gadgets import lookup, plain

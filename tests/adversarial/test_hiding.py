@@ -2,7 +2,7 @@
 
 from itertools import product
 
-from tests.adversarial.attacks import X, key
+from tests.helpers.attacks import X, key
 from tests.spec import toy
 from zkchain.bn254 import G1
 from zkchain.groth16.reference.points import affine_g1

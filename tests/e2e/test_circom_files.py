@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit import circom_files
-from tests.unit.circom_files import word
-from tests.unit.cli_tools import zkchain
+from tests.helpers import circom_files
+from tests.helpers.circom_files import word
+from tests.helpers.cli_tools import zkchain
 from zkchain import groth16
 from zkchain._core import FrVec
 from zkchain.bn254 import R

@@ -11,7 +11,7 @@ import onnx
 import pytest
 from onnx import TensorProto
 
-from tests.unit.onnx_models import model, node, random, runtime
+from tests.helpers.onnx_models import model, node, random, runtime
 from zkchain import Domain, pipeline
 from zkchain.errors import OutOfDomain, ProofInvalid
 

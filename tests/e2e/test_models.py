@@ -11,7 +11,7 @@ import pytest
 from onnx import ModelProto, TensorProto
 
 import zkchain
-from tests.unit.onnx_models import model, node
+from tests.helpers.onnx_models import model, node
 from zkchain import chain as chains
 from zkchain import pipeline
 from zkchain.errors import OutOfDomain, ProofInvalid, TransactionReverted

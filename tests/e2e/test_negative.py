@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.unit.cli_tools import Outcome, calibration, compile_into, small_model, write_input, zkchain
+from tests.helpers.cli_tools import Outcome, calibration, compile_into, small_model, write_input, zkchain
 from zkchain import errors
 from zkchain.bn254 import P, R
 from zkchain.r1cs import System

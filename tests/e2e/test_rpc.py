@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from eth_account import Account
 
+from tests.helpers.cli_tools import compile_into, names, write_input, zkchain
 from tests.spec.evm import anvil
-from tests.unit.cli_tools import compile_into, names, write_input, zkchain
 from zkchain import errors
 from zkchain.chain import Chain, connect
 

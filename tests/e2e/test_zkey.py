@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.helpers.cli_tools import compile_into, write_input, zkchain
+from tests.helpers.graphs import dense_net, random_inputs
 from tests.spec import toy
-from tests.unit.cli_tools import compile_into, write_input, zkchain
-from tests.unit.graphs import dense_net, random_inputs
 from zkchain import circuit as circuits
 from zkchain import errors, groth16
 from zkchain._core import FrVec

@@ -47,8 +47,8 @@ QUANTISED = {
     *("ConvInteger", "DequantizeLinear", "MatMulInteger", "QLinearConv", "QLinearMatMul"),
     *(name for name in SUPPORTED if name.startswith("com.microsoft.")),
 }
-"""Of models that are quantised already: these are drawn whole in tests/unit/quantized_models.py (DequantizeLinear comes
-with QuantizeLinear here too)."""
+"""Of models that are quantised already: these are drawn whole in tests/helpers/quantized_models.py (DequantizeLinear
+comes with QuantizeLinear here too)."""
 
 
 def told(found: Case, findings: object) -> str:

@@ -14,7 +14,7 @@ import onnx
 import pytest
 
 import zkchain
-from tests.unit.cli_tools import small_model
+from tests.helpers.cli_tools import small_model
 from zkchain.errors import (
     ArgumentError,
     BundleError,

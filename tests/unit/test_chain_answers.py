@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
+from tests.helpers.cli_tools import compile_into, zkchain
 from tests.spec.evm import verifier
 from tests.spec.simulator import simulate, toxic_key
-from tests.unit.cli_tools import compile_into, zkchain
 from zkchain import chain as zk
 from zkchain.chain import transactions
 from zkchain.chain.answers import READERS, answered, parsed

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.unit import graphs, onnx_models
+from tests.helpers import graphs, onnx_models
 from zkchain import groth16, pipeline
 from zkchain._core import FrVec
 from zkchain.bn254 import R

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from tests.unit import graphs
-from tests.unit.lies import FIELD_LIES, LIES, lies, survives
+from tests.helpers import graphs
+from tests.helpers.lies import FIELD_LIES, LIES, lies, survives
 from tests.unit.test_circuit import CASES, compiled
 from zkchain.circuit import Visibility, synthesize
 from zkchain.circuit.gadgets import lookup, plain

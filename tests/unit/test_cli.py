@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.unit.cli_tools import GOOD, calibration, compile_into, names, small_model, write_input, zkchain
+from tests.helpers.cli_tools import GOOD, calibration, compile_into, names, small_model, write_input, zkchain
 from zkchain import errors
 
 SNAPSHOT = Path(__file__).parent.parent / "snapshots" / "help.txt"

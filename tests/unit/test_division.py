@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.onnx_models import model, node
+from tests.helpers.onnx_models import model, node
 from zkchain.errors import CompileError
 from zkchain.frontend import load
 from zkchain.ir.interpret import run

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.circom_files import chain
-from tests.unit.cli_tools import zkchain
+from tests.helpers.circom_files import chain
+from tests.helpers.cli_tools import zkchain
 from zkchain.errors import BundleError, FormatError
 from zkchain.formats import bundle, files, ptau, zkey
 from zkchain.groth16.key import open_key

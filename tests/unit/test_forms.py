@@ -13,7 +13,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from tests.unit.onnx_models import model, node, runtime, single
+from tests.helpers.onnx_models import model, node, runtime, single
 from zkchain import frontend
 from zkchain.bn254 import R
 from zkchain.circuit import Visibility, check, solve, synthesize

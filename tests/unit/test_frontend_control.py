@@ -7,7 +7,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from tests.unit.onnx_models import agrees, model, node, random
+from tests.helpers.onnx_models import agrees, model, node, random
 from zkchain.errors import ModelError, UnsupportedOp
 from zkchain.frontend import control, load
 from zkchain.ir.interpret import run_float

@@ -10,7 +10,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from tests.unit.onnx_models import agrees, model, node, random, runtime, single
+from tests.helpers.onnx_models import agrees, model, node, random, runtime, single
 from zkchain.errors import ModelError, UnsupportedOp
 from zkchain.frontend import load, supported_operators
 from zkchain.ir.graph import Op

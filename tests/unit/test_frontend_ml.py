@@ -19,7 +19,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Binarizer, MinMaxScaler, Normalizer, PolynomialFeatures, StandardScaler
 from sklearn.svm import LinearSVC
 
-from tests.unit.onnx_models import agrees, model, node, random
+from tests.helpers.onnx_models import agrees, model, node, random
 from zkchain.errors import ModelError, UnsupportedOp
 from zkchain.frontend import load
 from zkchain.ir.graph import Op

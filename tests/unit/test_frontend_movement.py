@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from tests.unit.onnx_models import agrees, model, node, random, single
+from tests.helpers.onnx_models import agrees, model, node, random, single
 from zkchain.errors import ModelError, UnsupportedOp
 from zkchain.frontend import load
 from zkchain.ir.graph import Graph, Op

@@ -7,7 +7,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from tests.unit.onnx_models import model, node, random, runtime
+from tests.helpers.onnx_models import model, node, random, runtime
 from zkchain import Domain
 from zkchain.errors import InputError, ModelError
 from zkchain.formats import tensors

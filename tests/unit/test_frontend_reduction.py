@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto
 
-from tests.unit.onnx_models import agrees, model, node, random, single
+from tests.helpers.onnx_models import agrees, model, node, random, single
 from zkchain.errors import ModelError, UnsupportedOp
 from zkchain.frontend import load
 from zkchain.ir.graph import Op

@@ -24,10 +24,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
-from tests.unit import mutants
-from tests.unit.cli_tools import small_model
-from tests.unit.graphs import Build
-from tests.unit.onnx_models import model, node
+from tests.helpers import mutants
+from tests.helpers.cli_tools import small_model
+from tests.helpers.graphs import Build
+from tests.helpers.onnx_models import model, node
 from tests.unit.test_program import small_graph
 from zkchain import frontend, pipeline
 from zkchain.chain import unlock

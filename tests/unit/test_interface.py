@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.unit.cli_tools import proved_bundle, write_input, zkchain
+from tests.helpers.cli_tools import proved_bundle, write_input, zkchain
 from zkchain import errors
 from zkchain.circuit import digest_of
 from zkchain.demo import PIXELS

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.unit import graphs
+from tests.helpers import graphs
 from zkchain.errors import InputError, OutOfDomain
 from zkchain.ir import interpret
 from zkchain.ir.graph import Op

@@ -14,8 +14,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from tests.unit.cli_tools import small_model, zkchain
-from tests.unit.onnx_models import model, node, single
+from tests.helpers.cli_tools import small_model, zkchain
+from tests.helpers.onnx_models import model, node, single
 from zkchain import frontend
 from zkchain.errors import ModelError
 from zkchain.frontend import model as models

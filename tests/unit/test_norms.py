@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit import corners
-from tests.unit.onnx_models import model, node
+from tests.helpers import corners
+from tests.helpers.onnx_models import model, node
 from zkchain import Domain, frontend, oracle, promise
 from zkchain.groth16.types import System
 from zkchain.ir import interpret

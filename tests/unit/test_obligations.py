@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.unit import graphs
+from tests.helpers import graphs
 from zkchain.circuit import Circuit, Visibility, phases, symbolic, synthesize
 from zkchain.circuit.emitter import Constraint, RangeRequest
 from zkchain.circuit.layout import Layout

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.unit.cli_tools import calibration, small_model
+from tests.helpers.cli_tools import calibration, small_model
 from zkchain import frontend, oracle
 from zkchain.errors import ModelError, OutOfDomain
 from zkchain.quantize import Domain, quantize

@@ -11,8 +11,8 @@ import pytest
 from onnx import TensorProto
 
 import zkchain
-from tests.unit import cli_tools
-from tests.unit.onnx_models import model, node
+from tests.helpers import cli_tools
+from tests.helpers.onnx_models import model, node
 from zkchain import oracle, pipeline
 from zkchain.errors import AccuracyMissed
 from zkchain.quantize import Settings

@@ -9,7 +9,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from tests.unit import quantized_models as made
+from tests.helpers import quantized_models as made
 from zkchain import frontend
 from zkchain.errors import ModelError, UnsupportedOp
 from zkchain.ir import interpret

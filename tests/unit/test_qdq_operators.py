@@ -11,7 +11,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from tests.unit.quantized_models import session
+from tests.helpers.quantized_models import session
 from zkchain import frontend
 from zkchain.bn254 import R
 from zkchain.circuit import Visibility, check, solve, synthesize

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.float_graphs import Build
+from tests.helpers.float_graphs import Build
 from zkchain.errors import CompileError, InputError, OutOfDomain
 from zkchain.ir.domain import dequantize, quantize_input
 from zkchain.ir.graph import Graph, Node, Op

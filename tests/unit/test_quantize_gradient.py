@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.unit.float_graphs import Build
+from tests.helpers.float_graphs import Build
 from zkchain.ir.gradient import RULES, input_gradients
 from zkchain.ir.graph import Graph, Op
 from zkchain.quantize.precision import noise

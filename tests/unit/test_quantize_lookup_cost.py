@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given, settings
 
-from tests.unit.float_graphs import Build, networks
+from tests.helpers.float_graphs import Build, networks
 from zkchain.ir.graph import Graph, Op
 from zkchain.quantize import Domain, Settings, quantize_with_report
 from zkchain.quantize.input_grid import resolve

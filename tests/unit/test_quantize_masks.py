@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.float_graphs import Build
-from tests.unit.onnx_models import model, node
+from tests.helpers.float_graphs import Build
+from tests.helpers.onnx_models import model, node
 from zkchain import frontend, oracle, pipeline
 from zkchain.bn254 import R
 from zkchain.circuit import check, solve

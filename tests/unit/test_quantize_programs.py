@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.float_graphs import Build, networks
+from tests.helpers.float_graphs import Build, networks
 from zkchain.errors import CompileError, InputError, UnsupportedOp
 from zkchain.ir import interpret
 from zkchain.ir.domain import quantize_input

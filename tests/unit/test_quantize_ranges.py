@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit import graphs
+from tests.helpers import graphs
 from zkchain.errors import CompileError
 from zkchain.ir import interpret, ranges
 from zkchain.ir.graph import Graph, Node, Op

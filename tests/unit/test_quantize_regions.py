@@ -12,8 +12,8 @@ import onnxruntime
 import pytest
 from onnx import TensorProto
 
-from tests.unit.float_graphs import Build
-from tests.unit.onnx_models import model, node
+from tests.helpers.float_graphs import Build
+from tests.helpers.onnx_models import model, node
 from zkchain import frontend, pipeline
 from zkchain.bn254 import R
 from zkchain.circuit import check, solve

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.unit.float_graphs import Build
+from tests.helpers.float_graphs import Build
 from zkchain.errors import InputError
 from zkchain.ir.graph import Op
 from zkchain.quantize import Domain, Settings, accuracy, quantize_with_report

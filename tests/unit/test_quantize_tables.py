@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.float_graphs import Build
+from tests.helpers.float_graphs import Build
 from zkchain.errors import UnsupportedOp
 from zkchain.ir import functions, interpret
 from zkchain.ir.domain import dequantize, quantize_input

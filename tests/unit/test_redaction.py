@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from tests.unit.cli_tools import zkchain
+from tests.helpers.cli_tools import zkchain
 from zkchain import redaction
 from zkchain.chain import connect
 from zkchain.chain.accounts import account_of, unlock

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.onnx_models import agrees, model, node, random
+from tests.helpers.onnx_models import agrees, model, node, random
 from zkchain.errors import CompileError
 from zkchain.ir.builder import Builder
 from zkchain.ir.graph import Graph, Op

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit import graphs
-from tests.unit.float_graphs import Build, networks
+from tests.helpers import graphs
+from tests.helpers.float_graphs import Build, networks
 from zkchain.errors import UnsupportedOp
 from zkchain.ir import interpret
 from zkchain.ir.graph import FLOAT_ONLY, Graph, Op

@@ -18,8 +18,8 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper
 
-from tests.unit.cli_tools import calibration, small_model, zkchain
-from tests.unit.onnx_models import model, node
+from tests.helpers.cli_tools import calibration, small_model, zkchain
+from tests.helpers.onnx_models import model, node
 from zkchain import frontend, oracle, sandbox
 from zkchain.errors import ModelError, ProcessRefused, SettingError
 from zkchain.quantize import Domain, quantize

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.adversarial.forgeries import Verdict, load
+from tests.helpers.forgeries import Verdict, load
 from zkchain.bn254 import P, R
 from zkchain.bn254.curve import G1_GENERATOR, G2_GENERATOR
 from zkchain.errors import FormatError, KeyFormatError, ProofFormatError, UnsafeKey

@@ -9,9 +9,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from tests.unit import float_graphs
-from tests.unit.corners import compiled, corners, exact, prove
-from tests.unit.graphs import Build, Op, extreme
+from tests.helpers import float_graphs
+from tests.helpers.corners import compiled, corners, exact, prove
+from tests.helpers.graphs import Build, Op, extreme
 from zkchain.circuit import Circuit, solve
 from zkchain.errors import CompileError, InputError, UnsupportedOp, ZkchainError
 from zkchain.ir import interpret

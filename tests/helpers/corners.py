@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from tests.unit.lies import challenge
+from tests.helpers.lies import challenge
 from zkchain.circuit import Circuit, Visibility, check, solve, synthesize
 from zkchain.circuit.emitter import Constraint
 from zkchain.ir import interpret

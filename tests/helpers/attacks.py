@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cache
 
-from tests.adversarial.forgeries import Forgery, Statement, Verdict
-from tests.adversarial.weakened import REAL, Variant, challenge
+from tests.helpers.forgeries import Forgery, Statement, Verdict
+from tests.helpers.weakened import REAL, Variant, challenge
 from tests.spec import toy
 from zkchain.bn254 import G1, P, R
 from zkchain.groth16 import reference

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from tests.unit import float_graphs
+from tests.helpers import float_graphs
 from zkchain.errors import CompileError
 from zkchain.ir.graph import Graph, Node, Op, check
 from zkchain.ir.ranges import interval
