@@ -42,7 +42,7 @@ def key(system: System, **trapdoors: int) -> ReferenceKey:
 
 @cache
 def honest(system: System, label: str = "honest", ctx: bytes = NO_CONTEXT) -> Statement:
-    solution = toy.factors(system).solve(X, SECRETS)
+    solution = toy.factors(system).solve(X, SECRETS).native
     return Statement(key(system).vk, X, reference.prove(key(system), solution, ctx, toy.blinding(label)), ctx)
 
 
