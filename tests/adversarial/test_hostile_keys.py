@@ -105,7 +105,7 @@ def test_a_prover_that_does_not_look_is_read(system: System) -> None:
     honest = reference.derive(circuit, toy.toxic("hostile"))
     key, secret = without_blinding(honest), 6
     first, second = (
-        reference.prove(key, circuit.solve((1,), {"w": secret}), blinding=toy.blinding(label)) for label in "ab"
+        reference.prove(key, circuit.solve((1,), {"w": secret}).native, blinding=toy.blinding(label)) for label in "ab"
     )
     for proof in (first, second):
         groth16.verify(honest.vk, (1,), proof)

@@ -205,8 +205,8 @@ def test_hoisting_pools_saves_rows_and_keeps_the_program(monkeypatch: pytest.Mon
 def test_relu_costs_at_most_q_plus_2_plain_rows_and_2_lookups() -> None:
     def rows(system: System, *, with_relu: bool) -> int:
         b = graphs.Build()
-        q = b.add(graphs.Op.RESCALE, b.input((64,), -(1 << 15), (1 << 15) - 1), shift=4)
-        graph: Graph = b.graph(b.add(graphs.Op.RELU, q) if with_relu else q)
+        q = b.add(Op.RESCALE, b.input((64,), -(1 << 15), (1 << 15) - 1), shift=4)
+        graph: Graph = b.graph(b.add(Op.RELU, q) if with_relu else q)
         return synthesize(graph, Visibility((False,), (True,)), system).n_rows
 
     q = 12

@@ -125,9 +125,9 @@ def test_evenly_spaced_labels_need_no_table() -> None:
 
 @pytest.mark.parametrize("transform", ["NONE", "LOGISTIC", "SOFTMAX"])
 def test_linear_regressor(transform: str) -> None:
-    attributes = {"coefficients": random([6], 1).tolist(), "targets": 2, "post_transform": transform}
-    for intercepts in ({}, {"intercepts": [0.5, -1.0]}):
-        regressor = node("ai.onnx.ml.LinearRegressor", ["x"], **attributes, **intercepts)
+    attributes: dict[str, Any] = {"coefficients": random([6], 1).tolist(), "targets": 2, "post_transform": transform}
+    for more in ({}, {"intercepts": [0.5, -1.0]}):
+        regressor = node("ai.onnx.ml.LinearRegressor", ["x"], **(attributes | more))
         agrees(model([regressor], {"x": [4, 3]}), random([4, 3], 7))
 
 

@@ -47,7 +47,8 @@ def test_reduction_of_no_axes() -> None:
 @pytest.mark.parametrize("opset", [7, 11, 13, 21])
 @pytest.mark.parametrize("axis", [None, 0, 1, 2])
 def test_softmax(op: str, opset: int, axis: int | None) -> None:
-    agrees(single(op, [2, 3, 4], opset=opset, **({} if axis is None else {"axis": axis})), random([2, 3, 4]))
+    attributes: dict[str, Any] = {} if axis is None else {"axis": axis}
+    agrees(single(op, [2, 3, 4], opset=opset, **attributes), random([2, 3, 4]))
 
 
 @pytest.mark.parametrize("op", ["ArgMax", "ArgMin"])
@@ -74,7 +75,7 @@ FIVE = ["y", "mean", "var", "saved_mean", "saved_var"]
 def test_batch_normalization_in_training_form(shape: tuple[int, ...], opset: int, outputs: list[str]) -> None:
     """Its own mean and variance: more than one output says so before opset 14, an attribute from there on."""
     constants = [random([4], i, 0.5, 2.0) for i in range(4)]
-    attributes = {"training_mode": 1} if opset >= 14 else {}
+    attributes: dict[str, Any] = {"training_mode": 1} if opset >= 14 else {}
     proto = single("BatchNormalization", shape, *constants, opset=opset, outputs=outputs, **attributes)
     if opset < 14:
         del proto.graph.output[1:]

@@ -24,10 +24,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
-from tests.helpers import mutants
+from tests.helpers import cli_tools, mutants
 from tests.helpers.cli_tools import small_model
 from tests.helpers.graphs import Build
-from tests.helpers.onnx_models import model, node
+from tests.helpers.onnx_models import Tensor, model, node
 from tests.unit.test_program import small_graph
 from zkchain import frontend, pipeline
 from zkchain.chain import unlock
@@ -93,9 +93,7 @@ def compiled() -> pipeline.Compiled:
 
 
 def keystore() -> tuple[bytes, ...]:
-    from eth_account import Account
-
-    return (json.dumps(Account.encrypt("0x" + "17" * 32, "pw", kdf="pbkdf2", iterations=10)).encode(),)
+    return (cli_tools.keystore("0x" + "17" * 32, "pw").encode(),)
 
 
 def files_of(*names: str) -> Callable[[], tuple[bytes, ...]]:
@@ -132,7 +130,7 @@ def tensor_files() -> tuple[bytes, ...]:
 def models() -> tuple[bytes, ...]:
     """Networks that hold operators of most kinds, and what exporters write around them."""
     ints = TensorProto.INT64
-    fixed = {
+    fixed: dict[str, np.ndarray] = {
         "w": np.ones((2, 1, 3, 3), np.float32) / 9,
         "b": np.zeros(2, np.float32),
         "shape": np.array([1, -1]),
@@ -168,7 +166,7 @@ def models() -> tuple[bytes, ...]:
         node("Clip", ["m", "lo", "hi"], ["cl"]),
         node("Add", ["soft", "cl"], ["y"]),
     ]
-    scalars = {"lo": np.float32(-1), "hi": np.float32(6), "one": np.ones(2, np.float32)}
+    scalars: dict[str, Tensor] = {"lo": np.float32(-1), "hi": np.float32(6), "one": np.ones(2, np.float32)}
     scales = {"scales": np.array([1, 1, 2, 2], np.float32)}
     layered = model(steps, {"x": (1, 1, 8, 8)}, ["y", "where"], constants={**fixed, **scalars, **scales})
     layered.graph.output[1].type.tensor_type.elem_type = ints
@@ -193,7 +191,7 @@ SCRATCH: list[Path] = []
 
 
 @pytest.fixture(autouse=True)
-def scratch(tmp_path):
+def scratch(tmp_path: Path) -> None:
     SCRATCH[:] = [tmp_path]
 
 
@@ -223,7 +221,12 @@ def all_of_a_bundle(path: Path) -> None:
 def samples_of(path: Path) -> None:
     """What compile and prove do with what they are given."""
     arrays, circuit = tensors.read(path), compiled().program
-    uses = (tensors.one_sample, tensors.count, tensors.calibration, lambda *given: tensors.pick(*given, 1))
+    uses: tuple[Callable[..., object], ...] = (
+        tensors.one_sample,
+        tensors.count,
+        tensors.calibration,
+        lambda arrays, names, shapes: tensors.pick(arrays, names, shapes, 1),
+    )
     any_of(
         *(partial(use, arrays, ["x"], [(1, 4)]) for use in uses),
         lambda: pipeline.inputs_of(circuit, arrays),
@@ -339,14 +342,14 @@ def try_one(target: Target, valid: tuple[bytes, ...], seed: int) -> bool:
 
 
 @pytest.mark.parametrize("name", TARGETS)
-def test_valid_files_are_read(name):
+def test_valid_files_are_read(name: str) -> None:
     target = TARGETS[name]
     for data in target.valid():
         target.read(data)
 
 
 @pytest.mark.parametrize("name", TARGETS)
-def test_mutants_are_read_or_refused(name):
+def test_mutants_are_read_or_refused(name: str) -> None:
     target = TARGETS[name]
     valid = target.valid()
     read = [try_one(target, valid, seed) for seed in range(target.count)]
@@ -355,7 +358,7 @@ def test_mutants_are_read_or_refused(name):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", TARGETS)
-def test_many_mutants_are_read_or_refused(name):
+def test_many_mutants_are_read_or_refused(name: str) -> None:
     target = TARGETS[name]
     valid, end = target.valid(), time.monotonic() + (SECONDS or 8.0)
     seed, read = SEED + (1 << 32), 0
@@ -367,6 +370,6 @@ def test_many_mutants_are_read_or_refused(name):
 
 @pytest.mark.parametrize("name", ["program", "samples, text", "manifest", "r1cs", "wtns", "arrays", "public inputs"])
 @given(data=st.binary(max_size=300))
-def test_noise_is_refused(name, data):
+def test_noise_is_refused(name: str, data: bytes) -> None:
     with pytest.raises(ZkchainError):
         TARGETS[name].read(data)
