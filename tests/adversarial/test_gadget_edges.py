@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 from tests.helpers import graphs
+from tests.helpers.gadget_circuits import CASES, compiled
 from tests.helpers.graphs import Build
 from tests.helpers.lies import challenge, lies, survives
-from tests.unit.test_circuit import CASES, compiled
 from zkchain.circuit import Circuit, Visibility, check, gadgets, solve, synthesize
 from zkchain.circuit.gadgets import lookup, plain
 from zkchain.errors import UnsatisfiedConstraint

@@ -14,6 +14,7 @@ import pytest
 from tests.helpers import circom_files
 from tests.helpers.circom_files import word
 from tests.helpers.cli_tools import zkchain
+from tests.helpers.snarkjs_tool import FILES, run
 from zkchain import groth16
 from zkchain._core import FrVec
 from zkchain.bn254 import R
@@ -22,8 +23,6 @@ from zkchain.formats import circom, ptau, snarkjs, wtns, zkey
 from zkchain.formats.binfile import FIELD, container
 from zkchain.r1cs import Instance
 
-ROOT = Path(__file__).resolve().parents[2]
-FILES = ROOT / "tests" / "fixtures" / "snarkjs"
 POWERS = FILES / "toy.ptau"  # power 6
 
 # name -> constraints and witness, instance
@@ -38,11 +37,6 @@ def written(folder: Path, files: tuple[bytes, bytes]) -> tuple[Path, Path]:
     constraints.write_bytes(files[0])
     witness.write_bytes(files[1])
     return constraints, witness
-
-
-def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = ["node", str(ROOT / "node_modules" / "snarkjs" / "build" / "cli.cjs"), *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=300)
 
 
 @pytest.mark.snarkjs

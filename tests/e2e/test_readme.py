@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from scripts import operators
+from tests.helpers.snarkjs_tool import FILES
 from zkchain.frontend import supported_operators
 
 README = Path(__file__).parents[2] / "README.md"
-CIRCOM = Path(__file__).parents[1] / "fixtures" / "snarkjs"
 
 
 BLOCKS = {"python": 3, "sh": 2, "text": 1}
@@ -59,7 +59,7 @@ def test_commands(tmp_path: Path) -> None:
     assert "HOLDS" in done.stdout
     assert (tmp_path / "bundle" / "Verifier.sol").exists()
     for name in ("c.zkey", "w.wtns", "c.r1cs", "p.ptau"):
-        shutil.copy(CIRCOM / f"toy.{name[2:]}", tmp_path / name)
+        shutil.copy(FILES / f"toy.{name[2:]}", tmp_path / name)
     done = run(["bash", "-e"], tmp_path, block("sh", 1))
     assert done.returncode == 0, done.stderr
     assert "prove: quotient" in done.stdout

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from tests.helpers import graphs, onnx_models
+from tests.helpers.gadget_circuits import CASES, LOOKUPS, ZOO, compiled
 from zkchain import groth16, pipeline
 from zkchain._core import FrVec
 from zkchain.bn254 import R
@@ -24,15 +25,7 @@ from zkchain.quantize import Domain
 from zkchain.r1cs import Assignment, System
 from zkchain.rewrite.pools import hoist
 
-ZOO = graphs.zoo()
-LOOKUPS = graphs.lookup_zoo()
-CASES = [(name, system) for name in ZOO for system in System] + [(name, System.CG16) for name in LOOKUPS]
 SNAPSHOT = Path(__file__).parent.parent / "snapshots" / "gadget_rows.json"
-
-
-def compiled(name: str, system: System) -> Circuit:
-    graph = (ZOO | LOOKUPS)[name]
-    return synthesize(graph, Visibility((False,) * len(graph.inputs), (True,) * len(graph.outputs)), system)
 
 
 def finished(circuit: Circuit, inputs: list[np.ndarray]) -> Assignment:

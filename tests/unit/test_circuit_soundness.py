@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from tests.helpers import graphs
+from tests.helpers.gadget_circuits import CASES, compiled
 from tests.helpers.lies import FIELD_LIES, LIES, lies, survives
-from tests.unit.test_circuit import CASES, compiled
 from zkchain.circuit import Visibility, synthesize
 from zkchain.circuit.gadgets import lookup, plain
 from zkchain.ir.graph import Op

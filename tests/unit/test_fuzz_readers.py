@@ -26,9 +26,9 @@ from onnx import TensorProto, helper
 
 from tests.helpers import cli_tools, mutants
 from tests.helpers.cli_tools import small_model
-from tests.helpers.graphs import Build
 from tests.helpers.onnx_models import Tensor, model, node
-from tests.unit.test_program import small_graph
+from tests.helpers.programs import small_graph, zoo
+from tests.helpers.snarkjs_tool import FILES
 from zkchain import frontend, pipeline
 from zkchain.chain import unlock
 from zkchain.chain.answers import answered, parsed
@@ -36,11 +36,9 @@ from zkchain.errors import ZkchainError
 from zkchain.formats import bundle, circom, contracts, npz, program, ptau, r1cs, records, snarkjs, tensors, wtns
 from zkchain.formats.records import Choices, ContextRecord, DeploymentRecord, Summary
 from zkchain.groth16.key import open_key
-from zkchain.ir.graph import Op
 from zkchain.quantize import Domain
 from zkchain.r1cs import System
 
-FIXTURES = Path(__file__).parents[1] / "fixtures" / "snarkjs"
 SECONDS = float(os.environ.get("ZKCHAIN_FUZZ_SECONDS", "0"))
 SEED = int(os.environ.get("ZKCHAIN_FUZZ_SEED", "0"))
 SLOWEST = 10.0  # processor seconds of one file
@@ -61,31 +59,6 @@ class Target:
 # -------------------------------------------------------------------------------------------------------- valid files
 
 
-def zoo() -> bytes:
-    """A program with every operator that has arguments."""
-    b = Build()
-    x = b.input((1, 2, 6, 6), -8, 7)
-    w = b.const(np.arange(-9, 9).reshape(1, 2, 3, 3))
-    y = b.add(Op.CONV, x, w, shape=(1, 1, 3, 3), strides=(2, 2), pads=(1, 1, 1, 1), dilations=(1, 1), group=1)
-    y = b.add(Op.RESCALE, y, shift=3)
-    y = b.add(Op.CLIP, y, lo=-20, hi=20)
-    y = b.add(Op.TABLE, y, first=-20, values=np.arange(41) ** 2)
-    y = b.add(Op.RESHAPE, y, shape=(3, 3))
-    y = b.add(Op.MATMUL, y, b.const(np.eye(3, dtype=np.int64)), shape=(3, 3))
-    y = b.add(Op.CONCAT, y, y, shape=(3, 6), axis=1)
-    y = b.add(Op.TAKE, y, shape=(2, 3), index=np.array([[0, 17, 3], [4, 4, 1]]))
-    ends = (
-        b.add(Op.TOP, y, shape=(2, 2), axis=1, k=2),
-        b.add(Op.TOP_INDEX, y, shape=(2, 2), axis=1, k=2),
-        b.add(Op.ARGMAX, y, shape=(2, 1), axis=1),
-        b.add(Op.REDUCE_MIN, y, shape=(1, 3), axis=0),
-        b.add(Op.SUM, y, shape=(1, 1), axes=(0, 1)),
-        b.add(Op.MAX, y, y),
-        b.add(Op.RELU, b.add(Op.SUB, y, y)),
-    )
-    return program.dump(b.graph(*ends))
-
-
 @cache
 def compiled() -> pipeline.Compiled:
     data = {"x": np.linspace(-2, 2, 40, dtype=np.float32).reshape(10, 4)}
@@ -97,7 +70,7 @@ def keystore() -> tuple[bytes, ...]:
 
 
 def files_of(*names: str) -> Callable[[], tuple[bytes, ...]]:
-    return lambda: tuple((FIXTURES / name).read_bytes() for name in names)
+    return lambda: tuple((FILES / name).read_bytes() for name in names)
 
 
 def proof_file() -> tuple[bytes, ...]:
@@ -239,7 +212,7 @@ def summary(data: bytes) -> None:
 
 
 def proved(path: Path) -> None:
-    circom.prove(circom.open_zkey(path), FIXTURES / "toy.wtns", SCRATCH[0] / "out")
+    circom.prove(circom.open_zkey(path), FILES / "toy.wtns", SCRATCH[0] / "out")
 
 
 def answers(data: bytes) -> None:
@@ -276,7 +249,7 @@ TARGETS = {
     "model": Target(frontend.load, models, mutants.of_bytes, 60, MODELS),
     "model, its fields": Target(frontend.load, models, mutants.of_model, 120, MODELS),
     "powers of tau": Target(
-        at_a_path(lambda path: ptau.setup_r1cs(FIXTURES / "toy.r1cs", path), "x.ptau"),
+        at_a_path(lambda path: ptau.setup_r1cs(FILES / "toy.r1cs", path), "x.ptau"),
         files_of("toy.ptau"),
         mutants.of_bytes,
         20,
@@ -304,7 +277,7 @@ TARGETS = {
 
 
 def own_key() -> bytes:
-    made = ptau.setup_r1cs(FIXTURES / "toy.r1cs", FIXTURES / "toy.ptau")[0]
+    made = ptau.setup_r1cs(FILES / "toy.r1cs", FILES / "toy.ptau")[0]
     path = SCRATCH[0] / "made.zkpk"
     made.save(path)
     return path.read_bytes()

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.unit.test_fuzz_readers import zoo
+from tests.helpers.programs import zoo
 from zkchain.errors import CompileError, FormatError
 from zkchain.formats import npz, program
 from zkchain.ir.graph import ARGS, Graph, Op, check, constant

@@ -13,25 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.helpers.programs import small_graph
 from zkchain.errors import FormatError
 from zkchain.formats import npz, program
-from zkchain.ir.graph import Graph, Node, Op, constant
-
-
-def ints(*values: int) -> np.ndarray:
-    return np.array(values, np.int64)
-
-
-def small_graph(weight: int = 3) -> Graph:
-    nodes = (
-        Node(Op.INPUT, "x", (), (1, 4), scale=0.1, lo=ints(-5), hi=ints(5)),
-        Node(Op.TAKE, "x", (0,), (1, 2), {"index": np.array([[3, 0]])}, scale=0.1, lo=ints(-5), hi=ints(5)),
-        Node(Op.CONST, "w", (), (2, 1), {}, np.full((2, 1), weight), 1 / 3, ints(weight), ints(weight)),
-        Node(Op.MATMUL, "fc", (1, 2), (1, 1), scale=0.1 / 3, lo=ints(-1 << 40), hi=ints(1 << 40)),
-        Node(Op.CLIP, "clip", (3,), (1, 1), {"lo": None, "hi": 7}, scale=0.1 / 3, lo=ints(-1 << 40), hi=ints(7)),
-        Node(Op.SUM, "sum", (4,), (1, 1), {"axes": (0, 1)}, scale=0.1 / 3, lo=ints(-1 << 40), hi=ints(7)),
-    )
-    return Graph(nodes, (0,), (5,), ("x",), ("y",))
+from zkchain.ir.graph import Graph, Op, constant
 
 
 def same(a: object, b: object) -> bool:
