@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from eth_abi.abi import decode, encode
 
-from tests.spec.evm import compile_verifier, contracts, encode_call, outcome, verifier
-from tests.spec.simulator import Toxic, simulate, toxic_key
+from tests.helpers.evm import compile_verifier, contracts, encode_call, outcome, verifier
+from tests.helpers.simulator import Toxic, simulate, toxic_key
 from zkchain import solidity
 from zkchain.chain import Chain, Deployment, call, connect, deploy, transact
 from zkchain.errors import TransactionReverted

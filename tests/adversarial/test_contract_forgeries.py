@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from tests.helpers.attacks import CTX, OTHER_CTX
+from tests.helpers.evm import anvil, ask_node, compiled, outcome
 from tests.helpers.forgeries import Batch, Forgery, Statement, Verdict, load
 from tests.helpers.mutations import stray_batches
-from tests.spec.evm import anvil, ask_node, compiled, outcome
 from zkchain import solidity
 from zkchain.bn254 import P, R
 from zkchain.bn254.encoding import encode_g1, encode_g2, word

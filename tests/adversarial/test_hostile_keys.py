@@ -11,11 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers import keyfile
+from tests.helpers import keyfile, toy
 from tests.helpers.cli_tools import proved_bundle, write_input, zkchain
 from tests.helpers.keyfile import ALPHA, BETA, DELTA, ETA, infinite, point_put
 from tests.helpers.snarkjs_tool import FILES, section
-from tests.spec import toy
 from zkchain import errors, groth16
 from zkchain._core import ProvingKey
 from zkchain.bn254 import G1, curve

@@ -12,8 +12,8 @@ from onnx import TensorProto
 from web3 import Web3
 
 from tests.helpers.cli_tools import zkchain
+from tests.helpers.evm import anvil
 from tests.helpers.onnx_models import model, node
-from tests.spec.evm import anvil
 from zkchain import errors
 from zkchain.solidity.compiler import MAX_CODE_BYTES
 

@@ -11,7 +11,7 @@ from eth_account import Account
 
 from tests.helpers import cli_tools
 from tests.helpers.cli_tools import Outcome, compile_into, names, write_input, zkchain
-from tests.spec.evm import anvil, ask_node
+from tests.helpers.evm import anvil, ask_node
 from zkchain import errors
 from zkchain.chain import Chain, connect
 

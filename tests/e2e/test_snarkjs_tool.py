@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.helpers import toy
 from tests.helpers.cli_tools import compile_into, write_input, zkchain
 from tests.helpers.graphs import dense_net, random_inputs
 from tests.helpers.snarkjs_tool import run
-from tests.spec import toy
 from zkchain import circuit as circuits
 from zkchain import groth16
 from zkchain.bn254 import R

@@ -9,11 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.helpers import snarkjs_tool
+from tests.helpers import snarkjs_tool, toy
 from tests.helpers.cli_tools import compile_into, write_input, zkchain
 from tests.helpers.graphs import dense_net, random_inputs
 from tests.helpers.snarkjs_tool import FILES, section
-from tests.spec import toy
 from zkchain import circuit as circuits
 from zkchain import errors, groth16
 from zkchain._core import FrVec

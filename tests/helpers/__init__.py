@@ -1,1 +1,1 @@
-"""What the tests share: small models and graphs, runs of commands, lying provers, forged proofs."""
+"""What the tests share: small models, graphs and circuits, commands, contracts on chains, lies and forgeries."""

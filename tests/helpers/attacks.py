@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cache
 
+from tests.helpers import toy
 from tests.helpers.forgeries import Forgery, Statement, Verdict
 from tests.helpers.weakened import REAL, Variant, challenge
-from tests.spec import toy
 from zkchain.bn254 import G1, P, R
 from zkchain.groth16 import reference
 from zkchain.groth16.reference import Blinding, ReferenceKey, qap

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from scripts.make_vectors import DIRECTORY
+from tests.helpers import toy
 from tests.helpers.graphs import Build
-from tests.spec import toy
 from zkchain import circuit as circuits
 from zkchain import groth16
 from zkchain._core import VerifyingKey as NativeKey

@@ -6,7 +6,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from tests.spec import toy
+from tests.helpers import toy
 from zkchain.bn254 import R
 from zkchain.errors import (
     BatchInvalid,

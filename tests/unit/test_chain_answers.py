@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from tests.helpers.cli_tools import compile_into, zkchain
-from tests.spec.evm import verifier
-from tests.spec.simulator import simulate, toxic_key
+from tests.helpers.evm import verifier
+from tests.helpers.simulator import simulate, toxic_key
 from zkchain import chain as zk
 from zkchain.chain import transactions
 from zkchain.chain.answers import READERS, answered, parsed

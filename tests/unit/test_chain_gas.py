@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.spec.evm import anvil, verifier
-from tests.spec.simulator import simulate, toxic_key
+from tests.helpers.evm import anvil, verifier
+from tests.helpers.simulator import simulate, toxic_key
 from zkchain import solidity
 from zkchain.chain import Chain, Deployment, Receipt, connect, deploy, gas, transact
 from zkchain.chain.gas import FORKS, TOLERANCE, Estimate

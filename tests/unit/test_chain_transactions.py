@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from tests.spec.evm import anvil, ask_node, contracts, verifier
-from tests.spec.simulator import simulate, toxic_key
+from tests.helpers.evm import anvil, ask_node, contracts, verifier
+from tests.helpers.simulator import simulate, toxic_key
 from zkchain import chain as zk
 from zkchain import solidity
 from zkchain.chain import Chain, Deployment, connect

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from scripts.regenerate_contracts import DIRECTORY, generated, main
-from tests.spec.evm import compiled
+from tests.helpers.evm import compiled
 
 FILES = generated()
 

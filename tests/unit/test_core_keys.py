@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.spec import toy
+from tests.helpers import toy
 from zkchain import groth16
 from zkchain._core import FrVec, SetupBuilder
 from zkchain.bn254 import R

@@ -3,8 +3,8 @@
 import pytest
 from eth_abi.abi import encode
 
-from tests.spec.evm import encode_call, verifier
-from tests.spec.simulator import simulate, toxic_key
+from tests.helpers.evm import encode_call, verifier
+from tests.helpers.simulator import simulate, toxic_key
 from zkchain import solidity
 from zkchain.bn254 import R
 from zkchain.errors import ProofFormatError, SolidityError

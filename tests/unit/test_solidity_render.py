@@ -6,8 +6,8 @@ from itertools import pairwise
 
 import pytest
 
-from tests.spec.evm import constants, verifier
-from tests.spec.simulator import toxic_key
+from tests.helpers.evm import constants, verifier
+from tests.helpers.simulator import toxic_key
 from zkchain import solidity
 from zkchain.bn254.curve import G2_GENERATOR, negate_g1, negate_g2
 from zkchain.bn254.encoding import encode_g1

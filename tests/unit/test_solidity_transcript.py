@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from eth_abi.abi import decode, encode
 
-from tests.spec.evm import compile_verifier
+from tests.helpers.evm import compile_verifier
 from zkchain import solidity
 from zkchain.bn254 import R
 from zkchain.chain import Chain, Deployment, call, deploy

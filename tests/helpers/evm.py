@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from tests.spec.simulator import toxic_key
+from tests.helpers.simulator import toxic_key
 from zkchain import solidity
 from zkchain.chain import Chain, Deployment, call, connect
 from zkchain.errors import ChainError, NodeUnreachable, TransactionReverted
