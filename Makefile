@@ -5,6 +5,7 @@ PYTHON ?= python3
 JOBS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
+CORE := $(VENV)/.zkchain-core
 READY := $(VENV)/.zkchain-ready
 RUST := $(shell find rust -path '*/target' -prune -o \( -name '*.rs' -o -name 'Cargo.*' \) -print)
 
@@ -22,17 +23,23 @@ help:
 
 setup: $(READY)
 
-$(READY): pyproject.toml package-lock.json $(RUST)
+# What the demo needs, and no more: the package, its dependencies, the Solidity compiler.
+$(CORE): pyproject.toml package-lock.json $(RUST)
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else f"zkchain needs Python >= 3.11, {sys.executable} is {v[0]}.{v[1]}: run make PYTHON=/path/to/python3.11")'
 	@command -v cargo >/dev/null || { echo "zkchain builds its native core with Rust, and cargo is not on PATH: install a Rust toolchain (rustup)"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip "maturin>=1.9,<2"
-	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/maturin develop --release --extras dev
-	@if command -v npm >/dev/null; then npm install --no-save --no-audit --no-fund; \
+	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/maturin develop --release
+	@if command -v npm >/dev/null; then npm install --no-save --no-audit --no-fund --omit=dev; \
 	 else echo "npm is not on PATH: no Solidity compiler, snarkjs or anvil from npm; install Node >= 18"; fi
 	@touch $@
 
-demo: $(READY)
+$(READY): $(CORE)
+	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/maturin develop --release --extras dev
+	@if command -v npm >/dev/null; then npm install --no-save --no-audit --no-fund; fi
+	@touch $@
+
+demo: $(CORE)
 	$(BIN)/zkchain demo
 
 test: $(READY)

@@ -2,7 +2,7 @@
 
     python scripts/regenerate_contracts.py [--check]
 
-The keys are those of tests/spec/simulator.py: their trapdoors are known, never deploy these contracts. ``--check``
+The keys are those of tests/helpers/simulator.py: their trapdoors are known, never deploy these contracts. ``--check``
 writes nothing and fails if a file differs (a test does the same).
 """
 
@@ -14,7 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from tests.spec.simulator import toxic_key  # noqa: E402
+from tests.helpers.simulator import toxic_key  # noqa: E402
 from zkchain.r1cs import System  # noqa: E402
 from zkchain.solidity import render  # noqa: E402
 

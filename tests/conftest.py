@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import hypothesis
 import pytest
 
-from tests.spec.evm import anvil
+from tests.helpers.evm import anvil
 from zkchain import redaction
 from zkchain.chain import Chain, connect
 

@@ -29,11 +29,12 @@ def tiny_model() -> bytes:
         ],
         [numpy_helper.from_array(weight, "w")],
     )
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8).SerializeToString()
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    return bytes(model.SerializeToString())
 
 
 @pytest.mark.parametrize("system", ["groth16", "cg16"])
-def test_the_whole_way(system):
+def test_the_whole_way(system: str) -> None:
     compiled = pipeline.compile_model(tiny_model(), domains={"x": zkchain.Domain(-4, 4, 1 / 16)}, system=system)
     keys = pipeline.setup(compiled.circuit)
     proved = pipeline.prove(compiled.circuit, keys, {"x": np.array([[1.0, 0.5, -2.0]])})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from tests.spec import toy
+from tests.helpers import toy
 from zkchain import groth16
 from zkchain.groth16.encoding import encode_key_points, encode_proof
 from zkchain.r1cs import System

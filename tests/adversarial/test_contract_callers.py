@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from eth_abi.abi import decode, encode
 
-from tests.spec.evm import compile_verifier, contracts, encode_call, outcome, verifier
-from tests.spec.simulator import Toxic, simulate, toxic_key
+from tests.helpers.evm import compile_verifier, contracts, encode_call, outcome, verifier
+from tests.helpers.simulator import Toxic, simulate, toxic_key
 from zkchain import solidity
 from zkchain.chain import Chain, Deployment, call, connect, deploy, transact
 from zkchain.errors import TransactionReverted
@@ -25,18 +27,18 @@ LIMIT = 400_000
 
 
 @pytest.fixture(params=["embedded", pytest.param("node", marks=pytest.mark.anvil)])
-def chain(request) -> Chain:
+def chain(request: pytest.FixtureRequest) -> Chain:
     found: Chain = request.getfixturevalue(request.param)
     return found
 
 
-def deployed(chain: Chain, name: str, types: list[str] | None = None, values: list[object] | None = None) -> Deployment:
+def deployed(chain: Chain, name: str, types: list[str] | None = None, values: Sequence[object] = ()) -> Deployment:
     """A hand-written contract with its constructor's arguments."""
     artifact = contracts()[name]
-    return deploy(chain, replace(artifact, bytecode=artifact.bytecode + encode(types or [], values or [])))
+    return deploy(chain, replace(artifact, bytecode=artifact.bytecode + encode(types or [], values)))
 
 
-def ask(chain: Chain, deployment: Deployment, getter: str, kind: str) -> object:
+def ask(chain: Chain, deployment: Deployment, getter: str, kind: str) -> Any:
     (value,) = decode([kind], call(chain, deployment, selector(f"{getter}()")))
     return value
 
@@ -50,7 +52,7 @@ class TestCaller:
     """tests/contracts/Caller.sol calls a verifier and goes on."""
 
     @pytest.mark.parametrize("system", System)
-    def test_control_comes_back_after_a_valid_proof(self, chain, system):
+    def test_control_comes_back_after_a_valid_proof(self, chain: Chain, system: System) -> None:
         """A verifier that ended its caller's frame (Yul's return, in a delegatecall or inlined) would fail this."""
         caller, target = deployed(chain, "Caller"), deploy(chain, verifier(system, 2))
         data = solidity.calldata(KEYS[system].vk, simulate(KEYS[system], X), X)
@@ -61,7 +63,7 @@ class TestCaller:
         assert ask(chain, caller, "valid", "bool") is True
         assert ask(chain, caller, "returned", "uint256") == 2
 
-    def test_control_comes_back_after_a_false_proof(self, chain):
+    def test_control_comes_back_after_a_false_proof(self, chain: Chain) -> None:
         key = KEYS[System.GROTH16]
         caller, target = deployed(chain, "Caller"), deploy(chain, verifier(System.GROTH16, 2))
         data = solidity.calldata(key.vk, simulate(key, X), (5, 7))
@@ -72,7 +74,7 @@ class TestCaller:
         assert ask(chain, caller, "used", "uint256") < 210_000
 
     @pytest.mark.parametrize("system", System)
-    def test_a_malformed_point_burns_the_gas_forwarded_and_no_more(self, chain, system):
+    def test_a_malformed_point_burns_the_gas_forwarded_and_no_more(self, chain: Chain, system: System) -> None:
         caller, target = deployed(chain, "Caller"), deploy(chain, verifier(system, 2))
         data = off_curve(solidity.calldata(KEYS[system].vk, simulate(KEYS[system], X), X))
         transact(chain, caller, encode_call(caller.artifact, "tryVerify", target.address, data, LIMIT))
@@ -82,7 +84,7 @@ class TestCaller:
         assert isinstance(used, int)
         assert 0.95 * LIMIT < used < LIMIT + 5_000
 
-    def test_too_little_gas_is_not_a_verdict(self, chain):
+    def test_too_little_gas_is_not_a_verdict(self, chain: Chain) -> None:
         """Out of gas inside a precompile: it fails, so the verifier must revert, not answer."""
         key = KEYS[System.GROTH16]
         caller, target = deployed(chain, "Caller"), deploy(chain, verifier(System.GROTH16, 2))
@@ -94,7 +96,7 @@ class TestCaller:
 
 @pytest.mark.parametrize("system", System)
 @pytest.mark.parametrize("precompile", ["0x06", "0x07", "0x08"])
-def test_a_chain_without_a_precompile(embedded, system, precompile):
+def test_a_chain_without_a_precompile(embedded: Chain, system: System, precompile: str) -> None:
     """A call to an empty address succeeds with an empty answer."""
     source = solidity.render(KEYS[system].vk)
     missing = source.source.replace(
@@ -110,7 +112,7 @@ def names() -> dict[str, str]:
     return {"0x06": "EC_ADD", "0x07": "EC_MUL", "0x08": "PAIRING"}
 
 
-def test_without_the_check_of_the_size_such_a_chain_goes_unnoticed(embedded):
+def test_without_the_check_of_the_size_such_a_chain_goes_unnoticed(embedded: Chain) -> None:
     """The same chain and a verifier that only looks at success: the failure comes from the stale memory, by luck."""
     source = solidity.render(KEYS[System.GROTH16].vk)
     careless = re.sub(r"ok := and\(ok, eq\(returndatasize\(\), size\)\)", "", source.source)
@@ -140,7 +142,7 @@ class TestAdapter:
     """contracts/ZkVerifierAdapter.sol: any generated verifier as an IZkVerifier."""
 
     @pytest.mark.parametrize("system", System)
-    def test_it_hands_on(self, chain, system):
+    def test_it_hands_on(self, chain: Chain, system: System) -> None:
         key = KEYS[system]
         target, adapter = adapter_of(chain, key)
         assert outcome(chain, adapter, verify_call(adapter, simulate(key, X), X)) == ""
@@ -148,7 +150,7 @@ class TestAdapter:
         assert ask(chain, adapter, "boundTo", "address") == target.address.lower()
 
     @pytest.mark.parametrize("system", System)
-    def test_the_verifiers_errors_come_through(self, chain, system):
+    def test_the_verifiers_errors_come_through(self, chain: Chain, system: System) -> None:
         key = KEYS[system]
         target, adapter = adapter_of(chain, key)
         with pytest.raises(TransactionReverted) as caught:
@@ -160,7 +162,7 @@ class TestAdapter:
         assert decoded is not None
         assert (decoded.name, decoded.arguments) == ("InputOutOfRange", (1,))
 
-    def test_lengths_are_checked(self, embedded):
+    def test_lengths_are_checked(self, embedded: Chain) -> None:
         key = KEYS[System.GROTH16]
         _, adapter = adapter_of(embedded, key)
         proof = encode_proof(simulate(key, X))
@@ -169,12 +171,12 @@ class TestAdapter:
         assert outcome(embedded, adapter, verify_call(adapter, proof, (5,))) == "InstanceLength"
         assert outcome(embedded, adapter, verify_call(adapter, proof, (5, 6, 7))) == "InstanceLength"
 
-    def test_groth16_is_not_bindable(self, embedded):
+    def test_groth16_is_not_bindable(self, embedded: Chain) -> None:
         key = KEYS[System.GROTH16]
         _, adapter = adapter_of(embedded, key)
         assert outcome(embedded, adapter, verify_call(adapter, simulate(key, X), X, bytes(32))) == "NotBindable"
 
-    def test_an_address_without_code_is_refused(self, embedded):
+    def test_an_address_without_code_is_refused(self, embedded: Chain) -> None:
         types = ["address", "bytes4", "bytes4", "uint256", "uint256"]
         with pytest.raises(TransactionReverted, match="NoContract"):
             deployed(embedded, "ZkVerifierAdapter", types, ["0x" + "77" * 20, bytes(4), bytes(4), 256, 1])
@@ -195,7 +197,7 @@ class TestBinding:
     def claim(self, deployment: Deployment, proof: Proof) -> bytes:
         return encode_call(deployment.artifact, "claim", encode_proof(proof), list(X))
 
-    def test_a_claim_is_taken_once(self, chain):
+    def test_a_claim_is_taken_once(self, chain: Chain) -> None:
         target, claims = self.claims(chain)
         first = self.claim(claims, self.proof(chain.chain_id, target, chain.sender, 0))
         transact(chain, claims, first)
@@ -204,16 +206,16 @@ class TestBinding:
         assert caught.value.data == selector("ProofInvalid()")
         transact(chain, claims, self.claim(claims, self.proof(chain.chain_id, target, chain.sender, 1)))
 
-    def test_nobody_else_can_send_it(self, chain):
+    def test_nobody_else_can_send_it(self, chain: Chain) -> None:
         target, claims = self.claims(chain)
         data = self.claim(claims, self.proof(chain.chain_id, target, chain.sender, 0))
-        thief = replace(chain, sender=chain.web3.eth.accounts[1])
+        thief = replace(chain, sender=list(chain.web3.eth.accounts)[1])
         with pytest.raises(TransactionReverted) as caught:
             call(thief, claims, data)
         assert caught.value.data == selector("ProofInvalid()")
         assert call(chain, claims, data) == b""
 
-    def test_it_belongs_to_one_chain_and_one_verifier(self, embedded):
+    def test_it_belongs_to_one_chain_and_one_verifier(self, embedded: Chain) -> None:
         target, claims = self.claims(embedded)
         elsewhere, _ = self.claims(embedded)
         for proof in (
@@ -225,7 +227,7 @@ class TestBinding:
                 call(embedded, claims, self.claim(claims, proof))
             assert caught.value.data == selector("ProofInvalid()")
 
-    def test_another_keys_verifier_is_refused(self, embedded):
+    def test_another_keys_verifier_is_refused(self, embedded: Chain) -> None:
         _, adapter = adapter_of(embedded, KEYS[System.GROTH16])
         with pytest.raises(TransactionReverted, match="AnotherKey"):
             deployed(embedded, "BoundClaims", ["address", "bytes32"], [adapter.address, bytes(32)])
@@ -234,7 +236,7 @@ class TestBinding:
 class TestBoundBatch:
     """verifyBoundBatch computes every context itself."""
 
-    def test_each_proof_has_its_binder(self, embedded):
+    def test_each_proof_has_its_binder(self, embedded: Chain) -> None:
         key = KEYS[System.CG16]
         target = deploy(embedded, verifier(System.CG16, 2, batch=True))
         binders = [bytes([i]) * 32 for i in (1, 2)]
@@ -244,7 +246,7 @@ class TestBoundBatch:
         assert outcome(embedded, target, solidity.batch_calldata(key.vk, items, binders[::-1])) == "ProofInvalid"
         assert outcome(embedded, target, solidity.batch_calldata(key.vk, items)) == "ProofInvalid"
 
-    def test_as_many_binders_as_proofs(self, embedded):
+    def test_as_many_binders_as_proofs(self, embedded: Chain) -> None:
         target = deploy(embedded, verifier(System.CG16, 2, batch=True))
         proof = simulate(KEYS[System.CG16], X)
         item = encode_call(target.artifact, "verifyBoundBatch", [as_record(proof)], [])
@@ -263,11 +265,11 @@ def as_record(proof: Proof) -> tuple[object, ...]:
 class TestBatchCalldata:
     """What the ABI decoder lets through must still be whole proofs."""
 
-    def test_an_empty_batch_is_no_verdict(self, embedded, system):
+    def test_an_empty_batch_is_no_verdict(self, embedded: Chain, system: System) -> None:
         target = deploy(embedded, verifier(system, 2, batch=True))
         assert outcome(embedded, target, encode_call(target.artifact, "verifyBatch", [])) == "EmptyBatch"
 
-    def test_lengths_that_lie(self, embedded, system):
+    def test_lengths_that_lie(self, embedded: Chain, system: System) -> None:
         target = deploy(embedded, verifier(system, 2, batch=True))
         data = encode_call(target.artifact, "verifyBatch", [as_record(simulate(KEYS[system], X))])
         assert outcome(embedded, target, data) == ""
@@ -277,7 +279,7 @@ class TestBatchCalldata:
             assert outcome(embedded, target, data[:4] + offset.to_bytes(32, "big") + data[36:]) == "reverted"
         assert outcome(embedded, target, data[:-1]) == "reverted"
 
-    def test_an_input_out_of_range_is_named(self, embedded, system):
+    def test_an_input_out_of_range_is_named(self, embedded: Chain, system: System) -> None:
         target = deploy(embedded, verifier(system, 2, batch=True))
         good, proof = as_record(simulate(KEYS[system], X)), simulate(KEYS[system], X)
         bad = (*as_record(proof)[:-1], [5, 2**256 - 1])
@@ -288,14 +290,14 @@ class TestBatchCalldata:
 class TestMock:
     """contracts/mocks/MockZkVerifier.sol behaves as a verifier would, without proofs."""
 
-    def test_only_its_own_proof_passes(self, embedded):
+    def test_only_its_own_proof_passes(self, embedded: Chain) -> None:
         mock = deployed(embedded, "MockZkVerifier", ["bytes32"], [b"\x05" * 32])
         (proof,) = decode(["bytes"], call(embedded, mock, encode_call(mock.artifact, "mockProof", list(X))))
         assert outcome(embedded, mock, verify_call(mock, proof, X)) == ""
         assert outcome(embedded, mock, verify_call(mock, proof, (5, 7))) == "ProofInvalid"
         assert outcome(embedded, mock, verify_call(mock, proof, X, bytes(32))) == "ProofInvalid"
 
-    def test_binders_count(self, embedded):
+    def test_binders_count(self, embedded: Chain) -> None:
         mock = deployed(embedded, "MockZkVerifier", ["bytes32"], [b"\x05" * 32])
         made = call(embedded, mock, encode_call(mock.artifact, "mockBoundProof", list(X), b"\x01" * 32))
         (proof,) = decode(["bytes"], made)
@@ -304,9 +306,9 @@ class TestMock:
         assert outcome(embedded, mock, verify_call(mock, proof, X)) == "ProofInvalid"
 
 
-def test_hand_written_contracts_compile_without_a_warning():
+def test_hand_written_contracts_compile_without_a_warning() -> None:
     assert {w for artifact in contracts().values() for w in artifact.warnings} == set()
 
 
-def test_the_embedded_chain_is_its_own():
+def test_the_embedded_chain_is_its_own() -> None:
     assert connect().web3.eth.block_number == 0

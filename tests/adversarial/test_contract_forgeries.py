@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from tests.adversarial.attacks import CTX, OTHER_CTX
-from tests.adversarial.forgeries import Batch, Forgery, Statement, Verdict, load
-from tests.adversarial.mutations import stray_batches
-from tests.spec.evm import anvil, compiled, outcome
+from tests.helpers.attacks import CTX, OTHER_CTX
+from tests.helpers.evm import anvil, ask_node, compiled, outcome
+from tests.helpers.forgeries import Batch, Forgery, Statement, Verdict, load
+from tests.helpers.mutations import stray_batches
 from zkchain import solidity
 from zkchain.bn254 import P, R
 from zkchain.bn254.encoding import encode_g1, encode_g2, word
@@ -86,8 +86,7 @@ class Contracts:
 
     def outcome(self, key: Any, data: bytes) -> str:
         artifact = self.artifacts[key]
-        request = self.chain.web3.provider.make_request
-        request("anvil_setCode", [ADDRESS, "0x" + artifact.runtime.hex()])  # type: ignore[arg-type]
+        ask_node(self.chain, "anvil_setCode", ADDRESS, "0x" + artifact.runtime.hex())
         return outcome(self.chain, Deployment(ADDRESS, 1, artifact), data)
 
 
@@ -99,13 +98,13 @@ def mainnet() -> Iterator[Chain]:
 
 
 @pytest.fixture(scope="module")
-def contracts(mainnet) -> Contracts:
+def contracts(mainnet: Chain) -> Contracts:
     """Verifiers of all keys that a proof is shown with."""
     return Contracts(mainnet, {f.shown.vk: source_of(f.shown.vk) for f in SAFE})
 
 
 @pytest.fixture(scope="module")
-def batch_contracts(mainnet) -> Contracts:
+def batch_contracts(mainnet: Chain) -> Contracts:
     keys = {s.vk for batch in BATCHES for s in batch.statements}
     return Contracts(mainnet, {vk: source_of(vk, batch=True) for vk in keys})
 
@@ -121,18 +120,18 @@ def expected(forgery: Forgery) -> set[str]:
 
 
 @pytest.mark.parametrize("forgery", SAFE, ids=name)
-def test_the_contract(contracts, forgery):
+def test_the_contract(contracts: Contracts, forgery: Forgery) -> None:
     assert contracts.outcome(forgery.shown.vk, calldata(forgery.shown)) in expected(forgery)
 
 
 @pytest.mark.parametrize("forgery", [f for f in FORGERIES if f.verdict is Verdict.UNSAFE_KEY], ids=name)
-def test_no_contract_is_rendered_for_an_unsafe_key(forgery):
+def test_no_contract_is_rendered_for_an_unsafe_key(forgery: Forgery) -> None:
     with pytest.raises(UnsafeKey):
         solidity.render(forgery.shown.vk)
 
 
 @pytest.mark.parametrize("batch", BATCHES, ids=name)
-def test_a_batch(batch_contracts, batch):
+def test_a_batch(batch_contracts: Contracts, batch: Batch) -> None:
     vk = batch.statements[0].vk
     items = words((32, len(batch.statements))) + b"".join(map(record, batch.statements))
     data = selector(f"verifyBatch(({proof_types(vk)})[])") + items
@@ -140,7 +139,7 @@ def test_a_batch(batch_contracts, batch):
 
 
 @pytest.mark.parametrize("batch", [b for b in BATCHES if not b.bad], ids=name)
-def test_no_stray_passes_in_a_batch(batch_contracts, batch):
+def test_no_stray_passes_in_a_batch(batch_contracts: Contracts, batch: Batch) -> None:
     vk = batch.statements[0].vk
     for statements, _ in stray_batches(batch.statements):
         items = words((32, len(statements))) + b"".join(map(record, statements))
@@ -174,24 +173,24 @@ WEAK = {f.name: source for f in FORGERIES if f.weak and (source := weakened(f))}
 
 
 @pytest.fixture(scope="module")
-def weak_contracts(mainnet) -> Contracts:
+def weak_contracts(mainnet: Chain) -> Contracts:
     return Contracts(mainnet, WEAK)
 
 
-def test_most_weakened_variants_are_there():
+def test_most_weakened_variants_are_there() -> None:
     assert len(WEAK) >= 15
     assert {"x not hashed", "D not hashed", "another context", "cg16: x + 2r not compared"} <= set(WEAK)
 
 
 @pytest.mark.parametrize("forgery", [f for f in FORGERIES if f.name in WEAK], ids=name)
-def test_the_weakened_contract_accepts(weak_contracts, forgery):
+def test_the_weakened_contract_accepts(weak_contracts: Contracts, forgery: Forgery) -> None:
     weak = forgery.weak
     assert weak is not None
     assert weak_contracts.outcome(forgery.name, calldata(weak)) == ""
 
 
 @pytest.mark.parametrize("batch", [b for b in BATCHES if b.weak_rho == (1, 1, 1) or b.weak_rho == (1, 1)], ids=name)
-def test_a_batch_with_equal_weights_accepts(mainnet, batch):
+def test_a_batch_with_equal_weights_accepts(mainnet: Chain, batch: Batch) -> None:
     vk = batch.statements[0].vk
     source = source_of(vk, batch=True)
     start = source.index("uint256 rho = i == 0")
@@ -201,12 +200,12 @@ def test_a_batch_with_equal_weights_accepts(mainnet, batch):
     assert weak.outcome("equal", selector(f"verifyBatch(({proof_types(vk)})[])") + items) == ""
 
 
-def test_the_list_of_weights_is_used():
+def test_the_list_of_weights_is_used() -> None:
     assert any(b.weak_rho and set(b.weak_rho) == {1} for b in BATCHES)
 
 
 @pytest.mark.parametrize("system", System)
-def test_every_bit_of_a_word_counts(contracts, system):
+def test_every_bit_of_a_word_counts(contracts: Contracts, system: System) -> None:
     """One flipped bit in every word of an honest proof and its inputs."""
     honest = next(f.shown for f in SAFE if f.name == f"{system}: honest")
     data = calldata(honest)
@@ -218,7 +217,7 @@ def test_every_bit_of_a_word_counts(contracts, system):
 
 
 @pytest.mark.parametrize("system", System)
-def test_calldata_of_other_lengths(contracts, system):
+def test_calldata_of_other_lengths(contracts: Contracts, system: System) -> None:
     honest = next(f.shown for f in SAFE if f.name == f"{system}: honest")
     data = calldata(honest)
     for length in (0, 3, 4, 36, len(data) - 32, len(data) - 1):
@@ -228,15 +227,15 @@ def test_calldata_of_other_lengths(contracts, system):
     assert contracts.outcome(honest.vk, bytes([data[0] ^ 1]) + data[1:]) == "reverted"
 
 
-def test_ether_is_not_taken(contracts, mainnet):
+def test_ether_is_not_taken(contracts: Contracts, mainnet: Chain) -> None:
     honest = next(f.shown for f in SAFE if f.name == "cg16: honest")
     contracts.outcome(honest.vk, calldata(honest))
-    params = {"to": ADDRESS, "data": calldata(honest), "from": mainnet.sender, "value": 1}
+    params: Any = {"to": ADDRESS, "data": calldata(honest), "from": mainnet.sender, "value": 1}
     with pytest.raises(Exception, match="revert"):
         mainnet.web3.eth.call(params)
 
 
-def test_contexts_of_the_vectors(mainnet):
+def test_contexts_of_the_vectors(mainnet: Chain) -> None:
     """The context is that of Python for chain 1 and any address: the binder is not enough to move a proof."""
     bound = next(f.shown for f in SAFE if f.name == "a proof in its context")
     sources = Contracts(mainnet, {"v": source_of(bound.vk)})
@@ -244,5 +243,5 @@ def test_contexts_of_the_vectors(mainnet):
     assert sources.outcome("v", calldata(replace(bound, ctx=OTHER_CTX))) == "ProofInvalid"
     elsewhere = "0x" + "00" * 19 + "77"
     code = "0x" + sources.artifacts["v"].runtime.hex()
-    mainnet.web3.provider.make_request("anvil_setCode", [elsewhere, code])  # type: ignore[arg-type]
+    ask_node(mainnet, "anvil_setCode", elsewhere, code)
     assert outcome(mainnet, Deployment(elsewhere, 1, sources.artifacts["v"]), calldata(bound)) == "ProofInvalid"

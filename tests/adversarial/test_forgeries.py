@@ -5,9 +5,9 @@ from contextlib import nullcontext
 
 import pytest
 
-from tests.adversarial.forgeries import FILE, Batch, Forgery, Verdict, dump, load
-from tests.adversarial.mutations import stray_batches
-from tests.adversarial.weakened import REAL, accepts, accepts_batch
+from tests.helpers.forgeries import FILE, Batch, Forgery, Verdict, dump, load
+from tests.helpers.mutations import stray_batches
+from tests.helpers.weakened import REAL, accepts, accepts_batch
 from zkchain import groth16
 from zkchain.errors import BatchInvalid, ProofFormatError, ProofInvalid, UnsafeKey, ZkchainError
 from zkchain.groth16 import reference
@@ -156,7 +156,7 @@ def test_batches(batch: Batch) -> None:
 
 @pytest.mark.slow
 def test_regenerating_gives_the_same_file() -> None:
-    from tests.adversarial.make_fixtures import fixtures
+    from tests.helpers.make_fixtures import fixtures
 
     assert dump(fixtures()) == FILE.read_text()
 

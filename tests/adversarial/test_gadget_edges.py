@@ -14,15 +14,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.unit import graphs
-from tests.unit.graphs import Build, Op
-from tests.unit.lies import challenge, lies, survives
-from tests.unit.test_circuit import CASES, compiled
+from tests.helpers import graphs
+from tests.helpers.gadget_circuits import CASES, compiled
+from tests.helpers.graphs import Build
+from tests.helpers.lies import challenge, lies, survives
 from zkchain.circuit import Circuit, Visibility, check, gadgets, solve, synthesize
 from zkchain.circuit.gadgets import lookup, plain
 from zkchain.errors import UnsatisfiedConstraint
 from zkchain.ir import interpret
-from zkchain.ir.graph import Graph
+from zkchain.ir.graph import Graph, Op
 from zkchain.r1cs import System
 
 

@@ -2,8 +2,8 @@
 
 from itertools import product
 
-from tests.adversarial.attacks import X, key
-from tests.spec import toy
+from tests.helpers import toy
+from tests.helpers.attacks import X, key
 from zkchain.bn254 import G1
 from zkchain.groth16.reference.points import affine_g1
 from zkchain.groth16.reference.prover import commit

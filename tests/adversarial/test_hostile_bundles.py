@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.cli_tools import proved_bundle, write_input, zkchain
+from tests.helpers.cli_tools import proved_bundle, write_input, zkchain
 from zkchain import errors, groth16, pipeline
 from zkchain.circuit import Field, Interface, Port, digest_of
 from zkchain.errors import BundleError, CompileError, KeyMismatch

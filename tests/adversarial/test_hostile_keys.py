@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.adversarial import keyfile
-from tests.adversarial.keyfile import ALPHA, BETA, DELTA, ETA, infinite, point_put
-from tests.spec import toy
-from tests.unit.cli_tools import proved_bundle, write_input, zkchain
+from tests.helpers import keyfile, toy
+from tests.helpers.cli_tools import proved_bundle, write_input, zkchain
+from tests.helpers.keyfile import ALPHA, BETA, DELTA, ETA, infinite, point_put
+from tests.helpers.snarkjs_tool import FILES, section
 from zkchain import errors, groth16
 from zkchain._core import ProvingKey
 from zkchain.bn254 import G1, curve
@@ -31,7 +31,6 @@ from zkchain.groth16.transcript import vkhash
 from zkchain.groth16.types import Proof, VerifyingKey
 from zkchain.r1cs import System
 
-FIXTURES = Path(__file__).resolve().parents[1] / "fixtures" / "snarkjs"
 BOTH = pytest.mark.parametrize("system", System)
 X, SECRETS = toy.HONEST
 INFINITY: G1 = (0, 0)
@@ -105,7 +104,7 @@ def test_a_prover_that_does_not_look_is_read(system: System) -> None:
     honest = reference.derive(circuit, toy.toxic("hostile"))
     key, secret = without_blinding(honest), 6
     first, second = (
-        reference.prove(key, circuit.solve((1,), {"w": secret}), blinding=toy.blinding(label)) for label in "ab"
+        reference.prove(key, circuit.solve((1,), {"w": secret}).native, blinding=toy.blinding(label)) for label in "ab"
     )
     for proof in (first, second):
         groth16.verify(honest.vk, (1,), proof)
@@ -202,10 +201,7 @@ def test_a_bundles_hostile_key_makes_no_proof(hostile_bundle: Path) -> None:
 
 def test_a_hostile_key_with_constraints_makes_no_proof(tmp_path: Path) -> None:
     assert (
-        zkchain(
-            "circom", "setup", "--r1cs", FIXTURES / "toy.r1cs", "--ptau", FIXTURES / "toy.ptau", "-o", tmp_path
-        ).code
-        == 0
+        zkchain("circom", "setup", "--r1cs", FILES / "toy.r1cs", "--ptau", FILES / "toy.ptau", "-o", tmp_path).code == 0
     )
     key, out = tmp_path / "proving_key.zkpk", tmp_path / "out"
     command = (
@@ -214,9 +210,9 @@ def test_a_hostile_key_with_constraints_makes_no_proof(tmp_path: Path) -> None:
         "--zkpk",
         key,
         "--r1cs",
-        FIXTURES / "toy.r1cs",
+        FILES / "toy.r1cs",
         "--wtns",
-        FIXTURES / "toy.wtns",
+        FILES / "toy.wtns",
         "-o",
         out,
     )
@@ -235,14 +231,12 @@ ZKEY_ALPHA, ZKEY_BETA, ZKEY_DELTA = 84, 148, 468
 
 @pytest.mark.parametrize("place", [ZKEY_BETA, ZKEY_DELTA])
 def test_a_hostile_key_of_snarkjs_makes_no_proof(place: int, tmp_path: Path) -> None:
-    from tests.e2e.test_zkey import section
-
-    good = (FIXTURES / "toy.zkey").read_bytes()
-    start = section(FIXTURES / "toy.zkey", 2)
+    good = (FILES / "toy.zkey").read_bytes()
+    start = section(FILES / "toy.zkey", 2)
     for replaced, kind in ((bytes(64), errors.FormatError), (good[start + ZKEY_ALPHA :][:64], UnsafeKey)):
         key = tmp_path / "toy.zkey"
         key.write_bytes(good[: start + place] + replaced + good[start + place + 64 :])
-        outcome = zkchain("circom", "prove", "--zkey", key, "--wtns", FIXTURES / "toy.wtns", "-o", tmp_path / "out")
+        outcome = zkchain("circom", "prove", "--zkey", key, "--wtns", FILES / "toy.wtns", "-o", tmp_path / "out")
         assert outcome.code == kind.exit_code, outcome
         assert not (tmp_path / "out").exists()
 
@@ -346,17 +340,17 @@ def sha256(path: Path) -> str:
 def test_prove_takes_the_published_digest(made: Path, tmp_path: Path) -> None:
     """For keys of a bundle, of constraints, and of snarkjs."""
     setup = zkchain(
-        "circom", "setup", "--r1cs", FIXTURES / "toy.r1cs", "--ptau", FIXTURES / "toy.ptau", "-o", tmp_path, "--json"
+        "circom", "setup", "--r1cs", FILES / "toy.r1cs", "--ptau", FILES / "toy.ptau", "-o", tmp_path, "--json"
     )
-    witness = ("--wtns", FIXTURES / "toy.wtns", "-o", tmp_path / "out")
+    witness = ("--wtns", FILES / "toy.wtns", "-o", tmp_path / "out")
     manifest = json.loads((made / "manifest.json").read_text())
     commands = (
         (("prove", made, write_input(tmp_path / "i.json")), manifest["files"]["proving_key"]["identity"]),
         (
-            ("circom", "prove", "--zkpk", tmp_path / "proving_key.zkpk", "--r1cs", FIXTURES / "toy.r1cs", *witness),
+            ("circom", "prove", "--zkpk", tmp_path / "proving_key.zkpk", "--r1cs", FILES / "toy.r1cs", *witness),
             setup.json["key_digest"],
         ),
-        (("circom", "prove", "--zkey", FIXTURES / "toy.zkey", *witness), sha256(FIXTURES / "toy.zkey")),
+        (("circom", "prove", "--zkey", FILES / "toy.zkey", *witness), sha256(FILES / "toy.zkey")),
     )
     for command, digest in commands:
         assert zkchain(*command, "--key-digest", digest).code == 0

@@ -9,8 +9,8 @@ from itertools import product
 import numpy as np
 import pytest
 
-from tests.unit import graphs
-from tests.unit.lies import challenge
+from tests.helpers import graphs
+from tests.helpers.lies import challenge
 from zkchain._core import FrVec
 from zkchain.bn254 import R
 from zkchain.circuit import Circuit, Visibility, check, solve, synthesize

@@ -7,8 +7,8 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from tests.unit import graphs
-from tests.unit.lies import Lie, hints, lies, survives
+from tests.helpers import graphs
+from tests.helpers.lies import Lie, hints, lies, survives
 from zkchain.circuit import Circuit, Visibility, synthesize
 from zkchain.r1cs import System
 from zkchain.typing import IntArray

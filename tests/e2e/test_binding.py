@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -32,7 +33,9 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.anvil
-def test_a_bound_proof_holds_for_its_contract_and_binder_only(bundle: Path, arrays: dict, anvil_rpc: str) -> None:
+def test_a_bound_proof_holds_for_its_contract_and_binder_only(
+    bundle: Path, arrays: dict[str, Any], anvil_rpc: str
+) -> None:
     with pytest.raises(ChainError, match="none was deployed"):
         workspace.open_prover(bundle).prove(arrays, binder=BINDER)
     workspace.deploy_bundle(bundle, rpc=anvil_rpc, key=ANVIL_KEY)
@@ -59,7 +62,7 @@ def test_a_bound_proof_holds_for_its_contract_and_binder_only(bundle: Path, arra
         workspace.verify_bundle(bundle)
 
 
-def test_nothing_to_bind_to(tmp_path: Path, arrays: dict) -> None:
+def test_nothing_to_bind_to(tmp_path: Path, arrays: dict[str, Any]) -> None:
     folder = tmp_path / "bundle"
     zkchain.compile(model(), data(), domain={"image": PIXELS}, system="groth16").save(folder)
     workspace.setup_bundle(folder)

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit import circom_files
-from tests.unit.circom_files import word
-from tests.unit.cli_tools import zkchain
+from tests.helpers import circom_files
+from tests.helpers.circom_files import word
+from tests.helpers.cli_tools import zkchain
+from tests.helpers.snarkjs_tool import FILES, run
 from zkchain import groth16
 from zkchain._core import FrVec
 from zkchain.bn254 import R
@@ -22,8 +23,6 @@ from zkchain.formats import circom, ptau, snarkjs, wtns, zkey
 from zkchain.formats.binfile import FIELD, container
 from zkchain.r1cs import Instance
 
-ROOT = Path(__file__).resolve().parents[2]
-FILES = ROOT / "tests" / "fixtures" / "snarkjs"
 POWERS = FILES / "toy.ptau"  # power 6
 
 # name -> constraints and witness, instance
@@ -38,11 +37,6 @@ def written(folder: Path, files: tuple[bytes, bytes]) -> tuple[Path, Path]:
     constraints.write_bytes(files[0])
     witness.write_bytes(files[1])
     return constraints, witness
-
-
-def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = ["node", str(ROOT / "node_modules" / "snarkjs" / "build" / "cli.cjs"), *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=300)
 
 
 @pytest.mark.snarkjs
@@ -228,7 +222,9 @@ def test_no_value_has_a_second_form(tmp_path: Path) -> None:
     good, values = tmp_path / "c.r1cs", wtns.load(witness).to_ints()
     good.write_bytes(constraints)
     circom.set_up(good, POWERS, tmp_path)
-    provers = [ptau.Prover.open(tmp_path / "proving_key.zkpk", good), zkey.Prover.open(FILES / "full.zkey")]
+    with_ptau = ptau.Prover.open(tmp_path / "proving_key.zkpk", good)
+    with_zkey = zkey.Prover.open(FILES / "full.zkey")
+    readers: tuple[Callable[[bytes], object], ...] = (with_ptau.prove, with_zkey.prove, wtns.load)
     tried = 0
     for multiple, places in ((1, range(len(values))), (2, (0, 1, 2, 3)), (5, (0, 1, 2, 3))):
         for place in places:
@@ -237,9 +233,9 @@ def test_no_value_has_a_second_form(tmp_path: Path) -> None:
                 continue
             words = b"".join(word(alias if j == place else x) for j, x in enumerate(values))
             data = container(b"wtns", 2, ((1, FIELD + word(len(values), 4)), (2, words)))
-            for read in (*(prover.prove for prover in provers), wtns.load):
+            for read in readers:
                 with pytest.raises(FormatError):
                     read(data)
             tried += 1
     assert tried > len(values)
-    assert all(prover.prove(witness) for prover in provers)
+    assert all(read(witness) for read in readers[:2])

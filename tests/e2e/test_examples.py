@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.test_readme import BLOCKS, PRELUDE, block
+from tests.helpers.snarkjs_tool import FILES
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = {path.stem: path for path in sorted((ROOT / "examples").glob("*.py"))}
-TOY = [str(ROOT / "tests" / "fixtures" / "snarkjs" / f"toy.{kind}") for kind in ("r1cs", "ptau", "wtns")]
+TOY = [str(FILES / f"toy.{kind}") for kind in ("r1cs", "ptau", "wtns")]
 SAYS = {
     "bound_claim": (["claim 0 accepted", "refused by the contract: ProofInvalid", "refused without its context"], []),
     "circom": (["16 constraints", "holds for 3 public inputs"], TOY),

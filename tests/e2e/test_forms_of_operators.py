@@ -11,7 +11,7 @@ import onnx
 import pytest
 from onnx import TensorProto
 
-from tests.unit.onnx_models import model, node, random, runtime
+from tests.helpers.onnx_models import model, node, random, runtime
 from zkchain import Domain, pipeline
 from zkchain.errors import OutOfDomain, ProofInvalid
 
@@ -70,7 +70,7 @@ def test_a_branch_on_an_input(system: str) -> None:
 
     nodes = [node("If", ["c"], then_branch=branch("Neg"), else_branch=branch("Relu"))]
     proto = model(nodes, {"x": [3], "c": []}, types={"c": TensorProto.BOOL})
-    x = np.float32([-0.5, 0.25, 1.0])
+    x = np.array([-0.5, 0.25, 1.0], np.float32)
     for truth in (False, True):
         compiled = pipeline.compile_model(
             proto.SerializeToString(), domains={"x": Domain(-1, 1), "c": Domain(0, 1, 1)}, system=system
@@ -97,7 +97,7 @@ def test_an_input_without_elements_is_proved_with() -> None:
 def test_functions_whose_argument_reaches_the_end_of_their_domain(p: int) -> None:
     """A root of a sum that may be zero; without data."""
     proto = model([node("LpPool", ["x"], kernel_shape=[2], p=p)], {"x": [1, 1, 4]}, opset=18)
-    inputs = {"x": np.float32([[[0.5, -1.0, 0.25, 0.75]]])}
+    inputs = {"x": np.array([[[0.5, -1.0, 0.25, 0.75]]], np.float32)}
     got = proved(proto, inputs, "cg16", Domain(-1, 1))[0]
     np.testing.assert_allclose(got, runtime(proto, inputs)[0], rtol=0, atol=1e-2)
 

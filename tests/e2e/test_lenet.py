@@ -7,7 +7,7 @@ import onnxruntime
 import pytest
 
 import zkchain
-from tests.unit import architectures
+from tests.helpers import architectures
 from zkchain import chain as chains
 from zkchain import pipeline
 from zkchain.chain import Chain

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from onnx import TensorProto
 from web3 import Web3
 
-from tests.spec.evm import anvil
-from tests.unit.cli_tools import zkchain
-from tests.unit.onnx_models import model, node
+from tests.helpers.cli_tools import zkchain
+from tests.helpers.evm import anvil
+from tests.helpers.onnx_models import model, node
 from zkchain import errors
 from zkchain.solidity.compiler import MAX_CODE_BYTES
 
@@ -21,7 +22,7 @@ CAP = 1 << 24  # EIP-7825: gas of one transaction
 
 
 @pytest.fixture(scope="module")
-def bundle(tmp_path_factory) -> Path:
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("many")
     rng = np.random.default_rng(4)
     weights = {"w": rng.normal(size=(PIXELS, 3)).astype(np.float32) / 16}
@@ -45,14 +46,14 @@ def bundle(tmp_path_factory) -> Path:
 
 @pytest.mark.slow
 @pytest.mark.anvil
-def test_784_public_inputs_deploy_and_verify(bundle):
+def test_784_public_inputs_deploy_and_verify(bundle: Path) -> None:
     with anvil() as rpc:
         web3 = Web3(Web3.HTTPProvider(rpc))  # the node itself: our own connection keeps what we read of a block
         deployed = zkchain("deploy", bundle, "--rpc", rpc, "--json")
         assert deployed.code == 0, deployed.err
-        blocks = [web3.eth.get_block(k, full_transactions=True) for k in range(1, web3.eth.block_number + 1)]
-        receipts = [web3.eth.get_transaction_receipt(t["hash"]) for b in blocks for t in b["transactions"]]  # type: ignore[index]
-        codes = [web3.eth.get_code(receipt["contractAddress"]) for receipt in receipts]  # type: ignore[arg-type]
+        blocks: Any = [web3.eth.get_block(k, full_transactions=True) for k in range(1, web3.eth.block_number + 1)]
+        receipts: Any = [web3.eth.get_transaction_receipt(t["hash"]) for b in blocks for t in b["transactions"]]
+        codes = [web3.eth.get_code(receipt["contractAddress"]) for receipt in receipts]
         assert len(codes) == 4, "785 points of 64 bytes in three data contracts, and the verifier"
         assert max(map(len, codes)) <= MAX_CODE_BYTES
         assert max(receipt["gasUsed"] for receipt in receipts) <= CAP

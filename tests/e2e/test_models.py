@@ -11,16 +11,17 @@ import pytest
 from onnx import ModelProto, TensorProto
 
 import zkchain
-from tests.unit.onnx_models import model, node
+from tests.helpers.onnx_models import model, node
 from zkchain import chain as chains
 from zkchain import pipeline
+from zkchain.chain import Chain
 from zkchain.errors import OutOfDomain, ProofInvalid, TransactionReverted
 
 RNG = np.random.default_rng(11)
 
 
 def weights(*shape: int, spread: float = 1.0) -> np.ndarray:
-    return (RNG.normal(size=shape) * spread / np.sqrt(np.prod(shape[1:]))).astype(np.float32)
+    return np.asarray(RNG.normal(size=shape) * spread / np.sqrt(np.prod(shape[1:])), np.float32)
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ def samples(case: Case, count: int) -> dict[str, np.ndarray]:
 
 @pytest.mark.parametrize("system", ["groth16", "cg16"])
 @pytest.mark.parametrize("name", CASES)
-def test_model(name, system, embedded):
+def test_model(name: str, system: str, embedded: Chain) -> None:
     case = CASES[name]
     content = case.make().SerializeToString()
     data = samples(case, 48)
@@ -133,7 +134,7 @@ def test_model(name, system, embedded):
 
 
 @pytest.mark.parametrize("system", ["groth16", "cg16"])
-def test_scikit_learn(system):
+def test_scikit_learn(system: str) -> None:
     """A pipeline of scikit-learn's: StandardScaler and LogisticRegression on iris, the label alone public."""
     from skl2onnx import to_onnx
     from sklearn.datasets import load_iris

@@ -11,10 +11,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
-from tests.unit.cli_tools import Outcome, calibration, compile_into, small_model, write_input, zkchain
+from tests.helpers.cli_tools import Outcome, calibration, compile_into, npz_file, small_model, write_input, zkchain
 from zkchain import errors
 from zkchain.bn254 import P, R
 from zkchain.r1cs import System
@@ -25,11 +24,11 @@ RPC = "http://127.0.0.1:9"  # the discard port: nobody listens
 
 
 @pytest.fixture(scope="module", params=System)
-def made(request, tmp_path_factory) -> Path:
+def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundle with keys, a contract and two proofs, ``proof`` and ``other``. Tests work on copies."""
     folder = tmp_path_factory.mktemp(request.param) / "bundle"
     samples = folder.parent / "samples.npz"
-    np.savez(samples, **calibration())
+    npz_file(samples, **calibration())
     for outcome in (
         compile_into(folder, "--system", request.param),
         zkchain("setup", folder),
@@ -42,7 +41,7 @@ def made(request, tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def bundle(made, tmp_path) -> Path:
+def bundle(made: Path, tmp_path: Path) -> Path:
     shutil.copytree(made, tmp_path / "bundle")
     return tmp_path / "bundle"
 
@@ -88,9 +87,17 @@ def swap(one: str, two: str) -> Callable[[Document, Document], None]:
     return lambda proof, _: proof.update({one: proof[two], two: proof[one]})
 
 
+def negate(element: str) -> Callable[[Document, Document], None]:
+    return lambda proof, _: proof.update({element: negated(proof[element])})
+
+
+def replace(element: str) -> Callable[[Document, Document], None]:
+    return lambda proof, other: proof.update({element: other[element]})
+
+
 ALTERED: Mapping[str, Callable[[Document, Document], None]] = {
-    **{f"{e} negated": lambda proof, _, e=e: proof.update({e: negated(proof[e])}) for e in ELEMENTS[System.CG16]},
-    **{f"{e} of another": lambda proof, other, e=e: proof.update({e: other[e]}) for e in ELEMENTS[System.CG16]},
+    **{f"{e} negated": negate(e) for e in ELEMENTS[System.CG16]},
+    **{f"{e} of another": replace(e) for e in ELEMENTS[System.CG16]},
     "pi_a and pi_c swapped": swap("pi_a", "pi_c"),
     "pi_a and pi_d swapped": swap("pi_a", "pi_d"),
     "pi_c and pi_d swapped": swap("pi_c", "pi_d"),
@@ -99,7 +106,7 @@ ALTERED: Mapping[str, Callable[[Document, Document], None]] = {
 
 
 @pytest.mark.parametrize("name", ALTERED)
-def test_an_altered_proof(bundle, name):
+def test_an_altered_proof(bundle: Path, name: str) -> None:
     if "pi_d" in name and system_of(bundle) is System.GROTH16:
         pytest.skip("groth16 proofs have no pi_d")
     other = json.loads((bundle / "proofs/other/proof.json").read_text())
@@ -107,17 +114,17 @@ def test_an_altered_proof(bundle, name):
     refused(bundle, errors.ProofInvalid, "does not verify", "verify", bundle)
 
 
-def test_an_altered_proof_in_a_transaction(bundle):
+def test_an_altered_proof_in_a_transaction(bundle: Path) -> None:
     rewrite(bundle / "proofs/proof/proof.json", lambda proof: proof.update(pi_c=negated(proof["pi_c"])))
     refused(bundle, errors.TransactionReverted, r"reverted: ProofInvalid\(\)", "submit", bundle)
 
 
-def test_the_proof_of_another_key(bundle):
+def test_the_proof_of_another_key(bundle: Path) -> None:
     assert zkchain("setup", bundle).code == 0
     refused(bundle, errors.ProofInvalid, "does not verify", "verify", bundle)
 
 
-def test_a_proof_of_the_other_system(bundle, tmp_path):
+def test_a_proof_of_the_other_system(bundle: Path, tmp_path: Path) -> None:
     def convert(proof: Document) -> None:
         if "pi_d" in proof:
             del proof["pi_d"]
@@ -144,7 +151,7 @@ MALFORMED: Mapping[str, Callable[[Document], Any]] = {
 
 
 @pytest.mark.parametrize("name", MALFORMED)
-def test_a_malformed_proof(bundle, name):
+def test_a_malformed_proof(bundle: Path, name: str) -> None:
     rewrite(bundle / "proofs/proof/proof.json", MALFORMED[name])
     refused(bundle, errors.ProofFormatError, "proof|curve|pi_", "verify", bundle)
 
@@ -164,14 +171,14 @@ PUBLIC: Mapping[str, tuple[Callable[[list[str]], list[str]], type[errors.Zkchain
 
 
 @pytest.mark.parametrize("name", PUBLIC)
-def test_public_inputs(bundle, name):
+def test_public_inputs(bundle: Path, name: str) -> None:
     edit, error, message = PUBLIC[name]
     path = bundle / "proofs/proof/public.json"
     path.write_text(json.dumps(edit(json.loads(path.read_text()))))
     refused(bundle, error, message, "verify", bundle)
 
 
-def test_a_public_input_plus_r_is_not_sent(bundle):
+def test_a_public_input_plus_r_is_not_sent(bundle: Path) -> None:
     rewrite(bundle / "proofs/proof/public.json", lambda x: [str(int(x[0]) + R), *x[1:]])
     refused(bundle, errors.ProofFormatError, "r", "submit", bundle)
 
@@ -179,7 +186,7 @@ def test_a_public_input_plus_r_is_not_sent(bundle):
 # ---------------------------------------------------------------------------------------------------------- the keys
 
 
-def test_the_key_of_another_circuit(bundle):
+def test_the_key_of_another_circuit(bundle: Path) -> None:
     sample = write_input(bundle.parent / "input.json")
     assert compile_into(bundle, "--system", system_of(bundle), seed=2).code == 0
     for command in (("prove", bundle, sample), ("verify", bundle), ("solidity", bundle), ("submit", bundle)):
@@ -187,7 +194,7 @@ def test_the_key_of_another_circuit(bundle):
         assert "hint: run `zkchain setup" in outcome.err
 
 
-def test_the_key_file_of_another_circuit(bundle, tmp_path):
+def test_the_key_file_of_another_circuit(bundle: Path, tmp_path: Path) -> None:
     sample, other = write_input(bundle.parent / "input.json"), tmp_path / "other" / "bundle"
     assert compile_into(other, "--system", system_of(bundle), seed=2).code == 0
     assert zkchain("setup", other).code == 0
@@ -207,14 +214,14 @@ def command_on(bundle: Path, file: str) -> tuple[object, ...]:
 
 @pytest.mark.parametrize("part", [0.0, 0.001, 0.5, 0.999])
 @pytest.mark.parametrize("file", KEYS)
-def test_a_truncated_key(bundle, file, part):
+def test_a_truncated_key(bundle: Path, file: str, part: float) -> None:
     path = bundle / file
     os.truncate(path, int(path.stat().st_size * part))
     refused(bundle, errors.KeyFormatError, "truncated", *command_on(bundle, file))
 
 
 @pytest.mark.parametrize("file", KEYS)
-def test_a_key_with_a_flipped_bit(bundle, file):
+def test_a_key_with_a_flipped_bit(bundle: Path, file: str) -> None:
     """At both ends and at places in between, header and all sections."""
     path = bundle / file
     good, n, command = path.read_bytes(), path.stat().st_size, command_on(bundle, file)
@@ -243,13 +250,13 @@ INPUTS: Mapping[str, tuple[Any, type[errors.ZkchainError], str]] = {
 
 
 @pytest.mark.parametrize("name", INPUTS)
-def test_an_input(bundle, name):
+def test_an_input(bundle: Path, name: str) -> None:
     value, error, message = INPUTS[name]
     sample = write_input(bundle.parent / "bad.json", {"x": value})
     refused(bundle, error, message, "prove", bundle, sample, "--proof", "new")
 
 
-def test_an_unknown_operator(tmp_path):
+def test_an_unknown_operator(tmp_path: Path) -> None:
     (tmp_path / "m.onnx").write_bytes(small_model(last="IsNaN"))
     command = ("compile", tmp_path / "m.onnx", "--domain", "-1:1", "-o", tmp_path / "bundle")
     outcome = refused(tmp_path, errors.UnsupportedOp, "node 'out': operator IsNaN is not supported", *command)
@@ -260,12 +267,12 @@ def test_an_unknown_operator(tmp_path):
 
 
 @pytest.mark.parametrize("command", ["deploy", "submit"])
-def test_an_unreachable_node(bundle, command):
+def test_an_unreachable_node(bundle: Path, command: str) -> None:
     outcome = refused(bundle, errors.NodeUnreachable, f"no answer from {RPC}", command, bundle, "--rpc", RPC)
     assert "hint: check that the node is running" in outcome.err
 
 
-def test_kinds_of_error_have_exit_codes_of_their_own():
+def test_kinds_of_error_have_exit_codes_of_their_own() -> None:
     """A script can tell them apart; a batch shares that of its proofs, a number that would wrap that of compiling."""
     kinds: list[type[errors.ZkchainError]] = [errors.ZkchainError]
     for kind in kinds:

@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from scripts import operators
+from tests.helpers.snarkjs_tool import FILES
 from zkchain.frontend import supported_operators
 
 README = Path(__file__).parents[2] / "README.md"
-CIRCOM = Path(__file__).parents[1] / "fixtures" / "snarkjs"
 
 
 BLOCKS = {"python": 3, "sh": 2, "text": 1}
@@ -26,7 +26,7 @@ PRELUDE = 'import numpy as np\nimport zkchain\nimages = np.load("digits.npz")["t
 
 
 def block(language: str, which: int = 0) -> str:
-    found = re.findall(rf"^```{language}\n(.*?)^```", README.read_text(), re.MULTILINE | re.DOTALL)
+    found: list[str] = re.findall(rf"^```{language}\n(.*?)^```", README.read_text(), re.MULTILINE | re.DOTALL)
     assert len(found) == BLOCKS[language]
     return found[which]
 
@@ -43,21 +43,23 @@ def run(command: list[str], folder: Path, code: str) -> subprocess.CompletedProc
     return subprocess.run(command, input=code, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
-def test_python(folder):
+def test_python(folder: Path) -> None:
     done = run([sys.executable, "-"], folder, block("python"))
     assert done.returncode == 0, done.stderr
-    label, gas = re.fullmatch(r"\[(\d)\] (\d+)\n", done.stdout).groups()
+    said = re.fullmatch(r"\[(\d)\] (\d+)\n", done.stdout)
+    assert said is not None, done.stdout
+    label, gas = said.groups()
     assert int(label) in range(10)
     assert int(gas) < 286_000
 
 
-def test_commands(tmp_path):
+def test_commands(tmp_path: Path) -> None:
     done = run(["bash", "-e"], tmp_path, block("sh"))
     assert done.returncode == 0, done.stderr
     assert "HOLDS" in done.stdout
     assert (tmp_path / "bundle" / "Verifier.sol").exists()
     for name in ("c.zkey", "w.wtns", "c.r1cs", "p.ptau"):
-        shutil.copy(CIRCOM / f"toy.{name[2:]}", tmp_path / name)
+        shutil.copy(FILES / f"toy.{name[2:]}", tmp_path / name)
     done = run(["bash", "-e"], tmp_path, block("sh", 1))
     assert done.returncode == 0, done.stderr
     assert "prove: quotient" in done.stdout
@@ -66,19 +68,19 @@ def test_commands(tmp_path):
     assert {path.name for path in (tmp_path / "bundle" / "proofs").glob("image-*")} == {"image-0", "image-1"}
 
 
-def test_a_command_that_fails_would_be_seen(tmp_path):
+def test_a_command_that_fails_would_be_seen(tmp_path: Path) -> None:
     assert (
         run(["bash", "-e"], tmp_path, block("sh").replace("digits.npz --domain", "none.npz --domain")).returncode == 11
     )
 
 
-def test_every_block_is_run():
+def test_every_block_is_run() -> None:
     languages = re.findall(r"^```(\w+)$", README.read_text(), re.MULTILINE)
     assert Counter(languages) == BLOCKS
 
 
 @pytest.mark.slow
-def test_the_output_that_is_shown_is_that_of_the_demo(tmp_path):
+def test_the_output_that_is_shown_is_that_of_the_demo(tmp_path: Path) -> None:
     """Line by line: what stands before the figures, some of which differ from run to run."""
     done = run([sys.executable, "-m", "zkchain", "demo"], tmp_path, "")
     assert done.returncode == 0, done.stderr
@@ -89,19 +91,19 @@ def test_the_output_that_is_shown_is_that_of_the_demo(tmp_path):
         assert fixed in done.stdout
 
 
-def test_operators():
+def test_operators() -> None:
     assert operators.table() in README.read_text(), "operators changed: run scripts/operators.py"
     listed = {name for names in operators.groups().values() for name in names}
     assert listed == set(supported_operators())
 
 
-def test_files_that_the_readme_links_to_exist():
+def test_files_that_the_readme_links_to_exist() -> None:
     links = re.findall(r"\]\(([^)#]+)\)", README.read_text())
     assert links
     assert [link for link in links if not (README.parent / link).exists()] == []
 
 
-def test_gas_is_that_of_the_snapshot():
+def test_gas_is_that_of_the_snapshot() -> None:
     """``| 10 public inputs ... | deploy | execution | transaction |``."""
     pinned = json.loads((README.parent / "tests/snapshots/gas.json").read_text())
     rows = re.findall(

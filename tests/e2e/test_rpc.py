@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from eth_account import Account
 
-from tests.spec.evm import anvil
-from tests.unit.cli_tools import compile_into, names, write_input, zkchain
+from tests.helpers import cli_tools
+from tests.helpers.cli_tools import Outcome, compile_into, names, write_input, zkchain
+from tests.helpers.evm import anvil, ask_node
 from zkchain import errors
 from zkchain.chain import Chain, connect
 
@@ -24,7 +25,7 @@ PARTS = {"intrinsic", "calldata", "pairing", "ec_mul", "ec_add", "overhead"}
 
 
 @pytest.fixture(scope="module")
-def bundle(tmp_path_factory) -> Path:
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("rpc") / "bundle"
     for outcome in (
         compile_into(folder),
@@ -37,13 +38,13 @@ def bundle(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def keystore(tmp_path) -> Path:
+def keystore(tmp_path: Path) -> Path:
     path = tmp_path / "keystore.json"
-    path.write_text(json.dumps(Account.encrypt(KEY, "secret", kdf="pbkdf2", iterations=10)))
+    path.write_text(cli_tools.keystore(KEY, "secret"))
     return path
 
 
-def test_account_of_the_node(bundle, anvil_rpc):
+def test_account_of_the_node(bundle: Path, anvil_rpc: str) -> None:
     deployed = zkchain("deploy", bundle, "--rpc", anvil_rpc, "--json")
     assert deployed.code == 0, deployed.err
     assert deployed.json["deployment"]["chain"] == "rpc"
@@ -55,7 +56,7 @@ def test_account_of_the_node(bundle, anvil_rpc):
     assert report["floor"] < report["gas"] < report["floor"] + 8_000
 
 
-def test_estimate_is_what_is_paid(bundle, anvil_rpc):
+def test_estimate_is_what_is_paid(bundle: Path, anvil_rpc: str) -> None:
     estimated = zkchain("gas", bundle, "--json").json
     deployed = zkchain("deploy", bundle, "--rpc", anvil_rpc, "--json").json
     assert abs(estimated["deployment"]["gas"] - deployed["gas"]["gas"]) < 500
@@ -63,7 +64,7 @@ def test_estimate_is_what_is_paid(bundle, anvil_rpc):
     assert 0 <= estimated["verification"]["gas"] - sent["verification"]["gas"] < 4_000  # zero bytes cost less
 
 
-def test_private_key_from_the_environment(bundle, anvil_rpc, monkeypatch):
+def test_private_key_from_the_environment(bundle: Path, anvil_rpc: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ZKCHAIN_PRIVATE_KEY", KEY)
     assert zkchain("deploy", bundle, "--rpc", anvil_rpc).code == 0
     monkeypatch.setenv("ZKCHAIN_PRIVATE_KEY", "0x12")
@@ -72,7 +73,7 @@ def test_private_key_from_the_environment(bundle, anvil_rpc, monkeypatch):
     assert "private key: expected 32 bytes" in outcome.err
 
 
-def test_keystore(bundle, anvil_rpc, keystore, monkeypatch):
+def test_keystore(bundle: Path, anvil_rpc: str, keystore: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ZKCHAIN_KEYSTORE_PASSWORD", "secret")
     assert zkchain("deploy", bundle, "--rpc", anvil_rpc, "--keystore", keystore).code == 0
     password = keystore.with_name("password")
@@ -83,7 +84,7 @@ def test_keystore(bundle, anvil_rpc, keystore, monkeypatch):
     assert KEY[2:] not in outcome.err + outcome.out
 
 
-def test_deployment_on_the_embedded_chain(bundle, anvil_rpc, tmp_path):
+def test_deployment_on_the_embedded_chain(bundle: Path, anvil_rpc: str, tmp_path: Path) -> None:
     shutil.copytree(bundle, tmp_path / "bundle")
     (tmp_path / "bundle" / "deployment.json").unlink(missing_ok=True)
     assert zkchain("setup", tmp_path / "bundle").code == 0
@@ -97,7 +98,7 @@ def test_deployment_on_the_embedded_chain(bundle, anvil_rpc, tmp_path):
 
 
 @pytest.fixture
-def deployed(bundle, anvil_rpc, tmp_path) -> Path:
+def deployed(bundle: Path, anvil_rpc: str, tmp_path: Path) -> Path:
     """A copy of the bundle, its contract on the node."""
     folder = tmp_path / "bundle"
     shutil.copytree(bundle, folder)
@@ -105,7 +106,7 @@ def deployed(bundle, anvil_rpc, tmp_path) -> Path:
     return folder
 
 
-def refused(outcome, error: type[errors.ZkchainError], *parts: str) -> None:
+def refused(outcome: Outcome, error: type[errors.ZkchainError], *parts: str) -> None:
     assert outcome.code == error.exit_code, outcome.err
     assert outcome.out == ""
     assert "Traceback" not in outcome.err
@@ -113,17 +114,19 @@ def refused(outcome, error: type[errors.ZkchainError], *parts: str) -> None:
 
 
 def fund(node: Chain, ether: int) -> None:
-    node.web3.provider.make_request("anvil_setBalance", [OWN_ADDRESS, hex(ether * 10**18)])  # type: ignore[arg-type]
+    ask_node(node, "anvil_setBalance", OWN_ADDRESS, hex(ether * 10**18))
 
 
 @pytest.mark.parametrize("way", ["environment", "keystore"])
-def test_our_own_account_signs_and_pays(deployed, node, anvil_rpc, tmp_path, monkeypatch, way):
+def test_our_own_account_signs_and_pays(
+    deployed: Path, node: Chain, anvil_rpc: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
     options: tuple[object, ...] = ()
     if way == "environment":
         monkeypatch.setenv("ZKCHAIN_PRIVATE_KEY", OWN_KEY)
     else:
         monkeypatch.setenv("ZKCHAIN_PRIVATE_KEY", KEY)  # the keystore goes before it
-        (tmp_path / "key.json").write_text(json.dumps(Account.encrypt(OWN_KEY, "secret", kdf="pbkdf2", iterations=10)))
+        (tmp_path / "key.json").write_text(cli_tools.keystore(OWN_KEY, "secret"))
         (tmp_path / "password").write_text("secret\n")
         options = ("--keystore", tmp_path / "key.json", "--password-file", tmp_path / "password")
     fund(node, 1)
@@ -139,7 +142,7 @@ def test_our_own_account_signs_and_pays(deployed, node, anvil_rpc, tmp_path, mon
     assert OWN_KEY[2:] not in made.out + made.err + sent.out + sent.err
 
 
-def test_an_account_without_ether(deployed, node, anvil_rpc, monkeypatch):
+def test_an_account_without_ether(deployed: Path, node: Chain, anvil_rpc: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ZKCHAIN_PRIVATE_KEY", OWN_KEY)
     fund(node, 0)
     for command in ("deploy", "submit"):
@@ -148,7 +151,7 @@ def test_an_account_without_ether(deployed, node, anvil_rpc, monkeypatch):
         )
 
 
-def test_a_revert_is_decoded_and_nothing_is_sent(deployed, node, anvil_rpc):
+def test_a_revert_is_decoded_and_nothing_is_sent(deployed: Path, node: Chain, anvil_rpc: str) -> None:
     """By the contract's own custom error; in verifyProof's own words, not in the node's."""
     path = deployed / "proofs/proof/public.json"
     words = json.loads(path.read_text())
@@ -159,20 +162,20 @@ def test_a_revert_is_decoded_and_nothing_is_sent(deployed, node, anvil_rpc):
     assert (node.web3.eth.block_number, names(deployed)) == before
 
 
-def test_a_rehearsal_does_not_forget_the_contract(deployed, anvil_rpc):
+def test_a_rehearsal_does_not_forget_the_contract(deployed: Path, anvil_rpc: str) -> None:
     record = (deployed / "deployment.json").read_bytes()
     assert zkchain("deploy", deployed).code == 0
     assert (deployed / "deployment.json").read_bytes() == record
     assert zkchain("submit", deployed, "--rpc", anvil_rpc).code == 0
 
 
-def test_another_chain(deployed):
+def test_another_chain(deployed: Path) -> None:
     with anvil("--chain-id", "1") as rpc:
         outcome = zkchain("submit", deployed, "--rpc", rpc)
     refused(outcome, errors.ChainError, f"deployed on chain 31337, {rpc} is chain 1", "hint: run `zkchain deploy")
 
 
-def test_the_same_chain_without_the_contract(deployed):
+def test_the_same_chain_without_the_contract(deployed: Path) -> None:
     """As after a development node was started again."""
     with anvil() as rpc:
         assert connect(rpc).chain_id == 31337
@@ -180,7 +183,7 @@ def test_the_same_chain_without_the_contract(deployed):
     refused(outcome, errors.ChainError, "no contract at 0x", "hint: deploy it first")
 
 
-def test_a_contract_of_an_older_key(deployed, anvil_rpc):
+def test_a_contract_of_an_older_key(deployed: Path, anvil_rpc: str) -> None:
     assert zkchain("setup", deployed).code == 0
     assert zkchain("prove", deployed, write_input(deployed.parent / "input.json")).code == 0
     assert zkchain("solidity", deployed).code == 0
@@ -188,7 +191,7 @@ def test_a_contract_of_an_older_key(deployed, anvil_rpc):
     refused(outcome, errors.KeyMismatch, "deployment was made for verification key", "hint: run `zkchain deploy")
 
 
-def test_gas_is_split_into_parts_that_sum_up(deployed, node, anvil_rpc):
+def test_gas_is_split_into_parts_that_sum_up(deployed: Path, node: Chain, anvil_rpc: str) -> None:
     sent = zkchain("submit", deployed, "--rpc", anvil_rpc, "--json").json
     report, receipt = sent["verification"], node.web3.eth.get_transaction_receipt(sent["transaction"])
     assert set(report["parts"]) == PARTS

@@ -11,7 +11,7 @@ SETUP = """
 import sys
 from pathlib import Path
 import numpy as np
-from tests.unit.graphs import Build
+from tests.helpers.graphs import Build
 from zkchain.circuit import Visibility, synthesize
 from zkchain.ir.graph import Op
 from zkchain.groth16 import System, insecure_setup

@@ -1,15 +1,15 @@
 """npm's snarkjs as the oracle of the formats: it reads what we write, and we read what it writes."""
 
 import json
-import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.spec import toy
-from tests.unit.cli_tools import compile_into, write_input, zkchain
-from tests.unit.graphs import dense_net, random_inputs
+from tests.helpers import toy
+from tests.helpers.cli_tools import compile_into, write_input, zkchain
+from tests.helpers.graphs import dense_net, random_inputs
+from tests.helpers.snarkjs_tool import run
 from zkchain import circuit as circuits
 from zkchain import groth16
 from zkchain.bn254 import R
@@ -18,17 +18,11 @@ from zkchain.formats import r1cs, snarkjs, wtns
 from zkchain.groth16 import reference
 from zkchain.r1cs import System
 
-ROOT = Path(__file__).resolve().parents[2]
 X, SECRETS = toy.HONEST
 CIRCUIT = toy.factors(System.GROTH16)
 SOLUTION = toy.NativeSolution(CIRCUIT.solve(X, SECRETS))
 
 pytestmark = pytest.mark.snarkjs
-
-
-def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = ["node", str(ROOT / "node_modules" / "snarkjs" / "build" / "cli.cjs"), *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=300)
 
 
 @pytest.fixture(scope="module")

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.spec import toy
-from tests.unit.cli_tools import compile_into, write_input, zkchain
-from tests.unit.graphs import dense_net, random_inputs
+from tests.helpers import snarkjs_tool, toy
+from tests.helpers.cli_tools import compile_into, write_input, zkchain
+from tests.helpers.graphs import dense_net, random_inputs
+from tests.helpers.snarkjs_tool import FILES, section
 from zkchain import circuit as circuits
 from zkchain import errors, groth16
 from zkchain._core import FrVec
@@ -22,15 +22,12 @@ from zkchain.groth16 import reference
 from zkchain.groth16.encoding import decode_proof
 from zkchain.r1cs import System
 
-ROOT = Path(__file__).resolve().parents[2]
-FILES = ROOT / "tests" / "fixtures" / "snarkjs"
 X, SECRETS = toy.HONEST
 WITNESS = (FILES / "toy.wtns").read_bytes()
 
 
 def run(folder: Path, *arguments: str) -> str:
-    command = ["node", str(ROOT / "node_modules" / "snarkjs" / "build" / "cli.cjs"), *arguments]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=600)
+    done = snarkjs_tool.run(folder, *arguments)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -113,14 +110,6 @@ def test_errors_name_the_file(tmp_path: Path) -> None:
         assert outcome.err.startswith(f"error: {junk}: "), outcome.err
     outcome = zkchain("circom", "prove", "--zkey", FILES / "toy.zkey", "--wtns", junk, "-o", tmp_path / "out")
     assert outcome.err.startswith(f"error: {junk}: "), outcome.err
-
-
-def section(file: Path, number: int) -> int:
-    """Where a section's content starts."""
-    content, place = file.read_bytes(), 12
-    while int.from_bytes(content[place : place + 4], "little") != number:
-        place += 12 + int.from_bytes(content[place + 4 : place + 12], "little")
-    return place + 12
 
 
 def test_a_damaged_key_is_not_blamed_on_the_witness(tmp_path: Path) -> None:

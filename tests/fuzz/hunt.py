@@ -14,7 +14,7 @@ import os
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -72,7 +72,8 @@ class Judge:
             except (EOFError, ConnectionError):
                 return self._lost(job, Finding("crash", f"the process died in {stage}"))
             if word == "verdict":
-                return content  # type: ignore[no-any-return]
+                verdict: Verdict = content
+                return verdict
             stage = content
 
     def _lost(self, job: int | Case, finding: Finding) -> Verdict:
@@ -141,7 +142,7 @@ def _without(model: onnx.ModelProto, k: int, name: str) -> onnx.ModelProto:
     return pruned(result)
 
 
-def shrink(judging: Judge, of: Case, kind: str) -> tuple[Case, Verdict]:
+def shrink(judging: Callable[[Case], Verdict], of: Case, kind: str) -> tuple[Case, Verdict]:
     """The smallest case on the way whose gravest finding is still of this kind."""
     verdict, again = judging(of), True
     while again:

@@ -32,6 +32,7 @@ import zkchain
 import zkchain.quantize
 from tests.fuzz.draws import Array, Draw
 from tests.fuzz.onnx_graphs import DTYPES, Case
+from tests.helpers.graphs import bounds
 from zkchain import frontend, pipeline
 from zkchain.circuit import Circuit, check, solve
 from zkchain.errors import ZkchainError
@@ -156,9 +157,10 @@ def _compile(case: Case, model: bytes, runtime: Callable[[Graph], FloatModel]) -
         return program, report
 
     spans = {k: zkchain.Domain(s.lo, s.hi, s.step) for k, s in case.spans.items() if s is not None}
-    options = {"domains": spans, "system": System(case.system), "accept_error": True}
+    options: dict[str, Any] = {"domains": spans, "system": System(case.system), "accept_error": True}
     with mock.patch.object(zkchain.quantize, "quantize_with_report", watched):
         compiled = pipeline.compile_model(model, case.data, **options)
+    assert compiled.worst is not None
     imported = frontend.load(model)
     return Compiled(compiled.circuit, seen[-1], compiled.worst.promise, imported, runtime(imported), model)
 
@@ -239,7 +241,7 @@ def _start(case: Case, name: str, shape: tuple[int, ...], draw: Draw, share: flo
         assert case.data is not None
         return np.asarray(case.data[name][0])
     low, high = (np.broadcast_to(np.asarray(end, float), shape) for end in (span.lo, span.hi))
-    x = low + (high - low) * (draw.array(shape, 0, 1) if share is None else share)
+    x: Array = low + (high - low) * (draw.array(shape, 0, 1) if share is None else share)
     return x if span.step is None else np.clip(np.rint(x / span.step) * span.step, low, high)
 
 
@@ -262,7 +264,7 @@ def points(case: Case, program: Graph) -> list[Point]:
         return {name: real(name, np.asarray(rule(low, high))) for name, (low, high) in ends.items()}
 
     def spread(low: Array, high: Array) -> Array:
-        return low + (high - low) * draw.array(low.shape, 0, 1)
+        return np.asarray(low + (high - low) * draw.array(low.shape, 0, 1))
 
     def corner(low: Array, high: Array) -> Array:
         return np.where(draw.array(low.shape, 0, 1) < 0.5, low, high)
@@ -321,8 +323,9 @@ def _proved(kept: Kept, integers: list[Array], k: int) -> Iterator[Finding]:
 
 def _ranges(program: Graph, values: Sequence[Array], k: int) -> Iterator[Finding]:
     for node, value in zip(program.nodes, values, strict=True):
-        if np.any(value < node.lo) or np.any(value > node.hi):
-            span = f"{value.min()}..{value.max()} outside {node.lo.min()}..{node.hi.max()}"
+        lo, hi = bounds(node)
+        if np.any(value < lo) or np.any(value > hi):
+            span = f"{value.min()}..{value.max()} outside {lo.min()}..{hi.max()}"
             yield Finding("range", f"a value of {node.op}", f"point {k}, node {node.name!r}: {span}")
 
 

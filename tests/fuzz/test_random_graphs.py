@@ -11,6 +11,7 @@ A seed whose fault was mended goes into MENDED and is judged again for ever.
 
 from __future__ import annotations
 
+from typing import Any
 from unittest import mock
 
 import numpy as np
@@ -48,8 +49,8 @@ QUANTISED = {
     *("ConvInteger", "DequantizeLinear", "MatMulInteger", "QLinearConv", "QLinearMatMul"),
     *(name for name in SUPPORTED if name.startswith("com.microsoft.")),
 }
-"""Of models that are quantised already: these are drawn whole in tests/unit/quantized_models.py (DequantizeLinear comes
-with QuantizeLinear here too)."""
+"""Of models that are quantised already: these are drawn whole in tests/helpers/quantized_models.py (DequantizeLinear
+comes with QuantizeLinear here too)."""
 
 
 def told(found: Case, findings: object) -> str:
@@ -132,7 +133,7 @@ def test_exceptions_and_warnings_are_noticed() -> None:
     with mock.patch.object(frontend, "load", side_effect=ValueError("planted")):
         assert kinds(planted("Relu")) == {"crash"}
 
-    def loud(*args: object, **options: object) -> object:
+    def loud(*args: Any, **options: Any) -> object:
         np.asarray([1.0]) / np.asarray([0.0])
         return frontend_load(*args, **options)
 
@@ -166,7 +167,7 @@ def test_unprovable_points_are_noticed() -> None:
 
 def test_models_shrink_to_the_operator_at_fault() -> None:
     with mock.patch.dict(interpret.FLOAT, {Op.RELU: lambda node, x: np.maximum(x, 0) + 1}):
-        found, verdict = shrink(judge, planted("Neg", "Relu", "Abs"), "import")  # type: ignore[arg-type]
+        found, verdict = shrink(judge, planted("Neg", "Relu", "Abs"), "import")
     assert found.operators == ("Relu",)
     assert verdict.kind == "import"
     assert {len(c.operators) for c in smaller(planted("Neg", "Tanh", "Relu", "Neg"))} == {1, 2, 3}

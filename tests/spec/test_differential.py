@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from scripts.make_vectors import DIRECTORY
-from tests.spec import toy
-from tests.unit.graphs import Build
+from tests.helpers import toy
+from tests.helpers.graphs import Build
 from zkchain import circuit as circuits
 from zkchain import groth16
 from zkchain._core import VerifyingKey as NativeKey
@@ -84,7 +84,7 @@ def test_batches_of_native_proofs(system: System) -> None:
 def test_the_native_core_accepts_reference_proofs(system: System) -> None:
     key, vk = reference.setup(toy.factors(system))
     ctx = contexts(system)[-1]
-    proof = reference.prove(key, toy.factors(system).solve(X, SECRETS), ctx)
+    proof = reference.prove(key, toy.factors(system).solve(X, SECRETS).native, ctx)
     groth16.verify(vk, X, proof, ctx=ctx)
     with pytest.raises(ProofInvalid):
         groth16.verify(vk, (1, 2, 2), proof, ctx=ctx)
@@ -99,7 +99,7 @@ def test_both_provers_name_the_same_broken_row(system: System) -> None:
     with pytest.raises(UnsatisfiedConstraint) as native:
         groth16.prove(*native_toy(system), toy.NativeSolution(broken))
     with pytest.raises(UnsatisfiedConstraint) as spec:
-        reference.prove(reference.derive(broken.circuit, toy.toxic("broken")), broken)
+        reference.prove(reference.derive(broken.circuit, toy.toxic("broken")), broken.native)
     assert (native.value.row, native.value.node) == (spec.value.row, spec.value.node) == (0, "product")
 
 

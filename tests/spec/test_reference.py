@@ -6,7 +6,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from tests.spec import toy
+from tests.helpers import toy
 from zkchain.bn254 import R
 from zkchain.errors import (
     BatchInvalid,
@@ -34,7 +34,7 @@ def key(system: System) -> ReferenceKey:
 
 @cache
 def proof(system: System, label: str = "one", ctx: bytes = NO_CONTEXT) -> Proof:
-    return reference.prove(key(system), toy.factors(system).solve(X, SECRETS), ctx, toy.blinding(label))
+    return reference.prove(key(system), toy.factors(system).solve(X, SECRETS).native, ctx, toy.blinding(label))
 
 
 # ------------------------------------------------------------------------------------------------------ both systems
@@ -49,7 +49,7 @@ def test_an_honest_proof_verifies_and_another_instance_does_not(system: System) 
 
 @pytest.mark.slow
 def test_fresh_blinding_gives_another_proof_of_the_same() -> None:
-    one, two = proof(System.CG16), reference.prove(key(System.CG16), toy.factors(System.CG16).solve(X, SECRETS))
+    one, two = proof(System.CG16), reference.prove(key(System.CG16), toy.factors(System.CG16).solve(X, SECRETS).native)
     assert all(getattr(one, name) != getattr(two, name) for name in "abcd")
     reference.verify(key(System.CG16).vk, X, two)
 
@@ -72,7 +72,7 @@ def test_groth16_refuses_a_context() -> None:
 
 @pytest.mark.parametrize("system", System)
 def test_a_witness_that_breaks_a_row_is_refused_by_name(system: System) -> None:
-    solution = toy.factors(system).solve((1, 3, 3), SECRETS)
+    solution = toy.factors(system).solve((1, 3, 3), SECRETS).native
     with pytest.raises(UnsatisfiedConstraint, match="constraint 0 is not satisfied: node 'product'"):
         reference.prove(key(system), solution, blinding=toy.blinding("one"))
 
@@ -88,7 +88,7 @@ def test_a_pole_draws_a_new_kappa() -> None:
             return super().finish(challenge)
 
     solution = toy.factors(System.CG16).solve(X, SECRETS)
-    unlucky = Unlucky(solution.circuit, solution.instance, solution.values)
+    unlucky = Unlucky(solution.circuit, solution.instance, solution.values).native
     with pytest.raises(PoleHit):
         reference.prove(key(System.CG16), unlucky, blinding=toy.blinding("one"))
     made = reference.prove(key(System.CG16), unlucky)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from tests.spec import toy
+from tests.helpers import toy
 from zkchain.bn254 import R
 from zkchain.r1cs import System
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from eth_utils import keccak
+from eth_utils.crypto import keccak
 
 from scripts import make_vectors
 from zkchain.bn254 import R

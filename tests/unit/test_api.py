@@ -19,7 +19,7 @@ import onnx
 import pytest
 
 import zkchain
-from tests.unit.cli_tools import small_model
+from tests.helpers.cli_tools import npz_file, small_model
 from zkchain import errors
 from zkchain.errors import (
     ArgumentError,
@@ -74,7 +74,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory, circuit: zkchain.Circuit, k
 # -- what they do
 
 
-def test_the_whole_way(proof, keys, contract):
+def test_the_whole_way(proof: zkchain.Proof, keys: zkchain.Keys, contract: zkchain.Contract) -> None:
     keys.verifier.verify(proof)
     receipt = contract.submit(proof)
     assert receipt.gas_used > 200_000
@@ -83,7 +83,9 @@ def test_the_whole_way(proof, keys, contract):
         np.testing.assert_array_equal(value, proof.outputs[name])
 
 
-def test_the_same_objects_on_disk(bundle, circuit, keys, proof):
+def test_the_same_objects_on_disk(
+    bundle: zkchain.Bundle, circuit: zkchain.Circuit, keys: zkchain.Keys, proof: zkchain.Proof
+) -> None:
     assert bundle.circuit.digest == circuit.digest
     assert str(bundle.circuit).splitlines()[:4] == str(circuit).splitlines()[:4]
     assert bundle.keys.digest == keys.digest
@@ -96,7 +98,7 @@ def test_the_same_objects_on_disk(bundle, circuit, keys, proof):
     assert bundle.keys is bundle.keys
 
 
-def test_a_circuit_from_disk_is_saved_and_set_up_again(bundle, tmp_path):
+def test_a_circuit_from_disk_is_saved_and_set_up_again(bundle: zkchain.Bundle, tmp_path: Path) -> None:
     bundle.circuit.save(tmp_path / "copy")
     copied = zkchain.open(tmp_path / "copy")
     assert copied.circuit.digest == bundle.circuit.digest
@@ -105,10 +107,10 @@ def test_a_circuit_from_disk_is_saved_and_set_up_again(bundle, tmp_path):
     fresh.verifier.verify(fresh.prove(x=X))
 
 
-def test_models_and_data_are_taken_as_they_come(tmp_path, circuit):
+def test_models_and_data_are_taken_as_they_come(tmp_path: Path, circuit: zkchain.Circuit) -> None:
     path, data = tmp_path / "small.onnx", tmp_path / "data.npz"
     path.write_bytes(small_model())
-    np.savez(data, **DATA)
+    npz_file(data, **DATA)
     given = (path, str(path), onnx.load_from_string(small_model()), bytearray(small_model()))
     for model, samples in zip(given, (data, str(data), DATA, DATA), strict=True):
         made = zkchain.compile(model, samples, domain={"x": zkchain.Domain(-4, 4)}, system="cg16")
@@ -133,7 +135,7 @@ class Tensor:
         return np.asarray(self.values, dtype)
 
 
-def test_tensors_lists_and_samples_without_a_batch_are_inputs(keys, proof):
+def test_tensors_lists_and_samples_without_a_batch_are_inputs(keys: zkchain.Keys, proof: zkchain.Proof) -> None:
     for given in (Tensor(X), X.tolist(), X[0], X.astype(np.float64)):
         assert keys.prove(x=given).instance == proof.instance
     assert keys.prove({"x": X}).instance == proof.instance
@@ -141,7 +143,7 @@ def test_tensors_lists_and_samples_without_a_batch_are_inputs(keys, proof):
     assert [p.instance for p in many] == [proof.instance, keys.prove(x=np.concatenate([X, -X]), index=1).instance]
 
 
-def test_auto_is_the_default_and_says_why():
+def test_auto_is_the_default_and_says_why() -> None:
     made = zkchain.compile(small_model(), domain=(-4, 4))
     assert made.reason
     assert made.reason in str(made).splitlines()[4]
@@ -149,7 +151,9 @@ def test_auto_is_the_default_and_says_why():
     assert "<table>" in made._repr_html_()
 
 
-def test_proofs_that_do_not_hold(keys, proof, contract, bundle):
+def test_proofs_that_do_not_hold(
+    keys: zkchain.Keys, proof: zkchain.Proof, contract: zkchain.Contract, bundle: zkchain.Bundle
+) -> None:
     words = (proof.instance[0] ^ 1, *proof.instance[1:])
     forged = type(proof)(proof.elements, words, proof.layout, proof.outputs)
     with pytest.raises(ProofInvalid):
@@ -163,18 +167,18 @@ def test_proofs_that_do_not_hold(keys, proof, contract, bundle):
         keys.prover(key_digest=bytes(32))
 
 
-def test_a_proof_is_bound_to_a_contract(keys, contract):
+def test_a_proof_is_bound_to_a_contract(keys: zkchain.Keys, contract: zkchain.Contract) -> None:
     bound = keys.prove(x=X, context=contract.bind(bytes(31) + b"\x01"))
     keys.verifier.verify(bound)
     assert contract.submit(bound).gas_used > 200_000
     other = zkchain.connect().deploy(keys.verifier)
     other.submit(keys.prove(x=X, context=other.bind(bytes(32))))
-    elsewhere = keys.prove(x=X, context=type(bound.context)(7, contract.address, "0x" + "00" * 32))
+    elsewhere = keys.prove(x=X, context=ContextRecord(7, contract.address, "0x" + "00" * 32))
     with pytest.raises(ChainError, match="bound to contract"):
         contract.submit(elsewhere)
 
 
-def test_a_contract_is_found_again(keys, contract):
+def test_a_contract_is_found_again(keys: zkchain.Keys, contract: zkchain.Contract) -> None:
     for address in (contract.address, contract.address.lower(), contract.address[2:]):
         found = zkchain.Chain(contract.connection).at(address, keys.verifier)
         assert found.address == contract.address
@@ -182,7 +186,7 @@ def test_a_contract_is_found_again(keys, contract):
         zkchain.Chain(contract.connection).at("0x" + "11" * 20, keys.verifier)
 
 
-def test_keys_of_another_circuit_go_into_no_bundle(bundle, tmp_path):
+def test_keys_of_another_circuit_go_into_no_bundle(bundle: zkchain.Bundle, tmp_path: Path) -> None:
     other = zkchain.compile(small_model(2), domain=(-4, 4), system="cg16").setup()
     with pytest.raises(KeyMismatch, match="save the circuit"):
         other.save(bundle.folder)
@@ -193,7 +197,13 @@ def test_keys_of_another_circuit_go_into_no_bundle(bundle, tmp_path):
 # -- how they look
 
 
-def test_every_repr_is_one_short_line(circuit, keys, proof, contract, bundle):
+def test_every_repr_is_one_short_line(
+    circuit: zkchain.Circuit,
+    keys: zkchain.Keys,
+    proof: zkchain.Proof,
+    contract: zkchain.Contract,
+    bundle: zkchain.Bundle,
+) -> None:
     held = [
         *(circuit, keys, keys.prover(), proof, contract, bundle, zkchain.Chain(contract.connection), bundle.circuit),
         *(zkchain.Domain(np.zeros(1000), np.ones(1000)), zkchain.Settings(0.1, 8, 8, 8, 8), zkchain.System.CG16),
@@ -232,9 +242,16 @@ def public_values(held: Iterable[Any]) -> Iterator[Any]:
 # -- other processes
 
 
-def test_what_can_be_pickled_comes_back(circuit, keys, proof, contract, bundle):
+def test_what_can_be_pickled_comes_back(
+    circuit: zkchain.Circuit,
+    keys: zkchain.Keys,
+    proof: zkchain.Proof,
+    contract: zkchain.Contract,
+    bundle: zkchain.Bundle,
+) -> None:
     bound = keys.prove(x=X, context=contract.bind(bytes(32)))
-    for there_and_back in (lambda thing: pickle.loads(pickle.dumps(thing)), copy.copy, copy.deepcopy):
+    ways: tuple[Callable[[Any], Any], ...] = (lambda thing: pickle.loads(pickle.dumps(thing)), copy.copy, copy.deepcopy)
+    for there_and_back in ways:
         for made in (circuit, bundle.circuit):
             again = there_and_back(made)
             assert (again.digest, str(again), again.model) == (made.digest, str(made), made.model)
@@ -246,7 +263,7 @@ def test_what_can_be_pickled_comes_back(circuit, keys, proof, contract, bundle):
             assert repr(there_and_back(record)) == repr(record)
 
 
-def test_a_circuit_that_was_pickled_is_set_up_and_saved(circuit, tmp_path):
+def test_a_circuit_that_was_pickled_is_set_up_and_saved(circuit: zkchain.Circuit, tmp_path: Path) -> None:
     again = pickle.loads(pickle.dumps(circuit))
     fresh = again.setup()
     fresh.verifier.verify(fresh.prove(x=X))
@@ -255,7 +272,9 @@ def test_a_circuit_that_was_pickled_is_set_up_and_saved(circuit, tmp_path):
     assert zkchain.open(tmp_path / "bundle").circuit.digest == circuit.digest
 
 
-def test_what_belongs_to_this_process_says_what_to_do_in_another(keys, contract, bundle):
+def test_what_belongs_to_this_process_says_what_to_do_in_another(
+    keys: zkchain.Keys, contract: zkchain.Contract, bundle: zkchain.Bundle
+) -> None:
     chain = zkchain.Chain(contract.connection)
     assert bundle.keys is bundle.keys
     for thing, way in (
@@ -274,7 +293,9 @@ def proved_there(bundle: zkchain.Bundle, x: Any) -> zkchain.Proof:
     return bundle.keys.prove(x=x)
 
 
-def test_a_bundle_proves_in_other_processes(bundle, keys, monkeypatch, tmp_path):
+def test_a_bundle_proves_in_other_processes(
+    bundle: zkchain.Bundle, keys: zkchain.Keys, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.chdir(bundle.folder.parent)
     here = zkchain.open(bundle.folder.name)
     assert here.keys.digest == keys.digest
@@ -287,7 +308,7 @@ def test_a_bundle_proves_in_other_processes(bundle, keys, monkeypatch, tmp_path)
         assert caught.value.hint
 
 
-def test_every_error_comes_back_from_another_process():
+def test_every_error_comes_back_from_another_process() -> None:
     made = [
         errors.UnsupportedOp("n", "Op", "why", hint="what"),
         errors.Wraps(1e30),
@@ -308,7 +329,16 @@ def test_every_error_comes_back_from_another_process():
 # -- arguments
 
 
-def with_options(circuit, keys, proof, contract, bundle) -> Iterator[tuple[Callable[..., Any], tuple[Any, ...]]]:
+Functions = list[tuple[Callable[..., Any], tuple[Any, ...]]]
+
+
+def with_options(
+    circuit: zkchain.Circuit,
+    keys: zkchain.Keys,
+    proof: zkchain.Proof,
+    contract: zkchain.Contract,
+    bundle: zkchain.Bundle,
+) -> Iterator[tuple[Callable[..., Any], tuple[Any, ...]]]:
     """Every public function and method that takes options, and what it needs before them."""
     yield zkchain.compile, (small_model(),)
     yield zkchain.connect, ()
@@ -321,7 +351,13 @@ def with_options(circuit, keys, proof, contract, bundle) -> Iterator[tuple[Calla
 
 
 @pytest.fixture(scope="module")
-def functions(circuit, keys, proof, contract, bundle):
+def functions(
+    circuit: zkchain.Circuit,
+    keys: zkchain.Keys,
+    proof: zkchain.Proof,
+    contract: zkchain.Contract,
+    bundle: zkchain.Bundle,
+) -> Functions:
     return list(with_options(circuit, keys, proof, contract, bundle))
 
 
@@ -329,7 +365,7 @@ class Strange:
     """Something that no parameter takes."""
 
 
-def test_a_misspelt_keyword_is_a_type_error(functions):
+def test_a_misspelt_keyword_is_a_type_error(functions: Functions) -> None:
     for function, needed in functions:
         for name in inspect.signature(function).parameters:
             for wrong in (name[:-1], name + "s_", "sytem"):
@@ -338,13 +374,13 @@ def test_a_misspelt_keyword_is_a_type_error(functions):
                         function(*needed, **{wrong: None})
 
 
-def test_a_misspelt_option_of_prove_is_no_input(keys):
+def test_a_misspelt_option_of_prove_is_no_input(keys: zkchain.Keys) -> None:
     for wrong in ("indx", "contxt", "progres", "y"):
         with pytest.raises(InputError, match=f"no input '{wrong}'"):
             keys.prove(x=X, **{wrong: 1})
 
 
-def test_a_value_of_a_wrong_type_is_an_error_that_names_its_parameter(functions):
+def test_a_value_of_a_wrong_type_is_an_error_that_names_its_parameter(functions: Functions) -> None:
     for function, needed in functions:
         parameters = list(inspect.signature(function).parameters.values())
         for k, parameter in enumerate(parameters):
@@ -380,18 +416,18 @@ WRONG_VALUES = {
 
 
 @pytest.mark.parametrize("name", WRONG_VALUES)
-def test_a_wrong_value_is_an_error_of_the_tree(name):
+def test_a_wrong_value_is_an_error_of_the_tree(name: str) -> None:
     usual = {} if name in ("domain", "data") else {"domain": (-4, 4)}
     for value in WRONG_VALUES[name]:
         with pytest.raises(zkchain.ZkchainError):
             zkchain.compile(small_model(), **usual, **{name: value})
 
 
-def test_every_option_of_compile_has_wrong_values():
+def test_every_option_of_compile_has_wrong_values() -> None:
     assert set(inspect.signature(zkchain.compile).parameters) - {"model"} == set(WRONG_VALUES)
 
 
-def test_models_that_are_none(tmp_path):
+def test_models_that_are_none(tmp_path: Path) -> None:
     for model in (tmp_path / "none.onnx", b"no model", str(tmp_path)):
         with pytest.raises(ModelError):
             zkchain.compile(model, domain=(0, 1))
@@ -400,7 +436,7 @@ def test_models_that_are_none(tmp_path):
             zkchain.compile(model, domain=(0, 1))
 
 
-def test_choices_are_named_and_the_closest_told():
+def test_choices_are_named_and_the_closest_told() -> None:
     with pytest.raises(ArgumentError, match="expected one of groth16, cg16, auto, got 'grot16'") as caught:
         zkchain.compile(small_model(), domain=(-4, 4), system="grot16")
     assert caught.value.hint == "did you mean 'groth16'?"
@@ -408,7 +444,7 @@ def test_choices_are_named_and_the_closest_told():
         zkchain.compile(small_model(), domain=(-4, 4), max_error=0.1, settings=zkchain.Settings())
 
 
-def test_a_batch_that_fills_nothing_is_refused():
+def test_a_batch_that_fills_nothing_is_refused() -> None:
     model = onnx.load_from_string(small_model())
     model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 1
     with pytest.raises(ArgumentError, match=r"batch: 4 is the size of no free .* 'x' is \(1, 4\)") as caught:
@@ -430,13 +466,13 @@ def test_a_batch_that_fills_nothing_is_refused():
         ({"shapes": {"xx": (1, 4)}}, "'x'"),
     ],
 )
-def test_the_name_that_was_meant_is_told(given, near):
+def test_the_name_that_was_meant_is_told(given: dict[str, Any], near: str) -> None:
     with pytest.raises(zkchain.ZkchainError) as caught:
         zkchain.compile(small_model(), **{"domain": (-4, 4), **given})
     assert caught.value.hint == f"did you mean {near}?"
 
 
-def test_inputs_are_looked_at_before_any_proving(keys):
+def test_inputs_are_looked_at_before_any_proving(keys: zkchain.Keys) -> None:
     with pytest.raises(OutOfDomain):
         keys.prove(x=X + 100)
     for wrong in (X[:, :3], "text", [[1, 2], [3]], Strange(), X + np.nan):
@@ -449,7 +485,9 @@ def test_inputs_are_looked_at_before_any_proving(keys):
             keys.prove(x=X, **wrong)
 
 
-def test_what_is_no_proof_or_verifier_is_refused(keys, contract, bundle, proof):
+def test_what_is_no_proof_or_verifier_is_refused(
+    keys: zkchain.Keys, contract: zkchain.Contract, bundle: zkchain.Bundle, proof: zkchain.Proof
+) -> None:
     chain = zkchain.Chain(contract.connection)
     for call in (
         lambda: keys.verifier.verify(proof.elements),
@@ -470,7 +508,7 @@ def test_what_is_no_proof_or_verifier_is_refused(keys, contract, bundle, proof):
             call()
 
 
-def test_many_proofs_in_one_transaction(keys, contract, proof):
+def test_many_proofs_in_one_transaction(keys: zkchain.Keys, contract: zkchain.Contract, proof: zkchain.Proof) -> None:
     chain = zkchain.Chain(contract.connection)
     with pytest.raises(ChainError, match="has no verifyBatch") as caught:
         contract.submit_batch([proof, proof])
@@ -483,7 +521,7 @@ def test_many_proofs_in_one_transaction(keys, contract, proof):
         many.submit_batch([proof, lie])
 
 
-def test_what_is_said_twice_or_hidden_is_refused(keys):
+def test_what_is_said_twice_or_hidden_is_refused(keys: zkchain.Keys) -> None:
     with pytest.raises(ArgumentError, match="given twice"):
         keys.prove({"x": X}, x=X)
     with pytest.raises(InputError, match="masked"):
@@ -492,13 +530,15 @@ def test_what_is_said_twice_or_hidden_is_refused(keys):
         zkchain.compile(small_model(), domain=(-4, 4), outputs=["y", "y"])
 
 
-def test_samples_outside_the_domain_are_counted():
+def test_samples_outside_the_domain_are_counted() -> None:
     far = np.concatenate([DATA["x"], np.full((3, 4), 9, np.float32)])
     made = zkchain.compile(small_model(), {"x": far}, domain=(-4, 4), system="cg16")
     assert "3 more lie outside the domain" in str(made).splitlines()[3]
 
 
-def test_paths_that_are_none(circuit, proof, keys, bundle, tmp_path):
+def test_paths_that_are_none(
+    circuit: zkchain.Circuit, proof: zkchain.Proof, keys: zkchain.Keys, bundle: zkchain.Bundle, tmp_path: Path
+) -> None:
     for wrong in (3, None, b"x", "a\0b", ""):
         for call in (circuit.save, proof.save, keys.verifier.load, zkchain.open):
             with pytest.raises(ArgumentError, match="folder: expected a path"):
@@ -517,14 +557,14 @@ def test_paths_that_are_none(circuit, proof, keys, bundle, tmp_path):
         zkchain.open("x" * 5000)
 
 
-def test_a_bundle_keeps_proofs_of_its_own(bundle):
+def test_a_bundle_keeps_proofs_of_its_own(bundle: zkchain.Bundle) -> None:
     other = zkchain.compile(small_model(2), domain=(-4, 4), system="cg16").setup()
     with pytest.raises(zkchain.ZkchainError):
         bundle.save(other.prove(x=X), "stranger")
     assert "stranger" not in bundle.proofs
 
 
-def test_proofs_that_somebody_put_together(keys, proof):
+def test_proofs_that_somebody_put_together(keys: zkchain.Keys, proof: zkchain.Proof) -> None:
     for part in ({"instance": None}, {"instance": ("a",)}, {"instance": (1.5,)}, {"elements": None}, {"context": "x"}):
         with pytest.raises(ArgumentError, match=f"Proof: {next(iter(part))}: expected"):
             keys.verifier.verify(replace(proof, **part))
@@ -555,19 +595,19 @@ WAYS = {
 
 
 @pytest.mark.parametrize("kind", WAYS, ids=lambda kind: kind.__name__)
-def test_what_is_put_together_by_hand_names_the_way_to_get_one(kind):
+def test_what_is_put_together_by_hand_names_the_way_to_get_one(kind: type[Any]) -> None:
     for given in ((), ("B",), (1, 2), (1, 2, 3), (1, 2, 3, 4), ([], {}, None, None, None)):
         with pytest.raises(ArgumentError, match=kind.__name__) as caught:
             kind(*given)
         assert WAYS[kind] in caught.value.hint
 
 
-def test_every_object_of_the_front_door_has_its_way():
+def test_every_object_of_the_front_door_has_its_way() -> None:
     objects = {value for name in zkchain.__all__ if isinstance(value := getattr(zkchain, name), type)}
     assert objects - {zkchain.Domain, zkchain.Settings, zkchain.System, zkchain.ZkchainError} == set(WAYS)
 
 
-def test_domains_and_settings_that_are_none():
+def test_domains_and_settings_that_are_none() -> None:
     for wrong in (("a", "b"), (0, object()), (0, 1, "x"), (0, 1, np.array([1, 2])), ([], []), (None, None)):
         with pytest.raises(InputError):
             zkchain.Domain(*wrong)
@@ -587,7 +627,7 @@ def test_domains_and_settings_that_are_none():
     assert made.choices.quantisation["weight_bits"] == 8
 
 
-def test_plain_proofs_are_bound_to_nothing():
+def test_plain_proofs_are_bound_to_nothing() -> None:
     made = zkchain.compile(small_model(), domain=(-4, 4), system="groth16").setup()
     contract = zkchain.connect().deploy(made.verifier)
     with pytest.raises(ArgumentError, match="bound to nothing"):
@@ -596,7 +636,7 @@ def test_plain_proofs_are_bound_to_nothing():
         zkchain.connect(account="0x" + "11" * 32)
 
 
-def test_an_altered_key_makes_no_proof(circuit, keys, tmp_path):
+def test_an_altered_key_makes_no_proof(circuit: zkchain.Circuit, keys: zkchain.Keys, tmp_path: Path) -> None:
     """Opening maps the key; its sections are read against their digests before the first proof, by whatever way."""
     folder = tmp_path / "bundle"
     circuit.save(folder)
@@ -611,7 +651,7 @@ def test_an_altered_key_makes_no_proof(circuit, keys, tmp_path):
     assert stages == ["key: digests"]
 
 
-def test_the_front_door_offers_what_it_lists():
+def test_the_front_door_offers_what_it_lists() -> None:
     assert sorted(zkchain.__all__) == sorted(set(zkchain.__all__))
     assert all(getattr(zkchain, name) is not None for name in zkchain.__all__)
     assert Path(os.path.dirname(zkchain.__file__)).name == "zkchain"

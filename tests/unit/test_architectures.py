@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.unit import architectures
+from tests.helpers import architectures
 from zkchain import pipeline
 from zkchain.bn254 import R
 from zkchain.circuit import check, solve

@@ -5,20 +5,21 @@ import json
 import pytest
 from eth_account import Account
 
+from tests.helpers.cli_tools import keystore
 from zkchain.chain.accounts import account_of, unlock
 from zkchain.errors import ChainError
 
 KEY = "0x" + "4c" * 32
 ADDRESS = Account.from_key(KEY).address
-KEYSTORE = json.dumps(Account.encrypt(KEY, "open sesame", kdf="pbkdf2", iterations=2)).encode()
+KEYSTORE = keystore(KEY, "open sesame").encode()
 
 
-def test_a_keystore_is_unlocked():
+def test_a_keystore_is_unlocked() -> None:
     assert unlock(KEYSTORE, "open sesame") == KEY
     assert account_of(unlock(KEYSTORE, "open sesame")).address == ADDRESS
 
 
-def test_a_wrong_password_is_not_shown():
+def test_a_wrong_password_is_not_shown() -> None:
     with pytest.raises(ChainError, match="could not be unlocked") as caught:
         unlock(KEYSTORE, "open simsim")
     assert "simsim" not in str(caught.value)
@@ -42,7 +43,7 @@ def test_a_wrong_password_is_not_shown():
     ],
     ids=lambda content: content[:20].decode(errors="replace"),
 )
-def test_something_else_than_a_keystore(content):
+def test_something_else_than_a_keystore(content: bytes) -> None:
     with pytest.raises(ChainError, match=r"^keystore: "):
         unlock(content, "open sesame")
 
@@ -67,29 +68,29 @@ def altered(kdf: str, **changed: int) -> bytes:
         (altered("pbkdf2", dklen=10**1000), r"dklen = 1\.00e\+1000"),  # more than a float holds
     ],
 )
-def test_work_without_end_is_refused(content, said):
+def test_work_without_end_is_refused(content: bytes, said: str) -> None:
     with pytest.raises(ChainError, match=f"keystore: it asks for too much work: {said}"):
         unlock(content, "open sesame")
 
 
-def test_work_that_is_usual_is_done():
+def test_work_that_is_usual_is_done() -> None:
     for content in (altered("scrypt", n=1 << 10, r=8), altered("pbkdf2", c=10**3)):
         with pytest.raises(ChainError, match="could not be unlocked"):  # by the check sum of the key that was derived
             unlock(content, "open sesame")
 
 
-def test_the_keystore_altered_above_is_one():
+def test_the_keystore_altered_above_is_one() -> None:
     assert b'"c": 2' in KEYSTORE
     assert b"pbkdf2" in KEYSTORE
 
 
 @pytest.mark.parametrize("text", [KEY, KEY[2:], f" {KEY}\n", KEY.upper().replace("0X", "0x")])
-def test_a_key_in_hex(text):
+def test_a_key_in_hex(text: str) -> None:
     assert account_of(text).address == ADDRESS
 
 
 @pytest.mark.parametrize("text", ["", "0x", KEY[:-1], KEY + "00", "0x" + "00" * 32, "0x" + "ff" * 32, "zz" * 32])
-def test_a_malformed_key_is_not_shown(text):
+def test_a_malformed_key_is_not_shown(text: str) -> None:
     with pytest.raises(ChainError, match="private key: expected 32 bytes in hex") as caught:
         account_of(text)
     assert caught.value.__cause__ is None

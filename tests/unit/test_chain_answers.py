@@ -8,13 +8,14 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.spec.evm import verifier
-from tests.spec.simulator import simulate, toxic_key
-from tests.unit.cli_tools import compile_into, zkchain
+from tests.helpers.cli_tools import compile_into, zkchain
+from tests.helpers.evm import verifier
+from tests.helpers.simulator import simulate, toxic_key
 from zkchain import chain as zk
 from zkchain.chain import transactions
 from zkchain.chain.answers import READERS, answered, parsed
@@ -172,7 +173,7 @@ def test_nonsense_of_one_method_is_an_error_of_the_chain(method: str) -> None:
 
 
 @pytest.mark.parametrize("command", ["deploy", "submit"])
-def test_commands_never_meet_the_unforeseen(tmp_path, command: str) -> None:
+def test_commands_never_meet_the_unforeseen(tmp_path: Path, command: str) -> None:
     folder = tmp_path / "bundle"
     assert compile_into(folder).code == 0
     assert zkchain("setup", folder).code == 0

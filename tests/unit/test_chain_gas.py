@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.spec.evm import anvil, verifier
-from tests.spec.simulator import simulate, toxic_key
+from tests.helpers.evm import anvil, verifier
+from tests.helpers.simulator import simulate, toxic_key
 from zkchain import solidity
 from zkchain.chain import Chain, Deployment, Receipt, connect, deploy, gas, transact
 from zkchain.chain.gas import FORKS, TOLERANCE, Estimate
@@ -125,20 +125,20 @@ PINNED = json.loads(FILE.read_text()) if FILE.exists() else {}
 
 @pytest.mark.slow
 @pytest.mark.anvil
-def test_gas_is_as_pinned():
+def test_gas_is_as_pinned() -> None:
     assert snapshot() == FILE.read_text(), "run scripts/snapshots.py gas.json and look at the difference"
 
 
 @pytest.mark.anvil
 @pytest.mark.parametrize("case", CASES, ids=NAMES)
-def test_the_estimate_of_a_verification(case):
+def test_the_estimate_of_a_verification(case: Case) -> None:
     found = runs()[case.name]
     assert abs(found.verification.total - found.receipt.gas_used) <= TOLERANCE
 
 
 @pytest.mark.anvil
 @pytest.mark.parametrize("case", CASES, ids=NAMES)
-def test_the_estimate_of_a_deployment(case):
+def test_the_estimate_of_a_deployment(case: Case) -> None:
     found = runs()[case.name]
     data, contract = found.deployment[:-1], found.deployment[-1]
     assert [e.total for e in data] == list(found.deployed[:-1])
@@ -147,7 +147,7 @@ def test_the_estimate_of_a_deployment(case):
 
 @pytest.mark.anvil
 @pytest.mark.parametrize("case", [Case(G, 1), Case(C, 2), Case(C, 2, bound=True), Case(G, 1, batch=True, proofs=2)])
-def test_py_evm_agrees(embedded, case):
+def test_py_evm_agrees(embedded: Chain, case: Case) -> None:
     """The execution; addresses, and with them bound proofs and calldata, differ from chain to chain."""
     found = run(case, embedded)
     execution = found.verification.measured(found.receipt.gas_used).execution
@@ -173,18 +173,18 @@ BUDGETS = {
 
 @pytest.mark.anvil
 @pytest.mark.parametrize(("name", "what"), BUDGETS)
-def test_budgets(name, what):
+def test_budgets(name: str, what: str) -> None:
     """As mined by a node; public inputs are packed words, 31 bytes without a zero."""
     assert measured(name)[what] <= BUDGETS[name, what]
 
 
 @pytest.mark.parametrize(("n_public", "budget"), [(1, 214_000), (10, 280_000)])
-def test_budgets_hold_for_any_public_inputs(n_public, budget):
+def test_budgets_hold_for_any_public_inputs(n_public: int, budget: int) -> None:
     """For calldata without a zero byte, the dearest there is."""
     assert gas.verification(toxic_key(G, n_public).vk).total <= budget
 
 
-def test_every_part_is_named_and_they_sum_up():
+def test_every_part_is_named_and_they_sum_up() -> None:
     estimate = gas.verification(toxic_key(G, 1).vk)
     parts = estimate.parts()
     assert list(parts) == ["intrinsic", "calldata", "pairing", "ec_mul", "ec_add", "overhead"]
@@ -193,14 +193,14 @@ def test_every_part_is_named_and_they_sum_up():
     assert parts["calldata"] == (4 + 32 * 9) * 16
 
 
-def test_cg16_does_not_depend_on_the_number_of_inputs_but_for_words():
+def test_cg16_does_not_depend_on_the_number_of_inputs_but_for_words() -> None:
     few, many = (gas.verification(toxic_key(C, n).vk) for n in (1, 26))
     assert (few.pairing, few.ec_mul, few.ec_add) == (215_000, 12_000, 300)
     assert (many.pairing, many.ec_mul, many.ec_add) == (215_000, 12_000, 300)
     assert (many.overhead - few.overhead) / 25 < 145
 
 
-def test_calldata_that_is_known_is_counted_byte_by_byte():
+def test_calldata_that_is_known_is_counted_byte_by_byte() -> None:
     vk = toxic_key(G, 1).vk
     data = solidity.calldata(vk, simulate(toxic_key(G, 1), (1,)), (1,))
     zeros = data.count(0)
@@ -209,7 +209,7 @@ def test_calldata_that_is_known_is_counted_byte_by_byte():
     assert gas.verification(vk, data=data).total < gas.verification(vk).total
 
 
-def test_the_floor_of_eip_7623():
+def test_the_floor_of_eip_7623() -> None:
     """A deployment of data is mostly code; a transaction that is mostly calldata pays the floor."""
     data = b"\x01" * 10_000
     light = Estimate("calldata", FORKS["osaka"], 21_000, 160_000, 21_000 + 400_000, overhead=100)
@@ -220,14 +220,14 @@ def test_the_floor_of_eip_7623():
     assert gas.tokens(bytes(100)) == 100
 
 
-def test_before_prague_there_is_no_floor():
+def test_before_prague_there_is_no_floor() -> None:
     vk = toxic_key(G, 1).vk
     assert gas.verification(vk, fork="cancun").floor == 21_000
     assert gas.verification(vk, fork="prague").floor > 21_000
     assert gas.verification(vk, fork="cancun").total == gas.verification(vk, fork="osaka").total
 
 
-def test_the_cap_of_osaka():
+def test_the_cap_of_osaka() -> None:
     vk = toxic_key(G, 784).vk
     assert not gas.verification(vk).over_cap
     huge = gas.batch(toxic_key(C, 1).vk, 400)
@@ -236,20 +236,20 @@ def test_the_cap_of_osaka():
     assert not gas.batch(toxic_key(C, 1).vk, 400, fork="prague").over_cap
 
 
-def test_an_unknown_fork():
+def test_an_unknown_fork() -> None:
     with pytest.raises(ChainError, match="unknown fork 'london'") as caught:
         gas.verification(toxic_key(G, 1).vk, fork="london")
     assert "cancun, prague, osaka" in str(caught.value.hint)
 
 
-def test_money():
+def test_money() -> None:
     estimate = Estimate("x", FORKS["osaka"], 21_000, 0, 0, overhead=179_000)
     cost = estimate.cost(2 * 10**9, Decimal(3_000))
     assert (cost.wei, cost.ether, cost.money) == (400_000 * 10**9, Decimal("0.0004"), Decimal("1.2"))
     assert estimate.cost(10**9).money is None
 
 
-def test_a_measured_split_keeps_the_exact_parts():
+def test_a_measured_split_keeps_the_exact_parts() -> None:
     estimate = gas.verification(toxic_key(C, 2).vk)
     measured = estimate.measured(estimate.total + 77)
     assert measured.total == estimate.total + 77
@@ -259,7 +259,7 @@ def test_a_measured_split_keeps_the_exact_parts():
 
 @pytest.mark.anvil
 @pytest.mark.parametrize("fork", ["cancun", "prague", "osaka"])
-def test_the_forks_of_a_real_node(fork):
+def test_the_forks_of_a_real_node(fork: str) -> None:
     with anvil("--hardfork", fork) as rpc:
         case, chain = Case(C, 1), connect(rpc)
         found = run(case, chain)
@@ -275,5 +275,5 @@ def names(cases: Sequence[Case]) -> list[str]:
     return [case.name for case in cases]
 
 
-def test_no_case_is_there_twice():
+def test_no_case_is_there_twice() -> None:
     assert len(set(names(CASES))) == len(CASES)

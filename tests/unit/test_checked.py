@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from zkchain.errors import CompileError, Wraps
 from zkchain.ir import checked
-from zkchain.ir.checked import BOUND, WORD, Span
+from zkchain.ir.checked import WORD, Span
+from zkchain.ir.legality import BOUND
 
 words = st.integers(-WORD, WORD - 1)
 

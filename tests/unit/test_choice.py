@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit import graphs
+from tests.helpers import graphs
 from zkchain.chain import gas
 from zkchain.choice import Candidate, candidate, choose
 from zkchain.circuit import Visibility, synthesize

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.unit import graphs, onnx_models
+from tests.helpers import graphs, onnx_models
+from tests.helpers.gadget_circuits import CASES, LOOKUPS, ZOO, compiled
 from zkchain import groth16, pipeline
 from zkchain._core import FrVec
 from zkchain.bn254 import R
@@ -24,15 +25,7 @@ from zkchain.quantize import Domain
 from zkchain.r1cs import Assignment, System
 from zkchain.rewrite.pools import hoist
 
-ZOO = graphs.zoo()
-LOOKUPS = graphs.lookup_zoo()
-CASES = [(name, system) for name in ZOO for system in System] + [(name, System.CG16) for name in LOOKUPS]
 SNAPSHOT = Path(__file__).parent.parent / "snapshots" / "gadget_rows.json"
-
-
-def compiled(name: str, system: System) -> Circuit:
-    graph = (ZOO | LOOKUPS)[name]
-    return synthesize(graph, Visibility((False,) * len(graph.inputs), (True,) * len(graph.outputs)), system)
 
 
 def finished(circuit: Circuit, inputs: list[np.ndarray]) -> Assignment:
@@ -205,8 +198,8 @@ def test_hoisting_pools_saves_rows_and_keeps_the_program(monkeypatch: pytest.Mon
 def test_relu_costs_at_most_q_plus_2_plain_rows_and_2_lookups() -> None:
     def rows(system: System, *, with_relu: bool) -> int:
         b = graphs.Build()
-        q = b.add(graphs.Op.RESCALE, b.input((64,), -(1 << 15), (1 << 15) - 1), shift=4)
-        graph: Graph = b.graph(b.add(graphs.Op.RELU, q) if with_relu else q)
+        q = b.add(Op.RESCALE, b.input((64,), -(1 << 15), (1 << 15) - 1), shift=4)
+        graph: Graph = b.graph(b.add(Op.RELU, q) if with_relu else q)
         return synthesize(graph, Visibility((False,), (True,)), system).n_rows
 
     q = 12

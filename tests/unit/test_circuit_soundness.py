@@ -7,11 +7,12 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from tests.unit import graphs
-from tests.unit.lies import FIELD_LIES, LIES, lies, survives
-from tests.unit.test_circuit import CASES, compiled
+from tests.helpers import graphs
+from tests.helpers.gadget_circuits import CASES, compiled
+from tests.helpers.lies import FIELD_LIES, LIES, lies, survives
 from zkchain.circuit import Visibility, synthesize
 from zkchain.circuit.gadgets import lookup, plain
+from zkchain.ir.graph import Op
 from zkchain.r1cs import System
 
 Kinds = dict[str, Callable[[int], int]]
@@ -69,7 +70,7 @@ def test_the_power_of_the_challenge_exceeds_lookups_and_entries() -> None:
     # With X = c^2 the forged pairs (-2, 3), (-6, 5) would pass against a table that holds only (-3, 4).
     b = graphs.Build()
     x = b.input((2,), -8, 8)
-    graph = b.graph(b.add(graphs.Op.TABLE, x, first=-8, values=np.full(17, 4, dtype=np.int64)))
+    graph = b.graph(b.add(Op.TABLE, x, first=-8, values=np.full(17, 4, dtype=np.int64)))
     circuit = synthesize(graph, Visibility((False,), (True,)), System.CG16)
     balances = 2  # one constraint per table: the input's range, and the pairs
     squarings = sum(1 for c in circuit.constraints if c.node == "lookup" and c.size == 1) - balances

@@ -9,12 +9,24 @@ import resource
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.unit.cli_tools import GOOD, calibration, compile_into, names, small_model, write_input, zkchain
+from tests.helpers.cli_tools import (
+    GOOD,
+    Outcome,
+    calibration,
+    compile_into,
+    names,
+    npz_file,
+    small_model,
+    write_input,
+    zkchain,
+)
 from zkchain import errors
 
 SNAPSHOT = Path(__file__).parent.parent / "snapshots" / "help.txt"
@@ -22,7 +34,7 @@ COMMANDS = ("compile", "setup", "prove", "verify", "solidity", "deploy", "submit
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory) -> Path:
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundle with keys and one proof. Tests that change it work on a copy."""
     folder = tmp_path_factory.mktemp("made") / "bundle"
     assert compile_into(folder).code == 0
@@ -32,7 +44,7 @@ def made(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def bundle(made, tmp_path) -> Path:
+def bundle(made: Path, tmp_path: Path) -> Path:
     shutil.copytree(made, tmp_path / "bundle")
     return tmp_path / "bundle"
 
@@ -43,7 +55,7 @@ def flip(path: Path, where: float = 0.7) -> None:
     path.write_bytes(bytes(data))
 
 
-def refused(outcome, error: type[errors.ZkchainError], message: str) -> None:
+def refused(outcome: Outcome, error: type[errors.ZkchainError], message: str) -> None:
     """The error's exit code, one ``error:`` line that says so, nothing on stdout, no traceback."""
     assert outcome.code == error.exit_code, outcome.err
     assert outcome.out == ""
@@ -53,7 +65,7 @@ def refused(outcome, error: type[errors.ZkchainError], message: str) -> None:
 
 
 class TestTheWay:
-    def test_compile_reports(self, tmp_path):
+    def test_compile_reports(self, tmp_path: Path) -> None:
         outcome = compile_into(tmp_path / "bundle", "--json")
         assert outcome.code == 0
         assert outcome.json["circuit"]["rows"] > 50
@@ -62,14 +74,14 @@ class TestTheWay:
             ["manifest.json", "model.onnx", "program.npz", "settings.json", "circuit.json", "worst_input.json"]
         )
 
-    def test_setup_says_development_everywhere(self, bundle):
+    def test_setup_says_development_everywhere(self, bundle: Path) -> None:
         outcome = zkchain("setup", bundle)
         assert "DEVELOPMENT" in outcome.out
         assert "warning: " in outcome.err
         assert "DEVELOPMENT" in outcome.err
         assert zkchain("setup", bundle, "--json").json["development"] is True
 
-    def test_prove_and_verify(self, bundle):
+    def test_prove_and_verify(self, bundle: Path) -> None:
         proved = zkchain("prove", bundle, write_input(bundle.parent / "i.json"), "--json", "--proof", "second")
         assert proved.code == 0
         verified = zkchain("verify", bundle, "--proof", "second", "--json")
@@ -79,15 +91,15 @@ class TestTheWay:
         assert shown == proved.json["outputs"]
         assert proved.json["proof_bytes"] == 256
 
-    def test_text_and_json_say_the_same(self, bundle):
+    def test_text_and_json_say_the_same(self, bundle: Path) -> None:
         text, values = zkchain("verify", bundle).out, zkchain("verify", bundle, "--json").json
         assert values["circuit"] in text
         label = next(claim for claim in values["claims"] if claim["name"] == "label")
         assert re.search(rf"output label +\[?{label['values'][0]}", text)
 
-    def test_npz_with_many_samples(self, bundle):
+    def test_npz_with_many_samples(self, bundle: Path) -> None:
         data = bundle.parent / "many.npz"
-        np.savez(data, **calibration())
+        npz_file(data, **calibration())
         first = zkchain("prove", bundle, data, "--index", 0, "--json")
         second = zkchain("prove", bundle, data, "--index", 1, "--json")
         assert first.code == second.code == 0
@@ -95,9 +107,9 @@ class TestTheWay:
         refused(zkchain("prove", bundle, data, "--index", 40), errors.InputError, "no sample 40")
         refused(zkchain("prove", bundle, data), errors.InputError, r"expected shape \(1, 4\), got \(40, 4\)")
 
-    def test_many_inputs_under_one_key(self, bundle):
+    def test_many_inputs_under_one_key(self, bundle: Path) -> None:
         folder = bundle.parent
-        np.savez(folder / "two.npz", x=calibration(2)["x"])
+        npz_file(folder / "two.npz", x=calibration(2)["x"])
         files = (write_input(folder / "i.json"), write_input(folder / "j.json"))
         outcome = zkchain("prove", bundle, *files, "--proof", "pair", "--json")
         assert [Path(one["folder"]).name for one in outcome.json["proofs"]] == ["pair-0", "pair-1"]
@@ -107,13 +119,13 @@ class TestTheWay:
         assert first != second
         assert zkchain("prove", bundle, folder / "two.npz", "--all", "--index", "1").code == 2
 
-    def test_the_first_bad_input_stops_many(self, bundle):
+    def test_the_first_bad_input_stops_many(self, bundle: Path) -> None:
         bad = write_input(bundle.parent / "bad.json", {"x": [[1e9, 0, 0, 0]]})
         outcome = zkchain("prove", bundle, write_input(bundle.parent / "i.json"), bad)
         refused(outcome, errors.OutOfDomain, "input 'x'")
         assert [path.name for path in (bundle / "proofs").glob("proof-*")] == ["proof-0"]
 
-    def test_timings(self, bundle):
+    def test_timings(self, bundle: Path) -> None:
         given = write_input(bundle.parent / "i.json")
         outcome = zkchain("prove", bundle, given, "--timings")
         assert re.search(r"^start +.* ms", outcome.out, re.MULTILINE)
@@ -122,7 +134,7 @@ class TestTheWay:
         assert "start" not in stages
         assert {"open", "witness", "prove: h", "write"} <= set(stages)
 
-    def test_memory_is_bounded_or_refused(self, bundle):
+    def test_memory_is_bounded_or_refused(self, bundle: Path) -> None:
         given = write_input(bundle.parent / "i.json")
         assert zkchain("prove", bundle, given, "--memory", "4G").code == 0
         assert zkchain("setup", bundle, "--memory", "4G").code == 0
@@ -133,7 +145,7 @@ class TestTheWay:
             assert zkchain(*command, "--memory", "much").code == 2
         assert zkchain("prove", bundle, given).code == 0, "the keys of before are still there"
 
-    def test_public_input_and_private_output(self, tmp_path):
+    def test_public_input_and_private_output(self, tmp_path: Path) -> None:
         folder = tmp_path / "bundle"
         assert compile_into(folder, "--public-input", "x", "--private-output", "y").code == 0
         assert zkchain("setup", folder).code == 0
@@ -143,21 +155,21 @@ class TestTheWay:
         assert set(claims) == {"x", "label"}
         assert np.allclose(claims["x"], GOOD["x"], atol=0.01)
 
-    def test_cg16(self, tmp_path):
+    def test_cg16(self, tmp_path: Path) -> None:
         folder = tmp_path / "bundle"
         assert compile_into(folder, "--system", "cg16").code == 0
         assert zkchain("setup", folder).code == 0
         assert zkchain("prove", folder, write_input(tmp_path / "i.json"), "--json").json["proof_bytes"] == 320
         assert zkchain("verify", folder).code == 0
 
-    def test_inspect(self, bundle):
+    def test_inspect(self, bundle: Path) -> None:
         values = zkchain("inspect", bundle, "--json").json
         assert values["circuit"]["system"] == "groth16"
         assert values["proofs"] == ["proof"]
         assert "relu" in zkchain("inspect", bundle).out
 
     @pytest.mark.parametrize("file", ["model.onnx", "program.npz", "proving_key.zkpk", "verification_key.json"])
-    def test_inspect_tells_damage(self, bundle, file):
+    def test_inspect_tells_damage(self, bundle: Path, file: str) -> None:
         def states(expected: str) -> None:
             for option in ((), ("--json",)):
                 outcome = zkchain("inspect", bundle, *option)
@@ -179,7 +191,7 @@ class TestTheWay:
         (bundle / file).write_bytes(good)
         assert zkchain("inspect", bundle).code == 0
 
-    def test_inspect_tells_what_is_stale(self, bundle):
+    def test_inspect_tells_what_is_stale(self, bundle: Path) -> None:
         assert compile_into(bundle, seed=2).code == 0
         outcome = zkchain("inspect", bundle, "--json")
         assert outcome.code == 0, "old keys are no damage"
@@ -188,7 +200,7 @@ class TestTheWay:
             "verification_key",
         }
 
-    def test_exports_for_circom(self, bundle):
+    def test_exports_for_circom(self, bundle: Path) -> None:
         r1cs, wtns = bundle.parent / "c.r1cs", bundle.parent / "w.wtns"
         assert zkchain("circom", "export", bundle, "--r1cs", r1cs).code == 0
         sample = write_input(bundle.parent / "i.json")
@@ -199,7 +211,7 @@ class TestTheWay:
         refused(zkchain("circom", "export", bundle, "--r1cs", r1cs), errors.FormatError, "challenge")
         refused(zkchain("circom", "export", bundle, sample, "--wtns", wtns), errors.CompileError, "challenge")
 
-    def test_contract_on_the_embedded_chain(self, bundle):
+    def test_contract_on_the_embedded_chain(self, bundle: Path) -> None:
         contract = zkchain("solidity", bundle, "--json")
         assert contract.code == 0, contract.err
         assert "DEVELOPMENT" in contract.json["name"]
@@ -216,30 +228,30 @@ class TestTheWay:
 
 
 class TestCompileRefuses:
-    def test_corrupt_model(self, tmp_path):
+    def test_corrupt_model(self, tmp_path: Path) -> None:
         model = tmp_path / "m.onnx"
         model.write_bytes(small_model()[:-100])
         outcome = zkchain("compile", model, "--domain", "-1:1", "-o", tmp_path / "b")
         refused(outcome, errors.ModelError, "ONNX|model|tensor")
         assert names(tmp_path) == ["m.onnx"]
 
-    def test_noise(self, tmp_path):
+    def test_noise(self, tmp_path: Path) -> None:
         model = tmp_path / "m.onnx"
         model.write_bytes(bytes(range(256)) * 4)
         refused(zkchain("compile", model, "-o", tmp_path / "b"), errors.ModelError, "not an ONNX model")
 
-    def test_missing_model(self, tmp_path):
+    def test_missing_model(self, tmp_path: Path) -> None:
         outcome = zkchain("compile", tmp_path / "none.onnx", "-o", tmp_path / "b")
         refused(outcome, errors.ModelError, r"cannot read model .*none.onnx: No such file")
 
-    def test_unknown_operator(self, tmp_path):
+    def test_unknown_operator(self, tmp_path: Path) -> None:
         model = tmp_path / "m.onnx"
         model.write_bytes(small_model(last="IsNaN"))
         outcome = zkchain("compile", model, "--domain", "-1:1", "-o", tmp_path / "b")
         refused(outcome, errors.UnsupportedOp, r"node 'out': operator IsNaN is not supported")
         assert "the README lists the" in outcome.err, "says where the supported ones are"
 
-    def test_a_folder_of_other_files(self, tmp_path):
+    def test_a_folder_of_other_files(self, tmp_path: Path) -> None:
         (tmp_path / "b").mkdir()
         (tmp_path / "b" / "model.onnx").write_text("mine")
         refused(compile_into(tmp_path / "b"), errors.BundleError, r"holds other files \('model.onnx'\)")
@@ -247,15 +259,15 @@ class TestCompileRefuses:
         assert (tmp_path / "b" / "model.onnx").read_text() == "mine"
         assert zkchain("compile", tmp_path / "small1.onnx", "--domain", "-4:4", "-o", "").code == 2
 
-    def test_no_domain_and_no_data(self, tmp_path):
+    def test_no_domain_and_no_data(self, tmp_path: Path) -> None:
         model = tmp_path / "m.onnx"
         model.write_bytes(small_model())
         refused(zkchain("compile", model, "-o", tmp_path / "b"), errors.InputError, "input 'x'.*domain")
 
-    def test_data_of_another_shape(self, tmp_path):
+    def test_data_of_another_shape(self, tmp_path: Path) -> None:
         model, data = tmp_path / "m.onnx", tmp_path / "d.npz"
         model.write_bytes(small_model())
-        np.savez(data, x=np.zeros((10, 5)))
+        npz_file(data, x=np.zeros((10, 5)))
         outcome = zkchain("compile", model, "--data", data, "-o", tmp_path / "b")
         refused(outcome, errors.InputError, r"input 'x': expected shape \(N, 4\), got \(10, 5\)")
 
@@ -269,10 +281,10 @@ class TestCompileRefuses:
             ({"x": np.eye(4), "labels": [0, 1, 1.5, 2]}, "calibration data: label 2: expected an integer, got 1.5"),
         ],
     )
-    def test_data_that_makes_no_sense(self, tmp_path, arrays, message):
+    def test_data_that_makes_no_sense(self, tmp_path: Path, arrays: dict[str, Any], message: str) -> None:
         model, data = tmp_path / "m.onnx", tmp_path / "d.npz"
         model.write_bytes(small_model())
-        np.savez(data, **{name: np.asarray(array) for name, array in arrays.items()})
+        npz_file(data, **{name: np.asarray(array) for name, array in arrays.items()})
         refused(zkchain("compile", model, "--data", data, "-o", tmp_path / "b"), errors.InputError, message)
 
     @pytest.mark.parametrize(
@@ -284,11 +296,11 @@ class TestCompileRefuses:
             ("--domain", "x=2:1", "lo <= hi"),
         ],
     )
-    def test_unknown_names(self, tmp_path, option, value, message):
+    def test_unknown_names(self, tmp_path: Path, option: str, value: str, message: str) -> None:
         refused(compile_into(tmp_path / "b", option, value), errors.InputError, message)
         assert not (tmp_path / "b").exists()
 
-    def test_nothing_public(self, tmp_path):
+    def test_nothing_public(self, tmp_path: Path) -> None:
         outcome = compile_into(tmp_path / "b", "--private-output", "y", "--private-output", "label")
         refused(outcome, errors.CompileError, "public")
 
@@ -306,28 +318,30 @@ class TestProveRefuses:
             ({"x": [[1, 2, 3, -1e30]]}, errors.OutOfDomain, r"element \(0, 3\)"),
         ],
     )
-    def test_bad_input(self, bundle, tensors, error, message):
+    def test_bad_input(
+        self, bundle: Path, tensors: dict[str, Any], error: type[errors.ZkchainError], message: str
+    ) -> None:
         before = names(bundle)
         outcome = zkchain("prove", bundle, write_input(bundle.parent / "bad.json", tensors), "--proof", "bad")
         refused(outcome, error, message)
         assert names(bundle) == before
 
-    def test_missing_input(self, bundle):
+    def test_missing_input(self, bundle: Path) -> None:
         refused(zkchain("prove", bundle, bundle / "none.json"), errors.InputError, "cannot read input")
 
-    def test_before_setup(self, tmp_path):
+    def test_before_setup(self, tmp_path: Path) -> None:
         assert compile_into(tmp_path / "b").code == 0
         outcome = zkchain("prove", tmp_path / "b", write_input(tmp_path / "i.json"))
         refused(outcome, errors.BundleError, "has no proving key")
         assert "hint: run `zkchain setup" in outcome.err
 
-    def test_key_of_another_circuit(self, bundle):
+    def test_key_of_another_circuit(self, bundle: Path) -> None:
         assert compile_into(bundle, seed=2).code == 0
         outcome = zkchain("prove", bundle, write_input(bundle.parent / "i.json"))
         refused(outcome, errors.KeyMismatch, r"proving key was made for circuit \w{12}\.\.\., this circuit is \w{12}")
         assert "hint: run `zkchain setup" in outcome.err
 
-    def test_key_file_of_another_bundle(self, bundle, tmp_path):
+    def test_key_file_of_another_bundle(self, bundle: Path, tmp_path: Path) -> None:
         other = tmp_path / "other" / "bundle"
         assert compile_into(other, seed=2).code == 0
         assert zkchain("setup", other).code == 0
@@ -336,19 +350,19 @@ class TestProveRefuses:
         refused(outcome, errors.KeyFormatError, "proving key .* is .*altered")
 
     @pytest.mark.parametrize("damage", [flip, lambda path: os.truncate(path, path.stat().st_size // 2)])
-    def test_damaged_key(self, bundle, damage):
+    def test_damaged_key(self, bundle: Path, damage: Callable[[Path], object]) -> None:
         damage(bundle / "proving_key.zkpk")
         outcome = zkchain("prove", bundle, write_input(bundle.parent / "i.json"), "--proof", "bad")
         refused(outcome, errors.KeyFormatError, "altered")
         assert not (bundle / "proofs" / "bad").exists()
 
     @pytest.mark.parametrize("file", ["program.npz", "settings.json"])
-    def test_damaged_bundle(self, bundle, file):
+    def test_damaged_bundle(self, bundle: Path, file: str) -> None:
         flip(bundle / file)
         outcome = zkchain("prove", bundle, write_input(bundle.parent / "i.json"))
         refused(outcome, errors.BundleError, f"{file} is altered")
 
-    def test_damaged_manifest(self, bundle):
+    def test_damaged_manifest(self, bundle: Path) -> None:
         path = bundle / "manifest.json"
         text = path.read_text()
         path.write_text(text.replace(json.loads(text)["files"]["program"]["sha256"], "0" * 64))
@@ -357,53 +371,53 @@ class TestProveRefuses:
         assert "Traceback" not in outcome.err
 
     @pytest.mark.parametrize("name", ["../../evil", "a/b", ".hidden", ""])
-    def test_proof_name_that_leaves_the_bundle(self, bundle, name):
+    def test_proof_name_that_leaves_the_bundle(self, bundle: Path, name: str) -> None:
         outcome = zkchain("prove", bundle, write_input(bundle.parent / "i.json"), "--proof", name)
         refused(outcome, errors.InputError, "proof name")
         assert "hint: it names a folder" in outcome.err
 
 
 class TestVerifyRefuses:
-    def change(self, path: Path, edit) -> None:
+    def change(self, path: Path, edit: Callable[[Any], object]) -> None:
         document = json.loads(path.read_text())
         path.write_text(json.dumps(edit(document) or document))
 
-    def test_altered_proof(self, bundle):
+    def test_altered_proof(self, bundle: Path) -> None:
         self.change(bundle / "proofs/proof/proof.json", lambda p: p.update(pi_a=p["pi_c"]))
         refused(zkchain("verify", bundle), errors.ProofInvalid, "")
 
-    def test_altered_public_input(self, bundle):
+    def test_altered_public_input(self, bundle: Path) -> None:
         self.change(bundle / "proofs/proof/public.json", lambda p: [str(int(p[0]) + 1), *p[1:]])
         refused(zkchain("verify", bundle), errors.ProofInvalid, "")
 
-    def test_public_input_plus_r(self, bundle):
+    def test_public_input_plus_r(self, bundle: Path) -> None:
         from zkchain.bn254 import R
 
         self.change(bundle / "proofs/proof/public.json", lambda p: [str(int(p[0]) + R), *p[1:]])
         refused(zkchain("verify", bundle), errors.ProofFormatError, "")
 
-    def test_wrong_number_of_public_inputs(self, bundle):
+    def test_wrong_number_of_public_inputs(self, bundle: Path) -> None:
         self.change(bundle / "proofs/proof/public.json", lambda p: p[:-1])
         refused(zkchain("verify", bundle), errors.ProofFormatError, "expected 4 .*got 3")
 
-    def test_point_off_the_curve(self, bundle):
+    def test_point_off_the_curve(self, bundle: Path) -> None:
         self.change(bundle / "proofs/proof/proof.json", lambda p: p.update(pi_a=["1", "1", "1"]))
         refused(zkchain("verify", bundle), errors.ProofFormatError, "")
 
-    def test_proof_of_another_key(self, bundle, tmp_path):
+    def test_proof_of_another_key(self, bundle: Path, tmp_path: Path) -> None:
         assert zkchain("setup", bundle).code == 0
         refused(zkchain("verify", bundle), errors.ProofInvalid, "")
 
-    def test_damaged_circuit_record(self, bundle):
+    def test_damaged_circuit_record(self, bundle: Path) -> None:
         flip(bundle / "circuit.json")
         refused(zkchain("verify", bundle), errors.BundleError, "circuit.json is altered")
 
-    def test_no_proof(self, bundle):
+    def test_no_proof(self, bundle: Path) -> None:
         refused(zkchain("verify", bundle, "--proof", "none"), errors.BundleError, "no proof 'none'")
 
 
 class TestChainRefuses:
-    def test_unreachable_rpc(self, bundle):
+    def test_unreachable_rpc(self, bundle: Path) -> None:
         assert zkchain("solidity", bundle).code == 0
         before = names(bundle)
         for command in ("deploy", "submit"):
@@ -411,14 +425,14 @@ class TestChainRefuses:
             refused(outcome, errors.NodeUnreachable, "127.0.0.1:9")
         assert names(bundle) == before
 
-    def test_altered_proof_reverts(self, bundle):
+    def test_altered_proof_reverts(self, bundle: Path) -> None:
         path = bundle / "proofs/proof/public.json"
         words = json.loads(path.read_text())
         path.write_text(json.dumps([str(int(words[0]) + 1), *words[1:]]))
         outcome = zkchain("submit", bundle)
         refused(outcome, errors.TransactionReverted, "ProofInvalid|revert")
 
-    def test_a_password_file_that_is_no_text(self, bundle):
+    def test_a_password_file_that_is_no_text(self, bundle: Path) -> None:
         store, password = bundle.parent / "k", bundle.parent / "p"
         store.write_text('{"crypto": {}}')
         password.write_bytes(b"\xff\xfe")
@@ -426,13 +440,15 @@ class TestChainRefuses:
         refused(outcome, errors.ChainError, "password file .*: expected text")
 
     @pytest.mark.parametrize("content", [b"", b"\xff", b"[]", b"{}", b'{"crypto": 7}', b"[" * 100_000])
-    def test_what_is_no_keystore_is_told_before_a_password_is_asked_for(self, bundle, monkeypatch, content):
+    def test_what_is_no_keystore_is_told_before_a_password_is_asked_for(
+        self, bundle: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
+    ) -> None:
         monkeypatch.setattr("getpass.getpass", lambda *_: pytest.fail("asked for a password"))
         (bundle.parent / "k").write_bytes(content)
         outcome = zkchain("deploy", bundle, "--keystore", bundle.parent / "k")
         refused(outcome, errors.ChainError, "keystore .*: expected JSON with a `crypto` section")
 
-    def test_no_terminal_to_ask_for_a_password(self, bundle):
+    def test_no_terminal_to_ask_for_a_password(self, bundle: Path) -> None:
         (bundle.parent / "k").write_text('{"crypto": {}}')
         line = [sys.executable, "-m", "zkchain", "deploy", str(bundle), "--keystore", str(bundle.parent / "k")]
         environment = {name: value for name, value in os.environ.items() if name != "ZKCHAIN_KEYSTORE_PASSWORD"}
@@ -441,21 +457,21 @@ class TestChainRefuses:
         assert outcome.stdout == ""
         assert re.fullmatch(r"error: keystore .* no terminal .*\nhint: .*--password-file.*\n", outcome.stderr)
 
-    def test_missing_keystore(self, bundle):
+    def test_missing_keystore(self, bundle: Path) -> None:
         outcome = zkchain("deploy", bundle, "--keystore", bundle / "none.json")
         refused(outcome, errors.ChainError, "cannot read keystore")
 
 
 class TestCommandLine:
-    def test_help_is_the_snapshot(self):
+    def test_help_is_the_snapshot(self) -> None:
         assert help_text() == SNAPSHOT.read_text(), "help changed: if meant, run scripts/snapshots.py"
 
-    def test_every_command_is_in_the_help(self):
+    def test_every_command_is_in_the_help(self) -> None:
         top = zkchain("--help").out
         assert all(re.search(rf"^  {command} ", top, re.MULTILINE) for command in COMMANDS)
 
     @pytest.mark.parametrize("arguments", [["fly"], ["compile"], ["prove", "b"], ["compile", "m", "-o", "b", "--max"]])
-    def test_wrong_usage(self, arguments):
+    def test_wrong_usage(self, arguments: list[str]) -> None:
         outcome = zkchain(*arguments)
         assert outcome.code == 2
         assert outcome.out == ""
@@ -464,28 +480,28 @@ class TestCommandLine:
     @pytest.mark.parametrize(
         "option", [("--system", "plonk"), ("--domain", "0-1"), ("--domain", "x=0:1/0"), ("--batch", "0")]
     )
-    def test_wrong_option(self, tmp_path, option):
+    def test_wrong_option(self, tmp_path: Path, option: tuple[str, ...]) -> None:
         assert compile_into(tmp_path / "b", *option).code == 2
 
     @pytest.mark.parametrize(
         "arguments",
         [("gas", "--gas-price", "inf"), ("deploy", "--password-file", "p"), ("setup", "--memory", "999999999T")],
     )
-    def test_a_value_out_of_bounds(self, bundle, arguments):
+    def test_a_value_out_of_bounds(self, bundle: Path, arguments: tuple[str, ...]) -> None:
         command, *options = arguments
         outcome = zkchain(command, bundle, *options)
         assert outcome.code == 2
         assert "Usage: zkchain" in outcome.err
 
     @pytest.mark.parametrize("option", ["--domain", "--input-shape"])
-    def test_said_twice_of_one_input(self, tmp_path, option):
+    def test_said_twice_of_one_input(self, tmp_path: Path, option: str) -> None:
         first, second = ("x=0:1", "x=0:2") if option == "--domain" else ("x=1x4", "x=2x4")
         outcome = compile_into(tmp_path / "b", option, first, option, second)
         assert outcome.code == 2
         assert "already" in outcome.err
         assert not (tmp_path / "b").exists()
 
-    def test_every_kind_of_error_has_a_hint(self, capsys):
+    def test_every_kind_of_error_has_a_hint(self, capsys: pytest.CaptureFixture[str]) -> None:
         from zkchain import cli
 
         kinds = [errors.ZkchainError]
@@ -496,7 +512,7 @@ class TestCommandLine:
             cli.report(error)
             assert re.fullmatch(r"error: what\nhint: .+\n", capsys.readouterr().err), kind
 
-    def test_a_file_is_no_bundle(self, tmp_path):
+    def test_a_file_is_no_bundle(self, tmp_path: Path) -> None:
         model = tmp_path / "m.onnx"
         model.write_bytes(small_model())
         outcome = zkchain("prove", model, write_input(tmp_path / "i.json"))
@@ -504,7 +520,7 @@ class TestCommandLine:
         assert "-o FOLDER" in outcome.err
         assert "inspect --graph" in outcome.err
 
-    def test_not_a_bundle(self, tmp_path):
+    def test_not_a_bundle(self, tmp_path: Path) -> None:
         for command in ("setup", "verify", "solidity", "deploy", "submit", "gas", "inspect"):
             refused(zkchain(command, tmp_path), errors.BundleError, "is not a bundle")
         for command in ("setup", "inspect"):
@@ -512,7 +528,7 @@ class TestCommandLine:
             refused(outcome, errors.BundleError, "nope.onnx: there is no such folder")
             assert "hint: check the path" in outcome.err
 
-    def test_a_domain_for_a_name_that_is_close(self, tmp_path):
+    def test_a_domain_for_a_name_that_is_close(self, tmp_path: Path) -> None:
         model = tmp_path / "m.onnx"
         model.write_bytes(small_model(x="image"))
         outcome = zkchain("compile", model, "--domain", "imge=0:1", "-o", tmp_path / "b")
@@ -522,15 +538,15 @@ class TestCommandLine:
         assert outcome.code == 2
         assert "numbers with colons between them" in " ".join(outcome.err.split())
 
-    def test_help_starts_fast(self):
+    def test_help_starts_fast(self) -> None:
         assert min(cpu_seconds("--help") for _ in range(3)) < 0.3
 
-    def test_help_imports_nothing_heavy(self):
+    def test_help_imports_nothing_heavy(self) -> None:
         code = "import sys; from zkchain import cli; cli.run(['--help']); print(sorted(sys.modules))"
         loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
         assert not re.search(r"'(numpy|onnx|onnxruntime|web3|pydantic|scipy|rich|jinja2|solcx|zkchain\._core)'", loaded)
 
-    def test_debug_shows_the_traceback(self, tmp_path, monkeypatch):
+    def test_debug_shows_the_traceback(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         plain = zkchain("inspect", tmp_path)
         assert "Traceback" not in plain.err
         monkeypatch.setenv("ZKCHAIN_DEBUG", "1")
@@ -539,10 +555,10 @@ class TestCommandLine:
         assert traced.err.startswith("Traceback (most recent call last):")
         assert traced.err.endswith(plain.err)
 
-    def test_interrupt_leaves_nothing_half_written(self, bundle, monkeypatch):
+    def test_interrupt_leaves_nothing_half_written(self, bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         from zkchain import pipeline
 
-        def interrupted(*_, **__):
+        def interrupted(*_: object, **__: object) -> None:
             raise KeyboardInterrupt
 
         before = {name: (bundle / name).read_bytes() for name in names(bundle)}
@@ -576,7 +592,7 @@ def help_text() -> str:
 class TestWhatTheSystemRefuses:
     """No folder, no room, no right: an error, no traceback, and files as they were."""
 
-    def test_a_folder_in_the_place_of_a_file(self, bundle):
+    def test_a_folder_in_the_place_of_a_file(self, bundle: Path) -> None:
         for path in (bundle.parent, Path(".")):
             refused(
                 zkchain("circom", "export", bundle, "--r1cs", path),
@@ -584,7 +600,7 @@ class TestWhatTheSystemRefuses:
                 "cannot write .* it is a folder",
             )
 
-    def test_a_file_in_the_place_of_a_folder(self, bundle):
+    def test_a_file_in_the_place_of_a_folder(self, bundle: Path) -> None:
         (bundle.parent / "file").write_text("")
         target = bundle.parent / "file" / "c.r1cs"
         refused(zkchain("circom", "export", bundle, "--r1cs", target), errors.FormatError, f"cannot write {target}: ")
@@ -594,7 +610,7 @@ class TestWhatTheSystemRefuses:
         refused(outcome, errors.FormatError, "cannot write .*proof.json")
 
     @pytest.mark.parametrize("command", ["setup", "prove", "solidity"])
-    def test_a_full_disk(self, bundle, command):
+    def test_a_full_disk(self, bundle: Path, command: str) -> None:
         """Stood in for by a limit on the size of files."""
         arguments = (write_input(bundle.parent / "i.json"), "--proof", "new") if command == "prove" else ()
         before = {name: (bundle / name).read_bytes() for name in names(bundle)}
@@ -608,7 +624,7 @@ class TestWhatTheSystemRefuses:
         assert "hint: " in outcome.err
         assert {name: (bundle / name).read_bytes() for name in names(bundle)} == before
 
-    def test_what_nobody_foresaw(self, bundle, monkeypatch):
+    def test_what_nobody_foresaw(self, bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         from zkchain import workspace
 
         monkeypatch.setattr(workspace, "inspect_bundle", lambda folder: 1 // 0, raising=False)
@@ -620,7 +636,7 @@ class TestWhatTheSystemRefuses:
 class TestTheTerminal:
     """What others wrote is shown, never obeyed; what cannot be shown or written is an ordinary error."""
 
-    def test_control_characters_are_shown(self, tmp_path):
+    def test_control_characters_are_shown(self, tmp_path: Path) -> None:
         evil = "\x1b[2J\nerror: none\u202e\x9b"
         model, folder = tmp_path / "m.onnx", tmp_path / "b"
         model.write_bytes(small_model(x=f"x{evil}", y=f"y{evil}", name=f"n{evil}"))
@@ -638,22 +654,22 @@ class TestTheTerminal:
         assert r"input x\x1b[2J\nerror: none\u202e\x9b" in outcomes[1].out
         assert all(len(outcome.err.splitlines()) == 2 for outcome in outcomes[3:])
 
-    def command(self, *arguments: object, **options) -> subprocess.CompletedProcess:
+    def command(self, *arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
         line = [sys.executable, "-m", "zkchain", *map(str, arguments)]
         return subprocess.run(line, stderr=subprocess.PIPE, text=True, **options)
 
     @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-    def test_no_room_for_the_output(self, made):
+    def test_no_room_for_the_output(self, made: Path) -> None:
         for arguments in (("inspect", made), ("inspect", made, "--json"), ("--help",)):
             with Path("/dev/full").open("w") as full:
                 outcome = self.command(*arguments, stdout=full)
             assert outcome.returncode == errors.FormatError.exit_code
             assert re.fullmatch(r"error: cannot read or write stdout: No space .*\nhint: .*\n", outcome.stderr)
 
-    def test_standard_streams_that_are_closed(self, made):
+    def test_standard_streams_that_are_closed(self, made: Path) -> None:
         """As daemons have them: a result that goes nowhere is no success, and nothing else is lost but what is said."""
 
-        def closed(streams: str, *arguments: object) -> subprocess.CompletedProcess:
+        def closed(streams: str, *arguments: object) -> subprocess.CompletedProcess[str]:
             line = ["sh", "-c", f'exec "$@" {streams}', "sh", sys.executable, "-m", "zkchain", *map(str, arguments)]
             return subprocess.run(line, capture_output=True, text=True)
 
@@ -666,7 +682,7 @@ class TestTheTerminal:
         failed = closed("<&- >&- 2>&-", "verify", made / "none")
         assert (failed.returncode, failed.stdout, failed.stderr) == (errors.BundleError.exit_code, "", "")
 
-    def test_a_path_that_the_terminal_cannot_show(self, bundle):
+    def test_a_path_that_the_terminal_cannot_show(self, bundle: Path) -> None:
         folder = bundle.rename(bundle.parent / "b\u00fcndel")
         outcome = self.command(
             "inspect", folder, stdout=subprocess.PIPE, env=os.environ | {"PYTHONIOENCODING": "ascii"}

@@ -5,30 +5,32 @@ from pathlib import Path
 import pytest
 
 from scripts.regenerate_contracts import DIRECTORY, generated, main
-from tests.spec.evm import compiled
+from tests.helpers.evm import compiled
 
 FILES = generated()
 
 
-def test_the_files_are_those_of_the_script():
+def test_the_files_are_those_of_the_script() -> None:
     assert {file.name for file in DIRECTORY.glob("*")} == set(FILES)
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_they_are_up_to_date(name):
+def test_they_are_up_to_date(name: str) -> None:
     assert (DIRECTORY / name).read_text() == FILES[name], (
         "run scripts/regenerate_contracts.py and look at the difference"
     )
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_they_compile_without_a_warning(name):
+def test_they_compile_without_a_warning(name: str) -> None:
     (artifact,) = compiled({name: FILES[name]}).values()
     assert artifact.warnings == ()
     assert artifact.name == f"{Path(name).stem}_DEVELOPMENT_KEY"
 
 
-def test_check_notices_a_stale_file(tmp_path, monkeypatch, capsys):
+def test_check_notices_a_stale_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr("scripts.regenerate_contracts.DIRECTORY", tmp_path)
     assert main([]) == 0
     assert main(["--check"]) == 0

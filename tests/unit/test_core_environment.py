@@ -13,7 +13,7 @@ import pytest
 MULTIPLY = "from zkchain._core import FrVec; FrVec.full(1, 1 << 13).inverse()"
 SETUP = """
 from pathlib import Path
-from tests.spec import toy
+from tests.helpers import toy
 from zkchain import groth16
 from zkchain.groth16.types import System
 

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.spec import toy
+from tests.helpers import toy
 from zkchain import groth16
 from zkchain._core import FrVec, SetupBuilder
 from zkchain.bn254 import R
@@ -295,8 +296,8 @@ def test_builders_are_used_once() -> None:
         {"n_rows": 2**28},
     ],
 )
-def test_impossible_shapes_are_refused(change: dict[str, object]) -> None:
-    shape: dict[str, object] = {
+def test_impossible_shapes_are_refused(change: dict[str, Any]) -> None:
+    shape: dict[str, Any] = {
         "system": "groth16",
         "n_wires": 4,
         "n_public": 0,
@@ -305,6 +306,6 @@ def test_impossible_shapes_are_refused(change: dict[str, object]) -> None:
         "instance_length": 0,
         "circuit_hash": bytes(32),
     }
-    SetupBuilder(**shape)  # type: ignore[arg-type]
+    SetupBuilder(**shape)
     with pytest.raises(ValueError, match=r"circuit|expected|domain"):
-        SetupBuilder(**(shape | change))  # type: ignore[arg-type]
+        SetupBuilder(**(shape | change))

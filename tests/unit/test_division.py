@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.onnx_models import model, node
+from tests.helpers.onnx_models import model, node
 from zkchain.errors import CompileError
 from zkchain.frontend import load
 from zkchain.ir.interpret import run
@@ -39,7 +41,7 @@ def test_products_that_would_not_fit_are_refused() -> None:
 @pytest.mark.parametrize(("op", "fmod"), [("Div", None), ("Mod", 0), ("Mod", 1)])
 @pytest.mark.parametrize("ends", [(-50, 50), (0, 300), (-300, -1)])
 def test_every_integer_of_a_domain(divisor: int, op: str, fmod: int | None, ends: tuple[int, int]) -> None:
-    attributes = {} if fmod is None else {"fmod": fmod}
+    attributes: dict[str, Any] = {} if fmod is None else {"fmod": fmod}
     x = np.arange(ends[0], ends[1] + 1)
     proto = model([node(op, ["x", "c"], **attributes)], {"x": [x.size]}, constants={"c": np.array(divisor)}, type_=7)
     program = quantize(load(proto), [Domain(*ends, 1)])

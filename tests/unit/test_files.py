@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
-from tests.unit.circom_files import chain
-from tests.unit.cli_tools import zkchain
+from tests.helpers.circom_files import chain
+from tests.helpers.cli_tools import zkchain
 from zkchain.errors import BundleError, FormatError
 from zkchain.formats import bundle, files, ptau, zkey
 from zkchain.groth16.key import open_key
 
 
-def test_a_file(tmp_path):
+def test_a_file(tmp_path: Path) -> None:
     path = tmp_path / "f"
     path.write_bytes(b"12345")
     assert files.read(path, what="file") == b"12345"
@@ -25,7 +26,7 @@ def test_a_file(tmp_path):
         files.read(path, what="file", limit=4)
 
 
-def test_what_is_no_file(tmp_path):
+def test_what_is_no_file(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for name, message in {
         "pipe": "no regular file",
@@ -41,7 +42,7 @@ def test_what_is_no_file(tmp_path):
 
 NO_FILE = Path("/dev/null")
 """Like a pipe it is no regular file, but nobody waits for it where that is not looked at."""
-OPENERS = {
+OPENERS: Mapping[str, Callable[[Path], object]] = {
     "sha256": files.sha256,
     "key": open_key,
     "key of constraints": lambda path: ptau.Prover.open(path, NO_FILE),
@@ -51,7 +52,9 @@ OPENERS = {
 
 
 @pytest.mark.parametrize("name", OPENERS)
-def test_what_is_opened_in_pieces_or_mapped_is_a_file(name, tmp_path, monkeypatch):
+def test_what_is_opened_in_pieces_or_mapped_is_a_file(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(files, "read", lambda path, *, what: b"")
     for path, message in {
         NO_FILE: "no regular file",
@@ -62,7 +65,7 @@ def test_what_is_opened_in_pieces_or_mapped_is_a_file(name, tmp_path, monkeypatc
             OPENERS[name](path)
 
 
-def test_commands_say_that_a_key_is_no_file(tmp_path):
+def test_commands_say_that_a_key_is_no_file(tmp_path: Path) -> None:
     constraints, witness = (tmp_path / name for name in ("c.r1cs", "c.wtns"))
     for path, content in zip((constraints, witness), chain(2), strict=True):
         path.write_bytes(content)
@@ -80,7 +83,7 @@ def test_commands_say_that_a_key_is_no_file(tmp_path):
         assert outcome.code == FormatError.exit_code
 
 
-def made(folder: Path, size: int) -> bundle.Bundle:
+def made(folder: Path, size: int | str) -> bundle.Bundle:
     """A bundle that lists a settings.json of this size."""
     entry = {"sha256": "00" * 32, "bytes": size, "identity": "00" * 32}
     manifest = {"format": "zkchain-bundle", "version": 2, "files": {"settings": entry}}
@@ -89,7 +92,7 @@ def made(folder: Path, size: int) -> bundle.Bundle:
 
 
 @pytest.mark.parametrize("size", [0, 1, 1 << 62])
-def test_a_pipe_in_a_bundle(tmp_path, size):
+def test_a_pipe_in_a_bundle(tmp_path: Path, size: int) -> None:
     os.mkfifo(tmp_path / "settings.json")
     opened = made(tmp_path, size)
     assert opened.state("settings") == "unreadable"
@@ -98,7 +101,7 @@ def test_a_pipe_in_a_bundle(tmp_path, size):
             look("settings")
 
 
-def test_a_size_that_no_file_has(tmp_path):
+def test_a_size_that_no_file_has(tmp_path: Path) -> None:
     (tmp_path / "settings.json").write_bytes(b"{}")
     with pytest.raises(BundleError, match="truncated or altered"):
         made(tmp_path, (1 << 63) - 1).read("settings")
@@ -107,7 +110,7 @@ def test_a_size_that_no_file_has(tmp_path):
             made(tmp_path, size)
 
 
-def test_a_manifest_says_everything_once(tmp_path):
+def test_a_manifest_says_everything_once(tmp_path: Path) -> None:
     made(tmp_path, 1)
     text = (tmp_path / bundle.MANIFEST).read_text()
     (tmp_path / bundle.MANIFEST).write_text(text.replace('{"format"', '{"version": 2, "format"'))

@@ -13,7 +13,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from tests.unit.onnx_models import model, node, runtime, single
+from tests.helpers.onnx_models import model, node, runtime, single
 from zkchain import frontend
 from zkchain.bn254 import R
 from zkchain.circuit import Visibility, check, solve, synthesize
@@ -82,27 +82,29 @@ for name, before, constant in (
         f"Conv weights behind {name}",
         chain(before, conv, shape=[1, 2, 5, 5], constants={"c": constant, "s": w(3, 1, 1, 1)}),
     )
-for name, options in {
+transposed: dict[str, dict[str, Any]] = {
     "plain": {},
     "stride, pads, output_padding": {"strides": [2, 3], "pads": [1, 0, 0, 2], "output_padding": [1, 2]},
     "output_shape": {"strides": [2, 2], "output_shape": [8, 11]},
     "SAME_UPPER": {"strides": [2, 2], "auto_pad": "SAME_UPPER"},
     "SAME_LOWER": {"strides": [3, 2], "auto_pad": "SAME_LOWER"},
-}.items():
+}
+for name, options in transposed.items():
     case(f"ConvTranspose {name}", single("ConvTranspose", [1, 3, 4, 5], w(3, 2, 3, 3), w(2), opset=11, **options))
 grouped: dict[str, Any] = {"strides": [2, 1], "dilations": [2, 3], "group": 2}
 case("ConvTranspose groups, dilated", single("ConvTranspose", [1, 4, 4, 5], w(4, 3, 3, 2), opset=11, **grouped))
 
 # --------------------------------------------------------------------------------------------------------------- pools
 
-for op, extra, versions in (
+pools: tuple[tuple[str, dict[str, Any], tuple[int, ...]], ...] = (
     ("MaxPool", {}, (8, 10, 12)),
     ("AveragePool", {}, (7, 10, 19)),
     ("AveragePool", {"count_include_pad": 1}, (7, 10, 19)),
-):
+)
+for op, extra, versions in pools:
     for opset in versions:
         for ceil in (0, 1) if opset >= 10 else (0,):
-            given = {**extra, **({"ceil_mode": 1} if ceil else {})}
+            given: dict[str, Any] = {**extra, **({"ceil_mode": 1} if ceil else {})}
             tag = f"{op} {opset}{' counting pads' * len(extra)}{' ceil' * ceil}"
             square: dict[str, Any] = {"kernel_shape": [3, 3], "strides": [2, 2], "opset": opset}
             case(tag, single(op, [1, 2, 7, 8], kernel_shape=[3, 2], strides=[2, 3], opset=opset, **given))
@@ -138,17 +140,21 @@ for mode in ("reflect", "edge", "wrap"):
     case(f"Pad {mode}", single("Pad", [1, 2, 3, 4], ints(0, 0, 1, 2, 0, 0, 2, 1), opset=19, mode=mode))
 EMPTY = np.zeros(0, np.float32)
 for opset in (11, 13, 18, 19):
-    asymmetric = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+    asymmetric: dict[str, Any] = {
+        "mode": "nearest",
+        "coordinate_transformation_mode": "asymmetric",
+        "nearest_mode": "floor",
+    }
     case(
         f"Resize {opset} scales",
-        single("Resize", [1, 2, 3, 4], EMPTY, np.float32([1, 1, 2, 2]), opset=opset, **asymmetric),
+        single("Resize", [1, 2, 3, 4], EMPTY, np.array([1, 1, 2, 2], np.float32), opset=opset, **asymmetric),
     )
     case(
         f"Resize {opset} sizes",
         single("Resize", [1, 2, 3, 4], EMPTY, EMPTY, ints(1, 2, 6, 8), opset=opset, mode="nearest"),
     )
-case("Resize 10", single("Resize", [1, 2, 3, 3], np.float32([1, 1, 2, 2]), opset=10))
-case("Upsample 9", single("Upsample", [1, 2, 3, 3], np.float32([1, 1, 2, 3]), opset=9))
+case("Resize 10", single("Resize", [1, 2, 3, 3], np.array([1, 1, 2, 2], np.float32), opset=10))
+case("Upsample 9", single("Upsample", [1, 2, 3, 3], np.array([1, 1, 2, 3], np.float32), opset=9))
 case("Upsample 7", single("Upsample", [1, 2, 3, 3], opset=7, scales=[1.0, 1.0, 2.0, 2.0]))
 for mode in ("DCR", "CRD"):
     case(f"DepthToSpace {mode}", single("DepthToSpace", [1, 8, 2, 3], blocksize=2, mode=mode, opset=11))
@@ -157,7 +163,16 @@ case(
     "Slice backwards", single("Slice", [4, 5], ints(-1, -1), ints(-(2**63) + 1, -4), ints(0, 1), ints(-1, -2), opset=10)
 )
 case(
-    "Slice int32", single("Slice", [4, 5], np.int32([1]), np.int32([2**31 - 1]), np.int32([1]), np.int32([2]), opset=11)
+    "Slice int32",
+    single(
+        "Slice",
+        [4, 5],
+        np.array([1], np.int32),
+        np.array([2**31 - 1], np.int32),
+        np.array([1], np.int32),
+        np.array([2], np.int32),
+        opset=11,
+    ),
 )
 case("Slice no axes", single("Slice", [4, 5], ints(1, 0), ints(3, 4), None, ints(1, 2), opset=13))
 case("Gather one", single("Gather", [4], np.int64(1)))
@@ -198,7 +213,7 @@ case("Clip below", single("Clip", [5], np.float32(-0.5), opset=13))
 case("Clip to the largest float", single("Clip", [5], np.float32(0), np.float32(3.4028235e38), opset=13))
 for slope in ((1,), (3, 1, 1), (1, 1, 3)):
     case(f"PRelu {slope}", single("PRelu", [1, 3, 2, 3], w(*slope), opset=9))
-for op, attributes in (
+activations: tuple[tuple[str, dict[str, Any]], ...] = (
     ("HardSigmoid", {"alpha": 1 / 6}),
     ("HardSwish", {}),
     ("Elu", {"alpha": 0.5}),
@@ -211,7 +226,8 @@ for op, attributes in (
     ("Softplus", {}),
     ("Gelu", {}),
     ("Abs", {}),
-):
+)
+for op, attributes in activations:
     case(op, single(op, [6], **attributes))
 for op in ("Log", "Sqrt", "Reciprocal"):
     case(op, single(op, [6]), positive)
@@ -235,7 +251,13 @@ for op in ("ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin"):
 case("ReduceMean empty axes", single("ReduceMean", [2, 3], ints(), opset=18))
 case("ReduceMean no axes", single("ReduceMean", [2, 3], ints(), noop_with_empty_axes=1, opset=18))
 labels = {"y": INT64}
-for attributes in ({}, {"axis": 1}, {"axis": -1, "keepdims": 0}, {"axis": 1, "select_last_index": 1}):
+places: tuple[dict[str, Any], ...] = (
+    {},
+    {"axis": 1},
+    {"axis": -1, "keepdims": 0},
+    {"axis": 1, "select_last_index": 1},
+)
+for attributes in places:
     case(f"ArgMax {attributes}", single("ArgMax", [4, 5], opset=13, types=labels, **attributes), integers)
 case("ArgMin", single("ArgMin", [4, 5], axis=1, opset=13, types=labels), integers)
 case("ArgMax of one", single("ArgMax", [3, 1], axis=1, opset=13, types=labels))

@@ -7,7 +7,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from tests.unit.onnx_models import agrees, model, node, random
+from tests.helpers.onnx_models import agrees, model, node, random
 from zkchain.errors import ModelError, UnsupportedOp
 from zkchain.frontend import control, load
 from zkchain.ir.interpret import run_float
@@ -17,11 +17,11 @@ Signature = dict[str, tuple[int, list[int] | None]]
 
 
 def graph(nodes: list[onnx.NodeProto], inputs: Signature, outputs: Signature) -> onnx.GraphProto:
-    described = [
+    before, after = (
         [helper.make_tensor_value_info(name, kind, shape) for name, (kind, shape) in side.items()]
         for side in (inputs, outputs)
-    ]
-    return helper.make_graph(nodes, "body", *described)
+    )
+    return helper.make_graph(nodes, "body", before, after)
 
 
 def loop_body(*, until: int | None = None) -> onnx.GraphProto:

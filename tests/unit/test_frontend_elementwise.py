@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto
 
-from tests.unit.onnx_models import agrees, model, node, random, single
+from tests.helpers.onnx_models import Tensor, agrees, model, node, random, single
 from zkchain.errors import ModelError, UnsupportedOp
 from zkchain.frontend import load
 from zkchain.ir.graph import Op
@@ -77,7 +77,9 @@ def test_power(exponent: float) -> None:
 
 
 def test_power_of_a_constant_base() -> None:
-    agrees(model([node("Pow", ["a", "x"])], {"x": [2, 5]}, constants={"a": np.float32([1.7])}), random([2, 5]))
+    agrees(
+        model([node("Pow", ["a", "x"])], {"x": [2, 5]}, constants={"a": np.array([1.7], np.float32)}), random([2, 5])
+    )
 
 
 def test_power_refused() -> None:
@@ -91,11 +93,11 @@ def test_power_refused() -> None:
 
 @pytest.mark.parametrize("exponents", [[1, 2, 3], [[0.5], [0], [2]], [[2, 2, 2]], 1.0])
 def test_powers_that_differ_from_element_to_element(exponents: list[float] | float) -> None:
-    agrees(single("Pow", [3], np.float32(exponents)), random([3], low=0.1))
+    agrees(single("Pow", [3], np.array(exponents, np.float32)), random([3], low=0.1))
 
 
 def test_bases_that_differ_from_element_to_element() -> None:
-    proto = model([node("Pow", ["a", "x"])], {"x": [2, 3]}, constants={"a": np.float32([0.5, 1.0, 3.0])})
+    proto = model([node("Pow", ["a", "x"])], {"x": [2, 3]}, constants={"a": np.array([0.5, 1.0, 3.0], np.float32)})
     agrees(proto, random([2, 3]))
 
 
@@ -113,7 +115,8 @@ def test_powers_of_integers_are_products(power: int) -> None:
 def test_clip(bounds: tuple[float | None, float | None], opset: int) -> None:
     lo, hi = bounds
     if opset < 11:
-        proto = single("Clip", [9], opset=opset, **{k: v for k, v in (("min", lo), ("max", hi)) if v is not None})
+        ends: dict[str, Any] = {k: v for k, v in (("min", lo), ("max", hi)) if v is not None}
+        proto = single("Clip", [9], opset=opset, **ends)
     else:
         proto = single("Clip", [9], *(None if v is None else np.float32(v) for v in bounds), opset=opset)
     if bounds != (2.0, 1.0):  # onnxruntime and ONNX differ on empty intervals
@@ -150,7 +153,7 @@ def test_casts() -> None:
     graph = agrees(model(cut, {"x": [9]}), random([9]))
     assert [n.op for n in graph.nodes] == [Op.INPUT, Op.UNARY]
     flag = [node("Cast", ["x"], ["a"], to=TensorProto.BOOL), node("Cast", ["a"], to=TensorProto.FLOAT)]
-    agrees(model(flag, {"x": [3]}), np.float32([0.0, 1.0, -0.5]))
+    agrees(model(flag, {"x": [3]}), np.array([0.0, 1.0, -0.5], np.float32))
 
 
 def test_integer_inputs_stay_whole() -> None:
@@ -167,7 +170,7 @@ DIVISORS = [3, -3, [[2], [-5]], [1, 7, -7]]
 
 @pytest.mark.parametrize("divisor", DIVISORS)
 def test_integers_are_divided_towards_zero(divisor: int | list[int]) -> None:
-    constants = {"c": np.int64(divisor)}
+    constants = {"c": np.array(divisor, np.int64)}
     proto = model([node("Div", ["x", "c"])], {"x": [2, 3]}, constants=constants, type_=TensorProto.INT64)
     agrees(proto, np.array([[-7, -1, 0], [1, 7, 21]]), tolerance=0.0)
 
@@ -175,25 +178,25 @@ def test_integers_are_divided_towards_zero(divisor: int | list[int]) -> None:
 @pytest.mark.parametrize("divisor", DIVISORS)
 @pytest.mark.parametrize("fmod", [0, 1])
 def test_remainders_have_the_sign_of_divisor_or_dividend(divisor: int | list[int], fmod: int) -> None:
-    constants = {"c": np.int64(divisor)}
+    constants = {"c": np.array(divisor, np.int64)}
     proto = model([node("Mod", ["x", "c"], fmod=fmod)], {"x": [2, 3]}, constants=constants, type_=TensorProto.INT64)
     agrees(proto, np.array([[-7, -1, 0], [1, 7, 21]]), tolerance=0.0)
 
 
 def test_divisions_of_integers_refused() -> None:
     for op in ("Div", "Mod"):
-        whole = {"type_": TensorProto.INT32}
+        whole: dict[str, Any] = {"type_": TensorProto.INT32}
         with pytest.raises(UnsupportedOp, match="divisor depends on"):
             load(model([node(op, ["x", "c"])], {"x": [3], "c": [3]}, **whole))
         with pytest.raises(ModelError, match="holds a zero"):
-            load(model([node(op, ["x", "c"])], {"x": [3]}, constants={"c": np.int32([1, 0, 2])}, **whole))
+            load(model([node(op, ["x", "c"])], {"x": [3]}, constants={"c": np.array([1, 0, 2], np.int32)}, **whole))
     with pytest.raises(UnsupportedOp, match="no integers"):
         load(single("Mod", [3], np.float32(2), fmod=1))
 
 
 @pytest.mark.parametrize("shape", [(3,), (3, 1, 1)])
 def test_prelu_before_opset_7_is_per_channel(shape: tuple[int, ...]) -> None:
-    slopes = np.float32([0.1, -0.5, 2.0])
+    slopes = np.array([0.1, -0.5, 2.0], np.float32)
     x = random([2, 3, 4, 3])  # the last axis has the length of the channels too
     graph = load(single("PRelu", x.shape, slopes.reshape(shape), opset=6))
     expected = np.where(x >= 0, x, x * slopes.reshape(3, 1, 1))
@@ -213,7 +216,7 @@ def test_dropout() -> None:
 
 def test_division_by_a_constant_zero_refused() -> None:
     with pytest.raises(ModelError, match="division by a constant that holds a zero"):
-        load(single("Div", [2], np.float32([1, 0])))
+        load(single("Div", [2], np.array([1, 0], np.float32)))
 
 
 @pytest.mark.parametrize("condition", [[[True, False, True]], [[True], [False]], [[True]], [[False]]])
@@ -224,7 +227,7 @@ def test_where(condition: list[list[bool]]) -> None:
 
 def test_where_on_a_variable_condition() -> None:
     nodes = [node("Greater", ["x", "zero"], ["c"]), node("Where", ["c", "x", "a"])]
-    constants = {"zero": np.float32(0), "a": np.float32([1, 2, 3])}
+    constants: dict[str, Tensor] = {"zero": np.float32(0), "a": np.array([1, 2, 3], np.float32)}
     agrees(model(nodes, {"x": [2, 3]}, constants=constants), random([2, 3]))
 
 

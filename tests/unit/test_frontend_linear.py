@@ -10,7 +10,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto
 
-from tests.unit.onnx_models import agrees, model, node, random, single
+from tests.helpers.onnx_models import agrees, model, node, random, single
 from zkchain.errors import ModelError
 from zkchain.frontend import load
 from zkchain.ir.graph import Op
@@ -50,7 +50,7 @@ def test_gemm(
     trans_a: int, trans_b: int, bias: tuple[int, ...] | None, alpha: float, beta: float, variable: bool, opset: int
 ) -> None:
     assume(bias is not None or opset >= 11)
-    shapes = {"a": (3, 2) if trans_a else (2, 3), "b": (4, 3) if trans_b else (3, 4)}
+    shapes: dict[str, tuple[int, ...]] = {"a": (3, 2) if trans_a else (2, 3), "b": (4, 3) if trans_b else (3, 4)}
     if bias is not None:
         shapes["c"] = bias
     values = {k: random(s, i) for i, (k, s) in enumerate(shapes.items())}

@@ -10,7 +10,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from tests.unit.onnx_models import agrees, model, node, random, runtime, single
+from tests.helpers.onnx_models import agrees, model, node, random, runtime, single
 from zkchain.errors import ArgumentError, ModelError, UnsupportedOp
 from zkchain.frontend import load, supported_operators
 from zkchain.ir.graph import Op
@@ -95,7 +95,7 @@ def test_external_data_refused() -> None:
 
 def test_sparse_initializer_refused() -> None:
     proto = model([node("Add", ["x", "c"])], {"x": [4]})
-    values = numpy_helper.from_array(np.float32([1.0]), "c")
+    values = numpy_helper.from_array(np.array([1.0], np.float32), "c")
     proto.graph.sparse_initializer.append(
         helper.make_sparse_tensor(values, numpy_helper.from_array(np.array([2])), [4])
     )
@@ -213,14 +213,15 @@ def test_if_with_a_variable_condition_is_a_choice() -> None:
     ]
     proto = model(nodes, {"x": [3]})
     for x in ([0.0, -1.0, -2.0], [0.5, 1.0, -2.0]):
-        agrees(proto, np.float32(x))
+        agrees(proto, np.array(x, np.float32))
 
 
 # -- shapes -----------------------------------------------------------------------------------------------------------
 
 
 def test_unknown_batch_is_one_unless_asked() -> None:
-    for shape in (["N", 3], [None, 3], [0, 3], [-1, 3]):
+    shapes: tuple[list[int | str | None], ...] = (["N", 3], [None, 3], [0, 3], [-1, 3])
+    for shape in shapes:
         assert load(relu(shape)).nodes[0].shape == (1, 3)
         assert load(relu(shape), batch=5).nodes[0].shape == (5, 3)
     with pytest.raises(ArgumentError, match=r"batch: 5 is the size of no free first dimension: input 'x' is \(4, 3\)"):
@@ -443,7 +444,9 @@ LAYERS: list[tuple[str, Sequence[int], dict[str, Any], list[Sequence[int]]]] = [
 
 
 @pytest.mark.parametrize(("op", "shape", "attributes", "more"), LAYERS)
-def test_a_layer_of_constants_is_what_onnxruntime_computes(op, shape, attributes, more) -> None:
+def test_a_layer_of_constants_is_what_onnxruntime_computes(
+    op: str, shape: list[int], attributes: dict[str, Any], more: list[tuple[int, ...]]
+) -> None:
     constants = {"c": random(shape, 1), **{f"c{k}": np.abs(random(s, k + 2)) for k, s in enumerate(more)}}
     layer = node(op, list(constants), ["h"], **attributes)
     agrees(model([layer, node("Neg", ["x"])], {"x": [2]}, ["h", "y"], constants=constants), random([2]))

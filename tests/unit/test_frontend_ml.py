@@ -19,7 +19,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Binarizer, MinMaxScaler, Normalizer, PolynomialFeatures, StandardScaler
 from sklearn.svm import LinearSVC
 
-from tests.unit.onnx_models import agrees, model, node, random
+from tests.helpers.onnx_models import agrees, model, node, random
 from zkchain.errors import ModelError, UnsupportedOp
 from zkchain.frontend import load
 from zkchain.ir.graph import Op
@@ -125,9 +125,9 @@ def test_evenly_spaced_labels_need_no_table() -> None:
 
 @pytest.mark.parametrize("transform", ["NONE", "LOGISTIC", "SOFTMAX"])
 def test_linear_regressor(transform: str) -> None:
-    attributes = {"coefficients": random([6], 1).tolist(), "targets": 2, "post_transform": transform}
-    for intercepts in ({}, {"intercepts": [0.5, -1.0]}):
-        regressor = node("ai.onnx.ml.LinearRegressor", ["x"], **attributes, **intercepts)
+    attributes: dict[str, Any] = {"coefficients": random([6], 1).tolist(), "targets": 2, "post_transform": transform}
+    for more in ({}, {"intercepts": [0.5, -1.0]}):
+        regressor = node("ai.onnx.ml.LinearRegressor", ["x"], **(attributes | more))
         agrees(model([regressor], {"x": [4, 3]}), random([4, 3], 7))
 
 

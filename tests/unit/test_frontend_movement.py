@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from tests.unit.onnx_models import agrees, model, node, random, single
+from tests.helpers.onnx_models import agrees, model, node, random, single
 from zkchain.errors import ModelError, UnsupportedOp
 from zkchain.frontend import load
 from zkchain.ir.graph import Graph, Op
@@ -97,12 +97,12 @@ def test_slice_and_transpose(data: st.DataObject, rank: int, opset: int) -> None
 @pytest.mark.parametrize("opset", [7, 11, 13, 18])
 @pytest.mark.parametrize("split", [[2, 3, 1], None])
 def test_split(opset: int, split: list[int] | None) -> None:
-    names, attributes, constants = ["y", "z", "w"], {"axis": 1}, {}
-    inputs = ["x"]
+    names, inputs, constants = ["y", "z", "w"], ["x"], {}
+    attributes: dict[str, Any] = {"axis": 1}
     if split and opset >= 13:
         constants, inputs = {"s": ints(*split)}, ["x", "s"]
     elif split:
-        attributes["split"] = split  # type: ignore[assignment]
+        attributes["split"] = split
     elif opset >= 18:
         attributes["num_outputs"] = 3
     splitting = node("Split", inputs, names, **attributes)
@@ -156,7 +156,7 @@ def test_upsample(op: str, scales: list[float], opset: int, mode: str) -> None:
     if opset == 7:
         proto = single(op, [1, 2, 3, 4], opset=opset, mode=mode, scales=[float(s) for s in scales])
     else:
-        proto = single(op, [1, 2, 3, 4], np.float32(scales), opset=opset, mode=mode)
+        proto = single(op, [1, 2, 3, 4], np.array(scales, np.float32), opset=opset, mode=mode)
     agrees(proto, random([1, 2, 3, 4]))
 
 
@@ -174,28 +174,28 @@ TRANSFORMS = ["half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric",
 def test_resize(transform: str, rounding: str, mode: str, size: tuple[int, int], by_scales: bool) -> None:
     # there 5 -> 3 elements meet a coordinate of 2 exactly, on which a float32 rounding error decides
     assume(transform != "half_pixel_symmetric" or rounding.startswith("round"))
-    attributes = {"coordinate_transformation_mode": transform, "nearest_mode": rounding, "mode": mode}
-    scales = np.float32([1, 1, size[0] / 4, size[1] / 5]) if by_scales else None
+    attributes: dict[str, Any] = {"coordinate_transformation_mode": transform, "nearest_mode": rounding, "mode": mode}
+    scales = np.array([1, 1, size[0] / 4, size[1] / 5], np.float32) if by_scales else None
     sizes = None if by_scales else ints(1, 2, *size)
     given_ = [None, scales] if by_scales else [None, None, sizes]
     agrees(single("Resize", [1, 2, 4, 5], *given_, opset=19, **attributes), random([1, 2, 4, 5]), tolerance=1e-4)
 
 
 RESIZES: list[tuple[dict[str, Any], list[Any]]] = [
-    ({"mode": "linear", "antialias": 1}, [None, np.float32([1, 1, 0.5, 0.6])]),
-    ({"mode": "cubic", "antialias": 1}, [None, np.float32([1, 1, 0.6, 0.5])]),
+    ({"mode": "linear", "antialias": 1}, [None, np.array([1, 1, 0.5, 0.6], np.float32)]),
+    ({"mode": "cubic", "antialias": 1}, [None, np.array([1, 1, 0.6, 0.5], np.float32)]),
     ({"mode": "cubic", "antialias": 1, "cubic_coeff_a": -0.5}, [None, None, ints(1, 2, 3, 2)]),
-    ({"mode": "linear", "antialias": 1}, [None, np.float32([1, 1, 2.0, 1.5])]),
-    ({"mode": "cubic", "exclude_outside": 1, "cubic_coeff_a": -0.5}, [None, np.float32([1, 1, 2.0, 0.8])]),
+    ({"mode": "linear", "antialias": 1}, [None, np.array([1, 1, 2.0, 1.5], np.float32)]),
+    ({"mode": "cubic", "exclude_outside": 1, "cubic_coeff_a": -0.5}, [None, np.array([1, 1, 2.0, 0.8], np.float32)]),
     ({"keep_aspect_ratio_policy": "not_larger", "axes": [2, 3]}, [None, None, ints(7, 8)]),
     ({"keep_aspect_ratio_policy": "not_smaller", "axes": [3, 2], "mode": "linear"}, [None, None, ints(7, 8)]),
     (
         {"coordinate_transformation_mode": "tf_crop_and_resize", "mode": "linear", "extrapolation_value": 10.0},
-        [np.float32([0, 0, 0.4, 0.6, 1, 1, 1.2, 1.7]), None, ints(1, 2, 3, 3)],
+        [np.array([0, 0, 0.4, 0.6, 1, 1, 1.2, 1.7], np.float32), None, ints(1, 2, 3, 3)],
     ),
     (
         {"coordinate_transformation_mode": "tf_crop_and_resize", "mode": "nearest", "axes": [2, 3]},
-        [np.float32([-0.2, 0.1, 0.9, 0.8]), None, ints(1, 6)],
+        [np.array([-0.2, 0.1, 0.9, 0.8], np.float32), None, ints(1, 6)],
     ),
 ]
 
@@ -232,10 +232,10 @@ def test_variable_structure_refused() -> None:
     with pytest.raises(UnsupportedOp, match="variable index"):
         load(model([node("Gather", ["c", "i"])], {"i": [2]}, constants={"c": random([4, 3])}, types=int64))
     with pytest.raises(UnsupportedOp, match="mode 'sinc'"):
-        load(single("Resize", [1, 1, 4, 4], None, np.float32([1, 1, 2, 2]), mode="sinc"))
+        load(single("Resize", [1, 1, 4, 4], None, np.array([1, 1, 2, 2], np.float32), mode="sinc"))
     crop: dict[str, Any] = {"coordinate_transformation_mode": "tf_crop_and_resize", "mode": "linear", "axes": [2, 3]}
     with pytest.raises(UnsupportedOp, match="keeps its size"):
-        load(single("Resize", [1, 2, 4, 5], np.float32([0, 0, 0.5, 1]), None, ints(4, 7), **crop))
+        load(single("Resize", [1, 2, 4, 5], np.array([0, 0, 0.5, 1], np.float32), None, ints(4, 7), **crop))
     sizes = {"i": TensorProto.INT64}
     with pytest.raises(UnsupportedOp, match="sizes"):
         load(model([node("Resize", ["x", "", "", "i"])], {"x": [1, 1, 4, 4], "i": [4]}, types=sizes))
@@ -245,7 +245,7 @@ def test_constant_list_at_a_variable_index() -> None:
     from onnx import TensorProto
 
     nodes = [node("Gather", ["c", "i"])]
-    values = {"c": np.float32([0.5, -2.0, 7.0])}
+    values = {"c": np.array([0.5, -2.0, 7.0], np.float32)}
     proto = model(nodes, {"i": [4]}, constants=values, types={"i": TensorProto.INT64})
     graph = agrees(proto, ints(2, 0, 1, 1))
     assert graph.nodes[-1].arg["fn"] == ("lookup", 0.5, -2.0, 7.0)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from tests.unit.onnx_models import model, node, random, runtime
+from tests.helpers.onnx_models import model, node, random, runtime
 from zkchain import Domain
 from zkchain.errors import InputError, ModelError
 from zkchain.formats import tensors
@@ -90,9 +92,11 @@ def test_bfloat16_is_judged_as_float32() -> None:
 
 def test_broadcasting_before_opset_7_is_judged() -> None:
     nodes = [node("Relu", ["x"], ["a"]), helper.make_node("Add", ["a", "c"], ["y"], broadcast=1, axis=1)]
-    proto = model(nodes, {"x": [1, 3, 2]}, constants={"c": np.float32([1, -2, 3])}, opset=6)
+    proto = model(nodes, {"x": [1, 3, 2]}, constants={"c": np.array([1, -2, 3], np.float32)}, opset=6)
     x = random([4, 3, 2])
-    np.testing.assert_allclose(run_float(load(proto), [x[:1]])[0], np.maximum(x[:1], 0) + np.float32([[1], [-2], [3]]))
+    np.testing.assert_allclose(
+        run_float(load(proto), [x[:1]])[0], np.maximum(x[:1], 0) + np.array([[1], [-2], [3]], np.float32)
+    )
     compiled = compile_model(proto.SerializeToString(), {"x": x})
     assert compiled.evaluation is not None
     assert compiled.evaluation.outputs[0].max_error < 1e-2
@@ -137,10 +141,8 @@ def test_a_cache_that_holds_nothing_yet() -> None:
     [("ReduceMax", "maximum or minimum of no"), ("ReduceMean", "mean of no elements"), ("ArgMax", "of no elements")],
 )
 def test_what_is_not_defined_of_no_elements(op: str, message: str) -> None:
-    nodes = [
-        node("Slice", ["x", "from", "from"], ["none"]),
-        node(op, ["none"], keepdims=0, **({"axis": 0} if op == "ArgMax" else {})),
-    ]
+    attributes: dict[str, Any] = {"axis": 0} if op == "ArgMax" else {}
+    nodes = [node("Slice", ["x", "from", "from"], ["none"]), node(op, ["none"], keepdims=0, **attributes)]
     types = {"y": TensorProto.INT64} if op == "ArgMax" else None
     with pytest.raises(ModelError, match=message):
         load(model(nodes, {"x": [2, 3]}, constants={"from": np.array([1])}, types=types))

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto
 
-from tests.unit.onnx_models import agrees, model, node, random, single
+from tests.helpers.onnx_models import agrees, model, node, random, single
 from zkchain.errors import ModelError, UnsupportedOp
 from zkchain.frontend import load
 from zkchain.ir.graph import Op
@@ -47,7 +47,8 @@ def test_reduction_of_no_axes() -> None:
 @pytest.mark.parametrize("opset", [7, 11, 13, 21])
 @pytest.mark.parametrize("axis", [None, 0, 1, 2])
 def test_softmax(op: str, opset: int, axis: int | None) -> None:
-    agrees(single(op, [2, 3, 4], opset=opset, **({} if axis is None else {"axis": axis})), random([2, 3, 4]))
+    attributes: dict[str, Any] = {} if axis is None else {"axis": axis}
+    agrees(single(op, [2, 3, 4], opset=opset, **attributes), random([2, 3, 4]))
 
 
 @pytest.mark.parametrize("op", ["ArgMax", "ArgMin"])
@@ -74,7 +75,7 @@ FIVE = ["y", "mean", "var", "saved_mean", "saved_var"]
 def test_batch_normalization_in_training_form(shape: tuple[int, ...], opset: int, outputs: list[str]) -> None:
     """Its own mean and variance: more than one output says so before opset 14, an attribute from there on."""
     constants = [random([4], i, 0.5, 2.0) for i in range(4)]
-    attributes = {"training_mode": 1} if opset >= 14 else {}
+    attributes: dict[str, Any] = {"training_mode": 1} if opset >= 14 else {}
     proto = single("BatchNormalization", shape, *constants, opset=opset, outputs=outputs, **attributes)
     if opset < 14:
         del proto.graph.output[1:]
@@ -180,5 +181,5 @@ def test_the_order_of_a_softmax_is_that_of_its_argument() -> None:
 )
 def test_what_has_no_length_stays_as_it_is(operator: str, attributes: dict[str, Any]) -> None:
     """0 / 0 is no number, but a row of zeros is one of zeros (and one whose largest element is zero itself)."""
-    rows = np.float32([[0, 0, 0], [0, -3, -1], [1, -2, 0], [0, 0, 1e-6]])
+    rows = np.array([[0, 0, 0], [0, -3, -1], [1, -2, 0], [0, 0, 1e-6]], dtype=np.float32)
     agrees(single(operator, rows.shape, **attributes), rows)

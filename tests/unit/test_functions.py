@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import pytest
@@ -11,13 +12,13 @@ from hypothesis import strategies as st
 from scipy import special
 
 from zkchain.errors import CompileError
-from zkchain.ir.functions import FUNCTIONS, SELU_ALPHA, SELU_GAMMA, evaluate, trend
+from zkchain.ir.functions import FUNCTIONS, SELU_ALPHA, SELU_GAMMA, Fn, evaluate, trend
 
 X = np.linspace(-6.0, 6.0, 241)
 INSIDE = np.linspace(-0.99, 0.99, 67)
 POSITIVE = np.linspace(0.01, 9.0, 67)
 
-EXPECTED = {
+EXPECTED: Mapping[Fn, tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]] = {
     ("erf",): (X, special.erf),
     ("sigmoid",): (X, special.expit),
     ("softplus",): (X, lambda x: special.log1p(np.exp(x))),
@@ -41,7 +42,7 @@ EXPECTED = {
 
 
 @pytest.mark.parametrize("fn", EXPECTED, ids=str)
-def test_values(fn: tuple[str, ...]) -> None:
+def test_values(fn: Fn) -> None:
     x, formula = EXPECTED[fn]
     np.testing.assert_allclose(evaluate(fn, x), formula(x), rtol=1e-12, atol=1e-14)
 
@@ -70,7 +71,7 @@ def test_outside_the_domain_is_not_finite(fn: tuple[str, ...], x: float) -> None
 )
 def test_trend_holds_on_samples(name: str, params: list[float], where: np.ndarray) -> None:
     names = FUNCTIONS[name].params
-    fn = (name, *(params if names is None else params[: len(names)]))
+    fn: Fn = (name, *(params if names is None else params[: len(names)]))
     at = np.arange(float(len(params))) if names is None else where
     steps = np.diff(evaluate(fn, at)) * trend(fn)
     if name != "tan":

@@ -24,11 +24,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
-from tests.unit import mutants
-from tests.unit.cli_tools import small_model
-from tests.unit.graphs import Build
-from tests.unit.onnx_models import model, node
-from tests.unit.test_program import small_graph
+from tests.helpers import cli_tools, mutants
+from tests.helpers.cli_tools import small_model
+from tests.helpers.onnx_models import Tensor, model, node
+from tests.helpers.programs import small_graph, zoo
+from tests.helpers.snarkjs_tool import FILES
 from zkchain import frontend, pipeline
 from zkchain.chain import unlock
 from zkchain.chain.answers import answered, parsed
@@ -36,11 +36,9 @@ from zkchain.errors import ZkchainError
 from zkchain.formats import bundle, circom, contracts, npz, program, ptau, r1cs, records, snarkjs, tensors, wtns
 from zkchain.formats.records import Choices, ContextRecord, DeploymentRecord, Summary
 from zkchain.groth16.key import open_key
-from zkchain.ir.graph import Op
 from zkchain.quantize import Domain
 from zkchain.r1cs import System
 
-FIXTURES = Path(__file__).parents[1] / "fixtures" / "snarkjs"
 SECONDS = float(os.environ.get("ZKCHAIN_FUZZ_SECONDS", "0"))
 SEED = int(os.environ.get("ZKCHAIN_FUZZ_SEED", "0"))
 SLOWEST = 10.0  # processor seconds of one file
@@ -61,31 +59,6 @@ class Target:
 # -------------------------------------------------------------------------------------------------------- valid files
 
 
-def zoo() -> bytes:
-    """A program with every operator that has arguments."""
-    b = Build()
-    x = b.input((1, 2, 6, 6), -8, 7)
-    w = b.const(np.arange(-9, 9).reshape(1, 2, 3, 3))
-    y = b.add(Op.CONV, x, w, shape=(1, 1, 3, 3), strides=(2, 2), pads=(1, 1, 1, 1), dilations=(1, 1), group=1)
-    y = b.add(Op.RESCALE, y, shift=3)
-    y = b.add(Op.CLIP, y, lo=-20, hi=20)
-    y = b.add(Op.TABLE, y, first=-20, values=np.arange(41) ** 2)
-    y = b.add(Op.RESHAPE, y, shape=(3, 3))
-    y = b.add(Op.MATMUL, y, b.const(np.eye(3, dtype=np.int64)), shape=(3, 3))
-    y = b.add(Op.CONCAT, y, y, shape=(3, 6), axis=1)
-    y = b.add(Op.TAKE, y, shape=(2, 3), index=np.array([[0, 17, 3], [4, 4, 1]]))
-    ends = (
-        b.add(Op.TOP, y, shape=(2, 2), axis=1, k=2),
-        b.add(Op.TOP_INDEX, y, shape=(2, 2), axis=1, k=2),
-        b.add(Op.ARGMAX, y, shape=(2, 1), axis=1),
-        b.add(Op.REDUCE_MIN, y, shape=(1, 3), axis=0),
-        b.add(Op.SUM, y, shape=(1, 1), axes=(0, 1)),
-        b.add(Op.MAX, y, y),
-        b.add(Op.RELU, b.add(Op.SUB, y, y)),
-    )
-    return program.dump(b.graph(*ends))
-
-
 @cache
 def compiled() -> pipeline.Compiled:
     data = {"x": np.linspace(-2, 2, 40, dtype=np.float32).reshape(10, 4)}
@@ -93,13 +66,11 @@ def compiled() -> pipeline.Compiled:
 
 
 def keystore() -> tuple[bytes, ...]:
-    from eth_account import Account
-
-    return (json.dumps(Account.encrypt("0x" + "17" * 32, "pw", kdf="pbkdf2", iterations=10)).encode(),)
+    return (cli_tools.keystore("0x" + "17" * 32, "pw").encode(),)
 
 
 def files_of(*names: str) -> Callable[[], tuple[bytes, ...]]:
-    return lambda: tuple((FIXTURES / name).read_bytes() for name in names)
+    return lambda: tuple((FILES / name).read_bytes() for name in names)
 
 
 def proof_file() -> tuple[bytes, ...]:
@@ -132,7 +103,7 @@ def tensor_files() -> tuple[bytes, ...]:
 def models() -> tuple[bytes, ...]:
     """Networks that hold operators of most kinds, and what exporters write around them."""
     ints = TensorProto.INT64
-    fixed = {
+    fixed: dict[str, np.ndarray] = {
         "w": np.ones((2, 1, 3, 3), np.float32) / 9,
         "b": np.zeros(2, np.float32),
         "shape": np.array([1, -1]),
@@ -168,7 +139,7 @@ def models() -> tuple[bytes, ...]:
         node("Clip", ["m", "lo", "hi"], ["cl"]),
         node("Add", ["soft", "cl"], ["y"]),
     ]
-    scalars = {"lo": np.float32(-1), "hi": np.float32(6), "one": np.ones(2, np.float32)}
+    scalars: dict[str, Tensor] = {"lo": np.float32(-1), "hi": np.float32(6), "one": np.ones(2, np.float32)}
     scales = {"scales": np.array([1, 1, 2, 2], np.float32)}
     layered = model(steps, {"x": (1, 1, 8, 8)}, ["y", "where"], constants={**fixed, **scalars, **scales})
     layered.graph.output[1].type.tensor_type.elem_type = ints
@@ -193,7 +164,7 @@ SCRATCH: list[Path] = []
 
 
 @pytest.fixture(autouse=True)
-def scratch(tmp_path):
+def scratch(tmp_path: Path) -> None:
     SCRATCH[:] = [tmp_path]
 
 
@@ -223,7 +194,12 @@ def all_of_a_bundle(path: Path) -> None:
 def samples_of(path: Path) -> None:
     """What compile and prove do with what they are given."""
     arrays, circuit = tensors.read(path), compiled().program
-    uses = (tensors.one_sample, tensors.count, tensors.calibration, lambda *given: tensors.pick(*given, 1))
+    uses: tuple[Callable[..., object], ...] = (
+        tensors.one_sample,
+        tensors.count,
+        tensors.calibration,
+        lambda arrays, names, shapes: tensors.pick(arrays, names, shapes, 1),
+    )
     any_of(
         *(partial(use, arrays, ["x"], [(1, 4)]) for use in uses),
         lambda: pipeline.inputs_of(circuit, arrays),
@@ -236,7 +212,7 @@ def summary(data: bytes) -> None:
 
 
 def proved(path: Path) -> None:
-    circom.prove(circom.open_zkey(path), FIXTURES / "toy.wtns", SCRATCH[0] / "out")
+    circom.prove(circom.open_zkey(path), FILES / "toy.wtns", SCRATCH[0] / "out")
 
 
 def answers(data: bytes) -> None:
@@ -273,7 +249,7 @@ TARGETS = {
     "model": Target(frontend.load, models, mutants.of_bytes, 60, MODELS),
     "model, its fields": Target(frontend.load, models, mutants.of_model, 120, MODELS),
     "powers of tau": Target(
-        at_a_path(lambda path: ptau.setup_r1cs(FIXTURES / "toy.r1cs", path), "x.ptau"),
+        at_a_path(lambda path: ptau.setup_r1cs(FILES / "toy.r1cs", path), "x.ptau"),
         files_of("toy.ptau"),
         mutants.of_bytes,
         20,
@@ -301,7 +277,7 @@ TARGETS = {
 
 
 def own_key() -> bytes:
-    made = ptau.setup_r1cs(FIXTURES / "toy.r1cs", FIXTURES / "toy.ptau")[0]
+    made = ptau.setup_r1cs(FILES / "toy.r1cs", FILES / "toy.ptau")[0]
     path = SCRATCH[0] / "made.zkpk"
     made.save(path)
     return path.read_bytes()
@@ -339,14 +315,14 @@ def try_one(target: Target, valid: tuple[bytes, ...], seed: int) -> bool:
 
 
 @pytest.mark.parametrize("name", TARGETS)
-def test_valid_files_are_read(name):
+def test_valid_files_are_read(name: str) -> None:
     target = TARGETS[name]
     for data in target.valid():
         target.read(data)
 
 
 @pytest.mark.parametrize("name", TARGETS)
-def test_mutants_are_read_or_refused(name):
+def test_mutants_are_read_or_refused(name: str) -> None:
     target = TARGETS[name]
     valid = target.valid()
     read = [try_one(target, valid, seed) for seed in range(target.count)]
@@ -355,7 +331,7 @@ def test_mutants_are_read_or_refused(name):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", TARGETS)
-def test_many_mutants_are_read_or_refused(name):
+def test_many_mutants_are_read_or_refused(name: str) -> None:
     target = TARGETS[name]
     valid, end = target.valid(), time.monotonic() + (SECONDS or 8.0)
     seed, read = SEED + (1 << 32), 0
@@ -367,6 +343,6 @@ def test_many_mutants_are_read_or_refused(name):
 
 @pytest.mark.parametrize("name", ["program", "samples, text", "manifest", "r1cs", "wtns", "arrays", "public inputs"])
 @given(data=st.binary(max_size=300))
-def test_noise_is_refused(name, data):
+def test_noise_is_refused(name: str, data: bytes) -> None:
     with pytest.raises(ZkchainError):
         TARGETS[name].read(data)

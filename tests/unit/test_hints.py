@@ -56,18 +56,18 @@ MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path.relative_to(PACK
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_options_stand_beside_their_python_names(path):
+def test_options_stand_beside_their_python_names(path: Path) -> None:
     if str(path.relative_to(PACKAGE.parent)) not in COMMANDS_ONLY:
         assert [text for text in texts(ast.parse(path.read_text())) if one_sided(text)] == []
 
 
-def test_one_sided_hints_are_found():
+def test_one_sided_hints_are_found() -> None:
     assert one_sided("declare one (--domain)") == ["--domain"]
     assert one_sided("declare one (domain=, --domain), or --unknown") == ["--unknown"]
     assert one_sided("declare one (domain=, --domain), or run `zkchain compile m.onnx --data x`") == []
     assert list(texts(ast.parse('"""--a"""\nx = f"{x} --b"\ny = "--c" "d"'))) == ["? --b", "--cd"]
 
 
-def test_the_options_are_those_of_the_commands():
+def test_the_options_are_those_of_the_commands() -> None:
     commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
     assert set(PYTHON) <= {option for command in commands.values() for p in command.params for option in p.opts}

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.unit.cli_tools import proved_bundle, write_input, zkchain
+from tests.helpers.cli_tools import proved_bundle, write_input, zkchain
 from zkchain import errors
 from zkchain.circuit import digest_of
 from zkchain.demo import PIXELS
@@ -30,7 +30,7 @@ REPORTED = {"rows_by_node", "evaluation", "promise"}
 
 
 @pytest.fixture(scope="module", params=System)
-def made(request, tmp_path_factory) -> Path:
+def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundle with a public input and output, keys and a proof."""
     folder = tmp_path_factory.mktemp(request.param) / "bundle"
     return proved_bundle(folder, "--system", request.param, "--public-input", "x", "--private-output", "label")
@@ -86,7 +86,7 @@ def vouch(folder: Path, name: str, file: str, content: bytes) -> None:
     path.write_text(json.dumps(manifest))
 
 
-def test_every_field_is_bound(made, tmp_path):
+def test_every_field_is_bound(made: Path, tmp_path: Path) -> None:
     folder = tmp_path / "bundle"
     shutil.copytree(made, folder)
     honest = (folder / "circuit.json").read_text()
@@ -107,7 +107,7 @@ def test_every_field_is_bound(made, tmp_path):
 
 
 @pytest.mark.parametrize("shape", [(1 << 40,), (1 << 21, 1 << 21), (1 << 32, 1 << 32, 1 << 32)])
-def test_a_record_of_too_much_is_refused_at_once(made, shape):
+def test_a_record_of_too_much_is_refused_at_once(made: Path, shape: tuple[int, ...]) -> None:
     """Even under a digest of its own."""
     summary = records.load(Summary, (made / "circuit.json").read_bytes(), what="record")
     described = interface_of(summary)
@@ -119,7 +119,7 @@ def test_a_record_of_too_much_is_refused_at_once(made, shape):
 
 
 @pytest.mark.parametrize("edit", ["name", "public", "scale", "lo", "hi"])
-def test_settings_say_what_the_circuit_says(made, tmp_path, edit):
+def test_settings_say_what_the_circuit_says(made: Path, tmp_path: Path, edit: str) -> None:
     folder = tmp_path / "bundle"
     shutil.copytree(made, folder)
     settings = json.loads((folder / "settings.json").read_text())
@@ -130,7 +130,7 @@ def test_settings_say_what_the_circuit_says(made, tmp_path, edit):
     assert "settings of" in outcome.err
 
 
-def test_a_program_with_another_meaning_makes_no_proof(made, tmp_path):
+def test_a_program_with_another_meaning_makes_no_proof(made: Path, tmp_path: Path) -> None:
     """Its rows are the same, so such a proof would verify; the outputs that `prove` reports would be false."""
     from zkchain.formats import program
 
@@ -145,7 +145,7 @@ def test_a_program_with_another_meaning_makes_no_proof(made, tmp_path):
     assert "was compiled to circuit" in outcome.err
 
 
-def test_a_bundle_of_an_older_version_says_what_to_do(made, tmp_path):
+def test_a_bundle_of_an_older_version_says_what_to_do(made: Path, tmp_path: Path) -> None:
     folder = tmp_path / "bundle"
     shutil.copytree(made, folder)
     manifest = json.loads((folder / "manifest.json").read_text())
@@ -156,7 +156,7 @@ def test_a_bundle_of_an_older_version_says_what_to_do(made, tmp_path):
     assert "hint: run `zkchain compile" in outcome.err
 
 
-def test_one_meaning_has_one_digest():
+def test_one_meaning_has_one_digest() -> None:
     """Compiled twice it is the same; rows and interface count both."""
     first, second = (compile_model(model(), data(), domains={"image": PIXELS}).circuit for _ in range(2))
     assert first.digest == second.digest

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
-from tests.unit import graphs
+from tests.helpers import graphs
 from zkchain.errors import InputError, OutOfDomain
 from zkchain.ir import interpret
-from zkchain.ir.graph import Op
+from zkchain.ir.graph import Graph, Op
 
 X = np.array([[-5, 3, 2]])
 EXAMPLES = [
@@ -36,7 +38,7 @@ PAIRS = [
 
 
 @pytest.mark.parametrize(("op", "arg", "want"), EXAMPLES)
-def test_one_source(op, arg, want):
+def test_one_source(op: Op, arg: dict[str, Any], want: list[Any]) -> None:
     b = graphs.Build()
     out = b.add(op, b.input((1, 3), -8, 7), **arg)
     (got,) = interpret.run(b.graph(out), [X])
@@ -45,39 +47,39 @@ def test_one_source(op, arg, want):
 
 
 @pytest.mark.parametrize(("op", "want"), PAIRS)
-def test_two_sources(op, want):
+def test_two_sources(op: Op, want: list[Any]) -> None:
     b = graphs.Build()
     out = b.add(op, b.input((1, 3), -8, 7), b.const([[1, 2, 3]]))
     assert interpret.run(b.graph(out), [X])[0].tolist() == want
 
 
-def test_argmax_takes_the_first_of_equals():
+def test_argmax_takes_the_first_of_equals() -> None:
     b = graphs.Build()
     out = b.add(Op.ARGMAX, b.input((1, 3), -8, 7), shape=(1, 1), axis=1)
     assert interpret.run(b.graph(out), [np.array([[1, 4, 4]])])[0].tolist() == [[1]]
 
 
-def test_the_first_of_equals_comes_first():
+def test_the_first_of_equals_comes_first() -> None:
     b = graphs.Build()
     out = b.add(Op.TOP_INDEX, b.input((2, 4), -8, 7), shape=(2, 3), axis=1, k=3)
     x = np.array([[1, 4, 4, 1], [-8, -8, -8, -8]])
     assert interpret.run(b.graph(out), [x])[0].tolist() == [[1, 2, 0], [0, 1, 2]]
 
 
-def test_products_above_float_precision_are_exact():
+def test_products_above_float_precision_are_exact() -> None:
     b = graphs.Build()
     x = b.input((1, 2), -(2**30), 2**30)
     out = b.add(Op.MATMUL, x, b.const([[2**30 + 1], [1]]), shape=(1, 1))
     assert int(interpret.run(b.graph(out), [np.array([[2**30, 1]])])[0][0, 0]) == 2**60 + 2**30 + 1
 
 
-def two_inputs():
+def two_inputs() -> Graph:
     b = graphs.Build()
     x, y = b.input((2,), 0, 3), b.input((2,), -1, 1)
     return b.graph(b.add(Op.ADD, x, y))
 
 
-def test_run_all_gives_every_node():
+def test_run_all_gives_every_node() -> None:
     values = interpret.run_all(two_inputs(), [np.array([1, 2]), np.array([0, 1])])
     assert [v.tolist() for v in values] == [[1, 2], [0, 1], [1, 3]]
 
@@ -91,12 +93,12 @@ def test_run_all_gives_every_node():
         ([np.array([1, 2]), np.array([0, 1], dtype=np.uint64)], "got uint64"),
     ],
 )
-def test_wrong_inputs_are_refused(inputs, message):
+def test_wrong_inputs_are_refused(inputs: list[np.ndarray], message: str) -> None:
     with pytest.raises(InputError, match=message):
         interpret.run(two_inputs(), inputs)
 
 
 @pytest.mark.parametrize(("x", "y", "element"), [([1, 4], [0, 0], r"\(1,\)"), ([0, 0], [-2, 5], r"\(0,\).*2 elements")])
-def test_inputs_outside_the_domain_are_refused_by_name(x, y, element):
+def test_inputs_outside_the_domain_are_refused_by_name(x: list[int], y: list[int], element: str) -> None:
     with pytest.raises(OutOfDomain, match=f"element {element}"):
         interpret.run(two_inputs(), [np.array(x), np.array(y)])

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from py_ecc import bn128
+from py_ecc.bn128 import bn128_curve as bn128
 
 from zkchain.bn254 import G1, G2, P, R, curve
 from zkchain.errors import KeyFormatError, UnsafeKey

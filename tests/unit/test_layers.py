@@ -86,7 +86,7 @@ def violations(name: str, tree: ast.AST) -> list[str]:
 
 
 @pytest.mark.parametrize("name", [name for name in MODULES if name and name != "__main__"])
-def test_imports_only_what_stands_before(name):
+def test_imports_only_what_stands_before(name: str) -> None:
     assert name.split(".")[0] in ORDER, f"zkchain.{name} is in no layer: add it to ORDER"
     assert violations(name, MODULES[name]) == []
 
@@ -100,12 +100,12 @@ def test_imports_only_what_stands_before(name):
         "def f():\n    from zkchain.chain import connect",
     ],
 )
-def test_a_module_that_imports_upwards_is_found(code):
+def test_a_module_that_imports_upwards_is_found(code: str) -> None:
     assert violations("circuit.emitter", ast.parse(code))
 
 
 @pytest.mark.parametrize("code", ["from zkchain._core import FrVec", "from zkchain.r1cs import System"])
-def test_a_module_that_imports_downwards_is_not(code):
+def test_a_module_that_imports_downwards_is_not(code: str) -> None:
     assert violations("circuit.emitter", ast.parse(code)) == []
     assert violations("groth16.prover", ast.parse("from zkchain.circuit import Solution"))
 
@@ -131,15 +131,15 @@ FILES_ALLOWED = {"groth16.key", "sandbox.worker", "solidity.compiler"}
 
 
 @pytest.mark.parametrize("name", [name for name in MODULES if name.split(".")[0] not in {"formats", "api", "cli", ""}])
-def test_paths_appear_in_formats_api_and_cli_alone(name):
+def test_paths_appear_in_formats_api_and_cli_alone(name: str) -> None:
     assert name in FILES_ALLOWED or file_access(MODULES[name]) == []
 
 
-def test_what_is_allowed_is_used():
+def test_what_is_allowed_is_used() -> None:
     assert all(file_access(MODULES[name]) for name in FILES_ALLOWED)
 
 
-def test_file_access_is_found():
+def test_file_access_is_found() -> None:
     assert file_access(ast.parse("from pathlib import Path\nPath('x').write_text('y')\nopen('z')")) != []
     assert file_access(ast.parse("y = model.load(b'x')")) == []
 
@@ -156,7 +156,7 @@ def eager(tree: ast.Module) -> set[str]:
 
 
 @pytest.mark.parametrize("name", ["", "cli", "cli.app", "errors"])
-def test_start_up_imports_nothing_heavy(name):
+def test_start_up_imports_nothing_heavy(name: str) -> None:
     assert eager(MODULES[name]) & (HEAVY | {"numpy", "pydantic"}) == set()
 
 
@@ -184,10 +184,10 @@ def circle(edges: dict[str, set[str]]) -> list[str]:
     return sorted(left)
 
 
-def test_no_import_goes_in_a_circle():
+def test_no_import_goes_in_a_circle() -> None:
     edges = {name: targets for name, targets in inside().items() if name}
     assert circle(edges) == []
 
 
-def test_a_circle_is_found():
+def test_a_circle_is_found() -> None:
     assert circle({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": set()}) == ["a", "b", "c"]

@@ -8,14 +8,15 @@ import random
 import zipfile
 from contextlib import suppress
 from io import BytesIO
+from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from tests.unit.cli_tools import small_model, zkchain
-from tests.unit.onnx_models import model, node, single
+from tests.helpers.cli_tools import small_model, zkchain
+from tests.helpers.onnx_models import model, node, single
 from zkchain import frontend
 from zkchain.errors import ModelError
 from zkchain.frontend import model as models
@@ -66,7 +67,7 @@ GARBAGE = {
 
 
 @pytest.mark.parametrize("name", GARBAGE)
-def test_garbage(name, tmp_path):
+def test_garbage(name: str, tmp_path: Path) -> None:
     path = tmp_path / "m.onnx"
     path.write_bytes(GARBAGE[name])
     outcome = zkchain("compile", path, "-o", tmp_path / "bundle", "--domain=-1:1")
@@ -78,7 +79,7 @@ def test_garbage(name, tmp_path):
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_flipped_bits(seed):
+def test_flipped_bits(seed: int) -> None:
     rng, data = random.Random(seed), bytearray(GOOD)
     for _ in range(rng.choice((1, 3, 30))):
         data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
@@ -86,7 +87,7 @@ def test_flipped_bits(seed):
         frontend.load(bytes(data))
 
 
-def test_a_file_that_no_protobuf_can_be(monkeypatch):
+def test_a_file_that_no_protobuf_can_be(monkeypatch: pytest.MonkeyPatch) -> None:
     frontend.load(GOOD)
     monkeypatch.setattr(models, "LARGEST", len(GOOD) - 1)
     with pytest.raises(ModelError, match="an ONNX file holds less than 2 GiB"):
@@ -126,15 +127,15 @@ def elsewhere(place: str, tensor: onnx.TensorProto) -> onnx.ModelProto:
 
 
 @pytest.mark.parametrize("place", ["initializer", "constant", "sparse constant", "branch", "function"])
-def test_no_other_file_is_read(place):
-    inside = numpy_helper.from_array(np.float32([1, 2]), "c")
+def test_no_other_file_is_read(place: str) -> None:
+    inside = numpy_helper.from_array(np.array([1, 2], np.float32), "c")
     if place not in ("sparse constant", "branch"):  # of these the rest is not supported
         frontend.load(elsewhere(place, inside).SerializeToString())
     with pytest.raises(ModelError, match="its data lies in another file, which is not read"):
         frontend.load(elsewhere(place, external()).SerializeToString())
 
 
-def test_a_name_that_is_no_text():
+def test_a_name_that_is_no_text() -> None:
     proto = single("Relu", [1, 2])
     proto.graph.node[0].name = "the_relu"
     frontend.load(proto.SerializeToString())
@@ -144,18 +145,18 @@ def test_a_name_that_is_no_text():
 
 def chain(op: str, length: int, *more: str) -> bytes:
     nodes = [node(op, [f"v{k}", *(f"v{k}" for _ in more)], [f"v{k + 1}"]) for k in range(length)]
-    return model(nodes, {"v0": [1, 2]}, [f"v{length}"]).SerializeToString()
+    return bytes(model(nodes, {"v0": [1, 2]}, [f"v{length}"]).SerializeToString())
 
 
 @pytest.mark.parametrize("length", [300, pytest.param(20_000, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("op", ["Relu", "Neg", "Identity"])
-def test_long_chains(op, length):
+def test_long_chains(op: str, length: int) -> None:
     graph = frontend.load(chain(op, length))
     assert [graph.nodes[i].shape for i in graph.outputs] == [(1, 2)]
 
 
 @pytest.mark.parametrize("op", ["Mul", "Add", "Max"])
-def test_chains_that_double_what_is_below(op):
+def test_chains_that_double_what_is_below(op: str) -> None:
     """2^80 paths from the output to the input."""
     graph = frontend.load(chain(op, 80, "twice"))
     assert [graph.nodes[i].shape for i in graph.outputs] == [(1, 2)]

@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit import corners
-from tests.unit.onnx_models import model, node, single
+from tests.helpers import corners
+from tests.helpers.onnx_models import Tensor, model, node, single
 from zkchain import Domain, frontend, oracle, promise
-from zkchain.groth16.types import System
 from zkchain.ir import interpret
 from zkchain.ir.graph import Graph
 from zkchain.quantize import Report, Settings, norms, quantize_with_report
+from zkchain.r1cs import System
 from zkchain.rewrite import prepare
 
 
@@ -43,7 +43,7 @@ def written_out(n: int, eps: float) -> onnx.ModelProto:
         node("Mul", ["z", "g"], ["t"]),
         node("Add", ["t", "b"], ["y"]),
     ]
-    constants = {**factors(n), "two": np.float32(2), "e": np.float32(eps)}
+    constants: dict[str, Tensor] = {**factors(n), "two": np.float32(2), "e": np.float32(eps)}
     return model(nodes, {"x": [1, n]}, ("y",), constants=constants, opset=13)
 
 
@@ -88,7 +88,7 @@ CASES = (
     (euclidean, 6, 0.0, WIDE),
     (euclidean, 5, 0.0, BYTES),
 )
-NAMED = [pytest.param(*case, id=f"{case[0].__name__} of {case[1]}, {case[2]:g}, to {case[3].hi}") for case in CASES]
+NAMED = [pytest.param(*case, id=f"{case[0].__name__} of {case[1]}, {case[2]:g}, to {case[3].hi!s}") for case in CASES]
 
 
 @cache
@@ -102,13 +102,15 @@ def excess(meaning: Graph, program: Graph, report: Report, x: np.ndarray) -> flo
     (exact,), (y,) = interpret.run_float(meaning, [x]), oracle.run_integer(program, [x])
     (counts,) = report.exploration.at([x]).promised
     off = np.abs(y - exact)[np.isfinite(exact) & (True if counts is None else counts)]
-    return float(off.max(initial=0.0)) / report.exploration.limits[0]
+    (limit,) = report.exploration.limits
+    assert limit is not None
+    return float(off.max(initial=0.0)) / limit
 
 
 def points(domain: Domain, shape: tuple[int, ...], count: int) -> Iterator[np.ndarray]:
     """Zeros, equal inputs, single ones, tiny differences, corners, and all sizes between."""
     rng, n = np.random.default_rng(5), int(np.prod(shape))
-    lo, hi = float(domain.lo), float(domain.hi)
+    lo, hi = (float(np.asarray(end)) for end in (domain.lo, domain.hi))
     for _ in range(count):
         end, size, at = rng.choice([lo, hi]), 10.0 ** rng.uniform(-9, 2), rng.integers(n)
         single = np.arange(n) == at
@@ -191,6 +193,7 @@ def test_rounding_of_float32_is_not_held_against_a_circuit() -> None:
     content = layer(16, 1e-12).SerializeToString()
     meaning, program, report = quantized(layer, 16, 1e-12, WIDE)
     (limit,) = report.exploration.limits
+    assert limit is not None
     close = 80 + 1e-4 * np.random.default_rng(1).normal(size=(1, 16))
     (exact,), (answer,) = interpret.run_float(meaning, [close]), oracle.FloatModel(content, program)([close])
     noise = np.abs(answer - exact)
@@ -203,7 +206,7 @@ def test_rounding_of_float32_is_not_held_against_a_circuit() -> None:
 @pytest.mark.parametrize("data", [False, True])
 @pytest.mark.parametrize("norm", ["MAX", "L1", "L2"])
 def test_a_row_of_zeros_is_answered_with_zeros(norm: str, data: bool) -> None:
-    rows = np.float32([[0, 0, 0], [4, 3, 0], [9, 1, 5]])
+    rows = np.array([[0, 0, 0], [4, 3, 0], [9, 1, 5]], dtype=np.float32)
     samples = [(row[None],) for row in rows] if data else None
     graph = frontend.load(single("ai.onnx.ml.Normalizer", (1, 3), norm=norm))
     program, _ = quantize_with_report(graph, [Domain(0, 9)], samples)

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.unit import graphs
-from zkchain.circuit import Circuit, Visibility, phases, symbolic, synthesize
+from tests.helpers import graphs
+from zkchain.circuit import Circuit, Visibility, logup, symbolic, synthesize
 from zkchain.circuit.emitter import Constraint, RangeRequest
 from zkchain.circuit.layout import Layout
 from zkchain.circuit.symbolic import Symbolic
@@ -145,13 +145,13 @@ def test_rows_may_determine_each_other_in_any_order(circuit: Circuit) -> None:
 
 
 def test_nothing_is_looked_up_after_the_challenge(monkeypatch: pytest.MonkeyPatch) -> None:
-    argue = phases.logup.argue
+    argue = logup.argue
 
     def and_more(em: Any, committed: Any) -> None:
         argue(em, committed)
         em.look_up(RangeRequest(em.challenge, Request(16, True), "late"))
 
-    monkeypatch.setattr(phases.logup, "argue", and_more)
+    monkeypatch.setattr(logup, "argue", and_more)
     with pytest.raises(CompileError, match="node 'late': a lookup keyed on a value that depends on the challenge"):
         synthesize(graphs.zoo()["relu"], Visibility((False,), (True,)), System.CG16)
 

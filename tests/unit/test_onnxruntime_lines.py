@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -14,22 +17,23 @@ from zkchain.quantize.onnxruntime.arithmetic import Target
 from zkchain.quantize.onnxruntime.lines import Steps, lines, steps_of
 from zkchain.quantize.onnxruntime.requantize import quantize
 from zkchain.quantize.onnxruntime.values import Form, State
+from zkchain.typing import IntArray
 
 
-def emitted(form_of: dict[str, object], lo: int, hi: int, target: Target, x: np.ndarray) -> tuple[np.ndarray, Graph]:
+def emitted(form_of: dict[str, Any], lo: int, hi: int, target: Target, x: np.ndarray) -> tuple[np.ndarray, Graph]:
     """The integers of a QUANTIZE of accumulators in [lo, hi], run."""
     state = State(Graph((), (), (), (), ()), tables=False)
     value = state.out.input("x", x.shape, 0, np.asarray(lo), np.asarray(hi), 0.0)
     arg = {"scale": np.asarray(target.scale), "zero": np.asarray(target.zero), "lo": target.first, "hi": target.last}
     node = Node(Op.QUANTIZE, "q", (0,), x.shape, arg)
-    result = quantize(state, node, Form(value, **form_of))  # type: ignore[arg-type]
+    result = quantize(state, node, Form(value, **form_of))
     graph = Graph(tuple(state.out.nodes), (0,), (result.index,), ("x",), ("y",))
     return interpret.run(graph, [x])[0], graph
 
 
-def everywhere(lo: int, hi: int, law: object, n: int) -> np.ndarray:
+def everywhere(lo: int, hi: int, law: Callable[[IntArray], IntArray], n: int) -> np.ndarray:
     """The ends, random accumulators, and both sides of every threshold."""
-    at = steps_of(law, np.asarray([lo]), np.asarray([hi]), n).at[0]  # type: ignore[arg-type]
+    at = steps_of(law, np.asarray([lo]), np.asarray([hi]), n).at[0]
     drawn = np.random.default_rng(0).integers(lo, hi + 1, 400)
     return np.unique(np.clip(np.concatenate([at, at - 1, [lo, hi], drawn]), lo, hi))
 
@@ -96,16 +100,19 @@ def test_only_what_can_be_reached_counts() -> None:
 @pytest.mark.parametrize("seed", range(4))
 def test_sums_are_exact_on_every_pair(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    scales = (0.05, 0.05) if seed == 0 else tuple(float(np.float32(v)) for v in rng.uniform(0.01, 0.1, 2))
+    one, two = (0.05, 0.05) if seed == 0 else (float(np.float32(v)) for v in rng.uniform(0.01, 0.1, 2))
+    scales = one, two
     target = Target(0.1 if seed == 0 else 0.07, int(rng.integers(-20, 20)), -128, 127)
-    zeros = tuple(int(z) for z in rng.integers(-9, 9, 2))
+    zero_a, zero_b = (int(z) for z in rng.integers(-9, 9, 2))
+    zeros = zero_a, zero_b
     state = State(Graph((), (), (), (), ()), tables=False)
     a, b = (v.ravel() for v in np.meshgrid(np.arange(-128, 128), np.arange(-128, 128), indexing="ij"))
     forms = []
     for name, scale, zero in zip("ab", scales, zeros, strict=True):
         value = state.out.input(name, a.shape, 0, np.asarray(-128 - zero), np.asarray(127 - zero), 0.0)
         forms.append(Form(value, np.asarray(scale), zero=zero))
-    result = add_pairs.quantize(state, "sum", *forms, target)
+    first, second = forms
+    result = add_pairs.quantize(state, "sum", first, second, target)
     graph = Graph(tuple(state.out.nodes), (0, 1), (result.index,), ("a", "b"), ("y",))
     given_ = a - zeros[0], b - zeros[1]
     assert np.array_equal(interpret.run(graph, list(given_))[0], arithmetic.pair(*given_, scales, zeros, target))

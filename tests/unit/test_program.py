@@ -4,32 +4,19 @@ from __future__ import annotations
 
 import json
 import tracemalloc
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.helpers.programs import small_graph
 from zkchain.errors import FormatError
 from zkchain.formats import npz, program
-from zkchain.ir.graph import Graph, Node, Op
-
-
-def ints(*values: int) -> np.ndarray:
-    return np.array(values, np.int64)
-
-
-def small_graph(weight: int = 3) -> Graph:
-    nodes = (
-        Node(Op.INPUT, "x", (), (1, 4), scale=0.1, lo=ints(-5), hi=ints(5)),
-        Node(Op.TAKE, "x", (0,), (1, 2), {"index": np.array([[3, 0]])}, scale=0.1, lo=ints(-5), hi=ints(5)),
-        Node(Op.CONST, "w", (), (2, 1), {}, np.full((2, 1), weight), 1 / 3, ints(weight), ints(weight)),
-        Node(Op.MATMUL, "fc", (1, 2), (1, 1), scale=0.1 / 3, lo=ints(-1 << 40), hi=ints(1 << 40)),
-        Node(Op.CLIP, "clip", (3,), (1, 1), {"lo": None, "hi": 7}, scale=0.1 / 3, lo=ints(-1 << 40), hi=ints(7)),
-        Node(Op.SUM, "sum", (4,), (1, 1), {"axes": (0, 1)}, scale=0.1 / 3, lo=ints(-1 << 40), hi=ints(7)),
-    )
-    return Graph(nodes, (0,), (5,), ("x",), ("y",))
+from zkchain.ir.graph import Graph, Op, constant
 
 
 def same(a: object, b: object) -> bool:
@@ -49,21 +36,25 @@ def assert_same(first: Graph, second: Graph) -> None:
         assert all(same(a.arg[key], b.arg[key]) for key in a.arg)
 
 
-def test_round_trip():
+def test_round_trip() -> None:
     assert_same(program.load(program.dump(small_graph())), small_graph())
 
 
 @given(st.integers(-(2**62) + 1, 2**62 - 1))
-def test_round_trip_of_any_weight(weight):
+def test_round_trip_of_any_weight(weight: int) -> None:
     assert_same(program.load(program.dump(small_graph(weight))), small_graph(weight))
 
 
-def test_equal_graphs_give_equal_bytes_and_others_do_not():
+def test_equal_graphs_give_equal_bytes_and_others_do_not() -> None:
     assert program.dump(small_graph()) == program.dump(small_graph())
     assert program.dump(small_graph(3)) != program.dump(small_graph(4))
 
 
-def edited(change) -> bytes:
+Change = Callable[[dict[str, Any], dict[str, np.ndarray]], object]
+"""Alters the header and the arrays of an archive."""
+
+
+def edited(change: Change) -> bytes:
     arrays = npz.unpack(program.dump(small_graph()), what="test")
     header = json.loads(arrays["header"].tobytes())
     change(header, arrays)
@@ -71,7 +62,7 @@ def edited(change) -> bytes:
     return npz.pack(arrays)
 
 
-def test_edit_without_change_is_accepted():
+def test_edit_without_change_is_accepted() -> None:
     assert_same(program.load(edited(lambda header, arrays: None)), small_graph())
 
 
@@ -96,7 +87,7 @@ def test_edit_without_change_is_accepted():
         (lambda h, a: h["nodes"][0].pop("lo"), "no static range"),
     ],
 )
-def test_altered_program_is_refused(change, message):
+def test_altered_program_is_refused(change: Change, message: str) -> None:
     with pytest.raises(FormatError, match=message):
         program.load(edited(change))
 
@@ -105,7 +96,14 @@ BIG = 1 << 20
 """Zeros of one byte each, which an archive packs into 1 kB."""
 
 
-def many_names(header, arrays, *, nodes=10, shape=(1,), lo=None):
+def many_names(
+    header: dict[str, Any],
+    arrays: dict[str, np.ndarray],
+    *,
+    nodes: int = 10,
+    shape: tuple[int, ...] = (1,),
+    lo: dict[str, Any] | None = None,
+) -> None:
     arrays["a99"] = np.zeros(BIG, np.int8)
     ref = {"array": 99}
     const = {"op": "const", "name": "x", "src": [], "shape": shape, "scale": 1.0, "value": ref, "lo": ref, "hi": ref}
@@ -121,7 +119,7 @@ def many_names(header, arrays, *, nodes=10, shape=(1,), lo=None):
         (lambda h, a: many_names(h, a, nodes=17, shape=(BIG,)), "its values hold more than"),
     ],
 )
-def test_a_small_file_takes_little_memory(monkeypatch, change, message):
+def test_a_small_file_takes_little_memory(monkeypatch: pytest.MonkeyPatch, change: Change, message: str) -> None:
     """One packed array that many nodes name would fill the memory if each had a copy of its own."""
     monkeypatch.setattr(program, "MOST_ELEMENTS", 16 * BIG)
     data = edited(change)
@@ -135,7 +133,7 @@ def test_a_small_file_takes_little_memory(monkeypatch, change, message):
         tracemalloc.stop()
 
 
-def test_an_array_that_many_nodes_name_is_made_once():
+def test_an_array_that_many_nodes_name_is_made_once() -> None:
     data = edited(lambda h, a: many_names(h, a, nodes=4, shape=(BIG,)))
     tracemalloc.start()
     try:
@@ -144,29 +142,29 @@ def test_an_array_that_many_nodes_name_is_made_once():
     finally:
         tracemalloc.stop()
     assert len({id(array) for node in graph.nodes[6:] for array in (node.value, node.lo, node.hi)}) == 1
-    assert not graph.nodes[6].value.flags.writeable
+    assert not constant(graph.nodes[6]).flags.writeable
 
 
-def test_arrays_are_summed_before_they_are_made(monkeypatch):
+def test_arrays_are_summed_before_they_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
     data = program.dump(small_graph())
     monkeypatch.setattr(npz, "LIMIT", 16)
     with pytest.raises(FormatError, match=r"would take \d+ bytes, expected at most 16"):
         program.load(data)
 
 
-def test_header_names_the_arrays_as_the_test_above_thinks():
+def test_header_names_the_arrays_as_the_test_above_thinks() -> None:
     arrays = npz.unpack(program.dump(small_graph()), what="test")
     assert arrays["a2"].tolist() == [[3, 0]]
 
 
 @given(st.binary(max_size=200))
-def test_noise_is_refused(data):
+def test_noise_is_refused(data: bytes) -> None:
     with pytest.raises(FormatError):
         program.load(data)
 
 
 @given(st.data())
-def test_a_flipped_bit_is_refused_or_harmless(data):
+def test_a_flipped_bit_is_refused_or_harmless(data: st.DataObject) -> None:
     good = bytearray(program.dump(small_graph()))
     position = data.draw(st.integers(0, 8 * len(good) - 1))
     good[position // 8] ^= 1 << (position % 8)
@@ -177,7 +175,7 @@ def test_a_flipped_bit_is_refused_or_harmless(data):
     assert_same(graph, small_graph())  # zip metadata that carries no content
 
 
-def test_float_graph_is_refused():
+def test_float_graph_is_refused() -> None:
     graph = small_graph()
     nodes = (*graph.nodes[:5], replace(graph.nodes[5], op=Op.SOFTMAX, arg={"axis": 0}))
     with pytest.raises(FormatError, match="does not belong"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -11,8 +12,8 @@ import pytest
 from onnx import TensorProto
 
 import zkchain
-from tests.unit import cli_tools
-from tests.unit.onnx_models import model, node
+from tests.helpers import cli_tools
+from tests.helpers.onnx_models import model, node
 from zkchain import oracle, pipeline
 from zkchain.errors import AccuracyMissed
 from zkchain.quantize import Settings
@@ -28,7 +29,7 @@ def funnel() -> bytes:
         "w2": RNG.normal(size=(16, 3)).astype(np.float32),
     }
     nodes = [node("MatMul", ["x", "w1"], ["h"]), node("Relu", ["h"], ["r"]), node("MatMul", ["r", "w2"], ["y"])]
-    return model(nodes, {"x": [1, WIDTH]}, ("y",), constants=constants).SerializeToString()
+    return bytes(model(nodes, {"x": [1, WIDTH]}, ("y",), constants=constants).SerializeToString())
 
 
 def first_weights(content: bytes) -> np.ndarray:
@@ -49,6 +50,7 @@ def small() -> dict[str, np.ndarray]:
 @pytest.mark.parametrize("system", ["groth16", "cg16"])
 def test_corners_far_from_the_data_keep_the_promise(content: bytes, small: dict[str, np.ndarray], system: str) -> None:
     compiled = pipeline.compile_model(content, small, domains={"x": zkchain.Domain(-1, 1)}, system=system)
+    assert compiled.worst is not None
     (promised,) = compiled.worst.promise.outputs
     float_model = oracle.FloatModel(content, compiled.program)
     for column in first_weights(content).T:  # for each hidden value the corner at which it is largest
@@ -60,13 +62,16 @@ def test_corners_far_from_the_data_keep_the_promise(content: bytes, small: dict[
 
 def test_an_error_beyond_what_was_wanted_is_an_error(content: bytes, small: dict[str, np.ndarray]) -> None:
     coarse = Settings(max_error=1e-4, weight_bits=4)
-    options = {"domains": {"x": zkchain.Domain(-1, 1)}, "settings": coarse}
+    options: dict[str, Any] = {"domains": {"x": zkchain.Domain(-1, 1)}, "settings": coarse}
     text = r"output 'y' is off by up to .* inside the declared domain.*x = \["
     with pytest.raises(AccuracyMissed, match=text) as caught:
         pipeline.compile_model(content, small, **options)
-    assert "--accept-error" in caught.value.hint
+    assert "--accept-error" in str(caught.value.hint)
     accepted = pipeline.compile_model(content, small, accept_error=True, **options)
+    assert accepted.worst is not None
     (out,) = accepted.worst.promise.missed
+    assert out.max_error is not None
+    assert out.limit is not None
     assert out.max_error > out.limit >= 1e-4
     # the input that is named shows the error that is said
     x = accepted.worst.inputs["x"]
@@ -77,7 +82,7 @@ def test_an_error_beyond_what_was_wanted_is_an_error(content: bytes, small: dict
 
 def test_on_the_command_line(content: bytes, small: dict[str, np.ndarray], tmp_path: Path) -> None:
     (tmp_path / "m.onnx").write_bytes(content)
-    np.savez(tmp_path / "d.npz", **small)
+    cli_tools.npz_file(tmp_path / "d.npz", **small)
     command = ["compile", tmp_path / "m.onnx", "--data", tmp_path / "d.npz", "--domain", "x=-1:1", "-o", tmp_path / "b"]
     command += ["--weight-bits", "4", "--max-error", "1e-4"]
     refused = cli_tools.zkchain(*command)
@@ -97,4 +102,7 @@ def test_an_integer_input_has_whole_steps() -> None:
     content = model(nodes, {"n": [1, 4]}, ("y",), types={"n": TensorProto.INT64}).SerializeToString()
     compiled = pipeline.compile_model(content, domains={"n": zkchain.Domain(0, 50)}, system="cg16")
     assert compiled.choices.inputs[0].scale == 1.0
-    assert compiled.worst.promise.outputs[0].max_error < 0.01
+    assert compiled.worst is not None
+    error = compiled.worst.promise.outputs[0].max_error
+    assert error is not None
+    assert error < 0.01

@@ -9,11 +9,11 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from tests.unit import quantized_models as made
+from tests.helpers import quantized_models as made
 from zkchain import frontend
-from zkchain.errors import ModelError, UnsupportedOp
+from zkchain.errors import ModelError, UnsupportedOp, ZkchainError
 from zkchain.ir import interpret
-from zkchain.ir.graph import Op
+from zkchain.ir.graph import Op, constant
 from zkchain.quantize import quantize
 
 NUMPY = {"x": (TensorProto.FLOAT, np.float32), "u": (TensorProto.UINT8, np.uint8), "s": (TensorProto.INT8, np.int8)}
@@ -22,7 +22,9 @@ NUMPY = {"x": (TensorProto.FLOAT, np.float32), "u": (TensorProto.UINT8, np.uint8
 def single(op: str, given: str, shape: tuple[int, ...], out: int, domain: str = "", **rest: Any) -> onnx.ModelProto:
     """One node on the variable x; ``rest``: constants (arrays) in order, None for a missing one, and attributes."""
     constants = {k: v for k, v in rest.items() if isinstance(v, np.ndarray | np.generic)}
-    attributes = {k: v for k, v in rest.items() if isinstance(v, int | float) and not isinstance(v, np.generic)}
+    attributes: dict[str, Any] = {
+        k: v for k, v in rest.items() if isinstance(v, int | float) and not isinstance(v, np.generic)
+    }
     inputs = ["x", *(("" if v is None else k) for k, v in rest.items() if k not in attributes)]
     graph = helper.make_graph(
         [helper.make_node(op, inputs, ["y"], domain=domain, name="n", **attributes)],
@@ -49,7 +51,7 @@ SCALES = np.array([0.02, 0.5, 0.1], np.float32)
 SCALE, ZERO = np.float32(0.03), np.uint8(7)
 W = np.random.default_rng(2).integers(-60, 60, (3, 4)).astype(np.int8)
 K = np.random.default_rng(3).integers(-60, 60, (2, 3, 2, 2)).astype(np.int8)
-CASES = {
+CASES: dict[str, tuple[str, str, tuple[int, ...], int, dict[str, Any]]] = {
     "quantize": ("QuantizeLinear", "x", (2, 3), U8, {"s": SCALE, "z": ZERO}),
     "quantize without zero": ("QuantizeLinear", "x", (2, 3), U8, {"s": SCALE}),
     "quantize 16": ("QuantizeLinear", "x", (2, 3), TensorProto.INT16, {"s": SCALE, "z": np.int16(-5)}),
@@ -99,10 +101,11 @@ def test_weights_keep_their_integers() -> None:
     graph = frontend.load(made.quantized("perceptron", "QDQ", per_channel=True))
     weights = [n for n in graph.nodes if n.op is Op.DEQUANTIZE and graph.nodes[n.src[0]].op is Op.CONST]
     assert len(weights) == 6
-    assert all(np.array_equal(graph.nodes[n.src[0]].value, np.rint(graph.nodes[n.src[0]].value)) for n in weights)
+    values = [constant(graph.nodes[n.src[0]]) for n in weights]
+    assert all(np.array_equal(value, np.rint(value)) for value in values)
 
 
-REFUSED = {
+REFUSED: dict[str, tuple[dict[str, Any], type[ZkchainError], str]] = {
     "negative scale": ({"s": np.float32(-1), "z": ZERO}, ModelError, "positive finite scales, got -1"),
     "zero scale": ({"s": np.float32(0), "z": ZERO}, ModelError, "positive finite scales, got 0"),
     "NaN scale": ({"s": np.float32(np.nan), "z": ZERO}, ModelError, "positive finite scales, got nan"),
@@ -148,7 +151,7 @@ def test_parameters_may_be_dequantised_constants() -> None:
     nodes = [helper.make_node("DequantizeLinear", [f"q{k}", "s"], [k]) for k in "gb"]
     nodes.append(helper.make_node("BatchNormalization", ["x", "g", "b", "m", "v"], ["y"]))
     constants = {f"q{k}": rng.integers(1, 99, 3).astype(np.int8) for k in "gb"} | {"s": SCALE}
-    constants |= {"m": rng.normal(size=3).astype(np.float32), "v": np.float32([1, 0.5, 2])}
+    constants |= {"m": rng.normal(size=3).astype(np.float32), "v": np.array([1, 0.5, 2], np.float32)}
     graph = helper.make_graph(
         nodes,
         "normalised",

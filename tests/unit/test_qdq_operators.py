@@ -11,7 +11,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from tests.unit.quantized_models import session
+from tests.helpers.quantized_models import session
 from zkchain import frontend
 from zkchain.bn254 import R
 from zkchain.circuit import Visibility, check, solve, synthesize
@@ -117,7 +117,7 @@ CASES["Sub a constant"] = between(make("Sub", ["a", "c"], ["p"]), shape=[1, 64],
 CASES["MaxPool between"] = between(make("MaxPool", ["a"], ["p"], kernel_shape=[2, 2]), shape=[1, 2, 4, 4])
 CASES["Resize between"] = between(
     make("Resize", ["a", "", "s"], ["p"], mode="nearest", coordinate_transformation_mode="asymmetric"),
-    shape=[1, 2, 3, 3], s=np.float32([1, 1, 2, 2]),
+    shape=[1, 2, 3, 3], s=np.array([1, 1, 2, 2], np.float32),
 )  # fmt: skip
 CASES["weights behind a Transpose, as tf2onnx has it"] = model(
     [

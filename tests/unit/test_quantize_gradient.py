@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
-from tests.unit.float_graphs import Build
+from tests.helpers.float_graphs import Build
 from zkchain.ir.gradient import RULES, input_gradients
 from zkchain.ir.graph import Graph, Op
 from zkchain.quantize.precision import noise
@@ -51,13 +53,13 @@ def ordered() -> Graph:
 
 
 @pytest.mark.parametrize("make", [elementwise, linear, convolution, ordered])
-def test_gradients_are_difference_quotients(make) -> None:
+def test_gradients_are_difference_quotients(make: Callable[[], Graph]) -> None:
     graph = make()
     sample = [RNG.normal(size=graph.nodes[i].shape) for i in graph.inputs]
     (trace,) = noise.observe(graph, [sample])
     seeds = {i: RNG.normal(size=graph.nodes[i].shape) for i in graph.outputs}
 
-    def value(at) -> float:
+    def value(at: list[np.ndarray]) -> float:
         (values,) = noise.observe(graph, [at])
         return sum(float((seed * values[i]).sum()) for i, seed in seeds.items())
 

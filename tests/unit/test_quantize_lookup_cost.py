@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 from hypothesis import given, settings
 
-from tests.unit.float_graphs import Build, networks
-from zkchain.ir.graph import Graph, Op
+from tests.helpers.float_graphs import Build, networks
+from zkchain.ir.graph import Graph, Op, constant
 from zkchain.quantize import Domain, Settings, quantize_with_report
 from zkchain.quantize.input_grid import resolve
 from zkchain.quantize.lower.rules import Lowered, lower
@@ -16,13 +18,16 @@ from zkchain.quantize.precision.problem import Problem, pose
 from zkchain.quantize.precision.search import DEVIATIONS, measure_points, planned
 from zkchain.tables import choose_tables
 
+Bits = dict[tuple[int, int | None], int]
+"""Precision of each activation (node, None) and weight (node, position)."""
 
-def lowered(graph: Graph) -> tuple[Problem, Lowered, dict]:
+
+def lowered(graph: Graph) -> tuple[Problem, Lowered, Bits]:
     grids = resolve(graph, [Domain(-2.0, 3.0)], None)
     problem = pose(graph, grids, (), Settings())
     found, gains = measure_points(problem)
     plan = planned(problem, found, allocate(found, gains, 1 / DEVIATIONS, problem.settings))
-    fine = {(i, None): bits for i, bits in plan.activation.items()}
+    fine: Bits = {(i, None): bits for i, bits in plan.activation.items()}
     exact = {(p.node, p.position): p.exact for p in found if p.exact is not None}
     fine.update({key: min(bits, exact.get(key, bits)) for key, bits in plan.weight.items()})
     return problem, lower(problem.graph, plan, grids), fine
@@ -30,7 +35,7 @@ def lowered(graph: Graph) -> tuple[Problem, Lowered, dict]:
 
 @given(networks())
 @settings(max_examples=50)
-def test_precisions_are_those_of_the_lowering(graph):
+def test_precisions_are_those_of_the_lowering(graph: Graph) -> None:
     problem, result, plan = lowered(graph)
     found = lookup_cost.precision(problem.graph, plan)
     for i, k in zip(problem.graph.outputs, result.graph.outputs, strict=True):
@@ -50,7 +55,7 @@ def convolutional() -> Graph:
     return b.graph(x, b.add(Op.ARGMAX, x, shape=(1, 1), axis=1))
 
 
-def test_the_walk_saves_rows_within_the_error_allowed():
+def test_the_walk_saves_rows_within_the_error_allowed() -> None:
     problem, result, _ = lowered(convolutional())
     found, gains = measure_points(problem)
     start = allocate(found, gains, 0.25, Settings())
@@ -64,8 +69,9 @@ def test_the_walk_saves_rows_within_the_error_allowed():
     assert lookup_cost.tune(model, gains, start, 0.25, [False] * len(found)) == start
 
 
-def test_settings_reach_the_walk():
-    for cost in ("plain", "lookup"):
+def test_settings_reach_the_walk() -> None:
+    costs: tuple[Literal["plain", "lookup"], ...] = ("plain", "lookup")
+    for cost in costs:
         _, report = quantize_with_report(convolutional(), [Domain(0.0, 1.0)], settings=Settings(cost=cost))
         assert report.accuracy[0].max_error <= 1e-2
     program, _ = quantize_with_report(
@@ -73,4 +79,4 @@ def test_settings_reach_the_walk():
     )
     assert program.nodes[program.inputs[0]].scale == 2.0**-4
     weights = [n for n in program.nodes if n.op is Op.CONST and len(n.shape) == 4]
-    assert all(128 <= np.abs(n.value).max() <= 256 for n in weights)
+    assert all(128 <= np.abs(constant(n)).max() <= 256 for n in weights)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
 
 import numpy as np
 import onnx
@@ -11,15 +12,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.float_graphs import Build
-from tests.unit.onnx_models import model, node
+from tests.helpers.float_graphs import Build
+from tests.helpers.onnx_models import Tensor, model, node
 from zkchain import frontend, oracle, pipeline
 from zkchain.bn254 import R
 from zkchain.circuit import check, solve
 from zkchain.errors import ModelError
 from zkchain.ir import interpret
 from zkchain.ir.domain import quantize_input
-from zkchain.ir.graph import Graph, Op
+from zkchain.ir.graph import Graph, Op, constant
 from zkchain.ir.intervals import intervals
 from zkchain.quantize import Domain, Settings, quantize
 from zkchain.quantize.input_grid import resolve
@@ -35,6 +36,9 @@ LOGITS = Domain(-2.0, 2.0)
 INT, BOOL, FLOAT = (onnx.TensorProto.INT64, onnx.TensorProto.BOOL, onnx.TensorProto.FLOAT)
 
 
+Cost = Literal["plain", "lookup"]
+
+
 def few(values: Sequence[object]) -> list[object]:
     """The first value in the default run, all in the long one."""
     return [values[0], *(pytest.param(v, marks=pytest.mark.slow) for v in values[1:])]
@@ -47,7 +51,12 @@ def first_of_each(cases: Sequence[tuple[object, object]]) -> list[object]:
     return [pytest.param(*case, marks=marks) for case, marks in zip(cases, slow, strict=True)]
 
 
-def attention(*middle: onnx.NodeProto, inputs=None, types=None, **constants) -> onnx.ModelProto:
+def attention(
+    *middle: onnx.NodeProto,
+    inputs: Mapping[str, Sequence[int]] | None = None,
+    types: Mapping[str, int] | None = None,
+    **constants: Any,
+) -> onnx.ModelProto:
     """softmax(z) x, where ``middle`` makes z of the scores s = x W x^T."""
     weights = np.random.default_rng(0).normal(size=(D, D)).astype(np.float32)
     nodes = [
@@ -73,7 +82,7 @@ def off(proto: onnx.ModelProto, program: Graph, samples: Sequence[Sequence[np.nd
     return max(float(np.abs(a - b).max()) for got, expected in pairs for a, b in zip(got, expected, strict=True))
 
 
-def quantized(proto: onnx.ModelProto, *domain: Domain, cost: str = "plain") -> Graph:
+def quantized(proto: onnx.ModelProto, *domain: Domain, cost: Cost = "plain") -> Graph:
     return quantize(frontend.load(proto.SerializeToString()), domain, settings=Settings(cost=cost))
 
 
@@ -105,15 +114,15 @@ CONSTANT = [(form, c) for form in (added, selected, factored) for c in MASKS if 
 
 
 @pytest.mark.parametrize(("form", "c"), first_of_each(CONSTANT))
-def test_a_constant_mask_costs_no_precision_and_no_powers(form, c):
+def test_a_constant_mask_costs_no_precision_and_no_powers(form: Callable[[float], onnx.ModelProto], c: float) -> None:
     program = quantized(form(c), LOGITS)
     assert off(form(c), program, [[x] for x in numbers(20)]) <= 1e-2
     graph = absorbed(form(c))
     assert sum(n.size for n in graph.nodes if n.op is Op.UNARY and n.arg["fn"] == ("exp",)) == CAUSAL.sum()
-    assert all(float(np.abs(n.value).max()) < 10 for n in graph.nodes if n.op is Op.CONST)
+    assert all(float(np.abs(constant(n)).max()) < 10 for n in graph.nodes if n.op is Op.CONST)
 
 
-def test_what_is_not_certain_to_lose_stays():
+def test_what_is_not_certain_to_lose_stays() -> None:
     """A bias of a few units is no mask."""
     bias = attention(node("Add", ["s", "m"], ["z"]), m=np.where(CAUSAL, 0, -60).astype(np.float32))
     graph = run(frontend.load(bias.SerializeToString()), [EXPAND])
@@ -121,7 +130,7 @@ def test_what_is_not_certain_to_lose_stays():
     assert off(bias, quantized(bias, LOGITS), [[x] for x in numbers(10)]) <= 1e-2
 
 
-def test_a_row_without_anything_is_refused():
+def test_a_row_without_anything_is_refused() -> None:
     keep = CAUSAL.copy()
     keep[2] = False
     nothing = attention(node("Where", ["t", "s", "c"], ["z"]), t=keep, c=np.float32(-np.inf))
@@ -129,13 +138,13 @@ def test_a_row_without_anything_is_refused():
         quantized(nothing, LOGITS)
 
 
-def test_an_infinity_that_counts_is_refused():
+def test_an_infinity_that_counts_is_refused() -> None:
     plain = model([node("Add", ["x", "c"])], {"x": [3]}, constants={"c": np.array([0, -np.inf, 0], np.float32)})
     with pytest.raises(ModelError, match=r"got -inf at element \(1,\)"):
         quantized(plain, LOGITS)
 
 
-def test_masked_attention_is_proved():
+def test_masked_attention_is_proved() -> None:
     compiled = pipeline.compile_model(added(-np.inf).SerializeToString(), domains={"": LOGITS}, system="cg16")
     circuit = compiled.circuit
     (x,) = numbers(1, seed=3)
@@ -162,10 +171,10 @@ PENALTY = np.array([-np.inf, 0, 0, -np.inf, 0])
     ],
     ids=["max", "argmax", "top", "top index", "log sum exp", "max of two", "max of one", "exp"],
 )
-def test_masks_before_maxima(tail, c):
+def test_masks_before_maxima(tail: list[onnx.NodeProto], c: float) -> None:
     penalty = np.where(np.isinf(PENALTY), c, PENALTY).astype(np.float32)
     nodes = [node("Add", ["x", "m"], ["z"]), *tail]
-    constants = {"m": penalty, "axes": np.array([-1]), "two": np.array([2]), "least": np.float32(c)}
+    constants: dict[str, Tensor] = {"m": penalty, "axes": np.array([-1]), "two": np.array([2]), "least": np.float32(c)}
     types = {"y": INT} if tail[0].op_type == "ArgMax" or tail[0].output[-1] == "y" != tail[0].output[0] else None
     proto = model(nodes, {"x": [3, N]}, constants=constants, opset=18, types=types)
     program = quantized(proto, LOGITS)
@@ -178,7 +187,7 @@ def test_masks_before_maxima(tail, c):
 LIVE = [np.array([v]) for v in ([1, 1, 1, 1, 1], [1, 1, 1, 0, 0], [1, 0, 0, 0, 0], [0, 1, 0, 1, 1])]
 
 
-def padded(c: float, *nodes: onnx.NodeProto, type_: int = INT, **constants) -> onnx.ModelProto:
+def padded(c: float, *nodes: onnx.NodeProto, type_: int = INT, **constants: Any) -> onnx.ModelProto:
     given = {"one": np.float32(1), "zero": np.float32(0), "c": np.float32(c), "ax": np.array([1]), **constants}
     return attention(*nodes, inputs={"m": [1, N]}, types={"m": type_}, **given)
 
@@ -221,7 +230,7 @@ VARIABLE = [
 
 
 @pytest.mark.parametrize(("form", "c"), first_of_each(VARIABLE))
-def test_a_mask_that_depends_on_an_input(form, c):
+def test_a_mask_that_depends_on_an_input(form: Callable[[float], onnx.ModelProto], c: float) -> None:
     program = quantized(form(c), LOGITS, Domain(0, 1))
     # masked whole, float32 has no bits left for the scores: 1e9 + 1 = 1e9
     masks = [m for m in LIVE if form is not causal_too or m[0, 0]]
@@ -229,7 +238,7 @@ def test_a_mask_that_depends_on_an_input(form, c):
     assert off(form(c), program, samples) <= 1e-2
 
 
-def test_a_mask_that_masks_everything_leaves_the_scores():
+def test_a_mask_that_masks_everything_leaves_the_scores() -> None:
     """In real numbers softmax(s - 1e9) = softmax(s)."""
     graph = frontend.load(multiplied(-1e9).SerializeToString())
     program = quantize(graph, [LOGITS, Domain(0, 1)])
@@ -239,7 +248,7 @@ def test_a_mask_that_masks_everything_leaves_the_scores():
         assert np.abs(oracle.run_integer(program, sample)[0] - expected).max() <= 1e-2
 
 
-def test_inputs_of_whole_numbers_are_whole():
+def test_inputs_of_whole_numbers_are_whole() -> None:
     program = quantized(multiplied(-1e9), LOGITS, Domain(0, 1))
     assert [program.nodes[i].scale for i in program.inputs][1] == 1.0
 
@@ -249,7 +258,7 @@ def test_inputs_of_whole_numbers_are_whole():
 
 @given(st.integers(0, 2**32 - 1), st.sampled_from([0, 1]), st.sampled_from([Op.SOFTMAX, Op.LOG_SUM_EXP]))
 @settings(max_examples=30)
-def test_live_elements_alone_take_part(seed, axis, op):
+def test_live_elements_alone_take_part(seed: int, axis: int, op: Op) -> None:
     rng = np.random.default_rng(seed)
     live = rng.random((4, 5)) < 0.5
     live[rng.integers(0, 4, 5), np.arange(5)] = True
@@ -269,7 +278,7 @@ def test_live_elements_alone_take_part(seed, axis, op):
     "name",
     ["abs", "cos", "erf", "exp", "floor", "gelu", "hard_swish", "mish", "reciprocal", "sigmoid", "sin", "sqrt", "tanh"],
 )
-def test_functions_stay_in_their_intervals(name):
+def test_functions_stay_in_their_intervals(name: str) -> None:
     b = Build()
     graph = b.graph(b.add(Op.UNARY, b.input(1), fn=(name,)))
     for lo, hi in ((-3.0, -0.5), (-2.0, 3.0), (0.25, 4.0)):
@@ -281,7 +290,7 @@ def test_functions_stay_in_their_intervals(name):
 
 @given(st.integers(0, 2**32 - 1))
 @settings(max_examples=25)
-def test_products_stay_in_their_intervals(seed):
+def test_products_stay_in_their_intervals(seed: int) -> None:
     rng = np.random.default_rng(seed)
     b = Build()
     x, y = b.input(2, 3), b.input(3, 2)
@@ -364,8 +373,8 @@ WRITTEN = {
 
 
 @pytest.mark.parametrize("name", WRITTEN)
-def test_powers_of_e_written_out_do_not_overflow(name):
-    constants = {"ax": np.array([1]), "one": ONE, "minus": MINUS, "two": TWO}
+def test_powers_of_e_written_out_do_not_overflow(name: str) -> None:
+    constants: dict[str, Tensor] = {"ax": np.array([1]), "one": ONE, "minus": MINUS, "two": TWO}
     proto = model(WRITTEN[name], {"x": [3, 4]}, constants=constants, opset=18)
     program = quantized(proto, Domain(-9.0, 9.0))  # where onnxruntime's own logarithm of a sigmoid is still right
     rng = np.random.default_rng(0)
@@ -376,7 +385,7 @@ def test_powers_of_e_written_out_do_not_overflow(name):
 @pytest.mark.parametrize(
     "above", [node("Sub", ["e", "two"], ["a"]), node("Mul", ["x", "e"], ["a"])], ids=["another number", "another x"]
 )
-def test_what_is_no_ratio_of_powers_stays_what_it_is(above):
+def test_what_is_no_ratio_of_powers_stays_what_it_is(above: onnx.NodeProto) -> None:
     nodes = [node("Exp", ["x"], ["e"]), above, node("Add", ["one", "e"], ["b"]), node("Div", ["a", "b"])]
     proto = model(nodes, {"x": [3]}, constants={"one": ONE, "two": TWO})
     x = np.array([-1.0, 0.5, 2.0])
@@ -386,7 +395,7 @@ def test_what_is_no_ratio_of_powers_stays_what_it_is(above):
 
 
 @pytest.mark.parametrize("cost", few(["lookup", "plain"]))
-def test_softmax_of_a_wide_domain_is_right_where_it_is_steep(cost):
+def test_softmax_of_a_wide_domain_is_right_where_it_is_steep(cost: Cost) -> None:
     proto = model([node("Softmax", ["x"], axis=-1)], {"x": [1, 4]})
     program = quantized(proto, Domain(-1e6, 1e6), cost=cost)
     rng = np.random.default_rng(2)
@@ -398,7 +407,7 @@ def test_softmax_of_a_wide_domain_is_right_where_it_is_steep(cost):
 
 
 def truth(x: np.ndarray, centres: np.ndarray) -> np.ndarray:
-    return np.sqrt(np.square(x[:, None].astype(np.float64) - centres).sum(axis=-1))
+    return np.asarray(np.sqrt(np.square(x[:, None].astype(np.float64) - centres).sum(axis=-1)))
 
 
 def distances(centres: np.ndarray) -> onnx.ModelProto:
@@ -417,7 +426,7 @@ def distances(centres: np.ndarray) -> onnx.ModelProto:
 
 
 @pytest.mark.parametrize("cost", few(["lookup", "plain"]))
-def test_distances_do_not_cancel(cost):
+def test_distances_do_not_cancel(cost: Cost) -> None:
     rng = np.random.default_rng(4)
     scale = np.array([300.0, 5.0, 1.0])
     centres = (rng.uniform(0.2, 0.8, (3, 3)) * scale).astype(np.float32)
@@ -429,7 +438,7 @@ def test_distances_do_not_cancel(cost):
         assert truth(x, centres)[0, int(label[0])] <= truth(x, centres).min() + 1e-2
 
 
-def test_other_sums_are_no_distances():
+def test_other_sums_are_no_distances() -> None:
     centres = np.ones((3, 2), np.float32)
     proto = distances(centres)
     del proto.graph.initializer[1]
@@ -442,7 +451,7 @@ def test_other_sums_are_no_distances():
 @pytest.mark.slow
 @pytest.mark.parametrize("cost", ["plain", "lookup"])
 @pytest.mark.parametrize("data", ["load_iris", "load_wine"])
-def test_kmeans_of_skl2onnx(data, cost):
+def test_kmeans_of_skl2onnx(data: str, cost: Cost) -> None:
     cluster, datasets, skl2onnx = (pytest.importorskip(n) for n in ("sklearn.cluster", "sklearn.datasets", "skl2onnx"))
     x = getattr(datasets, data)().data.astype(np.float32)
     means = cluster.KMeans(3, n_init=3, random_state=0).fit(x)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from itertools import product
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit import graphs
+from tests.helpers import graphs
 from zkchain.errors import CompileError
 from zkchain.ir import interpret, ranges
 from zkchain.ir.graph import Graph, Node, Op
@@ -23,7 +24,9 @@ def image(b: graphs.Build, x: int) -> int:
     return b.add(Op.RESHAPE, x, shape=(1, 1, 3))
 
 
-EXACT = {  # the range is reached: (graph builder) -> node
+Step = Callable[[graphs.Build, int], int]
+
+EXACT: Mapping[str, Step] = {  # the range is reached: (graph builder) -> node
     "reshape": lambda b, x: b.add(Op.RESHAPE, x, shape=(3, 1)),
     "take": lambda b, x: b.add(Op.TAKE, x, shape=(2, 2), index=np.array([[2, 0], [0, 1]])),
     "concat": lambda b, x: b.add(Op.CONCAT, x, x, shape=(2, 3), axis=0),
@@ -46,7 +49,7 @@ EXACT = {  # the range is reached: (graph builder) -> node
     "rescale": lambda b, x: b.add(Op.RESCALE, x, shift=1),
     "table": lambda b, x: b.add(Op.TABLE, x, first=-2, values=TABLE),
 }
-SOUND = {  # the range may be wider than what is reached
+SOUND: Mapping[str, Step] = {  # the range may be wider than what is reached
     "conv": lambda b, x: b.add(Op.CONV, image(b, x), b.const([[[1, -2]], [[0, 3]]]), shape=(1, 2, 4), **CONV),
     "matmul of variables": lambda b, x: b.add(Op.MATMUL, x, b.add(Op.RESHAPE, x, shape=(3, 1)), shape=(1, 1)),
     "mul of variables": lambda b, x: b.add(Op.MUL, x, b.add(Op.RESHAPE, x, shape=(3, 1)), shape=(3, 3)),
@@ -61,13 +64,13 @@ def reached(graph: Graph) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.mark.parametrize("name", [*EXACT, *SOUND])
-def test_ranges_hold_over_the_whole_domain(name):
+def test_ranges_hold_over_the_whole_domain(name: str) -> None:
     b = graphs.Build()
     x = b.input((1, 3), LO, HI)
     out = {**EXACT, **SOUND}[name](b, x)
     node = b.nodes[out]
     low, high = reached(b.graph(out))
-    lo, hi = np.broadcast_to(node.lo, node.shape), np.broadcast_to(node.hi, node.shape)
+    lo, hi = (np.broadcast_to(end, node.shape) for end in graphs.bounds(node))
     assert np.all(lo <= low)
     assert np.all(high <= hi)
     if name in EXACT and name != "argmax":
@@ -88,7 +91,7 @@ OVERFLOWS = {
 
 
 @pytest.mark.parametrize("name", list(OVERFLOWS))
-def test_two_to_the_62_is_refused(name):
+def test_two_to_the_62_is_refused(name: str) -> None:
     b = graphs.Build()
     x = b.input((1, 3), np.full((1, 3), -(2**61)), np.full((1, 3), 2**61))
     with pytest.raises(CompileError, match="expected less than 2\\^62"):
@@ -96,34 +99,34 @@ def test_two_to_the_62_is_refused(name):
 
 
 @pytest.mark.parametrize("name", list(OVERFLOWS))
-def test_a_little_less_is_accepted(name):
+def test_a_little_less_is_accepted(name: str) -> None:
     b = graphs.Build()
     x = b.input((1, 3), np.full((1, 3), -(2**29)), np.full((1, 3), 2**29))
     OVERFLOWS[name](b, x)
 
 
-def test_a_source_that_leaves_the_table_is_refused():
+def test_a_source_that_leaves_the_table_is_refused() -> None:
     b = graphs.Build()
     x = b.input((1, 3), LO, HI + 2)
     with pytest.raises(CompileError, match="leave the table's domain"):
         b.add(Op.TABLE, x, first=-2, values=TABLE)
 
 
-def test_a_node_without_range_is_refused():
+def test_a_node_without_range_is_refused() -> None:
     with pytest.raises(CompileError, match="no static range"):
         ranges.bounds_of(Node(Op.RELU, "r", (0,), (1,)))
 
 
 @given(st.lists(st.integers(-1000, 1000), min_size=1, max_size=40), st.data())
 @settings(max_examples=60)
-def test_least_is_the_minimum_of_a_slice(values, data):
+def test_least_is_the_minimum_of_a_slice(values: list[int], data: st.DataObject) -> None:
     begin = data.draw(st.integers(0, len(values) - 1))
     end = data.draw(st.integers(begin, len(values) - 1))
     got = ranges.least(np.array(values), np.array([begin, begin]), np.array([end, begin]))
     assert got.tolist() == [min(values[begin : end + 1]), values[begin]]
 
 
-def test_compress_keeps_what_varies():
+def test_compress_keeps_what_varies() -> None:
     a = np.broadcast_to(np.array([[1], [2]]), (2, 3))
     b = np.zeros((2, 3), dtype=np.int64)
     x, y = ranges.compress(a, b)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.spec import toy
+from tests.helpers import toy
 from zkchain._core import FrVec
 from zkchain.bn254 import R
 from zkchain.errors import FormatError

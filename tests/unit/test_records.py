@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import pytest
 
@@ -50,7 +52,7 @@ SUMMARY = Summary(
 DEPLOYMENT = DeploymentRecord("rpc", 31337, "0x" + "ab" * 20, "0x" + "cd" * 32, 299_000, 7)
 
 
-def test_a_member_that_occurs_twice():
+def test_a_member_that_occurs_twice() -> None:
     """Of two readers one would take the first value and the other the last."""
     text = records.dump(CHOICES)
     assert records.load(Choices, text, what="settings") == CHOICES
@@ -69,7 +71,7 @@ CONTRACT = Artifact(
 )
 
 
-def test_compiled_contract():
+def test_compiled_contract() -> None:
     assert contracts.load(contracts.dump(CONTRACT), "source") == CONTRACT
     with pytest.raises(FormatError, match="compiled contract is malformed"):
         contracts.load(contracts.dump(CONTRACT).replace(b'"0102"', b'"010x"'), "source")
@@ -80,7 +82,7 @@ RECORDS = (CHOICES, SUMMARY, DEPLOYMENT, CONTEXT, ContractRecord("V", (), "01", 
 
 
 @pytest.mark.parametrize("record", RECORDS)
-def test_round_trip(record):
+def test_round_trip(record: object) -> None:
     assert records.load(type(record), records.dump(record), what="record") == record
 
 
@@ -96,7 +98,7 @@ def test_round_trip(record):
         (lambda d: d.update(system="plonk"), "system"),
     ],
 )
-def test_malformed(change, field):
+def test_malformed(change: Callable[[dict[str, Any]], object], field: str) -> None:
     document = json.loads(records.dump(SUMMARY))
     change(document)
     with pytest.raises(FormatError, match=f"circuit is malformed: {field}"):
@@ -108,7 +110,7 @@ SCALE = (0, 0.0, -1.0, 1e-308, 1e308, 1e101, 1e-101)
 WHOLE = (-(1 << 62) - 1, (1 << 62) + 1, 10**30)
 LONG = ([1] * 65, [1] * 101)
 BEYOND_FLOAT = 10**400
-OUT_OF_BOUNDS = {
+OUT_OF_BOUNDS: Mapping[type, Mapping[str, Sequence[object]]] = {
     Choices: {
         "inputs.0.lo": (*REAL, [0.0, 1e121]),
         "inputs.0.hi.0": REAL,
@@ -179,7 +181,7 @@ OUT_OF_BOUNDS = {
 """What no number of a record may be, by its place."""
 
 
-def leaves(value, path=()):
+def leaves(value: object, path: tuple[object, ...] = ()) -> Iterator[tuple[tuple[object, ...], int | float]]:
     """Every number of a document with its place; truth values are none."""
     if isinstance(value, dict | list):
         for key, item in value.items() if isinstance(value, dict) else enumerate(value):
@@ -188,7 +190,7 @@ def leaves(value, path=()):
         yield path, value
 
 
-def with_value(document, path, value):
+def with_value(document: object, path: str, value: object) -> bytes:
     changed = json.loads(json.dumps(document))
     *above, last = (int(part) if part.isdigit() else part for part in path.split("."))
     place = changed
@@ -199,7 +201,7 @@ def with_value(document, path, value):
 
 
 @pytest.mark.parametrize("record", RECORDS, ids=lambda record: type(record).__name__)
-def test_every_number_has_its_bounds(record):
+def test_every_number_has_its_bounds(record: object) -> None:
     document, refused = json.loads(records.dump(record)), OUT_OF_BOUNDS[type(record)]
     assert {".".join(map(str, path)) for path, _ in leaves(document)} <= {*refused, "version"}
     for place, values in refused.items():
@@ -209,6 +211,6 @@ def test_every_number_has_its_bounds(record):
 
 
 @pytest.mark.parametrize("data", [b"", b"[]", b"\xff", b'{"format": NaN}'])
-def test_noise(data):
+def test_noise(data: bytes) -> None:
     with pytest.raises(FormatError, match="malformed"):
         records.load(Choices, data, what="settings")

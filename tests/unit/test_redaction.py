@@ -9,10 +9,11 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import pytest
 
-from tests.unit.cli_tools import zkchain
+from tests.helpers.cli_tools import zkchain
 from zkchain import redaction
 from zkchain.chain import connect
 from zkchain.chain.accounts import account_of, unlock
@@ -25,7 +26,7 @@ PRIVATE = "c0ffee" + "17" * 29
 
 
 @pytest.fixture(autouse=True)
-def nothing_known(monkeypatch):
+def nothing_known(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(redaction, "_known", set())
 
 
@@ -69,10 +70,12 @@ ANSWERS = {
 
 
 @pytest.mark.parametrize("name", [*ANSWERS, "unreachable"])
-def test_no_traceback_or_message_of_a_connection_holds_a_secret(name, monkeypatch, caplog):
+def test_no_traceback_or_message_of_a_connection_holds_a_secret(
+    name: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.DEBUG)
 
-    def deployed(*_, rpc, key):
+    def deployed(*_: object, rpc: str, key: str) -> None:
         connect(rpc, key=key, timeout=2)
 
     from zkchain import workspace
@@ -108,7 +111,9 @@ def test_no_traceback_or_message_of_a_connection_holds_a_secret(name, monkeypatc
         ("deploy", PRIVATE),
     ],
 )
-def test_a_secret_in_a_wrong_place_of_the_command_line(arguments, tmp_path, monkeypatch):
+def test_a_secret_in_a_wrong_place_of_the_command_line(
+    arguments: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     outcome = zkchain(*(argument.format(address=address(1)) for argument in arguments))
     assert outcome.code != 0
@@ -116,14 +121,14 @@ def test_a_secret_in_a_wrong_place_of_the_command_line(arguments, tmp_path, monk
     assert leaked(outcome.err + outcome.out) == []
 
 
-def test_words_of_the_command_line_that_are_no_secrets(tmp_path, monkeypatch):
+def test_words_of_the_command_line_that_are_no_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for arguments in (("verify", "b", "--vk-hash", PRIVATE), ("verify", "b", f"--vk-hash={PRIVATE}")):
         zkchain(*arguments)
         assert redacted(PRIVATE) == PRIVATE
 
 
-def test_a_keystore_and_a_key_that_are_none():
+def test_a_keystore_and_a_key_that_are_none() -> None:
     for doing in (lambda: unlock(b"{}", PASSWORD), lambda: account_of(PRIVATE + "00")):
         with pytest.raises(ChainError) as caught:
             doing()
@@ -149,27 +154,28 @@ def test_a_keystore_and_a_key_that_are_none():
         ("node 'a:b': expected (1, 2)", "node 'a:b': expected (1, 2)"),
     ],
 )
-def test_by_their_form(text, expected):
+def test_by_their_form(text: str, expected: str) -> None:
     assert redacted(text) == expected
 
 
-def test_what_was_learned_is_hidden_wherever_it_stands():
+def test_what_was_learned_is_hidden_wherever_it_stands() -> None:
     learn_address(f"https://{USER}:p%40ssw0rd@h/rpc/{TOKEN}?apikey={KEY}&x=1#fragment")
     text = f"{USER} p%40ssw0rd p@ssw0rd {TOKEN} {KEY} fragment /rpc/{TOKEN}?apikey={KEY}&x=1 rpc x"
     assert redacted(text) == " ".join([HIDDEN] * 7 + ["rpc", "x"])
-    learn("abc"), learn(""), learn(None)
+    for nothing in ("abc", "", None):
+        learn(nothing)
     assert redacted("abc") == "abc"
     learn("pass")
     assert redacted("password of pass: bypass, 'pass'") == f"password of {HIDDEN}: bypass, '{HIDDEN}'"
 
 
-def test_an_address_that_cannot_be_taken_apart_is_hidden_whole():
+def test_an_address_that_cannot_be_taken_apart_is_hidden_whole() -> None:
     learn_address(f"http://[{TOKEN}")
     assert leaked(redacted(f"no address: http://[{TOKEN}")) == []
 
 
-def test_a_cause_keeps_kinds_and_places():
-    def failing():
+def test_a_cause_keeps_kinds_and_places() -> None:
+    def failing() -> None:
         try:
             raise KeyError("https://h/secret")
         except KeyError as error:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.onnx_models import agrees, model, node, random
+from tests.helpers.onnx_models import Tensor, agrees, model, node, random
 from zkchain.errors import CompileError
 from zkchain.ir.builder import Builder
 from zkchain.ir.graph import Graph, Op
@@ -305,7 +305,7 @@ def test_image_scaling_goes_into_the_first_layer() -> None:
         node("Transpose", ["t"], ["p"], perm=[0, 3, 1, 2]),
     ]
     nodes += [node("Conv", ["p", "w"], pads=[1, 1, 1, 1])]
-    constants = {"k": np.float32(255), "m": np.float32(0.5), "w": random([3, 2, 3, 3])}
+    constants: dict[str, Tensor] = {"k": np.float32(255), "m": np.float32(0.5), "w": random([3, 2, 3, 3])}
     graph = agrees(model(nodes, {"x": [1, 6, 6, 2]}, constants=constants), random([1, 6, 6, 2], high=255))
     assert ops(graph) == ["take", "conv", "add"]
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.unit import graphs
-from tests.unit.cli_tools import compile_into, small_model, zkchain
-from tests.unit.float_graphs import Build
+from tests.helpers import graphs
+from tests.helpers.cli_tools import compile_into, small_model, zkchain
+from tests.helpers.float_graphs import Build
 from zkchain import errors, frontend
 from zkchain.ir.builder import Builder
 from zkchain.ir.graph import Graph, Op

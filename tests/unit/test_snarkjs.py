@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.adversarial.forgeries import Verdict, load
+from tests.helpers.forgeries import Verdict, load
 from zkchain.bn254 import P, R
 from zkchain.bn254.curve import G1_GENERATOR, G2_GENERATOR
 from zkchain.errors import FormatError, KeyFormatError, ProofFormatError, UnsafeKey
@@ -24,10 +24,15 @@ G2_TEXT = [[str(c) for c in coordinate] for coordinate in (*G2_GENERATOR, (1, 0)
 def key_document(system: System) -> Document:
     """As text, without vk_alphabeta_12, which takes a second."""
     vk = HONEST[system].vk
-    points = {"vk_alpha_1": vk.alpha_g1, "vk_beta_2": vk.beta_g2, "vk_gamma_2": vk.gamma_g2, "vk_delta_2": vk.delta_g2}
+    points: dict[str, Any] = {
+        "vk_alpha_1": vk.alpha_g1,
+        "vk_beta_2": vk.beta_g2,
+        "vk_gamma_2": vk.gamma_g2,
+        "vk_delta_2": vk.delta_g2,
+    }
     document: Document = {"protocol": str(system), "curve": "bn128", "nPublic": 3}
     for name, point in points.items():
-        document[name] = snarkjs._g1_json(point) if name.endswith("1") else snarkjs._g2_json(point)  # type: ignore[arg-type]
+        document[name] = snarkjs._g1_json(point) if name.endswith("1") else snarkjs._g2_json(point)
     if vk.eta_g2:
         document["vk_eta_2"] = snarkjs._g2_json(vk.eta_g2)
     return document | {"IC": [snarkjs._g1_json(point) for point in vk.gamma_abc_g1]}

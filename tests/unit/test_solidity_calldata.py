@@ -3,8 +3,8 @@
 import pytest
 from eth_abi.abi import encode
 
-from tests.spec.evm import encode_call, verifier
-from tests.spec.simulator import simulate, toxic_key
+from tests.helpers.evm import encode_call, verifier
+from tests.helpers.simulator import simulate, toxic_key
 from zkchain import solidity
 from zkchain._core import keccak256
 from zkchain.bn254 import R
@@ -25,14 +25,14 @@ def points(proof: Proof) -> list[object]:
 
 
 @pytest.mark.parametrize("system", System)
-def test_one_proof(system):
+def test_one_proof(system: System) -> None:
     key = toxic_key(system, 2)
     proof = simulate(key, X)
     expected = encode_call(verifier(system, 2), "verifyProof", *points(proof), list(X))
     assert solidity.calldata(key.vk, proof, X) == expected
 
 
-def test_a_bound_proof():
+def test_a_bound_proof() -> None:
     key = toxic_key(System.CG16, 2)
     proof = simulate(key, X)
     expected = encode_call(verifier(System.CG16, 2), "verifyBoundProof", *points(proof), list(X), BINDER)
@@ -40,7 +40,7 @@ def test_a_bound_proof():
 
 
 @pytest.mark.parametrize("system", System)
-def test_a_batch(system):
+def test_a_batch(system: System) -> None:
     key = toxic_key(system, 2)
     items = [(simulate(key, (i, 2)), (i, 2)) for i in range(3)]
     records = [(*points(proof), list(x)) for proof, x in items]
@@ -48,7 +48,7 @@ def test_a_batch(system):
     assert solidity.batch_calldata(key.vk, items) == expected
 
 
-def test_a_bound_batch():
+def test_a_bound_batch() -> None:
     key = toxic_key(System.CG16, 2)
     items = [(simulate(key, (i, 2)), (i, 2)) for i in range(2)]
     records = [(*points(proof), list(x)) for proof, x in items]
@@ -57,26 +57,26 @@ def test_a_bound_batch():
 
 
 @pytest.mark.parametrize("instance", [(), (1,), (1, 2, 3)])
-def test_a_wrong_number_of_inputs(instance):
+def test_a_wrong_number_of_inputs(instance: tuple[int, ...]) -> None:
     key = toxic_key(System.GROTH16, 2)
     with pytest.raises(ProofFormatError, match=f"expected 2 public inputs, got {len(instance)}"):
         solidity.calldata(key.vk, simulate(key, X), instance)
 
 
 @pytest.mark.parametrize("x", [R, R + 5, -1, 1 << 256])
-def test_an_input_that_is_no_field_element(x):
+def test_an_input_that_is_no_field_element(x: int) -> None:
     key = toxic_key(System.CG16, 2)
     with pytest.raises(ProofFormatError, match=r"public input 1: expected an integer in \[0, r\)"):
         solidity.calldata(key.vk, simulate(key, X), (1, x))
 
 
-def test_a_proof_of_the_other_system():
+def test_a_proof_of_the_other_system() -> None:
     proof = simulate(toxic_key(System.GROTH16, 2), X)
     with pytest.raises(ProofFormatError, match="expected a cg16 proof, got a groth16 proof"):
         solidity.calldata(toxic_key(System.CG16, 2).vk, proof, X)
 
 
-def test_groth16_proofs_cannot_be_bound():
+def test_groth16_proofs_cannot_be_bound() -> None:
     key = toxic_key(System.GROTH16, 2)
     with pytest.raises(SolidityError, match="cannot be bound"):
         solidity.calldata(key.vk, simulate(key, X), X, BINDER)
@@ -84,7 +84,7 @@ def test_groth16_proofs_cannot_be_bound():
         solidity.batch_calldata(key.vk, [(simulate(key, X), X)], [BINDER])
 
 
-def test_binders_of_a_wrong_length_or_number():
+def test_binders_of_a_wrong_length_or_number() -> None:
     key = toxic_key(System.CG16, 2)
     item = (simulate(key, X), X)
     with pytest.raises(SolidityError, match="binder: expected 32 bytes, got 20"):
@@ -93,12 +93,12 @@ def test_binders_of_a_wrong_length_or_number():
         solidity.batch_calldata(key.vk, [item, item], [BINDER])
 
 
-def test_an_empty_batch():
+def test_an_empty_batch() -> None:
     with pytest.raises(ProofFormatError, match="at least one proof"):
         solidity.batch_calldata(toxic_key(System.GROTH16, 2).vk, [])
 
 
-def test_binder_is_the_hash_of_caller_and_nonce():
+def test_binder_is_the_hash_of_caller_and_nonce() -> None:
     caller = bytes(range(20))
     assert solidity.binder(caller, 7) == keccak256(encode(["address", "uint256"], [caller, 7]))
     assert solidity.binder(caller, 7) != solidity.binder(caller, 8)
@@ -106,27 +106,27 @@ def test_binder_is_the_hash_of_caller_and_nonce():
         solidity.binder(bytes(32), 7)
 
 
-def test_constructor_arguments_are_an_array_of_addresses():
+def test_constructor_arguments_are_an_array_of_addresses() -> None:
     addresses = [bytes([i]) * 20 for i in (1, 2, 3)]
     assert constructor_arguments(addresses) == encode(["address[3]"], [addresses])
     assert constructor_arguments([]) == b""
 
 
-def test_selectors_are_those_that_everybody_uses():
+def test_selectors_are_those_that_everybody_uses() -> None:
     assert selector("transfer(address,uint256)").hex() == "a9059cbb"
 
 
 ABI = verifier(System.CG16, 1, batch=True).abi
 
 
-def test_custom_errors_are_decoded():
+def test_custom_errors_are_decoded() -> None:
     error = solidity.decode_error(ABI, selector("CalldataLength(uint256,uint256)") + encode(["uint256"] * 2, [4, 388]))
     assert error is not None
     assert (error.name, error.arguments) == ("CalldataLength", (4, 388))
     assert str(error) == f"CalldataLength(4, 388): {MEANINGS['CalldataLength']}"
 
 
-def test_built_in_errors_are_decoded():
+def test_built_in_errors_are_decoded() -> None:
     panic = solidity.decode_error((), selector("Panic(uint256)") + encode(["uint256"], [0x11]))
     assert panic is not None
     assert str(panic) == "Panic(17)"
@@ -138,10 +138,10 @@ def test_built_in_errors_are_decoded():
 @pytest.mark.parametrize(
     "data", [b"", b"\x01", b"\xff\xff\xff\xff", selector("CalldataLength(uint256,uint256)") + b"\x00"]
 )
-def test_other_data_is_not_an_error_of_the_contract(data):
+def test_other_data_is_not_an_error_of_the_contract(data: bytes) -> None:
     assert solidity.decode_error(ABI, data) is None
 
 
-def test_every_error_of_the_contracts_has_a_meaning():
+def test_every_error_of_the_contracts_has_a_meaning() -> None:
     names = {e["name"] for e in (*ABI, *verifier(System.GROTH16, 109, batch=True).abi) if e["type"] == "error"}
     assert names == set(MEANINGS)

@@ -6,8 +6,8 @@ from itertools import pairwise
 
 import pytest
 
-from tests.spec.evm import constants, verifier
-from tests.spec.simulator import toxic_key
+from tests.helpers.evm import constants, verifier
+from tests.helpers.simulator import toxic_key
 from zkchain import solidity
 from zkchain._core import keccak256
 from zkchain.bn254.curve import G2_GENERATOR, negate_g1, negate_g2
@@ -34,7 +34,7 @@ def key(system: System, n: int = 2, *, development: bool = False) -> VerifyingKe
 
 
 @pytest.mark.parametrize("system", System)
-def test_a_development_key_says_so_in_name_and_source(system):
+def test_a_development_key_says_so_in_name_and_source(system: System) -> None:
     made = solidity.render(key(system, development=True), name="Digits")
     assert made.name == "Digits_DEVELOPMENT_KEY"
     assert "contract Digits_DEVELOPMENT_KEY {" in made.source
@@ -42,14 +42,14 @@ def test_a_development_key_says_so_in_name_and_source(system):
 
 
 @pytest.mark.parametrize("system", System)
-def test_a_ceremony_key_does_not(system):
+def test_a_ceremony_key_does_not(system: System) -> None:
     made = solidity.render(key(system), name="Digits")
     assert made.name == "Digits"
     assert "DEVELOPMENT" not in made.source
 
 
 @pytest.mark.parametrize("name", ["", "1st", "Veri fier", "Verifier{}", "Vérif", "a;b"])
-def test_a_name_that_is_no_identifier_is_refused(name):
+def test_a_name_that_is_no_identifier_is_refused(name: str) -> None:
     with pytest.raises(SolidityError, match="identifier"):
         solidity.render(key(System.GROTH16), name=name)
 
@@ -71,20 +71,20 @@ def unsafe(vk: VerifyingKey) -> dict[str, VerifyingKey]:
 
 
 @pytest.mark.parametrize("system", System)
-def test_unsafe_keys_are_refused(system):
+def test_unsafe_keys_are_refused(system: System) -> None:
     for name, vk in unsafe(key(system)).items():
         with pytest.raises(UnsafeKey, match=r"\+-"):
             pytest.fail(f"{name}: {solidity.render(vk).name}")
 
 
-def test_a_key_without_public_inputs_is_refused():
+def test_a_key_without_public_inputs_is_refused() -> None:
     vk = key(System.GROTH16, 1)
     with pytest.raises(SolidityError, match="without public inputs"):
         solidity.render(replace(vk, instance_length=0, gamma_abc_g1=vk.gamma_abc_g1[:1]))
 
 
 @pytest.mark.parametrize("system", System)
-def test_the_constants_are_the_key_with_signs_moved(system):
+def test_the_constants_are_the_key_with_signs_moved(system: System) -> None:
     vk = key(system)
     found = constants(solidity.render(vk, batch=True).source)
     g1 = {"MINUS_ALPHA": negate_g1(vk.alpha_g1)} | {f"IC_{i}": point for i, point in enumerate(vk.gamma_abc_g1)}
@@ -98,13 +98,13 @@ def test_the_constants_are_the_key_with_signs_moved(system):
     assert found["VK_HASH"] == int.from_bytes(vkhash(vk), "big")
 
 
-def test_rendering_is_deterministic():
+def test_rendering_is_deterministic() -> None:
     assert solidity.render(key(System.CG16)) == solidity.render(key(System.CG16))
     assert solidity.render(key(System.CG16)) != solidity.render(toxic_key(System.CG16, 2, label="other").vk)
 
 
 @pytest.mark.parametrize(("system", "n", "batch"), SHAPES)
-def test_the_source_reads_well(system, n, batch):
+def test_the_source_reads_well(system: System, n: int, batch: bool) -> None:
     """NatSpec on everything, no long lines, nothing blank twice, no Yul return, no TODO of the template left."""
     source = solidity.render(key(system, n), batch=batch).source
     lines = source.splitlines()
@@ -119,14 +119,14 @@ def test_the_source_reads_well(system, n, batch):
 
 
 @pytest.mark.parametrize(("system", "n", "batch"), SHAPES)
-def test_it_compiles_without_a_warning_and_deploys_under_eip_170(system, n, batch):
+def test_it_compiles_without_a_warning_and_deploys_under_eip_170(system: System, n: int, batch: bool) -> None:
     artifact = verifier(system, n, batch=batch)
     assert artifact.warnings == ()
     assert len(artifact.runtime) <= MAX_CODE_BYTES
     assert {e["name"] for e in artifact.abi if e["type"] == "error"} >= {"ProofInvalid", "InputOutOfRange"}
 
 
-def test_the_code_stays_small():
+def test_the_code_stays_small() -> None:
     """A byte costs 200 gas to deploy, and 7.6 times that under the scheduled EIP-8037."""
     assert len(verifier(System.GROTH16, 1).runtime) <= 1_085
     assert len(verifier(System.CG16, 2).runtime) <= 1_760
@@ -134,7 +134,7 @@ def test_the_code_stays_small():
 
 
 @pytest.mark.parametrize("n", [MAX_INLINE_INPUTS, MAX_INLINE_INPUTS + 1, 383, 384, 784])
-def test_many_points_go_to_data_contracts(n):
+def test_many_points_go_to_data_contracts(n: int) -> None:
     vk = key(System.GROTH16, n)
     chunks = split_points(vk.gamma_abc_g1[1:])
     if n <= MAX_INLINE_INPUTS:
@@ -149,11 +149,11 @@ def test_many_points_go_to_data_contracts(n):
     assert all(chunk.code_hash in source.source for chunk in chunks)
 
 
-def test_cg16_never_needs_data_contracts():
+def test_cg16_never_needs_data_contracts() -> None:
     assert solidity.render(key(System.CG16, 2_000)).data == ()
 
 
-def test_initcode_leaves_the_code():
+def test_initcode_leaves_the_code() -> None:
     code = bytes(range(1, 100))
     initcode = data_initcode(code)
     assert initcode == bytes.fromhex("61006380600a3d393df3") + code

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from eth_abi.abi import decode, encode
 
-from tests.spec.evm import compile_verifier
+from tests.helpers.evm import compile_verifier
 from zkchain import solidity
 from zkchain.bn254 import R
-from zkchain.chain import Deployment, call, deploy
+from zkchain.chain import Chain, Deployment, call, deploy
 from zkchain.groth16.encoding import decode_key_points
 from zkchain.groth16.transcript import context
 from zkchain.groth16.types import VerifyingKey
@@ -92,17 +92,17 @@ def harness(vk: VerifyingKey) -> VerifierSource:
 
 
 @pytest.fixture(scope="module")
-def harnesses(embedded) -> dict[str, Deployment]:
+def harnesses(embedded: Chain) -> dict[str, Deployment]:
     return {vk_hash: deploy(embedded, compile_verifier(harness(vk))) for vk_hash, vk in KEYS.items()}
 
 
 @pytest.mark.parametrize("vk_hash", KEYS)
-def test_hash_of_the_key(embedded, harnesses, vk_hash):
+def test_hash_of_the_key(embedded: Chain, harnesses: dict[str, Deployment], vk_hash: str) -> None:
     assert call(embedded, harnesses[vk_hash], selector("vkHash()")) == raw(vk_hash)
 
 
 @pytest.mark.parametrize("case", VECTORS["challenges"], ids=lambda case: case["name"])
-def test_challenges(embedded, harnesses, case):
+def test_challenges(embedded: Chain, harnesses: dict[str, Deployment], case: dict[str, Any]) -> None:
     n, d, x = len(case["instance"]), raw(case["d"]), b"".join(map(raw, case["instance"]))
     data = selector(f"challenge(bytes32,uint256[2],uint256[{n}])") + raw(case["ctx"]) + d + x
     seed, c, y = decode(["uint256"] * 3, call(embedded, harnesses[case["vkhash"]], data))
@@ -111,7 +111,7 @@ def test_challenges(embedded, harnesses, case):
     assert y == sum(int(word, 16) * pow(c, i, R) for i, word in enumerate(case["instance"])) % R
 
 
-def test_context_of_this_chain_and_contract(embedded, harnesses):
+def test_context_of_this_chain_and_contract(embedded: Chain, harnesses: dict[str, Deployment]) -> None:
     deployment = next(harnesses[h] for h, vk in KEYS.items() if vk.system is System.CG16)
     for binder in (bytes(32), b"\x07" * 32):
         expected = context(embedded.chain_id, bytes.fromhex(deployment.address[2:]), binder)
@@ -119,7 +119,7 @@ def test_context_of_this_chain_and_contract(embedded, harnesses):
 
 
 @pytest.mark.parametrize("case", VECTORS["batches"], ids=lambda case: case["name"])
-def test_batch_weights(embedded, harnesses, case):
+def test_batch_weights(embedded: Chain, harnesses: dict[str, Deployment], case: dict[str, Any]) -> None:
     system, items = System(case["system"]), case["items"]
     n_public = len(items[0]["instance"])
     records = [split(item) for item in items]

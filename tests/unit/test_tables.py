@@ -7,7 +7,7 @@ from itertools import combinations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit import graphs
+from tests.helpers import graphs
 from zkchain import tables
 from zkchain.circuit import Visibility, synthesize
 from zkchain.r1cs import System

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import json
-from io import BytesIO
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from tests.helpers.cli_tools import npz_file
 from zkchain.errors import InputError
 from zkchain.formats import tensors
-
-
-def npz_file(path: Path, **arrays: np.ndarray) -> Path:
-    out = BytesIO()
-    np.savez(out, **arrays)
-    path.write_bytes(out.getvalue())
-    return path
 
 
 def json_file(path: Path, document: object) -> Path:
@@ -25,21 +20,21 @@ def json_file(path: Path, document: object) -> Path:
     return path
 
 
-def test_json_and_npz_say_the_same(tmp_path):
+def test_json_and_npz_say_the_same(tmp_path: Path) -> None:
     by_json = tensors.read(json_file(tmp_path / "x.json", {"x": [[1.5, 2.0]]}))
     by_npz = tensors.read(npz_file(tmp_path / "x.npz", x=np.array([[1.5, 2.0]])))
     assert by_json.keys() == by_npz.keys() == {"x"}
     assert np.array_equal(by_json["x"], by_npz["x"])
 
 
-def test_single_input_may_be_nameless(tmp_path):
+def test_single_input_may_be_nameless(tmp_path: Path) -> None:
     arrays = tensors.read(json_file(tmp_path / "x.json", [[1, 2]]))
     assert tensors.one_sample(arrays, ["x"], [(1, 2)])[0].tolist() == [[1, 2]]
     with pytest.raises(InputError, match="no array for input 'x', 'z'"):
         tensors.one_sample(arrays, ["x", "z"], [(1, 2), (1, 2)])
 
 
-def test_leading_one_may_be_left_out():
+def test_leading_one_may_be_left_out() -> None:
     assert tensors.one_sample({"x": np.arange(3)}, ["x"], [(1, 3)])[0].shape == (1, 3)
     with pytest.raises(InputError, match=r"input 'x': expected shape \(1, 3\), got \(3, 1\)"):
         tensors.one_sample({"x": np.arange(3).reshape(3, 1)}, ["x"], [(1, 3)])
@@ -58,7 +53,7 @@ def test_leading_one_may_be_left_out():
         ("[" * 100_000, "neither"),
     ],
 )
-def test_bad_json(tmp_path, text, message):
+def test_bad_json(tmp_path: Path, text: str, message: str | None) -> None:
     path = tmp_path / "x.json"
     path.write_text(text)
     if message is None:
@@ -69,14 +64,14 @@ def test_bad_json(tmp_path, text, message):
 
 
 @pytest.mark.parametrize("objects", [[{"a": 1}, 2], list(range(1000))])
-def test_objects_are_no_numbers(tmp_path, objects):
+def test_objects_are_no_numbers(tmp_path: Path, objects: list[object]) -> None:
     """However few bytes they are pickled into, the file is not truncated."""
     path = npz_file(tmp_path / "x.npz", x=np.array(objects, dtype=object))
     with pytest.raises(InputError, match="'x' holds Python objects, expected booleans, integers or floats"):
         tensors.read(path)
 
 
-def test_bad_npz(tmp_path):
+def test_bad_npz(tmp_path: Path) -> None:
     path = npz_file(tmp_path / "x.npz", x=np.arange(9))
     path.write_bytes(path.read_bytes()[:-30])
     with pytest.raises(InputError, match="not a readable"):
@@ -85,7 +80,7 @@ def test_bad_npz(tmp_path):
         tensors.read(tmp_path / "missing.npz")
 
 
-def test_names_in_a_message_are_bounded():
+def test_names_in_a_message_are_bounded() -> None:
     for arrays in ({f"a{i}": np.zeros(1) for i in range(70_000)}, {"a" * 10_000: np.zeros(1)}):
         with pytest.raises(InputError, match=r"no array for input 'x': got .'a") as caught:
             tensors.one_sample(arrays, ["x"], [(1,)])
@@ -94,14 +89,14 @@ def test_names_in_a_message_are_bounded():
         tensors.one_sample({"b": np.zeros(1), "a": np.zeros(1)}, ["x"], [(1,)])
 
 
-def test_samples_are_bounded(monkeypatch):
+def test_samples_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tensors, "MOST_SAMPLES", 5)
     assert len(tensors.calibration({"x": np.zeros((5, 2))}, ["x"], [(1, 2)])[0]) == 5
     with pytest.raises(InputError, match="calibration data: 6 samples, expected at most 5"):
         tensors.calibration({"x": np.zeros((6, 2))}, ["x"], [(1, 2)])
 
 
-def test_pick():
+def test_pick() -> None:
     arrays = {"x": np.arange(6).reshape(3, 2)}
     assert tensors.pick(arrays, ["x"], [(1, 2)], 1)[0].tolist() == [[2, 3]]
     for index in (-1, 3):
@@ -113,7 +108,7 @@ def test_pick():
     ("stacked", "shape"),
     [((5, 3), (3,)), ((5, 3), (1, 3)), ((5, 1, 3), (1, 3)), ((5,), ()), ((5,), (1,)), ((5, 2, 3), (2, 3))],
 )
-def test_what_calibrates_can_be_picked(stacked, shape):
+def test_what_calibrates_can_be_picked(stacked: tuple[int, ...], shape: tuple[int, ...]) -> None:
     """Data of one form give the same samples to compile with and to prove."""
     array = np.arange(np.prod(stacked)).reshape(stacked)
     given, _ = tensors.calibration({"x": array}, ["x"], [shape])
@@ -126,13 +121,17 @@ def test_what_calibrates_can_be_picked(stacked, shape):
 
 
 @pytest.mark.parametrize("shape", [(), (1,), (1, 3), (3,)])
-def test_a_single_number_holds_no_samples(shape):
-    for take in (tensors.count, lambda *given: tensors.pick(*given, 0)):
+def test_a_single_number_holds_no_samples(shape: tuple[int, ...]) -> None:
+    takes: tuple[Callable[..., object], ...] = (
+        tensors.count,
+        lambda arrays, names, shapes: tensors.pick(arrays, names, shapes, 0),
+    )
+    for take in takes:
         with pytest.raises(InputError, match=r"expected shape \(N.*, got \(\)"):
             take({"x": np.asarray(3)}, ["x"], [shape])
 
 
-def test_an_input_may_be_called_labels():
+def test_an_input_may_be_called_labels() -> None:
     given, _ = tensors.calibration({"labels": np.zeros((5, 4))}, ["labels"], [(1, 4)])
     assert len(given) == 5
     assert given.labels is None
@@ -140,7 +139,7 @@ def test_an_input_may_be_called_labels():
     assert len(given) == 5
 
 
-def test_calibration_and_held_out():
+def test_calibration_and_held_out() -> None:
     arrays = {
         "x": np.zeros((5, 4)),
         "labels": np.arange(5),
@@ -148,8 +147,10 @@ def test_calibration_and_held_out():
         "other": np.zeros(3),
     }
     given, held_out = tensors.calibration(arrays, ["x"], [(1, 4)])
+    assert held_out is not None
     assert (len(given), len(held_out)) == (5, 2)
     assert given.samples[0][0].shape == held_out.samples[0][0].shape == (1, 4)
+    assert given.labels is not None
     assert given.labels.tolist() == [0, 1, 2, 3, 4]
     assert held_out.labels is None
     assert tensors.calibration({"x": np.zeros((5, 4))}, ["x"], [(1, 4)])[1] is None
@@ -165,7 +166,7 @@ def test_calibration_and_held_out():
         ({"x": np.zeros((5, 4)), "test/labels": np.zeros(4)}, "no array for input 'test/x'"),
     ],
 )
-def test_bad_calibration(arrays, message):
+def test_bad_calibration(arrays: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         tensors.calibration(arrays, ["x"], [(1, 4)])
 
@@ -183,7 +184,7 @@ def test_bad_calibration(arrays, message):
         ('{"x": {"y": 1}}', "holds dict, expected numbers"),
     ],
 )
-def test_values_that_are_no_numbers(tmp_path, text, message):
+def test_values_that_are_no_numbers(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "x.json"
     path.write_text('{"x": [1, 2.5, true]}')
     assert tensors.read(path)["x"].tolist() == [1, 2.5, 1]
@@ -192,14 +193,14 @@ def test_values_that_are_no_numbers(tmp_path, text, message):
         tensors.read(path)
 
 
-def test_a_long_text_among_numbers_takes_no_memory_for_each(tmp_path):
+def test_a_long_text_among_numbers_takes_no_memory_for_each(tmp_path: Path) -> None:
     """numpy would make all 100,000 elements as wide as the longest: 400 GB."""
     path = json_file(tmp_path / "x.json", {"x": ["a" * 1_000_000, *([0] * 100_000)]})
     with pytest.raises(InputError, match="holds str, expected numbers"):
         tensors.read(path)
 
 
-def test_text_is_bounded(tmp_path, monkeypatch):
+def test_text_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tensors, "LONGEST_JSON", 20)
     assert tensors.read(json_file(tmp_path / "x.json", {"x": [1, 2]}))["x"].size == 2
     with pytest.raises(InputError, match="bytes of JSON, expected at most 20"):
@@ -207,9 +208,11 @@ def test_text_is_bounded(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("label", [np.nan, np.inf, 0.5, 2.0**62, 1e300])
-def test_labels_that_are_no_classes(label):
+def test_labels_that_are_no_classes(label: float) -> None:
     arrays = {"x": np.zeros((2, 4)), "labels": np.array([1.0, 7.0])}
-    assert tensors.calibration(arrays, ["x"], [(1, 4)])[0].labels.tolist() == [1, 7]
+    labels = tensors.calibration(arrays, ["x"], [(1, 4)])[0].labels
+    assert labels is not None
+    assert labels.tolist() == [1, 7]
     arrays["labels"][1] = label
     with pytest.raises(InputError, match="label 1: expected an integer"):
         tensors.calibration(arrays, ["x"], [(1, 4)])

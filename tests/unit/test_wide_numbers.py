@@ -5,18 +5,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.unit import float_graphs
-from tests.unit.corners import compiled, corners, exact, prove
-from tests.unit.graphs import Build, Op, extreme
+from tests.helpers import float_graphs
+from tests.helpers.corners import compiled, corners, exact, prove
+from tests.helpers.graphs import Build, extreme
 from zkchain.circuit import Circuit, solve
 from zkchain.errors import CompileError, InputError, UnsupportedOp, ZkchainError
 from zkchain.ir import interpret
 from zkchain.ir.domain import quantize_input
-from zkchain.ir.graph import Graph
+from zkchain.ir.graph import Graph, Op
 from zkchain.quantize import Domain, Settings, quantize
 from zkchain.quantize.precision.allocate import allocate, squared_error
 from zkchain.quantize.precision.noise import Point
@@ -25,12 +27,12 @@ from zkchain.r1cs import System
 Gadget = Callable[[Build, int, int], int]
 
 
-def along(op: Op, **arg: int) -> Gadget:
+def along(op: Op, **arg: Any) -> Gadget:
     k = arg.get("k", 1)
     return lambda b, lo, hi: b.add(op, b.input((2, 3), lo, hi), shape=(2, k), axis=1, **arg)
 
 
-def of_one(op: Op, **arg: int) -> Gadget:
+def of_one(op: Op, **arg: Any) -> Gadget:
     return lambda b, lo, hi: b.add(op, b.input((3,), lo, hi), **arg)
 
 
@@ -42,7 +44,8 @@ def rescaled(shift: int, *behind: Op) -> Gadget:
     def gadget(b: Build, lo: int, hi: int) -> int:
         x = b.add(Op.RESCALE, b.input((3,), lo, hi), shift=shift)
         for op in behind:
-            x = b.add(op, x, **({"lo": 0, "hi": 7} if op is Op.CLIP else {}))
+            arg: dict[str, Any] = {"lo": 0, "hi": 7} if op is Op.CLIP else {}
+            x = b.add(op, x, **arg)
         return x
 
     return gadget
@@ -262,11 +265,15 @@ def test_clip_ends_beyond_all_numbers_do_nothing(lo: float | None, hi: float | N
         prove(compiled(graph, system), inputs)
 
 
+def clipped(ends: dict[str, Any], b: float_graphs.Build, x: int) -> int:
+    return b.add(Op.CLIP, x, **ends)
+
+
 @pytest.mark.parametrize("end", [1e30, np.inf])
 def test_a_clip_that_lets_only_such_numbers_through_is_refused(end: float) -> None:
-    for lo, hi in ((end, None), (None, -end)):
+    for ends in ({"lo": end, "hi": None}, {"lo": None, "hi": -end}):
         with pytest.raises(ZkchainError, match="node 'clip_1'"):
-            quantized(lambda b, x, lo=lo, hi=hi: b.add(Op.CLIP, x, lo=lo, hi=hi))  # type: ignore[misc]
+            quantized(partial(clipped, ends))
 
 
 @pytest.mark.parametrize("op", [Op.MAX, Op.MIN, Op.ADD, Op.MUL])
@@ -320,7 +327,7 @@ def test_gains_and_magnitudes_at_the_ends_of_float64_are_allocated() -> None:
         (Op.TABLE, {"first": 0, "values": np.array([1, 1 << 62])}),
     ],
 )
-def test_arguments_are_integers_that_fit(op: Op, arg: dict[str, object]) -> None:
+def test_arguments_are_integers_that_fit(op: Op, arg: dict[str, Any]) -> None:
     b = Build()
     x = b.input((2,), 0, 1)
     with pytest.raises(CompileError, match=f"node '{op}_1'.*expected "):
@@ -332,4 +339,4 @@ def test_inputs_that_are_no_integers_are_refused(system: System) -> None:
     b = Build()
     circuit = compiled(b.graph(b.input((2,), 0, 9)), system)
     with pytest.raises(InputError, match=r"expected integers of shape \(2,\), got float64"):
-        solve(circuit, [np.array([1.0, np.nan])])  # type: ignore[list-item]
+        solve(circuit, [np.array([1.0, np.nan])])

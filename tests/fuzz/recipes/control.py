@@ -88,7 +88,7 @@ def _scan(g: Growing, x: Value) -> Value:
     nodes = [helper.make_node("Add", [state, part], [new])]
     body = helper.make_graph(nodes, stem, inputs, [_info(new, TYPES["f"], row)])
     start = g.const(g.draw.array(row, -1, 1), np.float32)
-    return g.emit("Scan", [start, x.name], row, body=body, num_scan_inputs=1)
+    return g.emit("Scan", [start, x.name], x.shape[1:], body=body, num_scan_inputs=1)
 
 
 RECIPES: Mapping[str, Recipe] = {

@@ -102,8 +102,8 @@ def _variadic(name: str) -> Callable[[Growing, Value], Value]:
 def _div(g: Growing, x: Value) -> Value:
     """By a constant without zeros, by a clipped variable, or by whatever there is."""
     if g.draw.chance(0.6):
-        y = g.constants_for(x.kind, g.smaller(x.shape))
-        return g.emit("Div", [x.name, g.const(np.where(y == 0, 1, y).astype(y.dtype))], x.shape, x.kind)
+        by = g.constants_for(x.kind, g.smaller(x.shape))
+        return g.emit("Div", [x.name, g.const(np.where(by == 0, 1, by).astype(by.dtype))], x.shape, x.kind)
     y = g.other(x)
     under = g.within(y, 0.05, None) if x.kind == "f" and g.opset >= 11 else y
     return g.emit("Div", [x.name, under.name], np.broadcast_shapes(x.shape, y.shape), x.kind)

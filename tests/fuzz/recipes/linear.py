@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -40,7 +41,7 @@ def _gemm(g: Growing, x: Value) -> Value:
     inputs = [x.name, _weights(g, (m, n) if b else (n, m))]
     if g.draw.chance(0.7):
         inputs.append(g.const(g.draw.weights(g.draw.pick(((m,), (rows, m), (1, m), ())))))
-    given = {"transA": a, "transB": b, "alpha": g.draw.uniform(-2, 2), "beta": g.draw.uniform(-2, 2)}
+    given: dict[str, Any] = {"transA": a, "transB": b, "alpha": g.draw.uniform(-2, 2), "beta": g.draw.uniform(-2, 2)}
     return g.emit("Gemm", inputs, (rows, m), **{k: v for k, v in given.items() if k[0] == "t" or g.draw.chance(0.5)})
 
 
@@ -94,7 +95,7 @@ def _conv_transpose(g: Growing, x: Value) -> Value:
     if g.draw.chance(0.5):
         inputs.append(g.const(g.draw.weights((out * group,))))
     shape = (n, out * group, *(f - 2 * p for f, p in zip(full, pads, strict=True)))
-    given = {"strides": strides, "dilations": dilations, "pads": [*pads, *pads], "group": group}
+    given: dict[str, Any] = {"strides": strides, "dilations": dilations, "pads": [*pads, *pads], "group": group}
     return g.emit("ConvTranspose", inputs, shape, output_padding=extra, **given)
 
 

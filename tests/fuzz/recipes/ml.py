@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -31,7 +32,7 @@ def _imputer(g: Growing, x: Value) -> Value:
 
 def _regressor(g: Growing, x: Value) -> Value:
     (rows, n), targets = x.shape, g.draw.integer(1, 3)
-    given = {"coefficients": _numbers(g, n * targets), "targets": targets}
+    given: dict[str, Any] = {"coefficients": _numbers(g, n * targets), "targets": targets}
     if g.draw.chance(0.7):
         given["intercepts"] = _numbers(g, targets)
     return g.emit(f"{ML}LinearRegressor", [x.name], (rows, targets), **given)

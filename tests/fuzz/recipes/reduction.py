@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +21,8 @@ def _reduced(name: str, low: float | None = None, moved: int = 18) -> Callable[[
         axes = list(range(x.rank)) if every else g.draw.some(range(x.rank))
         shape = [1 if k in axes else d for k, d in enumerate(x.shape) if keep or k not in axes]
         written = [a - x.rank if g.draw.chance(0.3) else a for a in axes]
-        inputs, given = [x.name], {"keepdims": keep}
+        inputs = [x.name]
+        given: dict[str, Any] = {"keepdims": keep}
         if not every and g.opset >= moved:
             inputs.append(g.const(written, np.int64))
         elif not every:
@@ -57,7 +59,7 @@ def _channels(g: Growing, n: int, *draws: str) -> list[str]:
     return [g.const(g.draw.positive((n,)) if kind == "p" else g.draw.weights((n,))) for kind in draws]
 
 
-def _epsilon(g: Growing) -> dict[str, float]:
+def _epsilon(g: Growing) -> dict[str, Any]:
     return {"epsilon": g.draw.pick((1e-5, 1e-3, 1e-12, 0.1))} if g.draw.chance(0.5) else {}
 
 

@@ -24,7 +24,8 @@ def _pool(name: str, **attributes: Callable[[Growing], Any]) -> Callable[[Growin
         if g.draw.chance(0.25):
             given["auto_pad"] = g.draw.pick(("SAME_UPPER", "SAME_LOWER", "VALID"))
         else:
-            pads = [tuple(g.draw.integer(0, k - 1) if g.draw.chance(0.4) else 0 for _ in range(2)) for k in kernel]
+            drawn = ([g.draw.integer(0, k - 1) if g.draw.chance(0.4) else 0 for _ in range(2)] for k in kernel)
+            pads = [(before, behind) for before, behind in drawn]
             given["pads"] = [p[0] for p in pads] + [p[1] for p in pads]
         up = int("auto_pad" not in given and name != "LpPool" and g.draw.chance(0.25))
         given.update({"ceil_mode": 1} if up else {})
@@ -46,7 +47,7 @@ def _out(size: int, kernel: int, stride: int, pads: tuple[int, int], up: int, au
 
 def _global(name: str) -> Callable[[Growing, Value], Value]:
     def make(g: Growing, x: Value) -> Value:
-        p = {"p": g.draw.integer(1, 3)} if name == "GlobalLpPool" else {}
+        p: dict[str, Any] = {"p": g.draw.integer(1, 3)} if name == "GlobalLpPool" else {}
         return g.emit(name, [x.name], (*x.shape[:2], *(1 for _ in x.shape[2:])), **p)
 
     return make

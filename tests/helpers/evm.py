@@ -15,8 +15,9 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
-from tests.spec.simulator import toxic_key
+from tests.helpers.simulator import toxic_key
 from zkchain import solidity
 from zkchain.chain import Chain, Deployment, call, connect
 from zkchain.errors import ChainError, NodeUnreachable, TransactionReverted
@@ -121,6 +122,12 @@ def wait_for(rpc: str, node: subprocess.Popen[bytes], timeout: float) -> None:
         except (NodeUnreachable, ChainError):
             time.sleep(0.02)
     raise AssertionError(f"anvil did not answer within {timeout} s")
+
+
+def ask_node(chain: Chain, method: str, *parameters: object) -> None:
+    """One of anvil's own methods."""
+    request: Any = chain.web3.provider.make_request
+    request(method, list(parameters))
 
 
 def constants(source: str) -> dict[str, int]:

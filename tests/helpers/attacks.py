@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cache
 
-from tests.adversarial.forgeries import Forgery, Statement, Verdict
-from tests.adversarial.weakened import REAL, Variant, challenge
-from tests.spec import toy
+from tests.helpers import toy
+from tests.helpers.forgeries import Forgery, Statement, Verdict
+from tests.helpers.weakened import REAL, Variant, challenge
 from zkchain.bn254 import G1, P, R
 from zkchain.groth16 import reference
 from zkchain.groth16.reference import Blinding, ReferenceKey, qap
@@ -42,7 +42,7 @@ def key(system: System, **trapdoors: int) -> ReferenceKey:
 
 @cache
 def honest(system: System, label: str = "honest", ctx: bytes = NO_CONTEXT) -> Statement:
-    solution = toy.factors(system).solve(X, SECRETS)
+    solution = toy.factors(system).solve(X, SECRETS).native
     return Statement(key(system).vk, X, reference.prove(key(system), solution, ctx, toy.blinding(label)), ctx)
 
 

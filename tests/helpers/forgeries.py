@@ -1,8 +1,9 @@
-"""Forged and altered proofs with what every verifier must say of them: ``load()`` reads ``fixtures/forgeries.json``.
+"""Forged and altered proofs with what every verifier must say of them.
 
-``make_fixtures`` writes them, from ``attacks`` and ``mutations``; the reference, the native core and the contracts are
-tested against this list. In the file, numbers are 32-byte words in hexadecimal, points are encoded as in EIP-196 and
-EIP-197, keys and proofs as in ``zkchain.groth16.encoding``.
+``load()`` reads ``tests/adversarial/fixtures/forgeries.json``, which ``make_fixtures`` writes from ``attacks`` and
+``mutations``; the reference, the native core and the contracts are tested against this list. In the file, numbers are
+32-byte words in hexadecimal, points are encoded as in EIP-196 and EIP-197, keys and proofs as in
+``zkchain.groth16.encoding``.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from tests.adversarial.weakened import REAL, Variant
+from tests.helpers.weakened import REAL, Variant
 from zkchain.bn254 import G1, G2
 from zkchain.bn254.encoding import encode_g1, encode_g2, word, words
 from zkchain.groth16.encoding import decode_key_points, encode_key_points
@@ -23,7 +24,7 @@ from zkchain.groth16.transcript import NO_CONTEXT
 from zkchain.groth16.types import Proof, VerifyingKey
 from zkchain.r1cs import Instance, System
 
-FILE = Path(__file__).parent / "fixtures" / "forgeries.json"
+FILE = Path(__file__).parents[1] / "adversarial" / "fixtures" / "forgeries.json"
 
 
 class Verdict(StrEnum):

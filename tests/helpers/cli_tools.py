@@ -59,7 +59,8 @@ def small_model(seed: int = 1, last: str = "Identity", *, name: str = "out", x: 
         outputs,
         [numpy_helper.from_array(value.astype(np.float32), name) for name, value in weights.items()],
     )
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8).SerializeToString()
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    return bytes(model.SerializeToString())
 
 
 def calibration(rows: int = 40) -> dict[str, np.ndarray]:
@@ -72,8 +73,20 @@ def compile_into(folder: Path, *options: object, seed: int = 1) -> Outcome:
     folder.parent.mkdir(parents=True, exist_ok=True)
     model, data = folder.parent / f"small{seed}.onnx", folder.parent / "data.npz"
     model.write_bytes(small_model(seed))
-    np.savez(data, **calibration())
+    npz_file(data, **calibration())
     return zkchain("compile", model, "--data", data, "--domain", "-4:4", "-o", folder, *options)
+
+
+def npz_file(path: Path, **arrays: Any) -> Path:
+    np.savez(path, **arrays)
+    return path
+
+
+def keystore(key: str, password: str) -> str:
+    """An encrypted key file as geth writes it, but quick to open."""
+    from eth_account import Account
+
+    return json.dumps(Account.encrypt(bytes.fromhex(key[2:]), password, kdf="pbkdf2", iterations=2))
 
 
 def write_input(path: Path, tensors: Mapping[str, Any] = GOOD) -> Path:

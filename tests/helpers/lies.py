@@ -9,11 +9,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tests.helpers.graphs import span
 from zkchain._core import FrVec
 from zkchain.bn254 import R
 from zkchain.circuit import Circuit, check, solve
 from zkchain.circuit.value import Numbers, to_field
 from zkchain.errors import UnsatisfiedConstraint
+from zkchain.ir.graph import Node
 from zkchain.r1cs import PoleHit, System
 from zkchain.typing import IntArray
 
@@ -87,8 +89,8 @@ def lies(
                 yield Lie(first, element, node, value, kind, claim)
 
 
-def _in_domain(node: object, claim: int) -> bool:
-    lo, hi = int(node.lo.min()), int(node.hi.max())  # type: ignore[attr-defined]
+def _in_domain(node: Node, claim: int) -> bool:
+    lo, hi = span(node)
     return lo <= (claim if claim < R // 2 else claim - R) <= hi
 
 

@@ -64,6 +64,11 @@ class ToySolution:
     def committed(self) -> list[int]:
         return [self.values[name] for name in self.circuit.com]
 
+    @property
+    def native(self) -> NativeSolution:
+        """The same in the native core's vectors, as provers take it."""
+        return NativeSolution(self)
+
     def finish(self, challenge: int | None) -> ToyAssignment:
         return self.circuit.assign(self.phase_b(challenge))
 

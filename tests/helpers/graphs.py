@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from tests.unit import float_graphs
+from tests.helpers import float_graphs
 from zkchain.errors import CompileError
 from zkchain.ir.graph import Graph, Node, Op, check
 from zkchain.ir.ranges import interval
@@ -140,9 +140,22 @@ def pooled_then_linear() -> Graph:
     return b.graph(b.add(Op.MUL, b.add(Op.RESCALE, x, shift=2), b.const([[4]])))
 
 
+def bounds(node: Node) -> tuple[IntArray, IntArray]:
+    """A node's static range, which every node of an integer graph has."""
+    assert node.lo is not None
+    assert node.hi is not None
+    return node.lo, node.hi
+
+
+def span(node: Node) -> tuple[int, int]:
+    """The smallest and the largest number in a node's range."""
+    lo, hi = bounds(node)
+    return int(lo.min()), int(hi.max())
+
+
 def reach(node: Node) -> int:
     """Bits of the largest magnitude in a node's range."""
-    return max(abs(int(end)) for bound in (node.lo, node.hi) for end in (bound.min(), bound.max())).bit_length()
+    return max(map(abs, span(node))).bit_length()
 
 
 def wide(rng: np.random.Generator, shape: tuple[int, ...], bits: int) -> IntArray:
@@ -196,7 +209,7 @@ def _matmul(b: Build, x: int, y: int, rng: np.random.Generator) -> int:
 def _conv(b: Build, x: int, y: int, rng: np.random.Generator) -> int:
     m, n = b.nodes[x].shape
     image = b.add(Op.RESHAPE, x, shape=(1, m, n))
-    arg = {"strides": (1,), "pads": (1, 0), "dilations": (1,), "group": m if rng.random() < 0.5 else 1}
+    arg: dict[str, Any] = {"strides": (1,), "pads": (1, 0), "dilations": (1,), "group": m if rng.random() < 0.5 else 1}
     w = _factor(b, x, rng, (m, m // arg["group"], min(n + 1, 2)))
     length = n + 2 - b.nodes[w].shape[-1]
     out = b.add(Op.CONV, image, w, shape=(1, m, length), **arg)

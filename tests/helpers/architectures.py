@@ -39,7 +39,7 @@ class Net:
 
     def add(self, op: str, *inputs: str, **attributes: Any) -> str:
         self.nodes.append(helper.make_node(op, inputs, [f"v{len(self.nodes)}"], **attributes))
-        return self.nodes[-1].output[0]
+        return str(self.nodes[-1].output[0])
 
     def conv(self, x: str, c: int, m: int, k: int, *, group: int = 1, gain: float = 2.0, **attributes: Any) -> str:
         fan = k * k * c // group

@@ -110,11 +110,11 @@ def _chunk(data: bytes, counter: int, root: int) -> list[int]:
     blocks = [data[k : k + 64] for k in range(0, len(data), 64)] or [b""]
     last = len(blocks) - 1
 
-    def step(chaining: Sequence[int], k: int) -> list[int]:
+    def step(chaining: list[int], k: int) -> list[int]:
         flags = _CHUNK_START * (k == 0) | (_CHUNK_END | root) * (k == last)
         return _compress(chaining, blocks[k], counter, flags)
 
-    return list(reduce(step, range(len(blocks)), list(_IV)))
+    return reduce(step, range(len(blocks)), list(_IV))
 
 
 def _tree(data: bytes, counter: int, root: int) -> list[int]:

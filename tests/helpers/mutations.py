@@ -8,9 +8,9 @@ from typing import Any
 
 from py_ecc.optimized_bn128 import optimized_curve as curve
 
-from tests.adversarial.attacks import BLIND, CTX, SECRETS, X, as_proof, cheat, draw, honest, key
-from tests.adversarial.forgeries import Batch, Forgery, Statement, Verdict
-from tests.spec import toy
+from tests.helpers import toy
+from tests.helpers.attacks import BLIND, CTX, SECRETS, X, as_proof, cheat, draw, honest, key
+from tests.helpers.forgeries import Batch, Forgery, Statement, Verdict
 from zkchain.bn254 import G1, G2, P, R
 from zkchain.groth16 import reference
 from zkchain.groth16.reference import points as ec

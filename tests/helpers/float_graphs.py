@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,15 @@ class Build:
         y = self.add(Op.MATMUL, x, self.const(w), shape=(*self.nodes[x].shape[:-1], w.shape[-1]))
         return y if bias is None else self.add(Op.ADD, y, self.const(bias))
 
-    def conv(self, x: int, weights: Any, bias: Any = None, strides=(1, 1), pads=(0, 0, 0, 0), group: int = 1) -> int:
+    def conv(
+        self,
+        x: int,
+        weights: Any,
+        bias: Any = None,
+        strides: Sequence[int] = (1, 1),
+        pads: Sequence[int] = (0, 0, 0, 0),
+        group: int = 1,
+    ) -> int:
         w = np.asarray(weights, dtype=np.float64)
         n, _, *size = self.nodes[x].shape
         out = [(size[k] + pads[k] + pads[k + 2] - w.shape[2 + k]) // strides[k] + 1 for k in range(2)]

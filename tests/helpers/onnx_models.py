@@ -16,6 +16,8 @@ from zkchain.ir.graph import Graph, check
 from zkchain.ir.interpret import run_float
 
 Array = npt.NDArray[Any]
+Tensor = npt.NDArray[Any] | np.generic
+"""numpy's scalars are tensors of rank 0."""
 
 
 def node(op: str, inputs: Sequence[str], outputs: Sequence[str] = ("y",), **attributes: Any) -> onnx.NodeProto:
@@ -28,7 +30,7 @@ def model(
     inputs: Mapping[str, Sequence[int | str | None] | None],
     outputs: Sequence[str] = ("y",),
     *,
-    constants: Mapping[str, Array] | None = None,
+    constants: Mapping[str, Tensor] | None = None,
     opset: int = 21,
     type_: int = TensorProto.FLOAT,
     types: Mapping[str, int] | None = None,
@@ -49,7 +51,7 @@ def model(
 def single(
     op: str,
     shape: Sequence[int],
-    *constants: Array | None,
+    *constants: Tensor | None,
     opset: int = 21,
     outputs: Sequence[str] = ("y",),
     types: Mapping[str, int] | None = None,
@@ -63,7 +65,7 @@ def single(
     )
 
 
-def runtime(proto: onnx.ModelProto, feeds: Mapping[str, Array]) -> list[Array]:
+def runtime(proto: onnx.ModelProto, feeds: Mapping[str, Tensor]) -> list[Array]:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     options.intra_op_num_threads = 1
