@@ -217,6 +217,7 @@ def _runtime(case: Case, model: bytes) -> Callable[[Graph], FloatModel]:
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
+    options.add_session_config_entry("session.x64quantprecision", "1")
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     answers = [session.run(None, _feed(case, point)) for point in _starts(case)]
@@ -401,6 +402,7 @@ def _unoptimised(case: Case, compiled: Compiled, real: Sequence[Array]) -> list[
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
+    options.add_session_config_entry("session.x64quantprecision", "1")
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     session = onnxruntime.InferenceSession(compiled.model, options, providers=["CPUExecutionProvider"])
     program = compiled.program

@@ -68,6 +68,7 @@ def single(
 def runtime(proto: onnx.ModelProto, feeds: Mapping[str, Tensor]) -> list[Array]:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
+    options.add_session_config_entry("session.x64quantprecision", "1")  # as zkchain.sandbox
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(proto.SerializeToString(), options, providers=["CPUExecutionProvider"])
     return [np.asarray(y) for y in session.run(None, dict(feeds))]

@@ -127,6 +127,8 @@ def _open(head: Mapping[str, Any], parts: Sequence[Any]) -> Answer:
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
+    # on processors without VNNI sums of two products of bytes saturate at 16 bits otherwise: that is no model's meaning
+    options.add_session_config_entry("session.x64quantprecision", "1")
     session = onnxruntime.InferenceSession(bytes(parts[0]), options, providers=["CPUExecutionProvider"])
     _sessions[head["session"]] = session
     while len(_sessions) > KEPT:
