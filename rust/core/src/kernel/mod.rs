@@ -11,7 +11,8 @@
 //! - `ifma`: eight elements at once in the 52-bit limbs of AVX-512 IFMA;
 //! - `adx`: one element at a time with mulx, adcx and adox of x86-64;
 //! - `portable`: one element at a time in plain Rust, for any 64-bit machine;
-//! - `emulated`: the algorithms of `ifma` on emulated vectors, so that they are tested on every machine.
+//! - `emulated`: the algorithms of `ifma` on emulated vectors, so that they are tested on every machine; in builds for
+//!   tests alone.
 //!
 //! The fastest that this machine can run is used; the environment variable ZKCHAIN_KERNEL selects another.
 
@@ -35,10 +36,11 @@ pub(crate) enum Name {
     #[cfg(target_arch = "x86_64")]
     Adx,
     Portable,
+    #[cfg(any(test, debug_assertions))]
     Emulated,
 }
 
-/// Not offered in messages: it is slow, and there for tests.
+/// Not offered in messages: it is slow, and there for tests (a release of the library is built without it).
 const EMULATED: &str = "emulated";
 
 impl Name {
@@ -48,6 +50,7 @@ impl Name {
         #[cfg(target_arch = "x86_64")]
         Name::Adx,
         Name::Portable,
+        #[cfg(any(test, debug_assertions))]
         Name::Emulated,
     ];
 
@@ -58,6 +61,7 @@ impl Name {
             #[cfg(target_arch = "x86_64")]
             Name::Adx => "adx",
             Name::Portable => "portable",
+            #[cfg(any(test, debug_assertions))]
             Name::Emulated => EMULATED,
         }
     }
@@ -68,7 +72,9 @@ impl Name {
             Name::Ifma => field::avx512::available(),
             #[cfg(target_arch = "x86_64")]
             Name::Adx => field::adx::available(),
-            Name::Portable | Name::Emulated => true,
+            Name::Portable => true,
+            #[cfg(any(test, debug_assertions))]
+            Name::Emulated => true,
         }
     }
 }
@@ -138,8 +144,9 @@ macro_rules! dispatch {
                 type $K = $crate::kernel::field::scalar::Scalar<$crate::kernel::field::scalar::PortableEngine>;
                 $body
             }
+            #[cfg(any(test, debug_assertions))]
             $crate::kernel::Name::Emulated => {
-                type $K = $crate::kernel::field::ifma::Ifma<$crate::kernel::field::simd::Emulated>;
+                type $K = $crate::kernel::field::ifma::Ifma<$crate::kernel::field::emulated::Emulated>;
                 $body
             }
         }

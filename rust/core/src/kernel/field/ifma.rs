@@ -12,10 +12,9 @@
 
 use std::marker::PhantomData;
 
-use super::arith::{Arith, Kernel, Work};
+use super::arith::Arith;
 use super::modulus::{split_52, Limbs, Modulus, MASK52};
-use super::scalar::{PortableEngine, Scalar};
-use super::simd::{Emulated, Simd};
+use super::simd::Simd;
 use super::wide;
 
 pub struct Ifma<S>(PhantomData<S>);
@@ -408,20 +407,13 @@ impl<S: Simd, M: Modulus> Arith<M> for Ifma<S> {
     }
 }
 
-impl Kernel for Ifma<Emulated> {
-    type Scalar = Scalar<PortableEngine>;
-
-    #[inline(never)]
-    fn enter<W: Work<Self>>(work: W) -> W::Out {
-        work.run()
-    }
-}
-
 #[cfg(test)]
 #[allow(clippy::expect_used, clippy::panic)]
 mod tests {
     //! The emulated vectors, at limbs that only lazy values have, against products computed by Python.
 
+    use super::super::arith::Kernel;
+    use super::super::emulated::Emulated;
     use super::super::modulus::{Base, Order};
     use super::*;
 

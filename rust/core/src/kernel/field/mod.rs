@@ -6,7 +6,7 @@
 //! - `modulus`: the two moduli and the constants that follow from them; `wide`: four-limb integers;
 //! - `arith`: the interface that algorithms are written against;
 //! - `scalar`: single elements, multiplied by `portable` or `adx`, with `x86` for conditional subtractions;
-//! - `ifma`: eight elements at once, written in the operations of `simd`, which `avx512` provides;
+//! - `ifma`: eight elements at once, written in the operations of `simd`, which `avx512` provides, and `emulated` in tests;
 //! - `inverse`: modular inversion; `measure`: the unit in which benchmarks count.
 
 #[cfg(target_arch = "x86_64")]
@@ -14,6 +14,8 @@ pub mod adx;
 pub mod arith;
 #[cfg(target_arch = "x86_64")]
 pub mod avx512;
+#[cfg(any(test, debug_assertions))]
+pub mod emulated;
 pub mod ifma;
 pub mod inverse;
 pub mod measure;
