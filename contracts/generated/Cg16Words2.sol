@@ -146,7 +146,8 @@ contract Cg16Words2_DEVELOPMENT_KEY {
         (, uint256 challenge, uint256 y) = _challenge(s);
         uint256 m;
         assembly ("memory-safe") {
-            // five terms of a pairing at m: alpha, IC, d, c, (a, b)
+            // five terms of a pairing at m, each a point of G1 and one of G2 (0x40 + 0x80): alpha, IC, d, c, (a, b).
+            // The key's points in G2 come last: until `_requirePairing` sums use their places
             m := mload(0x40)
             mstore(0x40, add(m, 0x3c0))
             mstore(m, MINUS_ALPHA_X)

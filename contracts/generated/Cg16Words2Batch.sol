@@ -193,7 +193,8 @@ contract Cg16Words2Batch_DEVELOPMENT_KEY {
         (, uint256 challenge, uint256 y) = _challenge(s);
         uint256 m;
         assembly ("memory-safe") {
-            // five terms of a pairing at m: alpha, IC, d, c, (a, b)
+            // five terms of a pairing at m, each a point of G1 and one of G2 (0x40 + 0x80): alpha, IC, d, c, (a, b).
+            // The key's points in G2 come last: until `_requirePairing` sums use their places
             m := mload(0x40)
             mstore(0x40, add(m, 0x3c0))
             mstore(m, MINUS_ALPHA_X)
@@ -300,14 +301,14 @@ contract Cg16Words2Batch_DEVELOPMENT_KEY {
         }
     }
 
-    /// @dev Checks the product of all equations, the i-th to the power rho_i: rho_0 = 1, then 128 bits of a hash of
-    /// everything.
+    /// @dev Checks the product of all equations, the i-th to the power rho_i, i = 1 .. n: rho_1 = 1, then 128 bits of a
+    /// hash of everything.
     function _verifyBatch(Proof[] calldata proofs, uint256 t, uint256 challenges) private view {
         uint256 n = proofs.length;
         uint256 m;
         uint256 end;
         assembly ("memory-safe") {
-            // n + 4 terms of a pairing at m: alpha, IC, d, c, (a, b) of each proof
+            // n + 4 terms at m as in `_verify`: alpha, IC, d, c, (a, b) of each proof
             m := mload(0x40)
             end := add(m, add(0x300, mul(n, 0xc0)))
             mstore(0x40, end)
@@ -323,9 +324,9 @@ contract Cg16Words2Batch_DEVELOPMENT_KEY {
         uint256 proof = _first(proofs);
         unchecked {
             uint256 slot = m + 0x300;
-            uint256 items = t + 0x60 + n * 0x120;
+            uint256 transcriptEnd = t + 0x60 + n * 0x120;
             for (uint256 i = 0; i < n; ++i) {
-                uint256 rho = i == 0 ? 1 : _weight(t, items, i + 1);
+                uint256 rho = i == 0 ? 1 : _weight(t, transcriptEnd, i + 1);
                 _addProof(proof, m, slot, rho);
                 assembly ("memory-safe") {
                     let values := add(challenges, shl(6, i))
@@ -366,11 +367,12 @@ contract Cg16Words2Batch_DEVELOPMENT_KEY {
         }
     }
 
-    /// @dev Top 128 bits of keccak256(transcript || i), `end` being where the transcript ends and `i` goes.
+    /// @dev Top 128 bits of keccak256(transcript || i). The transcript starts with the label, the last
+    /// 20 bytes of the word at `t`, and ends at `end`, where `i` goes.
     function _weight(uint256 t, uint256 end, uint256 i) private pure returns (uint256 rho) {
         assembly ("memory-safe") {
             mstore(end, i)
-            rho := shr(128, keccak256(add(t, 12), sub(end, sub(t, 20))))
+            rho := shr(128, keccak256(add(t, 12), add(sub(end, t), 20)))
         }
     }
 

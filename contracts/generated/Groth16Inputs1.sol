@@ -72,7 +72,8 @@ contract Groth16Inputs1_DEVELOPMENT_KEY {
         uint256 m;
         uint256 scalars;
         assembly ("memory-safe") {
-            // four terms of a pairing at m: alpha, IC, c, (a, b); then room for `_addInputs`
+            // four terms of a pairing at m, each a point of G1 and one of G2 (0x40 + 0x80): alpha, IC, c, (a, b). The
+            // key's points in G2 come last: until `_requirePairing` sums use their places. Then room for `_addInputs`
             m := mload(0x40)
             mstore(0x40, add(m, 0x300))
             mstore(m, MINUS_ALPHA_X)
@@ -80,7 +81,7 @@ contract Groth16Inputs1_DEVELOPMENT_KEY {
             mstore(add(m, 0x0c0), IC_0_X)
             mstore(add(m, 0x0e0), IC_0_Y)
             calldatacopy(add(m, 0x180), c, 0x40)
-            calldatacopy(add(m, 0x240), a, add(sub(b, a), 0x80)) // a, b
+            calldatacopy(add(m, 0x240), a, add(sub(b, a), 0x80)) // a and b, which follow each other: 0xc0 bytes
             scalars := input
         }
         _addInputs(m, scalars);
@@ -89,7 +90,7 @@ contract Groth16Inputs1_DEVELOPMENT_KEY {
         }
     }
 
-    /// @dev Adds sum s_i IC_i to the point at m + 0x0c0; the scalars s_1 .. s_1 lie at `scalars` in the calldata.
+    /// @dev Adds sum s_i IC_i, i = 1 .. 1, to the point at m + 0x0c0; the s_i lie at `scalars` in the calldata.
     /// Requires s_i < r.
     function _addInputs(uint256 m, uint256 scalars) private view {
         uint256 s;

@@ -88,7 +88,8 @@ contract Groth16Inputs2Batch_DEVELOPMENT_KEY {
         uint256 m;
         uint256 scalars;
         assembly ("memory-safe") {
-            // four terms of a pairing at m: alpha, IC, c, (a, b); then room for `_addInputs`
+            // four terms of a pairing at m, each a point of G1 and one of G2 (0x40 + 0x80): alpha, IC, c, (a, b). The
+            // key's points in G2 come last: until `_requirePairing` sums use their places. Then room for `_addInputs`
             m := mload(0x40)
             mstore(0x40, add(m, 0x3c0))
             mstore(m, MINUS_ALPHA_X)
@@ -96,7 +97,7 @@ contract Groth16Inputs2Batch_DEVELOPMENT_KEY {
             mstore(add(m, 0x0c0), IC_0_X)
             mstore(add(m, 0x0e0), IC_0_Y)
             calldatacopy(add(m, 0x180), c, 0x40)
-            calldatacopy(add(m, 0x240), a, add(sub(b, a), 0x80)) // a, b
+            calldatacopy(add(m, 0x240), a, add(sub(b, a), 0x80)) // a and b, which follow each other: 0xc0 bytes
             scalars := add(m, 0x300)
             calldatacopy(scalars, input, 0x040)
         }
@@ -108,8 +109,8 @@ contract Groth16Inputs2Batch_DEVELOPMENT_KEY {
 
     /// @notice Returns if all proofs are valid; reverts if any is not, or if there is none. To learn which proof is
     /// wrong, verify them one by one.
-    /// @dev Checks the product of all equations, the i-th to the power rho_i: rho_0 = 1, then 128 bits of a hash of
-    /// everything.
+    /// @dev Checks the product of all equations, the i-th to the power rho_i, i = 1 .. n: rho_1 = 1, then 128 bits of a
+    /// hash of everything.
     /// @param proofs The arguments of `verifyProof`, of each proof
     function verifyBatch(Proof[] calldata proofs) external view {
         if (proofs.length == 0) revert EmptyBatch();
@@ -119,7 +120,7 @@ contract Groth16Inputs2Batch_DEVELOPMENT_KEY {
         uint256 end;
         uint256 proof;
         assembly ("memory-safe") {
-            // n + 3 terms of a pairing at m: alpha, IC, c, (a, b) of each proof; then room for `_addInputs`
+            // n + 3 terms at m as in `verifyProof`: alpha, IC, c, (a, b) of each proof; then room for `_addInputs`
             m := mload(0x40)
             end := add(m, add(0x240, mul(n, 0xc0)))
             mstore(0x40, add(end, 0x0c0))
@@ -133,9 +134,9 @@ contract Groth16Inputs2Batch_DEVELOPMENT_KEY {
         uint256 sum;
         unchecked {
             uint256 slot = m + 0x240;
-            uint256 items = t + 0x60 + n * 0x120;
+            uint256 transcriptEnd = t + 0x60 + n * 0x120;
             for (uint256 i = 0; i < n; ++i) {
-                uint256 rho = i == 0 ? 1 : _weight(t, items, i + 1);
+                uint256 rho = i == 0 ? 1 : _weight(t, transcriptEnd, i + 1);
                 sum += rho;
                 _addProof(proof, m, slot, rho);
                 _addScalars(proof + 0x100, end, rho);
@@ -217,15 +218,16 @@ contract Groth16Inputs2Batch_DEVELOPMENT_KEY {
         }
     }
 
-    /// @dev Top 128 bits of keccak256(transcript || i), `end` being where the transcript ends and `i` goes.
+    /// @dev Top 128 bits of keccak256(transcript || i). The transcript starts with the label, the last
+    /// 23 bytes of the word at `t`, and ends at `end`, where `i` goes.
     function _weight(uint256 t, uint256 end, uint256 i) private pure returns (uint256 rho) {
         assembly ("memory-safe") {
             mstore(end, i)
-            rho := shr(128, keccak256(add(t, 9), sub(end, sub(t, 23))))
+            rho := shr(128, keccak256(add(t, 9), add(sub(end, t), 23)))
         }
     }
 
-    /// @dev Adds sum s_i IC_i to the point at m + 0x0c0; the scalars s_1 .. s_2 lie at `scalars` in the memory.
+    /// @dev Adds sum s_i IC_i, i = 1 .. 2, to the point at m + 0x0c0; the s_i lie at `scalars` in memory.
     /// Requires s_i < r.
     function _addInputs(uint256 m, uint256 scalars) private view {
         uint256 points;

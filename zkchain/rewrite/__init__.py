@@ -26,22 +26,23 @@ class Pass:
     rules: tuple[Rules, ...]
 
 
-_SAID = (tidy.RULES, tidy.CLIPS)
-_TIDY = (tidy.RULES, tidy.CONSTANTS, affine.CHAINS)
+# What passes tidy beside their own rules: the model as imported; then what is written out (its clips merge as integers)
+_TIDY_IMPORTED = (tidy.RULES, tidy.CLIPS)
+_TIDY_WRITTEN = (tidy.RULES, tidy.CONSTANTS, affine.CHAINS)
 RECOGNISE = (
-    Pass("tidy", _SAID),
-    Pass("functions made whole", (*_SAID, compound.RULES, order.RULES)),
-    Pass("affine maps", (*_SAID, affine.RULES)),
+    Pass("tidy", _TIDY_IMPORTED),
+    Pass("functions made whole", (*_TIDY_IMPORTED, compound.RULES, order.RULES)),
+    Pass("affine maps", (*_TIDY_IMPORTED, affine.RULES)),
 )
-EXPAND = Pass("functions of lines written out", (*_TIDY, expand.FUNCTION_RULES))
+EXPAND = Pass("functions of lines written out", (*_TIDY_WRITTEN, expand.FUNCTION_RULES))
 WRITE_OUT = (
     EXPAND,
     Pass("labels", (order.LABELS,)),
     Pass("softmax written out", (expand.SOFTMAX_RULES,)),
-    Pass("squares", (*_TIDY, affine.SQUARES)),
-    Pass("sums of terms into layers", (*_TIDY, affine.TERMS)),
-    Pass("factors into the layer before", (*_TIDY, affine.BEHIND)),
-    Pass("pools", (*_TIDY, pools.RULES)),
+    Pass("squares", (*_TIDY_WRITTEN, affine.SQUARES)),
+    Pass("sums of terms into layers", (*_TIDY_WRITTEN, affine.TERMS)),
+    Pass("factors into the layer before", (*_TIDY_WRITTEN, affine.BEHIND)),
+    Pass("pools", (*_TIDY_WRITTEN, pools.RULES)),
 )
 PASSES = (*RECOGNISE, *WRITE_OUT)
 
@@ -77,7 +78,7 @@ def finish(graph: Graph) -> Graph:
 
 
 def left_alone(program: Graph) -> list[Miss]:
-    """Why clips and pools of a finished integer program stand where they stand."""
+    """Why clips and pools of a finished integer program stand where they stand; ``circuit.synthesis`` turns pools."""
     clips, turned = list[Miss](), list[Miss]()
     fixpoint(program, [integers.RULES], clips)
     pools.hoist(program, turned)

@@ -19,7 +19,8 @@ from zkchain.ir.ranges import compress
 from zkchain.rewrite.engine import Rule, View
 from zkchain.typing import FloatArray
 
-# Weights that absorb one factor an input channel share a scale: factors further apart than this (4 bits) stay outside.
+# Weights that absorb one factor an input channel share a scale: factors further apart than this (4 bits) stay outside
+# at import. ``linear_of_terms`` takes them in later, however far apart they are.
 SPREAD = 16.0
 
 
@@ -102,12 +103,12 @@ def _scaled_linear(view: View, i: int, at: int, c: FloatArray) -> int | None:
     return _linear(view, at, view.new[linear.src[0]], weights * factor.reshape(shape))
 
 
-def _linear(view: View, i: int, x: int, weights: FloatArray) -> int:
-    """The product of node ``i`` on another input and with other weights."""
+def _linear(view: View, i: int, image: int, weights: FloatArray) -> int:
+    """The product of node ``i`` on another input, an image, and with other weights."""
     arg, w = view.node(i).arg, view.build.const(weights)
     if view.op(i) is Op.MATMUL:
-        return view.build.matmul(x, w)
-    return view.build.conv(x, w, arg["strides"], arg["pads"], arg["dilations"], arg["group"])
+        return view.build.matmul(image, w)
+    return view.build.conv(image, w, arg["strides"], arg["pads"], arg["dilations"], arg["group"])
 
 
 def _before(view: View, i: int, op: Op) -> tuple[int, FloatArray, FloatArray] | None:
@@ -200,9 +201,10 @@ def movement_of_number(view: View, i: int) -> int | None:
     return view.build.mul(moved, constant) if node.op is Op.MUL else view.build.add(moved, constant)
 
 
-def _moved(view: View, i: int, x: int) -> int:
-    node = view.node(i)
-    return view.build.reshape(x, node.shape) if node.op is Op.RESHAPE else view.build.take(x, node.arg["index"])
+def _moved(view: View, i: int, image: int) -> int:
+    """The movement that is node ``i``, of another value, an image."""
+    node, build = view.node(i), view.build
+    return build.reshape(image, node.shape) if node.op is Op.RESHAPE else build.take(image, node.arg["index"])
 
 
 def constant_of_movement(view: View, i: int) -> int | None:
@@ -244,7 +246,8 @@ def _before_movement(view: View, i: int, constant: FloatArray) -> FloatArray | N
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Terms:
-    """``sum_i y_i c_i + d``: (image of y_i, c_i), d. ``scaled``: a factor was met; ``trivial``: nothing was."""
+    """``sum_i y_i c_i + d``: (image of y_i, c_i), d. ``scaled``: a factor was met; ``trivial``: neither that nor
+    an offset."""
 
     terms: tuple[tuple[int, FloatArray], ...]
     offset: FloatArray
@@ -295,12 +298,13 @@ def _terms(view: View, i: int) -> Terms:
     side = view.constant_side(i) if node.op in (Op.ADD, Op.MUL) else None
     if side and node.op is Op.MUL:
         return _times(_terms(view, side[0]), side[1], node.shape)
+    # what is added to an accumulator stays there: it is the bias of the layer before
     if side and view.shape(side[0]) == node.shape and not is_wide(view.graph.nodes, side[0]):
         value = _terms(view, side[0])
         return Terms(value.terms, value.offset + side[1], value.scaled)
     if node.op in (Op.ADD, Op.SUB) and not side and all(view.shape(s) == node.shape for s in node.src):
         u, v = (_terms(view, s) for s in node.src)
-        if u.scaled or v.scaled:
+        if u.scaled or v.scaled:  # else the sum stays one input: taken apart, one layer would become two
             v = v if node.op is Op.ADD else _times(v, np.asarray(-1.0), node.shape)
             return Terms(u.terms + v.terms, u.offset + v.offset, scaled=True)
     return _itself(view.new[i])

@@ -115,13 +115,14 @@ def _pairs(view: View, i: int) -> tuple[float, list[tuple[int, int]]]:
     return k, [(parts[0], parts[1]), (parts[1], parts[0])] if len(parts) == 2 else []
 
 
-def _scaled(view: View, factor: float, x: int, *fn: str | float) -> int:
-    """factor * fn(x), the factor left out where it is one."""
-    y = view.build.unary(x, *fn)
+def _scaled(view: View, factor: float, image: int, *fn: str | float) -> int:
+    """factor * fn(image), the factor left out where it is one."""
+    y = view.build.unary(image, *fn)
     return y if _close(factor, 1.0) else view.build.scale(y, factor)
 
 
-def _times_argument(view: View, x: int, s: float) -> int:
+def _image_times(view: View, x: int, s: float) -> int:
+    """s times the image of x."""
     return view.new[x] if _close(s, 1.0) else view.build.scale(view.new[x], s)
 
 
@@ -135,7 +136,7 @@ def gelu(view: View, i: int) -> int | None:
         argument = polynomial(view, line[2], x)
         if argument is not None and set(argument) == {1}:
             s = math.sqrt(2.0) * argument[1]
-            return _scaled(view, 2.0 * line[0] * k / s, _times_argument(view, x, s), "gelu")
+            return _scaled(view, 2.0 * line[0] * k / s, _image_times(view, x, s), "gelu")
         view.miss(i, "the argument of erf is no multiple of the other factor: no gelu")
     return None
 
@@ -150,7 +151,7 @@ def gelu_tanh(view: View, i: int) -> int | None:
         r, argument = math.sqrt(2.0 / math.pi), polynomial(view, line[2], x)
         s = (argument or {}).get(1, 0.0) / r
         if s != 0.0 and _is(argument, {1: r * s, 3: r * 0.044715 * s**3}):
-            return _scaled(view, 2.0 * line[0] * k / s, _times_argument(view, x, s), "gelu_tanh")
+            return _scaled(view, 2.0 * line[0] * k / s, _image_times(view, x, s), "gelu_tanh")
     return None
 
 

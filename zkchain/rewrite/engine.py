@@ -33,8 +33,9 @@ class Miss:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """The old ``graph`` with the readers of every node; ``build`` and ``new`` (old index -> image) are the graph being
-    written; ``misses``: what rules say about the nodes they leave alone, in the order of the nodes."""
+    """The old ``graph`` with the readers of every node, and ``build``, the new graph being written. A node is its index
+    in one of the two: methods of a view take old nodes, verbs of ``build`` new ones, and ``new`` leads from an old node
+    to its image. ``misses``: what rules say about the nodes they leave alone, in the order of the nodes."""
 
     graph: Graph
     readers: Sequence[Sequence[int]]
@@ -89,7 +90,9 @@ class View:
         return None
 
 
-Rule = Callable[[View, int], "int | None"]  # (view, old node) -> new node in its place, or None
+# (view, old node) -> new node in its place, or None. Any answer counts as a change and leads to another sweep: a rule
+# must not answer for what it has written itself.
+Rule = Callable[[View, int], "int | None"]
 Rules = Mapping[Op, Sequence[Rule]]
 
 
@@ -120,7 +123,7 @@ def sweep(graph: Graph, rules: Sequence[Rules], misses: list[Miss] | None = None
         view.new.append(found)
     if misses is not None:
         misses[:] = dict.fromkeys(noted)
-    return _renamed(graph, view.build.nodes, view.new) if changed else graph
+    return _renumbered(graph, view.build.nodes, view.new) if changed else graph
 
 
 def _first(view: View, i: int, rules: Sequence[Rule], noted: list[Miss]) -> int | None:
@@ -148,7 +151,7 @@ def only_readers(graph: Graph) -> dict[int, int]:
     return {i: by[0] for i, by in enumerate(readers(graph)) if len(by) == 1 and i not in graph.outputs}
 
 
-def _renamed(graph: Graph, nodes: Sequence[Node], new: Sequence[int]) -> Graph:
+def _renumbered(graph: Graph, nodes: Sequence[Node], new: Sequence[int]) -> Graph:
     inputs, outputs = (tuple(new[i] for i in indices) for indices in (graph.inputs, graph.outputs))
     return replace(graph, nodes=tuple(nodes), inputs=inputs, outputs=outputs)
 
@@ -192,4 +195,4 @@ def _kept(graph: Graph, representative: Mapping[int, int]) -> Graph:
         if representative.get(i) == i:
             node = graph.nodes[i]
             new[i] = build.copy(node, [new[representative[s]] for s in node.src])
-    return _renamed(graph, build.nodes, [new.get(representative.get(i, i), -1) for i in range(len(graph.nodes))])
+    return _renumbered(graph, build.nodes, [new.get(representative.get(i, i), -1) for i in range(len(graph.nodes))])

@@ -157,7 +157,7 @@ def constant_last(view: View, i: int) -> int | None:
 
 
 def difference(view: View, i: int) -> int | None:
-    # x - c = x + (-c),  c - x = (-1) x + c
+    # x - c = x + (-c),  c - x = (-1) x + c:  as the builder writes them
     return view.build.sub(*view.images(i)) if view.constant_side(i) else None
 
 

@@ -313,6 +313,7 @@ fn read_constants(bytes: &[u8], table: &[Entry], system: System) -> Result<Const
     let g2: &[StoredG2] = section_of_file(bytes, table, Section::ConstantsG2)?;
     let [alpha1, beta1, delta1, eta1] = [0, 1, 2, 3].map(|i| G1::load(&g1[i]));
     let [beta2, delta2] = [0, 1].map(|i| G2::load(&g2[i]));
+    // Infinity stands for no eta; any other point in a groth16 key is kept, and refused by `Constants::check`.
     let eta1 = (system == System::Cg16 || !eta1.is_zero()).then_some(eta1);
     Ok(Constants { alpha1, beta1, delta1, beta2, delta2, eta1 })
 }

@@ -92,12 +92,12 @@ impl Footprint {
 /// How many of `count` items to work on at a time, so that the monitor's bound on memory holds; all, if there is none.
 /// Errors: the bound leaves no room for `least` items.
 pub fn tile(monitor: &dyn Monitor, stage: &str, count: usize, footprint: Footprint, least: usize) -> Result<usize> {
-    let Some(room) = fit(monitor, stage, footprint.of(count.min(least)))? else { return Ok(count.max(1)) };
+    let Some(room) = room_for(monitor, stage, footprint.of(count.min(least)))? else { return Ok(count.max(1)) };
     Ok(count.min((room - footprint.fixed) / footprint.per_item).max(1))
 }
 
 /// The bytes that may still be held, or None if there is no bound. Errors: they are fewer than `bytes`.
-pub fn fit(monitor: &dyn Monitor, stage: &str, bytes: usize) -> Result<Option<usize>> {
+pub fn room_for(monitor: &dyn Monitor, stage: &str, bytes: usize) -> Result<Option<usize>> {
     let Some(bound) = monitor.memory() else { return Ok(None) };
     give_back();
     let held = held_memory().unwrap_or(0);

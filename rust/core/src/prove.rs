@@ -1,8 +1,11 @@
 //! The prover of both systems. It refuses values that do not satisfy the rows, and verifies every proof it makes.
 //!
 //! A = alpha + sum z_j [u_j] + rA delta;  B = beta + sum z_j [v_j] + sB delta (in G1 as B1);
-//! C = sum_K z_j [K'_j] + sum_i a_i b_i [H_i] + sB A + rA B1 - rA sB delta [- kappa eta];
-//! D = sum_COM z_j [K_j / eta] + kappa delta   (CG16).
+//! C = sum z_j [K'_j] + sum_i a_i b_i [H_i] + sB A + rA B1 - rA sB delta - kappa eta;
+//! D = sum_COM z_j [K_j / eta] + kappa delta  (eta and D: CG16 only).
+//!
+//! [s] is s times the generator; alpha, beta, delta, eta stand for their points. u_j, v_j, K_j are those of `setup`;
+//! [K'_j] and [H_i] are the points of `Section::KPoints` and `Section::HPoints`: C and the division by t are in them.
 
 use std::sync::Arc;
 
@@ -19,7 +22,7 @@ use crate::kernel::msm::{
     footprint, msm_both, msm_picked, signed_products, signed_scalars, Scalars, SignedScalar, LEAST_TILE,
 };
 use crate::key::{ProvingKey, Section};
-use crate::memory::{collect, fit, tile};
+use crate::memory::{collect, room_for, tile};
 use crate::monitor::Monitor;
 use crate::system::System;
 use crate::transcript::{self, Word};
@@ -65,7 +68,7 @@ impl ProvingKey {
         expect_len("committed wires", committed.len(), self.shape.n_committed)?;
         let kappa = Blind::random()?;
         monitor.step("commit", 0.0)?;
-        fit(monitor, "commit", BYTES * committed.len() + footprint(POINT).of(LEAST_TILE.min(committed.len())))?;
+        room_for(monitor, "commit", BYTES * committed.len() + footprint(POINT).of(LEAST_TILE.min(committed.len())))?;
         let values = signed_scalars(&committed);
         let values = (&values[..], self.shape.first_committed() as u32);
         let sum = self.query("commit", Section::CommittedIndex, Section::CommittedPoints, values, monitor)?;
@@ -152,9 +155,9 @@ impl ProvingKey {
     }
 
     fn assemble(&self, z: &Assignment<'_>, commitment: Option<&Commitment>, monitor: &dyn Monitor) -> Result<Proof> {
-        fit(monitor, "prove", self.least_memory())?;
+        room_for(monitor, "prove", self.least_memory())?;
         let (ra, sb) = (Blind::random()?, Blind::random()?);
-        let k = &self.constants;
+        let fixed = &self.constants;
         let h_sum = self.h_query(z, monitor)?;
         let wires = signed_scalars(z.wires);
         let query = |stage, index, points| {
@@ -166,11 +169,11 @@ impl ProvingKey {
         monitor.step("prove: b", 0.0)?;
         let (b1_sum, b2_sum) = self.b_query(&wires, monitor)?;
 
-        let a = a_sum + k.alpha1 + k.delta1 * ra.0;
-        let b1 = b1_sum + k.beta1 + k.delta1 * sb.0;
-        let b = b2_sum + k.beta2 + k.delta2 * sb.0;
-        let eta = commitment.zip(k.eta1).map_or(G1Projective::ZERO, |(d, eta1)| eta1 * d.kappa.0);
-        let c = k_sum + h_sum + a * sb.0 + b1 * ra.0 - k.delta1 * (ra.0 * sb.0) - eta;
+        let a = a_sum + fixed.alpha1 + fixed.delta1 * ra.0;
+        let b1 = b1_sum + fixed.beta1 + fixed.delta1 * sb.0;
+        let b = b2_sum + fixed.beta2 + fixed.delta2 * sb.0;
+        let kappa_eta = commitment.zip(fixed.eta1).map_or(G1Projective::ZERO, |(d, eta1)| eta1 * d.kappa.0);
+        let c = k_sum + h_sum + a * sb.0 + b1 * ra.0 - fixed.delta1 * (ra.0 * sb.0) - kappa_eta;
         Ok(Proof { a: a.into_affine(), b: b.into_affine(), c: c.into_affine(), d: commitment.map(|d| d.d) })
     }
 
@@ -210,7 +213,7 @@ impl ProvingKey {
         })
     }
 
-    /// The sum of a_i b_i [H_i] over the coset.
+    /// The sum of a_i b_i [H_i] over the coset: h t / delta but for the term of C, which the K query has (see `setup`).
     fn h_query(&self, z: &Assignment<'_>, monitor: &dyn Monitor) -> Result<G1Projective> {
         monitor.step("prove: quotient", 0.0)?;
         let h = self.products_on_coset(z, monitor)?;
@@ -225,15 +228,15 @@ impl ProvingKey {
     fn products_on_coset(&self, z: &Assignment<'_>, monitor: &dyn Monitor) -> Result<Zeroizing<Vec<SignedScalar>>> {
         let n = self.domain_size;
         let domain = Domain::new(n)?;
-        let extend = |values: &[Fr], tail: &[Fr]| -> Result<Vec<Fr>> {
-            let at = |i: usize| values.get(i).or_else(|| tail.get(i - values.len())).copied().unwrap_or(Fr::ZERO);
+        let on_coset = |rows: &[Fr], dummy: &[Fr]| -> Result<Vec<Fr>> {
+            let at = |i: usize| rows.get(i).or_else(|| dummy.get(i - rows.len())).copied().unwrap_or(Fr::ZERO);
             let mut out = collect(n, at);
             domain.extend(&mut out)?;
             Ok(out)
         };
-        let a = extend(z.a, &z.wires[..self.shape.first_committed()])?;
+        let a = on_coset(z.a, &z.wires[..self.shape.first_committed()])?;
         monitor.step("prove: quotient", 0.5)?;
-        let b = extend(z.b, &[])?;
+        let b = on_coset(z.b, &[])?;
         Ok(signed_products(&a, &b))
     }
 }

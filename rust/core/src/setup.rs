@@ -23,7 +23,7 @@ use crate::kernel::fft;
 use crate::kernel::field::{self, Fr, BYTES};
 use crate::kernel::msm::fixed_base::{FixedBase, BATCH};
 use crate::key::{Counts, KeyWriter, ProvingKey, Section};
-use crate::memory::fit;
+use crate::memory::room_for;
 use crate::monitor::Monitor;
 use crate::rows::Rows;
 use crate::system::{Shape, System};
@@ -113,7 +113,7 @@ impl SetupBuilder {
     /// The key, in memory or in a new file at `place`. Errors: fewer rows than declared, cancelled, too little memory.
     pub fn finish(mut self, place: Option<&Path>, monitor: &dyn Monitor) -> Result<ProvingKey> {
         expect_len("rows", self.rows_seen, self.shape.n_rows)?;
-        fit(monitor, "setup", WIRE_BYTES * self.shape.n_wires)?;
+        room_for(monitor, "setup", WIRE_BYTES * self.shape.n_wires)?;
         // The rows wire_j * 0 = 0 of the one and the public wires. Soundness depends on them: without them public
         // inputs need not enter independently.
         let dummy = Secret(self.lagrange(self.shape.n_rows, self.shape.n_public + 1)?);
@@ -191,24 +191,25 @@ impl Scalars {
         let (toxic, shape, n) = (&builder.toxic, &builder.shape, builder.domain_size);
         let [u, v, w] = &builder.columns;
         let invert = |x: Fr| x.inverse().ok_or(Error::Internal("a trapdoor is zero".into()));
-        let (delta, eta) = (invert(toxic.delta)?, invert(toxic.eta)?);
+        let (inverse_delta, inverse_eta) = (invert(toxic.delta)?, invert(toxic.eta)?);
         let t = toxic.tau.pow([n as u64]) - Fr::ONE;
         // t / (z0 delta), z0 = -2
-        let slope = t * invert(-Fr::from(2u64))? * delta;
+        let h_factor = t * invert(-Fr::from(2u64))? * inverse_delta;
         let big_k = |j: usize| toxic.beta * u.0[j] + toxic.alpha * v.0[j] + w.0[j];
-        let k_scalar = |j: usize| match j {
-            j if j < shape.first_private() => -w.0[j] * slope,
-            j => big_k(j) * delta - w.0[j] * slope,
+        // The K_j of public and committed wires are in IC and in the committed query; the term of C is here for all.
+        let k_scalar = |j: usize| {
+            let own = if j < shape.first_private() { Fr::ZERO } else { big_k(j) * inverse_delta };
+            own - w.0[j] * h_factor
         };
         let committed = shape.first_committed()..shape.first_private();
         let shift = fft::root_of_unity(2 * n)?;
         let mut h = Secret(fft::lagrange_at(toxic.tau, shift, n, 0, n)?);
-        h.0.par_iter_mut().for_each(|l| *l *= slope);
+        h.0.par_iter_mut().for_each(|l| *l *= h_factor);
         Ok(Scalars {
             a: Query::of(u.0.iter().copied().enumerate()),
             b: Query::of(v.0.iter().copied().enumerate()),
             k: Query::of((0..shape.n_wires).map(|j| (j, k_scalar(j)))),
-            committed: Query::of(committed.map(|j| (j, big_k(j) * eta))),
+            committed: Query::of(committed.map(|j| (j, big_k(j) * inverse_eta))),
             h,
             ic: Secret((0..=shape.n_public).map(big_k).collect()),
         })

@@ -1,4 +1,4 @@
-//! A bound on memory: work is cut into tiles that fit, or refused. This is the only test in its file, because it
+//! A bound on memory: work is cut into tiles that room_for, or refused. This is the only test in its file, because it
 //! measures the memory of its process.
 
 mod common;
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use common::Sample;
 use zkchain_core::error::Error;
-use zkchain_core::memory::{fit, held_memory};
+use zkchain_core::memory::{held_memory, room_for};
 use zkchain_core::monitor::Monitor;
 use zkchain_core::system::System;
 
@@ -33,7 +33,7 @@ fn proofs_within_a_bound() {
     let key = sample.setup().expect("setup");
     let values = sample.values(sample.wires.clone());
     let prove = |bound: usize| key.prove(&values.borrow(), None, &sample.instance(), &[0; 32], &Bounded(bound));
-    fit(&Bounded(usize::MAX), "test", 1).expect("all there is"); // gives back what setup has freed
+    room_for(&Bounded(usize::MAX), "test", 1).expect("all there is"); // gives back what setup has freed
     let held = held_memory().expect("on Linux");
 
     for room in [30 << 20, 24 << 20] {

@@ -11,7 +11,7 @@ use zkchain_core::circom::r1cs::R1cs;
 use zkchain_core::circom::{r1cs_prover, wtns, zkey};
 use zkchain_core::kernel::field::Fr;
 use zkchain_core::key::ProvingKey as ProverKey;
-use zkchain_core::memory::fit;
+use zkchain_core::memory::room_for;
 use zkchain_core::monitor::Monitor;
 use zkchain_core::verify::Proof;
 use zkchain_core::Result;
@@ -82,7 +82,7 @@ fn prove<'py>(
     prover: impl for<'w> Fn(&'w [Fr], &dyn Monitor) -> Result<(Proof, &'w [Fr])> + Sync,
 ) -> PyResult<Proved<'py>> {
     let (proof, public) = run(py, terms, |monitor| {
-        fit(monitor, "witness", wtns.len())?;
+        room_for(monitor, "witness", wtns.len())?;
         let wires = wtns::parse(wtns)?;
         let (proof, public) = prover(&wires, monitor)?;
         Ok((proof, public.to_vec()))

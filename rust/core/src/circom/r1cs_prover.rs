@@ -8,7 +8,7 @@ use crate::circom::r1cs::{R1cs, Side, BLOCK_ROWS};
 use crate::error::{Error, Result};
 use crate::kernel::field::{Fr, BYTES};
 use crate::key::ProvingKey;
-use crate::memory::{collect, fit};
+use crate::memory::{collect, room_for};
 use crate::monitor::Monitor;
 use crate::prove::Assignment;
 use crate::verify::Proof;
@@ -97,7 +97,7 @@ impl R1csProver {
             return Err(Error::KeyMismatch(format!("witness: the key expects {expected} wires, got {got}")));
         }
         monitor.step("rows", 0.0)?;
-        fit(monitor, "prove", 3 * BYTES * shape.n_rows + self.key.least_memory())?;
+        room_for(monitor, "prove", 3 * BYTES * shape.n_rows + self.key.least_memory())?;
         let values =
             |side: usize| collect(shape.n_rows, |row| self.blocks[row / BLOCK_ROWS][side].dot(row % BLOCK_ROWS, wires));
         let [a, b, c] = &[values(0), values(1), values(2)];

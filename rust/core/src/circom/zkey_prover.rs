@@ -19,7 +19,7 @@ use crate::kernel::curve::{Curve, G1, G2};
 use crate::kernel::fft::Domain;
 use crate::kernel::field::{self, canonical, lowered, Fr, BYTES};
 use crate::kernel::msm::{footprint, msm_picked, signed_scalars, Scalars, SignedScalar, LEAST_TILE};
-use crate::memory::{collect, fit, tile, Footprint};
+use crate::memory::{collect, room_for, tile, Footprint};
 use crate::monitor::Monitor;
 use crate::system::System;
 use crate::verify::{verify, Proof};
@@ -72,7 +72,7 @@ impl Zkey {
     }
 
     fn assemble(&self, wires: &[Fr], monitor: &dyn Monitor) -> Result<Proof> {
-        fit(monitor, "prove", self.least_memory())?;
+        room_for(monitor, "prove", self.least_memory())?;
         let blinding = Zeroizing::new([field::random()?, field::random()?]);
         let [r, s] = *blinding;
         monitor.step("prove: quotient", 0.0)?;

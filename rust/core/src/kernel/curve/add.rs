@@ -86,7 +86,7 @@ impl<K: Kernel, P: Point> Row<K, P> {
     }
 }
 
-/// One number per lane, which names a point: index * 2 + (1 when it is negated).
+/// One number per lane, which names a point: place * 2 + (1 when it is negated).
 pub type Numbers = [u32; LANES];
 
 /// Row `to` becomes the sum of the two summands of number `from`; in lanes whose bit is not set, the first one alone.

@@ -412,7 +412,6 @@ impl<S: Simd, M: Modulus> Arith<M> for Ifma<S> {
 mod tests {
     //! The emulated vectors, at limbs that only lazy values have, against products computed by Python.
 
-    use super::super::arith::Kernel;
     use super::super::emulated::Emulated;
     use super::super::modulus::{Base, Order};
     use super::*;

@@ -192,7 +192,7 @@ impl<'a> Scalars<'a> {
         self.len() == 0
     }
 
-    /// Calls `put` with number * 2 + sign, magnitude and class of each scalar in a range that is not zero.
+    /// Calls `put` with place * 2 + sign, magnitude and class of each scalar in a range that is not zero.
     #[inline(always)]
     fn each(&self, range: Range<usize>, mut put: impl FnMut(u32, &Limbs, usize)) {
         for i in range {
@@ -221,7 +221,7 @@ type Counts = [usize; CLASSES.len()];
 /// The digits of some scalars of one class.
 #[derive(Default)]
 pub struct Part {
-    /// number * 2 + (1 when the scalar is negative)
+    /// place * 2 + (1 when the scalar is negative)
     which: Vec<u32>,
     /// digit + `Windows::half` of each scalar, window by window.
     raw: Vec<u16>,
@@ -326,7 +326,7 @@ impl Class {
         0..self.parts.len()
     }
 
-    /// number * 2 + sign and digit + half of the scalars of some parts, in one window.
+    /// place * 2 + sign and digit + half of the scalars of some parts, in one window.
     pub fn window(&self, parts: Range<usize>, window: u32) -> impl Iterator<Item = (&[u32], &[u16])> + Clone {
         self.parts[parts].iter().map(move |part| {
             let len = part.which.len();
@@ -334,7 +334,7 @@ impl Class {
         })
     }
 
-    /// number * 2 + sign of all scalars.
+    /// place * 2 + sign of all scalars.
     pub fn numbers(&self) -> Vec<u32> {
         self.parts.iter().flat_map(|part| &part.which).copied().collect()
     }

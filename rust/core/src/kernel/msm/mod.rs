@@ -5,6 +5,9 @@
 //! - `sort`: the points of a window, grouped by digit; `buckets`: their weighted sum;
 //! - `pippenger`: the windows as tasks for all threads, and the sum of their results;
 //! - `fixed_base`: many multiples of one point, for setup.
+//!
+//! Everywhere one `u32` names a point and its sign: place * 2 + (1 when it is negated). They are called `which` in
+//! `digits`, `refs` in `sort` and `buckets`, and `numbers` where a row of them is added.
 
 pub mod buckets;
 pub mod digits;

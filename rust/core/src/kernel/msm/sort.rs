@@ -9,7 +9,7 @@ const ONE_PASS: usize = 512;
 /// Points of a window, grouped by |digit|. The buffers are used again for the next window.
 #[derive(Default)]
 pub struct Sorted {
-    /// index * 2 + sign of every point, group after group, that of digit 0 first.
+    /// place * 2 + sign of every point, group after group, that of digit 0 first.
     refs: Vec<u32>,
     /// The length of the group of each |digit|.
     counts: Vec<u32>,
@@ -20,7 +20,7 @@ pub struct Sorted {
 }
 
 impl Sorted {
-    /// Sorts numbers (index * 2 + sign) by |raw - half| <= buckets. The sign of a digit changes that of its number.
+    /// Sorts numbers (place * 2 + sign) by |raw - half| <= buckets. The sign of a digit changes that of its number.
     pub fn sort<'a>(&mut self, buckets: usize, half: i32, parts: impl Iterator<Item = (&'a [u32], &'a [u16])> + Clone) {
         let entry = move |(which, raw): (&u32, &u16)| {
             let digit = i32::from(*raw) - half;
