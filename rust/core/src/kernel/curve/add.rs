@@ -29,8 +29,15 @@ const BATCH: usize = 256 * LANES;
 /// throughput, and in one product each would wait for the one before.
 const CHAINS: usize = 4;
 /// Steps that are finished together, to hide the latency of multiplications: one step is a single dependency chain, two
-/// are two that are independent.
-const INTERLEAVED: usize = 2;
+/// are two that are independent. A single lane takes more of them than eight; but code that fills the cache of
+/// instructions costs more than it hides, and a step in G2 is three chains by itself.
+const fn interleaved<K: Kernel, P: Point>() -> usize {
+    match (lanes::<K>(), <P::Field as Coordinate>::DEGREE) {
+        (1, 1) => 4,
+        (1, _) => 1,
+        _ => 2,
+    }
+}
 /// How many steps before they are needed points are fetched into the cache.
 const AHEAD: usize = 16;
 
@@ -65,7 +72,8 @@ impl<K: Kernel, P: Point> Row<K, P> {
 
     /// Loads the points of some numbers; y is raw.
     #[inline(always)]
-    fn gather(points: &[P], numbers: &Numbers) -> Self {
+    fn gather(points: &[P], numbers: &Numbers<K>) -> Self {
+        let numbers = numbers.as_ref();
         let at = |i: usize| &points[(numbers[i] / 2) as usize];
         let y = P::Field::gather::<K>(|i| at(i).y());
         Row { x: P::Field::gather::<K>(|i| at(i).x()), y: P::Field::negate_odd::<K>(numbers, &y) }
@@ -74,9 +82,9 @@ impl<K: Kernel, P: Point> Row<K, P> {
     /// Hands the point of lane i to `put(i, ..)`.
     #[inline(always)]
     pub fn scatter(&self, mut put: impl FnMut(usize, P)) {
-        let mut x = [P::Field::ZERO; LANES];
-        P::Field::scatter::<K>(&self.x, |lane, value| x[lane] = value);
-        P::Field::scatter::<K>(&self.y, |lane, y| put(lane, P::new(x[lane], y)));
+        let mut x = K::per_lane(|_| P::Field::ZERO);
+        P::Field::scatter::<K>(&self.x, |lane, value| x.as_mut()[lane] = value);
+        P::Field::scatter::<K>(&self.y, |lane, y| put(lane, P::new(x.as_ref()[lane], y)));
     }
 
     /// The same row with a tight y.
@@ -87,7 +95,7 @@ impl<K: Kernel, P: Point> Row<K, P> {
 }
 
 /// One number per lane, which names a point: place * 2 + (1 when it is negated).
-pub type Numbers = [u32; LANES];
+pub type Numbers<K> = <K as Kernel>::PerLane<u32>;
 
 /// Row `to` becomes the sum of the two summands of number `from`; in lanes whose bit is not set, the first one alone.
 #[derive(Clone, Copy, Debug)]
@@ -111,13 +119,13 @@ pub trait Source<K: Kernel, P: Point> {
 }
 
 /// Summands named by numbers a, b: left[a / 2] and right[b / 2], each negated when its number is odd.
-pub struct Gathered<'a, P> {
+pub struct Gathered<'a, K: Kernel, P> {
     pub left: &'a [P],
     pub right: &'a [P],
-    pub numbers: &'a [[Numbers; 2]],
+    pub numbers: &'a [[Numbers<K>; 2]],
 }
 
-impl<K: Kernel, P: Point> Source<K, P> for Gathered<'_, P> {
+impl<K: Kernel, P: Point> Source<K, P> for Gathered<'_, K, P> {
     #[inline(always)]
     fn first(&self, _rows: &[Row<K, P>], from: u32) -> Row<K, P> {
         Row::gather(self.left, &self.numbers[from as usize][0])
@@ -132,8 +140,8 @@ impl<K: Kernel, P: Point> Source<K, P> for Gathered<'_, P> {
     fn fetch<const CACHE: i32>(&self, from: u32, lanes: Range<usize>) {
         let [a, b] = &self.numbers[from as usize];
         for lane in lanes {
-            prefetch::<CACHE, P>(&self.left[(a[lane] / 2) as usize]);
-            prefetch::<CACHE, P>(&self.right[(b[lane] / 2) as usize]);
+            prefetch::<CACHE, P>(&self.left[(a.as_ref()[lane] / 2) as usize]);
+            prefetch::<CACHE, P>(&self.right[(b.as_ref()[lane] / 2) as usize]);
         }
     }
 }
@@ -157,6 +165,9 @@ impl<K: Kernel, P: Point> Source<K, P> for Neighbours {
 }
 
 /// What is kept of a step between the two passes, so that its points are read once.
+///
+/// Everything is computed in the place where it stays: limbs that were just stored one by one, and are then copied in
+/// vectors, wait for the stores to reach the cache.
 #[derive(Clone, Copy)]
 struct Kept<V> {
     /// The product of the differences before this one in its chain.
@@ -175,7 +186,7 @@ pub struct Scratch<K: Kernel, P: Point>(Vec<Kept<Value<K, P>>>);
 impl<K: Kernel, P: Point> Default for Scratch<K, P> {
     fn default() -> Self {
         let one = P::Field::one::<K>();
-        Scratch(vec![Kept { before: one, difference: one, rise: one, x1: one, y1: one }; BATCH / lanes::<K>()])
+        Scratch(vec![Kept { before: one, difference: one, rise: one, x1: one, y1: one }; BATCH / lanes::<K>() + CHAINS])
     }
 }
 
@@ -220,26 +231,29 @@ fn differences<K: Kernel, P: Point, S: Source<K, P>>(
     fetch: bool,
 ) -> Option<[Value<K, P>; CHAINS]> {
     let one = P::Field::one::<K>();
-    let mut products = [one; CHAINS];
+    let scratch = &mut scratch.0[..steps.len() + CHAINS];
+    scratch[..CHAINS].iter_mut().for_each(|kept| kept.before = one);
     let mut zero = false;
-    for (i, (step, kept)) in steps.iter().zip(&mut scratch.0).enumerate() {
+    for (i, step) in steps.iter().enumerate() {
         if let Some(later) = fetch.then(|| steps.get(i + AHEAD)).flatten() {
             source.fetch::<L1>(later.from, 0..lanes::<K>());
         }
         let (p, q) = (source.first(rows, step.from), source.second(rows, step.from));
         zero |= P::Field::any_zero::<K>(&p.x) | P::Field::any_zero::<K>(&q.x);
-        let mut difference = P::Field::sub::<K>(&q.x, &p.x);
+        let [kept, .., later] = &mut scratch[i..=i + CHAINS] else { return None };
+        (kept.x1, kept.y1) = (p.x, p.y);
+        kept.difference = P::Field::sub::<K>(&q.x, &p.x);
         if step.lanes != all::<K>() {
-            difference = P::Field::select::<K>(step.lanes, &difference, &one);
+            kept.difference = P::Field::select::<K>(step.lanes, &kept.difference, &one);
         }
-        let product = &mut products[i % CHAINS];
-        let rise = P::Field::sub::<K>(&q.y, &p.y);
-        *kept = Kept { before: *product, difference, rise, x1: p.x, y1: p.y };
-        *product = P::Field::mul::<K>(product, &difference);
+        kept.rise = P::Field::sub::<K>(&q.y, &p.y);
+        later.before = P::Field::mul::<K>(&kept.before, &kept.difference);
     }
     if zero {
         return None;
     }
+    let mut products = [one; CHAINS];
+    (steps.len()..steps.len() + CHAINS).for_each(|i| products[i % CHAINS] = scratch[i].before);
     invert_chains::<K, P>(&products)
 }
 
@@ -256,14 +270,23 @@ impl<K: Kernel, P: Point, S: Source<K, P>> Chords<'_, K, P, S> {
     /// Computes the sums from the last step to the first, as the single inverses come out of those of the products.
     #[inline(always)]
     fn run(&self, rows: &mut [Row<K, P>], mut inverses: [Value<K, P>; CHAINS]) {
+        match const { interleaved::<K, P>() } {
+            1 => self.run_by::<1>(rows, &mut inverses),
+            2 => self.run_by::<2>(rows, &mut inverses),
+            _ => self.run_by::<4>(rows, &mut inverses),
+        }
+    }
+
+    #[inline(always)]
+    fn run_by<const N: usize>(&self, rows: &mut [Row<K, P>], inverses: &mut [Value<K, P>; CHAINS]) {
         let mut left = self.steps.len();
-        while !left.is_multiple_of(INTERLEAVED) {
+        while !left.is_multiple_of(N) {
             left -= 1;
-            self.finish::<1>(left, rows, &mut inverses);
+            self.finish::<1>(left, rows, inverses);
         }
         while left > 0 {
-            left -= INTERLEAVED;
-            self.finish::<INTERLEAVED>(left, rows, &mut inverses);
+            left -= N;
+            self.finish::<N>(left, rows, inverses);
         }
     }
 
@@ -273,16 +296,13 @@ impl<K: Kernel, P: Point, S: Source<K, P>> Chords<'_, K, P, S> {
         let kept: &[_; N] = &self.scratch.0[first..first + N].as_chunks().0[0];
         let inverses: &mut [_; N] = &mut inverses[first % CHAINS..].as_chunks_mut().0[0];
         let slopes = self.slopes(first, kept, inverses);
-        let sums = self.sums(first, kept, &slopes);
-        for i in 0..N {
-            let Step { to, lanes, .. } = self.steps[first + i];
-            let mut sum = sums[i];
-            if lanes != all::<K>() {
-                let alone = Row::<K, P> { x: kept[i].x1, y: kept[i].y1 }.settled();
-                let select = P::Field::select::<K>;
-                sum = Row { x: select(lanes, &sum.x, &alone.x), y: select(lanes, &sum.y, &alone.y) };
+        self.sums(first, kept, &slopes, rows);
+        for (kept, Step { to, lanes, .. }) in kept.iter().zip(&self.steps[first..]) {
+            if *lanes != all::<K>() {
+                let alone = Row::<K, P> { x: kept.x1, y: kept.y1 }.settled();
+                let (select, sum) = (P::Field::select::<K>, &mut rows[*to as usize]);
+                *sum = Row { x: select(*lanes, &sum.x, &alone.x), y: select(*lanes, &sum.y, &alone.y) };
             }
-            rows[to as usize] = sum;
         }
     }
 
@@ -311,24 +331,25 @@ impl<K: Kernel, P: Point, S: Source<K, P>> Chords<'_, K, P, S> {
         slopes
     }
 
-    /// x3 = lambda^2 - x1 - x2 and y3 = lambda (x1 - x3) - y1 of each step.
+    /// Writes x3 = lambda^2 - x1 - x2 and y3 = lambda (x1 - x3) - y1 of each step to its row.
     #[inline(always)]
     fn sums<const N: usize>(
         &self,
         first: usize,
         kept: &[Kept<Value<K, P>>; N],
         slopes: &[Value<K, P>; N],
-    ) -> [Row<K, P>; N] {
-        let mut sums = [Row::one(); N];
+        rows: &mut [Row<K, P>],
+    ) {
         for i in 0..N {
             self.fetch_quarter(first + i, 3);
-            sums[i].x = P::Field::square_sub::<K>(&slopes[i], &kept[i].x1, &kept[i].difference);
+            let sum = &mut rows[self.steps[first + i].to as usize];
+            sum.x = P::Field::square_sub::<K>(&slopes[i], &kept[i].x1, &kept[i].difference);
         }
         for i in 0..N {
-            let run = P::Field::sub_widened::<K>(&kept[i].x1, &sums[i].x);
-            sums[i].y = P::Field::mul_sub::<K>(&slopes[i], &run, &kept[i].y1);
+            let sum = &mut rows[self.steps[first + i].to as usize];
+            let run = P::Field::sub_widened::<K>(&kept[i].x1, &sum.x);
+            sum.y = P::Field::mul_sub::<K>(&slopes[i], &run, &kept[i].y1);
         }
-        sums
     }
 
     /// Asks for the points of the next batch's step `i`, in one quarter of the lanes: a core can wait for few cache
@@ -391,7 +412,7 @@ fn careful_rows<K: Kernel, P: Point, S: Source<K, P>>(source: &S, steps: &[Step]
         });
     }
     let sums = careful::<K, P>(&pairs);
-    let numbers: Numbers = std::array::from_fn(|lane| 2 * lane as u32);
+    let numbers = K::per_lane(|lane| 2 * lane as u32);
     for (step, sums) in steps.iter().zip(sums.chunks(lanes)) {
         rows[step.to as usize] = Row::gather(sums, &numbers);
     }
@@ -460,7 +481,7 @@ fn through<K: Kernel, P: Point>(p: &P, q: &P, slope: &Value<K::Scalar, P>) -> P 
 
 /// A list of additions dst[out] = left[a / 2] + right[b / 2], with a summand negated when its number is odd.
 pub struct Jobs<K: Kernel, P: Point> {
-    numbers: Vec<[Numbers; 2]>,
+    numbers: Vec<[Numbers<K>; 2]>,
     out: Vec<u32>,
     rows: Vec<Row<K, P>>,
     scratch: Scratch<K, P>,
@@ -477,9 +498,9 @@ impl<K: Kernel, P: Point> Jobs<K, P> {
     pub fn push(&mut self, a: u32, b: u32, out: u32) {
         let lane = self.out.len() % lanes::<K>();
         if lane == 0 {
-            self.numbers.push([[a; LANES], [b; LANES]]);
+            self.numbers.push([K::per_lane(|_| a), K::per_lane(|_| b)]);
         } else if let Some([first, second]) = self.numbers.last_mut() {
-            (first[lane], second[lane]) = (a, b);
+            (first.as_mut()[lane], second.as_mut()[lane]) = (a, b);
         }
         self.out.push(out);
     }

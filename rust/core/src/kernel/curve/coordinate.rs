@@ -17,6 +17,8 @@ pub trait Coordinate: 'static {
     type Value<A: Arith<Base>>: Copy + Send;
 
     const ZERO: Self::Stored;
+    /// Over Fp.
+    const DEGREE: usize;
 
     fn one<A: Arith<Base>>() -> Self::Value<A>;
     fn gather<'a, A: Arith<Base>>(at: impl Fn(usize) -> &'a Self::Stored) -> Self::Value<A>;
@@ -63,6 +65,7 @@ impl Coordinate for Prime {
     type Value<A: Arith<Base>> = A::Elem;
 
     const ZERO: Limbs = [0; 4];
+    const DEGREE: usize = 1;
 
     #[inline(always)]
     fn one<A: Arith<Base>>() -> A::Elem {
@@ -162,6 +165,7 @@ impl Coordinate for Quadratic {
     type Value<A: Arith<Base>> = [A::Elem; 2];
 
     const ZERO: [Limbs; 2] = [[0; 4]; 2];
+    const DEGREE: usize = 2;
 
     #[inline(always)]
     fn one<A: Arith<Base>>() -> [A::Elem; 2] {

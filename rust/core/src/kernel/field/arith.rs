@@ -123,6 +123,10 @@ pub trait Kernel: Arith<Base> + Arith<Order> + Sized {
     /// The kernel for single elements on the same machine.
     type Scalar: Kernel + Arith<Base, Elem = Limbs> + Arith<Order, Elem = Limbs>;
 
+    /// One value for each lane.
+    type PerLane<T: Copy + Send + Sync>: Copy + Send + Sync + AsRef<[T]> + AsMut<[T]>;
+    fn per_lane<T: Copy + Send + Sync>(at: impl FnMut(usize) -> T) -> Self::PerLane<T>;
+
     /// Runs the work with the kernel's instructions.
     fn enter<W: Work<Self>>(work: W) -> W::Out;
 }

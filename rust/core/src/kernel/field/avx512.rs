@@ -171,6 +171,12 @@ impl Simd for Avx512 {
 
 impl Kernel for Ifma<Avx512> {
     type Scalar = Scalar<AdxEngine>;
+    type PerLane<T: Copy + Send + Sync> = [T; 8];
+
+    #[inline(always)]
+    fn per_lane<T: Copy + Send + Sync>(at: impl FnMut(usize) -> T) -> [T; 8] {
+        std::array::from_fn(at)
+    }
 
     #[inline(always)]
     fn enter<W: Work<Self>>(work: W) -> W::Out {

@@ -112,6 +112,12 @@ impl Simd for Emulated {
 
 impl Kernel for Ifma<Emulated> {
     type Scalar = Scalar<PortableEngine>;
+    type PerLane<T: Copy + Send + Sync> = [T; 8];
+
+    #[inline(always)]
+    fn per_lane<T: Copy + Send + Sync>(at: impl FnMut(usize) -> T) -> [T; 8] {
+        std::array::from_fn(at)
+    }
 
     #[inline(never)]
     fn enter<W: Work<Self>>(work: W) -> W::Out {

@@ -187,6 +187,12 @@ impl<M: Modulus, E: Engine> Arith<M> for Scalar<E> {
 
 impl<E: Engine> Kernel for Scalar<E> {
     type Scalar = Self;
+    type PerLane<T: Copy + Send + Sync> = [T; 1];
+
+    #[inline(always)]
+    fn per_lane<T: Copy + Send + Sync>(at: impl FnMut(usize) -> T) -> [T; 1] {
+        std::array::from_fn(at)
+    }
 
     #[inline(never)]
     fn enter<W: Work<Self>>(work: W) -> W::Out {

@@ -31,6 +31,7 @@ pub fn sub(a: &Limbs, b: &Limbs) -> (Limbs, bool) {
 }
 
 /// a when the flag is set, else b. Without a branch, because signs of digits are random and would be mispredicted.
+#[cfg(not(target_arch = "x86_64"))]
 #[inline(always)]
 pub fn choose(flag: bool, a: &Limbs, b: &Limbs) -> Limbs {
     let mask = std::hint::black_box(u64::from(flag)).wrapping_neg();
@@ -38,7 +39,7 @@ pub fn choose(flag: bool, a: &Limbs, b: &Limbs) -> Limbs {
 }
 
 #[cfg(target_arch = "x86_64")]
-pub use super::x86::{reduce_once, sub_or_add};
+pub use super::x86::{choose, reduce_once, sub_or_add};
 
 /// a - b when a >= b, else a.
 #[cfg(not(target_arch = "x86_64"))]

@@ -7,6 +7,30 @@ use std::arch::asm;
 
 use super::modulus::Limbs;
 
+/// a when the flag is set, else b.
+#[inline(always)]
+pub fn choose(flag: bool, a: &Limbs, b: &Limbs) -> Limbs {
+    let [mut c0, mut c1, mut c2, mut c3] = *b;
+    // SAFETY: reads 32 bytes behind `a`; writes only the registers named.
+    unsafe {
+        asm!(
+            "test {flag:e}, {flag:e}",
+            "cmovnz {c0}, [{a}]",
+            "cmovnz {c1}, [{a} + 8]",
+            "cmovnz {c2}, [{a} + 16]",
+            "cmovnz {c3}, [{a} + 24]",
+            flag = in(reg) u32::from(flag),
+            a = in(reg) a.as_ptr(),
+            c0 = inout(reg) c0,
+            c1 = inout(reg) c1,
+            c2 = inout(reg) c2,
+            c3 = inout(reg) c3,
+            options(pure, readonly, nostack),
+        );
+    }
+    [c0, c1, c2, c3]
+}
+
 /// a - b when a >= b, else a.
 #[inline(always)]
 pub fn reduce_once(a: &Limbs, b: &Limbs) -> Limbs {

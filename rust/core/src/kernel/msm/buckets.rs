@@ -12,7 +12,7 @@ use ark_ff::AdditiveGroup;
 
 use super::sort::{scatter, starts, Sorted};
 use crate::error::Result;
-use crate::kernel::curve::add::{add_rows, copy_row, lanes, Gathered, Neighbours, Numbers, Row, Scratch, Step, LANES};
+use crate::kernel::curve::add::{add_rows, copy_row, lanes, Gathered, Neighbours, Numbers, Row, Scratch, Step};
 use crate::kernel::curve::point::Point;
 use crate::kernel::field::arith::{Kernel, Work};
 use crate::monitor::Monitor;
@@ -33,29 +33,27 @@ struct Piece {
 }
 
 /// Pieces side by side, one per lane, whose sums are computed in rows from `base` on.
-#[derive(Clone, Copy)]
-struct Pack {
-    pieces: [Piece; LANES],
+struct Pack<K: Kernel> {
+    pieces: K::PerLane<Piece>,
     base: u32,
 }
 
-impl Pack {
+impl<K: Kernel> Pack<K> {
     /// Lanes without a piece repeat the first piece with a count of 0.
     fn new(pieces: &[Piece], base: u32) -> Self {
-        let mut pack = Pack { pieces: [Piece { count: 0, ..pieces[0] }; LANES], base };
-        pack.pieces[..pieces.len()].copy_from_slice(pieces);
-        pack
+        let piece = |lane| pieces.get(lane).copied().unwrap_or(Piece { count: 0, ..pieces[0] });
+        Pack { pieces: K::per_lane(piece), base }
     }
 
     fn rows(&self) -> u32 {
-        self.pieces.iter().map(|piece| piece.count).max().unwrap_or(0)
+        self.pieces.as_ref().iter().map(|piece| piece.count).max().unwrap_or(0)
     }
 
     /// The lanes that have more than `count` summands.
     #[inline(always)]
     fn beyond(&self, count: u32) -> u8 {
         let mut lanes = 0;
-        for (lane, piece) in self.pieces.iter().enumerate() {
+        for (lane, piece) in self.pieces.as_ref().iter().enumerate() {
             lanes |= u8::from(piece.count > count) << lane;
         }
         lanes
@@ -63,25 +61,24 @@ impl Pack {
 
     /// The ref of summand i in each lane; the last one in lanes that have fewer.
     #[inline(always)]
-    fn refs(&self, refs: &[u32], i: u32) -> Numbers {
-        let mut numbers = [0; LANES];
-        for (number, piece) in numbers.iter_mut().zip(&self.pieces) {
-            *number = refs[(piece.start + i.min(piece.count.saturating_sub(1))) as usize];
-        }
-        numbers
+    fn refs(&self, refs: &[u32], i: u32) -> Numbers<K> {
+        K::per_lane(|lane| {
+            let piece = self.pieces.as_ref()[lane];
+            refs[(piece.start + i.min(piece.count.saturating_sub(1))) as usize]
+        })
     }
 
     /// The counts after a round of pairs.
     fn halve(&mut self) {
-        self.pieces.iter_mut().for_each(|piece| piece.count = piece.count.div_ceil(2));
+        self.pieces.as_mut().iter_mut().for_each(|piece| piece.count = piece.count.div_ceil(2));
     }
 }
 
 /// The buffers of the rounds of pairs, used again for the next tile.
 pub struct Buffers<K: Kernel, P: Point> {
-    packs: Vec<Pack>,
+    packs: Vec<Pack<K>>,
     /// The summands of the first round.
-    numbers: Vec<[Numbers; 2]>,
+    numbers: Vec<[Numbers<K>; 2]>,
     steps: Vec<Step>,
     /// Rows without a second summand, as (from, to).
     copies: Vec<(u32, u32)>,
