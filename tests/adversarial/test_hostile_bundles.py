@@ -164,8 +164,8 @@ def both(*changes: Callable[[Document], None]) -> Callable[[Document], None]:
 
 
 ABSURD: dict[str, tuple[Callable[[Document], None], str]] = {
-    "101 dimensions": (everywhere("shape", [1] * 101), "at most 64"),
-    "a dimension of 2^60": (everywhere("shape", [0, 1 << 60]), "less than or equal to"),
+    "101 dimensions": (everywhere("shape", [1] * 101), "length <= 64, got 101"),
+    "a dimension of 2^60": (everywhere("shape", [0, 1 << 60]), "<= 268435456, got 1152921504606846976"),
     "no elements of huge rows": (everywhere("shape", [0, 1 << 28, 1 << 28]), "shape"),
     "huge shape": (everywhere("shape", [1 << 20, 1 << 20]), "shape"),
     "too many public numbers": (everywhere("shape", [(1 << 22) + 1]), "public inputs and outputs"),

@@ -27,8 +27,10 @@ def fake_solc(version: str = compiler.SOLC_VERSION) -> str:
 
 
 @pytest.fixture
-def finders(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
-    """Set the list of places that are searched; the search is not remembered from other tests, nor for them."""
+def finders(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[..., None]]:
+    """Set the list of places that are searched; the search is not remembered from other tests, nor for them, and
+    nothing is in the cache."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     compiler.find_solc.cache_clear()
     yield lambda *places: monkeypatch.setattr(compiler, "FINDERS", places)
     compiler.find_solc.cache_clear()

@@ -45,6 +45,7 @@ def read(kind: type[T], data: bytes) -> T:
         record = msgspec.json.decode(data, type=kind)
     except msgspec.MsgspecError as error:
         where, said = _place(str(error))
+        said += _got(plain, where) if said.startswith("Expected") and " got " not in said else ""
         raise Malformed(f"{where}: {said}"[:LONGEST], where, plain) from error
     if where := "" if issubclass(kind, msgspec.Struct) else _unknown(plain, msgspec.to_builtins(record)):
         raise Malformed(f"{where}: {UNKNOWN}"[:LONGEST], where, plain)
@@ -57,6 +58,16 @@ def _place(message: str) -> tuple[str, str]:
     if member := re.fullmatch(r"Object (missing required|contains unknown) field `(.*)`", said, re.DOTALL):
         path, said = f"{path}.{member[2]}", "is missing" if member[1].startswith("missing") else UNKNOWN
     return path.strip(".`") or "document", said
+
+
+def _got(plain: Any, where: str) -> str:
+    """What stands at a path, as the end of a message; "" where msgspec does not name the member."""
+    for name, index in re.findall(r"(\w+)|\[(\d+|\.+)\]", where):
+        try:
+            plain = plain[name] if name else plain[int(index)]
+        except (KeyError, IndexError, TypeError, ValueError):
+            return ""
+    return f", got {plain!r}" if isinstance(plain, str | int | float) else f", got {len(plain)}"
 
 
 def _unknown(plain: Any, known: Any, where: str = "") -> str:

@@ -49,8 +49,10 @@ def quantize_with_report(
     settings = settings or Settings()
     check(graph, integer=False)
     grids = input_grid.resolve(graph, domain, calibration)
-    problem = pose(graph, grids, calibration or (), settings)
-    settled = settle(problem)
+    settled = settle(pose(graph, grids, calibration or (), settings))
+    if settled.problem.unseen and settled.excess > 1.0:  # the survey may find the steep places by itself, and do better
+        by_survey = settle(pose(graph, grids, calibration or (), settings, unseen=False))
+        settled = min(settled, by_survey, key=lambda each: each.excess)
     program = passed(_without_extra(settled.problem, settled.lowered.graph), "integer program")
     return program, _report(settled)
 

@@ -51,19 +51,28 @@ class Delicate:
     """``tolerance``: watched node -> what it may be off by; ``held``: functions whose argument is watched; ``eased``:
     watched for a function's sake alone, of which less can be asked; ``wanted``: function with a pole -> what its value
     may be off by; of an inverse root, what its product with what it normalises may be;
-    ``extremes``: ends of the domain, where a sum of squares is close to zero, and all their values."""
+    ``extremes``: ends of the domain, where a sum of squares is close to zero, and all their values; ``unseen``: some
+    function is steep where no sample shows it."""
 
     tolerance: dict[int, float]
     held: set[int] = field(default_factory=set)
     eased: set[int] = field(default_factory=set)
     wanted: dict[int, float] = field(default_factory=dict)
     extremes: tuple[tuple[Sample, Trace], ...] = ()
+    unseen: bool = False
 
 
 def settle(
-    graph: Graph, grids: Sequence[Grid], traces: Sequence[Trace], judged: int, tolerance: dict[int, float]
+    graph: Graph,
+    grids: Sequence[Grid],
+    traces: Sequence[Trace],
+    judged: int,
+    tolerance: dict[int, float],
+    *,
+    unseen: bool = True,
 ) -> Delicate:
-    """Derive the tolerance of the arguments of delicate functions from that of the outputs, last function first."""
+    """Derive the tolerance of the arguments of delicate functions from that of the outputs, last function first.
+    ``unseen``: functions that are level at all samples are delicate too."""
     found = Delicate(dict(tolerance))
     if not any(_is_delicate(node.arg["fn"]) for node in graph.nodes if node.op is Op.UNARY):
         return found
@@ -72,7 +81,8 @@ def settle(
         node = graph.nodes[i]
         if node.op is not Op.UNARY or not _is_delicate(node.arg["fn"]):
             continue
-        if slope := _unseen_slope(node, traces):
+        if unseen and (slope := _unseen_slope(node, traces)):
+            found.unseen = True
             _watch(found, graph, grids, node.src[0], _may_be_off(graph, i, traces[:judged], found) / slope)
         fn, x = node.arg["fn"], node.src[0]
         if root := norms.roots(graph).get(i):

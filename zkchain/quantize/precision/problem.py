@@ -35,7 +35,7 @@ class Problem:
 
     ``hard``: samples and traces of points found to be off by more than ``limits`` (watched node -> error) allow;
     ``reached``: node -> the least and largest value that a survey of the domain found; ``held``, ``eased`` and
-    ``wanted``: see ``delicate``."""
+    ``wanted``, ``unseen``: see ``delicate``."""
 
     graph: Graph
     extra: int
@@ -52,10 +52,14 @@ class Problem:
     held: frozenset[int] = frozenset()
     eased: frozenset[int] = frozenset()
     wanted: Mapping[int, float] = field(default_factory=dict)
+    unseen: bool = False
 
 
-def pose(graph: Graph, grids: tuple[Grid, ...], calibration: Sequence[Sample], settings: Settings) -> Problem:
-    """Prepare the float graph and gather what choosing needs: samples, all their values, tolerances."""
+def pose(
+    graph: Graph, grids: tuple[Grid, ...], calibration: Sequence[Sample], settings: Settings, *, unseen: bool = True
+) -> Problem:
+    """Prepare the float graph and gather what choosing needs: samples, all their values, tolerances (``unseen``: see
+    ``delicate``)."""
     prepared = prepare_on(graph, grids)
     data = given(prepared, grids, calibration)
     samples, traces = _observed(prepared, data, _drawn(prepared, grids))
@@ -65,7 +69,7 @@ def pose(graph: Graph, grids: tuple[Grid, ...], calibration: Sequence[Sample], s
         i: _tolerance([t[i] for t in traces[:judged]], settings, i not in prepared.outputs, i in below)
         for i in watched(prepared)
     }
-    found = delicate.settle(prepared, grids, traces, judged, tolerance)
+    found = delicate.settle(prepared, grids, traces, judged, tolerance, unseen=unseen)
     extra = [i for i in sorted(found.tolerance) if i not in prepared.outputs]
     names = tuple(prepared.nodes[i].name for i in extra)
     prepared = replace(prepared, outputs=prepared.outputs + tuple(extra), output_names=prepared.output_names + names)
@@ -78,6 +82,7 @@ def pose(graph: Graph, grids: tuple[Grid, ...], calibration: Sequence[Sample], s
         held=frozenset(found.held),
         eased=frozenset(found.eased),
         wanted=found.wanted,
+        unseen=found.unseen,
     )
 
 
