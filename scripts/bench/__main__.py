@@ -1,11 +1,12 @@
 """Our prover beside snarkjs, arkworks and gnark on the same circuits and witnesses, in one run.
 
     python -m scripts.bench [--log-rows 14 18] [--mix mixed ml] [--runs 3] [--provers ...] [--output docs] [--note TEXT]
-        [--append]
+        [--append] [--prover NAME=PATH]
 
-Writes benchmarks.json, benchmarks.md and benchmarks.svg. Needs Node with `npm install` done, Go and cargo, each for the
-provers that are named. arkworks and gnark make keys of their own; ours, which is written as a .zkey as well, comes from
-one development setup.
+``--prover`` adds a binary that is called as rapidsnark is: PATH key.zkey witness.wtns proof.json public.json; its times
+are those of whole processes, which read the key. Writes benchmarks.json, benchmarks.md and benchmarks.svg. Needs Node
+with `npm install` done, Go and cargo, each for the provers that are named. arkworks and gnark make keys of their own;
+ours, which is written as a .zkey as well, comes from one development setup.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from scripts.bench import circuit, ours, provers, report, zkey
@@ -31,6 +33,8 @@ from zkchain._core import r1cs_hash
 from zkchain.formats import r1cs, snarkjs, wtns
 from zkchain.groth16.types import VerifyingKey
 from zkchain.r1cs import Instance
+
+NO_BINARIES: Mapping[str, Path] = MappingProxyType({})
 
 
 def prepare(files: provers.Files, log_rows: int, mix: str) -> tuple[VerifyingKey, Instance, float]:
@@ -58,7 +62,16 @@ def check_snarkjs(files: provers.Files, vk: VerifyingKey, instance: Instance) ->
     groth16.verify(vk, public, snarkjs.load_proof(json.dumps(result["proof"]).encode()))
 
 
-def run_case(log_rows: int, mix: str, names: Sequence[str], runs: int) -> dict[str, Any]:
+def check_binary(files: provers.Files, vk: VerifyingKey, instance: Instance) -> None:
+    """The last proof of a binary under our verifier."""
+    if snarkjs.load_public(files.public.read_bytes()) != instance:
+        raise SystemExit("the binary proved another instance")
+    groth16.verify(vk, instance, snarkjs.load_proof(files.proof.read_bytes()))
+
+
+def run_case(
+    log_rows: int, mix: str, names: Sequence[str], runs: int, binaries: Mapping[str, Path] = NO_BINARIES
+) -> dict[str, Any]:
     results, setups = [], {}
     load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as folder:
@@ -72,6 +85,12 @@ def run_case(log_rows: int, mix: str, names: Sequence[str], runs: int) -> dict[s
             results.append(asdict(measured))
             say = f"2^{log_rows} {mix}: {name}: " + ", ".join(f"{t:.2f}" for t in measured.prove)
             print(say, file=sys.stderr, flush=True)
+        for name, binary in binaries.items():
+            measured = provers.measure_binary(name, binary, files, runs)
+            check_binary(files, vk, instance)
+            setups[name] = setups["zkchain"]
+            results.append(asdict(measured))
+            print(f"2^{log_rows} {mix}: {name}: " + ", ".join(f"{t:.2f}" for t in measured.prove), file=sys.stderr)
         if names[0] == "zkchain":  # once more at the end: a shared machine's speed changes within minutes
             again = provers.measure("zkchain", files, runs)
             results[0]["prove"] += again.prove
@@ -111,11 +130,19 @@ def versions() -> dict[str, str]:
     }
 
 
+def named_binary(text: str) -> tuple[str, Path]:
+    name, _, path = text.partition("=")
+    if not name or not os.access(path, os.X_OK):
+        raise argparse.ArgumentTypeError(f"expected NAME=PATH of an executable, got {text!r}")
+    return name, Path(path).resolve()
+
+
 def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--log-rows", type=int, nargs="+", default=[14, 18])
     parser.add_argument("--mix", nargs="+", choices=list(circuit.MIXES), default=list(circuit.MIXES))
     parser.add_argument("--provers", nargs="+", choices=list(provers.KEYS), default=list(provers.KEYS))
+    parser.add_argument("--prover", type=named_binary, metavar="NAME=PATH", action="append", default=[])
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--output", type=Path, default=provers.ROOT / "docs")
     parser.add_argument("--note", help="what a reader should know of this run")
@@ -128,7 +155,7 @@ def main(arguments: Sequence[str]) -> None:
     earlier = json.loads(held.read_text()) if options.append else {}
     cases, mixes = earlier.get("cases", []), earlier.get("mixes", [])
     for log, mix in itertools.product(options.log_rows, options.mix):
-        cases = with_new(cases, run_case(log, mix, options.provers, options.runs))
+        cases = with_new(cases, run_case(log, mix, options.provers, options.runs, dict(options.prover)))
         write(options.output, cases, mixes, options.note)  # a long run that is cut off has shown something
     for log in options.log_rows if set(options.mix) == set(circuit.MIXES) else []:
         mixes = with_new(mixes, run_mixes(log, 2 * options.runs + 1))

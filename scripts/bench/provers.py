@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 import sys
 import threading
@@ -128,6 +129,19 @@ def setup(prover: str, files: Files) -> float:
     if prover == "gnark":
         return call([gnark(), "setup", files.r1cs, files.gnark]).seconds
     return 0.0
+
+
+def measure_binary(name: str, binary: Path, files: Files, runs: int) -> Measured:
+    """A program that is called as rapidsnark is: ``BINARY key.zkey witness.wtns proof.json public.json``. Each proof is
+    a process that reads its key; the time is all of it."""
+    seconds, cpu, usage = [], [], Usage("", 0.0, 0, 0)
+    for _ in range(runs):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        usage = call([binary, files.zkey, files.wtns, files.proof, files.public])
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        seconds.append(usage.seconds)
+        cpu.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    return Measured(name, seconds, cpu, 0.0, usage.peak, usage.peak_anonymous, files.zkey.stat().st_size)
 
 
 def measure(prover: str, files: Files, runs: int) -> Measured:

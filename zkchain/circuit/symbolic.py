@@ -124,14 +124,22 @@ def _times_int(factor: Scalar, by: int) -> IntArray:
     return checked.multiply(checked.int64(factor), np.asarray(by))
 
 
+# Rows cost what their entries cost: sums and products of scipy take arrays as long as the number of wires, for every
+# block anew. An entry may be in several parts until `to_csr` adds them up; int64 is exact modulo 2^64, so what counts
+# is that the total fits.
+#
 # Coefficients: the quick bound first; where that is too coarse, what float64 says of each. Raises Wraps.
 
 
 def _plus(a: csr_array, b: csr_array) -> csr_array:
-    if checked.magnitude(a.data) + checked.magnitude(b.data) >= checked.WORD:
-        checked.below(np.abs((a.astype(np.float64) + b.astype(np.float64)).data), checked.WORD, COEFFICIENTS)
-    total: csr_array = a + b
-    return total
+    """The entries of both, row by row."""
+    from scipy.sparse import csr_array
+
+    at_a = np.arange(a.nnz) + np.repeat(b.indptr[:-1], np.diff(a.indptr))
+    at_b = np.arange(b.nnz) + np.repeat(a.indptr[1:], np.diff(b.indptr))
+    data, columns = np.empty(a.nnz + b.nnz, dtype=np.int64), np.empty(a.nnz + b.nnz, dtype=a.indices.dtype)
+    data[at_a], data[at_b], columns[at_a], columns[at_b] = a.data, b.data, a.indices, b.indices
+    return csr_array((data, columns, a.indptr + b.indptr), shape=a.shape)
 
 
 def _scale_rows(matrix: csr_array, factors: IntArray) -> csr_array:
@@ -142,12 +150,22 @@ def _scale_rows(matrix: csr_array, factors: IntArray) -> csr_array:
 
 
 def _compose(outer: csr_array, inner: csr_array) -> csr_array:
-    terms = int(np.diff(outer.indptr).max(initial=0))
-    if checked.magnitude(outer.data) * checked.magnitude(inner.data) * terms >= checked.WORD:
-        reach = abs(outer).astype(np.float64) @ abs(inner).astype(np.float64)
+    from scipy.sparse import csr_array
+
+    # the product over the wires that occur
+    used, columns = np.unique(inner.indices, return_inverse=True)
+    narrow = csr_array((inner.data, columns, inner.indptr), shape=(inner.shape[0], len(used)))
+    terms = _longest(outer) * _longest(narrow)
+    if checked.magnitude(outer.data) * checked.magnitude(narrow.data) * terms >= checked.WORD:
+        narrow.sum_duplicates()
+        reach = abs(outer).astype(np.float64) @ abs(narrow).astype(np.float64)
         checked.below(reach.data, checked.WORD, COEFFICIENTS)
-    composed: csr_array = outer @ inner
-    return composed
+    product = outer @ narrow
+    return csr_array((product.data, used[product.indices], product.indptr), shape=(outer.shape[0], inner.shape[1]))
+
+
+def _longest(matrix: csr_array) -> int:
+    return int(np.diff(matrix.indptr).max(initial=0))
 
 
 def _one_per_row(data: IntArray, cols: IntArray, n_wires: int) -> csr_array:
@@ -243,7 +261,11 @@ def _outer(index: IntArray, coefficient: IntArray) -> tuple[csr_array, IntArray]
 
 
 def to_csr(matrix: csr_array) -> Csr:
-    """Canonical form: duplicates added, columns ascending, zeros dropped."""
+    """Canonical form: duplicates added, columns ascending, zeros dropped. Raises Wraps."""
+    if checked.magnitude(matrix.data) * _longest(matrix) >= checked.WORD:
+        total = matrix.astype(np.float64)
+        total.sum_duplicates()
+        checked.below(np.abs(total.data), checked.WORD, COEFFICIENTS)
     matrix.sum_duplicates()
     matrix.eliminate_zeros()
     return Csr(matrix.indptr.astype(np.int64), matrix.indices.astype(np.uint32), matrix.data.astype(np.int64))
