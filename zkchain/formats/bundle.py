@@ -214,7 +214,7 @@ def open_bundle(folder: str | PathLike[str]) -> Bundle:
     try:
         manifest = jsontext.read(Manifest, data)
     except ValueError as error:
-        if isinstance(error, jsontext.Malformed) and error.where == "version":
+        if isinstance(error, jsontext.Malformed) and error.where == "version" and "version" in error.document:
             got = repr(error.document["version"])[:LONGEST]
             message = f"bundle {folder} is of version {got}, this zkchain reads version {VERSION}"
             hint = "run `zkchain compile MODEL -o DIR` into a new folder, then `zkchain setup DIR`"
