@@ -35,4 +35,5 @@ class Region:
         if self.period is None:
             return np.asarray((self.low <= x) & (x <= self.high))
         # the distance above the nearest low end at or below x
-        return np.asarray(np.mod(x - self.low, self.period) <= self.high - self.low)
+        with np.errstate(invalid="ignore"):  # infinity lies in none
+            return np.asarray(np.mod(x - self.low, self.period) <= self.high - self.low)

@@ -98,6 +98,8 @@ def _turn(nodes: list[Node], slots: Sequence[int]) -> None:
         lo, hi = interval(moved, [nodes[source]])
         nodes[slot] = replace(moved, lo=lo, hi=hi, scale=_scale(nodes[source], node))
         source = slot
+    # a movement may read the same integers at another scale: what comes out means what it meant
+    nodes[source] = replace(nodes[source], scale=chain[-1].scale)
 
 
 def _scale(source: Node, node: Node) -> float:
