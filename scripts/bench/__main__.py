@@ -24,7 +24,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from scripts.bench import circuit, ours, provers, report, zkey
@@ -33,8 +32,6 @@ from zkchain._core import r1cs_hash
 from zkchain.formats import r1cs, snarkjs, wtns
 from zkchain.groth16.types import VerifyingKey
 from zkchain.r1cs import Instance
-
-NO_BINARIES: Mapping[str, Path] = MappingProxyType({})
 
 
 def prepare(files: provers.Files, log_rows: int, mix: str) -> tuple[VerifyingKey, Instance, float]:
@@ -69,10 +66,15 @@ def check_binary(files: provers.Files, vk: VerifyingKey, instance: Instance) -> 
     groth16.verify(vk, instance, snarkjs.load_proof(files.proof.read_bytes()))
 
 
-def run_case(
-    log_rows: int, mix: str, names: Sequence[str], runs: int, binaries: Mapping[str, Path] = NO_BINARIES
-) -> dict[str, Any]:
-    results, setups = [], {}
+def run_case(log_rows: int, mix: str, names: Sequence[str], runs: int, binaries: Mapping[str, Path]) -> dict[str, Any]:
+    results: list[dict[str, Any]] = []
+    setups: dict[str, float] = {}
+
+    def keep(measured: provers.Measured) -> None:
+        results.append(asdict(measured))
+        spent = ", ".join(f"{t:.2f}" for t in measured.prove)
+        print(f"2^{log_rows} {mix}: {measured.prover}: {spent}", file=sys.stderr, flush=True)
+
     load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as folder:
         files = provers.Files(Path(folder))
@@ -82,15 +84,12 @@ def run_case(
             measured = provers.measure(name, files, runs)
             if name == "snarkjs":
                 check_snarkjs(files, vk, instance)
-            results.append(asdict(measured))
-            say = f"2^{log_rows} {mix}: {name}: " + ", ".join(f"{t:.2f}" for t in measured.prove)
-            print(say, file=sys.stderr, flush=True)
+            keep(measured)
         for name, binary in binaries.items():
             measured = provers.measure_binary(name, binary, files, runs)
             check_binary(files, vk, instance)
             setups[name] = setups["zkchain"]
-            results.append(asdict(measured))
-            print(f"2^{log_rows} {mix}: {name}: " + ", ".join(f"{t:.2f}" for t in measured.prove), file=sys.stderr)
+            keep(measured)
         if names[0] == "zkchain":  # once more at the end: a shared machine's speed changes within minutes
             again = provers.measure("zkchain", files, runs)
             results[0]["prove"] += again.prove

@@ -253,3 +253,16 @@ def test_a_coefficient_beyond_64_bits_is_no_row() -> None:
     assert wide.rows(np.arange(2), 3).toarray().tolist() == [[0, 1 << 60, 0], [0, 0, 3 << 20]]
     with pytest.raises(CompileError, match="coefficient"):
         (wide * 16).rows(np.arange(2), 3)
+
+
+@pytest.mark.parametrize("summed", [False, True], ids=["as rows", "composed"])
+def test_entries_side_by_side_are_added_up_within_64_bits(summed: bool) -> None:
+    """Seven times 2^60 is a coefficient, nine times it none: not even when it is merged on the way, and wraps."""
+    wide = symbolic.wires(1, 2, (0, 1)) * np.array([1 << 60, 3])
+    seven = wide + wide + wide + wide + wide + wide + wide
+    row = seven.sum() if summed else seven.take(np.array([0]))
+    assert symbolic.to_csr(row.rows(np.arange(1), 3)).vals[0] == 7 << 60
+    nine = seven + wide + wide
+    row = nine.sum() if summed else nine.take(np.array([0]))
+    with pytest.raises(CompileError, match="coefficient"):
+        symbolic.to_csr(row.rows(np.arange(1), 3))

@@ -125,7 +125,7 @@ def _times_int(factor: Scalar, by: int) -> IntArray:
 
 
 # Rows cost what their entries cost: sums and products of scipy take arrays as long as the number of wires, for every
-# block anew. An entry may be in several parts until `to_csr` adds them up; int64 is exact modulo 2^64, so what counts
+# block anew. An entry may be in several parts until `_merge` adds them up; int64 is exact modulo 2^64, so what counts
 # is that the total fits.
 #
 # Coefficients: the quick bound first; where that is too coarse, what float64 says of each. Raises Wraps.
@@ -157,7 +157,7 @@ def _compose(outer: csr_array, inner: csr_array) -> csr_array:
     narrow = csr_array((inner.data, columns, inner.indptr), shape=(inner.shape[0], len(used)))
     terms = _longest(outer) * _longest(narrow)
     if checked.magnitude(outer.data) * checked.magnitude(narrow.data) * terms >= checked.WORD:
-        narrow.sum_duplicates()
+        _merge(narrow)
         reach = abs(outer).astype(np.float64) @ abs(narrow).astype(np.float64)
         checked.below(reach.data, checked.WORD, COEFFICIENTS)
     product = outer @ narrow
@@ -166,6 +166,15 @@ def _compose(outer: csr_array, inner: csr_array) -> csr_array:
 
 def _longest(matrix: csr_array) -> int:
     return int(np.diff(matrix.indptr).max(initial=0))
+
+
+def _merge(matrix: csr_array) -> None:
+    """Add up what several entries say of one wire."""
+    if checked.magnitude(matrix.data) * _longest(matrix) >= checked.WORD:
+        total = matrix.astype(np.float64)
+        total.sum_duplicates()
+        checked.below(np.abs(total.data), checked.WORD, COEFFICIENTS)
+    matrix.sum_duplicates()
 
 
 def _one_per_row(data: IntArray, cols: IntArray, n_wires: int) -> csr_array:
@@ -262,11 +271,7 @@ def _outer(index: IntArray, coefficient: IntArray) -> tuple[csr_array, IntArray]
 
 def to_csr(matrix: csr_array) -> Csr:
     """Canonical form: duplicates added, columns ascending, zeros dropped. Raises Wraps."""
-    if checked.magnitude(matrix.data) * _longest(matrix) >= checked.WORD:
-        total = matrix.astype(np.float64)
-        total.sum_duplicates()
-        checked.below(np.abs(total.data), checked.WORD, COEFFICIENTS)
-    matrix.sum_duplicates()
+    _merge(matrix)
     matrix.eliminate_zeros()
     return Csr(matrix.indptr.astype(np.int64), matrix.indices.astype(np.uint32), matrix.data.astype(np.int64))
 

@@ -91,16 +91,13 @@ def _times_read(graph: Graph, chain: Sequence[int]) -> float:
 
 def _turn(nodes: list[Node], slots: Sequence[int]) -> None:
     chain = [nodes[s] for s in slots]
-    order = [n for n in chain if n.op not in CLAMPS] + [n for n in chain if n.op in CLAMPS]
     shape, source = chain[-1].shape, chain[0].src[0]
-    for slot, node in zip(slots, order, strict=True):
+    # by a rescale steps get larger, and a movement may read the same integers at another scale
+    before = [nodes[source].scale, *(node.scale for node in chain)]
+    factors = [(node, node.scale / scale) for node, scale in zip(chain, before, strict=False)]
+    order = sorted(factors, key=lambda each: each[0].op in CLAMPS)
+    for slot, (node, factor) in zip(slots, order, strict=True):
         moved = replace(node, src=(source,), shape=shape if node.op in CLAMPS else node.shape)
         lo, hi = interval(moved, [nodes[source]])
-        nodes[slot] = replace(moved, lo=lo, hi=hi, scale=_scale(nodes[source], node))
+        nodes[slot] = replace(moved, lo=lo, hi=hi, scale=nodes[source].scale * factor)
         source = slot
-    # a movement may read the same integers at another scale: what comes out means what it meant
-    nodes[source] = replace(nodes[source], scale=chain[-1].scale)
-
-
-def _scale(source: Node, node: Node) -> float:
-    return source.scale * float(1 << node.arg["shift"]) if node.op is Op.RESCALE else source.scale

@@ -139,13 +139,18 @@ def _is_delicate(fn: Fn) -> bool:
 
 def _unseen_slope(node: Node, traces: Sequence[Trace]) -> float:
     """The steepest slope of a function that is far less steep at all samples; else 0."""
-    steepest = STEEPEST.get(str(node.arg["fn"][0]), 0.0)
-    x = np.concatenate([t[node.src[0]].ravel() for t in traces])
-    # the largest of a softmax's row is less itself, which is no error
-    x = x[x != 0] if node.arg["fn"][0] == "exp" else x
-    around = [functions.evaluate(node.arg["fn"], x + sign * AWAY) for sign in (-1, 1)]
-    seen = np.abs(around[1] - around[0]) / (2 * AWAY)
-    return steepest if seen.max(initial=0.0) < LEVEL * steepest else 0.0
+    fn, x = node.arg["fn"], node.src[0]
+    steepest = STEEPEST.get(str(fn[0]), 0.0)
+    if not steepest:
+        return 0.0
+    # where a sample is steepest: e^x at its largest argument (but for 0, the largest of a softmax's row less itself,
+    # which is no error), the others at the one nearest to zero
+    if fn[0] == "exp":
+        at = max(float(np.max(t[x], where=t[x] != 0, initial=-np.inf)) for t in traces)
+    else:
+        at = min(float(np.abs(t[x]).min(initial=np.inf)) for t in traces)
+    below, above = functions.evaluate(fn, [at - AWAY, at + AWAY])
+    return steepest if abs(above - below) / (2 * AWAY) < LEVEL * steepest else 0.0
 
 
 def _extremes(graph: Graph, grids: Sequence[Grid]) -> tuple[tuple[Sample, Trace], ...]:
