@@ -314,6 +314,9 @@ def zoo() -> dict[str, Graph]:
     graphs["matmul_variable"] = b.graph(
         b.add(Op.MATMUL, b.input((2, 3), -20, 30), b.input((3, 2), -9, 9), shape=(2, 2))
     )
+    b = Build()  # enough multiplications for the check at the challenge
+    x, y = b.input((2, 3, 4), -20, 30), b.input((2, 4, 5), -9, 9)
+    graphs["matmul_checked"] = b.graph(b.add(Op.MATMUL, x, y, shape=(2, 3, 5)))
     b = Build()
     x = b.input((3, 2), [[-300], [-2], [5]], [[200], [90], [90]])  # a width and a sign a channel
     graphs["channels"] = b.graph(b.add(Op.RELU, b.add(Op.RESCALE, x, shift=3)))

@@ -64,6 +64,18 @@ class TableRequest:
     node: str
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class ProductRequest:
+    """cg16: the matrices a[left] (count, n, k) times b[right] (count, k, m) are ``product`` (count, n, m)."""
+
+    a: Vec
+    left: IntArray
+    b: Vec
+    right: IntArray
+    product: Vec
+    node: str
+
+
 class Emitter(ABC):
     """The verbs. ``n_public`` counts public wires without the one."""
 
@@ -74,6 +86,7 @@ class Emitter(ABC):
         self.challenged = False  # cg16: phase B has begun
         self.ranges: list[RangeRequest] = []
         self.tables: list[TableRequest] = []
+        self.products: list[ProductRequest] = []
         self._next_public = 1 if system is System.GROTH16 else 2  # cg16: wire 1 is the challenge
         self.n_wires = 1 + n_public
 
@@ -106,12 +119,20 @@ class Emitter(ABC):
 
     def look_up(self, request: RangeRequest | TableRequest) -> None:
         """cg16: settled by logUp at the end of phase A. Raises CompileError after it: such a key was not committed."""
+        self._before_challenge(request.node, "lookup keyed on")
+        (self.ranges if isinstance(request, RangeRequest) else self.tables).append(request)  # type: ignore[arg-type]
+
+    def multiplied(self, request: ProductRequest) -> None:
+        """cg16: checked at the challenge. Raises CompileError after it: such a product was not committed."""
+        self._before_challenge(request.node, "product of")
+        self.products.append(request)
+
+    def _before_challenge(self, node: str, what: str) -> None:
         if self.challenged:
             raise CompileError(
-                f"node {request.node!r}: a lookup keyed on a value that depends on the challenge",
-                hint="this is a bug of a gadget: what is looked up must be committed before the challenge",
+                f"node {node!r}: a {what} a value that depends on the challenge",
+                hint="this is a bug of a gadget: what is checked at the challenge must be committed before it",
             )
-        (self.ranges if isinstance(request, RangeRequest) else self.tables).append(request)  # type: ignore[arg-type]
 
     def full(self, size: int, number: int) -> Vec:
         """A constant vector."""

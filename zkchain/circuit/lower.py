@@ -9,8 +9,8 @@ from types import ModuleType
 
 import numpy as np
 
-from zkchain.circuit import plan, taps
-from zkchain.circuit.emitter import Emitter, TableRequest, Vec
+from zkchain.circuit import freivalds, plan, taps
+from zkchain.circuit.emitter import Emitter, ProductRequest, TableRequest, Vec
 from zkchain.circuit.gadgets import lookup, order, plain
 from zkchain.circuit.plan import Pool
 from zkchain.errors import UnsupportedOp
@@ -122,12 +122,12 @@ def lower_mul(ctx: Context, index: int, node: Node) -> Vec:
 
 
 def lower_matmul(ctx: Context, index: int, node: Node) -> Vec:
-    (left, left_node), (right, right_node) = ctx.sealed(node, 0), ctx.sealed(node, 1)
+    left_node, right_node = (ctx.graph.nodes[s] for s in node.src)
     if right_node.op is Op.CONST:
         w = _held(right_node.value)
         return ctx.em.linear(
             taps.matmul_right(left_node.shape, w),
-            left,
+            ctx.sealed(node, 0)[0],
             lambda v: kernels.matmul(v.reshape(left_node.shape), w).ravel(),
             known(node),
         )
@@ -135,15 +135,33 @@ def lower_matmul(ctx: Context, index: int, node: Node) -> Vec:
         w = _held(left_node.value)
         return ctx.em.linear(
             taps.matmul_left(w, right_node.shape),
-            right,
+            ctx.sealed(node, 1)[0],
             lambda v: kernels.matmul(w, v.reshape(right_node.shape)).ravel(),
             known(node),
         )
-    return _matmul_products(ctx, node, left, left_node, right, right_node)
+    a_at, b_at = freivalds.operands(left_node.shape, right_node.shape)
+    shape = freivalds.Shape(*a_at.shape, b_at.shape[2])
+    if ctx.em.system is System.CG16 and shape.checked < shape.multiplied:
+        ctx.wired[index] = _checked_product(ctx, node, a_at, b_at)
+        return ctx.wired[index]
+    return _matmul_products(ctx, node)
 
 
-def _matmul_products(ctx: Context, node: Node, left: Vec, left_node: Node, right: Vec, right_node: Node) -> Vec:
+def _checked_product(ctx: Context, node: Node, a_at: IntArray, b_at: IntArray) -> Vec:
+    """Both sides vary: the product is hinted, and checked as a whole at the challenge."""
+    (left, left_node), (right, right_node) = ctx.source(node, 0), ctx.source(node, 1)
+
+    def hint() -> IntArray:
+        return kernels.matmul(left.ints.reshape(left_node.shape), right.ints.reshape(right_node.shape)).ravel()
+
+    product = ctx.em.wires(node.size, hint, known(node))
+    ctx.em.multiplied(ProductRequest(left, a_at, right, b_at, product, node.name))
+    return product
+
+
+def _matmul_products(ctx: Context, node: Node) -> Vec:
     """Both sides vary: one product row for each multiplication."""
+    (left, left_node), (right, right_node) = ctx.sealed(node, 0), ctx.sealed(node, 1)
     marks = np.arange(right_node.size, dtype=np.int64).reshape(right_node.shape)
     table = taps.matmul_right(left_node.shape, marks)
     a, b = table.rows(np.arange(table.size))

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from zkchain._core import FrVec
-from zkchain.circuit import logup
-from zkchain.circuit.emitter import Emitter, Vec, pack
+from zkchain.circuit import freivalds, logup
+from zkchain.circuit.emitter import Emitter, ProductRequest, Vec, pack
 from zkchain.circuit.layout import Layout, Visibility, bounds
 from zkchain.circuit.lower import KITS, lower
 from zkchain.ir.graph import Graph
@@ -24,6 +24,7 @@ class PhaseA:
     """cg16: what the challenge phase needs."""
 
     lookups: logup.Committed
+    products: tuple[ProductRequest, ...]
     public: Vec  # all public numbers, offset to be non-negative
     layout: Layout
 
@@ -53,7 +54,7 @@ def phase_a(
         public = em.concat([v + f.offset for v, f in zip(shown, layout.fields, strict=True)])
         # each public number in its own width (docs/spec/protocol.md, section 2.6): 0 <= v + offset < 2^bits
         kit.fits(em, public, np.concatenate([np.full(f.size, f.bits, dtype=np.int64) for f in layout.fields]))
-    return PhaseA(logup.commit(em), public, layout)
+    return PhaseA(logup.commit(em), tuple(em.products), public, layout)
 
 
 def stated(graph: Graph, visibility: Visibility) -> Graph:
@@ -69,11 +70,13 @@ def _publish(em: Emitter, out: Vec) -> None:
 
 
 def phase_b(em: Emitter, state: PhaseA) -> None:
-    """The rows that hold the challenge: lookups, then y = sum x_i c^i by Horner over the packed words.
+    """The rows that hold the challenge: lookups, products of matrices, then y = sum x_i c^i by Horner over the packed
+    words.
 
     acc_{L-1} = x_{L-1},  acc_i = acc_{i+1} c + x_i,  y = acc_0: rows acc_{i+1} * c = acc_i - x_i."""
     em.challenged = True
     logup.argue(em, state.lookups)
+    freivalds.argue(em, state.products)
     words, shifts = state.layout.places()
     length = state.layout.length
     with em.at("public inputs"):
