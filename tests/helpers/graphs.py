@@ -329,9 +329,13 @@ def zoo() -> dict[str, Graph]:
 
 def lookup_zoo() -> dict[str, Graph]:
     """Graphs that only cg16 can compile."""
+    rng = np.random.default_rng(8)
     b = Build()
     values = np.round(20 * np.tanh(np.arange(-8, 9) / 4)).astype(np.int64)
     graphs = {"table": b.graph(b.add(Op.TABLE, b.input((4,), -8, 8), first=-8, values=values))}
+    b = Build()
+    table = b.const(rng.integers(-30, 40, (6, 3)))
+    graphs["rows"] = b.graph(b.add(Op.ROWS, b.input((4,), 0, 5), table, shape=(4, 3)))
     functions = {
         "interpolated": (("tanh",), -4, 4, 12),
         "pieces": (("reciprocal",), 0.05, 20, 14),

@@ -229,8 +229,6 @@ def test_variable_structure_refused() -> None:
     for op in ("Reshape", "Expand", "Tile"):
         with pytest.raises(UnsupportedOp, match="must be constant"):
             load(model([node(op, ["x", "i"])], {"x": [2, 3], "i": [2]}, types=int64))
-    with pytest.raises(UnsupportedOp, match="variable index"):
-        load(model([node("Gather", ["c", "i"])], {"i": [2]}, constants={"c": random([4, 3])}, types=int64))
     with pytest.raises(UnsupportedOp, match="mode 'sinc'"):
         load(single("Resize", [1, 1, 4, 4], None, np.array([1, 1, 2, 2], np.float32), mode="sinc"))
     crop: dict[str, Any] = {"coordinate_transformation_mode": "tf_crop_and_resize", "mode": "linear", "axes": [2, 3]}

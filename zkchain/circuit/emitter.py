@@ -23,12 +23,14 @@ from zkchain.circuit.symbolic import Packed, Symbolic, Taps
 from zkchain.circuit.value import Numbers, Value
 from zkchain.errors import CompileError
 from zkchain.ir.checked import Known, magnitude, named
-from zkchain.r1cs import System
+from zkchain.r1cs import Csr, System
 from zkchain.tables import Request
 from zkchain.typing import IntArray
 
 Vec = Any  # Symbolic | Value: a gadget is generic in it
 Hint = Callable[[], Numbers]
+MATRIX_ENTRIES = 1 << 20  # of a block of a linear map of field elements
+Apply = Callable[[IntArray], IntArray]
 Tamper = Callable[[int, str, Numbers], Numbers]  # (first wire, node, honest values) -> values; tests only
 
 
@@ -56,11 +58,12 @@ class RangeRequest:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class TableRequest:
-    """cg16: every (key, value) is an entry (i, values[i]) of a constant table."""
+    """cg16: every key with its d values (row-major) is an entry (i, values[i]) of a constant table of shape (n,) or
+    (n, d)."""
 
     key: Vec
     value: Vec
-    values: tuple[int, ...]
+    values: IntArray
     node: str
 
 
@@ -147,9 +150,9 @@ class Emitter(ABC):
         """Elements of all parts in order."""
 
     @abstractmethod
-    def linear(self, taps: Taps, source: Vec, apply: Callable[[IntArray], IntArray], known: Known) -> Vec:
+    def linear(self, taps: Taps, source: Vec, apply: Apply, known: Known | None) -> Vec:
         """A fixed linear map: ``taps`` is its structure, ``apply`` the same on numbers, ``known`` of its result and
-        of every partial sum."""
+        of every partial sum (None: these are field elements)."""
 
     @abstractmethod
     def enforce(self, a: Vec, b: Vec, c: Vec) -> None:
@@ -183,7 +186,7 @@ class Synthesizer(Emitter):
     def concat(self, parts: Sequence[Symbolic]) -> Symbolic:
         return symbolic.concat(parts)
 
-    def linear(self, taps: Taps, source: Symbolic, apply: Callable[[IntArray], IntArray], known: Known) -> Symbolic:
+    def linear(self, taps: Taps, source: Symbolic, apply: Apply, known: Known | None) -> Symbolic:
         return symbolic.linear(taps, source, known)
 
     def product(self, a: Symbolic, b: Symbolic) -> Symbolic:
@@ -251,7 +254,7 @@ class Solver(Emitter):
         self.enforce(a, b, w)
         return w
 
-    def linear(self, taps: Taps, source: Value, apply: Callable[[IntArray], IntArray], known: Known) -> Value:
+    def linear(self, taps: Taps, source: Value, apply: Apply, known: Known | None) -> Value:
         if isinstance(source.values, FrVec):
             return replace(_linear_field(taps, source.values), norm=taps.norm * source.norm)
         return Value(apply(source.ints), taps.norm * source.norm)
@@ -287,10 +290,14 @@ def pack(source: Value, word: IntArray, shift: IntArray, words: int) -> list[int
 
 
 def _linear_field(taps: Taps, source: FrVec) -> Value:
-    # Only lying solvers carry field elements into a linear layer, so clarity before speed.
-    index, coefficient = taps.rows(np.arange(taps.size))
-    total = FrVec.full(0, taps.size)
-    for k in range(index.shape[1]):
-        term = source.take(np.maximum(index[:, k], 0)) * value.to_field(np.where(index[:, k] < 0, 0, coefficient[:, k]))
-        total = total + term
-    return Value(total)
+    """The map on field elements, a block of its matrix at a time."""
+    step = max(1, MATRIX_ENTRIES // max(taps.taps, 1))
+    parts = [_block(taps, np.arange(i, min(i + step, taps.size)), source) for i in range(0, taps.size, step)]
+    return Value(FrVec.concat(parts) if parts else FrVec.full(0, 0))
+
+
+def _block(taps: Taps, select: IntArray, source: FrVec) -> FrVec:
+    index, coefficient = taps.rows(select)
+    used = index >= 0
+    indptr = np.concatenate(([0], np.cumsum(used.sum(axis=1)))).astype(np.int64)
+    return source.spmv(Csr(indptr, index[used].astype(np.uint32), coefficient[used].astype(np.int64)))

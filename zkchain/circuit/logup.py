@@ -6,8 +6,9 @@ Phase A: choose the tables, cut wide ranges into chunks, count multiplicities. P
     g_t (X - t) = m_t        one constraint per table entry
     sum h_i = sum g_t        one constraint per table
 
-Ranges: X = c. Pairs (i, v_i): key i + c v_i, with X = c^(2^e), 2^e above the number of lookups and entries (X and the
-combining challenge must be independent: with X = c^2 forged pairs cancel).
+Ranges: X = c. Rows of a table (i, v_i1, ..., v_id): key i + c v_i1 + ... + c^d v_id by Horner, d constraints, with
+X = c^(2^e), 2^e above d times the number of lookups and entries (X and the combining challenge must be independent:
+with d = 1 and X = c^2 forged pairs cancel).
 """
 
 from __future__ import annotations
@@ -15,11 +16,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from hashlib import sha256
 
 import numpy as np
 
 from zkchain._core import FrVec
-from zkchain.circuit.emitter import Emitter, Vec
+from zkchain.circuit import taps
+from zkchain.circuit.emitter import Emitter, TableRequest, Vec
 from zkchain.circuit.value import to_field
 from zkchain.ir.checked import Span
 from zkchain.r1cs import PoleHit
@@ -37,8 +40,8 @@ class RangeTable:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class PairTable:
-    """All lookups (key, value) into the entries (i, values[i])."""
+class RowTable:
+    """All lookups (key, d results) into the entries (i, values[i, 0], ..., values[i, d - 1])."""
 
     values: IntArray
     keys: Vec
@@ -48,10 +51,10 @@ class PairTable:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Committed:
-    """The range and pair tables that phase A leaves for phase B."""
+    """The tables that phase A leaves for phase B."""
 
     ranges: tuple[RangeTable, ...]
-    pairs: tuple[PairTable, ...]
+    rows: tuple[RowTable, ...]
 
 
 def commit(em: Emitter) -> Committed:
@@ -68,7 +71,7 @@ def commit(em: Emitter) -> Committed:
                     keys[size].append(vec)
     with em.at("lookup"):
         ranges = tuple(_range_table(em, size, em.concat(vecs)) for size, vecs in sorted(keys.items()))
-        return Committed(ranges, tuple(_pair_tables(em)))
+        return Committed(ranges, tuple(_row_tables(em)))
 
 
 def _lookups(em: Emitter, vec: Vec, request: Request, plan: Plan) -> Iterable[tuple[int, Vec]]:
@@ -110,21 +113,23 @@ def _range_table(em: Emitter, size: int, keys: Vec) -> RangeTable:
     return RangeTable(size, keys, em.wires(size, counts, Span(0, len(keys))))
 
 
-def _pair_tables(em: Emitter) -> Iterable[PairTable]:
-    by_table: dict[tuple[int, ...], list[tuple[Vec, Vec]]] = defaultdict(list)
+def _row_tables(em: Emitter) -> Iterable[RowTable]:
+    by_table: dict[tuple[object, ...], list[TableRequest]] = defaultdict(list)
     for request in em.tables:
-        by_table[request.values].append((request.key, request.value))
-    for values, pairs in by_table.items():
-        yield _pair_table(em, np.array(values), em.concat([k for k, _ in pairs]), em.concat([v for _, v in pairs]))
+        by_table[request.values.shape, sha256(request.values.tobytes()).digest()].append(request)
+    for same in by_table.values():
+        yield _row_table(em, same[0].values, em.concat([r.key for r in same]), em.concat([r.value for r in same]))
 
 
-def _pair_table(em: Emitter, values: IntArray, keys: Vec, results: Vec) -> PairTable:
+def _row_table(em: Emitter, values: IntArray, keys: Vec, results: Vec) -> RowTable:
+    entries = values.reshape(len(values), -1)
+
     def counts() -> IntArray:
         key = np.clip(keys.ints, 0, len(values) - 1)
-        hit = (key == keys.ints) & (values[key] == results.ints)
+        hit = (key == keys.ints) & np.all(entries[key] == results.ints.reshape(len(key), -1), axis=1)
         return np.bincount(key[hit], minlength=len(values)).astype(np.int64)
 
-    return PairTable(values, keys, results, em.wires(len(values), counts, Span(0, len(keys))))
+    return RowTable(entries, keys, results, em.wires(len(values), counts, Span(0, len(keys))))
 
 
 def argue(em: Emitter, committed: Committed) -> None:
@@ -134,20 +139,39 @@ def argue(em: Emitter, committed: Committed) -> None:
             x = em.challenge
             entries = _spread(x, table.size) - np.arange(table.size)
             _balance(em, _spread(x, len(table.keys)) - table.keys, entries, table.counts)
-        for pair in committed.pairs:
-            _argue_pairs(em, pair)
+        for rows in committed.rows:
+            _argue_rows(em, rows)
 
 
-def _argue_pairs(em: Emitter, table: PairTable) -> None:
-    c = em.challenge
-    lookups, entries = len(table.keys), len(table.values)
+def _argue_rows(em: Emitter, table: RowTable) -> None:
+    """key_i = i + c (v_i1 + c (v_i2 + ...)) of the lookups, and of the entries as a linear map of the powers of c."""
+    c, (entries, width) = em.challenge, table.values.shape
+    lookups = len(table.keys)
     x = c
-    for _ in range(int(lookups + entries).bit_length()):
+    for _ in range(int(width * (lookups + entries)).bit_length()):
         x = em.product(x, x)
-    combined = em.product(_spread(c, lookups), table.results)
+    column = np.arange(lookups) * width
+    combined = em.product(_spread(c, lookups), table.results.take(column + width - 1))
+    for j in reversed(range(width - 1)):
+        combined = em.product(_spread(c, lookups), table.results.take(column + j) + combined)
     keys = _spread(x, lookups) - table.keys - combined
-    own = _spread(x, entries) - np.arange(entries) - _spread(c, entries) * table.values
+    own = _spread(x, entries) - np.arange(entries) - _entries(em, table.values)
     _balance(em, keys, own, table.counts)
+
+
+def _entries(em: Emitter, values: IntArray) -> Vec:
+    """sum_j c^j v_ij of every entry."""
+    c, (entries, width) = em.challenge, values.shape
+    if width == 1:
+        return _spread(c, entries) * values[:, 0]
+    powers = [c]
+    for _ in range(width - 1):
+        powers.append(em.product(powers[-1], c))
+    return em.linear(taps.matmul_left(values, (width, 1)), em.concat(powers), _never, None)
+
+
+def _never(numbers: IntArray) -> IntArray:
+    raise AssertionError("powers of the challenge are field elements")
 
 
 def _spread(one: Vec, size: int) -> Vec:

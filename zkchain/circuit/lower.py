@@ -279,19 +279,37 @@ def lower_top(ctx: Context, index: int, node: Node) -> Vec:
     return rank_by_group.take(places.ravel())
 
 
+def needs_lookups(ctx: Context, node: Node) -> UnsupportedOp:
+    """The refusal of plain Groth16."""
+    return UnsupportedOp(
+        node.name,
+        ctx.graph.operators.get(node.name, "table"),
+        "it needs a lookup table, and plain Groth16 has none",
+        hint='compile it for the other system (system="cg16", --system cg16)',
+    )
+
+
 def lower_table(ctx: Context, index: int, node: Node) -> Vec:
     if ctx.em.system is not System.CG16:
-        operator = ctx.graph.operators.get(node.name, "table")
-        raise UnsupportedOp(
-            node.name,
-            operator,
-            "it needs a lookup table, and plain Groth16 has none",
-            hint='compile it for the other system (system="cg16", --system cg16)',
-        )
+        raise needs_lookups(ctx, node)
     vec, (first, values) = ctx.source(node)[0], (node.arg["first"], node.arg["values"])
     key = (vec - first).within(0, len(values) - 1)
     result = ctx.em.wires(len(vec), lambda: values[np.clip(key.ints, 0, len(values) - 1)], (values, values))
-    ctx.em.look_up(TableRequest(key, result, tuple(values.tolist()), node.name))
+    ctx.em.look_up(TableRequest(key, result, values, node.name))
+    return result
+
+
+def lower_rows(ctx: Context, index: int, node: Node) -> Vec:
+    """One lookup of a whole row for each index."""
+    vec, table = ctx.source(node)[0], _held(ctx.graph.nodes[node.src[1]].value)
+    values = table.reshape(len(table), -1)
+    if not node.size:
+        return ctx.em.full(0, 0)
+    if ctx.em.system is not System.CG16:
+        raise needs_lookups(ctx, node)
+    key = vec.within(0, len(table) - 1)
+    result = ctx.em.wires(node.size, lambda: values[np.clip(key.ints, 0, len(values) - 1)].ravel(), known(node))
+    ctx.em.look_up(TableRequest(key, result, values if table.ndim > 1 else table, node.name))
     return result
 
 
@@ -317,6 +335,7 @@ LOWER: Mapping[Op, Lowering] = {
     Op.TOP: lower_top,
     Op.TOP_INDEX: lower_top,
     Op.TABLE: lower_table,
+    Op.ROWS: lower_rows,
 }
 
 

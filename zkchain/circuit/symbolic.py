@@ -247,14 +247,16 @@ class Taps:
         return self.taps * self.largest
 
 
-def linear(taps: Taps, source: Symbolic, known: Known) -> Symbolic:
-    """Compose a fixed linear map with a vector; only the selected rows are ever formed. ``known``: of the result."""
+def linear(taps: Taps, source: Symbolic, known: Known | None) -> Symbolic:
+    """Compose a fixed linear map with a vector; only the selected rows are ever formed. ``known``: of the result, None
+    for field elements."""
 
     def rows(select: IntArray, n_wires: int) -> csr_array:
         outer, needed = _outer(*taps.rows(select))
         return _compose(outer, source.rows(needed, n_wires))
 
-    return Symbolic(taps.size, taps.taps * source.weight, rows, Span.of(known).checked(), taps.norm * source.norm)
+    span = None if known is None else Span.of(known).checked()
+    return Symbolic(taps.size, taps.taps * source.weight, rows, span, taps.norm * source.norm)
 
 
 def _outer(index: IntArray, coefficient: IntArray) -> tuple[csr_array, IntArray]:

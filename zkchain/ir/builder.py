@@ -24,7 +24,7 @@ from zkchain.typing import Array, FloatArray, IntArray
 NOTHING = "give the input a shape without a zero (shapes=, --input-shape): such a tensor has elements"
 KEEPS_WHOLE = frozenset(
     {Op.RESHAPE, Op.TAKE, Op.CONCAT, Op.ADD, Op.SUB, Op.MUL, Op.MATMUL, Op.CONV, Op.SUM, Op.RELU, Op.MAX, Op.MIN}
-    | {Op.REDUCE_MAX, Op.REDUCE_MIN, Op.TOP}
+    | {Op.REDUCE_MAX, Op.REDUCE_MIN, Op.TOP, Op.ROWS}
 )
 WHOLE_FUNCTIONS = frozenset({"ceil", "divide", "equal", "floor", "floor_divide", "greater", "round", "sign", "trunc"})
 
@@ -174,6 +174,13 @@ class Builder:
             return self.take(x, index)
         both = self.concat([self.reshape(x, (self.size(x),)), self.const([fill])], 0)
         return self.take(both, np.where(index < 0, self.size(x), index))
+
+    def rows(self, x: int, table: int) -> int:
+        """table[x], the rows of a constant table at whole indices."""
+        shape = self.shape(table)
+        if not shape or not shape[0]:
+            raise self.error(f"a table of shape {shape} has no rows to choose")
+        return self.node(Op.ROWS, (x, table), (*self.shape(x), *shape[1:]))
 
     def concat(self, xs: Sequence[int], axis: int) -> int:
         axis = self.axis(xs[0], axis)

@@ -39,6 +39,7 @@ class Op(StrEnum):
     # movement: no arithmetic, no constraints
     RESHAPE = "reshape"
     TAKE = "take"
+    ROWS = "rows"
     CONCAT = "concat"
     # affine in each source
     ADD = "add"
@@ -93,6 +94,11 @@ ARGS: Mapping[Op, tuple[int | None, frozenset[str], str]] = MappingProxyType(
             frozenset({"index"}),
             "out = src.ravel()[index]; index: int64 array of the node's shape. Transpose, "
             "slice, gather, expand, tile, pooling windows (padding repeats an element of the window) are all TAKE",
+        ),
+        Op.ROWS: (
+            2,
+            frozenset(),
+            "src (x, table): table[x], the rows of a CONST table (n, ...) at indices 0 <= x < n of scale 1",
         ),
         Op.CONCAT: (None, frozenset({"axis"}), "axis >= 0"),
         Op.ADD: (2, frozenset(), "numpy broadcasting"),
@@ -293,7 +299,25 @@ def _check_table(node: Node, sources: Sequence[Node]) -> None:
         raise ValueError(f"a table of {first}..{last} for numbers from {lo.min()} to {hi.max()}")
 
 
+def _check_rows(node: Node, sources: Sequence[Node]) -> None:
+    x, table = sources
+    if table.op is not Op.CONST:
+        raise ValueError("its table is not a constant")
+    if (
+        x.lo is not None
+        and x.hi is not None
+        and x.size
+        and not 0 <= int(x.lo.min()) <= int(x.hi.max()) < table.shape[0]
+    ):
+        raise ValueError(f"indices from {x.lo.min()} to {x.hi.max()} into a table of {table.shape[0]} rows")
+
+
 INTEGER_RULES: Mapping[Op, Callable[[Node, Sequence[Node]], None]] = MappingProxyType(
-    {Op.CONST: _check_const, Op.CLIP: lambda node, sources: clip_ends(node.arg), Op.TABLE: _check_table}
+    {
+        Op.CONST: _check_const,
+        Op.CLIP: lambda node, sources: clip_ends(node.arg),
+        Op.TABLE: _check_table,
+        Op.ROWS: _check_rows,
+    }
 )
 """Check what integer graphs need beyond the shapes. Raises ValueError."""

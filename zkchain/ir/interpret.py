@@ -29,6 +29,7 @@ COMMON: Mapping[Op, Kernel] = {
     Op.CONST: lambda node: node.value,
     Op.RESHAPE: lambda node, x: x.reshape(node.shape),
     Op.TAKE: lambda node, x: x.ravel()[node.arg["index"]],
+    Op.ROWS: lambda node, x, table: kernels.rows(x, table),
     Op.CONCAT: lambda node, *xs: np.concatenate(xs, axis=node.arg["axis"]),
     Op.ADD: lambda node, x, y: x + y,
     Op.SUB: lambda node, x, y: x - y,

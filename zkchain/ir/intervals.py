@@ -139,6 +139,10 @@ def _unary(node: Node, x: Ends) -> Ends:
     return ANYTHING
 
 
+def _rows(node: Node, x: Ends, table: Ends) -> Ends:
+    return table[0].min(axis=0), table[1].max(axis=0)
+
+
 def _leaky(node: Node, x: Ends, slope: Ends) -> Ends:
     ends = [interpret.FLOAT[Op.LEAKY_RELU](node, end, slope[0]) for end in x]
     through_zero = (x[0] < 0) & (x[1] > 0)
@@ -173,6 +177,7 @@ RULES: Mapping[Op, Callable[..., Ends]] = {
     Op.CONV: _conv,
     Op.UNARY: _unary,
     Op.LEAKY_RELU: _leaky,
+    Op.ROWS: _rows,
     Op.SOFTMAX: lambda node, x: (np.asarray(0.0), np.asarray(1.0)),
     Op.ARGMAX: _index,
     Op.TOP_INDEX: _index,

@@ -28,6 +28,13 @@ def matmul(x: Array, w: Array) -> Array:
     return np.asarray(np.matmul(x, w))
 
 
+def rows(x: Array, table: Array) -> Array:
+    """table[x]; an index that is no whole number, or outside, is the nearest that there is (a float model may be asked
+    beside its domain)."""
+    index = x if x.dtype.kind == "i" else np.nan_to_num(np.rint(x))
+    return np.asarray(table[np.clip(index, 0, len(table) - 1).astype(np.int64)])
+
+
 def conv(
     x: Array, w: Array, strides: Sequence[int], pads: Sequence[int], dilations: Sequence[int], group: int
 ) -> Array:

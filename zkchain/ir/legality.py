@@ -107,6 +107,12 @@ def _take(arg: Arg, shape: Shape, x: Shape) -> Shape:
     return index.shape
 
 
+def _rows(arg: Arg, shape: Shape, x: Shape, table: Shape) -> Shape:
+    if not table or not table[0]:
+        raise ValueError(f"a table of shape {table} has no rows")
+    return (*x, *table[1:])
+
+
 def _concat(arg: Arg, shape: Shape, *xs: Shape) -> Shape:
     if not xs:
         raise ValueError("expected sources, got none")
@@ -190,6 +196,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "const": _const,
         "reshape": _reshape,
         "take": _take,
+        "rows": _rows,
         "concat": _concat,
         **dict.fromkeys(("add", "sub", "mul", "div", "max", "min", "leaky_relu"), _broadcast),
         "matmul": _matmul,

@@ -89,6 +89,13 @@ def _take(node: Node, x: Node) -> Interval:
     return lo.ravel()[node.arg["index"]], hi.ravel()[node.arg["index"]]
 
 
+def _rows(node: Node, x: Node, table: Node) -> Interval:
+    # of every column, over the rows that some index may choose
+    (lo, hi), values = bounds_of(x), bounds_of(table)[0]
+    chosen = values[int(lo.min()) : int(hi.max()) + 1] if lo.size else values
+    return np.broadcast_to(chosen.min(axis=0), node.shape), np.broadcast_to(chosen.max(axis=0), node.shape)
+
+
 def _concat(node: Node, *xs: Node) -> Interval:
     los, his = zip(*(_full(x) for x in xs), strict=True)
     return np.concatenate(los, axis=node.arg["axis"]), np.concatenate(his, axis=node.arg["axis"])
@@ -244,6 +251,7 @@ RULES: Mapping[Op, Callable[..., Interval]] = {
     Op.INPUT: bounds_of,
     Op.RESHAPE: _reshape,
     Op.TAKE: _take,
+    Op.ROWS: _rows,
     Op.CONCAT: _concat,
     Op.ADD: _add,
     Op.SUB: _sub,

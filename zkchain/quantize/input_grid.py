@@ -22,7 +22,7 @@ import numpy.typing as npt
 from zkchain.errors import InputError, Wraps
 from zkchain.ir.checked import whole
 from zkchain.ir.domain import finite
-from zkchain.ir.graph import BOUND, Graph, Node
+from zkchain.ir.graph import BOUND, MOVES_OF_ONE, Graph, Node, Op
 from zkchain.quantize.settings import SMALLEST, Domain, Sample
 from zkchain.typing import FloatArray, IntArray
 
@@ -64,9 +64,32 @@ def resolve(graph: Graph, domain: Sequence[Domain | None] | None, samples: Seque
     grids = []
     whole = graph.whole or (False,) * len(given)
     given = [replace(d, scale=d.scale or 1.0) if d and integer else d for d, integer in zip(given, whole, strict=True)]
+    tables = _tables(graph)
     for i, name, declared, seen in zip(graph.inputs, graph.input_names, given, data, strict=True):
-        grids.append(_bounded(name, _resolve_one(name, graph.nodes[i], declared, seen)))
+        if declared is None and i in tables:  # an index: whatever the data hold, every row of its table
+            grids.append(Grid(np.zeros(()), np.asarray(tables[i] - 1.0), 1.0, binary=False))
+        else:
+            grids.append(_bounded(name, _resolve_one(name, graph.nodes[i], declared, seen)))
     return tuple(grids)
+
+
+def _tables(graph: Graph) -> dict[int, int]:
+    """Inputs that are moved and read as indices alone -> rows of the smallest table that they are indices into."""
+    found: dict[int, int] = {}
+    for i in graph.inputs:
+        carried, sizes, otherwise = {i}, list[int](), i in graph.outputs
+        for k, node in enumerate(graph.nodes):
+            if carried.isdisjoint(node.src):
+                continue
+            if node.op in MOVES_OF_ONE:
+                carried.add(k)
+            elif node.op is Op.ROWS:
+                sizes.append(graph.nodes[node.src[1]].shape[0])
+            else:
+                otherwise = True
+        if sizes and not otherwise:
+            found[i] = min(sizes)
+    return found
 
 
 def _bounded(name: str, grid: Grid) -> Grid:

@@ -239,3 +239,18 @@ RECIPES: Mapping[str, Recipe] = {
     "Trilu": Recipe(_trilu, "fi", ranks=(2, 4), since=14),
     "Unsqueeze": Recipe(_unsqueeze, "fi", ranks=(0, 3), since=13),
 }
+
+
+def _embedding(g: Growing, x: Value) -> Value:
+    """Rows of a table at the places of largest elements: indices that depend on the input and fit."""
+    axis, written = _axis(g, x)
+    kept = (*x.shape[:axis], *x.shape[axis + 1 :])
+    index = g.emit("ArgMax", [x.name], kept, "i", axis=written, keepdims=0)
+    table = (x.shape[axis], *(g.draw.integer(1, 3) for _ in range(g.draw.integer(1, 2))))
+    at = g.draw.integer(0, len(table) - 1)
+    wide = (*table[1 : at + 1], table[0], *table[at + 1 :])
+    shape = (*wide[:at], *kept, *wide[at + 1 :])
+    return g.emit("Gather", [g.const(g.constants_for("f", wide)), index.name], shape, "f", axis=at)
+
+
+LATER: Mapping[str, Recipe] = {"Gather of rows": Recipe(_embedding, "f", (1, 3))}

@@ -50,12 +50,18 @@ def moved(call: Call) -> list[int]:
 
 
 def gather(call: Call) -> list[int] | int:
-    """Constant indices move elements; a constant list at a variable index is a function of that index."""
-    if call.is_constant(0) and not call.is_constant(1):
-        if len(call.shape(0)) != 1:
-            raise call.fail("embedding of a variable index", hint="only a one-dimensional constant can be indexed")
+    """Constant indices move elements; a constant list at a variable index is a function of that index, a constant table
+    an embedding: rows of it."""
+    if not call.is_constant(0) or call.is_constant(1):
+        return moved(call)
+    if len(call.shape(0)) == 1:
         return lookup(call, call.x(1), call.constant(0, "data"))
-    return moved(call)
+    # out[.., index, ..] with the axis in front: rows of the table, then the index's axes back to where the axis was
+    table, index = call.constant(0, "data"), call.x(1)
+    axis, rank = call.integer("axis", 0) % table.ndim, call.build.rank(index)
+    found = call.build.rows(index, call.build.const(np.moveaxis(table, axis, 0)))
+    order = [*range(rank, rank + axis), *range(rank), *range(rank + axis, rank + table.ndim - 1)]
+    return call.build.transpose(found, order)
 
 
 def gather_elements(call: Call) -> int:

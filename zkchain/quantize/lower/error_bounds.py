@@ -83,6 +83,11 @@ def _sum(node: Node, x: Source) -> FloatArray:
     return np.asarray(np.broadcast_to(x[1], x[0].shape).sum(axis=node.arg["axes"], keepdims=True))
 
 
+def _rows(node: Node, x: Source, table: Source) -> FloatArray:
+    # indices are exact
+    return np.broadcast_to(np.broadcast_to(table[1], table[0].shape).max(axis=0), node.shape)
+
+
 def _unknown(node: Node, x: Source) -> FloatArray:
     return np.full((1,) * len(node.shape), np.inf)
 
@@ -91,6 +96,7 @@ RULES: Mapping[Op, Callable[..., FloatArray]] = {
     Op.RESHAPE: _moved,
     Op.TAKE: _moved,
     Op.CONCAT: _moved,
+    Op.ROWS: _rows,
     Op.ADD: lambda node, x, y: x[1] + y[1],
     Op.SUB: lambda node, x, y: x[1] + y[1],
     Op.MUL: _mul,

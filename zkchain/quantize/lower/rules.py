@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from zkchain.errors import UnsupportedOp
+from zkchain.errors import CompileError, UnsupportedOp
 from zkchain.ir.checked import named, whole
 from zkchain.ir.graph import BOUND, Graph, Node, Op, check, constant
-from zkchain.ir.ranges import bits, largest
+from zkchain.ir.ranges import bits, bounds_of, largest
 from zkchain.quantize import norms
 from zkchain.quantize.input_grid import Grid
 from zkchain.quantize.lower.builder import Value
@@ -93,6 +93,22 @@ def _constant(state: Lowering, i: int, node: Node) -> Value:
 def _move(state: Lowering, i: int, node: Node) -> Value:
     x = state.values[node.src[0]]
     return state.out.add(node.op, node.name, (x,), x.frac, node.shape, **node.arg)
+
+
+def _rows(state: Lowering, i: int, node: Node) -> Value:
+    x, table = state.values[node.src[0]], state.const(i, 1)
+    if x.frac > 0:  # an index computed from other numbers than whole ones
+        x = state.out.rescale(node.name, x, 0)
+    x = shifted(state, node.name, x, -x.frac)
+    low, high = bounds_of(state.out[x])
+    lo, hi = int(low.min(initial=0)), int(high.max(initial=0))
+    rows = state.out[table].shape[0]
+    if not 0 <= lo <= hi < rows:
+        raise CompileError(
+            f"node {node.name!r}: its index may be from {lo} to {hi}, and the table has the rows 0 to {rows - 1}",
+            hint="declare the domain of what it is computed from (domain=(lo, hi), --domain LO:HI)",
+        )
+    return state.out.add(Op.ROWS, node.name, (x, table), table.frac, node.shape)
 
 
 def _sum(state: Lowering, i: int, node: Node) -> Value:
@@ -202,6 +218,7 @@ LOWER: Mapping[Op, Callable[[Lowering, int, Node], Value]] = {
     Op.CONST: _constant,
     Op.RESHAPE: _move,
     Op.TAKE: _move,
+    Op.ROWS: _rows,
     Op.CONCAT: _additive,
     Op.ADD: _additive,
     Op.SUB: _additive,

@@ -102,6 +102,7 @@ PRECISION: Mapping[Op, Callable[[Precision, int], int]] = {
     **dict.fromkeys((Op.MAX, Op.MIN, Op.RELU, Op.REDUCE_MAX, Op.REDUCE_MIN), _compared),
     Op.CLIP: lambda state, i: max(_compared(state, i), state.plan[i, ENDS]),
     Op.UNARY: lambda state, i: state.plan.get((i, OUT), 0),
+    Op.ROWS: lambda state, i: state.plan[i, 1],
     **dict.fromkeys((Op.RESHAPE, Op.TAKE, Op.TOP), lambda state, i: state.found[state.graph.nodes[i].src[0]]),
 }
 

@@ -148,7 +148,7 @@ def watched(graph: Graph) -> list[int]:
         if node.op in (Op.ARGMAX, Op.TOP_INDEX):
             deciding.add(node.src[0])
             decided.add(i)
-        elif decided.intersection(node.src):
+        elif decided.intersection(node.src) and node.op is not Op.ROWS:  # numbers chosen by a label are no label
             decided.add(i)
     return sorted({i for i in graph.outputs if i not in decided} | deciding)
 
