@@ -58,6 +58,12 @@ def operands(left: tuple[int, ...], right: tuple[int, ...]) -> tuple[IntArray, I
     return first, second
 
 
+def shape_of(left: IntArray, right: IntArray) -> Shape:
+    """The shape of what ``operands`` found."""
+    count, n, k = left.shape
+    return Shape(count, n, k, right.shape[2])
+
+
 def argue(em: Emitter, requests: Iterable[ProductRequest]) -> None:
     """Phase B: the check of every product that was asked for."""
     powers: dict[int, Vec] = {}

@@ -140,7 +140,7 @@ def lower_matmul(ctx: Context, index: int, node: Node) -> Vec:
             known(node),
         )
     a_at, b_at = freivalds.operands(left_node.shape, right_node.shape)
-    shape = freivalds.Shape(*a_at.shape, b_at.shape[2])
+    shape = freivalds.shape_of(a_at, b_at)
     if ctx.em.system is System.CG16 and shape.checked < shape.multiplied:
         ctx.wired[index] = _checked_product(ctx, node, a_at, b_at)
         return ctx.wired[index]
