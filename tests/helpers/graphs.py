@@ -333,6 +333,21 @@ def lookup_zoo() -> dict[str, Graph]:
     b = Build()
     values = np.round(20 * np.tanh(np.arange(-8, 9) / 4)).astype(np.int64)
     graphs = {"table": b.graph(b.add(Op.TABLE, b.input((4,), -8, 8), first=-8, values=values))}
+    # a function between its ends, and a line beyond: of numbers that may be beyond on both sides, on one, on none
+    b = Build()
+    x = b.add(Op.RESCALE, b.input((4,), [-300, -300, -20, -20], [200, 30, 200, 30]), shift=2)
+    z = b.add(Op.CLIP, x, lo=-9, hi=12)
+    above = b.add(Op.RELU, b.add(Op.ADD, x, b.const(-12)))
+    curve = b.add(Op.TABLE, z, first=-9, values=np.arange(22) ** 2 - 50)
+    graphs["saturated"] = b.graph(b.add(Op.ADD, curve, above))
+    b = Build()
+    x = b.input((4,), -90, 90)
+    graphs["saturated_input"] = b.graph(
+        b.add(Op.TABLE, b.add(Op.CLIP, x, lo=-9, hi=12), first=-9, values=np.arange(22) ** 2 - 50), x
+    )
+    b = Build()
+    x = b.add(Op.RESCALE, b.input((4,), [-300, -300, -20, -20], [200, 30, 200, 30]), shift=2)
+    graphs["clamped"] = b.graph(b.add(Op.CLIP, x, lo=-8, hi=7))
     b = Build()
     table = b.const(rng.integers(-30, 40, (6, 3)))
     graphs["rows"] = b.graph(b.add(Op.ROWS, b.input((4,), 0, 5), table, shape=(4, 3)))

@@ -12,7 +12,7 @@ import numpy as np
 from zkchain.circuit import freivalds, plan, taps
 from zkchain.circuit.emitter import Emitter, ProductRequest, TableRequest, Vec
 from zkchain.circuit.gadgets import lookup, order, plain
-from zkchain.circuit.plan import Pool
+from zkchain.circuit.plan import Pool, Saturation
 from zkchain.errors import UnsupportedOp
 from zkchain.ir import kernels
 from zkchain.ir.checked import Known
@@ -356,6 +356,22 @@ def lower_pool(ctx: Context, pool: Pool) -> Vec:
     return at_most(ctx, out, pool.ceiling, low, high)
 
 
+def lower_saturation(ctx: Context, at: Saturation) -> Mapping[int, Vec]:
+    """A clip to the interval of a table, what exceeds it, and the rescale before it, in one gadget (cg16)."""
+    ends = ctx.range(at.source)
+    if at.shift is None:
+        found = lookup.saturate(ctx.em, ctx.vecs[at.source], ends, at.lo, at.hi)
+    else:
+        acc = ctx.vecs[ctx.graph.nodes[at.source].src[0]]
+        found = lookup.rescale_saturate(ctx.em, acc, at.shift, ends, at.lo, at.hi)
+    if not at.covered:
+        ends = ctx.range(at.clip)
+        if (at.hi - at.lo + 1).bit_count() == 1:  # whole bits for all, rather than a smaller range for some
+            ends = np.full_like(ends[0], at.lo), np.full_like(ends[1], at.hi)
+        lookup.interval(ctx.em, found.z, *ends)
+    return {at.source: found.x, at.clip: found.z, **dict.fromkeys(at.over, found.over)}
+
+
 def _ranged(vec: Vec, node: Node) -> Vec:
     """A node's static range is what is known of its numbers (`obligations.check_ranges` has seen to that)."""
     return vec.within(_held(node.lo), _held(node.hi))
@@ -365,12 +381,16 @@ def lower(graph: Graph, em: Emitter, inputs: Mapping[int, Vec]) -> dict[int, Vec
     """Vectors of all nodes (but those inside a fused chain)."""
     ctx = Context(graph, em, KITS[em.system], plan.seals(graph))
     fused = plan.fusions(graph)
+    saturated = plan.saturations(graph, fused) if em.system is System.CG16 else {}
     ctx.vecs.update(inputs)
     for index, node in enumerate(graph.nodes):
         if index in ctx.vecs:
             continue
         with em.at(node.name):
-            if index in fused:
+            if index in saturated:
+                found = lower_saturation(ctx, saturated[index])
+                ctx.vecs.update((i, _ranged(vec, graph.nodes[i])) for i, vec in found.items() if i not in ctx.vecs)
+            elif index in fused:
                 pool = fused[index]
                 if pool is not None:
                     ctx.vecs[index] = _ranged(lower_pool(ctx, pool), node)

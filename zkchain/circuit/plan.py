@@ -6,13 +6,13 @@ linear layer would be composed with long linear combinations, these first get wi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from zkchain.ir.graph import MOVES, Graph, Node, Op
-from zkchain.rewrite.engine import only_readers
+from zkchain.rewrite.engine import only_readers, readers
 
 LARGEST_WINDOW = 9  # the product over a window, of numbers of at most q bits, stays cheap
 
@@ -59,6 +59,58 @@ def _from_zero(node: Node) -> bool:
 def _window(graph: Graph, index: int) -> int:
     node = graph.nodes[index]
     return int(graph.nodes[node.src[0]].shape[node.arg["axis"]])
+
+
+@dataclass(frozen=True, slots=True)
+class Saturation:
+    """Node ``clip`` holds ``source`` to the interval [lo, hi]; ``covered``: a table of just this interval reads it;
+    ``over``: nodes that are max(source - hi, 0). ``shift``: of the rescale that the source is, where nothing else reads
+    that."""
+
+    clip: int
+    source: int
+    shift: int | None
+    lo: int
+    hi: int
+    covered: bool
+    over: tuple[int, ...]
+
+
+def saturations(graph: Graph, fused: Mapping[int, Pool | None]) -> Mapping[int, Saturation]:
+    """Node at which a saturation is emitted (its rescale, or its clip) -> the Saturation. A clip that is neither
+    covered nor behind a rescale of its own is as cheap as two maxima, and not listed."""
+    read_by = readers(graph)
+    found: dict[int, Saturation] = {}
+    for index, node in enumerate(graph.nodes):
+        lo, hi = node.arg.get("lo"), node.arg.get("hi")
+        if node.op is not Op.CLIP or lo is None or hi is None or lo >= hi or index in fused:
+            continue
+        covered = any(_covers(graph.nodes[k], lo, hi) for k in read_by[index])
+        source = node.src[0]
+        over = {k: _excess(graph, read_by, source, k, hi) for k in set(read_by[source])}
+        relus = tuple(sorted(relu for relu in over.values() if relu is not None and relu > index))
+        rescaled = graph.nodes[source].op is Op.RESCALE and source not in fused and source not in found
+        alone = all(k == index or over[k] is not None for k in read_by[source]) and source not in graph.outputs
+        if rescaled and alone:
+            found[source] = Saturation(index, source, graph.nodes[source].arg["shift"], lo, hi, covered, relus)
+        elif covered:
+            found[index] = Saturation(index, source, None, lo, hi, covered, relus)
+    return found
+
+
+def _covers(node: Node, lo: int, hi: int) -> bool:
+    return node.op is Op.TABLE and node.arg["first"] == lo and len(node.arg["values"]) == hi - lo + 1
+
+
+def _excess(graph: Graph, read_by: Sequence[Sequence[int]], source: int, k: int, hi: int) -> int | None:
+    """The relu of source - hi, where node k is that difference and nothing else reads it."""
+    node = graph.nodes[k]
+    if node.op is not Op.ADD or k in graph.outputs or len(read_by[k]) != 1 or source not in node.src:
+        return None
+    constant = graph.nodes[node.src[0] if node.src[1] == source else node.src[1]]
+    relu = graph.nodes[read_by[k][0]]
+    minus = constant.op is Op.CONST and constant.value is not None and bool(np.all(constant.value == -hi))
+    return read_by[k][0] if minus and relu.op is Op.RELU and node.shape == graph.nodes[source].shape else None
 
 
 SEAL_ABOVE = 32  # terms per element

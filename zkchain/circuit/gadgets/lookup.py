@@ -5,6 +5,10 @@ Same verbs and arguments as `plain`; constraints in the docstrings count a range
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
 import numpy as np
 
 from zkchain.circuit.emitter import Emitter, RangeRequest, Vec
@@ -20,6 +24,9 @@ from zkchain.circuit.gadgets.plain import sign_class
 from zkchain.ir.checked import Known
 from zkchain.tables import Request
 from zkchain.typing import IntArray
+
+Ends: TypeAlias = tuple[IntArray, IntArray]
+"""Static range of each number."""
 
 
 def in_range(em: Emitter, v: Vec, size: int, *, exact: bool = True) -> None:
@@ -94,6 +101,68 @@ def rescale_relu(em: Emitter, acc: Vec, shift: int, lo: IntArray, hi: IntArray) 
         return rescale(em, part, shift, lo[members], hi[members])[0] if kind > 0 else em.full(len(members), 0)
 
     return by_group(em, sign_class(lo, hi), emit)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Saturated:
+    """x and its nearest number z in [lo, hi], x = z + over - under."""
+
+    x: Vec
+    z: Vec
+    over: Vec
+
+
+def saturate(em: Emitter, x: Vec, known: Ends, lo: int, hi: int) -> Saturated:
+    """z = clip(x, lo, hi) and x's excess over it, lo < hi, where the caller sees to lo <= z <= hi, exactly: 4
+    constraints where x may leave it on both sides, with 2 lookups of the excess.
+
+    z = x - over + under,  over (hi - z) = 0,  under (z - lo) = 0,  over + under in [0, 2^b): between the ends both
+    vanish, at either end one does, and the other is not negative. ``known``: the static range of each x."""
+    over, under = _beyond(em, lambda: x.ints, known, lo, hi)
+    z = (x - over + under).within(*_held(known, lo, hi))
+    _complementary(em, z, over, under, known, lo, hi)
+    return Saturated(x, z, over)
+
+
+def rescale_saturate(em: Emitter, acc: Vec, shift: int, known: Ends, lo: int, hi: int) -> Saturated:
+    """The same of x = floor((acc + 2^(s-1)) / 2^s), which needs no range check of its own beside those of its parts."""
+    over, under = _beyond(em, lambda: floor_shift(acc.ints, shift), known, lo, hi)
+    z = em.wires(len(acc), lambda: np.clip(floor_shift(acc.ints, shift), lo, hi), _held(known, lo, hi))
+    x = (z + over - under).within(*known)
+    in_range(em, acc + (1 << shift >> 1) - x * (1 << shift), 1 << shift)
+    _complementary(em, z, over, under, known, lo, hi)
+    return Saturated(x, z, over)
+
+
+def _held(known: Ends, lo: int, hi: int) -> Ends:
+    low, high = known
+    return np.clip(low, lo, hi), np.clip(high, lo, hi)
+
+
+def _beyond(em: Emitter, x: Callable[[], IntArray], known: Ends, lo: int, hi: int) -> tuple[Vec, Vec]:
+    """Hinted max(x - hi, 0) and max(lo - x, 0); 0 where static ranges say so."""
+    low, high = known
+    over = _positive(em, high - hi, lambda members: np.maximum(x()[members] - hi, 0))
+    return over, _positive(em, lo - low, lambda members: np.maximum(lo - x()[members], 0))
+
+
+def _positive(em: Emitter, most: IntArray, hint: Callable[[IntArray], IntArray]) -> Vec:
+    def emit(some: int, members: IntArray) -> Vec:
+        if not some:
+            return em.full(len(members), 0)
+        return em.wires(len(members), lambda: hint(members), (0, most[members]))
+
+    return by_group(em, (most > 0).astype(np.int64), emit)
+
+
+def _complementary(em: Emitter, z: Vec, over: Vec, under: Vec, known: Ends, lo: int, hi: int) -> None:
+    low, high = known
+    for excess, room, most in ((over, hi - z, high - hi), (under, z - lo, lo - low)):
+        some = np.flatnonzero(most > 0)
+        em.enforce(excess.take(some), room.take(some), em.full(len(some), 0))
+    most = np.maximum(high - hi, lo - low)
+    some = np.flatnonzero(most > 0)
+    nonneg(em, (over + under).take(some), most[some])
 
 
 def window_max(em: Emitter, v: Vec, windows: int, lo: IntArray, hi: IntArray) -> Vec:

@@ -28,6 +28,7 @@ from zkchain.ir.graph import Node, Op
 from zkchain.ir.ranges import bounds_of
 from zkchain.quantize.lower import holes, steps
 from zkchain.quantize.lower.builder import Value
+from zkchain.quantize.lower.error_bounds import magnitude
 from zkchain.quantize.lower.holes import Hole
 from zkchain.quantize.lower.precision import OUT, Lowering, align, exact_bits, narrow
 from zkchain.quantize.precision.noise import takes_all
@@ -100,14 +101,44 @@ def lower_unary(state: Lowering, i: int, node: Node) -> Value:
         first, last, lossless = _domain(state, node, x, rest, STILL_FOR_CHORDS)
         pieces = _pieces(node, rest, (first, last), node.size, state.plan.table_bits)
     inside = _clip(state, node.name, x, first, last, argument=None if lossless else node.src[0])
-    y = _tabulated(state, node, inside, rest, pieces)
     if slope == 0.0:
-        return y
-    positive = state.out.add(Op.RELU, node.name, (x,), x.frac)
-    factor = state.out.const(node.name, np.asarray(slope), min(max(rest.b, 8), exact_bits(np.asarray(slope))))
-    line = state.out.add(Op.MUL, node.name, (positive, factor), x.frac + factor.frac) if slope != 1.0 else positive
+        return _tabulated(state, node, inside, rest, pieces)
+    if first <= 0 <= last and len(pieces) == 1 and _direct(pieces[0], node.size, state.plan.table_bits):
+        return _with_line(state, node, x, inside, rest, pieces[0])
+    y, line = _tabulated(state, node, inside, rest, pieces), _line(state, node, x, rest)
     values = align(state, node.name, [y, line])
     return state.out.add(Op.ADD, node.name, values, values[0].frac)
+
+
+def _line(state: Lowering, node: Node, x: Value, rest: Rest) -> Value:
+    """slope relu(x)."""
+    positive = state.out.add(Op.RELU, node.name, (x,), x.frac)
+    if rest.slope == 1.0:
+        return positive
+    slope = np.asarray(rest.slope)
+    factor = state.out.const(node.name, slope, min(max(rest.b, 8), exact_bits(slope)))
+    return state.out.add(Op.MUL, node.name, (positive, factor), x.frac + factor.frac)
+
+
+def _with_line(state: Lowering, node: Node, x: Value, inside: Value, rest: Rest, piece: Piece) -> Value:
+    """g(z) + slope relu(x), z = clip(x, first, last), first <= 0 <= last: relu(x) = relu(z) + relu(x - last), and what
+    depends on z is one table."""
+    out, name = state.out, node.name
+    beyond = out.add(Op.ADD, name, (x, out.const(name, np.ldexp(-float(piece.last), [-x.frac]), x.frac)), x.frac)
+    line = _line(state, node, beyond, rest)
+    frac, xs = max(rest.b, line.frac), np.arange(piece.first, piece.last + 1, dtype=np.int64)
+    slope = int(whole(np.ldexp(rest.slope, line.frac - x.frac)))
+    along = np.maximum(xs, 0) * slope << (frac - line.frac)
+    values = (rest.rounded(xs).astype(np.int64) << (frac - rest.b)) + along
+    unit = float(np.ldexp(1.0, frac - rest.b))
+    y = _table(state, node, inside, frac, piece.first, values, unit * _unevenness(rest, xs), unit / 2)
+    # of the line: what x is off by, and what the slope is
+    real = float(np.ldexp(slope, x.frac - line.frac))
+    error = out.error(y) + out.error(x) * abs(real) + magnitude((out[x], out.error(x))) * abs(real - rest.slope)
+    if int(bounds_of(out[beyond])[1].max(initial=0)) > 0:
+        y = out.add(Op.ADD, name, align(state, name, [y, line]), frac)
+    out.errors[y.index] = error
+    return y
 
 
 def whole_domain(state: Lowering, node: Node, x: Value, rest: Rest, domain: tuple[int, int]) -> Value:
