@@ -7,12 +7,11 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto
 
 from tests.helpers.onnx_models import Array, agrees, model, node, random, runtime
-from zkchain.errors import ModelError, UnsupportedOp
+from zkchain.errors import UnsupportedOp
 from zkchain.frontend import load, runnable
-from zkchain.frontend.ops.recurrent import ACTIVATIONS, MOST_ROUNDS
+from zkchain.frontend.ops.recurrent import ACTIVATIONS
 from zkchain.ir.interpret import run_float
 
 GATES = {"RNN": 1, "GRU": 3, "LSTM": 4}
@@ -106,7 +105,9 @@ def test_batch_first(op: str, initial: str, direction: str) -> None:
     """onnxruntime has no such form: it runs the model as the oracle feeds it."""
     proto, feeds = layer(op, direction=direction, layout=1, initial=initial)
     graph = load(proto)
-    expected = runtime(onnx.load_from_string(runnable(proto.SerializeToString())), dict(zip(graph.input_names, feeds, strict=True)))
+    expected = runtime(
+        onnx.load_from_string(runnable(proto.SerializeToString())), dict(zip(graph.input_names, feeds, strict=True))
+    )
     for y, z in zip(run_float(graph, feeds), expected, strict=True):
         np.testing.assert_allclose(y, z, atol=1e-5)
 

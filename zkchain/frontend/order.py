@@ -1,5 +1,5 @@
-"""Graphs as ONNX and onnxruntime want them: nodes in topological order, every name used once, recurrent layers with time
-as their first axis."""
+"""Graphs as ONNX and onnxruntime want them: nodes in topological order, every name used once, recurrent layers whose
+first axis is time."""
 
 from __future__ import annotations
 
@@ -40,11 +40,12 @@ def inner_graphs(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
 
 
 def put_time_first(graph: onnx.GraphProto) -> bool:
-    """Write recurrent layers of layout 1, which onnxruntime does not have, as such of layout 0 between transpositions, in
-    place. Whether there was any."""
+    """Write recurrent layers of layout 1, which onnxruntime does not have, as such of layout 0 between transpositions,
+    in place. Whether there was any."""
     nodes, changed = [], False
     for node in graph.node:
-        changed = any([put_time_first(inner) for inner in inner_graphs(node)]) or changed
+        for inner in inner_graphs(node):
+            changed = put_time_first(inner) or changed
         layout = next((a for a in node.attribute if a.name == "layout" and a.i == 1), None)
         if node.op_type not in RECURRENT or layout is None:
             nodes.append(onnx.NodeProto.FromString(node.SerializeToString()))

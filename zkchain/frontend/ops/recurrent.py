@@ -27,7 +27,9 @@ W, R, B, LENGTHS, INITIAL_H, INITIAL_C, PEEPHOLES = range(1, 8)
 REVERSE: Mapping[str, tuple[bool, ...]] = {"forward": (False,), "reverse": (True,), "bidirectional": (False, True)}
 MOST_ROUNDS = 1 << 12
 STRUCTURE = "a circuit has one structure: export the model with a shorter sequence"
-ONE_LENGTH = "give sequences of one length and leave sequence_lens out, or make it a constant: a circuit has one structure"
+ONE_LENGTH = (
+    "give sequences of one length and leave sequence_lens out, or make it a constant: a circuit has one structure"
+)
 
 Chosen = tuple[str | float, ...]  # an activation and its parameters, alpha before beta
 
@@ -223,8 +225,8 @@ def _run(
 def _unrolled(
     kind: Kind, cell: Cell, gates: int, state: State, lengths: IntArray, turned: IntArray
 ) -> tuple[list[list[int]], IntArray]:
-    """All values of each state, (directions, sequences that go on, hidden); and row[k, n], the place of sequence n after
-    k steps when they are one below the other."""
+    """All values of each state, (directions, sequences that go on, hidden); and row[k, n]: the place of sequence n
+    after k steps when they are one below the other."""
     build = cell.call.build
     at, alive = build.positions(gates), np.arange(lengths.size)
     history, row = [[value] for value in state], np.full((turned.shape[1] + 1, lengths.size), -1)
