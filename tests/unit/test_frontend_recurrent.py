@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from onnx import TensorProto
 
 from tests.helpers.onnx_models import Array, agrees, model, node, random, runtime
-from zkchain.errors import UnsupportedOp
+from zkchain.errors import ModelError, UnsupportedOp
 from zkchain.frontend import load, runnable
+from zkchain.frontend.control import MOST_ROUNDS
 from zkchain.frontend.ops.recurrent import ACTIVATIONS
 from zkchain.ir.interpret import run_float
 
@@ -137,3 +139,52 @@ def test_activations(op: str, name: str) -> None:
 
 def flat(made: tuple[onnx.ModelProto, list[Array]]) -> tuple[Any, ...]:
     return (made[0], *made[1])
+
+
+@pytest.mark.parametrize("op", GATES)
+def test_a_sequence_without_elements(op: str) -> None:
+    """A sequence that is over before it begins leaves the first state, as in the standard; zero for Y."""
+    proto, feeds = layer(op, lengths=np.array([0, 5, 2]), initial="constant")
+    y, last = run_float(load(proto), feeds)[:2]
+    np.testing.assert_array_equal(y[:, :, 0], 0)
+    first = next(t for t in proto.graph.initializer if t.name == "initial_h")
+    np.testing.assert_allclose(last[0, 0], onnx.numpy_helper.to_array(first)[0, 0])
+
+
+@pytest.mark.parametrize("op", GATES)
+def test_variable_weights(op: str) -> None:
+    """ONNX's own tests feed weights as inputs."""
+    proto, feeds = layer(op)
+    weights = [t for t in proto.graph.initializer if t.name in ("w", "r", "b")]
+    for t in weights:
+        proto.graph.initializer.remove(t)
+        proto.graph.input.append(onnx.helper.make_tensor_value_info(t.name, TensorProto.FLOAT, t.dims))
+    agrees(proto, *feeds, *(onnx.numpy_helper.to_array(t) for t in weights))
+
+
+@pytest.mark.parametrize("op", GATES)
+def test_variable_lengths_refused(op: str) -> None:
+    proto, _ = layer(op, lengths=np.array([2, 5, 3]))
+    proto.graph.initializer.remove(next(t for t in proto.graph.initializer if t.name == "lengths"))
+    proto.graph.input.append(onnx.helper.make_tensor_value_info("lengths", TensorProto.INT32, [BATCH]))
+    with pytest.raises(UnsupportedOp, match="sequence_lens depends on the model's inputs") as refused:
+        load(proto)
+    assert "one length" in (refused.value.hint or "")
+
+
+def test_what_is_no_layer_refused() -> None:
+    with pytest.raises(ModelError, match=r"sequence_lens \[2, 6, 3\], expected 3 numbers from 0 to 5"):
+        load(layer("GRU", lengths=np.array([2, 6, 3]))[0])
+    with pytest.raises(UnsupportedOp, match="direction 'sideways'"):
+        load(layer("RNN", direction="sideways")[0])
+    with pytest.raises(UnsupportedOp, match="activation 'Cosine'"):
+        load(layer("RNN", activations=["Cosine"])[0])
+    with pytest.raises(UnsupportedOp, match="1 activations, expected 3 for each direction"):
+        load(layer("LSTM", activations=["Tanh"])[0])
+    with pytest.raises(UnsupportedOp, match=f"a sequence of {MOST_ROUNDS + 1} steps"):
+        load(layer("RNN", shape=(MOST_ROUNDS + 1, 1, 1))[0])
+
+
+def test_only_what_is_asked_for_is_computed() -> None:
+    proto, _ = layer("LSTM", shape=(4, 1, 3))
+    assert len(load(proto, outputs=["y_h"]).nodes) < len(load(proto).nodes)

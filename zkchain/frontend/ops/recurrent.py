@@ -20,13 +20,12 @@ from types import MappingProxyType
 import numpy as np
 
 from zkchain.frontend.call import Call, Rule
+from zkchain.frontend.control import MOST_ROUNDS
 from zkchain.ir.builder import Builder
 from zkchain.typing import IntArray
 
 W, R, B, LENGTHS, INITIAL_H, INITIAL_C, PEEPHOLES = range(1, 8)
 REVERSE: Mapping[str, tuple[bool, ...]] = {"forward": (False,), "reverse": (True,), "bidirectional": (False, True)}
-MOST_ROUNDS = 1 << 12
-STRUCTURE = "a circuit has one structure: export the model with a shorter sequence"
 ONE_LENGTH = (
     "give sequences of one length and leave sequence_lens out, or make it a constant: a circuit has one structure"
 )
@@ -208,7 +207,8 @@ def _run(
     x = build.transpose(call.x(), (1, 0, 2)) if call.integer("layout", 0) else call.x()
     steps, batch, _ = build.shape(x)
     if steps > MOST_ROUNDS:
-        raise call.fail(f"a sequence of {steps} steps, expected at most {MOST_ROUNDS}", hint=STRUCTURE)
+        hint = "export the model with a shorter sequence"
+        raise call.fail(f"a sequence of {steps} steps, expected at most {MOST_ROUNDS}", hint=hint)
     lengths = _lengths(call, steps, batch)
     step = np.arange(steps)[:, None]
     # the time that a direction is at in a step, and the step in which it is at a time
