@@ -158,7 +158,9 @@ def test_scan_of_several_sequences(reverse: int) -> None:
 @pytest.mark.parametrize("backwards", [0, 1])
 def test_scan_of_opset_8(backwards: int) -> None:
     """Its inputs begin with a batch, and its first is the sequences' lengths."""
-    scan = node("Scan", ["", "start", "x"], ["last", "all"], body=scan_body(), num_scan_inputs=1, directions=[backwards])
+    scan = node(
+        "Scan", ["", "start", "x"], ["last", "all"], body=scan_body(), num_scan_inputs=1, directions=[backwards]
+    )
     constants = {"start": random([3, 2], 1)}
     agrees(model([scan], {"x": [3, 4, 2]}, ["last", "all"], constants=constants, opset=8), random([3, 4, 2]))
     scan.input[0] = "lengths"

@@ -12,6 +12,7 @@ from zkchain.errors import UnsupportedOp
 from zkchain.frontend.call import Rule, operator
 from zkchain.frontend.control import CONTROL
 from zkchain.frontend.ops import (
+    einsum,
     elementwise,
     linear,
     logic,
@@ -26,6 +27,7 @@ from zkchain.frontend.ops import (
 
 RULES: Mapping[str, Rule] = MappingProxyType(
     {
+        **einsum.RULES,
         **elementwise.RULES,
         **linear.RULES,
         **logic.RULES,
