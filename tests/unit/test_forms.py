@@ -365,6 +365,29 @@ case(
     ),
 )
 
+# ----------------------------------------------------------------------------------------- recurrent layers and loops
+
+LAYERS: tuple[tuple[str, int, dict[str, Any]], ...] = (
+    ("RNN", 1, {}),
+    ("RNN", 1, {"activations": ["Relu"], "clip": 1.5}),
+    ("GRU", 3, {"linear_before_reset": 1, "direction": "bidirectional"}),
+    ("GRU", 3, {"direction": "reverse"}),
+    ("LSTM", 4, {}),
+    ("LSTM", 4, {"input_forget": 1, "direction": "bidirectional"}),
+)
+for op, gates, options in LAYERS:
+    ds = 2 if options.get("direction") == "bidirectional" else 1
+    wide = {"w": w(ds, gates * 2, 3), "r": w(ds, gates * 2, 2), "b": w(ds, gates * 4), "h0": w(ds, 1, 2)}
+    layer = node(op, ["x", "w", "r", "b", "", "h0"], ["y", "last"], hidden_size=2, **options)
+    name = " ".join([op, *map(str, options.values())])
+    case(name, chain(layer, shape=[4, 1, 3], outputs=("y", "last"), constants=wide, opset=14))
+case("Einsum", single("Einsum", [2, 3, 4], w(2, 4, 2), equation="bij,bjk->ikb", opset=14))
+case("Einsum of itself", chain(node("Einsum", ["x", "x"], equation="bi,bj->ij"), shape=[2, 3], opset=14))
+case("CumSum", single("CumSum", [2, 5], np.array(1), reverse=1, opset=14))
+hot = node("OneHot", ["x", "d", "v"], axis=0)
+values = {"d": np.array(6), "v": np.array([-1, 2], np.float32)}
+case("OneHot", model([hot], {"x": [2, 3]}, constants=values, types={"x": INT64}, opset=13), integers)
+
 
 # ---------------------------------------------------------------------------------------------------------------- tests
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto
 
-from tests.helpers.onnx_models import Tensor, agrees, model, node, random, single
+from tests.helpers.onnx_models import Array, Tensor, agrees, model, node, random, single
 from zkchain.errors import ModelError, UnsupportedOp
 from zkchain.frontend import load
 from zkchain.ir.graph import Op
@@ -250,3 +250,20 @@ def test_logic(op: str) -> None:
     bools = {"x": TensorProto.BOOL, "y": TensorProto.BOOL, "c": TensorProto.BOOL}
     inputs = {"x": x.shape} if op == "Not" else {"x": x.shape, "c": y.shape}
     agrees(model([node(op, list(inputs))], inputs, types=bools), *([x] if op == "Not" else [x, y]))
+
+
+@pytest.mark.parametrize("axis", [0, 1, -1, -2])
+@pytest.mark.parametrize("depth", [np.array(4), np.array([4])])
+def test_one_hot(depth: Array, axis: int) -> None:
+    """Indices from the end, and beyond either end."""
+    constants = {"depth": depth, "values": np.array([-0.5, 2.0], np.float32)}
+    nodes = [node("OneHot", ["x", "depth", "values"], axis=axis)]
+    proto = model(nodes, {"x": [2, 3]}, constants=constants, types={"x": TensorProto.INT64})
+    agrees(proto, np.array([[0, -1, 3], [-4, -5, 4]]))
+
+
+def test_one_hot_of_variable_depth_refused() -> None:
+    constants = {"values": np.array([0.0, 1.0], np.float32)}
+    inputs, types = {"x": [3], "depth": []}, {"x": TensorProto.INT64, "depth": TensorProto.INT64}
+    with pytest.raises(UnsupportedOp, match=r"depth \(input 1\) must be constant"):
+        load(model([node("OneHot", ["x", "depth", "values"])], inputs, constants=constants, types=types))

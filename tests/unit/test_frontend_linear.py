@@ -189,3 +189,43 @@ def test_weights_that_are_an_input(op: str, shape: list[int], weights: list[int]
 def test_weights_that_are_an_input_and_do_not_fit() -> None:
     with pytest.raises(ModelError, match="channels"):
         load(model([node("Conv", ["x", "w"])], {"x": [1, 3, 5, 5], "w": [2, 2, 3, 3]}))
+
+
+EQUATIONS: dict[str, list[tuple[int, ...]]] = {
+    **{"ij->ji": [(2, 3)], "ii->i": [(3, 3)], "ii": [(3, 3)], "ij->": [(2, 3)], "...j->j...": [(2, 3, 4)]},
+    **{"ij,jk->ik": [(2, 3), (3, 4)], "ij,jk": [(2, 3), (3, 4)], "i,j->ij": [(2,), (3,)], "i,i": [(3,), (3,)]},
+    **{"i,i->i": [(3,), (3,)], "bij,bjk->bik": [(2, 2, 3), (2, 3, 4)], "bhid,bhjd->bhij": [(1, 2, 3, 4), (1, 2, 5, 4)]},
+    **{"ij,jk,kl->il": [(2, 3), (3, 4), (4, 2)], "ab,b,c->ac": [(2, 3), (3,), (2,)], "ijk,j->ki": [(2, 3, 4), (3,)]},
+    **{"...ii->...i": [(2, 3, 3)], "ij,kj->": [(2, 3), (2, 3)], "b...,...->b...": [(2, 3, 4), (3, 4)]},
+    **{"iij,jk->ik": [(3, 3, 2), (2, 2)], "ij,ij->ij": [(2, 3), (1, 3)], " i j , j -> i ": [(2, 3), (3,)]},
+}
+
+
+@pytest.mark.parametrize("equation", EQUATIONS)
+def test_einsum(equation: str) -> None:
+    shapes = EQUATIONS[equation]
+    names = [f"x{k}" for k in range(len(shapes))]
+    proto = model([node("Einsum", names, equation=equation)], dict(zip(names, shapes, strict=True)), opset=14)
+    agrees(proto, *(random(shape, k) for k, shape in enumerate(shapes)))
+
+
+@pytest.mark.parametrize(
+    ("equation", "shapes", "said"),
+    [
+        ("ij,jk->ik", [(2, 3), (4, 2)], "is 3 and 4"),
+        ("ij,jk->ik", [(2, 3)], "2 terms for 1 operands"),
+        ("ijk->i", [(2, 3)], "does not fit shape"),
+        ("ij->iz", [(2, 3)], "the result's letters"),
+    ],
+)
+def test_einsum_that_does_not_fit(equation: str, shapes: list[tuple[int, ...]], said: str) -> None:
+    names = [f"x{k}" for k in range(len(shapes))]
+    with pytest.raises(ModelError, match=f"{said}|refuses the model"):
+        load(model([node("Einsum", names, equation=equation)], dict(zip(names, shapes, strict=True)), opset=14))
+
+
+def test_einsum_with_weights_is_a_linear_map() -> None:
+    """A constant operand stays one: no product of variables."""
+    graph = agrees(single("Einsum", [2, 3], random([3, 4], 1), equation="ij,jk->ki", opset=14), random([2, 3]))
+    products = [n for n in graph.nodes if n.op in (Op.MUL, Op.MATMUL)]
+    assert all(any(graph.nodes[s].op is Op.CONST for s in n.src) for n in products)

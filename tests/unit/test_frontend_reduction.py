@@ -183,3 +183,19 @@ def test_what_has_no_length_stays_as_it_is(operator: str, attributes: dict[str, 
     """0 / 0 is no number, but a row of zeros is one of zeros (and one whose largest element is zero itself)."""
     rows = np.array([[0, 0, 0], [0, -3, -1], [1, -2, 0], [0, 0, 1e-6]], dtype=np.float32)
     agrees(single(operator, rows.shape, **attributes), rows)
+
+
+@pytest.mark.parametrize("axis", [0, 1, -1])
+@pytest.mark.parametrize("reverse", [0, 1])
+@pytest.mark.parametrize("exclusive", [0, 1])
+def test_cumulative_sum(exclusive: int, reverse: int, axis: int) -> None:
+    proto = single("CumSum", [2, 3, 4], np.array(axis), exclusive=exclusive, reverse=reverse, opset=14)
+    agrees(proto, random([2, 3, 4]))
+
+
+def test_cumulative_sum_along_a_variable_axis_refused() -> None:
+    proto = model(
+        [node("CumSum", ["x", "axis"])], {"x": [2, 3], "axis": []}, types={"axis": TensorProto.INT64}, opset=14
+    )
+    with pytest.raises(UnsupportedOp, match=r"axis \(input 1\) must be constant"):
+        load(proto)

@@ -22,6 +22,7 @@ Inputs = Sequence[Value | None]
 Control = Callable[[Builder, onnx.NodeProto, Inputs, Body], list[Value]]
 
 MOST_ROUNDS = 1 << 12
+MOST_NODES = 1 << 16
 STRUCTURE = "a circuit has one structure: export the model with a fixed number of steps"
 
 
@@ -76,8 +77,7 @@ def loop(build: Builder, node: onnx.NodeProto, inputs: Inputs, body: Body) -> li
     collected: list[list[Value]] = [[] for _ in graph.output[1 + len(carried) :]]
     done = 0
     while going and done < rounds:
-        if done == MOST_ROUNDS:
-            raise _fail(build, node, f"it goes on for more than {MOST_ROUNDS} rounds", STRUCTURE)
+        _bound(build, node, done)
         start: list[Value] = [np.asarray(done, np.int64), np.asarray(True), *carried]
         going, carried, new = _round(build, node, graph, body, start)
         for column, value in zip(collected, new, strict=True):
@@ -110,30 +110,64 @@ def _stacked(build: Builder, node: onnx.NodeProto, parts: Sequence[Value], axis:
 
 
 def scan(build: Builder, node: onnx.NodeProto, inputs: Inputs, body: Body) -> list[Value]:
-    """Scan (opset 9 on): a round for every slice of its sequences. Outputs: final states, then the collected slices."""
-    name, graph, many = build.name, _attribute(node, "body"), int(_attribute(node, "num_scan_inputs"))
+    """Scan: a round for every slice of its sequences. Outputs: final states, then the collected slices."""
+    graph, many = _attribute(node, "body"), int(_attribute(node, "num_scan_inputs"))
+    if len(inputs) == len(graph.input) + 1:
+        return _scan_of_batches(build, node, inputs, body)
     given = [v for v in inputs if v is not None]
     if len(given) < len(inputs) or len(given) != len(graph.input) or not 0 < many <= len(given):
-        raise _fail(build, node, "its form before opset 9", "export the model with opset 9 or later")
+        raise build.error(f"Scan has {len(given)} inputs, and its body {len(graph.input)}")
     states, sequences = given[: len(given) - many], given[len(given) - many :]
     axes = _attribute(node, "scan_input_axes", [0] * many)
     backwards = _attribute(node, "scan_input_directions", [0] * many)
     slices = [_slices(build, s, a, b) for s, a, b in zip(sequences, axes, backwards, strict=True)]
+    states, columns = _scanned(build, node, body, states, slices)
+    places = _attribute(node, "scan_output_axes", [0] * len(columns))
+    reverse = _attribute(node, "scan_output_directions", [0] * len(columns))
+    ordered = [c[::-1] if r else c for c, r in zip(columns, reverse, strict=True)]
+    return [*states, *(_stacked(build, node, c, a) for c, a in zip(ordered, places, strict=True))]
+
+
+def _scan_of_batches(build: Builder, node: onnx.NodeProto, inputs: Inputs, body: Body) -> list[Value]:
+    """Scan of opset 8: every input but the first (lengths) begins with a batch, whose elements are scanned on their own
+    along the next axis."""
+    many = int(_attribute(node, "num_scan_inputs"))
+    if inputs[0] is not None:
+        raise _fail(build, node, "its sequences have lengths of their own", "give sequences of one length")
+    each = [_slices(build, v, 0, 0) for v in inputs[1:] if v is not None]
+    backwards, rows = _attribute(node, "directions", [0] * many), []
+    for parts in zip(*each, strict=True):
+        states, sequences = list(parts[: len(parts) - many]), parts[len(parts) - many :]
+        slices = [_slices(build, s, 0, b) for s, b in zip(sequences, backwards, strict=True)]
+        states, columns = _scanned(build, node, body, states, slices)
+        rows.append([*states, *(_stacked(build, node, c, 0) for c in columns)])
+    return [_stacked(build, node, column, 0) for column in zip(*rows, strict=True)]
+
+
+def _scanned(
+    build: Builder, node: onnx.NodeProto, body: Body, states: list[Value], slices: Sequence[list[Value]]
+) -> tuple[list[Value], list[list[Value]]]:
+    """The final states, and the values collected of each round by output."""
+    name, graph = build.name, _attribute(node, "body")
     if len({len(s) for s in slices}) != 1:
         raise build.error(f"Scan reads sequences of different lengths {[len(s) for s in slices]}")
-    rows = []
-    for parts in zip(*slices, strict=True):
+    columns: list[list[Value]] = [[] for _ in graph.output[len(states) :]]
+    for done, parts in enumerate(zip(*slices, strict=True)):
+        _bound(build, node, done)
         results = body(graph, dict(zip((v.name for v in graph.input), (*states, *parts), strict=True)))
         states, build.name = results[: len(states)], name
-        rows.append(results[len(states) :])
-    count = len(graph.output) - len(states)
-    places = _attribute(node, "scan_output_axes", [0] * count)
-    reverse = _attribute(node, "scan_output_directions", [0] * count)
-    columns = [[row[k] for row in rows] for k in range(count)]
-    return [
-        *states,
-        *(_stacked(build, node, c[::-1] if r else c, a) for c, a, r in zip(columns, places, reverse, strict=True)),
-    ]
+        for column, value in zip(columns, results[len(states) :], strict=True):
+            column.append(value)
+    return states, columns
+
+
+def _bound(build: Builder, node: onnx.NodeProto, done: int) -> None:
+    """Refuse rounds without end, and graphs that nobody could compile."""
+    if done == MOST_ROUNDS:
+        raise _fail(build, node, f"it goes on for more than {MOST_ROUNDS} rounds", STRUCTURE)
+    if len(build.nodes) > MOST_NODES:
+        reason = f"unrolled, the model has {len(build.nodes)} nodes after {done} rounds, expected at most {MOST_NODES}"
+        raise _fail(build, node, reason, "export the model with fewer steps")
 
 
 def _slices(build: Builder, value: Value, axis: int, backwards: int) -> list[Value]:

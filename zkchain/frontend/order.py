@@ -1,13 +1,19 @@
-"""Graphs as ONNX and onnxruntime want them: nodes in topological order, every name used once."""
+"""Graphs as ONNX and onnxruntime want them: nodes in topological order, every name used once, recurrent layers whose
+first axis is time."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import onnx
+from onnx import helper
 
 from zkchain.errors import ModelError
 from zkchain.frontend.table import names_read, node_name
+
+RECURRENT = frozenset({"RNN", "GRU", "LSTM"})
+BATCH_FIRST = {0: (1, 0, 2), 5: (1, 0, 2), 6: (1, 0, 2)}  # of the inputs x, initial_h, initial_c
+TIME_FIRST = {0: (2, 0, 1, 3), 1: (1, 0, 2), 2: (1, 0, 2)}  # of the outputs Y, Y_h, Y_c
 
 
 def tidy(graph: onnx.GraphProto) -> bool:
@@ -31,6 +37,33 @@ def inner_graphs(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
         yield from attribute.graphs
         if attribute.HasField("g"):
             yield attribute.g
+
+
+def put_time_first(graph: onnx.GraphProto) -> bool:
+    """Write recurrent layers of layout 1, which onnxruntime does not have, as such of layout 0 between transpositions,
+    in place. Whether there was any."""
+    nodes, changed = [], False
+    for node in graph.node:
+        for inner in inner_graphs(node):
+            changed = put_time_first(inner) or changed
+        layout = next((a for a in node.attribute if a.name == "layout" and a.i == 1), None)
+        if node.op_type not in RECURRENT or layout is None:
+            nodes.append(onnx.NodeProto.FromString(node.SerializeToString()))
+            continue
+        changed, layout.i = True, 0
+        made = next(name for name in node.output if name)
+        for names, orders, before in ((node.input, BATCH_FIRST, True), (node.output, TIME_FIRST, False)):
+            for i, order in orders.items():
+                if i < len(names) and names[i]:
+                    outer, names[i] = names[i], f"{names[i]}/time first of {made}"
+                    ends = (outer, names[i]) if before else (names[i], outer)
+                    nodes.append(helper.make_node("Transpose", [ends[0]], [ends[1]], perm=order))
+        nodes.append(onnx.NodeProto.FromString(node.SerializeToString()))
+    if changed:
+        del graph.node[:]
+        graph.node.extend(nodes)
+        _sort(graph)
+    return changed
 
 
 def _numbered(name: str) -> Iterator[str]:

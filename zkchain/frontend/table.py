@@ -11,10 +11,23 @@ import onnx
 from zkchain.errors import UnsupportedOp
 from zkchain.frontend.call import Rule, operator
 from zkchain.frontend.control import CONTROL
-from zkchain.frontend.ops import elementwise, linear, logic, ml, movement, pooling, quantized, reduction, resize
+from zkchain.frontend.ops import (
+    einsum,
+    elementwise,
+    linear,
+    logic,
+    ml,
+    movement,
+    pooling,
+    quantized,
+    recurrent,
+    reduction,
+    resize,
+)
 
 RULES: Mapping[str, Rule] = MappingProxyType(
     {
+        **einsum.RULES,
         **elementwise.RULES,
         **linear.RULES,
         **logic.RULES,
@@ -22,6 +35,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         **movement.RULES,
         **pooling.RULES,
         **quantized.RULES,
+        **recurrent.RULES,
         **reduction.RULES,
         **resize.RULES,
     }
@@ -37,6 +51,7 @@ KEPT = frozenset({"DequantizeLinear"})
 RULED = frozenset(
     {
         *pooling.RULES,
+        *recurrent.RULES,
         "BatchNormalization",
         "ConvTranspose",
         "LpNormalization",

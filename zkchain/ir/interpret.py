@@ -126,5 +126,5 @@ def evaluate(graph: Graph, inputs: Mapping[int, Array], table: Mapping[Op, Kerne
     values: list[Array] = []
     for i, node in enumerate(graph.nodes):
         result = inputs[i] if node.op is Op.INPUT else table[node.op](node, *(values[s] for s in node.src))
-        values.append(np.broadcast_to(result, node.shape))
+        values.append(result if np.shape(result) == node.shape else np.broadcast_to(result, node.shape))
     return values

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tests.fuzz.onnx_graphs import Growing, Unfit, Value
-from tests.fuzz.recipes import control, elementwise, linear, ml, movement, reduction, windows
+from tests.fuzz.recipes import control, elementwise, linear, ml, movement, recurrent, reduction, windows
 from tests.fuzz.recipes.recipe import Recipe
 
 GROUPS: tuple[Mapping[str, Recipe], ...] = (
@@ -20,7 +20,14 @@ GROUPS: tuple[Mapping[str, Recipe], ...] = (
     windows.RECIPES,
     control.RECIPES,
 )
-LATER: Mapping[str, Recipe] = {**elementwise.LATER, **control.LATER, **movement.LATER}
+LATER: Mapping[str, Recipe] = {
+    **elementwise.LATER,
+    **control.LATER,
+    **linear.LATER,
+    **movement.LATER,
+    **recurrent.LATER,
+    **reduction.LATER,
+}
 LATER_FROM = 10_000
 """Operators that came into the table later are drawn from this seed on: seeds before it stay the models they were."""
 RECIPES: Mapping[str, Recipe] = {
@@ -31,6 +38,7 @@ CURVED = frozenset(elementwise.FUNCTIONS) | {
     *("Ceil", "Celu", "Elu", "Equal", "Floor", "Greater", "GreaterOrEqual", "GroupNormalization", "HardSwish"),
     *("InstanceNormalization", "LayerNormalization", "Less", "LessOrEqual", "LogSoftmax", "LpNormalization"),
     *("MeanVarianceNormalization", "Normalizer", "RMSNormalization", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp"),
+    *("GRU", "LSTM", "OneHot", "RNN"),
     *("Round", "Selu", "Sign", "Softmax", "Softsign"),
 }
 """Operators that plain Groth16 has no table for (a few more may turn out to need one)."""

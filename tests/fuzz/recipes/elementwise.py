@@ -186,7 +186,15 @@ BINARY: Mapping[str, Recipe] = {
 }
 
 
-LATER: Mapping[str, Recipe] = {"Mod": Recipe(_mod, "i", since=13)}
+def _one_hot(g: Growing, x: Value) -> Value:
+    depth, at = g.draw.integer(1, 4), g.draw.integer(-x.rank - 1, x.rank)
+    shape = list(x.shape)
+    shape.insert(at % (x.rank + 1), depth)
+    values = g.const(g.draw.array((2,), -2, 2), np.float32)
+    return g.emit("OneHot", [x.name, g.const(np.array(depth), np.int64), values], tuple(shape), axis=at)
+
+
+LATER: Mapping[str, Recipe] = {"Mod": Recipe(_mod, "i", since=13), "OneHot": Recipe(_one_hot, "i", since=11)}
 
 
 def _compared(name: str) -> Callable[[Growing, Value], Value]:

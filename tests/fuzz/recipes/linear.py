@@ -45,6 +45,26 @@ def _gemm(g: Growing, x: Value) -> Value:
     return g.emit("Gemm", inputs, (rows, m), **{k: v for k, v in given.items() if k[0] == "t" or g.draw.chance(0.5)})
 
 
+def _einsum(g: Growing, x: Value) -> Value:
+    """Equations on one or two operands of the letters a, b, c ..., and a product with a matrix behind an ellipsis."""
+    letters = "abcde"[: x.rank]
+    kept = "".join(letter for letter in letters if g.draw.chance(0.6))
+    if g.draw.chance(0.3):
+        turned = "".join(g.draw.shuffled(kept))
+        shape = tuple(x.shape[letters.index(letter)] for letter in turned)
+        return g.emit("Einsum", [x.name], shape, equation=f"{letters}->{turned}")
+    if g.draw.chance(0.3):
+        m = g.draw.integer(1, 4)
+        w = _weights(g, (x.shape[-1], m))
+        return g.emit("Einsum", [x.name, w], (*x.shape[:-1], m), equation="...i,ij->...j")
+    other = "".join(letter for letter in letters if g.draw.chance(0.6)) + "z"
+    sizes = {**dict(zip(letters, x.shape, strict=True)), "z": g.draw.integer(1, 3)}
+    w = _weights(g, tuple(sizes[letter] for letter in other))
+    result = "".join(g.draw.shuffled(kept + "z"))
+    shape = tuple(sizes[letter] for letter in result)
+    return g.emit("Einsum", [x.name, w], shape, equation=f"{letters},{other}->{result}")
+
+
 def _window(g: Growing, size: int) -> tuple[int, int, int, int, int]:
     """kernel, stride, dilation, pads of one axis that fit ``size`` elements."""
     draw = g.draw
@@ -105,3 +125,4 @@ RECIPES: Mapping[str, Recipe] = {
     "Gemm": Recipe(_gemm, ranks=(2, 2), since=11),
     "MatMul": Recipe(_matmul, "ffi", ranks=(1, 4)),
 }
+LATER: Mapping[str, Recipe] = {"Einsum": Recipe(_einsum, ranks=(1, 4), since=12)}

@@ -99,6 +99,11 @@ def _mean_variance(g: Growing, x: Value) -> Value:
     return g.like(x, "MeanVarianceNormalization", axes=axes)
 
 
+def _cumulative(g: Growing, x: Value) -> Value:
+    axis = g.const(np.array(g.draw.integer(-x.rank, x.rank - 1)), np.int64)
+    return g.like(x, "CumSum", axis, exclusive=int(g.draw.chance(0.3)), reverse=int(g.draw.chance(0.3)))
+
+
 RECIPES: Mapping[str, Recipe] = {
     "ArgMax": Recipe(_arg("ArgMax"), ranks=(1, 4), since=11),
     "ArgMin": Recipe(_arg("ArgMin"), ranks=(1, 4), since=11),
@@ -123,3 +128,4 @@ RECIPES: Mapping[str, Recipe] = {
     "Softmax": Recipe(_soft("Softmax"), ranks=(1, 4), since=11),
     "TopK": Recipe(_top_k, "fi", ranks=(1, 4), since=11),
 }
+LATER: Mapping[str, Recipe] = {"CumSum": Recipe(_cumulative, "fi", ranks=(1, 4), since=11)}

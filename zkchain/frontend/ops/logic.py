@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+import numpy as np
+
 from zkchain.frontend.call import Call, Rule
 from zkchain.ir.builder import Builder
 
@@ -35,6 +37,22 @@ def xor(call: Call) -> int:
     return call.build.square(call.build.sub(call.x(0), call.x(1)))
 
 
+def one_hot(call: Call) -> int:
+    """off + (on - off) [x = k]; a negative index counts from the end, one beyond either end is nowhere."""
+    build, depth, x = call.build, int(call.scalar(1, "depth")), call.x(0)
+    if not (call.is_integer(0) or build.is_whole(x)):
+        x = build.unary(x, "trunc")
+    # x + depth [x < 0]
+    x = build.add(x, build.scale(_not(build, build.unary(x, "greater", -0.5)), float(depth)))
+    shape = [*build.shape(x)]
+    at = call.integer("axis", -1) % (len(shape) + 1)
+    apart = build.reshape(x, [*shape[:at], 1, *shape[at:]])
+    places = np.arange(depth).reshape([-1, *(1 for _ in shape[at:])])
+    hot = build.unary(build.sub(apart, build.const(places)), "equal", 0.0)
+    off, on = (build.take(call.x(2), np.asarray(k)) for k in (0, 1))
+    return build.add(build.mul(hot, build.sub(on, off)), off)
+
+
 RULES: Mapping[str, Rule] = MappingProxyType(
     {
         "And": lambda call: call.build.mul(call.x(0), call.x(1)),
@@ -44,6 +62,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "Less": _compare("greater", swap=True),
         "LessOrEqual": _compare("greater", negate=True),
         "Not": lambda call: _not(call.build, call.x()),
+        "OneHot": one_hot,
         "Or": lambda call: call.build.max(call.x(0), call.x(1)),
         "Xor": xor,
     }

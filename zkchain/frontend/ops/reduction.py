@@ -74,6 +74,16 @@ def arg(sign: float) -> Rule:
     return rule
 
 
+def cumulative_sum(call: Call) -> int:
+    """y_j = sum_{i <= j} x_i (exclusive: i < j; reverse: from the other end): a product with a triangle of ones."""
+    build, x = call.build, call.x()
+    axis = build.axis(x, int(call.scalar(1, "axis")))
+    order = [*(k for k in range(build.rank(x)) if k != axis), axis]
+    ones = np.triu(np.ones((build.shape(x)[axis],) * 2), k=call.integer("exclusive", 0))
+    ones = ones.T if call.integer("reverse", 0) else ones
+    return build.transpose(build.matmul(build.transpose(x, order), build.const(ones)), np.argsort(order).tolist())
+
+
 def top_k(call: Call) -> list[int]:
     """Values and indices; k is an attribute before opset 10. Unsorted ones may be in any order: they are sorted too."""
     k = call.integer("k", 0) if call.version < 10 else int(call.scalar(1, "k"))
@@ -228,6 +238,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "ArgMax": arg(1.0),
         "ArgMin": arg(-1.0),
         "BatchNormalization": batch_normalization,
+        "CumSum": cumulative_sum,
         "GroupNormalization": group_normalization,
         "InstanceNormalization": instance_normalization,
         "LayerNormalization": layer_normalization,

@@ -35,6 +35,14 @@ SQUARED = 30  # bits of what is squared to be summed
 ROOM = 60  # bits of an accumulator that is multiplied or summed again
 
 
+class Span(NamedTuple):
+    """A function's domain in integers, and how many elements are looked up in it."""
+
+    first: int
+    last: int
+    elements: int
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """weight: (node, source position) -> fraction bits of that constant; activation: node -> fraction bits after its
@@ -42,7 +50,8 @@ class Plan:
     slack: a clamp is put in where the static range has more than this many bits above that; limit: and where it has
     more bits than this at all; table_bits: the widest lookup table has 2^table_bits entries; off: argument of a
     function with jumps or poles -> what it may be off by; wanted: function with poles -> what its value may be off
-    by (of an inverse root of squares: what x over the root may be)."""
+    by (of an inverse root of squares: what x over the root may be); spans: the domains of functions that are taken in
+    several places, which then share a table."""
 
     weight: Mapping[tuple[int, int], int]
     activation: Mapping[int, int]
@@ -53,6 +62,7 @@ class Plan:
     table_bits: int = 14
     off: Mapping[int, float] = field(default_factory=dict)
     wanted: Mapping[int, float] = field(default_factory=dict)
+    spans: Mapping[object, Sequence[Span]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +88,7 @@ class Parts(NamedTuple):
 class Lowering:
     """State of one lowering: values as computed, and as narrowed; the rescales made for that, and what argmax reads;
     the regions in which no error is promised, and the clamps that the quantiser put in; the parts of
-    inverse roots, the values that are squared for them, and the sums of these."""
+    inverse roots, the values that are squared for them, and the sums of these; the domains of functions."""
 
     graph: Graph
     plan: Plan
@@ -91,6 +101,7 @@ class Lowering:
     regions: list[Region] = field(default_factory=list)
     clamps: list[Clamp] = field(default_factory=list)
     roots: dict[int, Parts] = field(default_factory=dict)
+    spans: dict[object, list[Span]] = field(default_factory=dict)
     readers: list[list[int]] = field(init=False)
     squared: frozenset[int] = field(init=False)
     totals: frozenset[int] = field(init=False)
@@ -100,6 +111,12 @@ class Lowering:
         self.squared = frozenset(root(self.graph, each.x) for each in roots)
         self.totals = frozenset(each.total for each in roots)
         self.readers = readers(self.graph)
+
+    def span(self, of: object, own: Span) -> Span:
+        """The domain of a function that others share with this use of it; noted, so that it can be known next time."""
+        self.spans.setdefault(of, []).append(own)
+        wider = (s for s in self.plan.spans.get(of, ()) if s.first <= own.first and own.last <= s.last)
+        return next(wider, own)
 
     def const(self, i: int, position: int, at_least: int | None = None) -> Value:
         """The constant source of node i at its planned precision (or exactly, if fewer bits do); ``at_least``: and no
@@ -117,6 +134,17 @@ class Lowering:
 
     def is_const(self, i: int) -> bool:
         return self.graph.nodes[i].op is Op.CONST
+
+
+def joined(spans: Sequence[Span]) -> list[Span]:
+    """The spans that overlap made one."""
+    found: list[Span] = []
+    for span in sorted(spans):
+        if found and span.first <= found[-1].last:
+            before = found.pop()
+            span = Span(before.first, max(before.last, span.last), before.elements + span.elements)
+        found.append(span)
+    return found
 
 
 def exact_bits(values: Array) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -20,9 +20,11 @@ from zkchain.quantize.lower.precision import (
     Clamp,
     Lowering,
     Plan,
+    Span,
     align,
     clip_ends,
     exact_bits,
+    joined,
     narrow,
     prefer,
     relabelled,
@@ -41,7 +43,7 @@ WIDE_ENOUGH = 48  # an accumulator of more bits is narrowed before an elementwis
 class Lowered:
     """The integer graph; for every output the bound on its distance from the float output (inf: none known); the
     rescales and what argmax reads, by the float node they belong to; regions in which no error is promised; the clamps
-    that the quantiser put in."""
+    that the quantiser put in; the domains of functions that are taken in several places."""
 
     graph: Graph
     bounds: tuple[FloatArray, ...]
@@ -49,6 +51,7 @@ class Lowered:
     compared: Mapping[int, Node]
     regions: tuple[Region, ...] = ()
     clamps: tuple[Clamp, ...] = ()
+    spans: Mapping[object, Sequence[Span]] = field(default_factory=dict)
 
 
 def lower(graph: Graph, plan: Plan, grids: Sequence[Grid]) -> Lowered:
@@ -74,7 +77,8 @@ def lower(graph: Graph, plan: Plan, grids: Sequence[Grid]) -> Lowered:
     )
     check(result, integer=True)
     bounds = tuple(np.broadcast_to(state.out.error(v), state.out[v].shape) for v in outputs)
-    return Lowered(result, bounds, state.rescaled, state.compared, tuple(state.regions), tuple(state.clamps))
+    spans = {of: joined(each) for of, each in state.spans.items() if len(each) > 1}
+    return Lowered(result, bounds, state.rescaled, state.compared, tuple(state.regions), tuple(state.clamps), spans)
 
 
 def _input(state: Lowering, i: int, node: Node) -> Value:

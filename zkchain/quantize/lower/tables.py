@@ -30,7 +30,7 @@ from zkchain.quantize.lower import holes, steps
 from zkchain.quantize.lower.builder import Value
 from zkchain.quantize.lower.error_bounds import magnitude
 from zkchain.quantize.lower.holes import Hole
-from zkchain.quantize.lower.precision import OUT, Lowering, align, exact_bits, narrow
+from zkchain.quantize.lower.precision import OUT, Lowering, Span, align, exact_bits, narrow
 from zkchain.quantize.precision.noise import takes_all
 from zkchain.quantize.regions import Region
 from zkchain.typing import FloatArray, IntArray
@@ -95,15 +95,16 @@ def lower_unary(state: Lowering, i: int, node: Node) -> Value:
     slope = LINES[fn[0]](*fn[1:]) if fn[0] in LINES else 0.0
     rest = Rest(fn, slope, x.frac, _output_bits(state, i, node, x))
     rest = replace(rest, holes=_holes(state, i, node, x, rest))
-    first, last, lossless = _domain(state, node, x, rest, STILL)
-    pieces = _pieces(node, rest, (first, last), node.size, state.plan.table_bits)
-    if not all(_direct(piece, node.size, state.plan.table_bits) for piece in pieces):
-        first, last, lossless = _domain(state, node, x, rest, STILL_FOR_CHORDS)
-        pieces = _pieces(node, rest, (first, last), node.size, state.plan.table_bits)
+    for still in (STILL, STILL_FOR_CHORDS):
+        first, last, lossless = _domain(state, node, x, rest, still)
+        span = state.span((rest, still), Span(first, last, node.size))
+        pieces = _pieces(node, rest, span, state.plan.table_bits)
+        if all(piece.k == 0 for piece in pieces):
+            break
     inside = _clip(state, node.name, x, first, last, argument=None if lossless else node.src[0])
     if slope == 0.0:
         return _tabulated(state, node, inside, rest, pieces)
-    if first <= 0 <= last and len(pieces) == 1 and _direct(pieces[0], node.size, state.plan.table_bits):
+    if first <= 0 <= last and len(pieces) == 1 and pieces[0].k == 0:
         return _with_line(state, node, x, inside, rest, pieces[0])
     y, line = _tabulated(state, node, inside, rest, pieces), _line(state, node, x, rest)
     values = align(state, node.name, [y, line])
@@ -143,7 +144,7 @@ def _with_line(state: Lowering, node: Node, x: Value, inside: Value, rest: Rest,
 
 def whole_domain(state: Lowering, node: Node, x: Value, rest: Rest, domain: tuple[int, int]) -> Value:
     """A function on all integers of a domain, x being one of them."""
-    return _tabulated(state, node, x, rest, _pieces(node, rest, domain, node.size, state.plan.table_bits))
+    return _tabulated(state, node, x, rest, _pieces(node, rest, Span(*domain, node.size), state.plan.table_bits))
 
 
 def _output_bits(state: Lowering, i: int, node: Node, x: Value) -> int:
@@ -311,12 +312,13 @@ def _bends_too_often(node: Node) -> UnsupportedOp:
     )
 
 
-def _pieces(node: Node, rest: Rest, domain: tuple[int, int], size: int, table_bits: int) -> tuple[Piece, ...]:
-    """The pieces of fewest rows for ``size`` elements, over how long a table may be."""
-    possible = _choices(rest, domain, table_bits)
+def _pieces(node: Node, rest: Rest, span: Span, table_bits: int) -> tuple[Piece, ...]:
+    """The pieces of fewest rows, over how long a table may be."""
+    possible = _choices(rest, (span.first, span.last), table_bits)
     if not possible:
         raise _bends_too_often(node)
-    return min(possible, key=lambda pieces: _rows(pieces, size))
+    best = min(possible, key=lambda pieces: _rows(pieces, span.elements))
+    return tuple(replace(piece, k=0) if _direct(piece, span.elements, table_bits) else piece for piece in best)
 
 
 def _choices(rest: Rest, domain: tuple[int, int], table_bits: int) -> list[tuple[Piece, ...]]:
@@ -423,7 +425,7 @@ def _tabulated(state: Lowering, node: Node, x: Value, rest: Rest, pieces: tuple[
 
 def _one_piece(state: Lowering, node: Node, x: Value, rest: Rest, piece: Piece) -> Value:
     first, last = piece.first, piece.last
-    if _direct(piece, state.out[x].size, state.plan.table_bits):
+    if piece.k == 0:
         xs = np.arange(first, last + 1, dtype=np.int64)
         return _table(state, node, x, rest.b, first, rest.rounded(xs).astype(np.int64), _unevenness(rest, xs), 0.5)
     return _chords(state, node, x, first, last, rest, piece.k)
@@ -439,7 +441,8 @@ def _table(
 
 def _bound(state: Lowering, x: Value, y: Value, slope: float, rounding: float) -> None:
     """|f(x + e) - y| <= slope e + rounding, slope in units of the output a step of the input."""
-    error = np.ldexp(state.out.error(x), x.frac)
+    with np.errstate(over="ignore"):  # no bound is known then: infinity says so
+        error = np.ldexp(state.out.error(x), x.frac)
     carried = np.where(np.isinf(error), np.inf, 0.0)
     # the slope of a jump is infinite, and times no error still none
     np.multiply(error, slope, out=carried, where=(error > 0) & np.isfinite(error))

@@ -13,21 +13,32 @@ from math import inf, isfinite, ldexp
 import numpy as np
 
 from zkchain.quantize.precision.noise import Point
+from zkchain.quantize.precision.one_table import Shared
 from zkchain.quantize.settings import Settings
 
 BITS_SETTING = {"weight": "weight_bits", "activation": "activation_bits", "input": "input_bits"}
 
 
 def allocate(
-    points: Sequence[Point], gains: Sequence[float], error: float, settings: Settings, more: int = 0
+    points: Sequence[Point],
+    gains: Sequence[float],
+    error: float,
+    settings: Settings,
+    more: int = 0,
+    shared: Sequence[Shared] = (),
 ) -> list[int]:
     """Fraction bits per point such that the root mean squared error stays below ``error`` (where the limits allow).
 
-    ``more``: bits on top of the least every point gets, for gains that cannot be trusted."""
+    ``more``: bits on top of the least every point gets, for gains that cannot be trusted. ``shared``: points
+    that get the same bits."""
     fixed = [_fixed(p, settings) for p in points]
 
     def at(log_price: float) -> list[int]:
-        return [_bits(p, g, log_price, more) if f is None else f for p, g, f in zip(points, gains, fixed, strict=True)]
+        bits = [_bits(p, g, log_price, more) if f is None else f for p, g, f in zip(points, gains, fixed, strict=True)]
+        for each in shared:
+            same = each.bits(points, gains, bits, log_price, more)
+            bits = [same if k in each.members else b for k, b in enumerate(bits)]
+        return bits
 
     low, high = -80.0, 80.0  # log2 of the common price
     # where some place cannot be fine enough, the others need not be finer than it

@@ -9,8 +9,8 @@ gives precision away for nothing, within the error allowed.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import combinations
 
 import numpy as np
@@ -172,13 +172,18 @@ class Model:
         chosen = zip(self.points, bits, strict=True)
         return {(p.node, p.position): b if p.exact is None else min(b, p.exact) for p, b in chosen}
 
-    def requests(self, bits: Bits) -> Requests:
+    def shifts(self, bits: Bits) -> Iterator[tuple[Site, int, int]]:
+        """Every site with the bits that it takes off, and its fraction bits after that."""
         plan = self.plan(bits)
         found = precision(self.graph, plan)
-        total = self.base.copy()
         for site in self.sites:
             frac = found[site.root] if site.compared else rescaled(found[site.root], plan.get((site.root, None)))
-            for request, count in requests(site, found[site.root] - frac, frac):
+            yield site, found[site.root] - frac, frac
+
+    def requests(self, bits: Bits) -> Requests:
+        total = self.base.copy()
+        for site in self.shifts(bits):
+            for request, count in requests(*site):
                 total[request] += count
         return total
 
@@ -190,10 +195,27 @@ class Model:
         return frozenset(own | {s.root for s in self.sites if before[s.root] != after[s.root]})
 
 
-def rows_with(plan: tables.Plan, wanted: Requests) -> int:
+@dataclass(frozen=True, eq=False, slots=True)
+class Counted:
+    """Lookups of any plan of a model in given tables. ``known``: those of sites that were asked for."""
+
+    model: Model
+    tables: tables.Plan
+    known: dict[tuple[Site, int, int], int] = field(default_factory=dict)
+
+    def rows(self, bits: Bits) -> int:
+        total = rows_with(self.tables, self.model.base.items())
+        for site in self.model.shifts(bits):
+            if site not in self.known:
+                self.known[site] = rows_with(self.tables, requests(*site))
+            total += self.known[site]
+        return total
+
+
+def rows_with(plan: tables.Plan, wanted: Iterable[tuple[Request, int]]) -> int:
     """Lookups of the requests in given tables."""
     total = 0
-    for request, count in wanted.items():
+    for request, count in wanted:
         if request.size in plan.own and not request.whole:
             total += count
             continue
@@ -234,7 +256,8 @@ def _descend(
     moves: Sequence[tuple[tuple[int, int], ...]],
     plan: tables.Plan,
 ) -> Bits:
-    best = (rows_with(plan, model.requests(bits)), squared_error(model.points, gains, bits))
+    counted = Counted(model, plan)
+    best = (counted.rows(bits), squared_error(model.points, gains, bits))
     for move in moves:
         at = list(bits)
         for k, by in move:
@@ -244,7 +267,7 @@ def _descend(
         error = squared_error(model.points, gains, at)
         if error > limit:
             continue
-        now = (rows_with(plan, model.requests(tuple(at))), error)
+        now = (counted.rows(tuple(at)), error)
         if now < best:
             bits, best = tuple(at), now
     return bits

@@ -270,7 +270,8 @@ def _replay(graph: Graph, values: dict[int, Array], below: list[int]) -> None:
         for i in below:
             node = graph.nodes[i]
             rule = _guarded if node.op is Op.UNARY else interpret.FLOAT[node.op]
-            values[i] = np.broadcast_to(rule(node, *(values[s] for s in node.src)), node.shape)
+            result = rule(node, *(values[s] for s in node.src))
+            values[i] = result if np.shape(result) == node.shape else np.broadcast_to(result, node.shape)
 
 
 def _descendants(graph: Graph, start: int, held: frozenset[int] = frozenset()) -> list[int]:

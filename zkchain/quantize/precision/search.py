@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import cast
 
 import numpy as np
 
@@ -17,6 +19,7 @@ from zkchain.quantize.lower.rules import Lowered, lower
 from zkchain.quantize.precision import constraint_cost, lookup_cost, noise
 from zkchain.quantize.precision.allocate import BITS_SETTING, allocate
 from zkchain.quantize.precision.noise import Point
+from zkchain.quantize.precision.one_table import shared_tables
 from zkchain.quantize.precision.problem import TRACED, Problem
 from zkchain.rewrite import finish
 from zkchain.tables import Request
@@ -34,11 +37,12 @@ JUDGED_ENOUGH = 0.7  # part of the tolerance that is good enough on the samples 
 def search(problem: Problem) -> Lowered:
     """Tighten the error allowed to the roundings until the measured error fits, or no longer falls."""
     found, gains = measure_points(problem)
+    shared = shared_tables(problem.graph, found, problem.settings)
     tried: list[tuple[float, Lowered]] = []
     slacks: Sequence[int] = SLACKS
     for attempt in range(ATTEMPTS):
         error = TIGHTER**attempt / DEVIATIONS
-        bits = allocate(found, gains, error, problem.settings, more=attempt)
+        bits = allocate(found, gains, error, problem.settings, more=attempt, shared=shared)
         try:
             slack, lowered = _cheapest(problem, planned(problem, found, bits), slacks)
             if problem.settings.cost == "lookup":
@@ -147,20 +151,46 @@ def _share_tables(graph: Graph, weight: dict[tuple[int, int], int], activation: 
 
 def _cheapest(problem: Problem, plan: Plan, slacks: Sequence[int]) -> tuple[int, Lowered]:
     """The lowering with fewest clamps among those of (nearly) fewest estimated rows, and its slack."""
-    found: list[tuple[float, int, Lowered]] = []
-    refusal: CompileError | None = None
+    found: dict[int, Lowered | CompileError] = {}
+    if any(uses > 1 for uses in Counter(n.arg["fn"] for n in problem.graph.nodes if n.op is Op.UNARY).values()):
+        plan = _with_spans(problem, plan, slacks)
+    _lower_all(problem, plan, slacks, found)
+    costs = {s: constraint_cost.total(x.graph) for s in slacks if isinstance(x := found[s], Lowered)}
+    if not costs:
+        raise next((x for x in found.values() if isinstance(x, CompileError)), CompileError("no lowering was tried"))
+    enough = min(costs.values()) / WORTH_A_CLAMP
+    slack = next(s for s, cost in costs.items() if cost <= enough)
+    return slack, cast(Lowered, found[slack])
+
+
+def _with_spans(problem: Problem, plan: Plan, slacks: Sequence[int]) -> Plan:
+    """The plan, knowing the domains of functions that are taken in several places: these share a table then."""
     for slack in slacks:
         try:
-            lowered = lower(problem.graph, replace(plan, slack=slack), problem.grids)
-        except CompileError as error:
-            refusal = error
+            return replace(plan, spans=lower(problem.graph, replace(plan, slack=slack), problem.grids).spans)
+        except CompileError:
             continue
-        lowered = replace(lowered, graph=finish(lowered.graph))
-        found.append((constraint_cost.total(lowered.graph), slack, lowered))
-    if not found:
-        raise refusal or CompileError("no lowering was tried")
-    enough = min(cost for cost, _, _ in found) / WORTH_A_CLAMP
-    return next((slack, lowered) for cost, slack, lowered in found if cost <= enough)
+    return plan
+
+
+def _lower_all(problem: Problem, plan: Plan, slacks: Sequence[int], found: dict[int, Lowered | CompileError]) -> None:
+    """Lower with all these slacks. Where the first and the last set the same clamps, so do those between."""
+    for slack in {slacks[0], slacks[-1]} - found.keys() if slacks else ():
+        try:
+            lowered = lower(problem.graph, replace(plan, slack=slack), problem.grids)
+        except CompileError as refusal:
+            found[slack] = refusal
+        else:
+            found[slack] = replace(lowered, graph=finish(lowered.graph))
+    if len(slacks) < 3:
+        return
+    first, last = found[slacks[0]], found[slacks[-1]]
+    if isinstance(first, Lowered) and isinstance(last, Lowered) and first.clamps == last.clamps:
+        found.update(dict.fromkeys(slacks[1:-1], first))
+        return
+    middle = len(slacks) // 2
+    _lower_all(problem, plan, slacks[: middle + 1], found)
+    _lower_all(problem, plan, slacks[middle:], found)
 
 
 def runs(problem: Problem, lowered: Lowered) -> list[list[IntArray]]:
