@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -31,9 +32,11 @@ class Usage:
 
 @dataclass(frozen=True)
 class Measured:
-    """One prover on one circuit. Times in seconds, memory in bytes; ``load`` is reading the key, apart from proving."""
+    """One prover on one circuit. Times in seconds, memory in bytes; ``load`` is reading the key, apart from proving.
+    ``kernel``: of our core, where it is ours."""
 
     prover: str
+    kernel: str
     prove: list[float]
     cpu: list[float]
     load: float
@@ -90,8 +93,60 @@ class Files:
 Words = list[str | Path]
 
 
+@dataclass(frozen=True)
+class Line:
+    """One line of a table: a prover, and the kernel that our core is told to use."""
+
+    prover: str
+    kernel: str = ""
+    first: bool = True
+
+    @property
+    def name(self) -> str:
+        return self.prover if self.first else f"{self.prover} {self.kernel}"
+
+
+def lines(names: Sequence[str], kernels: Sequence[str]) -> list[Line]:
+    """Ours runs once with each kernel, the first one under its plain name; our .zkey prover with the first one."""
+    found: list[Line] = []
+    for name in names:
+        if name == "zkchain":
+            found += [Line(name, kernel, kernel == kernels[0]) for kernel in kernels]
+        else:
+            found.append(Line(name, kernels[0] if name in OURS else ""))
+    return found
+
+
+def environment(line: Line, threads: int) -> dict[str, str]:
+    """What limits every prover to so many threads (snarkjs.cjs reads its own), and chooses our kernel."""
+    limits = dict.fromkeys(THREADS, str(threads))
+    return limits | ({"ZKCHAIN_KERNEL": line.kernel} if line.kernel else {})
+
+
+THREADS = ("ZKCHAIN_THREADS", "RAYON_NUM_THREADS", "GOMAXPROCS", "BENCH_THREADS", "ZKSNAKE_PARALLEL_CPU")
+OURS = ("zkchain", "zkchain .zkey")
+
+
 def ours(kind: str, key: Path, files: Files) -> Words:
     return [sys.executable, "-m", "scripts.bench.ours", kind, key, files.r1cs, files.wtns]
+
+
+PACKAGES = {"groth16py": "groth16py==0.2.0", "zksnake": "zksnake==0.1.0"}
+"""Provers on PyPI: each runs in a virtual environment of its own, which has nothing else."""
+COMPLETE = "complete"
+"""The file that says that such an environment was finished."""
+
+
+@cache
+def packaged(name: str) -> tuple[str | Path, ...]:
+    """Python with the package alone (-I), made on the first call, and the script that drives it."""
+    folder = CACHE / PACKAGES[name].replace("==", "-")
+    python = folder / "bin" / "python"
+    if not (folder / COMPLETE).exists():
+        call([sys.executable, "-m", "venv", "--clear", folder])
+        call([python, "-I", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", PACKAGES[name]])
+        (folder / COMPLETE).touch()
+    return python, "-I", HERE / f"with_{name}.py"
 
 
 COMMANDS: dict[str, Callable[[Files], Words]] = {
@@ -100,11 +155,24 @@ COMMANDS: dict[str, Callable[[Files], Words]] = {
     "snarkjs": lambda files: ["node", HERE / "snarkjs.cjs", files.zkey, files.wtns, files.proof],
     "arkworks": lambda files: [arkworks(), "prove", files.arkworks, files.r1cs, files.wtns],
     "gnark": lambda files: [gnark(), "prove", files.gnark, files.r1cs, files.wtns],
+    "groth16py": lambda files: [*packaged("groth16py"), "prove", files.groth16py, files.r1cs, files.wtns],
+    "zksnake": lambda files: [*packaged("zksnake"), "prove", files.zksnake, files.r1cs, files.wtns],
 }
 """Without the last word, the number of proofs."""
 
-KEYS = {"zkchain": "zkpk", "zkchain .zkey": "zkey", "snarkjs": "zkey", "arkworks": "arkworks", "gnark": "gnark"}
+KEYS = {
+    "zkchain": "zkpk",
+    "zkchain .zkey": "zkey",
+    "snarkjs": "zkey",
+    "arkworks": "arkworks",
+    "gnark": "gnark",
+    "groth16py": "groth16py",
+    "zksnake": "zksnake",
+}
 """Which of the files is a prover's key."""
+
+DEFAULT = ("zkchain", "zkchain .zkey", "snarkjs", "arkworks", "gnark")
+"""The provers that are fast enough for every size."""
 
 
 def arkworks() -> Path:
@@ -124,35 +192,45 @@ def gnark() -> Path:
 
 def setup(prover: str, files: Files) -> float:
     """Seconds of the prover's own key generation, for those that cannot read ours."""
-    if prover == "arkworks":
-        return call([arkworks(), "setup", files.r1cs, files.arkworks]).seconds
-    if prover == "gnark":
-        return call([gnark(), "setup", files.r1cs, files.gnark]).seconds
-    return 0.0
+    if prover not in SETUPS:
+        return 0.0
+    return call([*SETUPS[prover](), "setup", files.r1cs, getattr(files, KEYS[prover])]).seconds
 
 
-def measure_binary(name: str, binary: Path, files: Files, runs: int) -> Measured:
+SETUPS: dict[str, Callable[[], Words]] = {
+    "arkworks": lambda: [arkworks()],
+    "gnark": lambda: [gnark()],
+    "groth16py": lambda: [*packaged("groth16py")],
+    "zksnake": lambda: [*packaged("zksnake")],
+}
+
+
+def measure_binary(name: str, binary: Path, files: Files, runs: int, threads: int) -> Measured:
     """A program that is called as rapidsnark is: ``BINARY key.zkey witness.wtns proof.json public.json``. Each proof is
     a process that reads its key; the time is all of it."""
     seconds, cpu, usage = [], [], Usage("", 0.0, 0, 0)
     for _ in range(runs):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        usage = call([binary, files.zkey, files.wtns, files.proof, files.public])
+        command: Words = [binary, files.zkey, files.wtns, files.proof, files.public]
+        usage = call(command, **environment(Line(name), threads))
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         seconds.append(usage.seconds)
         cpu.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-    return Measured(name, seconds, cpu, 0.0, usage.peak, usage.peak_anonymous, files.zkey.stat().st_size)
+    return Measured(name, "", seconds, cpu, 0.0, usage.peak, usage.peak_anonymous, files.zkey.stat().st_size)
 
 
-def measure(prover: str, files: Files, runs: int) -> Measured:
+def measure(line: Line, files: Files, runs: int, threads: int) -> Measured:
     """Proofs are verified by the processes themselves, snarkjs's by the caller."""
-    usage = call([*COMMANDS[prover](files), str(runs)], NODE_PATH=str(ROOT / "node_modules"))
+    prover, surroundings = line.prover, environment(line, threads)
+    usage = call([*COMMANDS[prover](files), str(runs)], NODE_PATH=str(ROOT / "node_modules"), **surroundings)
     result = json.loads(usage.output.splitlines()[-1])
     if prover == "zkchain":  # as users run it: no matrices in memory
-        usage = call([sys.executable, "-m", "scripts.bench.ours", "rows", files.zkpk, files.rows, "-", "1"])
+        rows: Words = [sys.executable, "-m", "scripts.bench.ours", "rows", files.zkpk, files.rows, "-", "1"]
+        usage = call(rows, **surroundings)
     key: Path = getattr(files, KEYS[prover])
     return Measured(
-        prover=prover,
+        prover=line.name,
+        kernel=line.kernel,
         prove=result["prove"],
         cpu=result["cpu"],
         load=result["load"],

@@ -77,7 +77,7 @@ class Circuit(Outline):
 
     def labelled_blocks(self) -> Iterator[tuple[Constraint, RowBlock]]:
         """Stream the blocks of ``blocks``, each with the vector constraint that it is a part of."""
-        return ((constraint, block) for constraint in self.constraints for block in _stream(constraint, self.n_wires))
+        return ((constraint, block) for constraint in self.constraints for block in stream(constraint, self.n_wires))
 
     @property
     def interface(self) -> Interface:
@@ -124,7 +124,8 @@ class RestoredCircuit(Outline):
         return f"<RestoredCircuit {self.system}, digest {self.digest.hex()[:12]}...>"
 
 
-def _stream(constraint: Constraint, n_wires: int) -> Iterator[RowBlock]:
+def stream(constraint: Constraint, n_wires: int) -> Iterator[RowBlock]:
+    """The rows of a vector constraint, in blocks of bounded size."""
     weight = constraint.a.weight + constraint.b.weight + _weight(constraint.c)
     step = max(1, min(constraint.size, int(BLOCK_NONZEROS / max(weight, 1.0))))
     for start in range(0, constraint.size, step):

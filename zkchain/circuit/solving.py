@@ -42,10 +42,10 @@ class Solution:
     def finish(self, challenge: int | None = None) -> Assignment:
         """Raises PoleHit when the challenge is a lookup key."""
         if self._state is None:
-            return _assignment(self._solver, [])
+            return assignment(self._solver, [])
         solver = _resume(self._solver, challenge)
         phase_b(solver, self._state)
-        return _assignment(solver, [FrVec.from_ints([challenge or 0])])
+        return assignment(solver, [FrVec.from_ints([challenge or 0])])
 
 
 def solve(circuit: Circuit | RestoredCircuit, inputs: Sequence[IntArray], *, tamper: Tamper | None = None) -> Solution:
@@ -76,7 +76,8 @@ def _resume(solver: Solver, challenge: int | None) -> Solver:
     return copy
 
 
-def _assignment(solver: Solver, front: list[FrVec]) -> Assignment:
+def assignment(solver: Solver, front: list[FrVec]) -> Assignment:
+    """What a solver that has run to its end found. ``front``: public wires that it did not allocate."""
     wires = [FrVec.full(1, 1), *front, *(to_field(v) for v in solver.instance_values + solver.wire_values)]
     a, b, c = (FrVec.concat(_join(side)) for side in solver.rows)
     return Assignment(FrVec.concat(wires), a, b, c)

@@ -7,7 +7,7 @@ use ark_ec::{AffineRepr, VariableBaseMSM};
 use ark_ff::{AdditiveGroup, Field, PrimeField};
 
 use super::buckets::{Buffers, Tree};
-use super::digits::{products_to_signed, to_signed, Scalars, SignedScalar};
+use super::digits::{products_to_signed, to_signed, Scalars, SignedScalar, Windows};
 use super::pippenger;
 use crate::kernel::curve::point::{Point, StoredG1, StoredG2};
 use crate::kernel::field::arith::Kernel;
@@ -51,6 +51,17 @@ fn sums_of_groups_of_every_length() {
         sums_agree::<K, StoredG1>(3);
         sums_agree::<K, StoredG2>(40);
     });
+}
+
+/// The benchmarks' floor counts with these windows (scripts/bench/floor.py); its test reads the same file.
+#[test]
+fn windows_are_those_that_the_floor_counts() {
+    let text = include_str!("../../../../../tests/spec/vectors/windows.json");
+    let pinned: Vec<(usize, u32, u32, u32)> = serde_json::from_str(text).expect("rows of four numbers");
+    for (scalars, bits, width, count) in pinned {
+        let chosen = Windows::choose(scalars, bits);
+        assert_eq!((chosen.width, chosen.count), (width, count), "{scalars} of {bits} bits");
+    }
 }
 
 /// The same residue plus p, which is at most 2p as well.

@@ -1,0 +1,184 @@
+"""The benchmark's pure parts: the floor's counts, the kernels' speeds, the table, which lines and files there are."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from scripts.bench import __main__ as bench
+from scripts.bench import circuit, floor, kernels, provers, report
+from zkchain.bn254 import R
+
+WINDOWS = Path(__file__).parents[1] / "spec" / "vectors" / "windows.json"
+
+
+def test_windows_are_those_of_the_core() -> None:
+    """The core's own test reads the same file (rust/core/src/kernel/msm/digits.rs)."""
+    pinned = json.loads(WINDOWS.read_text())
+    assert len(pinned) > 50
+    for scalars, bits, width, count in pinned:
+        assert floor.choose(scalars, bits) == floor.Windows(bits, width, count)
+
+
+def simulated(digits: np.ndarray[Any, np.dtype[np.int64]], buckets: int) -> int:
+    """Additions of one window, counted: groups by digit, then the buckets that were met by rows and by columns."""
+    met = np.unique(digits[digits > 0])
+    half = (buckets.bit_length()) // 2
+    rows, columns = np.unique(met >> half), np.unique(met & ((1 << half) - 1))
+    groups = np.count_nonzero(digits) - len(met)
+    edges = (len(met) - len(rows[rows > 0])) + (len(met) - len(columns[columns > 0]))
+    return int(groups + edges)
+
+
+@pytest.mark.parametrize(("scalars", "bits"), [(1 << 12, 16), (1 << 14, 253), (3000, 64)])
+def test_additions_are_those_of_the_bucket_method(scalars: int, bits: int) -> None:
+    """Within the edges, which the floor leaves out, and digits that happen to be zero."""
+    rng = np.random.default_rng(1)
+    windows = floor.choose(scalars, bits)
+    counted = sum(
+        simulated(rng.integers(0, windows.buckets(w) + 1, scalars), windows.buckets(w)) for w in range(windows.count)
+    )
+    assert floor.additions(scalars, bits, 64) == pytest.approx(counted, rel=0.05)
+
+
+def test_many_scalars_come_in_shares() -> None:
+    assert floor.additions(1 << 20, 253, 64) == 4 * floor.additions(1 << 18, 253, 64)
+    assert floor.additions(1 << 20, 16, 64) < 1.2 * (1 << 20) * floor.choose(1 << 20, 16).count
+
+
+def butterflies(log: int) -> int:
+    """Factors that a plain transform multiplies with: in layer l half of the values, by w^j for j < 2^l."""
+    return sum((1 << (log - 1 - layer)) * sum(1 for j in range(1 << layer) if j) for layer in range(log))
+
+
+@pytest.mark.parametrize("log", [2, 4, 5, 6])
+def test_layers_multiply_what_is_not_one(log: int) -> None:
+    """The core passes over factors of one in its first two layers, or in the first of an odd number, and no others."""
+    skipped_later = sum(1 << (log - 1 - layer) for layer in range(2 if log % 2 == 0 else 1, log))
+    assert (1 << log) * floor.layers(log) == butterflies(log) + skipped_later
+
+
+def test_a_transform_grows_as_n_log_n() -> None:
+    assert floor.extension(20) == (1 << 20) * (4 * floor.layers(10) + 6)
+    assert 2.0 < floor.extension(18) / floor.extension(17) < 2.2
+
+
+def test_classes_are_of_the_nearer_magnitude() -> None:
+    assert floor.classes([0, 1, R - 1, 2, 255, 256, R - 65535, 1 << 40, R // 2]) == {1: 2, 8: 2, 16: 2, 64: 1, 253: 1}
+
+
+def test_a_proof_s_count() -> None:
+    """By hand for one small circuit: all parts of the sum, with the wires that they are over."""
+    made = circuit.make(8, 0.6)
+    values = made.wires.to_ints()
+    full = made.n_full
+    expected = (
+        2 * floor.extension(8)
+        + floor.multiplication({253: 256})
+        + floor.multiplication(floor.classes(values[2:]))
+        + floor.multiplication(floor.classes([1, *values[1 : 1 + full], *values[2 + full :]]))
+        + floor.multiplication(floor.classes([1, *values[2:]]), (floor.G1, floor.G2))
+    )
+    assert floor.proof(made) == pytest.approx(expected)
+    assert floor.proof(circuit.make(10, 0.95)) < floor.proof(circuit.make(10, 0.6))
+
+
+def test_nanoseconds_of_criterion_s_files() -> None:
+    sample = {"times": [800.0, 1500.0, 2700.0], "iters": [10.0, 20.0, 30.0]}
+    assert kernels.nanoseconds({"throughput": {"Elements": 25}}, sample) == 3.0
+
+
+def test_speeds_are_the_mean_of_the_processes_the_fastest_first() -> None:
+    found = kernels.mean([{"portable": 20.0, "adx": 10.0}, {"portable": 22.0, "adx": 12.0}])
+    assert list(found.items()) == [("adx", 11.0), ("portable", 21.0)]
+
+
+def test_a_line_for_every_kernel() -> None:
+    lines = provers.lines(["zkchain", "zkchain .zkey", "gnark"], ["ifma", "adx", "portable"])
+    assert [(line.name, line.kernel) for line in lines] == [
+        ("zkchain", "ifma"),
+        ("zkchain adx", "adx"),
+        ("zkchain portable", "portable"),
+        ("zkchain .zkey", "ifma"),
+        ("gnark", ""),
+    ]
+    assert provers.environment(lines[1], 3) == dict.fromkeys(provers.THREADS, "3") | {"ZKCHAIN_KERNEL": "adx"}
+    assert "ZKCHAIN_KERNEL" not in provers.environment(lines[4], 1)
+
+
+def result(prover: str, kernel: str, seconds: float) -> dict[str, Any]:
+    sizes = {"load": 0.001, "peak": 54_000_000, "peak_anonymous": 28_000_000, "key_bytes": 6_000_000}
+    return {"prover": prover, "kernel": kernel, "prove": [seconds] * 3, "cpu": [1.5 * seconds] * 3, **sizes}
+
+
+def case(threads: int = 2) -> dict[str, Any]:
+    return {
+        "log_rows": 14,
+        "mix": "ml",
+        "threads": threads,
+        "products": 10_000_000.0,
+        "nanoseconds": {"adx": 10.0, "portable": 20.0},
+        "load_average": 1.0,
+        "setup": {},
+        "results": [
+            result("zkchain", "adx", 0.2),
+            result("zkchain portable", "portable", 0.4),
+            result("gnark", "", 1.0),
+        ],
+    }
+
+
+def test_the_table_has_the_floor_and_cpu_over_it() -> None:
+    lines = list(report.table(case()))
+    assert lines[0].endswith("threads: 2, machine load 1.0")
+    assert lines[2] == "zkchain runs adx. 10.0 million multiplications: adx 10.0 ns, portable 20.0 ns each."
+    heads, _, *rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[4:]]
+    named = [dict(zip(heads, row, strict=True)) for row in rows]
+    # 1e7 x 10 ns over two threads is 50 ms; 300 ms of CPU are 3 times the 100 ms of one thread
+    assert [(row["floor"], row["CPU over floor"]) for row in named] == [("50 ms", "3.0"), ("100 ms", "3.0"), ("", "")]
+    assert [row["ratio"] for row in named] == ["1.0x", "2.0x", "5.0x"]
+
+
+def test_tables_of_earlier_runs_keep_their_columns() -> None:
+    docs = Path(report.__file__).parents[2] / "docs"
+    run = json.loads((docs / "benchmarks.json").read_text())
+    assert report.markdown(run) == (docs / "benchmarks.md").read_text()
+
+
+def test_the_plot_has_every_prover(tmp_path: Path) -> None:
+    plot = report.svg([case(1), case(2)])
+    assert plot.count("zkchain portable") == 1
+    assert "threads: 1" in plot
+    assert report.COLOURS["gnark"] in plot
+    assert math.isfinite(float(plot.split('width="')[1].split('"')[0]))
+
+
+def test_cases_replace_those_of_the_same_size_mix_and_threads() -> None:
+    cases = bench.with_new([case(1), case(2)], case(2) | {"load_average": 9.0})
+    assert [(one["threads"], one["load_average"]) for one in cases] == [(1, 1.0), (2, 9.0)]
+
+
+def test_machines_are_told_apart() -> None:
+    one = "cpu family\t: 25\nmodel\t\t: 17\nmodel name\t: AMD EPYC\n"
+    text = f"processor\t: 0\n{one}\nprocessor\t: 1\n{one}"
+    assert bench.machine(text, 2) == "AMD EPYC (family 25, model 17), 2 cores"
+
+
+def test_files_of_another_machine_are_not_appended_to(tmp_path: Path) -> None:
+    (tmp_path / "benchmarks-other.json").write_text(json.dumps({"machine": "an abacus", "cases": [], "mixes": []}))
+    with pytest.raises(SystemExit, match=r"is of an abacus, not of .*: give a --machine NAME"):
+        bench.main(["--append", "--machine", "other", "--output", str(tmp_path)])
+
+
+def test_a_machine_names_its_files(tmp_path: Path) -> None:
+    bench.write(tmp_path / "benchmarks-zen.4", [case()], [], None)
+    assert {path.name for path in tmp_path.iterdir()} == {f"benchmarks-zen.4.{end}" for end in ("json", "md", "svg")}
+    text = (tmp_path / "benchmarks-zen.4.md").read_text()
+    assert "(benchmarks-zen.4.svg)" in text
+    assert "gnark v0." in text
+    assert "groth16py" not in text
