@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from zkchain.errors import CompileError
-from zkchain.ir import interpret
+from zkchain.ir import interpret, stacked
 from zkchain.ir.checked import saturated
 from zkchain.ir.graph import Graph, Op
 from zkchain.ir.ranges import bits as bits_of
@@ -181,23 +181,39 @@ def integers(problem: Problem, lowered: Lowered, sample: Sequence[FloatArray]) -
 
 
 def errors(
-    problem: Problem, lowered: Lowered, sample: Sequence[FloatArray], trace: Sequence[Array]
-) -> dict[int, float]:
-    """Watched node -> its largest distance from the float value, where no region has a part in it."""
-    results = interpret.run(lowered.graph, integers(problem, lowered, sample))
-    found, watched = {}, list(problem.tolerance)
-    promised = noise.untouched(problem.graph, list(trace), lowered.regions, watched)
-    for i, counts in zip(watched, promised, strict=True):
-        at = problem.graph.outputs.index(i)
-        y = results[at] * lowered.graph.nodes[lowered.graph.outputs[at]].scale
-        found[i] = float(np.abs(y - trace[i])[counts].max(initial=0.0))
+    problem: Problem,
+    lowered: Lowered,
+    samples: Sequence[Sequence[FloatArray]],
+    traces: Sequence[Sequence[Array]],
+) -> list[dict[int, float]]:
+    """For every sample: watched node -> its largest distance from the float value, where no region has a part in it."""
+    if not samples:
+        return []
+    results, watched = integer_outputs(problem, lowered, samples), list(problem.tolerance)
+    found = []
+    for k, trace in enumerate(traces):
+        promised = noise.untouched(problem.graph, list(trace), lowered.regions, watched)
+        off = (np.abs(results[i][k] - trace[i])[counts] for i, counts in zip(watched, promised, strict=True))
+        found.append({i: float(each.max(initial=0.0)) for i, each in zip(watched, off, strict=True)})
     return found
+
+
+def integer_outputs(
+    problem: Problem, lowered: Lowered, samples: Sequence[Sequence[FloatArray]]
+) -> dict[int, FloatArray]:
+    """Watched node -> what the integer program makes of it, (samples, *shape), as real numbers."""
+    each = [integers(problem, lowered, sample) for sample in samples]
+    given = [np.stack(column) for column in zip(*each, strict=True)]
+    results = stacked.outputs(lowered.graph, given, interpret.INTEGER)
+    at = {i: problem.graph.outputs.index(i) for i in problem.tolerance}
+    real = {i: results[k] * lowered.graph.nodes[lowered.graph.outputs[k]].scale for i, k in at.items()}
+    return {i: np.broadcast_to(y, (len(samples), *y.shape[1:])) for i, y in real.items()}
 
 
 def _measured(problem: Problem, lowered: Lowered) -> float:
     """Largest error of a watched value, in units of its tolerance."""
-    judged = zip(problem.samples[: problem.judged], problem.traces, strict=False)
-    cases = [*((s, t, problem.tolerance) for s, t in judged), *((s, t, problem.limits) for s, t in problem.hard)]
-    return max(
-        (off / allowed[i] for s, t, allowed in cases for i, off in errors(problem, lowered, s, t).items()), default=0.0
-    )
+    judged, hard = problem.judged, problem.hard
+    allowed = [*(problem.tolerance for _ in range(judged)), *(problem.limits for _ in hard)]
+    samples = [*problem.samples[:judged], *(sample for sample, _ in hard)]
+    found = errors(problem, lowered, samples, [*problem.traces[:judged], *(trace for _, trace in hard)])
+    return max((off / a[i] for each, a in zip(found, allowed, strict=True) for i, off in each.items()), default=0.0)
