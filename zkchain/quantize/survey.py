@@ -24,7 +24,7 @@ from zkchain.quantize.lower.precision import Clamp
 from zkchain.quantize.lower.rules import Lowered
 from zkchain.quantize.precision import noise, search
 from zkchain.quantize.precision.noise import Trace
-from zkchain.quantize.precision.problem import Problem
+from zkchain.quantize.precision.problem import Problem, whole_outputs
 from zkchain.typing import Array, FloatArray, IntArray
 
 CORNERS, RANDOM, CLOSE, SMALL = 16, 32, 20, 40  # points of each kind at most
@@ -390,11 +390,12 @@ def _settled(problem: Problem) -> Settled:
 def _limits(problem: Problem, lowered: Lowered, traces: Sequence[Trace]) -> dict[int, float]:
     """The largest error allowed of each watched node, from what it spans where no region has a part in it."""
     watched, n, limits = list(problem.tolerance), _shown(problem), {}
+    whole = whole_outputs(problem.graph, problem.grids)
     counts = [noise.untouched(problem.graph, trace, lowered.regions, watched) for trace in traces]
     for k, i in enumerate(watched if traces else ()):
         low, high = _reach([trace[i][mask[k]] for trace, mask in zip(traces, counts, strict=True)])
         span, label = high - low or max(abs(low), abs(high)), i not in problem.graph.outputs[:n]
-        limits[i] = problem.settings.limit(span, label=label)
+        limits[i] = problem.settings.limit(span, label=label, whole=i in whole)
     return limits
 
 

@@ -8,18 +8,19 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from zkchain.errors import UnsupportedOp
-from zkchain.ir.builder import Builder
+from zkchain.ir.builder import Builder, whole_values
 from zkchain.ir.graph import Graph, Op
 from zkchain.quantize import input_grid
 from zkchain.quantize.input_grid import Grid
 from zkchain.quantize.masks import absorb
 from zkchain.quantize.precision import delicate, noise
 from zkchain.quantize.precision.noise import Trace
-from zkchain.quantize.settings import Sample, Settings
+from zkchain.quantize.settings import WHOLE, Sample, Settings
 from zkchain.rewrite import prepare
 from zkchain.rewrite.watch import Stage, passed
 from zkchain.typing import FloatArray
 
+LABELS = (Op.ARGMAX, Op.TOP_INDEX)
 DRAWN = 8  # random samples drawn from the domain, beside the calibration's
 TRACED = 4  # samples kept of the calibration at least, and on which gains are measured
 SAMPLES_KEPT = 64
@@ -69,6 +70,7 @@ def pose(
         i: _tolerance([t[i] for t in traces[:judged]], settings, i not in prepared.outputs, i in below)
         for i in watched(prepared)
     }
+    tolerance.update({i: min(tolerance[i], WHOLE / 2) for i in whole_outputs(prepared, grids) & set(tolerance)})
     found = delicate.settle(prepared, grids, traces, judged, tolerance, unseen=unseen)
     extra = [i for i in sorted(found.tolerance) if i not in prepared.outputs]
     names = tuple(prepared.nodes[i].name for i in extra)
@@ -143,14 +145,23 @@ def lift_grids(graph: Graph, grids: Sequence[Grid]) -> Graph:
 
 def watched(graph: Graph) -> list[int]:
     """The values whose error is limited: outputs that are numbers, and what decides the labels."""
-    decided, deciding = set(), set()
+    labels, deciding = decided(graph), {n.src[0] for n in graph.nodes if n.op in LABELS}
+    return sorted({i for i in graph.outputs if i not in labels} | deciding)
+
+
+def decided(graph: Graph) -> set[int]:
+    """Labels, and what is made of them."""
+    found: set[int] = set()
     for i, node in enumerate(graph.nodes):
-        if node.op in (Op.ARGMAX, Op.TOP_INDEX):
-            deciding.add(node.src[0])
-            decided.add(i)
-        elif decided.intersection(node.src):
-            decided.add(i)
-    return sorted({i for i in graph.outputs if i not in decided} | deciding)
+        if node.op in LABELS or found.intersection(node.src):
+            found.add(i)
+    return found
+
+
+def whole_outputs(graph: Graph, grids: Sequence[Grid]) -> set[int]:
+    """Outputs that are whole numbers by what they are made of (inputs of a given step count their steps)."""
+    whole = whole_values(graph, {i for i, grid in zip(graph.inputs, grids, strict=True) if grid.step is not None})
+    return whole.intersection(graph.outputs)
 
 
 def _tolerance(values: Sequence[FloatArray], settings: Settings, decides: bool, poles: bool) -> float:

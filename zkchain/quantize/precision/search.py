@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from math import inf
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from zkchain.quantize.lower.rules import Lowered, lower
 from zkchain.quantize.precision import constraint_cost, lookup_cost, noise
 from zkchain.quantize.precision.allocate import BITS_SETTING, allocate
 from zkchain.quantize.precision.noise import Point
-from zkchain.quantize.precision.problem import TRACED, Problem
+from zkchain.quantize.precision.problem import TRACED, Problem, decided
 from zkchain.rewrite import finish
 from zkchain.tables import Request
 from zkchain.typing import Array, FloatArray, IntArray
@@ -92,7 +93,9 @@ def measure_points(problem: Problem) -> tuple[list[Point], list[float]]:
     measured = [noise.gains(problem.graph, found, [(t, problem.tolerance) for t in some], problem.held)]
     # what is steep at one point alone must not be averaged away
     measured += [noise.gains(problem.graph, found, [(t, problem.limits)], problem.held) for t in hard[:few]]
-    return found, [max(each) for each in zip(*measured, strict=True)]
+    gains, labels = [max(each) for each in zip(*measured, strict=True)], decided(problem.graph)
+    # what is made of a label is exact where it may be: no sample says what a rounding does to it
+    return found, [inf if point.node in labels else gain for point, gain in zip(found, gains, strict=True)]
 
 
 def planned(problem: Problem, found: Sequence[Point], bits: Sequence[int]) -> Plan:
