@@ -119,7 +119,7 @@ def counted(*tail: onnx.NodeProto) -> bytes:
     return bytes(model(nodes, {"x": [1, 6]}, constants=constants, type_=TensorProto.INT64).SerializeToString())
 
 
-@pytest.mark.parametrize("tail", [node("Abs", ["h"], ["r"]), node("Mul", ["h", "h"], ["r"])], ids=["absolute", "square"])
+@pytest.mark.parametrize("tail", [node("Abs", ["h"], ["r"]), node("Mul", ["h", "h"], ["r"])], ids=["abs", "square"])
 def test_whole_numbers_are_exact_however_far_they_span(tail: onnx.NodeProto) -> None:
     """A 1024th of their span was allowed, and taken: the square was off by 1e7 of 5e12."""
     compiled = pipeline.compile_model(counted(tail), domains={"x": zkchain.Domain(0, 1000)})

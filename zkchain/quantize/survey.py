@@ -37,6 +37,7 @@ COARSER = (1.0, 4.0, 16.0, 64.0, 2.0**8, 2.0**16)  # tolerances of delicate argu
 ENOUGH, SURE = 0.7, 0.85  # part of the allowed error to reach, since no survey finds the very worst point; after a
 # longer hunt, which comes nearer to it
 DEEPER = 1.2  # a hunt that finds so many times the error of the points it began at would find more
+FAR, MARGIN = 1.0, 3.0  # over so many limits, worse points lie between those found: so much more is asked
 HARD = 4  # points that a round adds to those by which scales are chosen
 WORK, LEAST_WORK, MOST_WORK = 30_000_000, 12, 400  # values computed; passes over the graph, at least and at most
 
@@ -419,4 +420,6 @@ def _harder(settled: Settled) -> Problem:
     # the worst say how far off, the mildest how steep: where everything is off, nothing small is seen to change
     worst = ranked if len(ranked) <= HARD else [*ranked[: HARD // 2], *ranked[-(HARD // 2) :]]
     hard = (*problem.hard, *((f.probe.sample, f.probe.trace) for f in worst))
-    return replace(problem, reached=reached, hard=hard, limits=settled.limits)
+    margin = MARGIN if settled.excess > FAR else problem.margin
+    limits = {i: limit / margin for i, limit in settled.limits.items()}
+    return replace(problem, reached=reached, hard=hard, limits=limits, margin=margin)

@@ -35,6 +35,7 @@ class Problem:
     what it may be off by on them; ``has_data``: whether these are the user's.
 
     ``hard``: samples and traces of points found to be off by more than ``limits`` (watched node -> error) allow;
+    ``margin``: how many times finer these are than what is promised, where much worse points lie between those found;
     ``reached``: node -> the least and largest value that a survey of the domain found; ``held``, ``eased`` and
     ``wanted``, ``unseen``: see ``delicate``."""
 
@@ -49,6 +50,7 @@ class Problem:
     has_data: bool = False
     hard: tuple[tuple[tuple[FloatArray, ...], Trace], ...] = ()
     limits: Mapping[int, float] = field(default_factory=dict)
+    margin: float = 1.0
     reached: Mapping[int, tuple[float, float]] = field(default_factory=dict)
     held: frozenset[int] = frozenset()
     eased: frozenset[int] = frozenset()
