@@ -17,7 +17,8 @@ import numpy as np
 
 from zkchain.errors import AccuracyMissed
 from zkchain.ir import interpret
-from zkchain.ir.graph import Graph
+from zkchain.ir.gradient import input_gradients
+from zkchain.ir.graph import Graph, Op
 from zkchain.measured import Clamped, Promise, Promised, Unpromised
 from zkchain.oracle import Compared, FloatModel, run_integer
 from zkchain.typing import Array, Progress
@@ -32,15 +33,17 @@ HINT = (
     "circuit as it is (accept_error=True, --accept-error): its promise says what was found"
 )
 SHAKES = 4  # times that inputs are moved to see what rounding them does
+LOST = 2.0**-8  # spacing of float32 beside which scores of a softmax are lost
 NAMED = 8  # numbers of an input that a message shows
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Worst:
-    """The promise, and the inputs at which it is met the least, by name."""
+    """The promise, the inputs at which it is met the least, by name, and what is known of why (``advice``)."""
 
     promise: Promise
     inputs: Mapping[str, Array]
+    advice: str | None = None
 
 
 @dataclass(eq=False, slots=True)
@@ -88,7 +91,8 @@ def examine(
         tuple(_unpromised(region, k, cases) for k, region in enumerate(report.regions)),
         tuple(Clamped(cut.name, cut.kept, cut.reach) for cut in report.cuts),
     )
-    return Worst(promise, _worst_inputs(program, exploration, cases))
+    worst = _worst_inputs(program, exploration, cases)
+    return Worst(promise, worst, _masked_whole(meaning, tuple(worst.values())) if promise.missed else None)
 
 
 def _judged(
@@ -153,6 +157,32 @@ def _worst_inputs(program: Graph, exploration: Exploration, cases: Sequence[_Cas
     return dict(zip(program.input_names, max(cases, key=share).inputs, strict=True)) if cases else {}
 
 
+def _masked_whole(meaning: Graph, inputs: Sample) -> str | None:
+    """Advice where a row of a softmax is masked whole: softmax(x - 1e9) = softmax(x) in real numbers, which the circuit
+    keeps to, but float32 has no bits left for x beside 1e9, and answers as if all of x were equal."""
+    given = {i: np.asarray(x, np.float64) for i, x in zip(meaning.inputs, inputs, strict=True)}
+    with np.errstate(all="ignore"):
+        trace = interpret.evaluate(meaning, given, interpret.FLOAT)
+    for node in meaning.nodes:
+        if node.op not in (Op.SOFTMAX, Op.LOG_SUM_EXP):
+            continue
+        x, axis = trace[node.src[0]], node.arg["axis"]
+        top = np.broadcast_to(x.max(axis=axis, keepdims=True), x.shape)
+        masked = (top < 0) & (np.spacing(np.abs(top).astype(np.float32)) > LOST)
+        if np.any(masked):
+            slopes = input_gradients(meaning, trace, {node.src[0]: masked.astype(np.float64)})
+            steep = [float(np.abs(slope).max(initial=0.0)) for slope in slopes]
+            mask = meaning.input_names[int(np.argmax(steep))]
+            return (
+                f"input {mask!r} masks a whole row of node {node.name!r} ({node.op}) here, and float32 loses all that "
+                f"is added to {top[masked].min():.3g}: the model answers as if all were equal, the circuit as if none "
+                f"was masked. Declare a domain of {mask!r} that leaves one element of every row unmasked (lower ends, "
+                "one for each element), mask with -1e4 in the model, or take the circuit as it is (accept_error=True, "
+                "--accept-error) where such rows do not count"
+            )
+    return None
+
+
 def insist(worst: Worst) -> None:
     """Raise AccuracyMissed where an output is further off than it may be, with the input that shows it."""
     missed = worst.promise.missed
@@ -167,9 +197,9 @@ def insist(worst: Worst) -> None:
         )
     shown = ", ".join(f"{name} = {_shown(x)}" for name, x in worst.inputs.items())
     raise AccuracyMissed(
-        f"output {out.output!r} is off by up to {out.max_error:.4g} inside the declared domain, "
+        f"output {out.output!r} is off by {out.max_error:.4g} or more inside the declared domain, "
         f"{out.limit:.4g} was wanted: at {out.at}, {shown}",
-        hint=HINT,
+        hint=worst.advice or HINT,
     )
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from tests.helpers.programs import small_graph
 from zkchain.errors import FormatError
 from zkchain.formats import npz, program
-from zkchain.ir.graph import Graph, Op, constant
+from zkchain.ir.graph import Graph, Node, Op, constant
 
 
 def same(a: object, b: object) -> bool:
@@ -131,6 +131,59 @@ def test_a_small_file_takes_little_memory(monkeypatch: pytest.MonkeyPatch, chang
         assert tracemalloc.get_traced_memory()[1] < 5 * BIG
     finally:
         tracemalloc.stop()
+
+
+def ends(rank: int) -> dict[str, Any]:
+    return {"lo": np.zeros((1,) * rank, np.int64), "hi": np.full((1,) * rank, 9)}
+
+
+def graph_of(op: Op, shape: tuple[int, ...], *sources: tuple[int, ...], zeros: bool = False, **arg: Any) -> Graph:
+    """One operator on inputs of these shapes; ``zeros``: the last one is a constant."""
+    nodes = [Node(Op.INPUT, f"x{k}", (), source, **ends(len(source))) for k, source in enumerate(sources)]
+    if zeros:
+        value = np.zeros(sources[-1], np.int64)
+        nodes[-1] = Node(Op.CONST, "w", (), value.shape, value=value, lo=value, hi=value)
+    count, inputs = len(nodes), tuple(i for i, node in enumerate(nodes) if node.op is Op.INPUT)
+    nodes.append(Node(op, "large", tuple(range(count)), shape, arg, **ends(len(shape))))
+    return Graph(tuple(nodes), inputs, (count,), tuple(nodes[i].name for i in inputs), ("y",))
+
+
+def of_two(side: int) -> Graph:
+    return graph_of(Op.MATMUL, (side, side), (side, side), (side, side))
+
+
+def largest(size: int, k: int) -> Graph:
+    return graph_of(Op.TOP_INDEX, (1, k), (1, size), axis=1, k=k)
+
+
+def filtered(side: int, kernel: int) -> Graph:
+    arg = {"strides": (1, 1), "pads": (kernel // 2,) * 4, "dilations": (1, 1), "group": 1}
+    shape = (1, 64, side, side)
+    return graph_of(Op.CONV, shape, shape, (64, 64, kernel, kernel), zeros=True, **arg)
+
+
+@pytest.mark.parametrize(
+    ("hostile", "fine", "message"),
+    [
+        (lambda: of_two(1 << 12), lambda: of_two(1 << 9), r"68,719,476,736 products .* in node 'large' \(matmul\)"),
+        (lambda: largest(1 << 20, 1 << 10), lambda: largest(1 << 20, 1 << 5), "1,073,741,824 products and comparisons"),
+        (lambda: filtered(1 << 9, 9), lambda: filtered(1 << 9, 3), "86,973,087,744 multiplications"),
+    ],
+)
+def test_a_small_file_asks_for_little_work(
+    hostile: Callable[[], Graph], fine: Callable[[], Graph], message: str
+) -> None:
+    """A few kilobytes may describe products that no memory holds: they are counted before anything is computed."""
+    data = program.dump(hostile())
+    assert len(data) < 10_000
+    tracemalloc.start()
+    try:
+        with pytest.raises(FormatError, match=message):
+            program.load(data)
+        assert tracemalloc.get_traced_memory()[1] < 40 * BIG
+    finally:
+        tracemalloc.stop()
+    program.load(program.dump(fine()))
 
 
 def test_an_array_that_many_nodes_name_is_made_once() -> None:

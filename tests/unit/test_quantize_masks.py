@@ -17,7 +17,7 @@ from tests.helpers.onnx_models import Tensor, model, node
 from zkchain import frontend, oracle, pipeline
 from zkchain.bn254 import R
 from zkchain.circuit import check, solve
-from zkchain.errors import ModelError
+from zkchain.errors import AccuracyMissed, ModelError
 from zkchain.ir import interpret
 from zkchain.ir.domain import quantize_input
 from zkchain.ir.graph import Graph, Op, constant
@@ -246,6 +246,19 @@ def test_a_mask_that_masks_everything_leaves_the_scores() -> None:
         sample = [x, np.zeros((1, N), np.int64)]
         expected = interpret.run_float(graph, sample)[0]
         assert np.abs(oracle.run_integer(program, sample)[0] - expected).max() <= 1e-2
+
+
+def test_a_mask_that_may_mask_everything_is_named_and_what_to_do() -> None:
+    """In float32 softmax(s - 1e9) is uniform: the advice names the mask, and what it says helps."""
+    content, domains = multiplied(-1e9).SerializeToString(), {"x": LOGITS, "m": Domain(0, 1)}
+    with pytest.raises(AccuracyMissed, match=r"hint: input 'm' masks a whole row of node 'p' \(softmax\)") as refused:
+        pipeline.compile_model(content, domains=domains, system="cg16")
+    assert "leaves one element of every row unmasked" in str(refused.value)
+    open_first = Domain(np.arange(N) == 0, 1)
+    worst = pipeline.compile_model(content, domains={**domains, "m": open_first}, system="cg16").worst
+    assert worst is not None
+    assert not worst.promise.missed
+    assert worst.advice is None
 
 
 def test_inputs_of_whole_numbers_are_whole() -> None:

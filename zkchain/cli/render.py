@@ -89,7 +89,7 @@ def promise_pairs(promise: Promise | None) -> list[tuple[str, Any]]:
             continue
         against = f"; against onnxruntime {out.against_onnxruntime:.2e}" if out.against_onnxruntime > out.limit else ""
         verdict = "MORE THAN" if out.missed else "within"
-        found = f"max error {out.max_error:.2e}, {verdict} {out.limit:.2e}, at {out.at}{against}"
+        found = f"worst found {out.max_error:.2e}, {verdict} {out.limit:.2e}, at {out.at}{against}"
         pairs.append((f"  {out.output}", found))
     reached = f"reached at {promise.clamped} of these points" if promise.clamped else "reached at none of these points"
     for clamp in promise.clamps:
@@ -108,7 +108,7 @@ def _ends(ends: tuple[float, float]) -> str:
 
 def missed(promise: Promise) -> str:
     """The warning of an accepted error."""
-    outs = [f"{out.output!r} by up to {out.max_error:.4g} ({out.limit or 0.0:.4g} wanted)" for out in promise.missed]
+    outs = [f"{out.output!r} by {out.max_error:.4g} or more ({out.limit or 0.0:.4g} wanted)" for out in promise.missed]
     return f"ERROR ACCEPTED: inside the declared domain outputs are off: {', '.join(outs)}"
 
 

@@ -18,7 +18,7 @@ from msgspec import Meta, Struct
 
 from zkchain.errors import CompileError, FormatError
 from zkchain.formats import jsontext, npz
-from zkchain.ir.graph import Graph, Node, Op, check
+from zkchain.ir.graph import Graph, Node, Op, check, multiplications
 from zkchain.typing import Array, IntArray
 
 WHAT = "integer program"
@@ -28,6 +28,11 @@ LONGEST_HEADER = 1 << 26
 MOST_ELEMENTS = 1 << 30
 """Bound on the elements of all values together, and of all arrays counted each time that a node names them: a prover
 holds the former and looks through the latter."""
+MOST_PRODUCTS = 1 << 36
+"""Multiplications of one inference, beyond any network that is proved: minutes of numpy."""
+MOST_VARIABLE = 1 << 28
+"""Products of two values that are no constants, and comparisons of a list's largest: each takes a constraint at least,
+of which no key has more."""
 
 
 _Natural = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
@@ -128,7 +133,26 @@ def load(data: bytes) -> Graph:
         check(graph, integer=True)
     except CompileError as error:
         raise FormatError(f"{WHAT} is not legal: {error.message}", hint=error.hint) from error
+    _check_work(graph)
     return graph
+
+
+def _check_work(graph: Graph) -> None:
+    """FormatError where few numbers make more products than anyone can compute: sizes alone do not say so."""
+    took = [multiplications(graph, node) for node in graph.nodes]
+    fixed = [any(graph.nodes[s].op is Op.CONST for s in node.src) for node in graph.nodes]
+    varying = [0 if const else n for n, const in zip(took, fixed, strict=True)]
+    for most, what, counts in (
+        (MOST_PRODUCTS, "multiplications", took),
+        (MOST_VARIABLE, "products and comparisons of values that are no constants", varying),
+    ):
+        if sum(counts) > most:
+            node = graph.nodes[int(np.argmax(counts))]
+            raise FormatError(
+                f"{WHAT}: it takes {sum(counts):,} {what}, most of them in node {node.name!r} ({node.op}), "
+                f"expected at most {most:,}",
+                hint="no circuit is that large: the file was not written by `zkchain compile`",
+            )
 
 
 def _header(array: Array | None) -> _Header:

@@ -8,7 +8,7 @@ follow from the shapes of its inputs alone. Shapes that do not fit raise ModelEr
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -387,6 +387,15 @@ def refuse_numbers(name: str, value: FloatArray, bad: npt.NDArray[np.bool_]) -> 
             hint="NaN and infinity have no fixed-point form; training that diverged leaves them. A mask may "
             "hold -inf where a softmax or a maximum reads it, if something in every row is not masked",
         )
+
+
+def whole_values(graph: Graph, inputs: Collection[int]) -> set[int]:
+    """The nodes whose values are whole numbers where those of these ``inputs`` are."""
+    found: set[int] = set()
+    for i, node in enumerate(graph.nodes):
+        if i in inputs or (node.op is not Op.INPUT and _is_whole(node, [s in found for s in node.src])):
+            found.add(i)
+    return found
 
 
 def _is_whole(node: Node, sources: Sequence[bool]) -> bool:

@@ -11,6 +11,7 @@ Integer semantics: node values are int64 arrays; the real number meant by an int
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -213,6 +214,17 @@ def constant(node: Node) -> npt.NDArray[Any]:
     if node.value is None:
         raise CompileError(f"node {node.name!r} ({node.op}): expected a constant")
     return node.value
+
+
+def multiplications(graph: Graph, node: Node) -> int:
+    """What computing a value takes beyond looking at it and at its sources: the products of a MATMUL or CONV, and the
+    comparisons of the largest elements with all others."""
+    shapes = [graph.nodes[s].shape for s in node.src]
+    if node.op is Op.MATMUL:
+        return node.size * shapes[0][-1]
+    if node.op is Op.CONV:
+        return node.size * math.prod(shapes[1][1:])
+    return math.prod(shapes[0]) * int(node.arg["k"]) if node.op in (Op.TOP, Op.TOP_INDEX) else 0
 
 
 def check(graph: Graph, *, integer: bool) -> None:

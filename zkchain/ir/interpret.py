@@ -125,6 +125,7 @@ def evaluate(graph: Graph, inputs: Mapping[int, Array], table: Mapping[Op, Kerne
     """Every node's value under a table of kernels; ``inputs`` gives the INPUT nodes by index."""
     values: list[Array] = []
     for i, node in enumerate(graph.nodes):
-        result = inputs[i] if node.op is Op.INPUT else table[node.op](node, *(values[s] for s in node.src))
-        values.append(result if np.shape(result) == node.shape else np.broadcast_to(result, node.shape))
+        given = inputs[i] if node.op is Op.INPUT else table[node.op](node, *(values[s] for s in node.src))
+        result = np.asarray(given)
+        values.append(result if result.shape == node.shape else np.broadcast_to(result, node.shape))
     return values

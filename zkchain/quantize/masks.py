@@ -69,7 +69,7 @@ def _infinite(name: str, value: FloatArray) -> ModelError:
     return ModelError(
         f"node {name!r}: expected finite numbers in a constant of shape {value.shape}, got {value[at]} at element {at}",
         hint="infinity has no fixed-point form, except in a mask before a softmax or a maximum, where something in "
-        "every row is not masked",
+        "every row is not masked; where the mask is an input, mask with a finite number (-1e4)",
     )
 
 

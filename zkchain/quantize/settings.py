@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Literal
 
 import numpy as np
@@ -19,6 +20,9 @@ STEP_HINT = "a step is what one integer step means: 1 for integers, 1/255 for by
 
 WANTED = 1e-2
 """The error wanted of an output where nothing is said."""
+
+WHOLE = 0.25
+"""The error of a whole number that leaves no doubt which one it is."""
 
 LIMITS: Mapping[str, tuple[int, int]] = {
     "weight_bits": (2, 32),
@@ -131,9 +135,9 @@ class Settings(Brief):
         """The error that scales are chosen for."""
         return WANTED if self.max_error is None else self.max_error
 
-    def limit(self, span: float, *, label: bool = False) -> float:
+    def limit(self, span: float, *, label: bool = False, whole: bool = False) -> float:
         """The error promised of an output that spans so much over the domain; ``label``: of values that only decide
-        a label."""
+        a label; ``whole``: of whole numbers, which are then known."""
         if label:
             return span / 256 or self.wanted
-        return self.max_error or max(WANTED, span / 1024)
+        return self.max_error or min(max(WANTED, span / 1024), WHOLE if whole else inf)

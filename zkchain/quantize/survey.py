@@ -1,7 +1,7 @@
 """The whole declared domain, not the data alone: where is the integer program furthest from the float model?
 
 Probed are corners of the domain, its middle, random points, corners towards which gradients say that a clamp is left or
-an output grows, and the surroundings of the worst point found. What is found is a lower bound of the true worst, so
+an output grows, and what a hunt from the worst of them finds (``hunt``). That is a lower bound of the true worst, so
 clamps that were reached are opened with their margin (``settle``), and what stays is part of the report.
 """
 
@@ -18,12 +18,13 @@ from zkchain.ir.checked import saturated
 from zkchain.ir.gradient import input_gradients
 from zkchain.ir.graph import Graph
 from zkchain.ir.ranges import bounds_of
+from zkchain.quantize.hunt import hunt
 from zkchain.quantize.input_grid import Grid
 from zkchain.quantize.lower.precision import Clamp
 from zkchain.quantize.lower.rules import Lowered
 from zkchain.quantize.precision import noise, search
 from zkchain.quantize.precision.noise import Trace
-from zkchain.quantize.precision.problem import Problem
+from zkchain.quantize.precision.problem import Problem, whole_outputs
 from zkchain.typing import Array, FloatArray, IntArray
 
 CORNERS, RANDOM, CLOSE, SMALL = 16, 32, 20, 40  # points of each kind at most
@@ -31,12 +32,16 @@ DECADES = 9.0  # small inputs reach so many decades down
 HALVINGS, PAIRS = 24, 8  # halvings of a stretch over which an output changes; pairs of points from which it is chosen
 ASCENTS = 3  # steps from corner to corner along a gradient
 ELEMENTS = 4  # elements of a clamp or an output that are driven outward, both ways
-LOCAL = 48  # changes tried around the worst point
 ROUNDS = 8  # rounds of opening clamps and adding bits, while it helps
 COARSER = (1.0, 4.0, 16.0, 64.0, 2.0**8, 2.0**16)  # tolerances of delicate arguments, tried in turn
-ENOUGH = 0.6  # part of the allowed error to reach, since no survey finds the very worst point
+ENOUGH, SURE = 0.7, 0.85  # part of the allowed error to reach, since no survey finds the very worst point; after a
+# longer hunt, which comes nearer to it
+DEEPER = 1.2  # a hunt that finds so many times the error of the points it began at would find more
+FAR, MARGIN = 1.0, 3.0  # over so many limits, worse points lie between those found: so much more is asked
 HARD = 4  # points that a round adds to those by which scales are chosen
 WORK, LEAST_WORK, MOST_WORK = 30_000_000, 12, 400  # values computed; passes over the graph, at least and at most
+
+HUNT = "a point that a hunt from the worst ones found"
 
 Sample = tuple[FloatArray, ...]  # in units of the grids
 
@@ -67,10 +72,12 @@ class Finding:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Survey:
-    """Result of a survey, and at how many of the probes some float value is no number (``undefined``)."""
+    """Result of a survey, at how many of the probes some float value is no number (``undefined``), and what part of the
+    limits is near enough to them for what it looked at (``enough``)."""
 
     findings: tuple[Finding, ...]
     undefined: int
+    enough: float = ENOUGH
 
 
 def survey(problem: Problem, lowered: Lowered) -> Survey:
@@ -82,10 +89,17 @@ def survey(problem: Problem, lowered: Lowered) -> Survey:
     finite = [probe for probe in plain if probe.finite]
     starts = [*finite, *(Probe("data", s, t) for s, t in zip(problem.samples, problem.traces, strict=True))][:24]
     driven = [*_driven(problem, lowered, ends, starts, budget), *_bisected(problem, plain, budget)]
-    found = [judge(problem, lowered, probe) for probe in (*plain, *driven)]
+    found = judge(problem, lowered, [*plain, *driven])
+    enough = ENOUGH
     if found:
-        found += _around(problem, lowered, ends, found, min(LOCAL, budget // 2))
-    return Survey(tuple(found), sum(not f.probe.finite for f in found))
+        limits = _limits(problem, lowered, [*problem.traces, *(f.probe.trace for f in found)])
+        hunted = _hunted(problem, lowered, ends, found, limits)
+        before, after = (max((_excess(f.errors, limits) for f in each), default=0.0) for each in (found, hunted))
+        found += hunted
+        if DEEPER * before < after <= ENOUGH:
+            found += _hunted(problem, lowered, ends, found, limits, longer=True)
+            enough = SURE
+    return Survey(tuple(found), sum(not f.probe.finite for f in found), enough)
 
 
 def domain_ends(problem: Problem, lowered: Lowered) -> tuple[tuple[FloatArray, FloatArray], ...]:
@@ -262,11 +276,13 @@ def _extremes(i: int, values: Sequence[FloatArray]) -> list[tuple[int, int, int]
     return [t for a, b in zip(up.tolist(), down.tolist(), strict=True) for t in ((i, a, 1), (i, b, -1))]
 
 
-def judge(problem: Problem, lowered: Lowered, probe: Probe) -> Finding:
-    """Run the integer program on a point."""
-    errors = search.errors(problem, lowered, probe.sample, probe.trace)
-    clamped = sum(_hits(clamp, probe.trace[clamp.node]) for clamp in lowered.clamps)
-    return Finding(probe, errors, clamped)
+def judge(problem: Problem, lowered: Lowered, probes: Sequence[Probe]) -> list[Finding]:
+    """Run the integer program on points."""
+    samples, traces = [probe.sample for probe in probes], [probe.trace for probe in probes]
+    return [
+        Finding(probe, errors, sum(_hits(clamp, probe.trace[clamp.node]) for clamp in lowered.clamps))
+        for probe, errors in zip(probes, search.errors(problem, lowered, samples, traces), strict=True)
+    ]
 
 
 def regions_of(lowered: Lowered, trace: Trace) -> tuple[int, ...]:
@@ -279,40 +295,19 @@ def _hits(clamp: Clamp, value: Array) -> int:
     return int(np.count_nonzero(below | (value > clamp.high)))
 
 
-def _around(
+def _hunted(
     problem: Problem,
     lowered: Lowered,
     ends: Sequence[tuple[FloatArray, FloatArray]],
     found: Sequence[Finding],
-    tries: int,
+    limits: Mapping[int, float],
+    *,
+    longer: bool = False,
 ) -> list[Finding]:
-    """Search on from the worst point: changes of some inputs that make it worse."""
-    rng = np.random.default_rng(2)
-
-    def badness(finding: Finding) -> float:
-        return _excess(finding.errors, problem.tolerance)
-
-    best, better = max(found, key=badness), []
-    for _ in range(tries):
-        sample = tuple(
-            _changed(rng, x, lo, hi, whole=grid.step is not None)
-            for x, (lo, hi), grid in zip(best.probe.sample, ends, problem.grids, strict=True)
-        )
-        probe = Probe("near the worst point", sample, _observe(problem.graph, sample))
-        if badness(finding := judge(problem, lowered, probe)) > badness(best):
-            best = finding
-            better.append(finding)
-    return better
-
-
-def _changed(rng: np.random.Generator, x: FloatArray, lo: FloatArray, hi: FloatArray, *, whole: bool) -> FloatArray:
-    """Some elements moved: to an end, anywhere, or a little."""
-    kinds = (rng.integers(0, 2, x.shape) * (hi - lo) + lo, lo + rng.random(x.shape) * (hi - lo))
-    near = x + (hi - lo) * rng.normal(size=x.shape) / 64
-    new = (*kinds, near)[int(rng.integers(0, 3))]
-    share = max(2.0 ** -float(rng.integers(0, 8)), 1.0 / max(x.size, 1))
-    moved = np.where(rng.random(x.shape) < share, new, x)
-    return np.asarray(np.clip(np.rint(moved) if whole else moved, lo, hi))
+    known = [*(f.probe.sample for f in found), *problem.samples]
+    samples = hunt(problem, lowered, ends, limits, known, longer=longer)
+    traces = noise.observe(problem.graph, samples)
+    return judge(problem, lowered, [Probe(HUNT, s, t) for s, t in zip(samples, traces, strict=True)])
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -343,7 +338,7 @@ def settle(problem: Problem) -> Settled:
     more bits for the points that are off, and begin again. The best of all rounds."""
     best = _first(problem)
     for _ in range(ROUNDS - 1):
-        if best.excess <= ENOUGH:
+        if best.excess <= best.survey.enough:
             break
         harder = _harder(best)
         try:
@@ -388,7 +383,7 @@ def _settled(problem: Problem) -> Settled:
     everywhere = [*problem.traces, *(f.probe.trace for f in found.findings)]
     data = problem.traces[: problem.judged] if problem.has_data else []
     limits, data_limits = (_limits(problem, lowered, traces) for traces in (everywhere, data))
-    errors = [search.errors(problem, lowered, *case) for case in zip(problem.samples, data, strict=False)]
+    errors = search.errors(problem, lowered, problem.samples[: len(data)], data)
     worst = max((_excess(each, data_limits) for each in errors), default=0.0)
     return Settled(problem, lowered, found, limits, data_limits, worst)
 
@@ -396,11 +391,12 @@ def _settled(problem: Problem) -> Settled:
 def _limits(problem: Problem, lowered: Lowered, traces: Sequence[Trace]) -> dict[int, float]:
     """The largest error allowed of each watched node, from what it spans where no region has a part in it."""
     watched, n, limits = list(problem.tolerance), _shown(problem), {}
+    whole = whole_outputs(problem.graph, problem.grids)
     counts = [noise.untouched(problem.graph, trace, lowered.regions, watched) for trace in traces]
     for k, i in enumerate(watched if traces else ()):
         low, high = _reach([trace[i][mask[k]] for trace, mask in zip(traces, counts, strict=True)])
         span, label = high - low or max(abs(low), abs(high)), i not in problem.graph.outputs[:n]
-        limits[i] = problem.settings.limit(span, label=label)
+        limits[i] = problem.settings.limit(span, label=label, whole=i in whole)
     return limits
 
 
@@ -424,4 +420,6 @@ def _harder(settled: Settled) -> Problem:
     # the worst say how far off, the mildest how steep: where everything is off, nothing small is seen to change
     worst = ranked if len(ranked) <= HARD else [*ranked[: HARD // 2], *ranked[-(HARD // 2) :]]
     hard = (*problem.hard, *((f.probe.sample, f.probe.trace) for f in worst))
-    return replace(problem, reached=reached, hard=hard, limits=settled.limits)
+    margin = MARGIN if settled.excess > FAR else problem.margin
+    limits = {i: limit / margin for i, limit in settled.limits.items()}
+    return replace(problem, reached=reached, hard=hard, limits=limits, margin=margin)

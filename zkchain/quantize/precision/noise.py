@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from zkchain.ir import functions, interpret
+from zkchain.ir.builder import whole_values
 from zkchain.ir.graph import MOVES_OF_ONE, Graph, Node, Op, constant
 from zkchain.quantize import norms
 from zkchain.quantize.lower.precision import ENDS, OUT, clip_ends, exact_bits, root
@@ -27,6 +28,7 @@ ACCUMULATES = frozenset({Op.MATMUL, Op.CONV, Op.MUL, Op.ADD, Op.SUB, Op.SUM, Op.
 ADDS = frozenset({Op.ADD, Op.MAX, Op.MIN, Op.CONCAT})
 EXACT = frozenset({"lookup", "divide", "floor_divide"})  # functions of integers: nothing is rounded
 FINEST = {"weight": 26, "activation": 26, "input": 34}  # bits kept of the largest value of a tensor, at most
+EXACTLY = 61  # whole numbers that are kept whole: as far as a value may reach
 FINEST_NORMALISED = 30  # what is divided by its own size: as fine as its square has room
 FINEST_UNDER_ROOT = 38  # half of the bits are lost close to zero
 COARSEST = {"weight": 5, "activation": 4, "input": 4}  # and at least
@@ -124,6 +126,7 @@ def find(graph: Graph, traces: Sequence[Trace], fixed_inputs: Mapping[int, bool]
     """All points of a prepared graph; ``fixed_inputs``: inputs whose grid is already given."""
     before, after = _units(graph)
     tops = [max(_top(t[i]) for t in traces) for i in range(len(graph.nodes))]
+    whole = whole_values(graph, {i for i, fixed in fixed_inputs.items() if fixed})
     points = []
     for i in graph.inputs:
         if not fixed_inputs[i]:
@@ -133,13 +136,17 @@ def find(graph: Graph, traces: Sequence[Trace], fixed_inputs: Mapping[int, bool]
     most.update(dict.fromkeys(roots, FINEST_UNDER_ROOT))
     most.update(dict.fromkeys(normalised(graph), FINEST_NORMALISED))
     for i in sorted(narrowed_roots(graph)):
-        points.append(Point(i, None, "activation", tops[i], None, after[i], most.get(i)))
+        counts = i in whole
+        points.append(
+            Point(i, None, "activation", tops[i], 0 if counts else None, after[i], EXACTLY if counts else most.get(i))
+        )
     for i, node in enumerate(graph.nodes):
         for position, s in enumerate(node.src):
             if graph.nodes[s].op is Op.CONST:
                 # what is added to a large value need not be fine just because it is small
                 top = max(tops[s], tops[i]) if node.op in ADDS else tops[s]
                 exact, finest = exact_bits(constant(graph.nodes[s])), most.get(i) if node.op in ADDS else None
+                finest = EXACTLY if i in whole else finest
                 points.append(Point(i, position, "weight", top, exact, before[i], finest))
         if node.op is Op.CLIP:
             ends = clip_ends(node)

@@ -8,18 +8,19 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from zkchain.errors import UnsupportedOp
-from zkchain.ir.builder import Builder
+from zkchain.ir.builder import Builder, whole_values
 from zkchain.ir.graph import Graph, Op
 from zkchain.quantize import input_grid
 from zkchain.quantize.input_grid import Grid
 from zkchain.quantize.masks import absorb
 from zkchain.quantize.precision import delicate, noise
 from zkchain.quantize.precision.noise import Trace
-from zkchain.quantize.settings import Sample, Settings
+from zkchain.quantize.settings import WHOLE, Sample, Settings
 from zkchain.rewrite import prepare
 from zkchain.rewrite.watch import Stage, passed
 from zkchain.typing import FloatArray
 
+LABELS = (Op.ARGMAX, Op.TOP_INDEX)
 DRAWN = 8  # random samples drawn from the domain, beside the calibration's
 TRACED = 4  # samples kept of the calibration at least, and on which gains are measured
 SAMPLES_KEPT = 64
@@ -34,6 +35,7 @@ class Problem:
     what it may be off by on them; ``has_data``: whether these are the user's.
 
     ``hard``: samples and traces of points found to be off by more than ``limits`` (watched node -> error) allow;
+    ``margin``: how many times finer these are than what is promised, where much worse points lie between those found;
     ``reached``: node -> the least and largest value that a survey of the domain found; ``held``, ``eased`` and
     ``wanted``, ``unseen``: see ``delicate``."""
 
@@ -48,6 +50,7 @@ class Problem:
     has_data: bool = False
     hard: tuple[tuple[tuple[FloatArray, ...], Trace], ...] = ()
     limits: Mapping[int, float] = field(default_factory=dict)
+    margin: float = 1.0
     reached: Mapping[int, tuple[float, float]] = field(default_factory=dict)
     held: frozenset[int] = frozenset()
     eased: frozenset[int] = frozenset()
@@ -69,6 +72,7 @@ def pose(
         i: _tolerance([t[i] for t in traces[:judged]], settings, i not in prepared.outputs, i in below)
         for i in watched(prepared)
     }
+    tolerance.update({i: min(tolerance[i], WHOLE / 2) for i in whole_outputs(prepared, grids) & set(tolerance)})
     found = delicate.settle(prepared, grids, traces, judged, tolerance, unseen=unseen)
     extra = [i for i in sorted(found.tolerance) if i not in prepared.outputs]
     names = tuple(prepared.nodes[i].name for i in extra)
@@ -143,14 +147,23 @@ def lift_grids(graph: Graph, grids: Sequence[Grid]) -> Graph:
 
 def watched(graph: Graph) -> list[int]:
     """The values whose error is limited: outputs that are numbers, and what decides the labels."""
-    decided, deciding = set(), set()
+    labels, deciding = decided(graph), {n.src[0] for n in graph.nodes if n.op in LABELS}
+    return sorted({i for i in graph.outputs if i not in labels} | deciding)
+
+
+def decided(graph: Graph) -> set[int]:
+    """Labels, and what is made of them; numbers that a label chooses from a table (ROWS) are numbers again."""
+    found: set[int] = set()
     for i, node in enumerate(graph.nodes):
-        if node.op in (Op.ARGMAX, Op.TOP_INDEX):
-            deciding.add(node.src[0])
-            decided.add(i)
-        elif decided.intersection(node.src) and node.op is not Op.ROWS:  # numbers chosen by a label are no label
-            decided.add(i)
-    return sorted({i for i in graph.outputs if i not in decided} | deciding)
+        if node.op in LABELS or (found.intersection(node.src) and node.op is not Op.ROWS):
+            found.add(i)
+    return found
+
+
+def whole_outputs(graph: Graph, grids: Sequence[Grid]) -> set[int]:
+    """Outputs that are whole numbers by what they are made of (inputs of a given step count their steps)."""
+    whole = whole_values(graph, {i for i, grid in zip(graph.inputs, grids, strict=True) if grid.step is not None})
+    return whole.intersection(graph.outputs)
 
 
 def _tolerance(values: Sequence[FloatArray], settings: Settings, decides: bool, poles: bool) -> float:

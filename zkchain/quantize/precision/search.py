@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from math import inf
 from typing import cast
 
 import numpy as np
 
 from zkchain.errors import CompileError
-from zkchain.ir import interpret
+from zkchain.ir import interpret, stacked
 from zkchain.ir.checked import saturated
 from zkchain.ir.graph import Graph, Op
 from zkchain.ir.ranges import bits as bits_of
@@ -20,7 +21,7 @@ from zkchain.quantize.precision import constraint_cost, lookup_cost, noise
 from zkchain.quantize.precision.allocate import BITS_SETTING, allocate
 from zkchain.quantize.precision.noise import Point
 from zkchain.quantize.precision.one_table import shared_tables
-from zkchain.quantize.precision.problem import TRACED, Problem
+from zkchain.quantize.precision.problem import TRACED, Problem, decided
 from zkchain.rewrite import finish
 from zkchain.tables import Request
 from zkchain.typing import Array, FloatArray, IntArray
@@ -96,7 +97,9 @@ def measure_points(problem: Problem) -> tuple[list[Point], list[float]]:
     measured = [noise.gains(problem.graph, found, [(t, problem.tolerance) for t in some], problem.held)]
     # what is steep at one point alone must not be averaged away
     measured += [noise.gains(problem.graph, found, [(t, problem.limits)], problem.held) for t in hard[:few]]
-    return found, [max(each) for each in zip(*measured, strict=True)]
+    gains, labels = [max(each) for each in zip(*measured, strict=True)], decided(problem.graph)
+    # what is made of a label is exact where it may be: no sample says what a rounding does to it
+    return found, [inf if point.node in labels else gain for point, gain in zip(found, gains, strict=True)]
 
 
 def planned(problem: Problem, found: Sequence[Point], bits: Sequence[int]) -> Plan:
@@ -211,23 +214,39 @@ def integers(problem: Problem, lowered: Lowered, sample: Sequence[FloatArray]) -
 
 
 def errors(
-    problem: Problem, lowered: Lowered, sample: Sequence[FloatArray], trace: Sequence[Array]
-) -> dict[int, float]:
-    """Watched node -> its largest distance from the float value, where no region has a part in it."""
-    results = interpret.run(lowered.graph, integers(problem, lowered, sample))
-    found, watched = {}, list(problem.tolerance)
-    promised = noise.untouched(problem.graph, list(trace), lowered.regions, watched)
-    for i, counts in zip(watched, promised, strict=True):
-        at = problem.graph.outputs.index(i)
-        y = results[at] * lowered.graph.nodes[lowered.graph.outputs[at]].scale
-        found[i] = float(np.abs(y - trace[i])[counts].max(initial=0.0))
+    problem: Problem,
+    lowered: Lowered,
+    samples: Sequence[Sequence[FloatArray]],
+    traces: Sequence[Sequence[Array]],
+) -> list[dict[int, float]]:
+    """For every sample: watched node -> its largest distance from the float value, where no region has a part in it."""
+    if not samples:
+        return []
+    results, watched = integer_outputs(problem, lowered, samples), list(problem.tolerance)
+    found = []
+    for k, trace in enumerate(traces):
+        promised = noise.untouched(problem.graph, list(trace), lowered.regions, watched)
+        off = (np.abs(results[i][k] - trace[i])[counts] for i, counts in zip(watched, promised, strict=True))
+        found.append({i: float(each.max(initial=0.0)) for i, each in zip(watched, off, strict=True)})
     return found
+
+
+def integer_outputs(
+    problem: Problem, lowered: Lowered, samples: Sequence[Sequence[FloatArray]]
+) -> dict[int, FloatArray]:
+    """Watched node -> what the integer program makes of it, (samples, *shape), as real numbers."""
+    each = [integers(problem, lowered, sample) for sample in samples]
+    given = [np.stack(column) for column in zip(*each, strict=True)]
+    results = stacked.outputs(lowered.graph, given, interpret.INTEGER)
+    at = {i: problem.graph.outputs.index(i) for i in problem.tolerance}
+    real = {i: results[k] * lowered.graph.nodes[lowered.graph.outputs[k]].scale for i, k in at.items()}
+    return {i: np.broadcast_to(y, (len(samples), *y.shape[1:])) for i, y in real.items()}
 
 
 def _measured(problem: Problem, lowered: Lowered) -> float:
     """Largest error of a watched value, in units of its tolerance."""
-    judged = zip(problem.samples[: problem.judged], problem.traces, strict=False)
-    cases = [*((s, t, problem.tolerance) for s, t in judged), *((s, t, problem.limits) for s, t in problem.hard)]
-    return max(
-        (off / allowed[i] for s, t, allowed in cases for i, off in errors(problem, lowered, s, t).items()), default=0.0
-    )
+    judged, hard = problem.judged, problem.hard
+    allowed = [*(problem.tolerance for _ in range(judged)), *(problem.limits for _ in hard)]
+    samples = [*problem.samples[:judged], *(sample for sample, _ in hard)]
+    found = errors(problem, lowered, samples, [*problem.traces[:judged], *(trace for _, trace in hard)])
+    return max((off / a[i] for each, a in zip(found, allowed, strict=True) for i, off in each.items()), default=0.0)
