@@ -60,7 +60,8 @@ def ordered() -> Graph:
     ends = b.add(Op.SUB, b.add(Op.REDUCE_MAX, x, shape=(3, 1), axis=1), b.add(Op.REDUCE_MIN, x, shape=(3, 1), axis=1))
     label = b.add(Op.ARGMAX, x, shape=(3, 1), axis=1)
     log = b.add(Op.LOG_SUM_EXP, x, shape=(3, 1), axis=1)
-    return b.graph(b.add(Op.MUL, top, ends), log, b.add(Op.MUL, label, b.const(1.0)), index)
+    rows = b.add(Op.ROWS, label, b.const(np.arange(20.0).reshape(5, 2, 2)), shape=(3, 1, 2, 2))
+    return b.graph(b.add(Op.MUL, top, ends), log, b.add(Op.MUL, label, b.const(1.0)), index, rows)
 
 
 def integer() -> Graph:
