@@ -11,8 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from zkchain.ir.graph import MOVES, Graph, Node, Op
+from zkchain.circuit.forest import Program, programmed
+from zkchain.ir import interpret
+from zkchain.ir.graph import MOVES, Graph, Node, Op, constant
+from zkchain.ir.ranges import bounds_of
+from zkchain.ir.trees import Forest
 from zkchain.rewrite.engine import only_readers
+from zkchain.typing import IntArray
 
 LARGEST_WINDOW = 9  # the product over a window, of numbers of at most q bits, stays cheap
 
@@ -61,6 +66,55 @@ def _window(graph: Graph, index: int) -> int:
     return int(graph.nodes[node.src[0]].shape[node.arg["axis"]])
 
 
+def origins(graph: Graph, index: int) -> tuple[IntArray, IntArray]:
+    """Where movements have brought the elements of a node from: nodes and elements, of the node's shape."""
+    node = graph.nodes[index]
+    if node.op not in MOVES:
+        return np.full(node.shape, index, np.int64), np.arange(node.size, dtype=np.int64).reshape(node.shape)
+    found = [origins(graph, s) for s in node.src]
+    first, second = (interpret.COMMON[node.op](node, *(each[k] for each in found)) for k in (0, 1))
+    return first, second
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Compared:
+    """The program of a TREES node; where its features come from, (rows, features) each: ``node`` and ``element``; their
+    static range ``lo``, ``hi``."""
+
+    program: Program
+    node: IntArray
+    element: IntArray
+    lo: IntArray
+    hi: IntArray
+
+
+def comparisons(graph: Graph) -> Mapping[int, Compared]:
+    """Every TREES node with what it compares."""
+    found: dict[int, Compared] = {}
+    for index, node in enumerate(graph.nodes):
+        if node.op is Op.TREES:
+            source, values = (graph.nodes[s] for s in node.src)
+            at, element = (each.reshape(-1, source.shape[-1]) for each in origins(graph, node.src[0]))
+            lo, hi = (np.broadcast_to(end, source.shape).reshape(at.shape) for end in bounds_of(source))
+            program = programmed(Forest.of(node.arg), constant(values), lo.min(axis=0), hi.max(axis=0))
+            found[index] = Compared(program, at, element, lo, hi)
+    return found
+
+
+def steps(compared: Mapping[int, Compared]) -> Mapping[int, tuple[IntArray, IntArray]]:
+    """For every node whose elements are compared: the elements, and what with, each pair once, in order."""
+    pairs: dict[int, set[tuple[int, int]]] = {}
+    for each in compared.values():
+        feature, end = each.program.bits
+        open_ends = (each.lo[:, feature] < end) & (end <= each.hi[:, feature])
+        row, bit = np.nonzero(open_ends)
+        where = (each.node[row, feature[bit]].tolist(), each.element[row, feature[bit]].tolist(), end[bit].tolist())
+        for node, element, e in zip(*where, strict=True):
+            pairs.setdefault(node, set()).add((element, e))
+    ordered = {node: np.asarray(sorted(own), dtype=np.int64) for node, own in pairs.items()}
+    return {node: (own[:, 0], own[:, 1]) for node, own in ordered.items()}
+
+
 SEAL_ABOVE = 32  # terms per element
 SUMS = frozenset({Op.ADD, Op.SUB})
 
@@ -77,6 +131,8 @@ def seals(graph: Graph) -> frozenset[int]:
                 if terms[s] > SEAL_ABOVE:
                     sealed.add(s)
             terms.append(taps * max(1 if s in sealed else terms[s] for s in node.src))
+        elif node.op is Op.TREES:
+            terms.append(len(node.arg["feature"]) + 1)
         elif node.op in MOVES:
             terms.append(max(of, default=1))
         elif node.op in SUMS:

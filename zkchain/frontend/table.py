@@ -11,7 +11,18 @@ import onnx
 from zkchain.errors import UnsupportedOp
 from zkchain.frontend.call import Rule, operator
 from zkchain.frontend.control import CONTROL
-from zkchain.frontend.ops import elementwise, linear, logic, ml, movement, pooling, quantized, reduction, resize
+from zkchain.frontend.ops import (
+    elementwise,
+    linear,
+    logic,
+    ml,
+    movement,
+    pooling,
+    quantized,
+    reduction,
+    resize,
+    trees,
+)
 
 RULES: Mapping[str, Rule] = MappingProxyType(
     {
@@ -24,6 +35,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         **quantized.RULES,
         **reduction.RULES,
         **resize.RULES,
+        **trees.RULES,
     }
 )
 
@@ -37,6 +49,7 @@ KEPT = frozenset({"DequantizeLinear"})
 RULED = frozenset(
     {
         *pooling.RULES,
+        *trees.RULES,
         "BatchNormalization",
         "ConvTranspose",
         "LpNormalization",

@@ -325,6 +325,10 @@ class Builder:
         shape[at] = k
         return self.node(op, (x,), shape, {"axis": at, "k": k})
 
+    def trees(self, x: int, values: int, arg: Mapping[str, Any]) -> int:
+        """TREES with its arguments (``ir.trees``): sums of the leaves' ``values`` that the rows of ``x`` reach."""
+        return self.node(Op.TREES, (x, values), (*self.shape(x)[:-1], self.shape(values)[1]), arg)
+
     # -- functions --------------------------------------------------------------------------------------------------
 
     def relu(self, x: int) -> int:
