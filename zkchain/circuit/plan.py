@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from zkchain.circuit.forest import Program, programmed
-from zkchain.ir import interpret
 from zkchain.ir.graph import MOVES, Graph, Node, Op, constant
+from zkchain.ir.movement import origins
 from zkchain.ir.ranges import bounds_of
 from zkchain.ir.trees import Forest
 from zkchain.rewrite.engine import only_readers
@@ -64,16 +64,6 @@ def _from_zero(node: Node) -> bool:
 def _window(graph: Graph, index: int) -> int:
     node = graph.nodes[index]
     return int(graph.nodes[node.src[0]].shape[node.arg["axis"]])
-
-
-def origins(graph: Graph, index: int) -> tuple[IntArray, IntArray]:
-    """Where movements have brought the elements of a node from: nodes and elements, of the node's shape."""
-    node = graph.nodes[index]
-    if node.op not in MOVES:
-        return np.full(node.shape, index, np.int64), np.arange(node.size, dtype=np.int64).reshape(node.shape)
-    found = [origins(graph, s) for s in node.src]
-    first, second = (interpret.COMMON[node.op](node, *(each[k] for each in found)) for k in (0, 1))
-    return first, second
 
 
 @dataclass(frozen=True, eq=False, slots=True)
