@@ -154,6 +154,7 @@ class Planner:
     products: list[tuple[Form, Form, int]] = field(default_factory=list)
     reach: list[int] = field(default_factory=list)
     made: dict[tuple[object, ...], int] = field(default_factory=dict)
+    tested: dict[Test, Step] = field(default_factory=dict)
     added: list[tuple[Form, IntArray]] = field(default_factory=list)
 
     def know(self, tests: Iterable[Test]) -> None:
@@ -165,10 +166,14 @@ class Planner:
 
     def passes(self, test: Test) -> Step:
         """1 where a number passes the test, else 0."""
-        feature, own = test
-        ends = np.asarray(self.ends[feature])
-        flips = np.isin(ends, own)
-        return Step(feature, np.concatenate([[0], np.cumsum(flips) % 2]))
+        if test not in self.tested:
+            feature, own = test
+            first = self.bits[feature, self.ends[feature][0]]
+            values = np.zeros(len(self.ends[feature]) + 1, np.int64)
+            for end in own:
+                values[self.bits[feature, end] - first + 1 :] ^= 1
+            self.tested[test] = Step(feature, values)
+        return self.tested[test]
 
     def form(self, x: Number) -> Form:
         """As a sum of wires: v_0 + sum_j b_j (v_j - v_{j-1})."""
@@ -176,10 +181,9 @@ class Planner:
             return Form({}, x)
         if isinstance(x, Form):
             return x
-        jumps = np.diff(x.values)
-        at = np.flatnonzero(jumps).tolist()
-        terms = {self.bits[x.feature, self.ends[x.feature][j]]: int(jumps[j]) for j in at}
-        return Form(terms, int(x.values[0]))
+        jumps = x.values[1:] - x.values[:-1]
+        at, first = np.flatnonzero(jumps), self.bits[x.feature, self.ends[x.feature][0]]
+        return Form(dict(zip((at + first).tolist(), jumps[at].tolist(), strict=True)), int(x.values[0]))
 
     def plus(self, x: Number, y: Number, times: int = 1) -> Number:
         """x + times y."""

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from zkchain.errors import ModelError
 from zkchain.ir.functions import Fn
 from zkchain.ir.graph import Graph, Node, Op
-from zkchain.ir.legality import LARGEST
+from zkchain.ir.legality import LARGEST, shape_of
 from zkchain.typing import Array, FloatArray, IntArray
 
 NOTHING = "give the input a shape without a zero (shapes=, --input-shape): such a tensor has elements"
@@ -327,7 +327,12 @@ class Builder:
 
     def trees(self, x: int, values: int, arg: Mapping[str, Any]) -> int:
         """TREES with its arguments (``ir.trees``): sums of the leaves' ``values`` that the rows of ``x`` reach."""
-        return self.node(Op.TREES, (x, values), (*self.shape(x)[:-1], self.shape(values)[1]), arg)
+        shape = (*self.shape(x)[:-1], self.shape(values)[1])
+        try:
+            shape_of(Op.TREES, arg, shape, (self.shape(x), self.shape(values)))
+        except ValueError as error:
+            raise self.error(str(error)) from error
+        return self.node(Op.TREES, (x, values), shape, arg)
 
     # -- functions --------------------------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from zkchain.typing import Array, IntArray
 
+AT_ONCE = 256  # trees whose leaves are added up together
 NAMES = ("feature", "first", "ends", "left", "right", "roots")
 
 
@@ -75,8 +76,8 @@ def evaluate(forest: Forest, x: Array, values: Array) -> Array:
     """The sum over the trees of the rows of ``values`` at the leaves that are reached: (..., outputs)."""
     leaves = reached(forest, x.reshape(-1, x.shape[-1]))
     total = np.zeros((len(leaves), values.shape[1]), values.dtype)
-    for k in range(leaves.shape[1]):
-        total += values[leaves[:, k]]
+    for k in range(0, leaves.shape[1], AT_ONCE):
+        total += values[leaves[:, k : k + AT_ONCE]].sum(axis=1)
     return total.reshape(*x.shape[:-1], values.shape[1])
 
 

@@ -69,11 +69,15 @@ def at_least(t: Array) -> FloatArray:
     """The least float64 x that, rounded to the type of t, is at least t."""
     if t.dtype == np.float64:
         return np.asarray(t)
-    # halves go to even: the middle below t is t itself if its last bit is 0
-    below, exact = np.nextafter(t, np.float32(-np.inf)), t.astype(np.float64)
-    middle = (below.astype(np.float64) + exact) / 2
+    # of the middle below t, halves go to the even one of the two: to t if its last bit is 0; infinity is next to 2^128
+    low, high = (np.clip(v, -(2.0**128), 2.0**128) for v in (_real(np.nextafter(t, np.float32(-np.inf))), _real(t)))
+    middle = (low + high) / 2
     even = t.view(np.int32) % 2 == 0
-    return np.where(np.isfinite(middle), np.where(even, middle, np.nextafter(middle, np.inf)), exact)
+    return np.where(np.isneginf(t), -np.inf, np.where(even, middle, np.nextafter(middle, np.inf)))
+
+
+def _real(t: Array) -> FloatArray:
+    return np.asarray(t, dtype=np.float64)
 
 
 def above(t: Array) -> FloatArray:
@@ -226,7 +230,8 @@ def branched(call: Call, outputs: int) -> Ensemble:
 
 
 def _sets(call: Call, kind: np.dtype[Any]) -> list[Array]:
-    """The sets of BRANCH_MEMBER nodes, which end in NaN each."""
+    """The sets of BRANCH_MEMBER nodes, which end in NaN each. (onnxruntime knows sets of whole numbers alone, and takes
+    some fractions for the whole number below.)"""
     tensor = call.attribute("membership_values")
     values = np.zeros(0, kind) if tensor is None else onnx.numpy_helper.to_array(tensor).ravel().astype(kind)
     parts = np.split(values, np.flatnonzero(np.isnan(values)) + 1)
