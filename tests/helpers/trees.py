@@ -26,11 +26,13 @@ class Forest:
     roots: list[int] = field(default_factory=list)
     values: list[Array] = field(default_factory=list)
 
-    def arg(self, kind: type = np.int64) -> dict[str, Array]:
+    def arg(self, kind: type[Any] = np.int64) -> dict[str, Array]:
         """The arguments of TREES."""
         first = np.cumsum([0, *map(len, self.ends)])
-        flat = np.asarray([end for ends in self.ends for end in ends], dtype=kind)
-        lists = {name: np.asarray(getattr(self, name), dtype=np.int64) for name in ("feature", "left", "right", "roots")}
+        flat: Array = np.asarray([end for ends in self.ends for end in ends], dtype=kind)
+        lists = {
+            name: np.asarray(getattr(self, name), dtype=np.int64) for name in ("feature", "left", "right", "roots")
+        }
         return {**lists, "first": first, "ends": flat}
 
 
@@ -90,7 +92,13 @@ class Listed:
 
 
 def listed(
-    rng: np.random.Generator, thresholds: Sequence[float], *, trees: int, depth: int, features: int, modes: Sequence[str]
+    rng: np.random.Generator,
+    thresholds: Sequence[float],
+    *,
+    trees: int,
+    depth: int,
+    features: int,
+    modes: Sequence[str],
 ) -> Listed:
     """Random trees whose nodes stand in a random order behind their roots."""
     nodes: dict[str, list[Any]] = {}

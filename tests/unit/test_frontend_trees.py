@@ -48,7 +48,9 @@ def agree(proto: onnx.ModelProto, rows: np.ndarray, tolerance: float = 1e-5) -> 
     agrees(proto, rows, tolerance=tolerance, batch=len(rows))
 
 
-def regression(rng: np.random.Generator, targets: int = 1, modes: tuple[str, ...] = MODES[:6], **more: Any) -> Attributes:
+def regression(
+    rng: np.random.Generator, targets: int = 1, modes: tuple[str, ...] = MODES[:6], **more: Any
+) -> Attributes:
     drawn = listed(rng, WHOLE, trees=3, depth=3, features=FEATURES, modes=modes)
     weights = rng.uniform(0.02, 0.2, (len(drawn.leaves), targets))
     return {**drawn.nodes, **drawn.weights("target", weights), "n_targets": targets, **more}
@@ -60,7 +62,10 @@ def test_every_mode(mode: str, thresholds: tuple[float, ...]) -> None:
     rng = np.random.default_rng(1)
     drawn = listed(rng, thresholds, trees=4, depth=3, features=FEATURES, modes=(mode,))
     weights = drawn.weights("target", rng.normal(size=(len(drawn.leaves), 1)))
-    agree(ensemble_model("TreeEnsembleRegressor", {**drawn.nodes, **weights, "n_targets": 1}, FEATURES), points(thresholds))
+    agree(
+        ensemble_model("TreeEnsembleRegressor", {**drawn.nodes, **weights, "n_targets": 1}, FEATURES),
+        points(thresholds),
+    )
 
 
 def test_modes_in_one_tree_and_rows_of_a_batch() -> None:
@@ -99,7 +104,11 @@ def test_an_output_that_some_trees_leave_out() -> None:
     rng = np.random.default_rng(6)
     drawn = listed(rng, WHOLE, trees=3, depth=2, features=FEATURES, modes=MODES[:4])
     weights = drawn.weights("target", rng.normal(size=(len(drawn.leaves), 2)))
-    kept = [k for k, (tree, out) in enumerate(zip(weights["target_treeids"], weights["target_ids"], strict=True)) if tree or not out]
+    kept = [
+        k
+        for k, (tree, out) in enumerate(zip(weights["target_treeids"], weights["target_ids"], strict=True))
+        if tree or not out
+    ]
     some = {name: [column[k] for k in kept] for name, column in weights.items()}
     for aggregate in ("SUM", "AVERAGE", "MIN", "MAX"):
         given = {**drawn.nodes, **some, "n_targets": 3, "aggregate_function": aggregate}
@@ -120,7 +129,12 @@ def classes(
     rng = np.random.default_rng(7)
     drawn = listed(rng, WHOLE, trees=3, depth=3, features=FEATURES, modes=MODES[:4])
     weights = rng.uniform(-0.4 if negative else 0.05, 0.3, (len(drawn.leaves), len(ids)))
-    given = {**drawn.nodes, **drawn.weights("class", weights, ids), "classlabels_int64s": labels, "post_transform": post}
+    given = {
+        **drawn.nodes,
+        **drawn.weights("class", weights, ids),
+        "classlabels_int64s": labels,
+        "post_transform": post,
+    }
     if base is not None:
         given["base_values"] = base
     return ensemble_model("TreeEnsembleClassifier", given, FEATURES)
@@ -206,7 +220,9 @@ def test_every_mode_of_version_five(mode: int, double: bool) -> None:
 @pytest.mark.parametrize("aggregate", range(2))
 @pytest.mark.parametrize("targets", [1, 2])
 def test_version_five(post: int, aggregate: int, targets: int) -> None:
-    given = branched(np.random.default_rng(10), WHOLE, trees=6, depth=3, features=FEATURES, modes=range(7), targets=targets)
+    given = branched(
+        np.random.default_rng(10), WHOLE, trees=6, depth=3, features=FEATURES, modes=range(7), targets=targets
+    )
     weights = np.abs(numpy_helper.to_array(given["leaf_weights"])) % 0.2 + 0.01
     given.update(leaf_weights=numpy_helper.from_array(weights.astype(np.float32)))
     given.update(leaf_targetids=[k % targets for k in range(len(weights))])
@@ -278,7 +294,13 @@ def test_refusals() -> None:
     with pytest.raises(ModelError, match="does not fit"):
         load(changed("nodes_truenodeids", 999))
     with pytest.raises(UnsupportedOp, match="post_transform SQUARE"):
-        load(ensemble_model("TreeEnsembleRegressor", {**regression(np.random.default_rng(1), 2), "post_transform": "SQUARE"}, FEATURES))
+        load(
+            ensemble_model(
+                "TreeEnsembleRegressor",
+                {**regression(np.random.default_rng(1), 2), "post_transform": "SQUARE"},
+                FEATURES,
+            )
+        )
     with pytest.raises(UnsupportedOp, match="aggregate function MEDIAN"):
         load(ensemble_model("TreeEnsembleRegressor", {**given, "aggregate_function": "MEDIAN"}, FEATURES))
     with pytest.raises(ModelError, match="2 base values do not fit 1 outputs"):

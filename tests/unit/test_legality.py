@@ -59,7 +59,17 @@ FOREST: dict[str, object] = {
 LEGAL += [
     ("trees", FOREST, (), [X, (3, 2)], (2, 3, 2)),
     ("trees", {**FOREST, "ends": np.array([0.5, -np.inf, np.inf])}, (), [X, (3, 2)], (2, 3, 2)),
-    ("trees", {**dict.fromkeys(("feature", "left", "right", "ends"), INDEX[:0, 0]), "first": INDEX[0, :1], "roots": -1 - np.arange(1)}, (), [X, (1, 1)], (2, 3, 1)),
+    (
+        "trees",
+        {
+            **dict.fromkeys(("feature", "left", "right", "ends"), INDEX[:0, 0]),
+            "first": INDEX[0, :1],
+            "roots": -1 - np.arange(1),
+        },
+        (),
+        [X, (1, 1)],
+        (2, 3, 1),
+    ),
 ]
 BAD_FORESTS: list[tuple[dict[str, object], str]] = [
     ({"feature": np.array([0, 4])}, "feature: 0..4 leaves 0..3"),

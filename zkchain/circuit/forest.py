@@ -19,7 +19,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from zkchain.ir.trees import Forest
+from zkchain.ir import checked
+from zkchain.ir.trees import Forest, extremes
 from zkchain.typing import IntArray
 
 Test = tuple[int, tuple[int, ...]]  # a feature, and the ends that it is compared with
@@ -80,7 +81,10 @@ class Tree:
 
 
 def programmed(forest: Forest, values: IntArray, lo: IntArray, hi: IntArray) -> Program:
-    """The program of a forest whose features have these ranges."""
+    """The program of a forest whose features have these ranges. Raises Wraps where differences of differences of leaves
+    could leave 64 bits."""
+    for sums in extremes(forest, np.abs(values.astype(np.float64))):
+        checked.below(sums, checked.WORD >> 3, "leaves of trees")
     ends = [tuple(forest.ends[a:b].tolist()) for a, b in pairwise(forest.first.tolist())]
     tests = list(zip(forest.feature.tolist(), ends, strict=True))
     whole = Tree(tests, forest.left.tolist(), forest.right.tolist(), 0)
@@ -103,7 +107,7 @@ def pruned(whole: Tree, root: int, reach: Sequence[Range]) -> Tree:
     waiting: list[tuple[int, Mapping[int, Range], list[int], int]] = [(root, {}, found, 0)]
     while waiting:
         ref, path, slots, at = waiting.pop()
-        odd, own = False, ()
+        odd, own = False, tuple[int, ...]()
         while ref >= 0:
             feature, ends = whole.tests[ref]
             low, high = path.get(feature, reach[feature])
@@ -192,9 +196,9 @@ class Planner:
         if isinstance(x, Step) and isinstance(y, Step) and x.feature != y.feature:
             x = self.form(x)
         if not isinstance(x, Form) and not isinstance(y, Form):
-            values = [v.values if isinstance(v, Step) else v for v in (x, y)]
+            first, second = (np.asarray(v.values if isinstance(v, Step) else v) for v in (x, y))
             feature = x.feature if isinstance(x, Step) else y.feature  # type: ignore[union-attr]
-            return Step(feature, values[0] + times * values[1])
+            return Step(feature, np.asarray(first + times * second))
         a, b = self.form(x), self.form(y)
         terms = dict(a.terms)
         for wire, factor in b.terms.items():
@@ -267,7 +271,8 @@ def _add_tree(planner: Planner, tree: Tree, across: Across | None, values: IntAr
         (_cost_up(tree) * len(columns), lambda: _up(planner, tree, values[:, columns], weights)),
     ]
     if across is not None:
-        ways.append((across.cost(len(columns)), lambda: _across(planner, across, values[:, columns], weights)))
+        cost, cut = across.best(len(columns))
+        ways.append((cost, lambda: _across(planner, across, cut, values[:, columns], weights)))
     min(ways, key=lambda way: way[0])[1]()
 
 
@@ -276,7 +281,9 @@ def _distinct(leaves: IntArray) -> tuple[list[int], IntArray]:
     columns, weights = list[int](), list[IntArray]()
     for k in range(leaves.shape[1]):
         own = leaves[:, k]
-        known = ((at, sign) for at, j in enumerate(columns) for sign in (1, -1) if np.array_equal(own, sign * leaves[:, j]))
+        known = (
+            (at, sign) for at, j in enumerate(columns) for sign in (1, -1) if np.array_equal(own, sign * leaves[:, j])
+        )
         at, sign = next(known, (len(columns), 1))
         if np.any(own) and at == len(columns):
             columns.append(k)
@@ -310,7 +317,7 @@ def _down(planner: Planner, tree: Tree, values: IntArray) -> None:
     first = np.zeros((len(tree.tests), values.shape[1]), np.int64)
 
     def leftmost(ref: int) -> IntArray:
-        return first[ref] if ref >= 0 else values[-1 - ref]
+        return np.asarray(first[ref] if ref >= 0 else values[-1 - ref])
 
     for n in reversed(range(len(tree.tests))):
         first[n] = leftmost(tree.left[n])
@@ -342,19 +349,21 @@ def _up(planner: Planner, tree: Tree, values: IntArray, weights: IntArray) -> No
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Across:
-    """An oblivious tree as a table. ``halves``: two lists of features, each feature the list of its outcomes (1 where
-    it has that outcome); ``leaves``: of the outcomes of all features in that order."""
+    """An oblivious tree as a table. ``features``: of each the list of its outcomes, 1 where it has that outcome;
+    ``leaves``: of all of these, the first feature's counting most."""
 
-    halves: tuple[Sequence[Sequence[Step]], Sequence[Sequence[Step]]]
+    features: Sequence[Sequence[Step]]
     leaves: IntArray
 
-    def cost(self, columns: int) -> int:
-        return _cost_across([[len(f) for f in half] for half in self.halves], columns)
+    def best(self, columns: int) -> tuple[int, int]:
+        """The fewest products, and how many features then make the first half."""
+        sizes = [len(steps) for steps in self.features]
+        return min((_cost_across(sizes[:cut], sizes[cut:], columns), cut) for cut in range(1, len(sizes)))
 
 
-def _cost_across(halves: Sequence[Sequence[int]], columns: int) -> int:
-    (cost, first), (more, second) = (_cost_jointly(half) for half in halves)
-    return cost + more + (columns * (first - 1) if second > 1 else 0)
+def _cost_across(first: Sequence[int], second: Sequence[int], columns: int) -> int:
+    (cost, u), (more, _) = _cost_jointly(first), _cost_jointly(second)
+    return cost + more + columns * (u - 1)
 
 
 def _cost_jointly(sizes: Sequence[int]) -> tuple[int, int]:
@@ -376,16 +385,12 @@ def _oblivious(planner: Planner, whole: Tree, root: int) -> Across | None:
     if any(ref >= 0 for ref in level) or len(features) < 2:
         return None
     outcomes = [_outcomes(planner, feature, tests) for feature in features]
-    sizes = [len(steps) for steps, _ in outcomes]
-    cuts = [(sizes[:cut], sizes[cut:]) for cut in range(1, len(sizes))]
-    cut = 1 + min(range(len(cuts)), key=lambda k: _cost_across(cuts[k], 1))
     at: list[IntArray | int] = [int(_odd(test, planner.least[test[0]])) for test in tests]
     for axis, (_, levels) in enumerate(outcomes):
         for k, bits in levels.items():
             at[k] = bits.reshape([-1 if a == axis else 1 for a in range(len(features))])
     leaves = np.asarray(level).reshape((2,) * len(tests))[tuple(at)]
-    steps = [steps for steps, _ in outcomes]
-    return Across((steps[:cut], steps[cut:]), np.broadcast_to(leaves, sizes).ravel())
+    return Across([steps for steps, _ in outcomes], np.broadcast_to(leaves, [len(s) for s, _ in outcomes]).ravel())
 
 
 def _outcomes(planner: Planner, feature: int, tests: Sequence[Test]) -> tuple[list[Step], dict[int, IntArray]]:
@@ -422,8 +427,8 @@ def _less(planner: Planner, x: Number, parts: Iterable[Number]) -> Number:
     return x
 
 
-def _across(planner: Planner, across: Across, values: IntArray, weights: IntArray) -> None:
-    u, w = (_jointly(planner, half) for half in across.halves)
+def _across(planner: Planner, across: Across, cut: int, values: IntArray, weights: IntArray) -> None:
+    u, w = (_jointly(planner, half) for half in (across.features[:cut], across.features[cut:]))
     span = int(np.ptp(values, axis=0).max(initial=0))
     for column, weight in zip(values.T, weights, strict=True):
         table = column[-1 - across.leaves].reshape(len(u), len(w)).tolist()

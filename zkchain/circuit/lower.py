@@ -309,7 +309,7 @@ def lower_trees(ctx: Context, index: int, node: Node) -> Vec:
         parts.append(ctx.ladder(origin))
         start += len(ends)
     bits = ctx.em.concat(parts).take(chosen.ravel())
-    return order.forest(ctx.em, bits, each.program, rows, ctx.range(index))
+    return order.forest(ctx.em, bits, each.program, rows)
 
 
 LOWER: Mapping[Op, Lowering] = {

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from zkchain.circuit.forest import Program, programmed
+from zkchain.ir.checked import named
 from zkchain.ir.graph import MOVES, Graph, Node, Op, constant
 from zkchain.ir.movement import origins
 from zkchain.ir.ranges import bounds_of
@@ -86,7 +87,8 @@ def comparisons(graph: Graph) -> Mapping[int, Compared]:
             source, values = (graph.nodes[s] for s in node.src)
             at, element = (each.reshape(-1, source.shape[-1]) for each in origins(graph, node.src[0]))
             lo, hi = (np.broadcast_to(end, source.shape).reshape(at.shape) for end in bounds_of(source))
-            program = programmed(Forest.of(node.arg), constant(values), lo.min(axis=0), hi.max(axis=0))
+            with named(f"node {node.name!r} ({node.op})"):
+                program = programmed(Forest.of(node.arg), constant(values), lo.min(axis=0), hi.max(axis=0))
             found[index] = Compared(program, at, element, lo, hi)
     return found
 

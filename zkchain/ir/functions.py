@@ -232,8 +232,8 @@ def _unless_zero(x: FloatArray) -> FloatArray:
 
 
 def _probit(x: FloatArray) -> FloatArray:
-    # sqrt(2) erfinv(2 x - 1) as onnxruntime has it (Winitzki): with l = log(1 - y^2), v = 2 / (pi a) + l / 2, a = 0.147,
-    # erfinv(y) = sign(y) sqrt(sqrt(v^2 - l / a) - v); here without the difference of two nearly equal numbers near l = 0
+    # sqrt(2) erfinv(y), y = 2 x - 1, as onnxruntime has it (Winitzki): with l = log(1 - y^2), a = 0.147,
+    # v = 2 / (pi a) + l / 2, erfinv(y) = sign(y) sqrt(sqrt(v^2 - l / a) - v), whose roots are nearly equal near l = 0
     a, y = 0.147, 2.0 * x - 1.0
     log = np.log((1.0 - y) * (1.0 + y))
     v = 2.0 / (3.14159 * a) + 0.5 * log

@@ -125,7 +125,7 @@ def _resolve_one(
             ) from None
         step = declared.scale or _step_of(np.asarray([lo.min(), hi.max()]), seen)
         if step is None and len(compared.element):
-            step = _step_beside(compared, *(np.broadcast_to(end, node.shape) for end in (lo, hi)), seen)
+            step = _step_beside(compared, np.broadcast_to(lo, node.shape), np.broadcast_to(hi, node.shape), seen)
         return Grid(lo, hi, step, binary=False)
     if seen is None:
         raise InputError(
@@ -214,8 +214,8 @@ def _observed_comparisons(seen: npt.NDArray[np.generic], step: float | None, com
     np.maximum.at(high.reshape(-1), compared.element, at_least * unit)
     if step is None:
         grid = _observed_numbers(np.concatenate([data, low[None], high[None]]))
-        ends = (np.broadcast_to(end, low.shape) for end in (grid.lo, grid.hi))
-        return replace(grid, step=_step_beside(compared, *ends, seen))
+        lo, hi = np.broadcast_to(grid.lo, low.shape), np.broadcast_to(grid.hi, low.shape)
+        return replace(grid, step=_step_beside(compared, lo, hi, seen))
     first, last = (np.rint(_nearly_whole(f(_nearly_whole(e / step)))) for f, e in ((np.floor, low), (np.ceil, high)))
     bits = np.ceil(np.log2(np.maximum(np.maximum(last + 1, -first), 2.0)))
     return Grid(np.where(first < 0, -(2.0**bits), 0.0) * step, 2.0**bits * step, step, binary=True)
@@ -235,9 +235,7 @@ def _are_steps(seen: npt.NDArray[np.generic], step: float) -> bool:
         )
 
 
-def _step_beside(
-    compared: Compared, lo: FloatArray, hi: FloatArray, seen: npt.NDArray[np.generic] | None
-) -> float:
+def _step_beside(compared: Compared, lo: FloatArray, hi: FloatArray, seen: npt.NDArray[np.generic] | None) -> float:
     """The coarsest power of two with FINE steps in the range of every compared number, on which all data keep to their
     sides of all thresholds; where there is none, the first of those that do for most."""
     spans = (hi - lo).ravel()[np.unique(compared.element)]
@@ -247,10 +245,11 @@ def _step_beside(
     if seen is None:
         return float(2.0 ** max(first, finest))
     data = seen.reshape(len(seen), -1).astype(np.float64)[:, compared.element]
-    best, fewest = first, np.inf
+    best, fewest = first, data.size + 1
     for exponent in range(first, min(finest, first) - 1, -1):
         step = 2.0**exponent
-        crossed = np.count_nonzero((np.rint(data / step) * step >= compared.threshold) != (data >= compared.threshold))
+        fallen = np.rint(data / step) * step >= compared.threshold
+        crossed = int(np.count_nonzero(fallen != (data >= compared.threshold)))
         if crossed < fewest:
             best, fewest = exponent, crossed
         if not crossed:

@@ -318,7 +318,9 @@ def is_wide(nodes: Sequence[Node], i: int) -> bool:
     if node.op in (Op.ADD, Op.SUB, Op.MUL):
         variables = [s for s in node.src if nodes[s].op is not Op.CONST]
         return len(variables) == 2 or is_wide(nodes, variables[0])
-    return node.op in (Op.MATMUL, Op.CONV, Op.SUM, Op.TREES) or (node.op in MOVES_OF_ONE and is_wide(nodes, node.src[0]))
+    if node.op in MOVES_OF_ONE:
+        return is_wide(nodes, node.src[0])
+    return node.op in (Op.MATMUL, Op.CONV, Op.SUM, Op.TREES)
 
 
 def _itself(x: int) -> Terms:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from types import ModuleType
 
 import numpy as np
@@ -95,7 +96,9 @@ def _index(em: Emitter, s: Vec, groups: int) -> Vec:
     return em.linear(taps.matmul_right(shape, places), s, lambda x: x.reshape(shape) @ places, span)
 
 
-def thermometer(kit: ModuleType, em: Emitter, v: Vec, first: IntArray, ends: IntArray, lo: IntArray, hi: IntArray) -> Vec:
+def thermometer(
+    kit: ModuleType, em: Emitter, v: Vec, first: IntArray, ends: IntArray, lo: IntArray, hi: IntArray
+) -> Vec:
     """b_j = [v >= e_j] for the ends e_1 < ... < e_T of each v (``ends[first[i]:first[i + 1]]``), lo < e_1, e_T <= hi.
 
     With b_0 = 1, b_{T+1} = 0 the differences s_j = b_j - b_{j+1} are boolean, and sum up to 1: one of them is 1, and
@@ -111,7 +114,9 @@ def thermometer(kit: ModuleType, em: Emitter, v: Vec, first: IntArray, ends: Int
         own = np.concatenate([np.arange(first[m], first[m + 1]) for m in members])
         places.append(own)
         inner = (count[members], ends[own], lo[members], hi[members])
-        parts.append(_ladders(kit, em, v.take(members), *inner) if kind else (v.take(members) - lo[members]).within(0, 1))
+        parts.append(
+            _ladders(kit, em, v.take(members), *inner) if kind else (v.take(members) - lo[members]).within(0, 1)
+        )
 
     for_groups(kinds, emit)
     return em.concat(parts).take(np.argsort(np.concatenate(places), kind="stable"))
@@ -123,7 +128,7 @@ def _ladders(kit: ModuleType, em: Emitter, v: Vec, count: IntArray, ends: IntArr
     b = em.wires(len(ends), lambda: (v.ints[owner] >= ends).astype(np.int64), BIT)
     # the bits of each v between a 1 and a 0, wherever there is more than one
     one, zero = len(ends), len(ends) + 1
-    chains = [[one, *range(a, e), zero] if e - a > 1 else [a, zero] for a, e in zip(first[:-1], first[1:], strict=True)]
+    chains = [[one, *range(a, e), zero] if e - a > 1 else [a, zero] for a, e in pairwise(first)]
     upper, lower = (np.asarray([c for chain in chains for c in chain[part]]) for part in (slice(-1), slice(1, None)))
     ladder = em.concat([b, em.full(1, 1), em.full(1, 0)])
     s = (ladder.take(upper) - ladder.take(lower)).within(0, 1)
@@ -154,13 +159,13 @@ def _within(kit: ModuleType, em: Emitter, below: Vec, above: Vec, widest: IntArr
     kit.nonneg(em, above, widest)
 
 
-def forest(em: Emitter, bits: Vec, program: Program, rows: int, known: Known) -> Vec:
+def forest(em: Emitter, bits: Vec, program: Program, rows: int) -> Vec:
     """The outputs (rows, outputs) of a program of products (``circuit.forest``); bits: (bits, rows). One constraint a
-    product; ``known``: of the outputs."""
+    product."""
     parts = [bits] if len(bits) else []
     for a, b in program.rounds:
         wires = em.concat(tuple(parts))
-        parts.append(em.product(*(_forms(em, wires, forms, rows) for forms in (a, b))))
+        parts.append(em.product(_forms(em, wires, a, rows), _forms(em, wires, b, rows)))
     constant = np.tile(program.constant, rows)
     if not parts:
         return em.const(constant)
@@ -168,9 +173,9 @@ def forest(em: Emitter, bits: Vec, program: Program, rows: int, known: Known) ->
     def apply(x: IntArray) -> IntArray:
         return np.asarray(kernels.matmul(x.reshape(-1, rows).T, program.result).ravel())
 
-    reach = int(np.abs(program.result).sum(axis=0).max(initial=0))
+    reach = int(np.abs(program.result.astype(np.float64)).sum(axis=0).max(initial=0.0) * checked.OUTWARD)
     total = em.linear(taps.columns(program.result, rows), em.concat(tuple(parts)), apply, Span(-reach, reach))
-    return (total + constant).within(*known)
+    return total + constant
 
 
 def _forms(em: Emitter, wires: Vec, forms: Forms, rows: int) -> Vec:
@@ -181,4 +186,6 @@ def _forms(em: Emitter, wires: Vec, forms: Forms, rows: int) -> Vec:
         return np.asarray(own.sum(axis=1).ravel())
 
     span = Span(-forms.reach, forms.reach)
-    return em.linear(taps.by_form(forms.index, forms.factor, rows), wires, apply, span) + np.repeat(forms.constant, rows)
+    return em.linear(taps.by_form(forms.index, forms.factor, rows), wires, apply, span) + np.repeat(
+        forms.constant, rows
+    )

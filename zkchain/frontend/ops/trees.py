@@ -20,7 +20,7 @@ from zkchain.ir.graph import Op
 from zkchain.ir.trees import Forest
 from zkchain.typing import Array, FloatArray, IntArray
 
-FILL = "write a weight for it into every leaf, 0 where there is none: onnxruntime treats a score that no leaf gave otherwise"
+FILL = "write a weight for it into every leaf, 0 where there is none: onnxruntime takes no weight for no score"
 MODES = ("BRANCH_LEQ", "BRANCH_LT", "BRANCH_GTE", "BRANCH_GT", "BRANCH_EQ", "BRANCH_NEQ", "BRANCH_MEMBER")
 TRANSFORMS = ("NONE", "LOGISTIC", "SOFTMAX", "SOFTMAX_ZERO", "PROBIT")  # as onnxruntime counts them
 AGGREGATES = ("AVERAGE", "SUM", "MIN", "MAX")
@@ -38,7 +38,7 @@ class Leaves:
     def always(self) -> Array:
         """The outputs of which all leaves of some tree say something, whatever the row."""
         trees = range(int(self.tree.max(initial=-1)) + 1)
-        return np.any([self.said[self.tree == t].all(axis=0) for t in trees], axis=0)
+        return np.asarray(np.any([self.said[self.tree == t].all(axis=0) for t in trees], axis=0))
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -140,7 +140,7 @@ def _ensemble(call: Call, nodes: Nodes, weight: FloatArray, said: Array) -> Ense
     no, yes = nodes.no[kept], nodes.yes[kept]
     refs = np.concatenate([np.where(swapped, yes, no), np.where(swapped, no, yes), nodes.roots])
     leaf = refs < 0
-    moved = np.where(leaf, -np.cumsum(leaf), place[np.maximum(refs, 0)])
+    moved = np.where(leaf, 0 - np.cumsum(leaf), place[np.maximum(refs, 0)])
     left, right, roots = np.split(moved, [len(kept), 2 * len(kept)])
     tests = {"feature": nodes.feature[kept], "first": first, "ends": ends}
     arg = {**tests, "left": left, "right": right, "roots": roots}
@@ -174,7 +174,7 @@ def listed(call: Call, what: str, outputs: int) -> Ensemble:
     if not key or len(place) != len(key) or len(modes) != len(key):
         raise call.build.error(f"its {len(key)} nodes are not one each: {len(modes)} modes, {len(place)} ids")
     leaf = np.asarray([mode == "LEAF" for mode in modes])
-    ref = np.where(leaf, -np.cumsum(leaf), np.cumsum(~leaf) - 1)
+    ref = np.where(leaf, 0 - np.cumsum(leaf), np.cumsum(~leaf) - 1)
     inner = np.flatnonzero(~leaf)
     trees = [t for t, _ in key]
 
@@ -336,7 +336,9 @@ def classifier(call: Call) -> list[int]:
         scores = _with_base(call, scores, _base(call))
         label = _largest(call, scores, found.leaves, labels) if call.wanted[0] else scores
         return [label, _transformed(call, scores, transform)]
-    never = ~found.leaves.said.any(axis=0)
+    if labels.size == 1:
+        return _single_class(call, scores, labels, transform)
+    never = np.asarray(np.logical_not(found.leaves.said.any(axis=0)))
     if np.any(~never & ~found.leaves.always):
         raise call.fail("only some leaves have a weight for one of its two classes", hint=FILL)
     return _two_classes(call, scores, labels, never, bool(np.all(found.leaves.weight >= 0)), transform)
@@ -364,48 +366,56 @@ def _over(call: Call, score: int, limit: float, labels: Array) -> int:
     return _label(call, build.concat([against, score], 1), labels)
 
 
-def _two_classes(
-    call: Call, scores: int, labels: Array, never: Array, positive: bool, transform: str
-) -> list[int]:
-    """One class or two. ``never``: classes that no leaf has a weight for; ``positive``: no weight is negative."""
-    build, base = call.build, _base(call)
-    first, last = (build.move(scores, lambda at, k=k: at[:, [k]]) for k in (0, labels.size - 1))
-    counted = np.asarray([0, 1]) if labels.dtype.kind in "iu" else labels  # what onnxruntime says where both have weights
-    if labels.size == 1:
-        if transform != "NONE" or base.size > 1:
-            raise call.fail(f"a single class with {base.size} base values and post_transform {transform}")
-        score = build.shift(first, float(base.sum()))
-        return [_over(call, score, 0.0, np.resize(counted, 2)) if call.wanted[0] else score, score]
+def _column(call: Call, x: int, k: int) -> int:
+    return call.build.move(x, lambda at: at[:, [k]])
+
+
+def _single_class(call: Call, scores: int, labels: Array, transform: str) -> list[int]:
+    base = _base(call)
+    if transform != "NONE" or base.size > 1:
+        raise call.fail(f"a single class with {base.size} base values and post_transform {transform}")
+    score = call.build.shift(scores, float(base.sum()))
+    return [_over(call, score, 0.0, _counted(np.resize(labels, 2))) if call.wanted[0] else score, score]
+
+
+def _counted(labels: Array) -> Array:
+    """0 and 1, whatever the labels: what onnxruntime says of a single class, and of two where both have weights."""
+    return np.arange(2) if labels.dtype.kind in "iu" else labels
+
+
+def _two_classes(call: Call, scores: int, labels: Array, never: Array, positive: bool, transform: str) -> list[int]:
+    """``never``: classes that no leaf has a weight for; ``positive``: no weight is negative."""
+    base, both = _base(call), not np.any(never)
     if base.size > 2 or (base.size == 2 and never[0]):
         raise call.fail(f"{base.size} base values with weights of class {int(never[0])} alone")
-    limit, score, pair = 0.5 if positive else 0.0, last, scores
-    if never[1]:
-        score, pair = _alone(call, first, base, positive, transform)
-    elif not never[0]:
-        limit, labels = 0.0, counted
-        pair = build.concat([build.shift(first, float(base.sum())), last], 1) if base.size < 2 else pair
-        score = build.shift(first, float(base[1])) if base.size == 2 else last
-        pair = build.concat([build.scale(score, -1.0), score], 1) if base.size == 2 else pair
-    label = _over(call, score, limit, labels) if call.wanted[0] else score
-    done = never[1] and base.size < 2
-    return [label, pair if done else _transformed(call, pair, transform)]
+    score, pair = _pair(call, scores, base, never)
+    limit = 0.5 if positive and not both else 0.0
+    label = _over(call, score, limit, _counted(labels) if both else labels) if call.wanted[0] else score
+    if never[1] and base.size < 2:
+        return [label, _both_of_one(call, score, positive, transform)]
+    return [label, _transformed(call, pair, transform)]
 
 
-def _alone(call: Call, first: int, base: FloatArray, positive: bool, transform: str) -> tuple[int, int]:
-    """The score that stands for both classes, and what is made of it, as it comes out unless there are two base
-    values."""
-    build, score = call.build, call.build.shift(first, float(base[:1].sum()))
-    if base.size == 2:
-        return score, build.concat([score, build.const(np.zeros(build.shape(score)))], 1)
+def _pair(call: Call, scores: int, base: FloatArray, never: Array) -> tuple[int, int]:
+    """The score that decides, and those of both classes."""
+    build, first, last = call.build, _column(call, scores, 0), _column(call, scores, 1)
+    if never[0]:
+        return last, scores
+    if base.size < 2:
+        first = build.shift(first, float(base.sum()))
+        return first if never[1] else last, build.concat([first, last], 1)
+    score = build.shift(first, float(base[0 if never[1] else 1]))
+    return score, build.concat([score, last] if never[1] else [build.scale(score, -1.0), score], 1)
+
+
+def _both_of_one(call: Call, score: int, positive: bool, transform: str) -> int:
+    """What onnxruntime makes of one score for two classes: (1 - s, s), of weights of either sign (-s, s)."""
     if transform == "PROBIT":
         raise call.fail("PROBIT of one score for two classes", hint="onnxruntime leaves the second score undefined")
-    if transform == "LOGISTIC":
-        score_of_second = build.unary(score, "sigmoid")
-        positive = True
-    else:
-        score_of_second = score
-    against = build.scale(score_of_second, -1.0)
-    return score, build.concat([build.shift(against, 1.0) if positive else against, score_of_second], 1)
+    build, logistic = call.build, transform == "LOGISTIC"
+    second = build.unary(score, "sigmoid") if logistic else score
+    against = build.scale(second, -1.0)
+    return build.concat([build.shift(against, 1.0) if positive or logistic else against, second], 1)
 
 
 RULES: Mapping[str, Rule] = MappingProxyType(

@@ -322,7 +322,7 @@ def untouched(graph: Graph, trace: Trace, regions: Sequence[Region], outputs: Se
 
 
 def _inside(node: Node, trace: Trace, regions: Sequence[Region]) -> BoolArray:
-    called = {Op.UNARY: lambda: node.arg["fn"][0], Op.TREES: lambda: TREES}.get(node.op, lambda: None)()
+    called = node.arg["fn"][0] if node.op is Op.UNARY else TREES if node.op is Op.TREES else None
     own = [r for r in regions if called and (r.argument, r.function) == (node.src[0], called)]
     inside = np.zeros((), dtype=np.bool_)
     for region in own:
