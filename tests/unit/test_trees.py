@@ -376,6 +376,8 @@ def test_the_whole_way(post: str, system: System) -> None:
     label, scores = compiled.evaluation.outputs
     assert (label.equal, scores.max_error < 0.01) == (1.0, True)
     assert compiled.worst.promise.outputs[0].equal == 1.0  # at every point of the domain, too
+    (exact,) = compiled.worst.promise.exact
+    assert exact.comparisons > exact.features > 1
     keys = pipeline.setup(compiled.circuit)
     proved = pipeline.prove(compiled.circuit, keys, {"x": data[0]})
     verify(keys.verifying, proved.instance, proved.proof)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tests.fuzz.onnx_graphs import Growing, Unfit, Value
-from tests.fuzz.recipes import control, elementwise, linear, ml, movement, reduction, windows
+from tests.fuzz.recipes import control, elementwise, linear, ml, movement, reduction, trees, windows
 from tests.fuzz.recipes.recipe import Recipe
 
 GROUPS: tuple[Mapping[str, Recipe], ...] = (
@@ -20,7 +20,7 @@ GROUPS: tuple[Mapping[str, Recipe], ...] = (
     windows.RECIPES,
     control.RECIPES,
 )
-LATER: Mapping[str, Recipe] = {**elementwise.LATER, **control.LATER}
+LATER: Mapping[str, Recipe] = {**elementwise.LATER, **control.LATER, **trees.LATER}
 LATER_FROM = 10_000
 """Operators that came into the table later are drawn from this seed on: seeds before it stay the models they were."""
 RECIPES: Mapping[str, Recipe] = {
