@@ -102,6 +102,15 @@ def test_trees_that_are_none(changed: dict[str, object], what: str) -> None:
         shape_of("trees", {**FOREST, **changed}, (2, 3, 2), [X, (3, 2)])
 
 
+def test_trees_for_too_many_rows() -> None:
+    """Each row is at some node of each tree."""
+    arg = {**FOREST, "roots": -1 - np.arange(1 << 14), "feature": INDEX[:0, 0], "first": INDEX[0, :1]}
+    arg.update(dict.fromkeys(("ends", "left", "right"), INDEX[:0, 0]))
+    assert shape_of("trees", arg, (1 << 12, 1), [(1 << 12, 1), (1 << 14, 1)]) == (1 << 12, 1)
+    with pytest.raises(ValueError, match="are too many"):
+        shape_of("trees", arg, (1 << 13, 1), [(1 << 13, 1), (1 << 14, 1)])
+
+
 def test_trees_that_are_too_deep() -> None:
     """Every level is looked at in turn: a program must not make that take for ever."""
     count = DEEPEST + 1

@@ -13,6 +13,7 @@ from tests.helpers import float_graphs
 from tests.helpers.trees import MODES, Forest, ensemble_model, forest, listed
 from zkchain import pipeline
 from zkchain.circuit.forest import Forms, Program, programmed
+from zkchain.cli.render import promise_pairs
 from zkchain.errors import CompileError, InputError
 from zkchain.frontend import load
 from zkchain.groth16 import verify
@@ -263,6 +264,19 @@ def test_data_keep_to_their_sides_of_thresholds() -> None:
     assert falls_alike([0.35, 0.2], column([0.35, 0.3, 0.2, 1.7] * 10)).nodes[0].scale == 0.01
 
 
+def test_a_domain_without_data_has_a_fine_grid() -> None:
+    graph = load(stump([0.1, 0.25, -7.0, 3.3], "BRANCH_LT"))
+    program = quantize(graph, [Domain(-8.0, 8.0)])
+    node = program.nodes[program.inputs[0]]
+    assert node.scale <= 2.0**-12
+    for t in (0.1, 0.25, -7.0, 3.3):
+        for k in (-2, -1, 0, 1, 2):
+            x = np.asarray([[(round(t / node.scale) + k) * node.scale]])
+            (got,) = interpret.run(program, [quantize_input(node, x)])
+            expected = interpret.run_float(graph, [x])[0]
+            assert (got * program.nodes[program.outputs[0]].scale).tolist() == expected.tolist()
+
+
 def test_the_domain_reaches_to_both_sides_of_thresholds() -> None:
     low, high = (int(end.item()) for end in ends_of(falls_alike([0.5, 6.5, 99.5], column([0, 1, 3] * 20))))
     assert (low, high) == (0, 127)
@@ -378,9 +392,24 @@ def test_the_whole_way(post: str, system: System) -> None:
     assert compiled.worst.promise.outputs[0].equal == 1.0  # at every point of the domain, too
     (exact,) = compiled.worst.promise.exact
     assert exact.comparisons > exact.features > 1
+    assert "exact at every point" in str(promise_pairs(compiled.worst.promise))
     keys = pipeline.setup(compiled.circuit)
     proved = pipeline.prove(compiled.circuit, keys, {"x": data[0]})
     verify(keys.verifying, proved.instance, proved.proof)
+
+
+@pytest.mark.parametrize("post", ["PROBIT", "SOFTMAX_ZERO"])
+def test_transforms_of_scores(post: str) -> None:
+    """On a domain that leaves the poles of PROBIT, and zero, out of reach."""
+    rng = np.random.default_rng(11)
+    drawn = listed(rng, (0.5, 2.5, 4.5, 7.5), trees=3, depth=2, features=2, modes=MODES[:4])
+    weights = drawn.weights("target", rng.uniform(0.1, 0.25, (len(drawn.leaves), 3)))
+    given = {**drawn.nodes, **weights, "n_targets": 3, "post_transform": post}
+    proto = ensemble_model("TreeEnsembleRegressor", given, 2)
+    data = rng.integers(0, 9, (40, 1, 2)).astype(np.float32)
+    compiled = pipeline.compile_model(proto.SerializeToString(), {"x": data}, system=System.CG16)
+    assert compiled.worst is not None
+    assert not compiled.worst.promise.missed
 
 
 def test_missing_values_are_refused() -> None:

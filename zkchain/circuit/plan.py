@@ -69,8 +69,8 @@ def _window(graph: Graph, index: int) -> int:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Compared:
-    """The program of a TREES node; where its features come from, (rows, features) each: ``node`` and ``element``; their
-    static range ``lo``, ``hi``."""
+    """The program of a TREES node; where its features come from, (rows, features) each: ``node`` and ``element``; the
+    static range ``lo``, ``hi`` that they have there."""
 
     program: Program
     node: IntArray
@@ -86,11 +86,20 @@ def comparisons(graph: Graph) -> Mapping[int, Compared]:
         if node.op is Op.TREES:
             source, values = (graph.nodes[s] for s in node.src)
             at, element = (each.reshape(-1, source.shape[-1]) for each in origins(graph, node.src[0]))
-            lo, hi = (np.broadcast_to(end, source.shape).reshape(at.shape) for end in bounds_of(source))
+            lo, hi = _at_origins(graph, at, element)
             with named(f"node {node.name!r} ({node.op})"):
                 program = programmed(Forest.of(node.arg), constant(values), lo.min(axis=0), hi.max(axis=0))
             found[index] = Compared(program, at, element, lo, hi)
     return found
+
+
+def _at_origins(graph: Graph, at: IntArray, element: IntArray) -> tuple[IntArray, IntArray]:
+    lo, hi = np.empty_like(at), np.empty_like(at)
+    for index in {int(k) for k in at.ravel()}:
+        own, node = at == index, graph.nodes[index]
+        for found, end in zip((lo, hi), bounds_of(node), strict=True):
+            found[own] = np.broadcast_to(end, node.shape).ravel()[element[own]]
+    return lo, hi
 
 
 def steps(compared: Mapping[int, Compared]) -> Mapping[int, tuple[IntArray, IntArray]]:

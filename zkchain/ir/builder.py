@@ -397,4 +397,6 @@ def _is_whole(node: Node, sources: Sequence[bool]) -> bool:
     if node.op is Op.UNARY:
         name, *params = node.arg["fn"]
         return name in WHOLE_FUNCTIONS or (name == "lookup" and all(float(p).is_integer() for p in params))
+    if node.op is Op.TREES:
+        return sources[1]
     return node.op in (Op.ARGMAX, Op.TOP_INDEX, Op.QUANTIZE) or (node.op in KEEPS_WHOLE and all(sources))

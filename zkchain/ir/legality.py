@@ -207,6 +207,8 @@ def _trees(arg: Arg, shape: Shape, x: Shape, values: Shape) -> Shape:
     parents, named = np.arange(inner), np.concatenate([left, right, roots])
     if np.any((left >= 0) & (left <= parents)) or np.any((right >= 0) & (right <= parents)):
         raise ValueError("its trees: a child stands before its parent")
+    if math.prod(x[:-1]) * roots.size > LARGEST:
+        raise ValueError(f"{roots.size} trees for rows of {_shown(x)} are too many")
     if not roots.size or np.bincount(named + leaves, minlength=1).max() > 1:
         raise ValueError("its trees: expected one or more, and every node in one place")
     at, depth = roots[roots >= 0], 0

@@ -15,7 +15,7 @@ import numpy as np
 
 from zkchain.typing import Array, IntArray
 
-AT_ONCE = 256  # trees whose leaves are added up together
+AT_ONCE = 1 << 22  # numbers of leaves that are added up together
 NAMES = ("feature", "first", "ends", "left", "right", "roots")
 
 
@@ -76,8 +76,9 @@ def evaluate(forest: Forest, x: Array, values: Array) -> Array:
     """The sum over the trees of the rows of ``values`` at the leaves that are reached: (..., outputs)."""
     leaves = reached(forest, x.reshape(-1, x.shape[-1]))
     total = np.zeros((len(leaves), values.shape[1]), values.dtype)
-    for k in range(0, leaves.shape[1], AT_ONCE):
-        total += values[leaves[:, k : k + AT_ONCE]].sum(axis=1)
+    step = max(AT_ONCE // max(total.size, 1), 1)
+    for k in range(0, leaves.shape[1], step):
+        total += values[leaves[:, k : k + step]].sum(axis=1)
     return total.reshape(*x.shape[:-1], values.shape[1])
 
 
