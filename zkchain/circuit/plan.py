@@ -7,7 +7,9 @@ linear layer would be composed with long linear combinations, these first get wi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
+from hashlib import blake2b
 
 import numpy as np
 
@@ -16,7 +18,7 @@ from zkchain.ir.checked import named
 from zkchain.ir.graph import MOVES, Graph, Node, Op, constant
 from zkchain.ir.movement import origins
 from zkchain.ir.ranges import bounds_of
-from zkchain.ir.trees import Forest
+from zkchain.ir.trees import NAMES, Forest
 from zkchain.rewrite.engine import only_readers
 from zkchain.typing import IntArray
 
@@ -79,6 +81,28 @@ class Compared:
     hi: IntArray
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a program is made of, by its digest."""
+
+    digest: bytes
+    parts: tuple[Forest, IntArray, IntArray, IntArray] = field(compare=False)
+
+    @staticmethod
+    def of(forest: Forest, values: IntArray, lo: IntArray, hi: IntArray) -> Asked:
+        arrays = [*(getattr(forest, name) for name in NAMES), values, lo, hi]
+        digest = blake2b(str([each.shape for each in arrays]).encode())
+        for each in arrays:
+            digest.update(np.ascontiguousarray(each, dtype=np.int64).data)
+        return Asked(digest.digest(), (forest, values, lo, hi))
+
+
+@lru_cache(maxsize=8)
+def _programmed(asked: Asked) -> Program:
+    """Kept for the next proof: to plan the products takes longer than to compute them."""
+    return programmed(*asked.parts)
+
+
 def comparisons(graph: Graph) -> Mapping[int, Compared]:
     """Every TREES node with what it compares."""
     found: dict[int, Compared] = {}
@@ -88,7 +112,7 @@ def comparisons(graph: Graph) -> Mapping[int, Compared]:
             at, element = (each.reshape(-1, source.shape[-1]) for each in origins(graph, node.src[0]))
             lo, hi = _at_origins(graph, at, element)
             with named(f"node {node.name!r} ({node.op})"):
-                program = programmed(Forest.of(node.arg), constant(values), lo.min(axis=0), hi.max(axis=0))
+                program = _programmed(Asked.of(Forest.of(node.arg), constant(values), lo.min(axis=0), hi.max(axis=0)))
             found[index] = Compared(program, at, element, lo, hi)
     return found
 
