@@ -237,6 +237,18 @@ def test_version_five(post: int, aggregate: int, targets: int) -> None:
     np.testing.assert_allclose(got[sure], expected[sure], atol=1e-4)
 
 
+def test_version_five_on_a_value_of_unknown_shape() -> None:
+    """ONNX's shape inference crashes on it."""
+    given = branched(np.random.default_rng(12), TENTHS, trees=3, depth=3, features=FEATURES, modes=range(6))
+    proto = ensemble_model("TreeEnsemble", {**given, "aggregate_function": 1}, FEATURES, version=5)
+    proto.graph.node[0].input[0] = "z"
+    scaled = onnx.helper.make_node("Normalizer", ["x"], ["z"], domain="ai.onnx.ml", norm="MAX")
+    proto.graph.node.insert(0, scaled)
+    for row in points(WHOLE)[:8]:
+        if row.max() > 0:
+            agrees(proto, row[None])
+
+
 def test_a_leaf_in_two_places() -> None:
     tensor = numpy_helper.from_array
     given = {
