@@ -96,10 +96,21 @@ class Clamped(Brief):
     reach: tuple[float, float]
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class Exact(Brief):
+    """Trees whose comparisons, so many of so many features, are the float model's at every point of the grids that the
+    inputs have."""
+
+    node: str
+    comparisons: int
+    features: int
+
+
 @dataclass(frozen=True, slots=True)
 class Promise:
     """``points``: looked at beside the data; ``undefined``: of these, where the float model has a value that is no
-    number; ``clamped``: points at which a clamp changes a value; ``clamps``: all that static ranges can reach."""
+    number; ``clamped``: points at which a clamp changes a value; ``clamps``: all that static ranges can reach;
+    ``exact``: trees that compare inputs as they are."""
 
     points: int
     undefined: int
@@ -107,6 +118,7 @@ class Promise:
     outputs: tuple[Promised, ...]
     regions: tuple[Unpromised, ...] = ()
     clamps: tuple[Clamped, ...] = ()
+    exact: tuple[Exact, ...] = ()
 
     def __repr__(self) -> str:
         found = [

@@ -9,7 +9,7 @@ further off than it may be is an error, unless it is accepted: then the figures 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,9 @@ from zkchain.errors import AccuracyMissed
 from zkchain.ir import interpret
 from zkchain.ir.gradient import input_gradients
 from zkchain.ir.graph import Graph, Op
-from zkchain.measured import Clamped, Promise, Promised, Unpromised
+from zkchain.ir.movement import origins
+from zkchain.ir.trees import Forest
+from zkchain.measured import Clamped, Exact, Promise, Promised, Unpromised
 from zkchain.oracle import Compared, FloatModel, run_integer
 from zkchain.typing import Array, Progress
 
@@ -90,6 +92,7 @@ def examine(
         tuple(_promised(name, k, exploration, cases) for k, name in enumerate(program.output_names)),
         tuple(_unpromised(region, k, cases) for k, region in enumerate(report.regions)),
         tuple(Clamped(cut.name, cut.kept, cut.reach) for cut in report.cuts),
+        tuple(_exact(program)),
     )
     worst = _worst_inputs(program, exploration, cases)
     return Worst(promise, worst, _masked_whole(meaning, tuple(worst.values())) if promise.missed else None)
@@ -136,6 +139,16 @@ def _promised(name: str, k: int, exploration: Exploration, cases: Sequence[_Case
     equal = float(np.mean([not np.any(case.all[k]) for case in cases])) if limit is None and cases else None
     data = max((_largest(case.off, k) for case in cases if case.given), default=0.0)
     return Promised(name, limit, _largest(worst.off, k), raw, worst.origin, equal, exploration.data_limits[k], data)
+
+
+def _exact(program: Graph) -> Iterator[Exact]:
+    """Trees whose features are all of inputs: their thresholds stand between points of the grid, sides unchanged."""
+    for node in program.nodes:
+        if node.op is Op.TREES:
+            forest, (source, element) = Forest.of(node.arg), origins(program, node.src[0])
+            if np.all(np.isin(source[..., forest.feature], program.inputs)):
+                compared = np.unique(element[..., forest.feature]).size
+                yield Exact(node.name, len(forest.feature), compared)
 
 
 def _largest(errors: Sequence[Array], k: int) -> float:

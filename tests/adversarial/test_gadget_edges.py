@@ -18,6 +18,7 @@ from tests.helpers import graphs
 from tests.helpers.gadget_circuits import CASES, compiled
 from tests.helpers.graphs import Build
 from tests.helpers.lies import challenge, lies, survives
+from tests.helpers.trees import Forest, forest
 from zkchain.circuit import Circuit, Visibility, check, gadgets, solve, synthesize
 from zkchain.circuit.gadgets import lookup, plain
 from zkchain.errors import UnsatisfiedConstraint
@@ -65,6 +66,30 @@ def argmax_of_equals() -> Graph:
     return b.graph(b.add(Op.ARGMAX, x, shape=(2, 1), axis=1))
 
 
+def decided() -> Graph:
+    """Trees of which the domain decides most, and one that is a leaf; features of one value and of two."""
+    b, leaf = Build(), Forest(roots=[-1], values=[np.array([3])])
+    x = b.input((1, 3), [0, 5, -2], [1, 5, 9])
+    drawn = forest(np.random.default_rng(4), depth=3, low=0, high=6)
+    return b.graph(b.trees(x, drawn), b.trees(x, leaf))
+
+
+def every_number() -> Graph:
+    """An end between any two numbers of a feature: no range is left to check."""
+    b = Build()
+    ends = Forest(values=[np.array([k * k]) for k in range(5)], left=[-1, -2, -3, -4], right=[1, 2, 3, -5], roots=[0])
+    ends.feature, ends.ends = [0] * 4, [[k] for k in range(1, 5)]
+    return b.graph(b.trees(b.input((2, 1), 0, 4), ends))
+
+
+def wide_features() -> Graph:
+    """Intervals of very different width, and of both signs."""
+    b = Build()
+    x = b.input((1, 3), [-(1 << 40), 0, -5], [1 << 41, 3, 1 << 20])
+    drawn = forest(np.random.default_rng(6), depth=3, low=-3, high=1 << 19)
+    return b.graph(b.trees(x, drawn))
+
+
 EDGES: dict[str, Callable[[], Graph]] = {
     "one value": lambda: one_value(-1, 1),
     "a window of one": lambda: window(1, relu=False),
@@ -74,6 +99,9 @@ EDGES: dict[str, Callable[[], Graph]] = {
     "constant on the left": constant_left,
     "signs known": never_positive,
     "argmax of equals": argmax_of_equals,
+    "trees that are decided": decided,
+    "an end for every number": every_number,
+    "wide features": wide_features,
 }
 BOTH = [(name, system) for name in EDGES for system in System]
 

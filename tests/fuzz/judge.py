@@ -425,7 +425,7 @@ def _suspect(compiled: Compiled, output: int) -> str:
         before.update(graph.nodes[i].src if i in before else ())
     nodes = [graph.nodes[i] for i in before]
     functions = {node.arg["fn"][0] for node in nodes if node.op is Op.UNARY}
-    if functions & STEPS or any(node.op in (Op.ARGMAX, Op.TOP_INDEX, Op.QUANTIZE) for node in nodes):
+    if functions & STEPS or any(node.op in (Op.ARGMAX, Op.TOP_INDEX, Op.TREES, Op.QUANTIZE) for node in nodes):
         return "jump"
     if functions & POLES or any(node.op is Op.DIV for node in nodes):
         return "pole"

@@ -270,7 +270,8 @@ def _model(growing: Growing, inputs: tuple[Value, ...], seed: int) -> onnx.Model
 
 
 def finish(graph: onnx.GraphProto, opset: int) -> onnx.ModelProto:
-    imports = [helper.make_opsetid("", opset), helper.make_opsetid("ai.onnx.ml", 3)]
+    ml = 5 if any(node.op_type == "TreeEnsemble" for node in graph.node) else 3
+    imports = [helper.make_opsetid("", opset), helper.make_opsetid("ai.onnx.ml", ml)]
     return helper.make_model(graph, opset_imports=imports, ir_version=10)
 
 

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from tests.helpers import float_graphs
+from tests.helpers.trees import Forest, forest
 from zkchain.errors import CompileError
 from zkchain.ir.graph import Graph, Node, Op, check
 from zkchain.ir.ranges import interval
@@ -44,6 +45,12 @@ class Build:
         lo, hi = interval(node, [self.nodes[s] for s in src])
         self.nodes.append(replace(node, lo=lo, hi=hi))
         return len(self.nodes) - 1
+
+    def trees(self, x: int, drawn: Forest) -> int:
+        """What the rows of x make of trees."""
+        values = self.const(drawn.values)
+        shape = (*self.nodes[x].shape[:-1], self.nodes[values].shape[1])
+        return self.add(Op.TREES, x, values, shape=shape, **drawn.arg())
 
     def graph(self, *outputs: int) -> Graph:
         names = tuple(self.nodes[i].name for i in self.inputs)
@@ -324,6 +331,27 @@ def zoo() -> dict[str, Graph]:
     x = b.input((1, 40), -5, 5)
     x = b.add(Op.MATMUL, x, b.const(rng.integers(-5, 6, (40, 40))), shape=(1, 40))
     graphs["sealed"] = b.graph(b.add(Op.MATMUL, x, b.const(rng.integers(-5, 6, (40, 2))), shape=(1, 2)))
+    return {**graphs, **forests()}
+
+
+def forests() -> dict[str, Graph]:
+    """Trees that are walked down, up and across; rows that share their bits, and a feature of two values."""
+    rng = np.random.default_rng(11)
+
+    def of(drawn: Forest, rows: int, lo: Any, hi: Any) -> Graph:
+        b = Build()
+        return b.graph(b.trees(b.input((rows, 3), lo, hi), drawn))
+
+    graphs = {
+        "trees_down": of(forest(rng, depth=3, trees=2, outputs=3), 1, [[-4, 0, -2]], [[8, 1, 30]]),
+        "trees_up": of(forest(rng, depth=4, trees=2), 1, -5, 9),
+        "trees_across": of(forest(rng, features=3, depth=4, outputs=2, oblivious=True), 2, -5, 9),
+        "trees_of_unions": of(forest(rng, depth=2, trees=3, most=4), 1, -5, 9),
+    }
+    b = Build()
+    x = b.input((1, 4), -3, 6)
+    taken = b.add(Op.TAKE, x, shape=(2, 3), index=np.array([[0, 1, 2], [2, 3, 0]]))
+    graphs["trees_that_share"] = b.graph(b.trees(taken, forest(rng, depth=2)), b.trees(taken, forest(rng, depth=3)))
     return graphs
 
 

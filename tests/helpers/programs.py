@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tests.helpers.graphs import Build
+from tests.helpers.trees import forest
 from zkchain.formats import program
 from zkchain.ir.graph import Graph, Node, Op
 
@@ -46,5 +47,6 @@ def zoo() -> bytes:
         b.add(Op.SUM, y, shape=(1, 1), axes=(0, 1)),
         b.add(Op.MAX, y, y),
         b.add(Op.RELU, b.add(Op.SUB, y, y)),
+        b.trees(y, forest(np.random.default_rng(3), depth=2, outputs=2, most=2)),
     )
     return program.dump(b.graph(*ends))

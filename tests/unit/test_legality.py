@@ -15,7 +15,7 @@ from tests.helpers.programs import zoo
 from zkchain.errors import CompileError, FormatError
 from zkchain.formats import npz, program
 from zkchain.ir.graph import ARGS, Graph, Op, check, constant
-from zkchain.ir.legality import LARGEST, RULES, shape_of
+from zkchain.ir.legality import DEEPEST, LARGEST, RULES, shape_of
 
 
 def test_every_operator_has_a_rule() -> None:
@@ -48,6 +48,79 @@ LEGAL = [
     ("table", TABLE, (), [X], X),
     ("input", {"low": -1.0, "high": tuple(range(6))}, (2, 3), [], (2, 3)),
 ]
+FOREST: dict[str, object] = {
+    "feature": np.array([0, 3]),
+    "first": np.array([0, 1, 3]),
+    "ends": np.array([5, -1, 2]),
+    "left": np.array([-1, -2]),
+    "right": np.array([1, -3]),
+    "roots": np.array([0]),
+}
+LEGAL += [
+    ("trees", FOREST, (), [X, (3, 2)], (2, 3, 2)),
+    ("trees", {**FOREST, "ends": np.array([0.5, -np.inf, np.inf])}, (), [X, (3, 2)], (2, 3, 2)),
+    (
+        "trees",
+        {
+            **dict.fromkeys(("feature", "left", "right", "ends"), INDEX[:0, 0]),
+            "first": INDEX[0, :1],
+            "roots": -1 - np.arange(1),
+        },
+        (),
+        [X, (1, 1)],
+        (2, 3, 1),
+    ),
+]
+BAD_FORESTS: list[tuple[dict[str, object], str]] = [
+    ({"feature": np.array([0, 4])}, "feature: 0..4 leaves 0..3"),
+    ({"feature": np.array([-1, 0])}, "feature"),
+    ({"feature": np.array([0.0, 1.0])}, "feature: expected an array of integers"),
+    ({"feature": "ab"}, "feature"),
+    ({"left": np.array([-1, -9])}, "left: -9..-1 leaves -3..1"),
+    ({"left": np.array([-1])}, "left: expected a list of 2"),
+    ({"left": np.array([[-1, -2]])}, "left"),
+    ({"left": np.array([0, -2])}, "a child stands before its parent"),
+    ({"right": np.array([1, 1])}, "a child stands before its parent"),
+    ({"right": np.array([1, -2])}, "every node in one place"),
+    ({"roots": np.array([1])}, "every node in one place"),
+    ({"roots": INDEX[:0, 0]}, "expected one or more"),
+    ({"roots": np.array([2])}, "roots"),
+    ({"first": np.array([0, 1])}, "first"),
+    ({"first": np.array([0, 0, 3])}, "first"),
+    ({"first": np.array([1, 2, 3])}, "first"),
+    ({"first": np.array([0, 1, 4])}, "first"),
+    ({"ends": np.array([5, 2, -1])}, "rising"),
+    ({"ends": np.array([5.0, np.nan, 2.0])}, "rising"),
+    ({"ends": np.array([5, -1, 2], np.int32)}, "ends: expected a list of numbers"),
+    ({"ends": [5, -1, 2]}, "ends: expected a list of numbers"),
+]
+
+
+@pytest.mark.parametrize(("changed", "what"), BAD_FORESTS)
+def test_trees_that_are_none(changed: dict[str, object], what: str) -> None:
+    with pytest.raises(ValueError, match=what):
+        shape_of("trees", {**FOREST, **changed}, (2, 3, 2), [X, (3, 2)])
+
+
+def test_trees_for_too_many_rows() -> None:
+    """Each row is at some node of each tree."""
+    arg = {**FOREST, "roots": -1 - np.arange(1 << 14), "feature": INDEX[:0, 0], "first": INDEX[0, :1]}
+    arg.update(dict.fromkeys(("ends", "left", "right"), INDEX[:0, 0]))
+    assert shape_of("trees", arg, (1 << 12, 1), [(1 << 12, 1), (1 << 14, 1)]) == (1 << 12, 1)
+    with pytest.raises(ValueError, match="are too many"):
+        shape_of("trees", arg, (1 << 13, 1), [(1 << 13, 1), (1 << 14, 1)])
+
+
+def test_trees_that_are_too_deep() -> None:
+    """Every level is looked at in turn: a program must not make that take for ever."""
+    count = DEEPEST + 1
+    chain = np.arange(count)
+    arg = {"feature": 0 * chain, "first": np.arange(count + 1), "ends": chain, "left": -1 - chain}
+    arg.update(right=np.append(chain[1:], -1 - count), roots=chain[:1])
+    with pytest.raises(ValueError, match=f"deeper than {DEEPEST} levels"):
+        shape_of("trees", arg, (1, 1), [(1, 1), (count + 1, 1)])
+
+
 BAD_CONVS: list[tuple[dict[str, object], str]] = [
     ({"strides": (0, 1)}, "strides"),
     ({"strides": (1,)}, "strides"),

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.helpers import graphs
+from tests.helpers.trees import forest
 from zkchain.errors import CompileError
 from zkchain.ir import interpret, ranges
 from zkchain.ir.graph import Graph, Node, Op
@@ -52,6 +53,7 @@ EXACT: Mapping[str, Step] = {  # the range is reached: (graph builder) -> node
 SOUND: Mapping[str, Step] = {  # the range may be wider than what is reached
     "conv": lambda b, x: b.add(Op.CONV, image(b, x), b.const([[[1, -2]], [[0, 3]]]), shape=(1, 2, 4), **CONV),
     "matmul of variables": lambda b, x: b.add(Op.MATMUL, x, b.add(Op.RESHAPE, x, shape=(3, 1)), shape=(1, 1)),
+    "trees": lambda b, x: b.trees(x, forest(np.random.default_rng(1), depth=2, outputs=2)),
     "mul of variables": lambda b, x: b.add(Op.MUL, x, b.add(Op.RESHAPE, x, shape=(3, 1)), shape=(3, 3)),
 }
 

@@ -66,7 +66,7 @@ def test_movements_are_written_out_nowhere_else() -> None:
 
 def test_passes_have_names_of_their_own() -> None:
     names = [step.name for step in PASSES]
-    assert len(set(names)) == len(names) == 10
+    assert len(set(names)) == len(names) == 11
     assert PASSES[: len(RECOGNISE)] == RECOGNISE
 
 

@@ -61,7 +61,10 @@ def ordered() -> Graph:
     label = b.add(Op.ARGMAX, x, shape=(3, 1), axis=1)
     log = b.add(Op.LOG_SUM_EXP, x, shape=(3, 1), axis=1)
     rows = b.add(Op.ROWS, label, b.const(np.arange(20.0).reshape(5, 2, 2)), shape=(3, 1, 2, 2))
-    return b.graph(b.add(Op.MUL, top, ends), log, b.add(Op.MUL, label, b.const(1.0)), index, rows)
+    one_split = {"feature": [3], "first": [0, 1], "ends": [0.25], "left": [-1], "right": [-2], "roots": [0]}
+    arg = {name: np.asarray(v) for name, v in one_split.items()}
+    trees = b.add(Op.TREES, x, b.const(np.array([[1.0, 2.0], [5.0, -3.0]])), shape=(3, 2), **arg)
+    return b.graph(b.add(Op.MUL, top, ends), log, b.add(Op.MUL, label, b.const(1.0)), index, rows, trees)
 
 
 def integer() -> Graph:

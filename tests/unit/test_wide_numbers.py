@@ -14,6 +14,7 @@ import pytest
 from tests.helpers import float_graphs
 from tests.helpers.corners import compiled, corners, exact, prove
 from tests.helpers.graphs import Build, extreme
+from tests.helpers.trees import Forest
 from zkchain.circuit import Circuit, solve
 from zkchain.errors import CompileError, InputError, UnsupportedOp, ZkchainError
 from zkchain.ir import interpret
@@ -81,7 +82,16 @@ def looked_up(b: Build, lo: int, hi: int) -> int:
     return b.add(Op.TABLE, b.input((3,), hi - 2, hi), first=hi - 3, values=np.array([lo, hi, 0, -1]))
 
 
+def compared(b: Build, lo: int, hi: int) -> int:
+    """Numbers of the whole width, and leaves of it."""
+    ends = [[lo + 1], [hi], [0]]
+    drawn = Forest(feature=[0, 1, 2], ends=ends, left=[1, -1, -2], right=[2, -3, -4], roots=[0])
+    drawn.values = [np.array([end // 2]) for end in (lo, hi, 1, -1)]
+    return b.trees(b.input((1, 3), lo, hi), drawn)
+
+
 GADGETS: dict[str, Gadget] = {
+    "trees": compared,
     "interval": lambda b, lo, hi: b.input((3,), lo, hi),
     "relu": of_one(Op.RELU),
     "clip": of_one(Op.CLIP, lo=-5, hi=9),

@@ -12,6 +12,7 @@ import numpy as np
 from zkchain.circuit import freivalds, plan, taps
 from zkchain.circuit.emitter import Emitter, ProductRequest, TableRequest, Vec
 from zkchain.circuit.gadgets import lookup, order, plain
+from zkchain.circuit.gadgets.groups import distinct
 from zkchain.circuit.plan import Pool, Saturation
 from zkchain.errors import UnsupportedOp
 from zkchain.ir import kernels
@@ -26,7 +27,7 @@ KITS: Mapping[System, ModuleType] = {System.GROTH16: plain, System.CG16: lookup}
 @dataclass(frozen=True, eq=False, slots=True)
 class Context:
     """The graph being lowered: vectors of the nodes done so far, signs that a rescale left for a relu, the largest
-    values of a node with their indices."""
+    values of a node with their indices; of its trees what they compare, and the bits that came of it."""
 
     graph: Graph
     em: Emitter
@@ -36,12 +37,25 @@ class Context:
     signs: dict[int, Vec] = field(default_factory=dict)
     wired: dict[int, Vec] = field(default_factory=dict)
     tops: dict[tuple[int, int, int], tuple[Vec, Vec]] = field(default_factory=dict)
+    compared: Mapping[int, plan.Compared] = field(default_factory=dict)
+    steps: Mapping[int, tuple[IntArray, IntArray]] = field(default_factory=dict)
+    ladders: dict[int, Vec] = field(default_factory=dict)
 
     def range(self, index: int) -> tuple[IntArray, IntArray]:
         """Static range of every element of a node, flat."""
         node = self.graph.nodes[index]
         lo, hi = np.broadcast_to(_held(node.lo), node.shape), np.broadcast_to(_held(node.hi), node.shape)
         return lo.ravel().astype(np.int64), hi.ravel().astype(np.int64)
+
+    def ladder(self, index: int) -> Vec:
+        """The bits of all comparisons of a node's elements by trees."""
+        if index not in self.ladders:
+            elements, ends = self.steps[index]
+            (lo, hi), own = self.range(index), distinct(elements)
+            first = np.concatenate([np.searchsorted(elements, own), [len(elements)]])
+            vec = self.vecs[index].take(own)
+            self.ladders[index] = order.thermometer(self.kit, self.em, vec, first, ends, lo[own], hi[own])
+        return self.ladders[index]
 
     def source(self, node: Node, k: int = 0) -> tuple[Vec, Node]:
         return self.vecs[node.src[k]], self.graph.nodes[node.src[k]]
@@ -313,6 +327,27 @@ def lower_rows(ctx: Context, index: int, node: Node) -> Vec:
     return result
 
 
+def lower_trees(ctx: Context, index: int, node: Node) -> Vec:
+    """Bits of all comparisons, then the products of the trees; trees that compare one number share its bits."""
+    each = ctx.compared[index]
+    feature, end = each.program.bits
+    rows = len(each.lo)
+    chosen = np.where(end[:, None] > each.lo.T[feature], 0, 1)  # constants 0 and 1; the others behind them
+    parts, start = [ctx.em.const(np.arange(2))], 2
+    open_bits = (chosen == 0) & (end[:, None] <= each.hi.T[feature])
+    at, element = each.node.T[feature], each.element.T[feature]
+    for origin in sorted({int(k) for k in at[open_bits]}):
+        elements, ends = ctx.steps[origin]
+        place = {pair: start + k for k, pair in enumerate(zip(elements.tolist(), ends.tolist(), strict=True))}
+        own = np.argwhere(open_bits & (at == origin))
+        for bit, row in own.tolist():
+            chosen[bit, row] = place[int(element[bit, row]), int(end[bit])]
+        parts.append(ctx.ladder(origin))
+        start += len(ends)
+    bits = ctx.em.concat(parts).take(chosen.ravel())
+    return order.forest(ctx.em, bits, each.program, rows)
+
+
 LOWER: Mapping[Op, Lowering] = {
     Op.CONST: lower_const,
     Op.RESHAPE: lower_reshape,
@@ -334,6 +369,7 @@ LOWER: Mapping[Op, Lowering] = {
     Op.ARGMAX: lower_argmax,
     Op.TOP: lower_top,
     Op.TOP_INDEX: lower_top,
+    Op.TREES: lower_trees,
     Op.TABLE: lower_table,
     Op.ROWS: lower_rows,
 }
@@ -379,7 +415,8 @@ def _ranged(vec: Vec, node: Node) -> Vec:
 
 def lower(graph: Graph, em: Emitter, inputs: Mapping[int, Vec]) -> dict[int, Vec]:
     """Vectors of all nodes (but those inside a fused chain)."""
-    ctx = Context(graph, em, KITS[em.system], plan.seals(graph))
+    compared = plan.comparisons(graph)
+    ctx = Context(graph, em, KITS[em.system], plan.seals(graph), compared=compared, steps=plan.steps(compared))
     fused = plan.fusions(graph)
     saturated = plan.saturations(graph, fused) if em.system is System.CG16 else {}
     ctx.vecs.update(inputs)

@@ -7,12 +7,20 @@ linear layer would be composed with long linear combinations, these first get wi
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
+from hashlib import blake2b
 
 import numpy as np
 
-from zkchain.ir.graph import MOVES, Graph, Node, Op
+from zkchain.circuit.forest import Program, programmed
+from zkchain.ir.checked import named
+from zkchain.ir.graph import MOVES, Graph, Node, Op, constant
+from zkchain.ir.movement import origins
+from zkchain.ir.ranges import bounds_of
+from zkchain.ir.trees import NAMES, Forest
 from zkchain.rewrite.engine import only_readers, readers
+from zkchain.typing import IntArray
 
 LARGEST_WINDOW = 9  # the product over a window, of numbers of at most q bits, stays cheap
 
@@ -113,6 +121,77 @@ def _excess(graph: Graph, read_by: Sequence[Sequence[int]], source: int, k: int,
     return read_by[k][0] if minus and relu.op is Op.RELU and node.shape == graph.nodes[source].shape else None
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class Compared:
+    """The program of a TREES node; where its features come from, (rows, features) each: ``node`` and ``element``; the
+    static range ``lo``, ``hi`` that they have there."""
+
+    program: Program
+    node: IntArray
+    element: IntArray
+    lo: IntArray
+    hi: IntArray
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a program is made of, by its digest."""
+
+    digest: bytes
+    parts: tuple[Forest, IntArray, IntArray, IntArray] = field(compare=False)
+
+    @staticmethod
+    def of(forest: Forest, values: IntArray, lo: IntArray, hi: IntArray) -> Asked:
+        arrays = [*(getattr(forest, name) for name in NAMES), values, lo, hi]
+        digest = blake2b(str([each.shape for each in arrays]).encode())
+        for each in arrays:
+            digest.update(np.ascontiguousarray(each, dtype=np.int64).data)
+        return Asked(digest.digest(), (forest, values, lo, hi))
+
+
+@lru_cache(maxsize=8)
+def _programmed(asked: Asked) -> Program:
+    """Kept for the next proof: to plan the products takes longer than to compute them."""
+    return programmed(*asked.parts)
+
+
+def comparisons(graph: Graph) -> Mapping[int, Compared]:
+    """Every TREES node with what it compares."""
+    found: dict[int, Compared] = {}
+    for index, node in enumerate(graph.nodes):
+        if node.op is Op.TREES:
+            source, values = (graph.nodes[s] for s in node.src)
+            at, element = (each.reshape(-1, source.shape[-1]) for each in origins(graph, node.src[0]))
+            lo, hi = _at_origins(graph, at, element)
+            with named(f"node {node.name!r} ({node.op})"):
+                program = _programmed(Asked.of(Forest.of(node.arg), constant(values), lo.min(axis=0), hi.max(axis=0)))
+            found[index] = Compared(program, at, element, lo, hi)
+    return found
+
+
+def _at_origins(graph: Graph, at: IntArray, element: IntArray) -> tuple[IntArray, IntArray]:
+    lo, hi = np.empty_like(at), np.empty_like(at)
+    for index in {int(k) for k in at.ravel()}:
+        own, node = at == index, graph.nodes[index]
+        for found, end in zip((lo, hi), bounds_of(node), strict=True):
+            found[own] = np.broadcast_to(end, node.shape).ravel()[element[own]]
+    return lo, hi
+
+
+def steps(compared: Mapping[int, Compared]) -> Mapping[int, tuple[IntArray, IntArray]]:
+    """For every node whose elements are compared: the elements, and what with, each pair once, in order."""
+    pairs: dict[int, set[tuple[int, int]]] = {}
+    for each in compared.values():
+        feature, end = each.program.bits
+        open_ends = (each.lo[:, feature] < end) & (end <= each.hi[:, feature])
+        row, bit = np.nonzero(open_ends)
+        where = (each.node[row, feature[bit]].tolist(), each.element[row, feature[bit]].tolist(), end[bit].tolist())
+        for node, element, e in zip(*where, strict=True):
+            pairs.setdefault(node, set()).add((element, e))
+    ordered = {node: np.asarray(sorted(own), dtype=np.int64) for node, own in pairs.items()}
+    return {node: (own[:, 0], own[:, 1]) for node, own in ordered.items()}
+
+
 SEAL_ABOVE = 32  # terms per element
 SUMS = frozenset({Op.ADD, Op.SUB})
 
@@ -129,6 +208,8 @@ def seals(graph: Graph) -> frozenset[int]:
                 if terms[s] > SEAL_ABOVE:
                     sealed.add(s)
             terms.append(taps * max(1 if s in sealed else terms[s] for s in node.src))
+        elif node.op is Op.TREES:
+            terms.append(len(node.arg["feature"]) + 1)
         elif node.op in MOVES:
             terms.append(max(of, default=1))
         elif node.op in SUMS:

@@ -63,6 +63,38 @@ def behind(shape: tuple[int, int]) -> Taps:
     return Taps(shape[0] * size, size - 1, 1, rows)
 
 
+def runs(first: IntArray, weights: IntArray) -> Taps:
+    """Weighted sums of runs of the source, from ``first[i]`` to ``first[i + 1]``."""
+    longest = int(np.diff(first).max(initial=0))
+
+    def rows(select: IntArray) -> tuple[IntArray, IntArray]:
+        at = first[select][:, None] + np.arange(longest)
+        inside = at < first[select + 1][:, None]
+        return np.where(inside, at, -1), np.where(inside, weights[np.where(inside, at, 0)], 0)
+
+    return Taps(len(first) - 1, longest, magnitude(weights), rows)
+
+
+def by_form(index: IntArray, factor: IntArray, rows: int) -> Taps:
+    """Sums of a few wires each, (forms, terms), for every row of (wires, rows); the result is (forms, rows)."""
+
+    def taps(select: IntArray) -> tuple[IntArray, IntArray]:
+        form, row = np.divmod(select, rows)
+        return index[form] * rows + row[:, None], factor[form]
+
+    return Taps(len(index) * rows, index.shape[1], magnitude(factor), taps)
+
+
+def columns(weights: IntArray, rows: int) -> Taps:
+    """Sums of all wires times a column of weights (wires, outputs), for every row of (wires, rows): (rows, outputs)."""
+
+    def taps(select: IntArray) -> tuple[IntArray, IntArray]:
+        row, output = np.divmod(select, weights.shape[1])
+        return np.arange(len(weights)) * rows + row[:, None], weights.T[output]
+
+    return Taps(rows * weights.shape[1], len(weights), magnitude(weights), taps)
+
+
 def conv(node: Node, x_shape: tuple[int, ...], w: IntArray) -> Taps:
     """Convolution (cross-correlation, as ONNX has it) of x (N, C, *S) with fixed w (M, C / group, *K)."""
     n, channels = x_shape[:2]

@@ -94,6 +94,11 @@ def promise_pairs(promise: Promise | None) -> list[tuple[str, Any]]:
     reached = f"reached at {promise.clamped} of these points" if promise.clamped else "reached at none of these points"
     for clamp in promise.clamps:
         pairs.append((f"  clamp {clamp.node}", f"keeps {_ends(clamp.kept)} of {_ends(clamp.reach)}; {reached}"))
+    for trees in promise.exact:
+        told = (
+            f"{trees.comparisons:,} comparisons of {trees.features} features, exact at every point of the input's grid"
+        )
+        pairs.append((f"  trees {trees.node}", told))
     for region in promise.regions:
         again = f" and every {region.period:g}" if region.period is not None else ""
         where = f"{region.function} of [{region.low:.6g}, {region.high:.6g}]{again}"

@@ -169,7 +169,7 @@ def _types(proto: onnx.ModelProto) -> dict[str, int]:
     constants = [helper.make_tensor_value_info(t.name, t.data_type, None) for t in proto.graph.initializer]
     typed = onnx.ModelProto(ir_version=proto.ir_version, opset_import=proto.opset_import)
     typed.graph.name = proto.graph.name
-    typed.graph.node.extend(proto.graph.node)
+    typed.graph.node.extend(_of_known_type(node) for node in proto.graph.node)
     typed.graph.input.extend([*input_values(proto.graph), *constants])
     typed.graph.output.extend(proto.graph.output)
     try:
@@ -178,6 +178,14 @@ def _types(proto: onnx.ModelProto) -> dict[str, int]:
         inferred = typed.graph
     listed: Iterable[Any] = _listed(inferred)
     return {v.name: v.type.tensor_type.elem_type for v in listed if v.type.WhichOneof("value") == "tensor_type"}
+
+
+def _of_known_type(node: onnx.NodeProto) -> onnx.NodeProto:
+    """The node itself, or for a TreeEnsemble one that has its type: ONNX's inference of its shape crashes where that of
+    its input is not known."""
+    if operator(node) != "ai.onnx.ml.TreeEnsemble":
+        return node
+    return helper.make_node("Identity", node.input[:1], node.output[:1])
 
 
 def _listed(graph: onnx.GraphProto) -> Iterator[onnx.ValueInfoProto]:

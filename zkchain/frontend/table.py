@@ -23,6 +23,7 @@ from zkchain.frontend.ops import (
     recurrent,
     reduction,
     resize,
+    trees,
 )
 
 RULES: Mapping[str, Rule] = MappingProxyType(
@@ -38,6 +39,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         **recurrent.RULES,
         **reduction.RULES,
         **resize.RULES,
+        **trees.RULES,
     }
 )
 
@@ -52,6 +54,7 @@ RULED = frozenset(
     {
         *pooling.RULES,
         *recurrent.RULES,
+        *trees.RULES,
         "BatchNormalization",
         "ConvTranspose",
         "LpNormalization",

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from zkchain.errors import ModelError
 from zkchain.ir.functions import Fn
 from zkchain.ir.graph import Graph, Node, Op
-from zkchain.ir.legality import LARGEST
+from zkchain.ir.legality import LARGEST, shape_of
 from zkchain.typing import Array, FloatArray, IntArray
 
 NOTHING = "give the input a shape without a zero (shapes=, --input-shape): such a tensor has elements"
@@ -332,6 +332,15 @@ class Builder:
         shape[at] = k
         return self.node(op, (x,), shape, {"axis": at, "k": k})
 
+    def trees(self, x: int, values: int, arg: Mapping[str, Any]) -> int:
+        """TREES with its arguments (``ir.trees``): sums of the leaves' ``values`` that the rows of ``x`` reach."""
+        shape = (*self.shape(x)[:-1], self.shape(values)[1])
+        try:
+            shape_of(Op.TREES, arg, shape, (self.shape(x), self.shape(values)))
+        except ValueError as error:
+            raise self.error(str(error)) from error
+        return self.node(Op.TREES, (x, values), shape, arg)
+
     # -- functions --------------------------------------------------------------------------------------------------
 
     def relu(self, x: int) -> int:
@@ -404,4 +413,6 @@ def _is_whole(node: Node, sources: Sequence[bool]) -> bool:
     if node.op is Op.UNARY:
         name, *params = node.arg["fn"]
         return name in WHOLE_FUNCTIONS or (name == "lookup" and all(float(p).is_integer() for p in params))
+    if node.op is Op.TREES:
+        return sources[1]
     return node.op in (Op.ARGMAX, Op.TOP_INDEX, Op.QUANTIZE) or (node.op in KEEPS_WHOLE and all(sources))

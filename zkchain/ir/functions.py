@@ -231,6 +231,17 @@ def _unless_zero(x: FloatArray) -> FloatArray:
     return np.where(x == 0, 1.0, x)
 
 
+def _probit(x: FloatArray) -> FloatArray:
+    # sqrt(2) erfinv(y), y = 2 x - 1, as onnxruntime has it (Winitzki): with l = log(1 - y^2), a = 0.147,
+    # v = 2 / (pi a) + l / 2, erfinv(y) = sign(y) sqrt(sqrt(v^2 - l / a) - v), whose roots are nearly equal near l = 0
+    a, y = 0.147, 2.0 * x - 1.0
+    log = np.log((1.0 - y) * (1.0 + y))
+    v = 2.0 / (3.14159 * a) + 0.5 * log
+    root = np.sqrt(v * v - log / a)
+    inner = np.where(v > 0, (-log / a) / (root + v), root - v)
+    return np.asarray(math.sqrt(2.0) * np.sign(y) * np.sqrt(inner))
+
+
 def _lookup(x: FloatArray, *values: float) -> FloatArray:
     # values[x], x an index: an array indexed by a class number; NaN outside
     table = np.asarray(values, dtype=np.float64)
@@ -268,6 +279,7 @@ FUNCTIONS: Mapping[str, Function] = MappingProxyType(
         "lookup": Function(_lookup, None, _order_of),
         "mish": Function(_mish),
         "pow": Function(np.power, ("p",), _odd_power, singular=_singular_power),
+        "probit": Function(_probit, trend=_rises, singular=lambda: Singular((0.0, 1.0), 0.0, 1.0)),
         "reciprocal": Function(lambda x: 1.0 / x, singular=Singular),
         "reciprocal_or_one": Function(lambda x: 1.0 / _unless_zero(x), singular=Singular),
         "round": Function(np.rint, trend=_rises, jumps=lambda: Jumps((0.5,), 1.0)),

@@ -169,4 +169,4 @@ RULES: Mapping[Op, Rule] = {
     Op.LOG_SUM_EXP: lambda node, g, x: (g * interpret.FLOAT[Op.SOFTMAX](node, x),),
     Op.DEQUANTIZE: lambda node, g, x: (g * node.arg["scale"],),
 }
-"""Operators that are not here (argmax, rows, quantize) have no slope."""
+"""Operators that are not here (argmax, rows, trees, quantize) have no slope."""

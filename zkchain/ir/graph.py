@@ -60,6 +60,7 @@ class Op(StrEnum):
     ARGMAX = "argmax"
     TOP = "top"
     TOP_INDEX = "top_index"
+    TREES = "trees"
     # functions of one number
     UNARY = "unary"
     LEAKY_RELU = "leaky_relu"
@@ -123,6 +124,13 @@ ARGS: Mapping[Op, tuple[int | None, frozenset[str], str]] = MappingProxyType(
         Op.ARGMAX: (1, frozenset({"axis"}), "first index of the maximum over one axis, kept with size 1; scale 1"),
         Op.TOP: (1, frozenset({"axis", "k"}), "the k largest along one axis (>= 0), falling; of equal ones the first"),
         Op.TOP_INDEX: (1, frozenset({"axis", "k"}), "the indices of TOP; scale 1"),
+        Op.TREES: (
+            2,
+            frozenset({"feature", "first", "ends", "left", "right", "roots"}),
+            "src (x, values): every row (the last axis) of x walks down every tree and adds up the rows of values, a "
+            "CONST (leaves, outputs), of the leaves that it reaches; arguments: see zkchain.ir.trees; ends: float64 "
+            "(float graph) or int64",
+        ),
         Op.UNARY: (
             1,
             frozenset({"fn"}),
@@ -277,6 +285,8 @@ def check_arguments(node: Node, sources: Sequence[Node]) -> None:
         shape_of(node.op, node.arg, node.shape, [source.shape for source in sources])
         if node.op is Op.CLIP:
             clip_ends(node.arg)
+        if node.op is Op.TREES:
+            _check_trees(node, sources)
     except ValueError as error:
         raise CompileError(f"node {node.name!r} ({node.op}): {error}") from error
 
@@ -324,12 +334,19 @@ def _check_rows(node: Node, sources: Sequence[Node]) -> None:
         raise ValueError(f"indices from {x.lo.min()} to {x.hi.max()} into a table of {table.shape[0]} rows")
 
 
+def _check_trees(node: Node, sources: Sequence[Node]) -> None:
+    integers(node.arg["ends"], "ends")
+    if sources[1].op is not Op.CONST:
+        raise ValueError("the values of its leaves are not constant")
+
+
 INTEGER_RULES: Mapping[Op, Callable[[Node, Sequence[Node]], None]] = MappingProxyType(
     {
         Op.CONST: _check_const,
         Op.CLIP: lambda node, sources: clip_ends(node.arg),
         Op.TABLE: _check_table,
         Op.ROWS: _check_rows,
+        Op.TREES: _check_trees,
     }
 )
 """Check what integer graphs need beyond the shapes. Raises ValueError."""

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from zkchain.errors import InputError
-from zkchain.ir import functions, kernels
+from zkchain.ir import functions, kernels, trees
 from zkchain.ir.domain import check_inputs
 from zkchain.ir.graph import Graph, Node, Op
 from zkchain.typing import Array, IntArray
@@ -46,6 +46,7 @@ COMMON: Mapping[Op, Kernel] = {
     Op.ARGMAX: lambda node, x: x.argmax(axis=node.arg["axis"], keepdims=True),
     Op.TOP: lambda node, x: np.take_along_axis(x, kernels.top(x, **node.arg), node.arg["axis"]),
     Op.TOP_INDEX: lambda node, x: kernels.top(x, **node.arg),
+    Op.TREES: lambda node, x, values: trees.evaluate(trees.Forest.of(node.arg), x, values),
 }
 
 INTEGER: Mapping[Op, Kernel] = {

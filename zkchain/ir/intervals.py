@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from zkchain.ir import functions, interpret, kernels
+from zkchain.ir import functions, interpret, kernels, trees
 from zkchain.ir.graph import MOVES, Graph, Node, Op
 from zkchain.typing import FloatArray
 
@@ -165,6 +165,10 @@ def _dequantized(node: Node, x: Ends) -> Ends:
     return ends[0], ends[1]
 
 
+def _trees(node: Node, x: Ends, values: Ends) -> Ends:
+    return trees.extremes(trees.Forest.of(node.arg), values[0])
+
+
 MONOTONE_ELEMENTWISE = frozenset({Op.ADD, Op.RELU, Op.CLIP, Op.MAX, Op.MIN})
 MONOTONE = frozenset({*MOVES, Op.SUM, Op.REDUCE_MAX, Op.REDUCE_MIN, Op.TOP, Op.LOG_SUM_EXP})
 FULL = MONOTONE | {Op.MATMUL, Op.CONV, Op.ARGMAX, Op.TOP_INDEX}  # rules that need ends of the whole shape
@@ -181,5 +185,6 @@ RULES: Mapping[Op, Callable[..., Ends]] = {
     Op.SOFTMAX: lambda node, x: (np.asarray(0.0), np.asarray(1.0)),
     Op.ARGMAX: _index,
     Op.TOP_INDEX: _index,
+    Op.TREES: _trees,
     Op.DEQUANTIZE: _dequantized,
 }

@@ -23,6 +23,8 @@ Rule = Callable[..., Shape]
 LARGEST = 1 << 26
 """Elements of one value: beyond any circuit, and all that memory holds positions for."""
 MOST_AXES = 32
+DEEPEST = 4096
+"""Levels of a decision tree."""
 WIDEST_SHIFT = 61
 """Largest shift of a rescale: what is shifted lies within 2^62, so a larger shift leaves no bit."""
 BOUND = 1 << 62
@@ -190,6 +192,54 @@ def _table(arg: Arg, shape: Shape, x: Shape) -> Shape:
     return x
 
 
+def _indices(arg: Arg, name: str, size: int | None, least: int, most: int) -> npt.NDArray[np.int64]:
+    """A list of so many integers (any number for None) from ``least`` to ``most``."""
+    array = integers(arg[name], name)
+    if array.ndim != 1 or size not in (None, array.size) or array.size > LARGEST:
+        raise ValueError(f"{name}: expected a list of {size} integers, got shape {_shown(array.shape)}")
+    if array.size and not least <= int(array.min()) <= int(array.max()) <= most:
+        raise ValueError(f"{name}: {array.min()}..{array.max()} leaves {least}..{most}")
+    return array
+
+
+def _trees(arg: Arg, shape: Shape, x: Shape, values: Shape) -> Shape:
+    if not x or len(values) != 2:
+        raise ValueError(f"expected rows of numbers and values of (leaves, outputs), got shapes {x} and {values}")
+    inner, leaves = np.size(arg["feature"]), values[0]
+    _indices(arg, "feature", None, 0, x[-1] - 1)
+    left, right = (_indices(arg, name, inner, -leaves, inner - 1) for name in ("left", "right"))
+    roots = _indices(arg, "roots", None, -leaves, inner - 1)
+    _check_tests(arg, inner)
+    parents, named = np.arange(inner), np.concatenate([left, right, roots])
+    if np.any((left >= 0) & (left <= parents)) or np.any((right >= 0) & (right <= parents)):
+        raise ValueError("its trees: a child stands before its parent")
+    if math.prod(x[:-1]) * roots.size > LARGEST:
+        raise ValueError(f"{roots.size} trees for rows of {_shown(x)} are too many")
+    if not roots.size or np.bincount(named + leaves, minlength=1).max() > 1:
+        raise ValueError("its trees: expected one or more, and every node in one place")
+    at, depth = roots[roots >= 0], 0
+    while at.size:
+        at, depth = np.concatenate([left[at], right[at]]), depth + 1
+        at = at[at >= 0]
+        if depth > DEEPEST:
+            raise ValueError(f"its trees: deeper than {DEEPEST} levels")
+    return (*x[:-1], values[1])
+
+
+def _check_tests(arg: Arg, inner: int) -> None:
+    """The ends that the inner nodes of trees compare with: numbers, rising within each node."""
+    ends = arg["ends"]
+    if not isinstance(ends, np.ndarray) or ends.dtype not in (np.int64, np.float64) or ends.ndim != 1:
+        raise ValueError(f"ends: expected a list of numbers, got {_shown(ends)}")
+    first = _indices(arg, "first", inner + 1, 0, ends.size)
+    if first[0] != 0 or first[-1] != ends.size or np.any(np.diff(first) < 1):
+        raise ValueError("first: expected where the ends of each node begin, one or more of each")
+    falls = np.diff(ends) < 0 if ends.dtype == np.float64 else ends[1:] < ends[:-1]
+    falls[first[1:-1] - 1] = False
+    if np.any(falls) or np.any(ends != ends):
+        raise ValueError("ends: expected rising numbers in each node")
+
+
 RULES: Mapping[str, Rule] = MappingProxyType(
     {
         "input": _input,
@@ -207,6 +257,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         **dict.fromkeys(("reduce_max", "reduce_min", "argmax", "log_sum_exp"), _reduced),
         **dict.fromkeys(("top", "top_index"), _top),
         "softmax": _softmax,
+        "trees": _trees,
         "rescale": _rescale,
         "table": _table,
     }

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from zkchain.errors import CompileError
-from zkchain.ir import kernels
+from zkchain.ir import kernels, trees
 from zkchain.ir.checked import below, named
 from zkchain.ir.graph import Node, Op, check_arguments
 from zkchain.typing import FloatArray, IntArray
@@ -246,6 +246,16 @@ def least(values: IntArray, begin: IntArray, end: IntArray) -> IntArray:
     return result
 
 
+def _trees(node: Node, x: Node, values: Node) -> Interval:
+    # one leaf of each tree
+    forest, weights = trees.Forest.of(node.arg), _const(values)[0]
+    for ends in trees.extremes(forest, np.abs(weights).astype(np.float64)):
+        below(ends)
+    lo, hi = trees.extremes(forest, weights)
+    one = (1,) * (len(node.shape) - 1)
+    return lo.reshape(*one, -1), hi.reshape(*one, -1)
+
+
 RULES: Mapping[Op, Callable[..., Interval]] = {
     Op.CONST: _const,
     Op.INPUT: bounds_of,
@@ -268,6 +278,7 @@ RULES: Mapping[Op, Callable[..., Interval]] = {
     Op.ARGMAX: _argmax,
     Op.TOP: _top,
     Op.TOP_INDEX: _argmax,
+    Op.TREES: _trees,
     Op.RESCALE: _monotone(lambda node, x: kernels.rescale(x, node.arg["shift"])),
     Op.TABLE: _table,
 }

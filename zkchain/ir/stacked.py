@@ -96,7 +96,7 @@ RULES: Mapping[Op, Rule] = {
     Op.CONST: lambda node, kernel, xs: kernel(node)[None],
     Op.RESHAPE: lambda node, kernel, xs: xs[0].reshape(len(xs[0]), *node.shape),
     Op.TAKE: _take,
-    Op.ROWS: lambda node, kernel, xs: kernel(node, xs[0], xs[1][0]),  # the table is a constant
+    **dict.fromkeys((Op.ROWS, Op.TREES), lambda node, kernel, xs: kernel(node, xs[0], xs[1][0])),  # of constants
     Op.MATMUL: _matmul,
     Op.CONV: _conv,
     **dict.fromkeys((Op.CONCAT, Op.SUM, Op.REDUCE_MAX, Op.REDUCE_MIN, Op.ARGMAX, Op.TOP, Op.TOP_INDEX), _moved),

@@ -9,11 +9,15 @@ data decides, and the domain is widened so that its width is a power of two (one
 - other numbers: twice the span seen (a quarter more, where MANY values were seen), rounded up to a power of two,
   centred; never below 0 if no datum was. Rows of features (at most one axis longer than 1, ENOUGH or more samples) get
   a domain for each feature, other tensors one in common.
+
+Numbers that trees compare have a step on which each datum falls on its own side of every threshold: that of the data
+where these are whole numbers of steps (decimal ones too), else a fine one. The domain reaches to both sides of all
+thresholds, and is told apart by feature for steps too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -23,10 +27,15 @@ from zkchain.errors import InputError, Wraps
 from zkchain.ir.checked import whole
 from zkchain.ir.domain import finite
 from zkchain.ir.graph import BOUND, MOVES_OF_ONE, Graph, Node, Op
+from zkchain.ir.movement import origins
+from zkchain.ir.trees import Forest
 from zkchain.quantize.settings import SMALLEST, Domain, Sample
 from zkchain.typing import FloatArray, IntArray
 
 STEPS = (1.0, 1 / 255, *(2.0**-k for k in range(1, 9)))
+DECIMALS = tuple(10.0**-k for k in range(7))  # tried for numbers that trees compare
+FINE, UNSEEN = 1 << 12, 1 << 16  # steps of the span of a compared number at least, and where there are no data
+FINEST = 40  # bits of a compared number at most
 ENOUGH = 32  # values before a grid is read into data, samples before features are told apart
 MANY = 1024  # values that show their range well
 
@@ -47,8 +56,8 @@ class Grid:
         """(lo, hi), inclusive, of the grid of this step. Raises InputError or Wraps beyond 62 bits."""
         if not self.binary:
             return _to_int(self.lo, step), _to_int(self.hi, step)
-        low = whole(np.floor(self.lo / step))
-        steps = np.maximum((self.hi - self.lo) / step, 1.0)
+        low = whole(np.floor(_nearly_whole(self.lo / step)))
+        steps = np.maximum(_nearly_whole((self.hi - self.lo) / step), 1.0)
         if self.most is not None:
             steps = np.maximum(steps, np.rint(self.most / step) - low + 1)
         width = whole(np.exp2(np.ceil(np.log2(steps))))
@@ -68,8 +77,9 @@ def resolve(graph: Graph, domain: Sequence[Domain | None] | None, samples: Seque
     for i, name, declared, seen in zip(graph.inputs, graph.input_names, given, data, strict=True):
         if declared is None and i in tables:  # an index: whatever the data hold, every row of its table
             grids.append(Grid(np.zeros(()), np.asarray(tables[i] - 1.0), 1.0, binary=False))
-        else:
-            grids.append(_bounded(name, _resolve_one(name, graph.nodes[i], declared, seen)))
+            continue
+        compared = _compared(graph, i)
+        grids.append(_bounded(name, _resolve_one(name, graph.nodes[i], declared, seen, compared)))
     return tuple(grids)
 
 
@@ -123,7 +133,9 @@ def _checked_sample(k: int, node: Node, name: str, x: npt.ArrayLike) -> npt.NDAr
         raise InputError(f"sample {k}: {error.message}", hint=error.hint) from error
 
 
-def _resolve_one(name: str, node: Node, declared: Domain | None, seen: npt.NDArray[np.generic] | None) -> Grid:
+def _resolve_one(
+    name: str, node: Node, declared: Domain | None, seen: npt.NDArray[np.generic] | None, compared: Compared
+) -> Grid:
     if not node.size:
         return Grid(np.zeros(()), np.zeros(()), 1.0, binary=False)
     if declared is not None:
@@ -135,6 +147,8 @@ def _resolve_one(name: str, node: Node, declared: Domain | None, seen: npt.NDArr
                 f"input {name!r}: domain ends of shapes {lo.shape} and {hi.shape} do not broadcast to {node.shape}"
             ) from None
         step = declared.scale or _step_of(np.asarray([lo.min(), hi.max()]), seen)
+        if step is None and len(compared.element):
+            step = _step_beside(compared, np.broadcast_to(lo, node.shape), np.broadcast_to(hi, node.shape), seen)
         return Grid(lo, hi, step, binary=False)
     if seen is None:
         raise InputError(
@@ -142,6 +156,8 @@ def _resolve_one(name: str, node: Node, declared: Domain | None, seen: npt.NDArr
             hint="declare one (domain=(lo, hi), --domain LO:HI), or give samples of real inputs (data=, --data)",
         )
     step = _step_of(np.asarray([]), seen)
+    if len(compared.element):
+        return _observed_comparisons(seen, step, compared)
     return _observed_numbers(seen.astype(np.float64)) if step is None else _observed_steps(seen, step)
 
 
@@ -184,6 +200,90 @@ def _observed_numbers(seen: FloatArray) -> Grid:
     lower = np.floor(((low + high) / 2 - width / 2) / (width / 16)) * (width / 16)
     lower = np.where((low >= 0) & (lower < 0), 0.0, lower)
     return Grid(lower, lower + width, None, binary=True, most=high)
+
+
+# -- numbers that trees compare ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Compared:
+    """The elements of an input that trees compare, and what with (both flat, of one length)."""
+
+    element: IntArray
+    threshold: FloatArray
+
+
+def _compared(graph: Graph, i: int) -> Compared:
+    elements, thresholds = [np.zeros(0, np.int64)], [np.zeros(0)]
+    for node in graph.nodes:
+        if node.op is Op.TREES:
+            forest, (source, element) = Forest.of(node.arg), origins(graph, node.src[0])
+            columns = forest.feature[forest.owner]
+            at, ends = (source.reshape(-1, source.shape[-1])[:, columns] == i), np.asarray(forest.ends)
+            elements.append(element.reshape(-1, source.shape[-1])[:, columns][at])
+            thresholds.append(np.broadcast_to(ends, at.shape)[at])
+    element, threshold = np.concatenate(elements), np.concatenate(thresholds)
+    reached = np.isfinite(threshold) & (np.abs(threshold) < BOUND)
+    return Compared(element[reached], threshold[reached])
+
+
+def _observed_comparisons(seen: npt.NDArray[np.generic], step: float | None, compared: Compared) -> Grid:
+    data = seen.astype(np.float64)
+    step = step or next((s for s in DECIMALS if _are_steps(seen, s)), None)
+    low, high = (_by_feature(data, end) for end in (np.min, np.max))
+    unit = step or 2.0**-FINEST
+    at_least = np.ceil(_nearly_whole(compared.threshold / unit))  # and one step less lies on the other side
+    np.minimum.at(low.reshape(-1), compared.element, (at_least - 1) * unit)
+    np.maximum.at(high.reshape(-1), compared.element, at_least * unit)
+    if step is None:
+        grid = _observed_numbers(np.concatenate([data, low[None], high[None]]))
+        lo, hi = np.broadcast_to(grid.lo, low.shape), np.broadcast_to(grid.hi, low.shape)
+        return replace(grid, step=_step_beside(compared, lo, hi, seen))
+    first, last = (np.rint(_nearly_whole(f(_nearly_whole(e / step)))) for f, e in ((np.floor, low), (np.ceil, high)))
+    bits = np.ceil(np.log2(np.maximum(np.maximum(last + 1, -first), 2.0)))
+    return Grid(np.where(first < 0, -(2.0**bits), 0.0) * step, 2.0**bits * step, step, binary=True)
+
+
+def _by_feature(data: FloatArray, end: Callable[..., FloatArray]) -> FloatArray:
+    """The least or largest datum of each element, of all where these are few or no features."""
+    features = sum(n > 1 for n in data.shape[1:]) <= 1 and len(data) >= ENOUGH
+    return np.array(np.broadcast_to(end(data, axis=0 if features else None), data.shape[1:]))
+
+
+def _are_steps(seen: npt.NDArray[np.generic], step: float) -> bool:
+    """Whether all data are whole numbers of steps, as far as their type tells them apart."""
+    with np.errstate(over="ignore"):
+        return bool(np.all((np.rint(seen.astype(np.float64) / step) * step).astype(seen.dtype) == seen)) and bool(
+            np.any(seen)
+        )
+
+
+def _step_beside(compared: Compared, lo: FloatArray, hi: FloatArray, seen: npt.NDArray[np.generic] | None) -> float:
+    """The coarsest power of two with FINE steps in the range of every compared number, on which all data keep to their
+    sides of all thresholds; where there is none, the first of those that do for most."""
+    spans = (hi - lo).ravel()[np.unique(compared.element)]
+    narrowest, widest = float(spans[spans > 0].min(initial=1.0)), float((hi - lo).max(initial=1.0))
+    first = int(np.floor(np.log2(narrowest / (UNSEEN if seen is None else FINE))))
+    finest = max(int(np.ceil(np.log2(max(widest, narrowest)))) - FINEST, first - FINEST)
+    if seen is None:
+        return float(2.0 ** max(first, finest))
+    data = seen.reshape(len(seen), -1).astype(np.float64)[:, compared.element]
+    best, fewest = first, data.size + 1
+    for exponent in range(first, min(finest, first) - 1, -1):
+        step = 2.0**exponent
+        fallen = np.rint(data / step) * step >= compared.threshold
+        crossed = int(np.count_nonzero(fallen != (data >= compared.threshold)))
+        if crossed < fewest:
+            best, fewest = exponent, crossed
+        if not crossed:
+            break
+    return float(2.0**best)
+
+
+def _nearly_whole(x: FloatArray) -> FloatArray:
+    """x, whole where a rounded division has just missed it."""
+    near = np.rint(x)
+    return np.where(np.abs(x - near) <= 2.0**-40 * np.abs(near), near, x)
 
 
 def _to_int(x: FloatArray, step: float) -> IntArray:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
-from zkchain.typing import FloatArray
+from zkchain.typing import FloatArray, IntArray
 
 BoolArray = npt.NDArray[np.bool_]
+TREES = "trees"
+"""The function of a region around the thresholds of trees."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +21,8 @@ class Region:
     ``name``: the model's node; ``function``: for example "reciprocal"; ``argument``: index of the argument's node in
     the prepared float graph; ``low``, ``high``: the neighbourhood [low, high] of the argument, real numbers;
     ``period``: it comes again at this distance for ever (floor: 1.0), None: it stands once; ``answer``: what the
-    integer program says there, in words."""
+    integer program says there, in words. ``around``: (features, thresholds): [low, high] is what a feature, along the
+    last axis, may be away from a threshold of its own."""
 
     name: str
     function: str
@@ -28,10 +31,19 @@ class Region:
     high: float
     period: float | None
     answer: str
+    around: tuple[IntArray, FloatArray] | None = field(default=None, compare=False)
 
     def contains(self, x: FloatArray) -> BoolArray:
         """Mark the argument's values that lie in the neighbourhood, ends included."""
         x = np.asarray(x, dtype=np.float64)
+        if self.around is not None:
+            features, thresholds = self.around
+            inside = np.zeros(x.shape, np.bool_)
+            away = x[..., features] - thresholds
+            beside = (self.low <= away) & (away <= self.high)
+            for feature in np.unique(features).tolist():
+                inside[..., feature] = beside[..., features == feature].any(axis=-1)
+            return inside
         if self.period is None:
             return np.asarray((self.low <= x) & (x <= self.high))
         # the distance above the nearest low end at or below x

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from zkchain.ir.graph import Graph, check
-from zkchain.rewrite import affine, compound, expand, integers, order, pools, tidy
+from zkchain.rewrite import affine, compound, expand, integers, order, pools, tidy, trees
 from zkchain.rewrite.engine import Miss, Rules, fixpoint, prune, share
 from zkchain.rewrite.watch import Stage, passed
 
@@ -32,13 +32,14 @@ _TIDY_WRITTEN = (tidy.RULES, tidy.CONSTANTS, affine.CHAINS)
 RECOGNISE = (
     Pass("tidy", _TIDY_IMPORTED),
     Pass("functions made whole", (*_TIDY_IMPORTED, compound.RULES, order.RULES)),
-    Pass("affine maps", (*_TIDY_IMPORTED, affine.RULES)),
+    Pass("affine maps", (*_TIDY_IMPORTED, affine.RULES, trees.RULES)),
 )
 EXPAND = Pass("functions of lines written out", (*_TIDY_WRITTEN, expand.FUNCTION_RULES))
 WRITE_OUT = (
     EXPAND,
     Pass("labels", (order.LABELS,)),
     Pass("softmax written out", (expand.SOFTMAX_RULES,)),
+    Pass("thresholds of trees", (*_TIDY_WRITTEN, trees.RULES)),
     Pass("squares", (*_TIDY_WRITTEN, affine.SQUARES)),
     Pass("sums of terms into layers", (*_TIDY_WRITTEN, affine.TERMS)),
     Pass("factors into the layer before", (*_TIDY_WRITTEN, affine.BEHIND)),
@@ -65,7 +66,7 @@ def simplify(graph: Graph, stages: list[Stage] | None = None) -> Graph:
 
 def prepare(graph: Graph, stages: list[Stage] | None = None) -> Graph:
     """The float graph as the quantiser wants it: INPUT, CONST, movement, ADD and MUL (a constant stands on the right),
-    SUB of variables, MATMUL, CONV, SUM, RELU, CLIP, MAX, MIN, REDUCE_*, ARGMAX, TOP, TOP_INDEX, UNARY."""
+    SUB of variables, MATMUL, CONV, SUM, RELU, CLIP, MAX, MIN, REDUCE_*, ARGMAX, TOP, TOP_INDEX, TREES, UNARY."""
     return run(prune(graph), WRITE_OUT, stages)
 
 

@@ -63,9 +63,9 @@ def product_of_sum(view: View, i: int) -> int | None:
 
 
 def _weights(view: View, i: int) -> FloatArray | None:
-    """The constant weights of a MATMUL (right side) or CONV that has a variable left side."""
+    """The constant weights of a MATMUL (right side), CONV or TREES that has a variable left side."""
     node = view.node(i)
-    if node.op not in (Op.MATMUL, Op.CONV) or view.value(node.src[0]) is not None:
+    if node.op not in (Op.MATMUL, Op.CONV, Op.TREES) or view.value(node.src[0]) is not None:
         return None
     weights = view.value(node.src[1])
     return None if weights is None or weights.ndim < 2 else weights
@@ -108,6 +108,8 @@ def _linear(view: View, i: int, image: int, weights: FloatArray) -> int:
     arg, w = view.node(i).arg, view.build.const(weights)
     if view.op(i) is Op.MATMUL:
         return view.build.matmul(image, w)
+    if view.op(i) is Op.TREES:
+        return view.build.trees(image, w, arg)
     return view.build.conv(image, w, arg["strides"], arg["pads"], arg["dilations"], arg["group"])
 
 
@@ -316,7 +318,9 @@ def is_wide(nodes: Sequence[Node], i: int) -> bool:
     if node.op in (Op.ADD, Op.SUB, Op.MUL):
         variables = [s for s in node.src if nodes[s].op is not Op.CONST]
         return len(variables) == 2 or is_wide(nodes, variables[0])
-    return node.op in (Op.MATMUL, Op.CONV, Op.SUM) or (node.op in MOVES_OF_ONE and is_wide(nodes, node.src[0]))
+    if node.op in MOVES_OF_ONE:
+        return is_wide(nodes, node.src[0])
+    return node.op in (Op.MATMUL, Op.CONV, Op.SUM, Op.TREES)
 
 
 def _itself(x: int) -> Terms:

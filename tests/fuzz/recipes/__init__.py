@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tests.fuzz.onnx_graphs import Growing, Unfit, Value
-from tests.fuzz.recipes import control, elementwise, linear, ml, movement, recurrent, reduction, windows
+from tests.fuzz.recipes import control, elementwise, linear, ml, movement, recurrent, reduction, trees, windows
 from tests.fuzz.recipes.recipe import Recipe
 
 GROUPS: tuple[Mapping[str, Recipe], ...] = (
@@ -27,6 +27,7 @@ LATER: Mapping[str, Recipe] = {
     **movement.LATER,
     **recurrent.LATER,
     **reduction.LATER,
+    **trees.LATER,
 }
 LATER_FROM = 10_000
 """Operators that came into the table later are drawn from this seed on: seeds before it stay the models they were."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from zkchain.ir import interpret, kernels
+from zkchain.ir import interpret, kernels, trees
 from zkchain.ir.checked import magnitude as magnitude_of
 from zkchain.ir.graph import Node, Op
 from zkchain.ir.ranges import compress, largest
@@ -92,6 +92,14 @@ def _unknown(node: Node, x: Source) -> FloatArray:
     return np.full((1,) * len(node.shape), np.inf)
 
 
+def _trees(node: Node, x: Source, values: Source) -> FloatArray:
+    # where the comparisons are exact, the errors of one leaf of each tree
+    if np.any(x[1] > 0):
+        return np.full((1,) * len(node.shape), np.inf)
+    off = np.broadcast_to(values[1], values[0].shape).astype(np.float64)
+    return np.asarray(trees.extremes(trees.Forest.of(node.arg), off)[1])
+
+
 RULES: Mapping[Op, Callable[..., FloatArray]] = {
     Op.RESHAPE: _moved,
     Op.TAKE: _moved,
@@ -112,6 +120,7 @@ RULES: Mapping[Op, Callable[..., FloatArray]] = {
     Op.ARGMAX: _unknown,
     Op.TOP: _reduced,  # no element of a sorted list moves further than the furthest
     Op.TOP_INDEX: _unknown,
+    Op.TREES: _trees,
     Op.TABLE: _unknown,  # whoever tabulates a function knows better
     Op.RESCALE: lambda node, x: x[1] + node.scale / 2,
 }

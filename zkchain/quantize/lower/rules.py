@@ -11,6 +11,7 @@ from zkchain.errors import CompileError, UnsupportedOp
 from zkchain.ir.checked import named, whole
 from zkchain.ir.graph import BOUND, Graph, Node, Op, check, constant
 from zkchain.ir.ranges import bits, bounds_of, largest
+from zkchain.ir.trees import Forest
 from zkchain.quantize import norms
 from zkchain.quantize.input_grid import Grid
 from zkchain.quantize.lower.builder import Value
@@ -33,9 +34,10 @@ from zkchain.quantize.lower.precision import (
 )
 from zkchain.quantize.lower.roots import lower_root, product
 from zkchain.quantize.lower.tables import lower_unary
-from zkchain.quantize.regions import Region
+from zkchain.quantize.regions import TREES, Region
 from zkchain.typing import FloatArray
 
+ASIDE = "that of the nearest number a feature is rounded to, on either side of a threshold this far away"
 WIDE_ENOUGH = 48  # an accumulator of more bits is narrowed before an elementwise factor too
 
 
@@ -217,6 +219,23 @@ def _unary(state: Lowering, i: int, node: Node) -> Value:
     return (divide if node.arg["fn"][0] in DIVISIONS else lower_unary)(state, i, node)
 
 
+def _trees(state: Lowering, i: int, node: Node) -> Value:
+    """x >= t where q >= ceil(t 2^frac); ends that no number reaches stand at the ends of the static range."""
+    x, values = prefer(state, node.src[0]), state.const(i, 1)
+    lo, hi = (int(f(end)) for f, end in zip((np.min, np.max), bounds_of(state.out[x]), strict=True))
+    with np.errstate(over="ignore"):
+        ends = np.clip(np.ceil(np.ldexp(node.arg["ends"], x.frac)), -float(BOUND), float(BOUND)).astype(np.int64)
+    arg = {**node.arg, "ends": np.clip(ends, lo, hi + 1)}
+    result = state.out.add(Op.TREES, node.name, (x, values), values.frac, node.shape, **arg)
+    width = float(state.out.error(x).max(initial=0))
+    width = min(width, state.plan.off.get(node.src[0], width))
+    if width > 0:
+        forest = Forest.of(node.arg)
+        around = forest.feature[forest.owner], forest.ends
+        state.regions.append(Region(node.name, TREES, node.src[0], -width, width, None, ASIDE, around))
+    return result
+
+
 LOWER: Mapping[Op, Callable[[Lowering, int, Node], Value]] = {
     Op.INPUT: _input,
     Op.CONST: _constant,
@@ -239,5 +258,6 @@ LOWER: Mapping[Op, Callable[[Lowering, int, Node], Value]] = {
     Op.ARGMAX: _order,
     Op.TOP: _order,
     Op.TOP_INDEX: _order,
+    Op.TREES: _trees,
     Op.UNARY: _unary,
 }

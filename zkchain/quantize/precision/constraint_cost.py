@@ -81,6 +81,12 @@ def _top(graph: Graph, node: Node) -> float:
     return float(node.arg["k"] * (widths(source) + 4 * source.size))
 
 
+def _trees(graph: Graph, node: Node) -> float:
+    """A row for each inner node and each end, and two range checks for each element that is compared."""
+    inner, ends, rows = len(node.arg["feature"]), len(node.arg["ends"]), node.size / max(node.shape[-1], 1)
+    return 2 * widths(_source(graph, node)) + rows * (inner + ends)
+
+
 ROWS: Mapping[Op, Callable[[Graph, Node], float]] = {
     Op.INPUT: lambda graph, node: widths(node),
     Op.RESCALE: _rescale,
@@ -93,6 +99,7 @@ ROWS: Mapping[Op, Callable[[Graph, Node], float]] = {
     Op.ARGMAX: lambda graph, node: widths(_source(graph, node)) + 3 * _source(graph, node).size,
     Op.TOP: _top,
     Op.TOP_INDEX: _top,
+    Op.TREES: _trees,
     Op.MUL: _mul,
     Op.MATMUL: _matmul,
 }

@@ -5,6 +5,7 @@ the value, or next to a pole. So their arguments are watched like outputs, each 
 
 - before a jump: a 4096th of the argument's span, and a 512th of the distance of jumps that come again (floor); then
   rounding changes the answer of fewer than one number in a thousand.
+- before the thresholds of trees: the same, a 4096th of the span of the feature that spans the least.
 - before a pole, or an infinite slope: so that the value is as exact as wanted on the whole range, if a BESIDE-th of the
   range is exact enough for that, else this; an AROUND-th, if a pole is within the range: there no precision is enough.
   It leaves a neighbourhood of the pole, which a ``Region`` states.
@@ -22,7 +23,7 @@ import numpy as np
 
 from zkchain.ir import functions
 from zkchain.ir.functions import Fn, Jumps, Singular
-from zkchain.ir.graph import Graph, Node, Op
+from zkchain.ir.graph import MOVES, Graph, Node, Op
 from zkchain.quantize import norms
 from zkchain.quantize.input_grid import Grid
 from zkchain.quantize.lower.precision import OUT
@@ -74,11 +75,14 @@ def settle(
     """Derive the tolerance of the arguments of delicate functions from that of the outputs, last function first.
     ``unseen``: functions that are level at all samples are delicate too."""
     found = Delicate(dict(tolerance))
-    if not any(_is_delicate(node.arg["fn"]) for node in graph.nodes if node.op is Op.UNARY):
+    if not any(node.op is Op.TREES or (node.op is Op.UNARY and _is_delicate(node.arg["fn"])) for node in graph.nodes):
         return found
     ends = [trace for _, trace in _extremes(graph, grids)[:2]]
     for i in reversed(range(len(graph.nodes))):
         node = graph.nodes[i]
+        if node.op is Op.TREES and not _is_given(graph, grids, node.src[0]):
+            found.held.add(i)
+            _watch(found, graph, grids, node.src[0], _before_thresholds(traces, node.src[0]))
         if node.op is not Op.UNARY or not _is_delicate(node.arg["fn"]):
             continue
         if unseen and (slope := _unseen_slope(node, traces)):
@@ -173,6 +177,21 @@ def _watch(found: Delicate, graph: Graph, grids: Sequence[Grid], x: int, toleran
 def _before_jumps(jumps: Jumps, low: float, high: float) -> float:
     width = (high - low or abs(low) or 1.0) / FINE
     return width if jumps.period is None else min(width, jumps.period / BETWEEN)
+
+
+def _is_given(graph: Graph, grids: Sequence[Grid], i: int) -> bool:
+    """Whether all elements are those of inputs whose steps are given: then they are exact."""
+    node = graph.nodes[i]
+    if node.op in MOVES:
+        return all(_is_given(graph, grids, s) for s in node.src)
+    return node.op is Op.INPUT and grids[graph.inputs.index(i)].step is not None
+
+
+def _before_thresholds(traces: Sequence[Trace], i: int) -> float:
+    """As before a jump, of the feature that spans the least."""
+    seen = np.stack([t[i].reshape(-1, t[i].shape[-1]) for t in traces])
+    spans = np.ptp(seen, axis=(0, 1))
+    return float(spans[spans > 0].min(initial=1.0)) / FINE
 
 
 def _may_be_off(graph: Graph, i: int, traces: Sequence[Trace], found: Delicate) -> float:

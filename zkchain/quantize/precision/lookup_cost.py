@@ -95,6 +95,7 @@ PRECISION: Mapping[Op, Callable[[Precision, int], int]] = {
     Op.INPUT: lambda state, i: state.plan.get((i, None), 0),
     Op.CONST: lambda state, i: 0,
     **dict.fromkeys((Op.ARGMAX, Op.TOP_INDEX), lambda state, i: 0),
+    Op.TREES: lambda state, i: state.plan[i, 1],
     Op.MATMUL: _product,
     Op.CONV: _product,
     Op.MUL: _product,

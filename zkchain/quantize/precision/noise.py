@@ -18,13 +18,15 @@ from zkchain.ir.builder import whole_values
 from zkchain.ir.graph import MOVES_OF_ONE, Graph, Node, Op, constant
 from zkchain.quantize import norms
 from zkchain.quantize.lower.precision import ENDS, OUT, clip_ends, exact_bits, root
-from zkchain.quantize.regions import BoolArray, Region
+from zkchain.quantize.regions import TREES, BoolArray, Region
 from zkchain.rewrite import engine
 from zkchain.typing import Array
 
 ONE_TO_ONE = frozenset({*MOVES_OF_ONE, Op.ADD, Op.SUB, Op.MUL, Op.RELU, Op.CLIP, Op.UNARY})
 NARROW = frozenset({Op.MATMUL, Op.CONV, Op.RELU, Op.CLIP, Op.MAX, Op.MIN, Op.REDUCE_MAX, Op.REDUCE_MIN})
-ACCUMULATES = frozenset({Op.MATMUL, Op.CONV, Op.MUL, Op.ADD, Op.SUB, Op.SUM, Op.CONCAT, Op.TOP, *MOVES_OF_ONE})
+ACCUMULATES = frozenset(
+    {Op.MATMUL, Op.CONV, Op.TREES, Op.MUL, Op.ADD, Op.SUB, Op.SUM, Op.CONCAT, Op.TOP, *MOVES_OF_ONE}
+)
 ADDS = frozenset({Op.ADD, Op.MAX, Op.MIN, Op.CONCAT})
 EXACT = frozenset({"lookup", "divide", "floor_divide"})  # functions of integers: nothing is rounded
 FINEST = {"weight": 26, "activation": 26, "input": 34}  # bits kept of the largest value of a tensor, at most
@@ -113,7 +115,7 @@ def argument(graph: Graph, i: int) -> int:
 
 def _accumulates(graph: Graph, i: int) -> bool:
     node = graph.nodes[i]
-    if node.op in (Op.MATMUL, Op.CONV, Op.MUL, Op.SUM):
+    if node.op in (Op.MATMUL, Op.CONV, Op.TREES, Op.MUL, Op.SUM):
         return True
     return node.op in ACCUMULATES and any(_accumulates(graph, s) for s in node.src)
 
@@ -328,8 +330,10 @@ def untouched(graph: Graph, trace: Trace, regions: Sequence[Region], outputs: Se
 
 
 def _inside(node: Node, trace: Trace, regions: Sequence[Region]) -> BoolArray:
-    own = [r for r in regions if node.op is Op.UNARY and (r.argument, r.function) == (node.src[0], node.arg["fn"][0])]
+    called = node.arg["fn"][0] if node.op is Op.UNARY else TREES if node.op is Op.TREES else None
+    own = [r for r in regions if called and (r.argument, r.function) == (node.src[0], called)]
     inside = np.zeros((), dtype=np.bool_)
     for region in own:
-        inside = inside | region.contains(trace[region.argument])
+        found = region.contains(trace[region.argument])
+        inside = inside | (found.any(axis=-1, keepdims=True) if node.op is Op.TREES else found)
     return inside
