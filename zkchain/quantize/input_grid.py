@@ -35,6 +35,7 @@ from zkchain.typing import FloatArray, IntArray
 STEPS = (1.0, 1 / 255, *(2.0**-k for k in range(1, 9)))
 DECIMALS = tuple(10.0**-k for k in range(7))  # tried for numbers that trees compare
 FINE, UNSEEN = 1 << 12, 1 << 16  # steps of the span of a compared number at least, and where there are no data
+TOLD = 1 << 20  # steps up to which float32 tells its numbers of steps from others
 FINEST = 40  # bits of a compared number at most
 ENOUGH = 32  # values before a grid is read into data, samples before features are told apart
 MANY = 1024  # values that show their range well
@@ -228,13 +229,13 @@ def _by_feature(data: FloatArray, end: Callable[..., FloatArray]) -> FloatArray:
 
 
 def _are_steps(seen: npt.NDArray[np.generic], step: float, compared: Compared) -> bool:
-    """Whether all data are whole numbers of steps, as far as their type tells them apart; where they are few, only
-    whole numbers are, and if all thresholds are whole or halves too."""
-    near = np.rint(seen.astype(np.float64) / step) * step
-    halves = 2 * compared.threshold
-    told = seen.size >= ENOUGH or (step == 1.0 and bool(np.all(np.abs(halves - np.rint(halves)) < 2.0**-12)))
+    """Whether all data are whole numbers of steps, as far as their type tells them apart. Where it does so for few of
+    them only whole numbers are, and if all thresholds are whole or halves too."""
+    count, halves = np.rint(seen.astype(np.float64) / step), 2 * compared.threshold
+    told = int(np.count_nonzero(np.abs(count) < TOLD)) >= ENOUGH
+    told = told or (step == 1.0 and bool(np.all(np.abs(halves - np.rint(halves)) < 2.0**-12)))
     with np.errstate(over="ignore"):
-        return told and bool(np.any(seen) and np.all(near.astype(seen.dtype) == seen))
+        return told and bool(np.any(seen) and np.all((count * step).astype(seen.dtype) == seen))
 
 
 def _step_beside(compared: Compared, lo: FloatArray, hi: FloatArray, seen: npt.NDArray[np.generic] | None) -> float:
