@@ -277,6 +277,14 @@ def test_a_domain_without_data_has_a_fine_grid() -> None:
             assert (got * program.nodes[program.outputs[0]].scale).tolist() == expected.tolist()
 
 
+def test_few_data_do_not_make_a_grid_alone() -> None:
+    few = column([0, 3, 1])
+    assert falls_alike([0.5, 2.5], few).nodes[0].scale == 1.0
+    assert falls_alike([0.5, 2.7], few).nodes[0].scale < 2.0**-8
+    wide = falls_alike([512.3, 90000.7], column(np.random.default_rng(1).uniform(0, 1e5, 60)))
+    assert wide.nodes[0].scale >= 1.0  # a 4096th of the span is fine enough where no datum is near a threshold
+
+
 def test_the_domain_reaches_to_both_sides_of_thresholds() -> None:
     low, high = (int(end.item()) for end in ends_of(falls_alike([0.5, 6.5, 99.5], column([0, 1, 3] * 20))))
     assert (low, high) == (0, 127)

@@ -35,6 +35,7 @@ from zkchain.typing import FloatArray, IntArray
 STEPS = (1.0, 1 / 255, *(2.0**-k for k in range(1, 9)))
 DECIMALS = tuple(10.0**-k for k in range(7))  # tried for numbers that trees compare
 FINE, UNSEEN = 1 << 12, 1 << 16  # steps of the span of a compared number at least, and where there are no data
+TOLD = 1 << 20  # steps up to which float32 tells its numbers of steps from others
 FINEST = 40  # bits of a compared number at most
 ENOUGH = 32  # values before a grid is read into data, samples before features are told apart
 MANY = 1024  # values that show their range well
@@ -229,7 +230,7 @@ def _compared(graph: Graph, i: int) -> Compared:
 
 def _observed_comparisons(seen: npt.NDArray[np.generic], step: float | None, compared: Compared) -> Grid:
     data = seen.astype(np.float64)
-    step = step or next((s for s in DECIMALS if _are_steps(seen, s)), None)
+    step = step or next((s for s in DECIMALS if _are_steps(seen, s, compared)), None)
     low, high = (_by_feature(data, end) for end in (np.min, np.max))
     unit = step or 2.0**-FINEST
     at_least = np.ceil(_nearly_whole(compared.threshold / unit))  # and one step less lies on the other side
@@ -250,21 +251,23 @@ def _by_feature(data: FloatArray, end: Callable[..., FloatArray]) -> FloatArray:
     return np.array(np.broadcast_to(end(data, axis=0 if features else None), data.shape[1:]))
 
 
-def _are_steps(seen: npt.NDArray[np.generic], step: float) -> bool:
-    """Whether all data are whole numbers of steps, as far as their type tells them apart."""
+def _are_steps(seen: npt.NDArray[np.generic], step: float, compared: Compared) -> bool:
+    """Whether all data are whole numbers of steps, as far as their type tells them apart. Where it does so for few of
+    them only whole numbers are, and if all thresholds are whole or halves too."""
+    count, halves = np.rint(seen.astype(np.float64) / step), 2 * compared.threshold
+    told = int(np.count_nonzero(np.abs(count) < TOLD)) >= ENOUGH
+    told = told or (step == 1.0 and bool(np.all(np.abs(halves - np.rint(halves)) < 2.0**-12)))
     with np.errstate(over="ignore"):
-        return bool(np.all((np.rint(seen.astype(np.float64) / step) * step).astype(seen.dtype) == seen)) and bool(
-            np.any(seen)
-        )
+        return told and bool(np.any(seen) and np.all((count * step).astype(seen.dtype) == seen))
 
 
 def _step_beside(compared: Compared, lo: FloatArray, hi: FloatArray, seen: npt.NDArray[np.generic] | None) -> float:
     """The coarsest power of two with FINE steps in the range of every compared number, on which all data keep to their
     sides of all thresholds; where there is none, the first of those that do for most."""
     spans = (hi - lo).ravel()[np.unique(compared.element)]
-    narrowest, widest = float(spans[spans > 0].min(initial=1.0)), float((hi - lo).max(initial=1.0))
-    first = int(np.floor(np.log2(narrowest / (UNSEEN if seen is None else FINE))))
-    finest = max(int(np.ceil(np.log2(max(widest, narrowest)))) - FINEST, first - FINEST)
+    spans = spans[spans > 0] if np.any(spans > 0) else np.ones(1)
+    first = int(np.floor(np.log2(float(spans.min()) / (UNSEEN if seen is None else FINE))))
+    finest = int(np.ceil(np.log2(float(max(spans.max(), (hi - lo).max()))))) - FINEST
     if seen is None:
         return float(2.0 ** max(first, finest))
     data = seen.reshape(len(seen), -1).astype(np.float64)[:, compared.element]
