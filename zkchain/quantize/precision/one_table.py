@@ -20,6 +20,7 @@ import numpy as np
 from zkchain.ir import functions
 from zkchain.ir.functions import Fn
 from zkchain.ir.graph import Graph, Op
+from zkchain.quantize import norms
 from zkchain.quantize.lower.precision import OUT
 from zkchain.quantize.lower.tables import CHORD_ROWS, LINES
 from zkchain.quantize.precision import noise
@@ -82,8 +83,9 @@ def shared_tables(graph: Graph, points: Sequence[Point], settings: Settings) -> 
         return []
     at = {(p.node, p.position): k for k, p in enumerate(points) if graph.nodes[p.node].op is not Op.INPUT}
     uses: dict[Fn, list[int]] = {}
+    roots = norms.roots(graph)  # they have a precision of their own
     for i, node in enumerate(graph.nodes):
-        if (i, OUT) in at:
+        if (i, OUT) in at and i not in roots:
             uses.setdefault(node.arg["fn"], []).append(i)
     found = []
     for fn, same in uses.items():
