@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 from hypothesis import given, settings
 
 from tests.helpers.float_graphs import Build, networks
+from zkchain.errors import CompileError
 from zkchain.ir.graph import Graph, Op, constant
 from zkchain.quantize import Domain, Settings, quantize_with_report
 from zkchain.quantize.input_grid import resolve
 from zkchain.quantize.lower.rules import Lowered, lower
-from zkchain.quantize.precision import lookup_cost
+from zkchain.quantize.precision import constraint_cost, lookup_cost
 from zkchain.quantize.precision.allocate import allocate, squared_error
+from zkchain.quantize.precision.one_table import shared_tables
 from zkchain.quantize.precision.problem import Problem, pose
-from zkchain.quantize.precision.search import DEVIATIONS, measure_points, planned
-from zkchain.tables import choose_tables
+from zkchain.quantize.precision.search import DEVIATIONS, SLACKS, _lower_all, measure_points, planned
+from zkchain.rewrite import finish
+from zkchain.tables import Request, choose_tables
 
 Bits = dict[tuple[int, int | None], int]
 """Precision of each activation (node, None) and weight (node, position)."""
@@ -67,6 +71,61 @@ def test_the_walk_saves_rows_within_the_error_allowed() -> None:
     rows = [choose_tables(model.requests(tuple(bits))).rows for bits in (start, tuned)]
     assert rows[1] < rows[0]
     assert lookup_cost.tune(model, gains, start, 0.25, [False] * len(found)) == start
+
+
+def test_counted_rows_are_those_of_all_requests() -> None:
+    problem, result, _ = lowered(convolutional())
+    found, gains = measure_points(problem)
+    bits = allocate(found, gains, 0.25, Settings())
+    sites = lookup_cost.sites(problem.graph, result.rescaled, result.compared)
+    model = lookup_cost.Model(problem.graph, found, sites, lookup_cost.Requests({Request(256, exact=True): 256}))
+    counted = lookup_cost.Counted(model, choose_tables(model.requests(tuple(bits))))
+    for k in range(len(bits)):
+        moved = tuple(b + (j == k) for j, b in enumerate(bits))
+        assert counted.rows(moved) == lookup_cost.rows_with(counted.tables, model.requests(moved).items())
+
+
+def recurrent() -> Graph:
+    """Steps h = tanh(x W + h R), of which the last ones count the most."""
+    rng = np.random.default_rng(0)
+    b = Build()
+    x = b.input(1, 6)
+    state = x
+    for _ in range(4):
+        state = b.add(Op.UNARY, b.dense(state, rng.normal(size=(6, 6))), fn=("tanh",))
+    return b.graph(b.dense(state, rng.normal(size=(6, 3))))
+
+
+def test_uses_of_one_table_are_chosen_together() -> None:
+    """One precision for all arguments, one for all values: not the finest that any alone would get, and the error
+    allowed is kept. A table of few entries alone makes arguments coarser."""
+    problem = pose(recurrent(), resolve(recurrent(), [Domain(-2.0, 3.0)], None), (), Settings())
+    found, gains = measure_points(problem)
+    shared = shared_tables(problem.graph, found, problem.settings)
+    values, arguments = (sorted(each.members) for each in shared)
+    assert [len(values), len(arguments)] == [4, 4]
+    alone, together = (allocate(found, gains, 0.25, problem.settings, shared=each) for each in ((), shared))
+    for members in (values, arguments):
+        assert len({together[k] for k in members}) == 1
+        assert together[members[0]] <= max(alone[k] for k in members)
+    assert squared_error(found, gains, together) <= 0.25**2
+    few = [replace(each, table_bits=1) for each in shared]
+    long = allocate(found, gains, 0.25, problem.settings, shared=few)
+    assert squared_error(found, gains, long) <= 0.25**2
+    assert shared_tables(problem.graph, found, Settings(activation_bits=12)) == []
+
+
+def test_slacks_that_are_not_lowered_would_give_the_same() -> None:
+    problem = pose(recurrent(), resolve(recurrent(), [Domain(-2.0, 3.0)], None), (), Settings())
+    found, gains = measure_points(problem)
+    plan = planned(problem, found, allocate(found, gains, 0.25, problem.settings))
+    skipped: dict[int, Lowered | CompileError] = {}
+    _lower_all(problem, plan, SLACKS, skipped)
+    for slack in SLACKS:
+        each, ours = lower(problem.graph, replace(plan, slack=slack), problem.grids), skipped[slack]
+        assert isinstance(ours, Lowered)
+        assert ours.clamps == each.clamps
+        assert constraint_cost.total(ours.graph) == constraint_cost.total(finish(each.graph))
 
 
 def test_settings_reach_the_walk() -> None:

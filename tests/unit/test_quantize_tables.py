@@ -17,8 +17,12 @@ from zkchain.ir import functions, interpret
 from zkchain.ir.domain import dequantize, quantize_input
 from zkchain.ir.graph import Graph, Op
 from zkchain.quantize import Domain, Settings, quantize, quantize_with_report
-from zkchain.quantize.lower.tables import ALLOWED_SAG, LINES, Rest, _cut, _fit, _saturated
+from zkchain.quantize.lower.builder import Value
+from zkchain.quantize.lower.precision import Lowering, Plan
+from zkchain.quantize.lower.tables import ALLOWED_SAG, LINES, Rest, _cut, _fit, _saturated, _seen
 from zkchain.rewrite.integers import CLAMP
+
+LOOKUP = Settings(cost="lookup")
 
 FINE = Settings(max_error=2e-3)
 
@@ -200,6 +204,32 @@ def test_all_uses_of_a_function_share_one_table() -> None:
     kinds = Counter(tables)
     assert len(tables) >= 3
     assert len(set(kinds.values())) == 1
+
+
+def test_uses_of_different_ranges_share_one_table() -> None:
+    """A recurrent chain: the first use reads a narrow range, the others wide ones, and all read one list of values."""
+    rng = np.random.default_rng(1)
+    b = Build()
+    x = b.input(1, 8)
+    state = b.add(Op.UNARY, b.dense(x, rng.normal(size=(8, 8)) / 8), fn=("tanh",))
+    for _ in range(6):
+        mixed = b.add(Op.ADD, b.dense(x, rng.normal(size=(8, 8))), b.dense(state, rng.normal(size=(8, 8)) * 2))
+        state = b.add(Op.UNARY, mixed, fn=("tanh",))
+    program = quantize(b.graph(b.dense(state, rng.normal(size=(8, 2)))), [Domain(-1, 1)], settings=LOOKUP)
+    tables = [n for n in program.nodes if n.op is Op.TABLE]
+    assert len(tables) % 7 == 0
+    assert len({(n.arg["first"], n.arg["values"].tobytes()) for n in tables}) == len(tables) // 7
+
+
+def test_what_was_seen_is_brought_into_what_integers_reach() -> None:
+    """Rounding may leave a constant argument beside all that was seen of it in float64."""
+    plan = Plan({}, {}, {0: (-0.44, -0.44)}, 1, 24)
+    graph = Build()
+    x = graph.input(1)
+    node = graph.graph(graph.add(Op.UNARY, x, fn=("tanh",))).nodes[1]
+    state = Lowering(graph.graph(x), plan, ())
+    assert _seen(state, node, Value(0, 11), (-892, -892)) == (-892, -892)
+    assert _seen(state, node, Value(0, 11), (-2000, 2000)) == (-903, -900)
 
 
 @pytest.mark.parametrize(("fn", "lo", "hi"), [(("log",), -5, -1), (("sqrt",), -5, -1), (("acosh",), -1, 0.5)])

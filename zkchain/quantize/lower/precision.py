@@ -32,6 +32,7 @@ ENDS = -1  # the ends of a CLIP
 OUT = -2  # the values of a tabulated function
 LEAST_SHIFT = 3  # a rescale by fewer bits costs more rows than it saves
 SQUARED = 30  # bits of what is squared to be summed
+FEWEST_USES = 3  # of a function that share a table by design; two are as well off with the finer precision of both
 ROOM = 60  # bits of an accumulator that is multiplied or summed again
 
 

@@ -18,6 +18,7 @@ from zkchain.quantize.lower.builder import Value
 from zkchain.quantize.lower.division import DIVISIONS, divide
 from zkchain.quantize.lower.precision import (
     ENDS,
+    FEWEST_USES,
     Clamp,
     Lowering,
     Plan,
@@ -79,7 +80,7 @@ def lower(graph: Graph, plan: Plan, grids: Sequence[Grid]) -> Lowered:
     )
     check(result, integer=True)
     bounds = tuple(np.broadcast_to(state.out.error(v), state.out[v].shape) for v in outputs)
-    spans = {of: joined(each) for of, each in state.spans.items() if len(each) > 1}
+    spans = {of: joined(each) for of, each in state.spans.items() if len(each) >= FEWEST_USES}
     return Lowered(result, bounds, state.rescaled, state.compared, tuple(state.regions), tuple(state.clamps), spans)
 
 

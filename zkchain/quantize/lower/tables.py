@@ -209,7 +209,9 @@ def _seen(state: Lowering, node: Node, x: Value, ends: tuple[int, int]) -> tuple
     wider = max(high - low, 2.0**-x.frac) * margin / 2
     below = low / margin if low > 0 else low - wider
     at = np.ldexp(np.array([below, high + wider]), x.frac)
-    return max(ends[0], int(np.floor(at[0]))), min(ends[1], int(np.ceil(at[1])))
+    # what was seen in float64 may lie beside what integers can be at all
+    first, last = np.clip([np.floor(at[0]), np.ceil(at[1])], *ends)
+    return int(first), int(last)
 
 
 def _usable(node: Node, rest: Rest, seen: tuple[int, int], ends: tuple[int, int]) -> tuple[int, int]:

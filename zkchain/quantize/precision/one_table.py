@@ -20,7 +20,8 @@ import numpy as np
 from zkchain.ir import functions
 from zkchain.ir.functions import Fn
 from zkchain.ir.graph import Graph, Op
-from zkchain.quantize.lower.precision import OUT
+from zkchain.quantize import norms
+from zkchain.quantize.lower.precision import FEWEST_USES, OUT
 from zkchain.quantize.lower.tables import CHORD_ROWS, LINES
 from zkchain.quantize.precision import noise
 from zkchain.quantize.precision.noise import Point
@@ -77,22 +78,22 @@ def _moving(fn: Fn, top: float, value_bits: int) -> float:
 
 
 def shared_tables(graph: Graph, points: Sequence[Point], settings: Settings) -> list[Shared]:
-    """What the uses of each function share that has several."""
+    """What the uses of each function share that has many."""
     if settings.activation_bits is not None:
         return []
     at = {(p.node, p.position): k for k, p in enumerate(points) if graph.nodes[p.node].op is not Op.INPUT}
     uses: dict[Fn, list[int]] = {}
+    roots = norms.roots(graph)  # they have a precision of their own
     for i, node in enumerate(graph.nodes):
-        if (i, OUT) in at:
+        if (i, OUT) in at and i not in roots:
             uses.setdefault(node.arg["fn"], []).append(i)
     found = []
-    for fn, same in uses.items():
+    for fn, same in ((fn, same) for fn, same in uses.items() if len(same) >= FEWEST_USES):
         arguments = frozenset(
             at[key] for i in same if (key := (noise.argument(graph, graph.nodes[i].src[0]), None)) in at
         )
         elements, values = sum(graph.nodes[i].size for i in same), at[same[0], OUT]
-        if len(same) > 1:
-            found.append(Shared(frozenset(at[i, OUT] for i in same)))
+        found.append(Shared(frozenset(at[i, OUT] for i in same)))
         if len(arguments) > 1:
             found.append(Shared(arguments, fn, elements, settings.table_bits, values))
     return found

@@ -15,7 +15,7 @@ from zkchain.ir import interpret, stacked
 from zkchain.ir.checked import saturated
 from zkchain.ir.graph import Graph, Op
 from zkchain.ir.ranges import bits as bits_of
-from zkchain.quantize.lower.precision import OUT, Plan
+from zkchain.quantize.lower.precision import FEWEST_USES, OUT, Plan
 from zkchain.quantize.lower.rules import Lowered, lower
 from zkchain.quantize.precision import constraint_cost, lookup_cost, noise
 from zkchain.quantize.precision.allocate import BITS_SETTING, allocate
@@ -155,7 +155,8 @@ def _share_tables(graph: Graph, weight: dict[tuple[int, int], int], activation: 
 def _cheapest(problem: Problem, plan: Plan, slacks: Sequence[int]) -> tuple[int, Lowered]:
     """The lowering with fewest clamps among those of (nearly) fewest estimated rows, and its slack."""
     found: dict[int, Lowered | CompileError] = {}
-    if any(uses > 1 for uses in Counter(n.arg["fn"] for n in problem.graph.nodes if n.op is Op.UNARY).values()):
+    uses = Counter(node.arg["fn"] for node in problem.graph.nodes if node.op is Op.UNARY)
+    if max(uses.values(), default=0) >= FEWEST_USES:
         plan = _with_spans(problem, plan, slacks)
     _lower_all(problem, plan, slacks, found)
     costs = {s: constraint_cost.total(x.graph) for s in slacks if isinstance(x := found[s], Lowered)}
