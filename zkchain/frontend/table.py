@@ -11,10 +11,23 @@ import onnx
 from zkchain.errors import UnsupportedOp
 from zkchain.frontend.call import Rule, operator
 from zkchain.frontend.control import CONTROL
-from zkchain.frontend.ops import elementwise, linear, logic, ml, movement, pooling, quantized, reduction, resize
+from zkchain.frontend.ops import (
+    distances,
+    elementwise,
+    linear,
+    logic,
+    ml,
+    movement,
+    pooling,
+    quantized,
+    reduction,
+    resize,
+    svm,
+)
 
 RULES: Mapping[str, Rule] = MappingProxyType(
     {
+        **distances.RULES,
         **elementwise.RULES,
         **linear.RULES,
         **logic.RULES,
@@ -24,6 +37,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         **quantized.RULES,
         **reduction.RULES,
         **resize.RULES,
+        **svm.RULES,
     }
 )
 
@@ -37,6 +51,7 @@ KEPT = frozenset({"DequantizeLinear"})
 RULED = frozenset(
     {
         *pooling.RULES,
+        *svm.RULES,
         "BatchNormalization",
         "ConvTranspose",
         "LpNormalization",
@@ -44,6 +59,7 @@ RULED = frozenset(
         "ai.onnx.ml.LinearClassifier",
         "ai.onnx.ml.LinearRegressor",
         "ai.onnx.ml.Normalizer",
+        "com.microsoft.CDist",
     }
 )
 

@@ -185,7 +185,7 @@ def power(call: Call) -> int:
     build = call.build
     if call.is_constant(1):
         exponents = call.constant(1, "exponent").astype(np.float64)
-        return _per_value(build, call.x(), exponents, lambda x, p: _power(build, x, p))
+        return _per_value(build, call.x(), exponents, lambda x, p: power_of(build, x, p))
     if not call.is_constant(0):
         raise call.fail("base and exponent both depend on the model's inputs", hint="one of them must be constant")
     bases = call.constant(0, "base").astype(np.float64)
@@ -195,7 +195,8 @@ def power(call: Call) -> int:
     return build.unary(build.mul(call.x(1), build.const(np.log(bases))), "exp")
 
 
-def _power(build: Builder, x: int, p: float) -> int:
+def power_of(build: Builder, x: int, p: float) -> int:
+    """x^p for one number p."""
     named = {0.5: "sqrt", -0.5: "rsqrt", -1.0: "reciprocal"}
     if p == 1.0:
         return x
@@ -204,7 +205,7 @@ def _power(build: Builder, x: int, p: float) -> int:
     if p == 2.0:
         return build.square(x)
     if p.is_integer() and 2.0 < p <= LARGEST_PRODUCT and build.is_whole(x):
-        return build.mul(_power(build, x, p - 1.0), x)
+        return build.mul(power_of(build, x, p - 1.0), x)
     return build.unary(x, named[p]) if p in named else build.unary(x, "pow", p)
 
 
