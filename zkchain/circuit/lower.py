@@ -12,7 +12,7 @@ import numpy as np
 from zkchain.circuit import plan, taps
 from zkchain.circuit.emitter import Emitter, TableRequest, Vec
 from zkchain.circuit.gadgets import lookup, order, plain
-from zkchain.circuit.plan import Pool
+from zkchain.circuit.plan import Distances, Pool
 from zkchain.errors import UnsupportedOp
 from zkchain.ir import kernels
 from zkchain.ir.checked import Known
@@ -319,6 +319,21 @@ def lower_pool(ctx: Context, pool: Pool) -> Vec:
     return at_most(ctx, out, pool.ceiling, low, high)
 
 
+def lower_distances(ctx: Context, found: Distances, node: Node) -> Vec:
+    """sum_k x_ik^2 + sum_k 2 c_jk x_ik, one linear map of the elements and their squares, and sum_k c_jk^2."""
+    vec, (many, size) = ctx.vecs[found.source], found.offsets.shape
+    rows = len(vec) // size
+    both = ctx.em.concat([vec, ctx.em.product(vec, vec)])
+    first = np.arange(rows * size).reshape(rows, size)
+    both = both.take(np.concatenate([first, first + rows * size], axis=1).ravel())
+    weights = np.concatenate([2 * found.offsets.T, np.ones((size, many), dtype=np.int64)])
+    reach = np.maximum(*(np.abs(end) for end in ctx.range(found.source))).reshape(rows, size)
+    most = np.concatenate([reach, reach * reach], axis=1) @ np.abs(weights)
+    add_up = taps.matmul_right((rows, 2 * size), weights)
+    sums = ctx.em.linear(add_up, both, lambda v: (v.reshape(rows, 2 * size) @ weights).ravel(), (-most, most))
+    return sums + np.tile(np.square(found.offsets).sum(axis=1), rows)
+
+
 def _ranged(vec: Vec, node: Node) -> Vec:
     """A node's static range is what is known of its numbers (`obligations.check_ranges` has seen to that)."""
     return vec.within(_held(node.lo), _held(node.hi))
@@ -327,7 +342,7 @@ def _ranged(vec: Vec, node: Node) -> Vec:
 def lower(graph: Graph, em: Emitter, inputs: Mapping[int, Vec]) -> dict[int, Vec]:
     """Vectors of all nodes (but those inside a fused chain)."""
     ctx = Context(graph, em, KITS[em.system], plan.seals(graph))
-    fused = plan.fusions(graph)
+    fused, apart = plan.fusions(graph), plan.distances(graph)
     ctx.vecs.update(inputs)
     for index, node in enumerate(graph.nodes):
         if index in ctx.vecs:
@@ -337,6 +352,10 @@ def lower(graph: Graph, em: Emitter, inputs: Mapping[int, Vec]) -> dict[int, Vec
                 pool = fused[index]
                 if pool is not None:
                     ctx.vecs[index] = _ranged(lower_pool(ctx, pool), node)
+            elif index in apart:
+                found = apart[index]
+                if found is not None:
+                    ctx.vecs[index] = _ranged(lower_distances(ctx, found, node), node)
             elif node.op not in LOWER:
                 raise UnsupportedOp(node.name, str(node.op), "no circuit for it", hint=f"supported: {', '.join(LOWER)}")
             else:
