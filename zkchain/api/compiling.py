@@ -18,6 +18,7 @@ from zkchain.circuit import RestoredCircuit, emit
 from zkchain.errors import ArgumentError, FormatError, ModelError
 from zkchain.formats import files, tensors
 from zkchain.formats.records import Choices, Summary, Tensor
+from zkchain.ir.categories import shown
 from zkchain.quantize import Domain, Settings
 from zkchain.r1cs import System
 from zkchain.typing import Array, Progress
@@ -282,7 +283,8 @@ def _described(tensor: Tensor) -> str:
     shape = "x".join(map(str, tensor.shape)) or "number"
     lo, hi = (float(f(end)) * tensor.scale for f, end in ((np.min, tensor.lo), (np.max, tensor.hi)))
     seen = "public" if tensor.public else "private"
-    return f"{tensor.name} {shape} in [{lo:g}, {hi:g}], {seen}"
+    values = shown(tensor.categories) if tensor.categories else f"in [{lo:g}, {hi:g}]"
+    return f"{tensor.name} {shape} {values}, {seen}"
 
 
 def _largest(accuracy: Evaluation) -> str:

@@ -14,6 +14,7 @@ from zkchain.frontend.control import CONTROL
 from zkchain.frontend.ops import (
     distances,
     elementwise,
+    encoders,
     linear,
     logic,
     ml,
@@ -29,6 +30,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
     {
         **distances.RULES,
         **elementwise.RULES,
+        **encoders.RULES,
         **linear.RULES,
         **logic.RULES,
         **ml.RULES,
@@ -51,6 +53,7 @@ KEPT = frozenset({"DequantizeLinear"})
 RULED = frozenset(
     {
         *pooling.RULES,
+        *encoders.RULES,
         *svm.RULES,
         "BatchNormalization",
         "ConvTranspose",

@@ -9,12 +9,12 @@ from types import MappingProxyType
 import numpy as np
 
 from zkchain.frontend.call import INTEGERS, Call, Rule
-from zkchain.ir.builder import Builder
+from zkchain.ir.builder import STRINGS, Builder
 from zkchain.ir.functions import SELU_ALPHA, SELU_GAMMA
 from zkchain.ir.graph import Op
 from zkchain.typing import FloatArray
 
-BOOL = 9  # onnx.TensorProto.BOOL
+STRING, BOOL = 8, 9  # of onnx.TensorProto
 LARGEST = 3.4028234663852886e38  # the largest float32
 MANY_VALUES = 256  # different exponents or divisors of one node
 LARGEST_PRODUCT = 16.0  # the highest power of integers that is multiplied out
@@ -132,6 +132,12 @@ def cast_like(call: Call) -> int:
 
 def _cast(call: Call, to: int) -> int:
     build, x = call.build, call.x()
+    if x in build.texts:
+        if to == STRING:
+            return x
+        raise call.fail("strings are read as numbers", hint=STRINGS)
+    if to == STRING:
+        raise call.fail("numbers are written as strings", hint="encode the numbers themselves, as integer categories")
     if to == BOOL and call.type() != BOOL:
         # x != 0
         return build.shift(build.scale(build.unary(x, "equal", 0.0), -1.0), 1.0)

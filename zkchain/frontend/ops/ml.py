@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from zkchain.frontend.call import Call, Rule
-from zkchain.frontend.ops.movement import classes, lookup
+from zkchain.frontend.ops.movement import lookup
 from zkchain.frontend.ops.reduction import over_norm
 from zkchain.typing import FloatArray
 
@@ -97,33 +97,9 @@ def normalizer(call: Call) -> int:
     return over_norm(build, x, build.rank(x) - 1, norm)
 
 
-def label_encoder(call: Call) -> int:
-    """A map of labels, where the input is a class index."""
-    pairs = [(k, v) for k in ("int64s", "floats") for v in ("int64s", "floats", "strings")]
-    found = [(k, v) for k, v in pairs if call.attribute(f"keys_{k}") and call.attribute(f"values_{v}")]
-    count = classes(call.build, call.x())
-    if not found or not count:
-        raise call.fail("only maps of a class index are", hint="move the encoding out of the model")
-    keys, values = found[0]
-    missing = {"int64s": -1, "floats": 0.0, "strings": "_Unused"}[values]
-    default = call.attribute(f"default_{values.removesuffix('s')}", missing)
-    table = dict(zip(call.attribute(f"keys_{keys}"), call.attribute(f"values_{values}"), strict=True))
-    return lookup(call, call.x(), np.asarray([table.get(i, default) for i in range(count)]))
-
-
-def imputer(call: Call) -> int:
-    """Only a NaN is ever replaced: inputs of a circuit are numbers, so nothing is."""
-    replaced = call.attribute("replaced_value_float", call.attribute("replaced_value_int64"))
-    if replaced is None or not np.isnan(replaced):
-        raise call.fail(f"replacing {replaced}", hint="only missing values (NaN) may be replaced")
-    return call.x()
-
-
 RULES: Mapping[str, Rule] = MappingProxyType(
     {
         "ai.onnx.ml.Binarizer": lambda call: call.build.unary(call.x(), "greater", call.number("threshold", 0.0)),
-        "ai.onnx.ml.Imputer": imputer,
-        "ai.onnx.ml.LabelEncoder": label_encoder,
         "ai.onnx.ml.LinearClassifier": linear_classifier,
         "ai.onnx.ml.LinearRegressor": linear_regressor,
         "ai.onnx.ml.Normalizer": normalizer,
