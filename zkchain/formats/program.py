@@ -1,7 +1,8 @@
 """The integer program on disk: a .npz whose array ``header`` is JSON (UTF-8) and whose arrays a0, a1, ... it names.
 
 Header: {"format": "zkchain-program", "version": 1, "inputs": [node], "outputs": [node], "input_names", "output_names",
-"nodes": [{op, name, src, shape, scale, value, lo, hi, arg}]}, and of strings "categories": {name: lists}; value, lo, hi and array arguments are {"array": i}.
+"nodes": [{op, name, src, shape, scale, value, lo, hi, arg}]}, and where there are strings "categories": {name: lists};
+value, lo, hi and array arguments are {"array": i}.
 Arrays are stored in the narrowest signed type that holds them and are int64 when read. Equal graphs give equal bytes.
 """
 

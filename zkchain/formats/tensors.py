@@ -47,7 +47,9 @@ def read(path: Path) -> dict[str, Array]:
     if data[:2] != b"PK" and len(data) > LONGEST_JSON:
         raise InputError(f"input {path} has {len(data)} bytes of JSON, expected at most {LONGEST_JSON}", hint=WRITING)
     try:
-        return npz.unpack(data, what=f"input {path}", kinds=npz.WITH_TEXT) if data[:2] == b"PK" else _from_json(data, path)
+        if data[:2] == b"PK":
+            return npz.unpack(data, what=f"input {path}", kinds=npz.WITH_TEXT)
+        return _from_json(data, path)
     except FormatError as error:
         raise InputError(error.message, hint=error.hint) from error
 

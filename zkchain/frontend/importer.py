@@ -18,7 +18,7 @@ from zkchain.frontend.control import CONTROL
 from zkchain.frontend.model import opsets, rewritten
 from zkchain.frontend.shapes import input_values
 from zkchain.frontend.table import KEPT, RANDOM, RULED, RULES, SHAPES, needed, node_name, not_in_table
-from zkchain.ir.builder import Builder, refuse_numbers
+from zkchain.ir.builder import STRINGS, Builder, refuse_numbers
 from zkchain.ir.graph import Graph, Op
 from zkchain.typing import Array
 
@@ -142,6 +142,9 @@ def _imported(
     importer.run(proto.graph)
     ends = [(name, _output(importer, name)) for name in outputs]
     named = {name: text.categories(build.texts[i]) for name, i in (*inputs.items(), *ends) if i in build.texts}
+    for name, index in ends:
+        if index in build.texts and (None,) in named[name]:
+            raise ModelError(f"output {name!r} is the strings of an input that no encoder reads", hint=STRINGS)
     graph = replace(build.graph(inputs, ends), categories=named)
     _refuse_infinities(graph)
     return graph

@@ -66,7 +66,7 @@ def _place(name: str, places: dict[str | None, int], text: str) -> int:
         known = [str(names) for names in places]
         more = f", ... ({len(known)} in all)" if len(known) > SHOWN else ""
         raise InputError(
-            f"input {name!r}: {visible(text[:SHOWN * 4])!r} is none of its categories: "
+            f"input {name!r}: {visible(text[: SHOWN * 4])!r} is none of its categories: "
             + ", ".join(repr(visible(one)) for one in known[:SHOWN])
             + more,
             hint=meant([text], known) or "the model's encoder refuses others; train it with handle_unknown='ignore'",

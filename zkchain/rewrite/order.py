@@ -196,7 +196,7 @@ def count_of_classes(view: View, i: int) -> int | None:
     members = [f for f in found if f is not None]
     if len(members) < len(found) or len({f[:2] for f in members}) != 1:
         return None
-    (y, axes, _), classes = members[0], [f[2] for f in members]
+    y, classes = members[0][0], [f[2] for f in members]
     values = view.node(y).arg["fn"][1:] if view.is_unary(y, "lookup") else ()
     if not values or len(set(classes)) < len(classes) or not set(values) <= set(classes):
         return None

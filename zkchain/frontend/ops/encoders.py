@@ -101,7 +101,9 @@ def _mapped(call: Call, numbers: Mapping[Key, Key], strings: Mapping[Key, Key]) 
     if x in build.texts:
         default = _default(call, list(strings.values()))
         _learn(build, x, [str(key) for key in strings], others=True)
-        found = _by_names(build, x, lambda part, names: _looked_up(call, part, [strings.get(n, default) for n in names]))
+        found = _by_names(
+            build, x, lambda part, names: _looked_up(call, part, [strings.get(n, default) for n in names])
+        )
         return _texts(call, found, [*strings.values(), default])
     default, count = _default(call, list(numbers.values())), classes(build, x)
     if any(isinstance(key, str) for key in numbers):

@@ -41,10 +41,11 @@ def _of_pairs(call: Call, per_class: list[int]) -> list[int]:
         return [label, transformed(call, chances)]
     if labels.size > 2:
         return [label, transformed(call, scores)]
-    # (-s, s), and whatever the transform (1 - s, s): onnxruntime leaves it out of a single score
-    plain = call.attribute("post_transform", "NONE") == "NONE"
-    other = build.shift(build.scale(scores, -1.0), 0.0 if plain else 1.0)
-    return [label, build.concat([other, scores], 1)]
+    # (-s, s); of LOGISTIC (1 - sigmoid s, sigmoid s); of any other (1 - s, s): onnxruntime leaves these out
+    transform = call.attribute("post_transform", "NONE")
+    s = build.unary(scores, "sigmoid") if transform == "LOGISTIC" else scores
+    other = build.shift(build.scale(s, -1.0), 0.0 if transform == "NONE" else 1.0)
+    return [label, build.concat([other, s], 1)]
 
 
 def _pair_scores(call: Call, per_class: list[int]) -> int:
@@ -124,7 +125,7 @@ def _least_pivot(classes: int) -> float:
 
 def _solved(build: Builder, system: int) -> int:
     """x (n, k) with A x = b, of (A | b) (n, k, k + 1), A symmetric and positive."""
-    rows, size, _ = build.shape(system)
+    size = build.shape(system)[1]
     least, rest, steps = _least_pivot(size) / 2, system, []
     for i in range(size):
         left = size - i

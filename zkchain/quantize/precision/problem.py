@@ -33,6 +33,7 @@ class Problem:
     float values; ``judged``: how many of them, from the first, accuracy is measured on; ``tolerance``: watched node ->
     what it may be off by on them; ``has_data``: whether these are the user's.
 
+    ``chosen``: outputs that labels decide -> what they may be off by beside that.
     ``hard``: samples and traces of points found to be off by more than ``limits`` (watched node -> error) allow;
     ``reached``: node -> the least and largest value that a survey of the domain found; ``held``, ``eased`` and
     ``wanted``, ``unseen``: see ``delicate``."""
@@ -48,6 +49,7 @@ class Problem:
     has_data: bool = False
     hard: tuple[tuple[tuple[FloatArray, ...], Trace], ...] = ()
     limits: Mapping[int, float] = field(default_factory=dict)
+    chosen: Mapping[int, float] = field(default_factory=dict)
     reached: Mapping[int, tuple[float, float]] = field(default_factory=dict)
     held: frozenset[int] = frozenset()
     eased: frozenset[int] = frozenset()
@@ -74,11 +76,13 @@ def pose(
     names = tuple(prepared.nodes[i].name for i in extra)
     prepared = replace(prepared, outputs=prepared.outputs + tuple(extra), output_names=prepared.output_names + names)
     posed = Problem(prepared, len(extra), grids, samples, traces, judged, found.tolerance, settings, bool(data))
+    chosen = [i for i in prepared.outputs if i in behind_labels(prepared)]
     hard = [(sample, trace) for sample, trace in found.extremes if all(np.all(np.isfinite(v)) for v in trace)]
     return replace(
         posed,
         hard=tuple(hard),
         limits=found.tolerance,
+        chosen={i: _tolerance([t[i] for t in traces[:judged]], settings, False, i in below) for i in chosen},
         held=frozenset(found.held),
         eased=frozenset(found.eased),
         wanted=found.wanted,
@@ -143,14 +147,18 @@ def lift_grids(graph: Graph, grids: Sequence[Grid]) -> Graph:
 
 def watched(graph: Graph) -> list[int]:
     """The values whose error is limited: outputs that are numbers, and what decides the labels."""
-    decided, deciding = set(), set()
-    for i, node in enumerate(graph.nodes):
-        if node.op in (Op.ARGMAX, Op.TOP_INDEX):
-            deciding.add(node.src[0])
-            decided.add(i)
-        elif decided.intersection(node.src):
-            decided.add(i)
+    decided = behind_labels(graph)
+    deciding = {node.src[0] for node in graph.nodes if node.op in (Op.ARGMAX, Op.TOP_INDEX)}
     return sorted({i for i in graph.outputs if i not in decided} | deciding)
+
+
+def behind_labels(graph: Graph) -> set[int]:
+    """The nodes that an index of a largest value has a part in."""
+    decided: set[int] = set()
+    for i, node in enumerate(graph.nodes):
+        if node.op in (Op.ARGMAX, Op.TOP_INDEX) or decided.intersection(node.src):
+            decided.add(i)
+    return decided
 
 
 def _tolerance(values: Sequence[FloatArray], settings: Settings, decides: bool, poles: bool) -> float:

@@ -17,7 +17,7 @@ from zkchain.quantize.lower.rules import Lowered, lower
 from zkchain.quantize.precision import constraint_cost, lookup_cost, noise
 from zkchain.quantize.precision.allocate import BITS_SETTING, allocate
 from zkchain.quantize.precision.noise import Point
-from zkchain.quantize.precision.problem import TRACED, Problem
+from zkchain.quantize.precision.problem import TRACED, Problem, behind_labels
 from zkchain.rewrite import finish
 from zkchain.tables import Request
 from zkchain.typing import Array, FloatArray, IntArray
@@ -92,6 +92,10 @@ def measure_points(problem: Problem) -> tuple[list[Point], list[float]]:
     measured = [noise.gains(problem.graph, found, [(t, problem.tolerance) for t in some], problem.held)]
     # what is steep at one point alone must not be averaged away
     measured += [noise.gains(problem.graph, found, [(t, problem.limits)], problem.held) for t in hard[:few]]
+    if problem.chosen:  # a place before the label may change the label: of that nothing is asked
+        behind = behind_labels(problem.graph)
+        all_of = noise.gains(problem.graph, found, [(t, problem.chosen) for t in some], problem.held)
+        measured.append([gain if p.node in behind else 0.0 for p, gain in zip(found, all_of, strict=True)])
     return found, [max(each) for each in zip(*measured, strict=True)]
 
 
