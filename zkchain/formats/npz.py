@@ -63,9 +63,7 @@ def _check_sizes(members: list[zipfile.ZipInfo], what: str, limit: int) -> None:
         raise FormatError(f"{what} holds two arrays of one name")
 
 
-def _read(
-    archive: zipfile.ZipFile, member: zipfile.ZipInfo, what: str, kinds: frozenset[str]
-) -> tuple[str, Array]:
+def _read(archive: zipfile.ZipFile, member: zipfile.ZipInfo, what: str, kinds: frozenset[str]) -> tuple[str, Array]:
     if not member.filename.endswith(".npy"):
         raise FormatError(f"{what} holds {member.filename!r}, expected .npy arrays only")
     name = member.filename.removesuffix(".npy")

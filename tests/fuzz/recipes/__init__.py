@@ -20,7 +20,7 @@ GROUPS: tuple[Mapping[str, Recipe], ...] = (
     windows.RECIPES,
     control.RECIPES,
 )
-LATER: Mapping[str, Recipe] = {**elementwise.LATER, **control.LATER}
+LATER: Mapping[str, Recipe] = {**elementwise.LATER, **control.LATER, **ml.LATER}
 LATER_FROM = 10_000
 """Operators that came into the table later are drawn from this seed on: seeds before it stay the models they were."""
 RECIPES: Mapping[str, Recipe] = {
