@@ -10,6 +10,7 @@ import onnx
 import pytest
 from onnx import TensorProto, numpy_helper
 
+import zkchain
 from tests.helpers.onnx_models import Array, model, node, random, runtime
 from zkchain.errors import ModelError, UnsupportedOp, ZkchainError
 from zkchain.frontend import load
@@ -60,6 +61,15 @@ def test_one_hot_of_strings(zeros: int) -> None:
 def test_one_hot_of_integers(of: int) -> None:
     proto = encoder("OneHotEncoder", [4, 2], of, cats_int64s=[3, -1, 7])
     same(proto, {"x": np.array([[3, 7], [-1, 3], [5, 0], [7, 7]], np.float32 if of == FLOAT else np.int64)})
+
+
+def test_an_unknown_integer_gives_zeros_where_onnxruntime_would_stop() -> None:
+    """A domain is an interval: 4 lies in that of 3 and 5, and the circuit answers for it."""
+    proto = encoder("OneHotEncoder", [1, 1], INT64, cats_int64s=[3, 5], zeros=0)
+    data = {"x": np.array([[[3]], [[5]]])}
+    circuit = zkchain.compile(proto, data, domain=(3, 5, 1), system="groth16")
+    proof = circuit.setup().prove(x=[[4]])
+    assert proof.outputs["y"].tolist() == [[[0, 0]]]
 
 
 MAPS: dict[str, tuple[int, int, dict[str, Any]]] = {
