@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from tests.helpers.cli_tools import zkchain as command
 from tests.helpers.onnx_models import Array, model, node, runtime
 from tests.unit.test_interface import put, vouch
 from zkchain import errors
-from zkchain.formats import npz
+from zkchain.formats import npz, program
 
 JOBS, NAMES = ["clerk", "smith", "cook"], ["no", "yes"]
 SYSTEMS = ("groth16", "cg16")
@@ -149,8 +151,6 @@ HOSTILE: dict[str, tuple[tuple[Any, ...], Any]] = {
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_record_with_other_names_is_refused(made: Path, tmp_path: Path, name: str) -> None:
-    import shutil
-
     path, value = HOSTILE[name]
     folder = tmp_path / "bundle"
     shutil.copytree(made / "bundle", folder)
@@ -160,3 +160,15 @@ def test_a_record_with_other_names_is_refused(made: Path, tmp_path: Path, name: 
         outcome = command(*step)
         assert outcome.code == errors.BundleError.exit_code, (step, outcome)
         assert "circuit record" in outcome.err
+
+
+def test_a_program_with_other_names_is_not_proved(made: Path, tmp_path: Path) -> None:
+    """What a prover feeds is in the program: it must be that of the record."""
+    folder = tmp_path / "bundle"
+    shutil.copytree(made / "bundle", folder)
+    graph = program.load((folder / "program.npz").read_bytes())
+    assert graph.categories["job"] == (tuple(JOBS),)
+    swapped = replace(graph, categories={**graph.categories, "job": (("smith", "clerk", "cook"),)})
+    vouch(folder, "program", "program.npz", program.dump(swapped))
+    outcome = command("prove", folder, made / "input.json")
+    assert outcome.code in (errors.BundleError.exit_code, errors.KeyMismatch.exit_code), outcome

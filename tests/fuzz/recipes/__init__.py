@@ -31,7 +31,7 @@ CURVED = frozenset(elementwise.FUNCTIONS) | {
     *("Ceil", "Celu", "Elu", "Equal", "Floor", "Greater", "GreaterOrEqual", "GroupNormalization", "HardSwish"),
     *("InstanceNormalization", "LayerNormalization", "Less", "LessOrEqual", "LogSoftmax", "LpNormalization"),
     *("MeanVarianceNormalization", "Normalizer", "RMSNormalization", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp"),
-    *("Round", "Selu", "Sign", "Softmax", "Softsign"),
+    *("Round", "Selu", "Sign", "SVMClassifier", "SVMRegressor", "Softmax", "Softsign"),
 }
 """Operators that plain Groth16 has no table for (a few more may turn out to need one)."""
 

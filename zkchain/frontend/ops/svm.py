@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import reduce
 from itertools import combinations
 from types import MappingProxyType
 
@@ -18,6 +19,7 @@ from zkchain.ir.builder import Builder
 from zkchain.ir.graph import Op
 from zkchain.typing import FloatArray
 
+MULTIPLIED = 6  # the highest degree of a polynomial that is multiplied out
 KERNELS = ("LINEAR", "POLY", "RBF", "SIGMOID")
 
 
@@ -211,7 +213,11 @@ def _kernels(call: Call, count: int) -> int:
         # e^(-gamma sum (x - v)^2)
         return build.unary(build.scale(summed_powers(build, x, build.const(vectors)), -gamma), "exp")
     line = build.shift(build.matmul(x, build.const(gamma * vectors.T)), offset)
-    return build.unary(line, "tanh") if kind == "SIGMOID" else power_of(build, line, degree)
+    if kind == "SIGMOID":
+        return build.unary(line, "tanh")
+    # products need no table, and are cheaper than one of so steep a function
+    few = degree.is_integer() and 1 <= degree <= MULTIPLIED
+    return reduce(build.mul, [line] * int(degree)) if few else power_of(build, line, degree)
 
 
 RULES: Mapping[str, Rule] = MappingProxyType(
