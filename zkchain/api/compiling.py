@@ -162,7 +162,8 @@ def compile(
         A path, the bytes of an ONNX file, or an ``onnx.ModelProto``.
     data
         Samples that choose scales and measure accuracy: an .npz or .json file, or arrays by input name with samples
-        along the first axis; ``test/NAME`` are held-out samples, ``labels`` and ``test/labels`` class labels.
+        along the first axis; ``test/NAME`` are held-out samples, ``labels`` and ``test/labels`` class labels. Strings
+        where the model takes or gives them.
     domain
         The values that inputs may take: ``(lo, hi)``, ``(lo, hi, step)`` or a ``Domain`` for all inputs, or one by
         input name. ``step`` is what one integer step means. Without it: what the data span, widened.
