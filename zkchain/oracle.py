@@ -13,6 +13,7 @@ import numpy.typing as npt
 from zkchain import sandbox
 from zkchain.errors import ModelError, OutOfDomain
 from zkchain.ir import interpret
+from zkchain.ir.categories import Categories, indices, named
 from zkchain.ir.domain import dequantize, quantize_input
 from zkchain.ir.graph import Graph, Node
 from zkchain.measured import Evaluation
@@ -121,13 +122,19 @@ class FloatModel:
     def __call__(self, sample: Sample) -> list[Array]:
         """Outputs in the graph's shapes; sequences of maps (ZipMap) become arrays in the order of their keys."""
         names = self._graph.input_names
-        feed: list[Array] = [np.asarray(x, self._types[name]) for name, x in zip(names, sample, strict=True)]
+        feed = [self._fed(name, x) for name, x in zip(names, sample, strict=True)]
         try:
             results = self._run(feed)
         except sandbox.Refused as error:
             raise ModelError(f"onnxruntime failed on a sample: {_first_line(error)}") from error
         nodes = [self._graph.nodes[i] for i in self._graph.outputs]
-        return [_fitted(*given) for given in zip(results, nodes, self._graph.output_names, strict=True)]
+        texts = [self._graph.categories.get(name, ()) for name in self._graph.output_names]
+        return [_fitted(*given) for given in zip(results, nodes, self._graph.output_names, texts, strict=True)]
+
+    def _fed(self, name: str, x: Array) -> Array:
+        """A sample of one input in the model's own type: strings where the circuit has their places."""
+        texts = self._graph.categories.get(name)
+        return np.asarray(x, self._types[name]) if texts is None else named(name, texts, np.asarray(x, np.int64))
 
     def _run(self, feed: Sequence[Array]) -> list[Array]:
         names = {"inputs": self._graph.input_names, "outputs": self._graph.output_names}
@@ -153,8 +160,10 @@ _DTYPES = {
 }
 
 
-def _fitted(value: Array, node: Node, name: str) -> Array:
-    """The value in the graph's shape."""
+def _fitted(value: Array, node: Node, name: str, texts: Categories) -> Array:
+    """The value in the graph's shape, strings as their places."""
+    if texts and value.size == node.size:
+        value = indices(name, texts, value, node.size)
     if value.size != node.size or value.dtype.kind not in "biuf":
         raise ModelError(
             f"output {name!r}: onnxruntime gives {value.dtype} of shape {value.shape}, expected shape {node.shape}",

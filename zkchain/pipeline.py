@@ -28,7 +28,8 @@ from zkchain.formats.tensors import Samples
 from zkchain.groth16.pins import check_key_digest, check_vk_hash
 from zkchain.groth16.transcript import NO_CONTEXT, vkhash
 from zkchain.groth16.types import Proof, VerifyingKey
-from zkchain.ir import interpret
+from zkchain.ir import categories, interpret
+from zkchain.ir.categories import Categories
 from zkchain.ir.domain import admit, real_ends
 from zkchain.ir.graph import Graph, Node
 from zkchain.r1cs import Instance, System
@@ -116,7 +117,7 @@ class Claim:
     kind: str
     name: str
     integers: npt.NDArray[np.int64]
-    values: Array
+    values: Array | npt.NDArray[np.object_]
 
 
 def compile_model(
@@ -157,6 +158,7 @@ def compile_model(
         outputs=outputs,
     )
     progress("import", 1.0)
+    data = None if data is None else places(graph, data)
     visible = visibility(graph, public_inputs, private_outputs)
     declared = _domains(domains, graph)
     samples, held_out = _samples(data, graph)
@@ -232,8 +234,39 @@ def _domains(domains: Mapping[str, Domain], graph: Graph) -> list[Domain | None]
             f"domain for {unknown}: the model's inputs are {list(graph.input_names)}",
             hint=meant(unknown, graph.input_names) or AS_NAMED,
         )
-    found = [domains.get(name, domains.get("")) for name in graph.input_names]
+    texts = {name: _of_names(lists) for name, lists in graph.categories.items() if name in graph.input_names}
+    said = sorted(set(domains) & set(texts))
+    if said:
+        message = f"domain for {said}: its values are strings, and the model's encoders name them"
+        raise InputError(message, hint="leave its domain out (domain=, --domain)")
+    found = [texts.get(name, domains.get(name, domains.get(""))) for name in graph.input_names]
     return [_whole(domain) if whole else domain for domain, whole in zip(found, graph.whole, strict=True)]
+
+
+def _of_names(lists: Categories) -> Domain:
+    """The places in lists of names."""
+    from zkchain.quantize import Domain
+
+    last = categories.limits(lists)
+    return Domain(0, last[0] if len(lists) == 1 else last, 1.0)
+
+
+def places(graph: Graph, arrays: Mapping[str, Array]) -> dict[str, Array]:
+    """Arrays by name, strings as places in the lists of names of that input; labels in those of the first output that
+    is strings. Arrays of what is no input stay. InputError for strings that no list has."""
+    sizes = {name: graph.nodes[i].size for name, i in zip(graph.input_names, graph.inputs, strict=True)}
+    lists = {name: graph.categories.get(name, ()) for name in sizes}
+    if len(sizes) == 1:
+        lists[""], sizes[""] = next(iter(lists.values())), next(iter(sizes.values()))
+    label = next((graph.categories[name] for name in graph.output_names if name in graph.categories), None)
+    if label is not None and tensors.LABELS not in sizes:
+        lists[tensors.LABELS], sizes[tensors.LABELS] = label, 1
+    found = dict(arrays)
+    for name, array in arrays.items():
+        of = name if name in sizes else name.removeprefix(tensors.HELD_OUT)
+        if of in sizes or array.dtype.kind in categories.TEXTS:
+            found[name] = categories.indices(name, lists.get(of, ()), array, sizes.get(of, 1))
+    return found
 
 
 def _whole(domain: Domain | None) -> Domain | None:
@@ -368,13 +401,17 @@ def prove(
     progress("outputs", 0.0)
     results = interpret.run(graph, integers)
     nodes = [graph.nodes[i] for i in graph.outputs]
-    outputs = {name: real(y, node.scale) for name, node, y in zip(graph.output_names, nodes, results, strict=True)}
+    lists = [graph.categories.get(name, ()) for name in graph.output_names]
+    outputs = {
+        name: real(y, node.scale, name, names)
+        for name, node, y, names in zip(graph.output_names, nodes, results, lists, strict=True)
+    }
     return Proved(proof, solution.instance, outputs)
 
 
 def inputs_of(graph: Graph, arrays: Mapping[str, Array], index: int | None = None) -> list[npt.NDArray[np.int64]]:
     """The integers of an integer graph's inputs, from real arrays by name. Raises InputError, OutOfDomain."""
-    names, shapes = graph.input_names, [graph.nodes[i].shape for i in graph.inputs]
+    names, shapes, arrays = graph.input_names, [graph.nodes[i].shape for i in graph.inputs], places(graph, arrays)
     sample = tensors.one_sample(arrays, names, shapes) if index is None else tensors.pick(arrays, names, shapes, index)
     return [admit(graph.nodes[i], x) for i, x in zip(graph.inputs, sample, strict=True)]
 
@@ -411,11 +448,18 @@ def contract(key: VerifyingKey, name: str = "Verifier", *, batch: bool = False) 
 def claims(layout: Layout, instance: Instance) -> tuple[Claim, ...]:
     """Decode an instance: every public tensor, as integers and as real numbers."""
     parts = layout.decode(instance)
-    return tuple(Claim(f.kind, f.name, q, real(q, f.scale)) for f, q in zip(layout.fields, parts, strict=True))
+    return tuple(
+        Claim(f.kind, f.name, q, real(q, f.scale, f.name, f.categories))
+        for f, q in zip(layout.fields, parts, strict=True)
+    )
 
 
-def real(integers: npt.NDArray[np.int64], scale: float) -> Array:
-    """integers * scale; integers stay what they are at scale 1 (labels, counts)."""
+def real(
+    integers: npt.NDArray[np.int64], scale: float, name: str = "", names: Categories = ()
+) -> Array | npt.NDArray[np.object_]:
+    """integers * scale; integers stay what they are at scale 1 (labels, counts), and of strings become their names."""
+    if names:
+        return categories.named(name, names, integers)
     return integers if scale == 1.0 else integers * scale
 
 

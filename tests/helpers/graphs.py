@@ -331,6 +331,10 @@ def zoo() -> dict[str, Graph]:
     x = b.input((1, 40), -5, 5)
     x = b.add(Op.MATMUL, x, b.const(rng.integers(-5, 6, (40, 40))), shape=(1, 40))
     graphs["sealed"] = b.graph(b.add(Op.MATMUL, x, b.const(rng.integers(-5, 6, (40, 2))), shape=(1, 2)))
+    b = Build()
+    apart = b.add(Op.ADD, b.input((2, 1, 3), -20, 30), b.const(rng.integers(-25, 25, (4, 3))), shape=(2, 4, 3))
+    squares = b.add(Op.MUL, apart, apart, shape=(2, 4, 3))
+    graphs["distances"] = b.graph(b.add(Op.RELU, b.add(Op.SUM, squares, axes=(2,), shape=(2, 4, 1))))
     return {**graphs, **forests()}
 
 

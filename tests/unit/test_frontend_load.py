@@ -272,6 +272,8 @@ def test_shapes_that_contradict() -> None:
 
 def test_inputs_that_are_no_numbers() -> None:
     with pytest.raises(ModelError, match="tensor of real numbers"):
+        load(model([node("Identity", ["x"])], {"x": [2]}, type_=TensorProto.COMPLEX64))
+    with pytest.raises(ModelError, match="strings of an input that no encoder reads"):
         load(model([node("Identity", ["x"])], {"x": [2]}, type_=TensorProto.STRING))
     sequence = relu()
     sequence.graph.input[0].type.CopyFrom(helper.make_sequence_type_proto(helper.make_tensor_type_proto(1, [2])))

@@ -46,13 +46,14 @@ def other(value: Any) -> Any:
 
 
 def edits(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Any]]:
-    """Every place in a record with what could stand there instead: another leaf, a list shorter or in another order."""
+    """Every place in a record with what could stand there instead: another leaf, a list shorter or in another order,
+    one that is empty with something in it."""
     if isinstance(value, dict):
         for key, item in value.items():
             if path or key not in REPORTED | {"format", "version"}:
                 yield from edits(item, (*path, key))
     elif isinstance(value, list):
-        yield path, value[:-1]
+        yield path, value[:-1] if value else [["x"]]
         if value[::-1] != value:
             yield path, value[::-1]
         for k, item in enumerate(value):

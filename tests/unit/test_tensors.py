@@ -46,7 +46,7 @@ def test_leading_one_may_be_left_out() -> None:
         ("{", "neither"),
         ("", "neither"),
         ('{"x": [[1], [1, 2]]}', "no tensor"),
-        ('{"x": "abc"}', "expected numbers"),
+        ('{"x": ["abc", 1]}', "expected numbers"),
         ('{"x": null}', "expected numbers"),
         ('{"x": [1e400]}', None),
         ('{"x": [123456789012345678901234567890]}', "expected numbers"),
@@ -175,7 +175,7 @@ def test_bad_calibration(arrays: dict[str, Any], message: str) -> None:
     ("text", "message"),
     [
         ('{"x": [1, 2], "x": [3, 4]}', "'x' occurs twice"),
-        ('{"x": ["1", "2"]}', "holds str, expected numbers"),
+        ('{"x": ["1", 2]}', "holds str, expected numbers"),
         ('{"x": [1, null]}', "holds NoneType, expected numbers"),
         ('{"x": [[1, 2], [3]]}', "rows of different lengths"),
         ('{"x": [[1, 2], 3]}', "rows of different lengths"),

@@ -203,8 +203,10 @@ def array(name: str, value: Any) -> Array:
         made = np.asarray(value)
     except (TypeError, ValueError) as error:
         raise InputError(f"{name}: expected numbers, got {_shown(value)}: {error}") from error
-    if made.dtype.kind not in "biuf":
-        raise InputError(f"{name}: expected numbers, got {_shown(value)}")
+    if made.dtype.kind == "O" and made.size and all(isinstance(text, str) for text in made.ravel().tolist()):
+        return made
+    if made.dtype.kind not in "biufU":
+        raise InputError(f"{name}: expected numbers or strings, got {_shown(value)}")
     return made
 
 

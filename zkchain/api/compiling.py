@@ -18,6 +18,7 @@ from zkchain.circuit import RestoredCircuit, emit
 from zkchain.errors import ArgumentError, FormatError, ModelError
 from zkchain.formats import files, tensors
 from zkchain.formats.records import Choices, Summary, Tensor
+from zkchain.ir.categories import shown
 from zkchain.quantize import Domain, Settings
 from zkchain.r1cs import System
 from zkchain.typing import Array, Progress
@@ -161,7 +162,8 @@ def compile(
         A path, the bytes of an ONNX file, or an ``onnx.ModelProto``.
     data
         Samples that choose scales and measure accuracy: an .npz or .json file, or arrays by input name with samples
-        along the first axis; ``test/NAME`` are held-out samples, ``labels`` and ``test/labels`` class labels.
+        along the first axis; ``test/NAME`` are held-out samples, ``labels`` and ``test/labels`` class labels. Strings
+        where the model takes or gives them.
     domain
         The values that inputs may take: ``(lo, hi)``, ``(lo, hi, step)`` or a ``Domain`` for all inputs, or one by
         input name. ``step`` is what one integer step means. Without it: what the data span, widened.
@@ -282,7 +284,8 @@ def _described(tensor: Tensor) -> str:
     shape = "x".join(map(str, tensor.shape)) or "number"
     lo, hi = (float(f(end)) * tensor.scale for f, end in ((np.min, tensor.lo), (np.max, tensor.hi)))
     seen = "public" if tensor.public else "private"
-    return f"{tensor.name} {shape} in [{lo:g}, {hi:g}], {seen}"
+    values = shown(tensor.categories) if tensor.categories else f"in [{lo:g}, {hi:g}]"
+    return f"{tensor.name} {shape} {values}, {seen}"
 
 
 def _largest(accuracy: Evaluation) -> str:

@@ -195,7 +195,7 @@ class Keys(arguments.Here):
         ----------
         inputs, named
             Arrays by the name of an input: numpy, nested lists, pandas or torch; of the input's shape, with or without
-            the leading 1.
+            the leading 1. Where the model takes strings these, or their places in its list of names.
         index
             Which sample to take of arrays that hold many.
         context
@@ -213,7 +213,7 @@ class Keys(arguments.Here):
         OutOfDomain
             An element lies outside its declared domain; nothing was proved.
         InputError
-            An input is missing, unknown, of another shape, or holds what is no number.
+            An input is missing, unknown, of another shape, holds what is no number, or a string that is no category.
         KeyMismatch
             The keys were made for another circuit.
         """

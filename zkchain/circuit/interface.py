@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from itertools import cycle
 from math import prod
@@ -17,6 +18,7 @@ from typing import Any
 
 from zkchain.circuit.layout import Field, Layout, Visibility, bounds, field_of
 from zkchain.errors import BundleError
+from zkchain.ir.categories import Categories, refusal
 from zkchain.ir.graph import BOUND, Graph, Node
 from zkchain.r1cs import System
 from zkchain.wording import Brief
@@ -34,7 +36,7 @@ MOST_PUBLIC = 1 << 22
 @dataclass(frozen=True, slots=True, repr=False)
 class Port(Brief):
     """An input or output of the integer program; a real number is integer * scale. ``lo``, ``hi``: the domain of an
-    input, the widest static range of an output's elements."""
+    input, the widest static range of an output's elements. ``categories``: the names that they are places of."""
 
     name: str
     shape: tuple[int, ...]
@@ -42,6 +44,7 @@ class Port(Brief):
     lo: Ends
     hi: Ends
     scale: float
+    categories: Categories = ()
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -65,8 +68,8 @@ def describe(graph: Graph, visible: Visibility, layout: Layout, size: tuple[int,
         layout.system,
         *size,
         layout.fields,
-        tuple(_port(*given, each=True) for given in inputs),
-        tuple(_port(*made, each=False) for made in outputs),
+        tuple(_port(*given, graph.categories, each=True) for given in inputs),
+        tuple(_port(*made, graph.categories, each=False) for made in outputs),
     )
 
 
@@ -114,6 +117,8 @@ def _check_port(what: str, port: Port) -> None:
         (all(len(end) in (1, size) for end in ends), f"its range has not one end for each of {size} elements"),
         (all(abs(q) <= BOUND for end in ends for q in end), "its range reaches beyond 2^62"),
         (_in_order(*ends), "its range is empty: lo > hi"),
+        (not (wrong := refusal(port.categories, size)), wrong),
+        (_are_places(port, *ends), "its integers are not the places of its names"),
     )
     for holds, text in rules:
         if not holds:
@@ -130,10 +135,18 @@ def _in_order(lo: tuple[int, ...], hi: tuple[int, ...]) -> bool:
     return all(low <= high for _, low, high in pairs)
 
 
+def _are_places(port: Port, lo: tuple[int, ...], hi: tuple[int, ...]) -> bool:
+    """Every integer of the port is a place in its lists of names, if it has any."""
+    if not port.categories:
+        return True
+    triples = zip(range(prod(port.shape)), cycle(lo), cycle(hi), cycle(port.categories), strict=False)
+    return port.scale == 1.0 and all(low >= 0 and high < len(names) for _, low, high, names in triples)
+
+
 def fields_of(inputs: tuple[Port, ...], outputs: tuple[Port, ...]) -> tuple[Field, ...]:
     """The public fields: inputs, then outputs, each as wide as its range takes; what has no elements has none."""
     return tuple(
-        field_of(kind, port.name, port.shape, min(_listed(port.lo)), max(_listed(port.hi)), port.scale)
+        field_of(kind, port.name, port.shape, min(_listed(port.lo)), max(_listed(port.hi)), port.scale, port.categories)
         for kind, ports in (("input", inputs), ("output", outputs))
         for port in ports
         if port.public and prod(port.shape) > 0
@@ -141,20 +154,21 @@ def fields_of(inputs: tuple[Port, ...], outputs: tuple[Port, ...]) -> tuple[Fiel
 
 
 def _canonical(value: Any) -> Any:
-    """One text for one value: floats in hexadecimal, so that every bit counts and no formatting does."""
+    """One text for one value: floats in hexadecimal, so that every bit counts and no formatting does; of numbers that
+    are places of no names nothing is said of names."""
     if isinstance(value, dict):
-        return {key: _canonical(item) for key, item in value.items()}
+        return {key: _canonical(item) for key, item in value.items() if key != "categories" or item}
     if isinstance(value, list | tuple):
         return [_canonical(item) for item in value]
     return value.hex() if isinstance(value, float) else value
 
 
-def _port(node: Node, name: str, public: bool, *, each: bool) -> Port:
+def _port(node: Node, name: str, public: bool, names: Mapping[str, Categories], *, each: bool) -> Port:
     """``each``: with the ends of every element, where they differ."""
     lo, hi = (end.tolist() for end in bounds(node))
     if not each:
         lo, hi = [min(lo, default=0)], [max(hi, default=0)]
-    return Port(name, tuple(map(int, node.shape)), public, _ends(lo), _ends(hi), float(node.scale))
+    return Port(name, tuple(map(int, node.shape)), public, _ends(lo), _ends(hi), float(node.scale), names.get(name, ()))
 
 
 def _ends(each: list[int]) -> Ends:

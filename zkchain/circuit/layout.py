@@ -13,6 +13,7 @@ import numpy as np
 
 from zkchain.bn254 import R
 from zkchain.errors import CompileError, ProofFormatError
+from zkchain.ir.categories import Categories
 from zkchain.ir.graph import Graph, Node
 from zkchain.r1cs import Instance, System
 from zkchain.typing import IntArray
@@ -31,7 +32,8 @@ class Visibility(Brief):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Field(Brief):
-    """One public tensor: ``bits`` wide after adding ``offset``; real value = integer * scale."""
+    """One public tensor: ``bits`` wide after adding ``offset``; real value = integer * scale, or of ``categories`` the
+    name at that place."""
 
     kind: str  # "input" | "output"
     name: str
@@ -39,6 +41,7 @@ class Field(Brief):
     bits: int
     offset: int
     scale: float
+    categories: Categories = ()
 
     @property
     def size(self) -> int:
@@ -110,28 +113,30 @@ class Layout:
 def make_layout(graph: Graph, visibility: Visibility, system: System) -> Layout:
     """Public fields with the widths that their static ranges need."""
     fields = [
-        _field("input", name, graph.nodes[i])
+        _field("input", name, graph.nodes[i], graph.categories.get(name, ()))
         for name, i, shown in zip(graph.input_names, graph.inputs, visibility.inputs, strict=True)
         if shown
     ] + [
-        _field("output", name, graph.nodes[i])
+        _field("output", name, graph.nodes[i], graph.categories.get(name, ()))
         for name, i, shown in zip(graph.output_names, graph.outputs, visibility.outputs, strict=True)
         if shown
     ]
     return Layout(system, tuple(f for f in fields if f.size))
 
 
-def _field(kind: str, name: str, node: Node) -> Field:
+def _field(kind: str, name: str, node: Node, categories: Categories) -> Field:
     lo, hi = bounds(node)
-    return field_of(kind, name, node.shape, int(lo.min(initial=0)), int(hi.max(initial=0)), node.scale)
+    return field_of(kind, name, node.shape, int(lo.min(initial=0)), int(hi.max(initial=0)), node.scale, categories)
 
 
-def field_of(kind: str, name: str, shape: tuple[int, ...], lo: int, hi: int, scale: float) -> Field:
+def field_of(
+    kind: str, name: str, shape: tuple[int, ...], lo: int, hi: int, scale: float, categories: Categories = ()
+) -> Field:
     """Describe a public tensor, as wide as its widest element, lo <= q <= hi, takes: b bits with q < 2^b, or -2^(b-1)
     <= q < 2^(b-1) where some are negative."""
     signed = lo < 0
     bits = max(hi, -lo - 1).bit_length() + 1 if signed else hi.bit_length()
-    return Field(kind, name, shape, bits, 1 << (bits - 1) if signed else 0, scale)
+    return Field(kind, name, shape, bits, 1 << (bits - 1) if signed else 0, scale, categories)
 
 
 def bounds(node: Node) -> tuple[IntArray, IntArray]:

@@ -13,7 +13,7 @@ from zkchain.circuit import freivalds, plan, taps
 from zkchain.circuit.emitter import Emitter, ProductRequest, TableRequest, Vec
 from zkchain.circuit.gadgets import lookup, order, plain
 from zkchain.circuit.gadgets.groups import distinct
-from zkchain.circuit.plan import Pool, Saturation
+from zkchain.circuit.plan import Distances, Pool, Saturation
 from zkchain.errors import UnsupportedOp
 from zkchain.ir import kernels
 from zkchain.ir.checked import Known
@@ -408,31 +408,55 @@ def lower_saturation(ctx: Context, at: Saturation) -> Mapping[int, Vec]:
     return {at.source: found.x, at.clip: found.z, **dict.fromkeys(at.over, found.over)}
 
 
+def lower_distances(ctx: Context, found: Distances) -> Vec:
+    """sum_k x_ik^2 + sum_k 2 c_jk x_ik, one linear map of the elements and their squares, and sum_k c_jk^2."""
+    vec, (many, size) = ctx.vecs[found.source], found.offsets.shape
+    rows = len(vec) // size
+    both = ctx.em.concat([vec, ctx.em.product(vec, vec)])
+    first = np.arange(rows * size).reshape(rows, size)
+    both = both.take(np.concatenate([first, first + rows * size], axis=1).ravel())
+    weights = np.concatenate([2 * found.offsets.T, np.ones((size, many), dtype=np.int64)])
+    reach = np.maximum(*(np.abs(end) for end in ctx.range(found.source))).reshape(rows, size)
+    most = np.concatenate([reach, reach * reach], axis=1) @ np.abs(weights)
+    add_up = taps.matmul_right((rows, 2 * size), weights)
+    sums = ctx.em.linear(add_up, both, lambda v: (v.reshape(rows, 2 * size) @ weights).ravel(), (-most, most))
+    return sums + np.tile(np.square(found.offsets).sum(axis=1), rows)
+
+
 def _ranged(vec: Vec, node: Node) -> Vec:
     """A node's static range is what is known of its numbers (`obligations.check_ranges` has seen to that)."""
     return vec.within(_held(node.lo), _held(node.hi))
+
+
+def lower_planned(ctx: Context, index: int, gadget: plan.Gadget | None) -> Mapping[int, Vec]:
+    """What one gadget makes of a chain of nodes, at its last node or, of a saturation, at its first; nothing at those
+    inside."""
+    if gadget is None:
+        return {}
+    if isinstance(gadget, Saturation):
+        return lower_saturation(ctx, gadget)
+    if isinstance(gadget, Pool):
+        return {index: lower_pool(ctx, gadget)}
+    return {index: lower_distances(ctx, gadget)}
+
+
+def _lowered(ctx: Context, index: int) -> Vec:
+    node = ctx.graph.nodes[index]
+    if node.op not in LOWER:
+        raise UnsupportedOp(node.name, str(node.op), "no circuit for it", hint=f"supported: {', '.join(LOWER)}")
+    return LOWER[node.op](ctx, index, node)
 
 
 def lower(graph: Graph, em: Emitter, inputs: Mapping[int, Vec]) -> dict[int, Vec]:
     """Vectors of all nodes (but those inside a fused chain)."""
     compared = plan.comparisons(graph)
     ctx = Context(graph, em, KITS[em.system], plan.seals(graph), compared=compared, steps=plan.steps(compared))
-    fused = plan.fusions(graph)
-    saturated = plan.saturations(graph, fused) if em.system is System.CG16 else {}
+    planned = plan.gadgets(graph, tables=em.system is System.CG16)
     ctx.vecs.update(inputs)
     for index, node in enumerate(graph.nodes):
         if index in ctx.vecs:
             continue
         with em.at(node.name):
-            if index in saturated:
-                found = lower_saturation(ctx, saturated[index])
-                ctx.vecs.update((i, _ranged(vec, graph.nodes[i])) for i, vec in found.items() if i not in ctx.vecs)
-            elif index in fused:
-                pool = fused[index]
-                if pool is not None:
-                    ctx.vecs[index] = _ranged(lower_pool(ctx, pool), node)
-            elif node.op not in LOWER:
-                raise UnsupportedOp(node.name, str(node.op), "no circuit for it", hint=f"supported: {', '.join(LOWER)}")
-            else:
-                ctx.vecs[index] = _ranged(LOWER[node.op](ctx, index, node), node)
+            found = lower_planned(ctx, index, planned[index]) if index in planned else {index: _lowered(ctx, index)}
+            ctx.vecs.update((i, _ranged(vec, graph.nodes[i])) for i, vec in found.items() if i not in ctx.vecs)
     return ctx.vecs

@@ -15,9 +15,9 @@ import numpy as np
 
 from zkchain.circuit.forest import Program, programmed
 from zkchain.ir.checked import named
-from zkchain.ir.graph import MOVES, Graph, Node, Op, constant
+from zkchain.ir.graph import BOUND, MOVES, Graph, Node, Op, constant
 from zkchain.ir.movement import origins
-from zkchain.ir.ranges import bounds_of
+from zkchain.ir.ranges import bounds_of, largest
 from zkchain.ir.trees import NAMES, Forest
 from zkchain.rewrite.engine import only_readers, readers
 from zkchain.typing import IntArray
@@ -190,6 +190,56 @@ def steps(compared: Mapping[int, Compared]) -> Mapping[int, tuple[IntArray, IntA
             pairs.setdefault(node, set()).add((element, e))
     ordered = {node: np.asarray(sorted(own), dtype=np.int64) for node, own in pairs.items()}
     return {node: (own[:, 0], own[:, 1]) for node, own in ordered.items()}
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Distances:
+    """sum_k (x_ik + c_jk)^2 of the ``source`` x (rows, 1, k) and ``offsets`` c (many, k)."""
+
+    source: int
+    offsets: IntArray
+
+
+def distances(graph: Graph) -> Mapping[int, Distances | None]:
+    """Sums of squared differences to constants -> their Distances; the squares inside -> None.
+
+    As sum_k x_k^2 + sum_k 2 c_jk x_k + sum_k c_jk^2, the very same integer, they take a product per element of x,
+    however many rows c has.
+    """
+    only, found = only_readers(graph), dict[int, Distances | None]()
+    for index, node in enumerate(graph.nodes):
+        square = node.src[0] if node.op is Op.SUM else index
+        one = _distances(graph, node, square) if only.get(square) == index else None
+        if one is not None:
+            found.update({square: None, index: one})
+    return found
+
+
+def _distances(graph: Graph, total: Node, square: int) -> Distances | None:
+    product = graph.nodes[square]
+    apart = graph.nodes[product.src[0]] if product.src else product
+    if product.op is not Op.MUL or product.src[0] != product.src[1] or apart.op is not Op.ADD:
+        return None
+    if len(apart.shape) != 3 or total.arg["axes"] != (2,) or apart.shape[1] < 2:
+        return None
+    (rows, many, size), ends = apart.shape, [graph.nodes[s] for s in apart.src]
+    for at, offsets in ((0, ends[1]), (1, ends[0])):
+        value, x = offsets.value, ends[at]
+        if value is not None and offsets.op is Op.CONST and value.size == many * size and x.shape == (rows, 1, size):
+            reach = largest(x).max(initial=0) + np.abs(value).max(initial=0).astype(np.float64)
+            fits = 4 * size * reach * reach < BOUND
+            return Distances(apart.src[at], value.reshape(many, size)) if fits else None
+    return None
+
+
+Gadget = Pool | Saturation | Distances
+
+
+def gadgets(graph: Graph, *, tables: bool) -> Mapping[int, Gadget | None]:
+    """All chains that one gadget emits, at the node where it does; None at the nodes inside. ``tables``: lookups are to
+    be had."""
+    fused = fusions(graph)
+    return {**distances(graph), **fused, **(saturations(graph, fused) if tables else {})}
 
 
 SEAL_ABOVE = 32  # terms per element

@@ -10,6 +10,7 @@ import numpy as np
 from zkchain import reports
 from zkchain.cli.console import seconds, show_json, show_pairs, show_table, size, visible
 from zkchain.formats.records import Summary, Tensor
+from zkchain.ir.categories import shown
 from zkchain.measured import Evaluation, Promise
 
 if TYPE_CHECKING:
@@ -35,9 +36,9 @@ def show(report: Any, *, json: bool, timings: bool = False) -> None:
 
 
 def numbers(array: Any) -> str:
-    """A tensor in a line: four significant digits, at most SHOWN elements."""
+    """A tensor in a line: four significant digits, strings as they are, at most SHOWN elements."""
     flat = np.asarray(array).ravel()
-    kept = ", ".join(str(x) if flat.dtype.kind in "iu" else f"{x:.4g}" for x in flat[:SHOWN].tolist())
+    kept = ", ".join(f"{x:.4g}" if flat.dtype.kind == "f" else str(x) for x in flat[:SHOWN].tolist())
     more = f", ... ({flat.size} in all)" if flat.size > SHOWN else ""
     return kept + more if flat.size == 1 else f"[{kept}{more}]"
 
@@ -45,6 +46,8 @@ def numbers(array: Any) -> str:
 def tensor_line(tensor: Tensor) -> str:
     lo, hi = np.min(tensor.lo) * tensor.scale, np.max(tensor.hi) * tensor.scale
     shape = "x".join(map(str, tensor.shape)) or "scalar"
+    if tensor.categories:
+        return f"{shape}, {shown(tensor.categories)}, {'public' if tensor.public else 'private'}"
     return f"{shape}, {lo:.6g} to {hi:.6g} in steps of {tensor.scale:.4g}, {'public' if tensor.public else 'private'}"
 
 

@@ -1,7 +1,8 @@
 """The integer program on disk: a .npz whose array ``header`` is JSON (UTF-8) and whose arrays a0, a1, ... it names.
 
 Header: {"format": "zkchain-program", "version": 1, "inputs": [node], "outputs": [node], "input_names", "output_names",
-"nodes": [{op, name, src, shape, scale, value, lo, hi, arg}]}; value, lo, hi and array arguments are {"array": i}.
+"nodes": [{op, name, src, shape, scale, value, lo, hi, arg}]}, and where there are strings "categories": {name: lists};
+value, lo, hi and array arguments are {"array": i}.
 Arrays are stored in the narrowest signed type that holds them and are int64 when read. Equal graphs give equal bytes.
 """
 
@@ -66,6 +67,7 @@ class _Header(Struct, frozen=True, forbid_unknown_fields=True):
     input_names: tuple[str, ...]
     output_names: tuple[str, ...]
     nodes: tuple[_Node, ...]
+    categories: dict[str, tuple[tuple[str | None, ...], ...]] = {}
 
 
 @dataclass(slots=True)
@@ -93,6 +95,7 @@ def dump(graph: Graph) -> bytes:
         "input_names": graph.input_names,
         "output_names": graph.output_names,
         "nodes": [_dump_node(node, arrays) for node in graph.nodes],
+        **({"categories": dict(graph.categories)} if graph.categories else {}),
     }
     text = json.dumps(header, separators=(",", ":"), allow_nan=False)
     return npz.pack({"header": np.frombuffer(text.encode(), np.uint8), **arrays.stored})
@@ -128,6 +131,7 @@ def load(data: bytes) -> Graph:
         header.outputs,
         header.input_names,
         header.output_names,
+        categories=header.categories,
     )
     try:
         check(graph, integer=True)

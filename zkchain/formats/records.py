@@ -37,6 +37,9 @@ Scale = Annotated[float, Meta(ge=1e-100, le=1e100)]
 Real = Annotated[float, Meta(ge=-1e120, le=1e120)]
 Bound = Real | Annotated[tuple[Real, ...], Meta(max_length=MOST)]
 """One number for all elements, or one for each in row-major order."""
+Name = Annotated[str, Meta(max_length=1 << 12)]
+Lists = Annotated[tuple[Annotated[tuple[Name | None, ...], Meta(max_length=1 << 20)], ...], Meta(max_length=MOST)]
+"""The names that integers are places of: one list for all elements, or one for each; None: every other string."""
 Big = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
 """A count that a node reports: gas, blocks, chains."""
 CodePlace = Annotated[int, Meta(ge=0, le=1 << 20)]
@@ -92,6 +95,7 @@ class Tensor(Brief):
     lo: Whole | Wholes
     hi: Whole | Wholes
     scale: Scale
+    categories: Lists = ()
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -104,6 +108,7 @@ class PublicField(Brief):
     bits: Annotated[int, Meta(ge=0, le=64)]
     offset: Annotated[int, Meta(ge=0, le=BOUND)]
     scale: Scale
+    categories: Lists = ()
 
 
 SHARES = ("correct", "float_correct", "top1", "equal")

@@ -47,7 +47,9 @@ def read(path: Path) -> dict[str, Array]:
     if data[:2] != b"PK" and len(data) > LONGEST_JSON:
         raise InputError(f"input {path} has {len(data)} bytes of JSON, expected at most {LONGEST_JSON}", hint=WRITING)
     try:
-        return npz.unpack(data, what=f"input {path}") if data[:2] == b"PK" else _from_json(data, path)
+        if data[:2] == b"PK":
+            return npz.unpack(data, what=f"input {path}", kinds=npz.WITH_TEXT)
+        return _from_json(data, path)
     except FormatError as error:
         raise InputError(error.message, hint=error.hint) from error
 
@@ -68,16 +70,21 @@ def _from_json(data: bytes, path: Path) -> dict[str, Array]:
 
 def _array(name: str, value: Any, path: Path) -> Array:
     called = repr(name) if name else "its value"
-    strange = sorted(kind.__name__ for kind in _kinds(value) - {int, float, bool, list})
+    kinds = _kinds(value)
+    strange = sorted(kind.__name__ for kind in kinds - {int, float, bool, list}) if kinds != {str} else []
     if strange:
         raise InputError(f"input {path}: {called} holds {', '.join(strange)}, expected numbers", hint=WRITING)
     try:
-        array = np.array(value)
+        array = np.array(value, dtype=object if kinds == {str} else None)
     except ValueError as error:
         raise InputError(f"input {path}: {called} is no tensor: rows of different lengths", hint=WRITING) from error
-    if array.dtype.kind not in npz.KINDS:
+    if array.dtype.kind not in npz.KINDS and not _are_texts(array):
         raise InputError(f"input {path}: {called} holds {array.dtype}, expected numbers", hint=WRITING)
     return array
+
+
+def _are_texts(array: Array) -> bool:
+    return array.dtype.kind == "O" and all(isinstance(text, str) for text in array.ravel().tolist())
 
 
 def _kinds(value: Any) -> set[type]:

@@ -105,6 +105,10 @@ class Call:
                 return _plain(onnx.helper.get_attribute_value(attribute))
         return default
 
+    def array(self, name: str) -> Array:
+        """A tensor among the attributes."""
+        return onnx.numpy_helper.to_array(self.attribute(name))
+
     def number(self, name: str, default: float) -> float:
         return float(self.attribute(name, default))
 

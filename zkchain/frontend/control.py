@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 import onnx
-from onnx import helper
+from onnx import helper, numpy_helper
 
 from zkchain.errors import UnsupportedOp
 from zkchain.frontend.call import Value, operator
+from zkchain.frontend.ops.distances import summed_powers
 from zkchain.ir.builder import Builder
 
 Body = Callable[[onnx.GraphProto, Mapping[str, Value]], list[Value]]
@@ -118,6 +119,9 @@ def scan(build: Builder, node: onnx.NodeProto, inputs: Inputs, body: Body) -> li
     if len(given) < len(inputs) or len(given) != len(graph.input) or not 0 < many <= len(given):
         raise build.error(f"Scan has {len(given)} inputs, and its body {len(graph.input)}")
     states, sequences = given[: len(given) - many], given[len(given) - many :]
+    at_once = _distances(build, graph, states, sequences) if _plain_scan(node) else None
+    if at_once is not None:
+        return at_once
     axes = _attribute(node, "scan_input_axes", [0] * many)
     backwards = _attribute(node, "scan_input_directions", [0] * many)
     slices = [_slices(build, s, a, b) for s, a, b in zip(sequences, axes, backwards, strict=True)]
@@ -168,6 +172,56 @@ def _bound(build: Builder, node: onnx.NodeProto, done: int) -> None:
     if len(build.nodes) > MOST_NODES:
         reason = f"unrolled, the model has {len(build.nodes)} nodes after {done} rounds, expected at most {MOST_NODES}"
         raise _fail(build, node, reason, "export the model with fewer steps")
+
+
+def _plain_scan(node: onnx.NodeProto) -> bool:
+    """Every sequence along its first axis, forwards, and so are the results."""
+    names = [f"scan_{side}_{what}" for side in ("input", "output") for what in ("axes", "directions")]
+    return not any(any(_attribute(node, name, [])) for name in names)
+
+
+def _distances(
+    build: Builder, graph: onnx.GraphProto, states: Sequence[Value], sequences: Sequence[Value]
+) -> list[Value] | None:
+    """What skl2onnx writes for distances, all rounds at once; None for any other loop.
+
+    The state x (n, f) stays as it is, and a round gives sum_k |x_ik - c_k|^p, p = 1 or 2, for one row c of the
+    sequence.
+    """
+    if len(states) != 1 or len(sequences) != 1 or len(graph.output) != 2:
+        return None
+    made = {name: n for n in graph.node for name in n.output}
+    (state, row), (kept, found) = ([v.name for v in ends] for ends in (graph.input, graph.output))
+    total = made.get(_behind(made, found))
+    if _behind(made, kept) != state or total is None or not _over_features(graph, total):
+        return None
+    power, inner = 2 if total.op_type == "ReduceSumSquare" else 1, made.get(_behind(made, total.input[0]))
+    if power == 1 and inner is not None and inner.op_type == "Abs":
+        inner = made.get(_behind(made, inner.input[0]))
+    elif power == 1:
+        return None
+    if inner is None or inner.op_type != "Sub" or {_behind(made, name) for name in inner.input} != {state, row}:
+        return None
+    x, y = _node(build, states[0]), _node(build, sequences[0])
+    if build.rank(x) != 2 or build.rank(y) != 2 or build.shape(x)[1] != build.shape(y)[1]:
+        return None
+    return [states[0], build.transpose(summed_powers(build, x, y, power), [1, 0])]
+
+
+def _behind(made: Mapping[str, onnx.NodeProto], name: str) -> str:
+    """The value of which this one is a copy."""
+    while name in made and made[name].op_type == "Identity":
+        name = made[name].input[0]
+    return name
+
+
+def _over_features(graph: onnx.GraphProto, total: onnx.NodeProto) -> bool:
+    """A sum, or one of squares, over the second axis, which it drops."""
+    if total.op_type not in ("ReduceSumSquare", "ReduceSum") or _attribute(total, "keepdims", 1):
+        return False
+    constants = {t.name: numpy_helper.to_array(t) for t in graph.initializer}
+    given = constants.get(total.input[1]) if len(total.input) > 1 else _attribute(total, "axes")
+    return given is not None and [int(a) for a in np.ravel(given)] == [1]
 
 
 def _slices(build: Builder, value: Value, axis: int, backwards: int) -> list[Value]:

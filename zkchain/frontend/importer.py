@@ -12,13 +12,13 @@ from onnx import helper, numpy_helper
 
 from zkchain import sandbox
 from zkchain.errors import ModelError, ZkchainError
-from zkchain.frontend import fold
+from zkchain.frontend import fold, text
 from zkchain.frontend.call import INTEGERS, Call, Value, operator
 from zkchain.frontend.control import CONTROL
 from zkchain.frontend.model import opsets, rewritten
 from zkchain.frontend.shapes import input_values
 from zkchain.frontend.table import KEPT, RANDOM, RULED, RULES, SHAPES, needed, node_name, not_in_table
-from zkchain.ir.builder import Builder, refuse_numbers
+from zkchain.ir.builder import STRINGS, Builder, refuse_numbers
 from zkchain.ir.graph import Graph, Op
 from zkchain.typing import Array
 
@@ -110,16 +110,42 @@ class Importer:
 
 
 def import_graph(proto: onnx.ModelProto, shapes: Mapping[str, tuple[int, ...]], outputs: Sequence[str]) -> Graph:
-    """The float graph of a checked model, with these input shapes and only these outputs."""
+    """The float graph of a checked model, with these input shapes and only these outputs.
+
+    A model that reads strings is imported twice: for the names that its encoders know, then with tables of all of them.
+    """
+    texts = {
+        value.name: text.columns(shapes[value.name])
+        for value in input_values(proto.graph)
+        if value.type.tensor_type.elem_type == onnx.TensorProto.STRING
+    }
+    if texts:
+        _imported(proto, shapes, outputs, texts)
+    return _imported(proto, shapes, outputs, texts)
+
+
+def _imported(
+    proto: onnx.ModelProto,
+    shapes: Mapping[str, tuple[int, ...]],
+    outputs: Sequence[str],
+    texts: Mapping[str, text.Texts],
+) -> Graph:
     build = Builder()
     inputs = {}
     for value in input_values(proto.graph):
-        whole = value.type.tensor_type.elem_type in INTEGERS
+        whole = value.name in texts or value.type.tensor_type.elem_type in INTEGERS
         inputs[value.name] = build.input(value.name, shapes[value.name], whole=whole)
+        if value.name in texts:
+            build.texts[inputs[value.name]] = texts[value.name]
     values: dict[str, Value] = {**inputs, **_without_elements(proto.graph, shapes)}
     importer = Importer(build, opsets(proto), _types(proto), needed(proto.graph, outputs), values)
     importer.run(proto.graph)
-    graph = build.graph(inputs, [(name, _output(importer, name)) for name in outputs])
+    ends = [(name, _output(importer, name)) for name in outputs]
+    named = {name: text.categories(build.texts[i]) for name, i in (*inputs.items(), *ends) if i in build.texts}
+    for name, index in ends:
+        if index in build.texts and (None,) in named[name]:
+            raise ModelError(f"output {name!r} is the strings of an input that no encoder reads", hint=STRINGS)
+    graph = replace(build.graph(inputs, ends), categories=named)
     _refuse_infinities(graph)
     return graph
 

@@ -10,7 +10,7 @@ from onnx import TensorProto
 from zkchain.errors import ArgumentError, ModelError
 from zkchain.wording import AS_NAMED, meant
 
-NOT_NUMBERS = frozenset({TensorProto.STRING, TensorProto.COMPLEX64, TensorProto.COMPLEX128, TensorProto.UNDEFINED})
+NOT_NUMBERS = frozenset({TensorProto.COMPLEX64, TensorProto.COMPLEX128, TensorProto.UNDEFINED})
 
 
 def input_values(graph: onnx.GraphProto) -> list[onnx.ValueInfoProto]:
@@ -69,7 +69,7 @@ def _shape(
     value: onnx.ValueInfoProto, batch: int, symbols: set[str], given: Sequence[int] | None, sample: Sequence[int]
 ) -> tuple[int, ...]:
     if value.type.WhichOneof("value") != "tensor_type" or value.type.tensor_type.elem_type in NOT_NUMBERS:
-        raise ModelError(f"input {value.name!r}: expected a tensor of real numbers, got {_type_name(value)}")
+        raise ModelError(f"input {value.name!r}: expected a tensor of real numbers or strings, got {_type_name(value)}")
     declared = value.type.tensor_type
     if given is not None:
         return _agreed(value, tuple(int(d) for d in given))

@@ -12,8 +12,10 @@ from zkchain.errors import UnsupportedOp
 from zkchain.frontend.call import Rule, operator
 from zkchain.frontend.control import CONTROL
 from zkchain.frontend.ops import (
+    distances,
     einsum,
     elementwise,
+    encoders,
     linear,
     logic,
     ml,
@@ -23,13 +25,16 @@ from zkchain.frontend.ops import (
     recurrent,
     reduction,
     resize,
+    svm,
     trees,
 )
 
 RULES: Mapping[str, Rule] = MappingProxyType(
     {
+        **distances.RULES,
         **einsum.RULES,
         **elementwise.RULES,
+        **encoders.RULES,
         **linear.RULES,
         **logic.RULES,
         **ml.RULES,
@@ -39,6 +44,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         **recurrent.RULES,
         **reduction.RULES,
         **resize.RULES,
+        **svm.RULES,
         **trees.RULES,
     }
 )
@@ -53,7 +59,9 @@ KEPT = frozenset({"DequantizeLinear"})
 RULED = frozenset(
     {
         *pooling.RULES,
+        *encoders.RULES,
         *recurrent.RULES,
+        *svm.RULES,
         *trees.RULES,
         "BatchNormalization",
         "ConvTranspose",
@@ -62,6 +70,7 @@ RULED = frozenset(
         "ai.onnx.ml.LinearClassifier",
         "ai.onnx.ml.LinearRegressor",
         "ai.onnx.ml.Normalizer",
+        "com.microsoft.CDist",
     }
 )
 

@@ -17,10 +17,11 @@ import numpy.typing as npt
 
 from zkchain.errors import ModelError
 from zkchain.ir.functions import Fn
-from zkchain.ir.graph import Graph, Node, Op
+from zkchain.ir.graph import MOVES, Graph, Node, Op
 from zkchain.ir.legality import LARGEST, shape_of
 from zkchain.typing import Array, FloatArray, IntArray
 
+STRINGS = "encode them in the model (OneHotEncoder, OrdinalEncoder), or before it and pass numbers"
 NOTHING = "give the input a shape without a zero (shapes=, --input-shape): such a tensor has elements"
 KEEPS_WHOLE = frozenset(
     {Op.RESHAPE, Op.TAKE, Op.CONCAT, Op.ADD, Op.SUB, Op.MUL, Op.MATMUL, Op.CONV, Op.SUM, Op.RELU, Op.MAX, Op.MIN}
@@ -30,12 +31,14 @@ WHOLE_FUNCTIONS = frozenset({"ceil", "divide", "equal", "floor", "floor_divide",
 
 
 class Builder:
-    """Nodes of a float graph under construction. ``name`` is the model node they are made for."""
+    """Nodes of a float graph under construction. ``name`` is the model node they are made for. ``texts``: of the nodes
+    whose integers are places of names, the list of each element, whatever it is; movements move it along."""
 
     def __init__(self) -> None:
         self.nodes: list[Node] = []
         self.name = ""
         self.operators: dict[str, str] = {}
+        self.texts: dict[int, npt.NDArray[np.object_]] = {}
         self._whole_inputs: set[int] = set()
         self._constants: dict[int, tuple[Array, int]] = {}  # id(array) -> array (kept alive), node
 
@@ -105,6 +108,28 @@ class Builder:
         self.nodes.append(node)
         return len(self.nodes) - 1
 
+    def named(self, x: int, names: Any) -> int:
+        """x, whose integers are places in this list of names."""
+        index = self.node(Op.RESHAPE, (x,), self.shape(x))
+        self.texts[index] = np.full(self.shape(x), names, dtype=object)
+        return index
+
+    def plain(self, x: int) -> int:
+        """The places of strings, as the integers that they are."""
+        return self.append(Node(Op.RESHAPE, self.name, (x,), self.shape(x))) if x in self.texts else x
+
+    def _follow(self, node: Node, index: int) -> None:
+        """Give a movement of strings its lists of names. ModelError for all else that reads strings."""
+        lists = [self.texts.get(s) for s in node.src]
+        if node.op not in MOVES or any(one is None for one in lists):
+            raise self.error("strings are read by what takes numbers, or stand beside numbers", hint=STRINGS)
+        if node.op is Op.RESHAPE:
+            self.texts[index] = lists[0].reshape(node.shape)  # type: ignore[union-attr]
+        elif node.op is Op.TAKE:
+            self.texts[index] = lists[0].ravel()[node.arg["index"]]  # type: ignore[union-attr]
+        else:
+            self.texts[index] = np.concatenate(lists, axis=node.arg["axis"])  # type: ignore[arg-type]
+
     def _append(self, node: Node) -> int:
         if math.prod(node.shape) > LARGEST:
             raise self.error(
@@ -112,7 +137,10 @@ class Builder:
             )
         if not node.size and node.op is not Op.INPUT:  # without elements everything is known of it
             node = Node(Op.CONST, node.name, (), node.shape, value=np.zeros(node.shape))
-        return self.append(node)
+        index = self.append(node)
+        if any(s in self.texts for s in node.src):
+            self._follow(node, index)
+        return index
 
     def input(self, name: str, shape: Sequence[int], *, whole: bool = False) -> int:
         self.name = name

@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from zkchain.errors import CompileError
+from zkchain.ir.categories import Categories
 from zkchain.ir.legality import BOUND as BOUND
 from zkchain.ir.legality import clip_ends, integers, shape_of
 from zkchain.typing import IntArray
@@ -202,7 +203,7 @@ class Node(Brief):
 class Graph:
     """Nodes in topological order; ``inputs`` and ``outputs`` are node indices with their model names beside them.
     ``operators``: the model's own, by node name, for messages. ``whole``: for each input, whether its
-    type is an integer's (empty: unknown)."""
+    type is an integer's (empty: unknown). ``categories``: by name, of inputs and outputs that are strings."""
 
     nodes: tuple[Node, ...]
     inputs: tuple[int, ...]
@@ -211,6 +212,7 @@ class Graph:
     output_names: tuple[str, ...]
     operators: Mapping[str, str] = field(default_factory=dict)
     whole: tuple[bool, ...] = ()
+    categories: Mapping[str, Categories] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         ends = f"{listed(self.input_names)} -> {listed(self.output_names)}"

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from zkchain.ir.functions import Fn
 from zkchain.ir.graph import Op
 from zkchain.rewrite.compound import polynomial
 from zkchain.rewrite.engine import Rule, View
@@ -121,6 +122,36 @@ def argmax(view: View, i: int) -> int | None:
     return None if x is None else view.build.copy(node, (view.new[x],))
 
 
+def _falling(view: View, i: int) -> tuple[int, Fn, float] | None:
+    """(x, f, c) of node ``i`` = c f(x), f strictly rising, c < 0 one number."""
+    side = view.constant_side(i) if view.op(i) is Op.MUL else None
+    if side is None or np.any(side[1] != side[1].flat[0]) or side[1].flat[0] >= 0 or view.op(side[0]) is not Op.UNARY:
+        return None
+    inner = view.node(side[0])
+    if inner.arg["fn"][0] not in RISING or inner.shape != view.shape(i):
+        return None
+    return inner.src[0], inner.arg["fn"], float(side[1].flat[0])
+
+
+def argmax_of_falling(view: View, i: int) -> int | None:
+    # argmax(-f(x)) = argmax(-x) for f rising: the nearest need no roots
+    found = _falling(view, view.node(i).src[0])
+    return None if found is None else view.build.copy(view.node(i), (view.build.scale(view.new[found[0]], -1.0),))
+
+
+def top_of_rising(view: View, i: int) -> int | None:
+    # the largest f(x) = f of the largest x, and those of -f(x) are -f(-t), t the largest of -x, for f rising
+    node, build = view.node(i), view.build
+    inner, found = view.node(node.src[0]), _falling(view, node.src[0])
+    if found is not None:
+        x, fn, factor = found
+        top = build.copy(node, (build.scale(view.new[x], -1.0),))
+        return build.scale(build.unary(build.scale(top, -1.0), *fn), factor)
+    if inner.op is not Op.UNARY or inner.arg["fn"][0] not in RISING:
+        return None
+    return build.unary(build.copy(node, (view.new[inner.src[0]],)), *inner.arg["fn"])
+
+
 def _same_order(view: View, i: int, axis: int) -> int | None:
     node = view.node(i)
     if node.op is Op.UNARY:
@@ -155,14 +186,45 @@ def argmax_of_two(view: View, i: int) -> int | None:
     return view.build.argmax(view.build.concat([zero, x], axis), axis)
 
 
+def count_of_classes(view: View, i: int) -> int | None:
+    # sum_c sum_k [y_k = c] = the number of the y_k, all of which are one of the c: votes, however they fall
+    node = view.node(i)
+    parts = view.node(node.src[0])
+    if parts.op is not Op.CONCAT or node.arg["axes"] != (parts.arg["axis"],):
+        return None
+    found = [_membership(view, s) for s in parts.src]
+    members = [f for f in found if f is not None]
+    if len(members) < len(found) or len({f[:2] for f in members}) != 1:
+        return None
+    y, classes = members[0][0], [f[2] for f in members]
+    values = view.node(y).arg["fn"][1:] if view.is_unary(y, "lookup") else ()
+    if not values or len(set(classes)) < len(classes) or not set(values) <= set(classes):
+        return None
+    return view.build.const(np.full(node.shape, view.node(y).size / max(node.size, 1)))
+
+
+def _membership(view: View, i: int) -> tuple[int, tuple[int, ...], float] | None:
+    """(y, axes, c) of node ``i`` = the sum of [y = c] over axes, on whose size nothing else depends."""
+    node = view.node(i)
+    equal = view.node(node.src[0]) if node.op is Op.SUM else node
+    if node.op is not Op.SUM or equal.op is not Op.UNARY or equal.arg["fn"][0] != "equal":
+        return None
+    y = equal.src[0]
+    while view.op(y) is Op.RESHAPE:
+        y = view.node(y).src[0]
+    return y, node.arg["axes"], float(equal.arg["fn"][1])
+
+
 RULES: Mapping[Op, Sequence[Rule]] = {
     Op.ADD: [maximum_put_back],
     Op.DIV: [softmax, softmax_over_its_sum],
     Op.MUL: [softmax],
     Op.SOFTMAX: [softmax_of_difference],
     Op.UNARY: [exponential_of_log_softmax, log_sum_exp, log_softmax, magnitude],
-    Op.ARGMAX: [argmax, argmax_of_two],
-    Op.TOP_INDEX: [argmax],
+    Op.ARGMAX: [argmax, argmax_of_two, argmax_of_falling],
+    Op.TOP: [top_of_rising],
+    Op.TOP_INDEX: [argmax, argmax_of_falling],
+    Op.SUM: [count_of_classes],
 }
 LABELS: Mapping[Op, Sequence[Rule]] = {Op.ARGMAX: [argmax], Op.TOP_INDEX: [argmax]}
 """Those that what is written out may call for again."""

@@ -24,6 +24,7 @@ LATER: Mapping[str, Recipe] = {
     **elementwise.LATER,
     **control.LATER,
     **linear.LATER,
+    **ml.LATER,
     **movement.LATER,
     **recurrent.LATER,
     **reduction.LATER,
@@ -40,7 +41,7 @@ CURVED = frozenset(elementwise.FUNCTIONS) | {
     *("InstanceNormalization", "LayerNormalization", "Less", "LessOrEqual", "LogSoftmax", "LpNormalization"),
     *("MeanVarianceNormalization", "Normalizer", "RMSNormalization", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp"),
     *("GRU", "LSTM", "OneHot", "RNN"),
-    *("Round", "Selu", "Sign", "Softmax", "Softsign"),
+    *("Round", "Selu", "Sign", "SVMClassifier", "SVMRegressor", "Softmax", "Softsign"),
 }
 """Operators that plain Groth16 has no table for (a few more may turn out to need one)."""
 

@@ -99,3 +99,62 @@ RECIPES: Mapping[str, Recipe] = {
     f"{ML}Scaler": Recipe(_scaler, ranks=(2, 2)),
     f"{ML}ZipMap": Recipe(_zip_map, ranks=(2, 2)),
 }
+
+
+def _kernel(g: Growing, n: int, vectors: int) -> dict[str, Any]:
+    """Kernel, support vectors and their coefficients; small factors, as training gives them."""
+    return {
+        "kernel_type": g.draw.pick(("LINEAR", "POLY", "RBF", "SIGMOID")),
+        "kernel_params": [g.draw.uniform(0.05, 0.5), g.draw.uniform(-0.5, 0.5), float(g.draw.integer(2, 3))],
+        "support_vectors": _numbers(g, n * vectors),
+    }
+
+
+def _vectors_regressor(g: Growing, x: Value) -> Value:
+    (rows, n), vectors = x.shape, g.draw.integer(1, 4)
+    given = {**_kernel(g, n, vectors), "n_supports": vectors, "one_class": g.draw.integer(0, 1)}
+    return g.emit(
+        f"{ML}SVMRegressor", [x.name], (rows, 1), coefficients=_numbers(g, vectors), rho=_numbers(g, 1), **given
+    )
+
+
+def _vectors_classifier(g: Growing, x: Value) -> tuple[Value, Value]:
+    """Votes of pairs of classes. No probabilities: onnxruntime stops on its way to them."""
+    (rows, n), classes = x.shape, g.draw.integer(2, 4)
+    counts = [g.draw.integer(1, 2) for _ in range(classes)]
+    pairs = classes * (classes - 1) // 2
+    labels, shown = g.emit_many(
+        f"{ML}SVMClassifier",
+        [x.name],
+        [((rows,), "i"), ((rows, pairs if classes > 2 else 2), "f")],
+        classlabels_ints=g.draw.pick((list(range(classes)), [5, -2, 9, 3][:classes])),
+        vectors_per_class=counts,
+        coefficients=_numbers(g, (classes - 1) * sum(counts)),
+        rho=_numbers(g, pairs),
+        post_transform=g.draw.pick(("NONE", "LOGISTIC", "SOFTMAX")),
+        **_kernel(g, n, sum(counts)),
+    )
+    return labels, shown
+
+
+def _one_hot(g: Growing, x: Value) -> Value:
+    picked = g.draw.some(range(-2, 8))
+    return g.emit(f"{ML}OneHotEncoder", [x.name], (*x.shape, len(picked)), cats_int64s=picked, zeros=1)
+
+
+def _category_mapper(g: Growing, x: Value) -> Value:
+    """Integers to strings and back to others."""
+    names = ["a", "b", "c", "d"]
+    there = {"cats_int64s": [1, 3, 0, 2], "cats_strings": names, "default_string": "?"}
+    back = {"cats_int64s": [g.draw.integer(-5, 20) for _ in names], "cats_strings": names, "default_int64": -9}
+    texts = g.emit(f"{ML}CategoryMapper", [x.name], x.shape, "s", **there)
+    g.values.remove(texts)
+    return g.emit(f"{ML}CategoryMapper", [texts.name], x.shape, "i", **back)
+
+
+LATER: Mapping[str, Recipe] = {
+    f"{ML}CategoryMapper": Recipe(_category_mapper, "i"),
+    f"{ML}OneHotEncoder": Recipe(_one_hot, "i", ranks=(1, 3)),
+    f"{ML}SVMClassifier": Recipe(_vectors_classifier, ranks=(2, 2)),
+    f"{ML}SVMRegressor": Recipe(_vectors_regressor, ranks=(2, 2)),
+}

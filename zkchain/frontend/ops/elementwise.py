@@ -9,12 +9,12 @@ from types import MappingProxyType
 import numpy as np
 
 from zkchain.frontend.call import INTEGERS, Call, Rule
-from zkchain.ir.builder import Builder
+from zkchain.ir.builder import STRINGS, Builder
 from zkchain.ir.functions import SELU_ALPHA, SELU_GAMMA
 from zkchain.ir.graph import Op
 from zkchain.typing import FloatArray
 
-BOOL = 9  # onnx.TensorProto.BOOL
+STRING, BOOL = 8, 9  # of onnx.TensorProto
 LARGEST = 3.4028234663852886e38  # the largest float32
 MANY_VALUES = 256  # different exponents or divisors of one node
 LARGEST_PRODUCT = 16.0  # the highest power of integers that is multiplied out
@@ -132,6 +132,12 @@ def cast_like(call: Call) -> int:
 
 def _cast(call: Call, to: int) -> int:
     build, x = call.build, call.x()
+    if x in build.texts:
+        if to == STRING:
+            return x
+        raise call.fail("strings are read as numbers", hint=STRINGS)
+    if to == STRING:
+        raise call.fail("numbers are written as strings", hint="encode the numbers themselves, as integer categories")
     if to == BOOL and call.type() != BOOL:
         # x != 0
         return build.shift(build.scale(build.unary(x, "equal", 0.0), -1.0), 1.0)
@@ -185,7 +191,7 @@ def power(call: Call) -> int:
     build = call.build
     if call.is_constant(1):
         exponents = call.constant(1, "exponent").astype(np.float64)
-        return _per_value(build, call.x(), exponents, lambda x, p: _power(build, x, p))
+        return _per_value(build, call.x(), exponents, lambda x, p: power_of(build, x, p))
     if not call.is_constant(0):
         raise call.fail("base and exponent both depend on the model's inputs", hint="one of them must be constant")
     bases = call.constant(0, "base").astype(np.float64)
@@ -195,7 +201,8 @@ def power(call: Call) -> int:
     return build.unary(build.mul(call.x(1), build.const(np.log(bases))), "exp")
 
 
-def _power(build: Builder, x: int, p: float) -> int:
+def power_of(build: Builder, x: int, p: float) -> int:
+    """x^p for one number p."""
     named = {0.5: "sqrt", -0.5: "rsqrt", -1.0: "reciprocal"}
     if p == 1.0:
         return x
@@ -204,7 +211,7 @@ def _power(build: Builder, x: int, p: float) -> int:
     if p == 2.0:
         return build.square(x)
     if p.is_integer() and 2.0 < p <= LARGEST_PRODUCT and build.is_whole(x):
-        return build.mul(_power(build, x, p - 1.0), x)
+        return build.mul(power_of(build, x, p - 1.0), x)
     return build.unary(x, named[p]) if p in named else build.unary(x, "pow", p)
 
 

@@ -9,29 +9,37 @@ import numpy as np
 import numpy.typing as npt
 
 from zkchain.frontend.call import Call, Rule
-from zkchain.frontend.ops.movement import classes, lookup
+from zkchain.frontend.ops.movement import lookup
 from zkchain.frontend.ops.reduction import over_norm
 from zkchain.typing import FloatArray
 
 
-def _numbers(call: Call, attribute: str, default: Sequence[float]) -> FloatArray:
+def numbers(call: Call, attribute: str, default: Sequence[float]) -> FloatArray:
+    """A list of numbers among the attributes."""
     return np.asarray(call.attribute(attribute) or default, dtype=np.float64)
 
 
 def scaler(call: Call) -> int:
     # (x - offset) * scale, one number per feature or one for all
     build, shape = call.build, call.shape()
-    offset, scale = _numbers(call, "offset", [0.0]), _numbers(call, "scale", [1.0])
+    offset, scale = numbers(call, "offset", [0.0]), numbers(call, "scale", [1.0])
     if len(shape) > 2 or not {offset.size, scale.size} <= {1, shape[-1]}:
         raise build.error(f"{offset.size} offsets and {scale.size} scales do not fit an input of shape {shape}")
     return build.mul(build.sub(call.x(), build.const(offset)), build.const(scale))
 
 
+def rows_of(call: Call) -> int:
+    """The input as rows of features: of one dimension it is a single row."""
+    shape = call.shape()
+    if len(shape) not in (1, 2):
+        raise call.fail(f"an input of shape {shape}", hint="rows of features are expected: (rows, features)")
+    return call.x() if len(shape) == 2 else call.build.reshape(call.x(), (1, *shape))
+
+
 def _scores(call: Call, rows: int) -> int:
     """X W^T + b: the coefficients are ``rows`` rows of one number per feature; runtimes ignore what follows them."""
-    build, features = call.build, call.shape()[-1]
-    x = call.x() if len(call.shape()) == 2 else build.reshape(call.x(), (1, features))
-    weights, bias = _numbers(call, "coefficients", []), _numbers(call, "intercepts", [])
+    build, features, x = call.build, call.shape()[-1], rows_of(call)
+    weights, bias = numbers(call, "coefficients", []), numbers(call, "intercepts", [])
     if weights.size < rows * features or bias.size not in (0, rows):
         raise build.error(
             f"{weights.size} coefficients and {bias.size} intercepts do not fit {features} features and {rows} rows"
@@ -40,7 +48,8 @@ def _scores(call: Call, rows: int) -> int:
     return build.add(y, build.const(bias)) if bias.size else y
 
 
-def _transformed(call: Call, scores: int) -> int:
+def transformed(call: Call, scores: int) -> int:
+    """The scores after the node's post_transform, along the last axis."""
     transform = call.attribute("post_transform", "NONE")
     if transform == "NONE":
         return scores
@@ -52,17 +61,18 @@ def _transformed(call: Call, scores: int) -> int:
 
 
 def linear_regressor(call: Call) -> int:
-    return _transformed(call, _scores(call, call.integer("targets", 1)))
+    return transformed(call, _scores(call, call.integer("targets", 1)))
 
 
-def _labels(call: Call) -> npt.NDArray[np.generic]:
+def labels_of(call: Call) -> npt.NDArray[np.generic]:
+    """The class labels of a classifier, strings or integers."""
     strings = call.attribute("classlabels_strings") or []
     return np.asarray(strings or call.attribute("classlabels_ints") or [0, 1])
 
 
 def linear_classifier(call: Call) -> list[int]:
     """Label and scores. With a single row of coefficients a score over 0 means the second label."""
-    build, labels = call.build, _labels(call)
+    build, labels = call.build, labels_of(call)
     rows = len(call.attribute("intercepts") or []) or len(call.attribute("coefficients") or []) // call.shape()[-1]
     scores = _scores(call, rows)
     label = scores
@@ -72,7 +82,7 @@ def linear_classifier(call: Call) -> list[int]:
         best = build.reshape(build.argmax(ranked, 1), build.shape(scores)[:1])
         label = lookup(call, best, labels)
     if rows > 1 or labels.size != 2 or not any(call.wanted[1:]):
-        return [label, _transformed(call, scores)]
+        return [label, transformed(call, scores)]
     if call.attribute("post_transform", "NONE") == "LOGISTIC":
         scores = build.unary(scores, "sigmoid")
     # (1 - s, s), which onnxruntime gives for SOFTMAX too
@@ -87,33 +97,9 @@ def normalizer(call: Call) -> int:
     return over_norm(build, x, build.rank(x) - 1, norm)
 
 
-def label_encoder(call: Call) -> int:
-    """A map of labels, where the input is a class index."""
-    pairs = [(k, v) for k in ("int64s", "floats") for v in ("int64s", "floats", "strings")]
-    found = [(k, v) for k, v in pairs if call.attribute(f"keys_{k}") and call.attribute(f"values_{v}")]
-    count = classes(call.build, call.x())
-    if not found or not count:
-        raise call.fail("only maps of a class index are", hint="move the encoding out of the model")
-    keys, values = found[0]
-    missing = {"int64s": -1, "floats": 0.0, "strings": "_Unused"}[values]
-    default = call.attribute(f"default_{values.removesuffix('s')}", missing)
-    table = dict(zip(call.attribute(f"keys_{keys}"), call.attribute(f"values_{values}"), strict=True))
-    return lookup(call, call.x(), np.asarray([table.get(i, default) for i in range(count)]))
-
-
-def imputer(call: Call) -> int:
-    """Only a NaN is ever replaced: inputs of a circuit are numbers, so nothing is."""
-    replaced = call.attribute("replaced_value_float", call.attribute("replaced_value_int64"))
-    if replaced is None or not np.isnan(replaced):
-        raise call.fail(f"replacing {replaced}", hint="only missing values (NaN) may be replaced")
-    return call.x()
-
-
 RULES: Mapping[str, Rule] = MappingProxyType(
     {
         "ai.onnx.ml.Binarizer": lambda call: call.build.unary(call.x(), "greater", call.number("threshold", 0.0)),
-        "ai.onnx.ml.Imputer": imputer,
-        "ai.onnx.ml.LabelEncoder": label_encoder,
         "ai.onnx.ml.LinearClassifier": linear_classifier,
         "ai.onnx.ml.LinearRegressor": linear_regressor,
         "ai.onnx.ml.Normalizer": normalizer,

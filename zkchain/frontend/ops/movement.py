@@ -15,7 +15,9 @@ import numpy.typing as npt
 from zkchain import sandbox
 from zkchain.frontend import fold
 from zkchain.frontend.call import Call, Rule
+from zkchain.frontend.text import Vocabulary
 from zkchain.ir.builder import Builder
+from zkchain.ir.categories import TEXTS
 from zkchain.ir.graph import Op
 from zkchain.typing import IntArray
 
@@ -75,14 +77,18 @@ def gather_elements(call: Call) -> int:
     return build.move(x, lambda at: np.take_along_axis(at[kept], index, axis))
 
 
-def lookup(call: Call, x: int, values: npt.NDArray[np.generic]) -> int:
-    """values[x] for a constant list: an affine function where the list is evenly spaced, else a table."""
-    if values.dtype.kind in "OSU":
-        raise call.fail("its class labels are strings", hint="train with integer labels, or leave this output out")
-    listed = values.astype(np.float64).ravel()
+def lookup(call: Call, x: int, values: npt.NDArray[np.generic], *, count: int = 0) -> int:
+    """values[x] for a constant list: an affine function where the list is evenly spaced, else a table. Strings are
+    places in the list of the different ones. ``count``: the number of values that x has, where that is known."""
     build = call.build
+    if values.dtype.kind in TEXTS:
+        texts = [t.decode() if isinstance(t, bytes) else str(t) for t in values.ravel().tolist()]
+        names = list(dict.fromkeys(texts))
+        places = x if len(names) == len(texts) else lookup(call, x, np.array([names.index(t) for t in texts]))
+        return build.named(places, Vocabulary.of(names))
+    listed = values.astype(np.float64).ravel()
     steps = np.diff(listed)
-    if steps.size and np.all(steps == steps[0]) and classes(build, x) == listed.size:
+    if steps.size and np.all(steps == steps[0]) and (count or classes(build, x)) == listed.size:
         # values[x] = values[0] + step x
         return build.shift(build.scale(x, float(steps[0])), float(listed[0]))
     return build.unary(x, "lookup", *(float(v) for v in listed))

@@ -19,6 +19,7 @@ from zkchain.quantize.lower.division import DIVISIONS, divide
 from zkchain.quantize.lower.precision import (
     ENDS,
     FEWEST_USES,
+    LEAST_SHIFT,
     Clamp,
     Lowering,
     Plan,
@@ -141,8 +142,27 @@ def _operands(state: Lowering, i: int, node: Node, get: Callable[[int], Value]) 
 
 
 def _additive(state: Lowering, i: int, node: Node) -> Value:
+    early = _rounded_early(state, i, node) if node.op is Op.ADD else None
+    if early is not None:
+        return early
     values = _operands(state, i, node, lambda s: prefer(state, s))
     return state.out.add(node.op, node.name, values, values[0].frac, node.shape, **node.arg)
+
+
+def _rounded_early(state: Lowering, i: int, node: Node) -> Value | None:
+    """x + c of many more elements than x, where it is rescaled: x is, before, so that it is once for each of its own.
+
+    x and c are off by half a step each, so it has one fraction bit more than planned.
+    """
+    planned, (first, second) = state.plan.activation.get(i), node.src
+    at, c = (first, second) if state.is_const(second) else (second, first)
+    if planned is None or i in state.squared or state.is_const(at) or not state.is_const(c):
+        return None
+    x, frac = state.values[at], planned + 1
+    if state.out[x].size >= node.size or x.frac < frac + LEAST_SHIFT:
+        return None
+    values = [state.out.rescale(node.name, x, frac), state.out.const(node.name, constant(state.graph.nodes[c]), frac)]
+    return state.out.add(Op.ADD, node.name, values, frac, node.shape)
 
 
 def _compare(state: Lowering, i: int, node: Node) -> Value:

@@ -34,6 +34,7 @@ class Problem:
     float values; ``judged``: how many of them, from the first, accuracy is measured on; ``tolerance``: watched node ->
     what it may be off by on them; ``has_data``: whether these are the user's.
 
+    ``chosen``: outputs that labels decide -> what they may be off by beside that.
     ``hard``: samples and traces of points found to be off by more than ``limits`` (watched node -> error) allow;
     ``margin``: how many times finer these are than what is promised, where much worse points lie between those found;
     ``reached``: node -> the least and largest value that a survey of the domain found; ``held``, ``eased`` and
@@ -51,6 +52,7 @@ class Problem:
     hard: tuple[tuple[tuple[FloatArray, ...], Trace], ...] = ()
     limits: Mapping[int, float] = field(default_factory=dict)
     margin: float = 1.0
+    chosen: Mapping[int, float] = field(default_factory=dict)
     reached: Mapping[int, tuple[float, float]] = field(default_factory=dict)
     held: frozenset[int] = frozenset()
     eased: frozenset[int] = frozenset()
@@ -78,11 +80,13 @@ def pose(
     names = tuple(prepared.nodes[i].name for i in extra)
     prepared = replace(prepared, outputs=prepared.outputs + tuple(extra), output_names=prepared.output_names + names)
     posed = Problem(prepared, len(extra), grids, samples, traces, judged, found.tolerance, settings, bool(data))
+    chosen = decided(prepared).intersection(prepared.outputs) - whole_outputs(prepared, grids)
     hard = [(sample, trace) for sample, trace in found.extremes if all(np.all(np.isfinite(v)) for v in trace)]
     return replace(
         posed,
         hard=tuple(hard),
         limits=found.tolerance,
+        chosen={i: _tolerance([t[i] for t in traces[:judged]], settings, False, i in below) for i in chosen},
         held=frozenset(found.held),
         eased=frozenset(found.eased),
         wanted=found.wanted,

@@ -97,9 +97,14 @@ def measure_points(problem: Problem) -> tuple[list[Point], list[float]]:
     measured = [noise.gains(problem.graph, found, [(t, problem.tolerance) for t in some], problem.held)]
     # what is steep at one point alone must not be averaged away
     measured += [noise.gains(problem.graph, found, [(t, problem.limits)], problem.held) for t in hard[:few]]
-    gains, labels = [max(each) for each in zip(*measured, strict=True)], decided(problem.graph)
-    # what is made of a label is exact where it may be: no sample says what a rounding does to it
-    return found, [inf if point.node in labels else gain for point, gain in zip(found, gains, strict=True)]
+    labels = decided(problem.graph)
+    if problem.chosen:  # a place before the label may change the label: of that nothing is asked
+        all_of = noise.gains(problem.graph, found, [(t, problem.chosen) for t in some], problem.held)
+        measured.append([gain if p.node in labels else 0.0 for p, gain in zip(found, all_of, strict=True)])
+    gains = [max(each) for each in zip(*measured, strict=True)]
+    # whole numbers that are made of a label are exact where they may be: no sample says what a rounding does to them
+    exact = [p.node in labels and not gain for p, gain in zip(found, gains, strict=True)]
+    return found, [inf if same else gain for same, gain in zip(exact, gains, strict=True)]
 
 
 def planned(problem: Problem, found: Sequence[Point], bits: Sequence[int]) -> Plan:
