@@ -11,11 +11,25 @@ import onnx
 from zkchain.errors import UnsupportedOp
 from zkchain.frontend.call import Rule, operator
 from zkchain.frontend.control import CONTROL
-from zkchain.frontend.ops import elementwise, linear, logic, ml, movement, pooling, quantized, reduction, resize
+from zkchain.frontend.ops import (
+    attention,
+    elementwise,
+    fused,
+    linear,
+    logic,
+    ml,
+    movement,
+    pooling,
+    quantized,
+    reduction,
+    resize,
+)
 
 RULES: Mapping[str, Rule] = MappingProxyType(
     {
+        **attention.RULES,
         **elementwise.RULES,
+        **fused.RULES,
         **linear.RULES,
         **logic.RULES,
         **ml.RULES,

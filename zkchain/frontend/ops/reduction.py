@@ -164,19 +164,29 @@ def normalised(build: Builder, x: int, axes: Sequence[int], epsilon: float) -> i
 
 def layer_normalization(call: Call) -> list[int]:
     """Layer normalisation, with its mean and inverse deviation where the node has these outputs."""
-    build, x = call.build, call.x()
+    return list(layer_norm(call, call.x(), 1, 2))
+
+
+def layer_norm(call: Call, x: int, scale: int, bias: int, epsilon: float = 1e-5) -> tuple[int, int, int]:
+    """x normalised from the attribute axis on, times input ``scale``, plus input ``bias``; mean, inverse deviation."""
+    build = call.build
     axes = range(build.axis(x, call.integer("axis", -1)), build.rank(x))
-    centred, mean, inverse = _deviations(build, x, axes, call.number("epsilon", 1e-5))
-    y = build.mul(build.mul(centred, inverse), call.x(1))
-    return [build.add(y, call.x(2)) if call.has(2) else y, mean, inverse]
+    centred, mean, inverse = _deviations(build, x, axes, call.number("epsilon", epsilon))
+    y = build.mul(build.mul(centred, inverse), call.x(scale))
+    return build.add(y, call.x(bias)) if call.has(bias) else y, mean, inverse
 
 
 def rms_normalization(call: Call) -> int:
-    # scale x / sqrt(mean x^2 + epsilon)
-    build, x = call.build, call.x()
+    return rms_norm(call, call.x(), 1)[0]
+
+
+def rms_norm(call: Call, x: int, scale: int, epsilon: float = 1e-5) -> tuple[int, int]:
+    """x / sqrt(mean x^2 + epsilon) from the attribute axis on, times input ``scale``; and the factor of x alone."""
+    build = call.build
     axes = range(build.axis(x, call.integer("axis", -1)), build.rank(x))
-    power = build.shift(build.mean(build.square(x), axes), call.number("epsilon", 1e-5))
-    return build.mul(build.mul(x, build.unary(power, "rsqrt")), call.x(1))
+    power = build.shift(build.mean(build.square(x), axes), call.number("epsilon", epsilon))
+    inverse = build.unary(power, "rsqrt")
+    return build.mul(build.mul(x, inverse), call.x(scale)), inverse
 
 
 def instance_normalization(call: Call) -> int:
