@@ -23,6 +23,7 @@ from zkchain.frontend.ops import (
     quantized,
     reduction,
     resize,
+    scatter,
 )
 
 RULES: Mapping[str, Rule] = MappingProxyType(
@@ -38,6 +39,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         **quantized.RULES,
         **reduction.RULES,
         **resize.RULES,
+        **scatter.RULES,
     }
 )
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 import numpy as np
+import onnx
 
 from zkchain.frontend.call import INTEGERS, Call, Rule
 from zkchain.ir.builder import Builder
@@ -15,6 +16,11 @@ from zkchain.ir.graph import Op
 from zkchain.typing import FloatArray
 
 BOOL = 9  # onnx.TensorProto.BOOL
+WIDTHS: Mapping[int, int] = {
+    onnx.TensorProto.UINT8: 8,
+    onnx.TensorProto.UINT16: 16,
+    onnx.TensorProto.UINT32: 32,
+}  # bits without a sign
 LARGEST = 3.4028234663852886e38  # the largest float32
 MANY_VALUES = 256  # different exponents or divisors of one node
 LARGEST_PRODUCT = 16.0  # the highest power of integers that is multiplied out
@@ -92,6 +98,32 @@ def mod(call: Call) -> int:
         return build.scale(rest, float(np.sign(c)))
 
     return _per_divisor(call, remainder)
+
+
+def bit_shift(call: Call) -> int:
+    """Times or over a power of two that is constant; what is shifted out at the left is lost."""
+    build, x, steps = call.build, call.x(), call.build.known(call.x(1))
+    if steps is None:
+        raise call.fail("the number of bits depends on the model's inputs", hint="shift by a constant")
+    modulus = 2.0 ** WIDTHS.get(call.type(), 64)
+
+    def left(x: int, bits: float) -> int:
+        # 2^b x - 2^w floor(2^b x / 2^w); of 64 bits nothing is lost: no integer here has as many
+        y = build.scale(x, 2.0**bits)
+        return y if modulus == 2.0**64 else build.sub(y, build.scale(build.unary(y, "floor_divide", modulus), modulus))
+
+    def right(x: int, bits: float) -> int:
+        return build.unary(x, "floor_divide", 2.0**bits)
+
+    return _per_value(build, x, steps, left if call.attribute("direction") == "LEFT" else right)
+
+
+def bitwise_not(call: Call) -> int:
+    # 2^w - 1 - x of w bits without a sign, -1 - x with one
+    if call.type() == onnx.TensorProto.UINT64:
+        raise call.fail("it is of uint64 numbers", hint="no integer here has 64 bits: cast to a smaller type first")
+    width = WIDTHS.get(call.type())
+    return call.build.shift(call.build.scale(call.x(), -1.0), 2.0**width - 1 if width else -1.0)
 
 
 def _per_divisor(call: Call, verb: Callable[[int, float], int]) -> int:
@@ -282,6 +314,8 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         **UNARY,
         "Add": _binary(Builder.add),
         "Cast": cast,
+        "BitShift": bit_shift,
+        "BitwiseNot": bitwise_not,
         "CastLike": cast_like,
         "Celu": celu,
         "Clip": clip,

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from zkchain.frontend.call import Call, Rule
+import numpy as np
+
+from zkchain.frontend.call import Call, Rule, Value
 from zkchain.ir.builder import Builder
 
 
@@ -35,12 +37,19 @@ def xor(call: Call) -> int:
     return call.build.square(call.build.sub(call.x(0), call.x(1)))
 
 
+def nowhere(call: Call) -> list[Value]:
+    """IsNaN, IsInf: false, since the numbers of an integer program are finite."""
+    return [np.zeros(call.shape(), dtype=np.bool_)]
+
+
 RULES: Mapping[str, Rule] = MappingProxyType(
     {
         "And": lambda call: call.build.mul(call.x(0), call.x(1)),
         "Equal": _compare("equal"),
         "Greater": _compare("greater"),
         "GreaterOrEqual": _compare("greater", swap=True, negate=True),
+        "IsInf": nowhere,
+        "IsNaN": nowhere,
         "Less": _compare("greater", swap=True),
         "LessOrEqual": _compare("greater", negate=True),
         "Not": lambda call: _not(call.build, call.x()),

@@ -143,12 +143,15 @@ def lift_grids(graph: Graph, grids: Sequence[Grid]) -> Graph:
 
 def watched(graph: Graph) -> list[int]:
     """The values whose error is limited: outputs that are numbers, and what decides the labels."""
-    decided, deciding = set(), set()
+    decided, deciding, constant = set[int](), set[int](), set[int]()
     for i, node in enumerate(graph.nodes):
         if node.op in (Op.ARGMAX, Op.TOP_INDEX):
             deciding.add(node.src[0])
             decided.add(i)
-        elif decided.intersection(node.src) and node.op is not Op.ROWS:  # numbers chosen by a label are no label
+        elif constant.issuperset(node.src):
+            constant.update(() if node.op is Op.INPUT else (i,))
+        # numbers chosen by a label, from a table or by a product with other numbers, are no label
+        elif constant.union(decided).issuperset(node.src) and node.op is not Op.ROWS:
             decided.add(i)
     return sorted({i for i in graph.outputs if i not in decided} | deciding)
 
