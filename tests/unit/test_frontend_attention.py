@@ -168,6 +168,13 @@ def test_attention_refuses_what_has_no_one_shape() -> None:
         load(built("Attention", three(1, 3, TOKENS, SIZE, kv=(1, 2, TOKENS, SIZE))))
 
 
+@pytest.mark.parametrize("causal", [0, 1])
+def test_a_mask_that_is_an_input_may_leave_nothing(causal: int) -> None:
+    mask = np.array([[0, 1, 1], [0, 0, 0], [1, 0, 1]], dtype=bool)
+    inputs = {**three(BATCH, HEADS, TOKENS, SIZE), "m": mask}
+    compare("Attention", inputs, is_causal=causal, opset=24)
+
+
 # ---------------------------------------------------------------------------------------------------------- rotations
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tests.fuzz.onnx_graphs import Growing, Unfit, Value
-from tests.fuzz.recipes import control, elementwise, linear, ml, movement, reduction, windows
+from tests.fuzz.recipes import attention, control, elementwise, linear, ml, movement, reduction, scatter, windows
 from tests.fuzz.recipes.recipe import Recipe
 
 GROUPS: tuple[Mapping[str, Recipe], ...] = (
@@ -20,7 +20,13 @@ GROUPS: tuple[Mapping[str, Recipe], ...] = (
     windows.RECIPES,
     control.RECIPES,
 )
-LATER: Mapping[str, Recipe] = {**elementwise.LATER, **control.LATER, **movement.LATER}
+LATER: Mapping[str, Recipe] = {
+    **elementwise.LATER,
+    **control.LATER,
+    **movement.LATER,
+    **attention.LATER,
+    **scatter.LATER,
+}
 LATER_FROM = 10_000
 """Operators that came into the table later are drawn from this seed on: seeds before it stay the models they were."""
 RECIPES: Mapping[str, Recipe] = {
@@ -31,6 +37,9 @@ CURVED = frozenset(elementwise.FUNCTIONS) | {
     *("Ceil", "Celu", "Elu", "Equal", "Floor", "Greater", "GreaterOrEqual", "GroupNormalization", "HardSwish"),
     *("InstanceNormalization", "LayerNormalization", "Less", "LessOrEqual", "LogSoftmax", "LpNormalization"),
     *("MeanVarianceNormalization", "Normalizer", "RMSNormalization", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp"),
+    *("Attention", "BiasGelu", "EmbedLayerNormalization", "FastGelu", "Gelu", "GroupQueryAttention", "LRN"),
+    *("MultiHeadAttention", "QuickGelu", "SimplifiedLayerNormalization", "SkipLayerNormalization"),
+    *("FusedConv", "FusedGemm", "SkipSimplifiedLayerNormalization"),
     *("Round", "Selu", "Sign", "Softmax", "Softsign"),
 }
 """Operators that plain Groth16 has no table for (a few more may turn out to need one)."""

@@ -18,6 +18,7 @@ import onnx
 
 from zkchain.frontend.call import Call, Rule, Value
 from zkchain.ir.builder import Builder
+from zkchain.ir.graph import Op
 from zkchain.typing import Array, FloatArray
 
 LEAST = -3.4028234663852886e38  # the least float32: masks where a variable decides, since 0 times infinity is none
@@ -196,34 +197,46 @@ def attention(call: Call) -> list[int]:
     k, v = (after(build, optional(call, 3 + i), split_heads(build, call.x(i), few)) for i in (1, 2))
     tokens, total, size = build.shape(q)[2], build.shape(k)[2], build.shape(q)[3]
     past = call.shape(4)[2] if call.has(4) else 0
-    masks = [given_mask(call, 3, total)] if call.has(3) else []
     allowed = near(tokens, total, past, call.integer("left_window_size", -1), call.integer("right_window_size", -1))
     allowed = allowed & no_later(tokens, total, past) if call.integer("is_causal", 0) else allowed
+    masks = [given_mask(call, 3, total)] if call.has(3) else []
     masks = masks if allowed.all() else [*masks, build.const(barred(allowed))]
-    masks, lost = _without_lost(build, masks)
+    masks, kept = _without_lost(build, masks)
+    kept = kept if kept is not None else _kept(call, 3, allowed)
     scale = call.attribute("scale")
     found = attend(call, (q, k, v), masks, 1 / math.sqrt(size) if scale is None else scale, call.number("softcap", 0.0))
-    if lost is not None:
-        kept = build.const(np.where(lost, 0.0, 1.0))
+    if kept is not None:
         found = Attended(found.raw, found.capped, found.masked, *(build.mul(x, kept) for x in (found.weights, found.y)))
     modes = (found.raw, found.capped, found.masked, found.weights)
     mode = call.integer("qk_matmul_output_mode", 0)
-    if call.is_wanted(3) and (mode not in range(4) or (lost is not None and mode == 2)):
-        raise call.fail(f"qk_matmul_output_mode {mode} of scores that are masked altogether", hint="use another mode")
+    if call.is_wanted(3) and mode not in range(4):
+        raise call.fail(f"qk_matmul_output_mode {mode}", hint="give one of 0 to 3")
     y = join_heads(build, found.y) if len(call.shape(0)) == 3 else found.y
     return [y, k, v, modes[mode] if mode in range(4) else found.raw]
 
 
-def _without_lost(build: Builder, masks: list[int]) -> tuple[list[int], Bools | None]:
-    """Masks that leave every query something, and the queries that had nothing (None: no query). Only constants."""
+def _without_lost(build: Builder, masks: list[int]) -> tuple[list[int], int | None]:
+    """Constant masks that leave every query something, and 0 for a query that they left nothing, else 1 (None: always
+    1)."""
     known = [build.known(m) for m in masks]
     if not masks or any(k is None for k in known):
         return masks, None
     total: FloatArray = functools.reduce(np.add, [np.asarray(k) for k in known])
-    lost: Bools = np.asarray(np.isneginf(total).all(axis=-1, keepdims=True))
+    lost = np.isneginf(total).all(axis=-1, keepdims=True)
     if not lost.any():
         return masks, None
-    return [build.const(np.where(lost, 0.0, total))], lost
+    return [build.const(np.where(lost, 0.0, total))], build.const(np.where(lost, 0.0, 1.0))
+
+
+def _kept(call: Call, i: int, allowed: Bools) -> int | None:
+    """1 for a query that truth values of the model's leave a key that it may attend, else 0; None for other masks."""
+    build = call.build
+    if not call.has(i) or call.type(i) != onnx.TensorProto.BOOL or build.known(call.x(i)) is not None:
+        return None
+    live = call.x(i)
+    if not allowed.all():
+        live = build.mul(live, build.const(np.where(allowed[:, : build.shape(live)[-1]], 1.0, 0.0)))
+    return build.extreme(Op.REDUCE_MAX, live, [-1])
 
 
 def rotary_embedding(call: Call) -> int:
