@@ -53,6 +53,23 @@ def test_bit_shift(kind: Any, direction: str) -> None:
         agrees(proto, np.array([1, 200, 255, 3], kind))
 
 
+@pytest.mark.parametrize("direction", ["LEFT", "RIGHT"])
+@pytest.mark.parametrize("kind", [np.int8, np.int32])
+def test_bit_shift_of_signed_numbers(direction: str, kind: Any) -> None:
+    """Opset 28: bits are lost at the left, the sign stays at the right, and there may be too many of them."""
+    width = np.iinfo(kind).bits
+    x = np.array([-128, 127, 5, -3, -3, 7, -5, 1], np.int64)
+    steps = np.array([1, 1, 0, 2, width, width + 3, -1, width - 1], np.int64)
+    inside = (steps >= 0) & (steps < width)
+    moved = x << np.where(inside, steps, 0) if direction == "LEFT" else x >> np.where(inside, steps, 0)
+    expected = np.where(inside, moved, np.where((x < 0) & (direction == "RIGHT"), -1, 0)).astype(kind)
+    type_ = int(onnx.helper.np_dtype_to_tensor_dtype(np.dtype(kind)))
+    made = node("BitShift", ["x", "n"], direction=direction)
+    proto = model([made], {"x": [8]}, constants={"n": steps.astype(kind)}, type_=type_, opset=28)
+    (y,) = run_float(load(proto), [x])
+    np.testing.assert_array_equal(y, expected)
+
+
 def test_bits_that_the_input_tells_are_refused() -> None:
     made = node("BitShift", ["x", "n"], direction="LEFT")
     with pytest.raises(UnsupportedOp, match="number of bits"):

@@ -16,11 +16,9 @@ from zkchain.ir.graph import Op
 from zkchain.typing import FloatArray
 
 BOOL = 9  # onnx.TensorProto.BOOL
-WIDTHS: Mapping[int, int] = {
-    onnx.TensorProto.UINT8: 8,
-    onnx.TensorProto.UINT16: 16,
-    onnx.TensorProto.UINT32: 32,
-}  # bits without a sign
+BITS: Mapping[int, tuple[int, bool]] = {
+    getattr(onnx.TensorProto, f"{sign}INT{bits}"): (bits, not sign) for sign in ("", "U") for bits in (8, 16, 32, 64)
+}  # of integer types: how many, and whether there is a sign
 LARGEST = 3.4028234663852886e38  # the largest float32
 MANY_VALUES = 256  # different exponents or divisors of one node
 LARGEST_PRODUCT = 16.0  # the highest power of integers that is multiplied out
@@ -101,29 +99,40 @@ def mod(call: Call) -> int:
 
 
 def bit_shift(call: Call) -> int:
-    """Times or over a power of two that is constant; what is shifted out at the left is lost."""
+    """Times or over a power of two that is constant. What is shifted out is lost, a sign stays at the right, and the
+    number of bits may lie outside the type's: then the sign alone is left, or nothing."""
     build, x, steps = call.build, call.x(), call.build.known(call.x(1))
     if steps is None:
         raise call.fail("the number of bits depends on the model's inputs", hint="shift by a constant")
-    modulus = 2.0 ** WIDTHS.get(call.type(), 64)
+    width, signed = BITS.get(call.type(), (64, True))
+    below = 2.0 ** (width - 1) if signed else 0.0
+    shift_left = call.attribute("direction") == "LEFT"
 
     def left(x: int, bits: float) -> int:
-        # 2^b x - 2^w floor(2^b x / 2^w); of 64 bits nothing is lost: no integer here has as many
+        # z = 2^b x + h, h half the range of a type with a sign: z - 2^w floor(z / 2^w) - h
         y = build.scale(x, 2.0**bits)
-        return y if modulus == 2.0**64 else build.sub(y, build.scale(build.unary(y, "floor_divide", modulus), modulus))
+        if width == 64:  # no integer here has as many bits
+            return y
+        moved = build.shift(y, below)
+        return build.sub(y, build.scale(build.unary(moved, "floor_divide", 2.0**width), 2.0**width))
 
-    def right(x: int, bits: float) -> int:
-        return build.unary(x, "floor_divide", 2.0**bits)
+    def shifted(x: int, bits: float) -> int:
+        if 0 <= bits < width:
+            return left(x, bits) if shift_left else build.unary(x, "floor_divide", 2.0**bits)
+        if shift_left or not signed:
+            return build.const(np.zeros(build.shape(x)))
+        # -1 where x < 0
+        return build.scale(build.unary(build.scale(x, -1.0), "greater", 0.0), -1.0)
 
-    return _per_value(build, x, steps, left if call.attribute("direction") == "LEFT" else right)
+    return _per_value(build, x, steps, shifted)
 
 
 def bitwise_not(call: Call) -> int:
     # 2^w - 1 - x of w bits without a sign, -1 - x with one
-    if call.type() == onnx.TensorProto.UINT64:
+    width, signed = BITS.get(call.type(), (64, True))
+    if width == 64 and not signed:
         raise call.fail("it is of uint64 numbers", hint="no integer here has 64 bits: cast to a smaller type first")
-    width = WIDTHS.get(call.type())
-    return call.build.shift(call.build.scale(call.x(), -1.0), 2.0**width - 1 if width else -1.0)
+    return call.build.shift(call.build.scale(call.x(), -1.0), -1.0 if signed else 2.0**width - 1)
 
 
 def _per_divisor(call: Call, verb: Callable[[int, float], int]) -> int:
