@@ -19,9 +19,10 @@ import onnx
 from zkchain.frontend.call import Call, Rule, Value
 from zkchain.ir.builder import Builder
 from zkchain.ir.graph import Op
-from zkchain.typing import Array, FloatArray
+from zkchain.typing import Array, FloatArray, IntArray
 
 LEAST = -3.4028234663852886e38  # the least float32: masks where a variable decides, since 0 times infinity is none
+MASKED = 2  # qk_matmul_output_mode: the scores with their masks
 UNPADDED = "give sequences without padding, of one length: a circuit has one shape"
 Bools = npt.NDArray[np.bool_]
 
@@ -110,12 +111,12 @@ def barred(allowed: Bools, by: float = -math.inf) -> FloatArray:
     return np.where(allowed, 0.0, by)
 
 
-def no_later(tokens: int, total: int, past: int) -> Bools:
+def no_later(tokens: int, total: int, past: IntArray | int) -> Bools:
     """True where a query, ``past`` tokens behind the first key, comes no earlier than the key."""
     return np.arange(total) <= np.arange(tokens)[:, None] + past
 
 
-def near(tokens: int, total: int, past: int, left: int, right: int) -> Bools:
+def near(tokens: int, total: int, past: IntArray | int, left: int, right: int) -> Bools:
     """True where the key is within so many tokens of the query; -1 for any number of them."""
     ahead = np.arange(total) - np.arange(tokens)[:, None] - past
     return (ahead >= -left if left >= 0 else ahead > -math.inf) & (ahead <= right if right >= 0 else ahead < math.inf)
@@ -124,6 +125,8 @@ def near(tokens: int, total: int, past: int, left: int, right: int) -> Bools:
 def given_mask(call: Call, i: int, total: int) -> int:
     """ONNX's attn_mask: truth values, or numbers to add; keys beyond its end are masked."""
     build, mask = call.build, call.x(i)
+    if not call.type(i):
+        raise call.fail("the model does not tell the type of its mask", hint="put a Cast before it, to bool or float")
     if call.type(i) == onnx.TensorProto.BOOL:
         known = build.known(mask)
         # least (1 - m)
@@ -191,18 +194,11 @@ def _between(call: Call, i: int, batch: int, total: int) -> int | Bools:
 def attention(call: Call) -> list[int]:
     """Attention (opset 23 on). A query that may attend nothing gives zeros."""
     build = call.build
-    refuse_inputs(call, {6: "nonpad_kv_seqlen"}, "give the keys their final number, without padding, or an attn_mask")
     q = split_heads(build, call.x(0), call.integer("q_num_heads", 0))
     few = call.integer("kv_num_heads", 0)
     k, v = (after(build, optional(call, 3 + i), split_heads(build, call.x(i), few)) for i in (1, 2))
     tokens, total, size = build.shape(q)[2], build.shape(k)[2], build.shape(q)[3]
-    past = call.shape(4)[2] if call.has(4) else 0
-    allowed = near(tokens, total, past, call.integer("left_window_size", -1), call.integer("right_window_size", -1))
-    allowed = allowed & no_later(tokens, total, past) if call.integer("is_causal", 0) else allowed
-    masks = [given_mask(call, 3, total)] if call.has(3) else []
-    masks = masks if allowed.all() else [*masks, build.const(barred(allowed))]
-    masks, kept = _without_lost(build, masks)
-    kept = kept if kept is not None else _kept(call, 3, allowed)
+    masks, kept = _masks(call, tokens, total)
     scale = call.attribute("scale")
     found = attend(call, (q, k, v), masks, 1 / math.sqrt(size) if scale is None else scale, call.number("softcap", 0.0))
     if kept is not None:
@@ -211,32 +207,43 @@ def attention(call: Call) -> list[int]:
     mode = call.integer("qk_matmul_output_mode", 0)
     if call.is_wanted(3) and mode not in range(4):
         raise call.fail(f"qk_matmul_output_mode {mode}", hint="give one of 0 to 3")
+    if call.is_wanted(3) and mode == MASKED and kept is not None:
+        raise call.fail("its scores, minus infinity where a query attends nothing, are used", hint="use another mode")
     y = join_heads(build, found.y) if len(call.shape(0)) == 3 else found.y
     return [y, k, v, modes[mode] if mode in range(4) else found.raw]
 
 
-def _without_lost(build: Builder, masks: list[int]) -> tuple[list[int], int | None]:
-    """Constant masks that leave every query something, and 0 for a query that they left nothing, else 1 (None: always
-    1)."""
-    known = [build.known(m) for m in masks]
-    if not masks or any(k is None for k in known):
-        return masks, None
-    total: FloatArray = functools.reduce(np.add, [np.asarray(k) for k in known])
-    lost = np.isneginf(total).all(axis=-1, keepdims=True)
-    if not lost.any():
-        return masks, None
-    return [build.const(np.where(lost, 0.0, total))], build.const(np.where(lost, 0.0, 1.0))
+def _masks(call: Call, tokens: int, total: int) -> tuple[list[int], int | None]:
+    """What is added to the scores, and 1 for a query that may attend something, 0 for another (None: always 1)."""
+    build, allowed = call.build, _allowed(call, tokens, total)
+    mask = given_mask(call, 3, total) if call.has(3) else None
+    known = np.zeros(()) if mask is None else build.known(mask)
+    kept: int | None
+    if known is None and call.type(3) == onnx.TensorProto.BOOL:
+        truth = call.x(3)
+        live = build.mul(truth, build.const(np.where(allowed[..., : build.shape(truth)[-1]], 1.0, 0.0)))
+        kept = build.extreme(Op.REDUCE_MAX, truth if allowed.all() else live, [-1])
+    else:
+        lost = ~(allowed & ~np.isneginf(0.0 if known is None else known)).any(axis=-1, keepdims=True)
+        kept = build.const(np.where(lost, 0.0, 1.0)) if lost.any() else None
+    if known is None:  # a row that is lost altogether is no softmax: its answer is zero anyway
+        free = allowed | ~allowed.any(axis=-1, keepdims=True)
+        return [m for m in (mask, None if free.all() else build.const(barred(free))) if m is not None], kept
+    added = known + barred(allowed)
+    free_of = np.where(np.isneginf(added).all(axis=-1, keepdims=True), 0.0, added)
+    return [build.const(free_of)] if np.any(free_of) else [], kept
 
 
-def _kept(call: Call, i: int, allowed: Bools) -> int | None:
-    """1 for a query that truth values of the model's leave a key that it may attend, else 0; None for other masks."""
-    build = call.build
-    if not call.has(i) or call.type(i) != onnx.TensorProto.BOOL or build.known(call.x(i)) is not None:
-        return None
-    live = call.x(i)
-    if not allowed.all():
-        live = build.mul(live, build.const(np.where(allowed[:, : build.shape(live)[-1]], 1.0, 0.0)))
-    return build.extreme(Op.REDUCE_MAX, live, [-1])
+def _allowed(call: Call, tokens: int, total: int) -> Bools:
+    """Where a query may attend a key as far as their places tell: causal or not, a window, keys that are padding."""
+    past: IntArray | int = call.shape(4)[2] if call.has(4) else 0
+    live: Bools = np.ones((tokens, total), dtype=np.bool_)
+    if call.has(6):
+        keys = call.constant(6, "the number of keys").astype(np.int64).reshape(-1, 1, 1, 1)
+        past, live = keys - tokens, live & (np.arange(total) < keys)
+    window = (call.integer(f"{side}_window_size", -1) for side in ("left", "right"))
+    live = live & near(tokens, total, past, *window)
+    return live & no_later(tokens, total, past) if call.integer("is_causal", 0) else live
 
 
 def rotary_embedding(call: Call) -> int:
