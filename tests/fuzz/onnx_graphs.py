@@ -272,6 +272,8 @@ def _model(growing: Growing, inputs: tuple[Value, ...], seed: int) -> onnx.Model
 def finish(graph: onnx.GraphProto, opset: int) -> onnx.ModelProto:
     ml = 5 if any(node.op_type == "TreeEnsemble" for node in graph.node) else 3
     imports = [helper.make_opsetid("", opset), helper.make_opsetid("ai.onnx.ml", ml)]
+    if any(n.domain == "com.microsoft" for n in graph.node):
+        imports.append(helper.make_opsetid("com.microsoft", 1))
     return helper.make_model(graph, opset_imports=imports, ir_version=10)
 
 

@@ -391,6 +391,45 @@ case("OneHot", model([hot], {"x": [2, 3]}, constants=values, types={"x": INT64},
 
 # ---------------------------------------------------------------------------------------------------------------- tests
 
+# ---------------------------------------------------------------------------------------------------------- attention
+
+
+def masks(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    """Numbers for values of three axes, else a mask."""
+    return rng.uniform(-2, 2, shape) if len(shape) == 3 else rng.integers(0, 2, shape)
+
+
+def some(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    """The same with a key that counts: where none does float32 keeps few digits of scores less 10000."""
+    found = masks(rng, shape)
+    return found if len(shape) == 3 else np.concatenate([np.ones_like(found[..., :1]), found[..., 1:]], axis=-1)
+
+
+def masked(op: str, order: list[str], mask: list[int], kind: int, constants: Any, **given: Any) -> onnx.ModelProto:
+    shapes = {"x": [1, 3, 4], "m": mask}
+    return model([node(op, order, **given)], shapes, constants=constants, types={"m": kind}, opset=24)
+
+
+several: dict[str, Any] = {"q_num_heads": 2, "kv_num_heads": 2}
+case("Attention", single("Attention", [1, 3, 4], w(1, 3, 4), w(1, 3, 4), opset=23, is_causal=1, **several))
+for causal in (0, 1):
+    truth = masked("Attention", ["x", "x", "x", "m"], [3, 3], TensorProto.BOOL, {}, is_causal=causal, **several)
+    case(f"Attention, a mask of truth values as an input{', causal' * causal}", truth, masks)
+for size, what in (([1, 3], "keys"), ([1], "ends")):
+    merged: dict[str, Any] = {"w": w(4, 12), "b": w(12)}
+    order = ["x", "w", "b", "m"]
+    padded = masked("com.microsoft.Attention", order, size, TensorProto.INT32, merged, num_heads=2)
+    case(f"com.microsoft.Attention, {what} as an input", padded, some)
+case("Hardmax", single("Hardmax", [2, 3], axis=1, opset=13))
+case("LRN", single("LRN", [1, 4, 2, 2], size=3, alpha=0.5, opset=13))
+case("CenterCropPad", single("CenterCropPad", [3, 4], ints(2, 6), opset=18))
+scattered: dict[str, Any] = {"c1": np.array([[0, 1], [2, 0]]), "c2": w(2)}
+for reduction in ("add", "mul", "max"):
+    added = chain(
+        node("ScatterND", ["x", "c1", "c2"], reduction=reduction), shape=[3, 2], constants=scattered, opset=18
+    )
+    case(f"ScatterND {reduction}", added)
+
 
 def drawn(graph: Graph, proto: onnx.ModelProto, draw: Draw) -> list[list[Array]]:
     rng = np.random.default_rng(5)

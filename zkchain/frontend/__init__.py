@@ -58,12 +58,13 @@ def _load(
     stages: list[Stage] | None,
 ) -> Graph:
     from zkchain import rewrite
-    from zkchain.frontend import importer, order, shapes, table
+    from zkchain.frontend import dynamic, importer, order, shapes, table
     from zkchain.frontend import model as models
     from zkchain.rewrite import watch
 
     proto = models.parse(model)
     order.tidy(proto.graph)
+    dynamic.as_float(proto.graph)
     wanted = models.select_outputs(proto, outputs)
     table.check_operators(proto.graph, [v.name for v in shapes.input_values(proto.graph)], wanted)
     proto = models.validate(proto)

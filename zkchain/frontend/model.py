@@ -19,6 +19,7 @@ from zkchain.wording import AS_NAMED, meant
 
 LONGEST_REASON = 300  # characters of what ONNX's own checks say
 OLDEST_OPSET = 7
+FOREIGN, FOREIGN_DOMAIN = frozenset({"SimplifiedLayerNormalization"}), "com.microsoft"
 LARGEST = (1 << 31) - 1  # bytes of a protobuf message
 TYPE_ATTRIBUTES = frozenset({"to", "dtype", "output_dtype", "stash_type"})
 
@@ -150,7 +151,7 @@ def opsets(proto: onnx.ModelProto) -> Mapping[str, int]:
 def validate(proto: onnx.ModelProto) -> onnx.ModelProto:
     """Run ONNX's checker and, before opset 7, its version converter. Raises ModelError with the checker's reason."""
     proto.graph.name = proto.graph.name or "graph"
-    shown = _with_shapes(proto)
+    shown = _with_domains(_with_shapes(proto))
     try:
         sandbox.call("the ONNX checker", "check", (encoded(shown),))
     except sandbox.Refused as error:
@@ -257,6 +258,20 @@ def _with_shapes(proto: onnx.ModelProto) -> onnx.ModelProto:
     for value in (*shown.graph.input, *shown.graph.output):
         if value.name in names:
             value.type.tensor_type.shape.SetInParent()
+    return shown
+
+
+def _with_domains(proto: onnx.ModelProto) -> onnx.ModelProto:
+    """onnxruntime's optimisers put operators of theirs into ONNX's own domain, where the checker knows none of them."""
+    if not any(n.op_type in FOREIGN and n.domain in ("", "ai.onnx") for n in proto.graph.node):
+        return proto
+    shown = onnx.ModelProto()
+    shown.CopyFrom(proto)
+    for node in shown.graph.node:
+        if node.op_type in FOREIGN:
+            node.domain = FOREIGN_DOMAIN
+    if FOREIGN_DOMAIN not in opsets(shown):
+        shown.opset_import.append(helper.make_opsetid(FOREIGN_DOMAIN, 1))
     return shown
 
 

@@ -12,10 +12,12 @@ from zkchain.errors import UnsupportedOp
 from zkchain.frontend.call import Rule, operator
 from zkchain.frontend.control import CONTROL
 from zkchain.frontend.ops import (
+    attention,
     distances,
     einsum,
     elementwise,
     encoders,
+    fused,
     linear,
     logic,
     ml,
@@ -25,16 +27,19 @@ from zkchain.frontend.ops import (
     recurrent,
     reduction,
     resize,
+    scatter,
     svm,
     trees,
 )
 
 RULES: Mapping[str, Rule] = MappingProxyType(
     {
+        **attention.RULES,
         **distances.RULES,
         **einsum.RULES,
         **elementwise.RULES,
         **encoders.RULES,
+        **fused.RULES,
         **linear.RULES,
         **logic.RULES,
         **ml.RULES,
@@ -44,6 +49,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         **recurrent.RULES,
         **reduction.RULES,
         **resize.RULES,
+        **scatter.RULES,
         **svm.RULES,
         **trees.RULES,
     }

@@ -95,3 +95,13 @@ def padded(window: Geometry, axis: int, size: int) -> IntArray:
     """``positions`` along an axis of this size, -1 where they lie in the padding."""
     at = positions(window, axis)
     return np.where((at >= 0) & (at < size), at, -1)
+
+
+def listed(targets: IntArray, size: int) -> IntArray:
+    """Row k: which of the targets are k, in order, then -1. Targets below zero are nowhere."""
+    order = np.flatnonzero(targets >= 0)
+    order = order[np.argsort(targets[order], kind="stable")]
+    counts = np.bincount(targets[order], minlength=size)
+    rows = np.full((size, int(counts.max(initial=0))), -1, dtype=np.int64)
+    rows[targets[order], np.arange(order.size) - np.repeat(np.cumsum(counts) - counts, counts)] = order
+    return rows

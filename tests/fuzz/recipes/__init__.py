@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tests.fuzz.onnx_graphs import Growing, Unfit, Value
-from tests.fuzz.recipes import control, elementwise, linear, ml, movement, recurrent, reduction, trees, windows
+from tests.fuzz.recipes import (
+    attention,
+    control,
+    elementwise,
+    linear,
+    ml,
+    movement,
+    recurrent,
+    reduction,
+    scatter,
+    trees,
+    windows,
+)
 from tests.fuzz.recipes.recipe import Recipe
 
 GROUPS: tuple[Mapping[str, Recipe], ...] = (
@@ -29,6 +41,8 @@ LATER: Mapping[str, Recipe] = {
     **recurrent.LATER,
     **reduction.LATER,
     **trees.LATER,
+    **attention.LATER,
+    **scatter.LATER,
 }
 LATER_FROM = 10_000
 """Operators that came into the table later are drawn from this seed on: seeds before it stay the models they were."""
@@ -40,6 +54,9 @@ CURVED = frozenset(elementwise.FUNCTIONS) | {
     *("Ceil", "Celu", "Elu", "Equal", "Floor", "Greater", "GreaterOrEqual", "GroupNormalization", "HardSwish"),
     *("InstanceNormalization", "LayerNormalization", "Less", "LessOrEqual", "LogSoftmax", "LpNormalization"),
     *("MeanVarianceNormalization", "Normalizer", "RMSNormalization", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp"),
+    *("Attention", "BiasGelu", "EmbedLayerNormalization", "FastGelu", "Gelu", "GroupQueryAttention", "LRN"),
+    *("MultiHeadAttention", "QuickGelu", "SimplifiedLayerNormalization", "SkipLayerNormalization"),
+    *("FusedConv", "FusedGemm", "SkipSimplifiedLayerNormalization"),
     *("GRU", "LSTM", "OneHot", "RNN"),
     *("Round", "Selu", "Sign", "SVMClassifier", "SVMRegressor", "Softmax", "Softsign"),
 }

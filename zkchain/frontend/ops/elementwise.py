@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 import numpy as np
+import onnx
 
 from zkchain.frontend.call import INTEGERS, Call, Rule
 from zkchain.ir.builder import STRINGS, Builder
@@ -15,6 +16,9 @@ from zkchain.ir.graph import Op
 from zkchain.typing import FloatArray
 
 STRING, BOOL = 8, 9  # of onnx.TensorProto
+BITS: Mapping[int, tuple[int, bool]] = {
+    getattr(onnx.TensorProto, f"{sign}INT{bits}"): (bits, not sign) for sign in ("", "U") for bits in (8, 16, 32, 64)
+}  # of integer types: how many, and whether there is a sign
 LARGEST = 3.4028234663852886e38  # the largest float32
 MANY_VALUES = 256  # different exponents or divisors of one node
 LARGEST_PRODUCT = 16.0  # the highest power of integers that is multiplied out
@@ -92,6 +96,43 @@ def mod(call: Call) -> int:
         return build.scale(rest, float(np.sign(c)))
 
     return _per_divisor(call, remainder)
+
+
+def bit_shift(call: Call) -> int:
+    """Times or over a power of two that is constant. What is shifted out is lost, a sign stays at the right, and the
+    number of bits may lie outside the type's: then the sign alone is left, or nothing."""
+    build, x, steps = call.build, call.x(), call.build.known(call.x(1))
+    if steps is None:
+        raise call.fail("the number of bits depends on the model's inputs", hint="shift by a constant")
+    width, signed = BITS.get(call.type(), (64, True))
+    below = 2.0 ** (width - 1) if signed else 0.0
+    shift_left = call.attribute("direction") == "LEFT"
+
+    def left(x: int, bits: float) -> int:
+        # z = 2^b x + h, h half the range of a type with a sign: z - 2^w floor(z / 2^w) - h
+        y = build.scale(x, 2.0**bits)
+        if width == 64:  # no integer here has as many bits
+            return y
+        moved = build.shift(y, below)
+        return build.sub(y, build.scale(build.unary(moved, "floor_divide", 2.0**width), 2.0**width))
+
+    def shifted(x: int, bits: float) -> int:
+        if 0 <= bits < width:
+            return left(x, bits) if shift_left else build.unary(x, "floor_divide", 2.0**bits)
+        if shift_left or not signed:
+            return build.const(np.zeros(build.shape(x)))
+        # -1 where x < 0
+        return build.scale(build.unary(build.scale(x, -1.0), "greater", 0.0), -1.0)
+
+    return _per_value(build, x, steps, shifted)
+
+
+def bitwise_not(call: Call) -> int:
+    # 2^w - 1 - x of w bits without a sign, -1 - x with one
+    width, signed = BITS.get(call.type(), (64, True))
+    if width == 64 and not signed:
+        raise call.fail("it is of uint64 numbers", hint="no integer here has 64 bits: cast to a smaller type first")
+    return call.build.shift(call.build.scale(call.x(), -1.0), -1.0 if signed else 2.0**width - 1)
 
 
 def _per_divisor(call: Call, verb: Callable[[int, float], int]) -> int:
@@ -289,6 +330,8 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         **UNARY,
         "Add": _binary(Builder.add),
         "Cast": cast,
+        "BitShift": bit_shift,
+        "BitwiseNot": bitwise_not,
         "CastLike": cast_like,
         "Celu": celu,
         "Clip": clip,

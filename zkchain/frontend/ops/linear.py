@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 import math
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -9,9 +11,11 @@ from types import MappingProxyType
 import numpy as np
 
 from zkchain.frontend.call import Call, Rule
-from zkchain.frontend.window import Geometry, geometry, grid, padded
+from zkchain.frontend.window import Geometry, geometry, grid, listed, padded
 from zkchain.ir.builder import Builder
 from zkchain.typing import IntArray
+
+LARGEST_DETERMINANT = 3
 
 
 def matmul(call: Call) -> int:
@@ -143,6 +147,45 @@ def _transposed_pads(call: Call, full: list[int], same: list[int]) -> list[int]:
     return [*small, *large] if mode == "SAME_UPPER" else [*large, *small]
 
 
+def col2im(call: Call) -> int:
+    """Columns (N, C * block, windows) put back where their windows lie in an image, and added where they meet."""
+    build, x = call.build, call.x()
+    image, block = (call.integers(name, i) or [] for i, name in enumerate(("image_shape", "block_shape"), 1))
+    window = geometry(call, image, block)
+    n, columns, count = build.shape(x)
+    taps = math.prod(block)
+    if columns % taps or count != math.prod(window.out):
+        raise build.error(f"columns {build.shape(x)} are not (N, C * {taps}, {math.prod(window.out)})")
+    # positions (windows, taps) of one plane, as the columns have them: taps first
+    where = grid((1, 1, *image), [padded(window, i, size) for i, size in enumerate(image)])
+    rows = listed(where.reshape(count, taps).T.ravel(), math.prod(image))
+    planes = np.arange(n * columns // taps)[:, None, None] * (taps * count)
+    spread = build.take_or(x, np.where(rows < 0, -1, planes + rows), 0.0)
+    return build.reshape(build.sum(spread, [2]), (n, columns // taps, *image))
+
+
+def determinant(call: Call) -> int:
+    """Leibniz's sum of products, of matrices of at most three rows."""
+    build, x, size = call.build, call.x(), call.shape()[-1]
+    if len(call.shape()) < 2 or call.shape()[-2] != size or not 1 <= size <= LARGEST_DETERMINANT:
+        hint = f"at most {LARGEST_DETERMINANT} rows: write larger ones out of smaller ones"
+        raise call.fail(f"it is of shape {call.shape()}", hint=hint)
+    at = build.positions(x)
+    terms = []
+    for order in itertools.permutations(range(size)):
+        sign = np.linalg.det(np.eye(size)[list(order)])
+        factors = [build.take(x, at[..., i, j]) for i, j in enumerate(order)]
+        terms.append(build.scale(functools.reduce(build.mul, factors), float(np.rint(sign))))
+    return functools.reduce(build.add, terms)
+
+
 RULES: Mapping[str, Rule] = MappingProxyType(
-    {"Conv": conv, "ConvTranspose": conv_transpose, "Gemm": gemm, "MatMul": matmul}
+    {
+        "Col2Im": col2im,
+        "Conv": conv,
+        "ConvTranspose": conv_transpose,
+        "Det": determinant,
+        "Gemm": gemm,
+        "MatMul": matmul,
+    }
 )

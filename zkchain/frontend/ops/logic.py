@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from zkchain.frontend.call import Call, Rule
+from zkchain.frontend.call import Call, Rule, Value
 from zkchain.ir.builder import Builder
 
 
@@ -53,12 +53,19 @@ def one_hot(call: Call) -> int:
     return build.add(build.mul(hot, build.sub(on, off)), off)
 
 
+def nowhere(call: Call) -> list[Value]:
+    """IsNaN, IsInf: false, since the numbers of an integer program are finite."""
+    return [np.zeros(call.shape(), dtype=np.bool_)]
+
+
 RULES: Mapping[str, Rule] = MappingProxyType(
     {
         "And": lambda call: call.build.mul(call.x(0), call.x(1)),
         "Equal": _compare("equal"),
         "Greater": _compare("greater"),
         "GreaterOrEqual": _compare("greater", swap=True, negate=True),
+        "IsInf": nowhere,
+        "IsNaN": nowhere,
         "Less": _compare("greater", swap=True),
         "LessOrEqual": _compare("greater", negate=True),
         "Not": lambda call: _not(call.build, call.x()),

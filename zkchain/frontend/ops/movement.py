@@ -11,10 +11,11 @@ from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
+import onnx
 
 from zkchain import sandbox
 from zkchain.frontend import fold
-from zkchain.frontend.call import Call, Rule
+from zkchain.frontend.call import Call, Rule, Value
 from zkchain.frontend.text import Vocabulary
 from zkchain.ir.builder import Builder
 from zkchain.ir.categories import TEXTS
@@ -27,8 +28,6 @@ MOVES = (
     "DepthToSpace",
     "Expand",
     "Flatten",
-    "Gather",
-    "GatherND",
     "Reshape",
     "ReverseSequence",
     "Slice",
@@ -52,29 +51,21 @@ def moved(call: Call) -> list[int]:
 
 
 def gather(call: Call) -> list[int] | int:
-    """Constant indices move elements; a constant list at a variable index is a function of that index, a constant table
-    an embedding: rows of it."""
-    if not call.is_constant(0) or call.is_constant(1):
-        return moved(call)
-    if len(call.shape(0)) == 1:
-        return lookup(call, call.x(1), call.constant(0, "data"))
-    # out[.., index, ..] with the axis in front: rows of the table, then the index's axes back to where the axis was
-    table, index = call.constant(0, "data"), call.x(1)
-    axis, rank = call.integer("axis", 0) % table.ndim, call.build.rank(index)
-    found = call.build.rows(index, call.build.const(np.moveaxis(table, axis, 0)))
-    order = [*range(rank, rank + axis), *range(rank), *range(rank + axis, rank + table.ndim - 1)]
-    return call.build.transpose(found, order)
+    """Constant indices move elements; a constant list at a variable index is a function of that index."""
+    return lookup(call, call.x(1), call.constant(0, "data")) if call.build.known(call.x(1)) is None else moved(call)
 
 
 def gather_elements(call: Call) -> int:
-    """out[i, j, ...] = x[index[i, j, ...], j, ...] along axis 0; along other axes the index may be shorter than x."""
-    build, x, index = call.build, call.x(), call.constant(1, "indices")
-    axis = build.axis(x, call.integer("axis", 0))
-    shape = build.shape(x)
-    if index.ndim != len(shape) or np.any(np.delete(np.subtract(index.shape, shape), axis) > 0):
-        raise build.error(f"indices of shape {index.shape} do not fit a value of shape {shape} along axis {axis}")
-    kept = tuple(slice(None) if k == axis else slice(m) for k, m in enumerate(index.shape))
-    return build.move(x, lambda at: np.take_along_axis(at[kept], index, axis))
+    return call.build.take(call.x(), along(call.build, call.x(), call.constant(1, "indices"), call.integer("axis", 0)))
+
+
+def along(build: Builder, x: int, index: npt.NDArray[np.generic], axis: int) -> IntArray:
+    """The flat positions x[index[i, j, ..], j, ..] along axis 0; along other axes the index may be shorter than x."""
+    at, shape = build.axis(x, axis), build.shape(x)
+    if index.ndim != len(shape) or np.any(np.delete(np.subtract(index.shape, shape), at) > 0):
+        raise build.error(f"indices of shape {index.shape} do not fit a value of shape {shape} along axis {at}")
+    kept = tuple(slice(None) if k == at else slice(m) for k, m in enumerate(index.shape))
+    return np.asarray(np.take_along_axis(build.positions(x)[kept], index.astype(np.int64), at))
 
 
 def lookup(call: Call, x: int, values: npt.NDArray[np.generic], *, count: int = 0) -> int:
@@ -120,6 +111,28 @@ def concat(call: Call) -> int:
     return call.build.concat(xs, call.integer("axis", 1))
 
 
+def center_crop_pad(call: Call) -> int:
+    """The middle of every axis, or zeros around it, an odd one behind."""
+    build, x, rank = call.build, call.x(), len(call.shape())
+    axes = [build.axis(x, a) for a in call.integers("axes") or range(rank)]
+    at = build.positions(x)
+    for axis, size in zip(axes, call.constant(1, "shape").ravel().tolist(), strict=True):
+        spare = size - at.shape[axis]
+        begin = abs(spare) // 2
+        if spare < 0:
+            at = at.take(range(begin, begin + size), axis=axis)
+        else:
+            at = np.pad(at, [(begin, spare - begin) if k == axis else (0, 0) for k in range(rank)], constant_values=-1)
+    return build.take_or(x, at, 0.0)
+
+
+def eye_like(call: Call) -> list[Value]:
+    """Ones on a diagonal: the input gives the shape alone."""
+    kind = call.integer("dtype", 0) or call.type() or onnx.TensorProto.FLOAT
+    rows, columns = call.shape()
+    return [np.eye(rows, columns, call.integer("k", 0)).astype(onnx.helper.tensor_dtype_to_np_dtype(kind))]
+
+
 def trilu(call: Call) -> int:
     """The upper or lower triangle of the last two axes, zeros elsewhere."""
     k = int(call.optional_scalar(1, "k") or 0)
@@ -162,9 +175,9 @@ def _padded(positions: IntArray, widths: Sequence[tuple[int, int]], mode: str) -
 RULES: Mapping[str, Rule] = MappingProxyType(
     {
         **dict.fromkeys(MOVES, moved),
+        "CenterCropPad": center_crop_pad,
         "Concat": concat,
-        "Gather": gather,
-        "GatherElements": gather_elements,
+        "EyeLike": eye_like,
         "Pad": pad,
         "Trilu": trilu,
         "ai.onnx.ml.ArrayFeatureExtractor": feature,

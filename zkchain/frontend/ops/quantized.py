@@ -145,6 +145,15 @@ def conv_integer(call: Call) -> int:
     return linear.convolution(call, _whole(call, 0, 2, 0), _whole(call, 1, 3, 0))
 
 
+def dynamic_matmul(call: Call) -> int:
+    """A (B - zero) scale + bias: the rounding of A by a step that it decides itself is left out (as in
+    ``zkchain.frontend.dynamic``). Inputs: A, B, scale, zero, bias."""
+    weights, zeros = call.constant(1, "B").astype(np.float64), call.optional(3, "zero point")
+    centred = weights if zeros is None else weights - zeros
+    y = call.build.matmul(call.x(), call.build.const(centred * _scales(call, 2)))
+    return call.build.add(y, call.x(4)) if call.has(4) else y
+
+
 def qgemm(call: Call) -> int:
     # A, a_scale, a_zero, B, b_scale, b_zero, C, y_scale, y_zero; C at scale alpha * a_scale * b_scale
     if call.number("alpha", 1.0) != 1.0:
@@ -212,8 +221,6 @@ def _refusal(reason: str, hint: str) -> Rule:
 
 STATIC = "quantise it statically: onnxruntime.quantization.quantize_static fixes every scale"
 REFUSED: Mapping[str, Rule] = {
-    "DynamicQuantizeLinear": _refusal("its scale depends on the input", STATIC),
-    "com.microsoft.DynamicQuantizeMatMul": _refusal("its scale depends on the input", STATIC),
     "com.microsoft.DynamicQuantizeLSTM": _refusal("its scale depends on the input", STATIC),
     "com.microsoft.MatMulIntegerToFloat": _refusal("its scale may depend on the input", STATIC),
 }
@@ -223,11 +230,16 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         **REFUSED,
         "ConvInteger": conv_integer,
         "DequantizeLinear": dequantize_linear,
+        # in its usual form it is gone by now: zkchain.frontend.dynamic
+        "DynamicQuantizeLinear": _refusal(
+            "its scale depends on the input, and products are not all that reads it", STATIC
+        ),
         "MatMulInteger": matmul_integer,
         "QLinearConv": qlinear_conv,
         "QLinearMatMul": qlinear_matmul,
         "QuantizeLinear": quantize_linear,
         "com.microsoft.DequantizeLinear": dequantize_linear,
+        "com.microsoft.DynamicQuantizeMatMul": dynamic_matmul,
         "com.microsoft.QGemm": qgemm,
         "com.microsoft.QLinearAdd": _of_two("add"),
         "com.microsoft.QLinearAveragePool": _of_one(_average),

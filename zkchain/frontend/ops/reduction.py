@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
@@ -48,7 +49,7 @@ def _l2(build: Builder, x: int, axes: Sequence[int]) -> int:
     return build.unary(_sum_square(build, x, axes), "sqrt")
 
 
-def _product(build: Builder, x: int, axes: Sequence[int]) -> int:
+def product(build: Builder, x: int, axes: Sequence[int]) -> int:
     # x1 x2 ... xn, one factor after the other
     for axis in axes:
         at = build.positions(x)
@@ -56,6 +57,19 @@ def _product(build: Builder, x: int, axes: Sequence[int]) -> int:
         slices = [build.take(x, at.take([k], axis=axis)) for k in range(at.shape[axis])]
         x = functools.reduce(build.mul, slices) if slices else one
     return x
+
+
+def cumulative_product(call: Call) -> int:
+    """y_j = x_0 x_1 .. x_j along an axis, without x_j where exclusive, from the other end where reverse."""
+    build, x = call.build, call.x()
+    axis = build.axis(x, int(call.scalar(1, "axis")))
+    at = build.positions(x)
+    slices = [build.take(x, at.take([k], axis=axis)) for k in range(at.shape[axis])]
+    slices = slices[::-1] if call.integer("reverse", 0) else slices
+    if call.integer("exclusive", 0):
+        slices = [build.const(np.ones(build.shape(slices[0]))), *slices[:-1]]
+    products = list(itertools.accumulate(slices, build.mul))
+    return build.concat(products[::-1] if call.integer("reverse", 0) else products, axis)
 
 
 def arg(sign: float) -> Rule:
@@ -94,6 +108,16 @@ def top_k(call: Call) -> list[int]:
 
 def softmax(call: Call) -> int:
     return _over_axis(call, lambda build, x, axis: build.softmax(x, axis))
+
+
+def hardmax(call: Call) -> int:
+    # 1 where the first largest element is, else 0
+    return _over_axis(call, _hardmax)
+
+
+def _hardmax(build: Builder, x: int, axis: int) -> int:
+    places = np.arange(build.shape(x)[axis]).reshape([-1 if k == axis else 1 for k in range(build.rank(x))])
+    return build.unary(build.sub(build.argmax(x, axis), build.const(places)), "equal", 0.0)
 
 
 def log_softmax(call: Call) -> int:
@@ -172,21 +196,43 @@ def normalised(build: Builder, x: int, axes: Sequence[int], epsilon: float) -> i
     return build.mul(centred, inverse)
 
 
+def local_response_normalization(call: Call) -> int:
+    """LRN: x / (bias + alpha / size * s)^beta, s the sum of squares of ``size`` channels around."""
+    build, x, size = call.build, call.x(), call.integer("size", 1)
+    ahead = np.arange(call.shape()[1]) - np.arange(call.shape()[1])[:, None]
+    band = ((ahead >= -((size - 1) // 2)) & (ahead <= size // 2)).astype(np.float64)
+    order = [0, *range(2, build.rank(x)), 1]
+    squares = build.matmul(build.transpose(build.square(x), order), build.const(band.T))
+    total = build.transpose(squares, [0, build.rank(x) - 1, *range(1, build.rank(x) - 1)])
+    under = build.shift(build.scale(total, call.number("alpha", 1e-4) / size), call.number("bias", 1.0))
+    return build.mul(x, build.unary(under, "pow", -call.number("beta", 0.75)))
+
+
 def layer_normalization(call: Call) -> list[int]:
     """Layer normalisation, with its mean and inverse deviation where the node has these outputs."""
-    build, x = call.build, call.x()
+    return list(layer_norm(call, call.x(), 1, 2))
+
+
+def layer_norm(call: Call, x: int, scale: int, bias: int, epsilon: float = 1e-5) -> tuple[int, int, int]:
+    """x normalised from the attribute axis on, times input ``scale``, plus input ``bias``; mean, inverse deviation."""
+    build = call.build
     axes = range(build.axis(x, call.integer("axis", -1)), build.rank(x))
-    centred, mean, inverse = _deviations(build, x, axes, call.number("epsilon", 1e-5))
-    y = build.mul(build.mul(centred, inverse), call.x(1))
-    return [build.add(y, call.x(2)) if call.has(2) else y, mean, inverse]
+    centred, mean, inverse = _deviations(build, x, axes, call.number("epsilon", epsilon))
+    y = build.mul(build.mul(centred, inverse), call.x(scale))
+    return build.add(y, call.x(bias)) if call.has(bias) else y, mean, inverse
 
 
 def rms_normalization(call: Call) -> int:
-    # scale x / sqrt(mean x^2 + epsilon)
-    build, x = call.build, call.x()
+    return rms_norm(call, call.x(), 1)[0]
+
+
+def rms_norm(call: Call, x: int, scale: int, epsilon: float = 1e-5) -> tuple[int, int]:
+    """x / sqrt(mean x^2 + epsilon) from the attribute axis on, times input ``scale``; and the factor of x alone."""
+    build = call.build
     axes = range(build.axis(x, call.integer("axis", -1)), build.rank(x))
-    power = build.shift(build.mean(build.square(x), axes), call.number("epsilon", 1e-5))
-    return build.mul(build.mul(x, build.unary(power, "rsqrt")), call.x(1))
+    power = build.shift(build.mean(build.square(x), axes), call.number("epsilon", epsilon))
+    inverse = build.unary(power, "rsqrt")
+    return build.mul(build.mul(x, inverse), call.x(scale)), inverse
 
 
 def instance_normalization(call: Call) -> int:
@@ -239,8 +285,11 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "ArgMin": arg(-1.0),
         "BatchNormalization": batch_normalization,
         "CumSum": cumulative_sum,
+        "CumProd": cumulative_product,
         "GroupNormalization": group_normalization,
+        "Hardmax": hardmax,
         "InstanceNormalization": instance_normalization,
+        "LRN": local_response_normalization,
         "LayerNormalization": layer_normalization,
         "LogSoftmax": log_softmax,
         "LpNormalization": lp_normalization,
@@ -253,7 +302,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "ReduceMax": _reduction(lambda build, x, axes: build.extreme(Op.REDUCE_MAX, x, axes)),
         "ReduceMean": _reduction(Builder.mean),
         "ReduceMin": _reduction(lambda build, x, axes: build.extreme(Op.REDUCE_MIN, x, axes)),
-        "ReduceProd": _reduction(_product),
+        "ReduceProd": _reduction(product),
         "ReduceSum": _reduction(Builder.sum),
         "ReduceSumSquare": _reduction(_sum_square),
         "Softmax": softmax,

@@ -156,10 +156,15 @@ def watched(graph: Graph) -> list[int]:
 
 
 def decided(graph: Graph) -> set[int]:
-    """Labels, and what is made of them; numbers that a label chooses from a table (ROWS) are numbers again."""
-    found: set[int] = set()
+    """Labels, and what is made of them alone; numbers that a label chooses, from a table (ROWS) or by a product with
+    other numbers, are numbers again."""
+    found, constant = set[int](), set[int]()
     for i, node in enumerate(graph.nodes):
-        if node.op in LABELS or (found.intersection(node.src) and node.op is not Op.ROWS):
+        if node.op in LABELS:
+            found.add(i)
+        elif constant.issuperset(node.src):
+            constant.update(() if node.op is Op.INPUT else (i,))
+        elif found.union(constant).issuperset(node.src) and node.op is not Op.ROWS:
             found.add(i)
     return found
 
