@@ -194,6 +194,17 @@ def test_attention_refuses_what_has_no_one_shape() -> None:
         load(built("Attention", three(1, 3, TOKENS, SIZE, kv=(1, 2, TOKENS, SIZE))))
 
 
+def test_a_mask_of_a_type_that_nobody_knows_is_refused() -> None:
+    """ONNX's inference knows nothing of what other domains' operators give: truth values are not added."""
+    nodes = [node(f"{MS}Gelu", ["x"], ["m"]), node("Attention", ["q", "q", "q", "m"])]
+    shapes = {"x": [TOKENS, TOKENS], "q": [1, HEADS, TOKENS, SIZE]}
+    with pytest.raises(UnsupportedOp, match="type of its mask") as refused:
+        load(model(nodes, shapes, opset=23))
+    assert "Cast" in str(refused.value.hint)
+    nodes = [nodes[0], node("Cast", ["m"], ["f"], to=1), node("Attention", ["q", "q", "q", "f"])]
+    agrees(model(nodes, shapes, opset=23), random([TOKENS, TOKENS]), random([1, HEADS, TOKENS, SIZE]))
+
+
 def test_infinite_scores_are_no_output() -> None:
     inputs = {**three(BATCH, HEADS, TOKENS, SIZE), "m": MASK}
     outputs = ["y", "", "", "s"]

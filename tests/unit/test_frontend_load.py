@@ -129,13 +129,13 @@ def test_weights_that_are_not_finite(bad: float) -> None:
 
 def test_unsupported_operator_names_node_operator_and_table() -> None:
     nodes = [
-        helper.make_node("Det", ["x"], ["d"], name="first"),
+        helper.make_node("DFT", ["x"], ["d"], name="first"),
         helper.make_node("NonZero", ["d"], ["y"], name="second"),
     ]
     with pytest.raises(UnsupportedOp) as caught:
         load(model(nodes, {"x": [3, 3]}, types={"y": TensorProto.INT64}))
     error = caught.value
-    assert (error.node, error.op) == ("first", "Det")
+    assert (error.node, error.op) == ("first", "DFT")
     assert "also outside the table: NonZero" in str(error.hint)
     assert f"the README lists the {len(supported_operators())} operators" in str(error.hint)
 
