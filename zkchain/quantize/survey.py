@@ -37,7 +37,8 @@ COARSER = (1.0, 4.0, 16.0, 64.0, 2.0**8, 2.0**16)  # tolerances of delicate argu
 ENOUGH, SURE = 0.7, 0.85  # part of the allowed error to reach, since no survey finds the very worst point; after a
 # longer hunt, which comes nearer to it
 DEEPER = 1.2  # a hunt that finds so many times the error of the points it began at would find more
-FAR, MARGIN = 1.0, 3.0  # over so many limits, worse points lie between those found: so much more is asked
+MOST_MARGIN = 64.0  # worse points lie between those found: up to so many times as much is asked
+EASE = 0.6  # of what is near enough: where less is left, less is asked once more
 HARD = 4  # points that a round adds to those by which scales are chosen
 WORK, LEAST_WORK, MOST_WORK = 30_000_000, 12, 400  # values computed; passes over the graph, at least and at most
 
@@ -336,20 +337,33 @@ def _excess(errors: Mapping[int, float], limits: Mapping[int, float]) -> float:
 def settle(problem: Problem) -> Settled:
     """Quantise for the data; survey the domain; where the promise is missed, open the clamps that were reached, keep
     more bits for the points that are off, and begin again. The best of all rounds."""
-    best = _first(problem)
+    best = last = _first(problem)
     for _ in range(ROUNDS - 1):
         if best.excess <= best.survey.enough:
             break
-        harder = _harder(best)
         try:
-            found = _settled(harder)
+            last = _settled(_harder(last))
         except (CompileError, UnsupportedOp):  # no room for wider ranges, longer tables or more bits
             break
-        if found.excess > 0.9 * best.excess:
-            best = min(best, found, key=lambda settled: settled.excess)
+        stuck = last.excess > 0.9 * best.excess
+        best = min(best, last, key=lambda settled: settled.excess)
+        if stuck and best.excess <= 1.0:
             break
-        best = found
-    return best
+    return _eased(best)
+
+
+def _eased(best: Settled) -> Settled:
+    """Less finely, where much more was asked than it took: half the way back, since errors are no straight line."""
+    share = best.excess / best.survey.enough
+    if best.problem.margin == 1.0 or share > EASE:
+        return best
+    margin = max(best.problem.margin * float(np.sqrt(share)), 1.0)
+    limits = {i: limit / margin for i, limit in best.limits.items()}
+    try:
+        found = _settled(replace(best.problem, limits=limits, margin=margin))
+    except (CompileError, UnsupportedOp):
+        return best
+    return found if found.excess <= found.survey.enough else best
 
 
 def _first(problem: Problem) -> Settled:
@@ -420,6 +434,8 @@ def _harder(settled: Settled) -> Problem:
     # the worst say how far off, the mildest how steep: where everything is off, nothing small is seen to change
     worst = ranked if len(ranked) <= HARD else [*ranked[: HARD // 2], *ranked[-(HARD // 2) :]]
     hard = (*problem.hard, *((f.probe.sample, f.probe.trace) for f in worst))
-    margin = MARGIN if settled.excess > FAR else problem.margin
+    missed = max((_excess(f.errors, settled.limits) for f in off), default=0.0)
+    # as much again as was missed would be too much: the points themselves say where it is needed
+    margin = min(problem.margin * float(np.sqrt(max(missed / ENOUGH, 1.0))), MOST_MARGIN)
     limits = {i: limit / margin for i, limit in settled.limits.items()}
     return replace(problem, reached=reached, hard=hard, limits=limits, margin=margin)

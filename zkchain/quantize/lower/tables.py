@@ -445,9 +445,9 @@ def _bound(state: Lowering, x: Value, y: Value, slope: float, rounding: float) -
     """|f(x + e) - y| <= slope e + rounding, slope in units of the output a step of the input."""
     with np.errstate(over="ignore"):  # no bound is known then: infinity says so
         error = np.ldexp(state.out.error(x), x.frac)
-    carried = np.where(np.isinf(error), np.inf, 0.0)
-    # the slope of a jump is infinite, and times no error still none
-    np.multiply(error, slope, out=carried, where=(error > 0) & np.isfinite(error))
+        carried = np.where(np.isinf(error), np.inf, 0.0)
+        # the slope of a jump is infinite, and times no error still none
+        np.multiply(error, slope, out=carried, where=(error > 0) & np.isfinite(error))
     state.out.errors[y.index] = np.ldexp(carried + rounding, -y.frac)
 
 

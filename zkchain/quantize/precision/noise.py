@@ -29,7 +29,7 @@ ACCUMULATES = frozenset(
 )
 ADDS = frozenset({Op.ADD, Op.MAX, Op.MIN, Op.CONCAT})
 EXACT = frozenset({"lookup", "divide", "floor_divide"})  # functions of integers: nothing is rounded
-FINEST = {"weight": 26, "activation": 26, "input": 34}  # bits kept of the largest value of a tensor, at most
+FINEST = {"weight": 30, "activation": 26, "input": 34}  # bits kept of the largest value of a tensor, at most
 EXACTLY = 61  # whole numbers that are kept whole: as far as a value may reach
 FINEST_NORMALISED = 30  # what is divided by its own size: as fine as its square has room
 FINEST_UNDER_ROOT = 38  # half of the bits are lost close to zero
