@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tests.helpers.cli_tools import calibration, small_model
+from tests.helpers.onnx_models import model, node
 from zkchain import frontend, oracle
 from zkchain.errors import ModelError, OutOfDomain
 from zkchain.ir.graph import Graph
@@ -65,3 +66,25 @@ def test_an_output_of_another_shape(program: Graph) -> None:
     nodes = (*program.nodes[:i], replace(program.nodes[i], shape=(1, 2)), *program.nodes[i + 1 :])
     with pytest.raises(ModelError, match=r"output 'y': onnxruntime gives float32 of shape \(1, 3\), expected shape"):
         oracle.FloatModel(MODEL, replace(program, nodes=nodes))(SAMPLES[0])
+
+
+def test_weights_that_share_a_zero_point() -> None:
+    """onnxruntime 1.32 cannot open such a model exactly with all of its fusions, on processors with VNNI."""
+    rng = np.random.default_rng(0)
+    weights = {f"w{k}": rng.integers(-99, 99, (4, 4)).astype(np.int8) for k in (1, 2)}
+    steps = {"s": np.float32(0.1), "z": np.uint8(128), "t": np.float32(0.05), "w": np.int8(3)}
+    proto = model(
+        [
+            node("QuantizeLinear", ["x", "s", "z"], ["q"]),
+            node("QLinearMatMul", ["q", "s", "z", "w1", "t", "w", "s", "z"], ["a"]),
+            node("QLinearMatMul", ["a", "s", "z", "w2", "t", "w", "s", "z"], ["b"]),
+            node("DequantizeLinear", ["b", "s", "z"], ["y"]),
+        ],
+        {"x": [1, 4]},
+        constants={**weights, **steps},
+        opset=13,
+    )
+    samples = [(rng.normal(size=(1, 4)).astype(np.float32),) for _ in range(20)]
+    raw = proto.SerializeToString()
+    program = quantize(frontend.load(raw), [Domain(-5, 5)], samples)
+    assert oracle.evaluate(raw, program, samples).outputs[0].max_error < 1e-6
