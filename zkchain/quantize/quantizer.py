@@ -49,10 +49,10 @@ def quantize_with_report(
     settings = settings or Settings()
     check(graph, integer=False)
     grids = input_grid.resolve(graph, domain, calibration)
-    settled = settle(pose(graph, grids, calibration or (), settings))
-    if settled.problem.unseen and settled.excess > 1.0:  # the survey may find the steep places by itself, and do better
-        by_survey = settle(pose(graph, grids, calibration or (), settings, unseen=False))
-        settled = min(settled, by_survey, key=lambda each: each.excess)
+    settled = settle(pose(graph, grids, calibration or (), settings, unseen=False))
+    if settled.excess > 1.0:  # the survey did not find, or could not mend, all places where functions are steep
+        posed = pose(graph, grids, calibration or (), settings)
+        settled = min(settled, settle(posed), key=lambda each: each.excess) if posed.unseen else settled
     program = passed(_without_extra(settled.problem, settled.lowered.graph), "integer program")
     return program, _report(settled)
 
