@@ -88,15 +88,14 @@ def _score(problem: Problem, lowered: Lowered, limits: Mapping[int, float], stac
     watched, arguments = list(problem.tolerance), [region.argument for region in lowered.regions]
     with np.errstate(all="ignore"):
         exact = stacked.outputs(problem.graph, stack, interpret.FLOAT, [*watched, *arguments])
-    samples = list(zip(*stack, strict=True))
-    got = search.integer_outputs(problem, lowered, samples)
-    score = np.zeros(len(samples))
+    got, count = search.integer_outputs(problem, lowered, stack), len(stack[0])
+    score = np.zeros(count)
     for i, y in zip(watched, exact, strict=False):
         with np.errstate(all="ignore"):
-            off = np.abs(got[i] - y).reshape(len(samples), -1)
+            off = np.abs(got[i] - y).reshape(count, -1)
         score = np.maximum(score, np.where(np.isfinite(off), off, 0.0).max(axis=1, initial=0.0) / limits[i])
     for region, x in zip(lowered.regions, exact[len(watched) :], strict=True):
-        score[region.contains(x).reshape(len(samples), -1).any(axis=1)] = 0.0
+        score[region.contains(x).reshape(count, -1).any(axis=1)] = 0.0
     return score
 
 

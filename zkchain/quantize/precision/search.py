@@ -211,7 +211,7 @@ def runs(problem: Problem, lowered: Lowered) -> list[list[IntArray]]:
 
 
 def integers(problem: Problem, lowered: Lowered, sample: Sequence[FloatArray]) -> list[IntArray]:
-    """A sample, in units of the grids, as integers of the inputs; brought into the domain."""
+    """A sample (or a stack of them), in units of the grids, as integers of the inputs; brought into the domain."""
     result = []
     for i, grid, x in zip(lowered.graph.inputs, problem.grids, sample, strict=True):
         node = lowered.graph.nodes[i]
@@ -228,7 +228,8 @@ def errors(
     """For every sample: watched node -> its largest distance from the float value, where no region has a part in it."""
     if not samples:
         return []
-    results, watched = integer_outputs(problem, lowered, samples), list(problem.tolerance)
+    stack = [np.stack(column) for column in zip(*samples, strict=True)]
+    results, watched = integer_outputs(problem, lowered, stack), list(problem.tolerance)
     found = []
     for k, trace in enumerate(traces):
         promised = noise.untouched(problem.graph, list(trace), lowered.regions, watched)
@@ -237,16 +238,12 @@ def errors(
     return found
 
 
-def integer_outputs(
-    problem: Problem, lowered: Lowered, samples: Sequence[Sequence[FloatArray]]
-) -> dict[int, FloatArray]:
-    """Watched node -> what the integer program makes of it, (samples, *shape), as real numbers."""
-    each = [integers(problem, lowered, sample) for sample in samples]
-    given = [np.stack(column) for column in zip(*each, strict=True)]
-    results = stacked.outputs(lowered.graph, given, interpret.INTEGER)
+def integer_outputs(problem: Problem, lowered: Lowered, stack: Sequence[FloatArray]) -> dict[int, FloatArray]:
+    """Watched node -> what the integer program makes of it, as real numbers; each (samples, *shape)."""
+    results = stacked.outputs(lowered.graph, integers(problem, lowered, stack), interpret.INTEGER)
     at = {i: problem.graph.outputs.index(i) for i in problem.tolerance}
     real = {i: results[k] * lowered.graph.nodes[lowered.graph.outputs[k]].scale for i, k in at.items()}
-    return {i: np.broadcast_to(y, (len(samples), *y.shape[1:])) for i, y in real.items()}
+    return {i: np.broadcast_to(y, (len(stack[0]) if stack else 1, *y.shape[1:])) for i, y in real.items()}
 
 
 def _measured(problem: Problem, lowered: Lowered) -> float:
