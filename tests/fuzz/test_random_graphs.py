@@ -52,7 +52,10 @@ QUANTISED = {
 }
 """Of models that are quantised already: these are drawn whole in tests/helpers/quantized_models.py (DequantizeLinear
 comes with QuantizeLinear here too)."""
-UNRUN = {"BitShift", "CumProd", "SwiGLU", "com.microsoft.BiasSplitGelu", "com.microsoft.TransposeMatMul"}
+UNRUN = {
+    *("BitShift", "CumProd", "SwiGLU", "com.microsoft.BiasSplitGelu", "com.microsoft.CDist"),
+    "com.microsoft.TransposeMatMul",
+}
 """Of opsets behind those that are drawn, of types that are not, or without a kernel in onnxruntime's CPU provider."""
 
 

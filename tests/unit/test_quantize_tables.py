@@ -213,7 +213,7 @@ def test_uses_of_different_ranges_share_one_table() -> None:
     x = b.input(1, 8)
     state = b.add(Op.UNARY, b.dense(x, rng.normal(size=(8, 8)) / 8), fn=("tanh",))
     for _ in range(6):
-        mixed = b.add(Op.ADD, b.dense(x, rng.normal(size=(8, 8))), b.dense(state, rng.normal(size=(8, 8)) * 2))
+        mixed = b.add(Op.ADD, b.dense(x, rng.normal(size=(8, 8))), b.dense(state, rng.normal(size=(8, 8)) / 2))
         state = b.add(Op.UNARY, mixed, fn=("tanh",))
     program = quantize(b.graph(b.dense(state, rng.normal(size=(8, 2)))), [Domain(-1, 1)], settings=LOOKUP)
     tables = [n for n in program.nodes if n.op is Op.TABLE]

@@ -338,6 +338,7 @@ def settle(problem: Problem) -> Settled:
     """Quantise for the data; survey the domain; where the promise is missed, open the clamps that were reached, keep
     more bits for the points that are off, and begin again. The best of all rounds."""
     best = last = _first(problem)
+    stuck = False
     for _ in range(ROUNDS - 1):
         if best.excess <= best.survey.enough:
             break
@@ -345,9 +346,9 @@ def settle(problem: Problem) -> Settled:
             last = _settled(_harder(last))
         except (CompileError, UnsupportedOp):  # no room for wider ranges, longer tables or more bits
             break
-        stuck = last.excess > 0.9 * best.excess
+        again, stuck = stuck, last.excess > 0.9 * best.excess
         best = min(best, last, key=lambda settled: settled.excess)
-        if stuck and best.excess <= 1.0:
+        if stuck and (again or best.excess <= 1.0):
             break
     return _eased(best)
 
