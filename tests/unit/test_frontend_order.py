@@ -54,6 +54,13 @@ def test_a_sorted_file_stays_as_it_is() -> None:
     assert runnable(content) is content
 
 
+def test_a_name_of_two_values_is_refused() -> None:
+    """An exporter let an output have the name of a value inside the model."""
+    nodes = [node("Relu", ["x"], ["y"]), node("Neg", ["y"], ["a"]), node("Abs", ["a"], ["y"])]
+    with pytest.raises(ModelError, match="the value 'y' is computed by two nodes"):
+        load(model(nodes, {"x": [3]}))
+
+
 @pytest.mark.parametrize("cycle", [[("a", "b"), ("b", "a")], [("a", "a")]])
 def test_cycles_refused(cycle: list[tuple[str, str]]) -> None:
     nodes = [node("Add", ["x", read], [made]) for read, made in cycle]

@@ -75,7 +75,15 @@ def _numbered(name: str) -> Iterator[str]:
 
 def _sort(graph: onnx.GraphProto) -> bool:
     """Every node right after the last of those it reads; nodes that are in order already stay where they are."""
-    makers = {name: i for i, node in enumerate(graph.node) for name in node.output if name}
+    makers: dict[str, int] = {}
+    for i, node in enumerate(graph.node):
+        for name in node.output:
+            if name and makers.setdefault(name, i) != i:
+                both = ", ".join(repr(node_name(graph.node[k])) for k in (makers[name], i))
+                raise ModelError(
+                    f"the value {name!r} is computed by two nodes: {both}",
+                    hint="export it again with other names of inputs and outputs: one may be a name inside the model",
+                )
     needs = [sorted({makers[name] for name in names_read(node) if name in makers}) for node in graph.node]
     if all(made < i for i, reads in enumerate(needs) for made in reads):
         return False
