@@ -38,6 +38,7 @@ ENOUGH, SURE = 0.7, 0.85  # part of the allowed error to reach, since no survey 
 # longer hunt, which comes nearer to it
 DEEPER = 1.2  # a hunt that finds so many times the error of the points it began at would find more
 MOST_MARGIN = 64.0  # worse points lie between those found: up to so many times as much is asked
+HOPE = 4.0  # where more is missed and a round does not help, another does not either
 EASE = 0.6  # of what is near enough: where less is left, less is asked once more
 HARD = 4  # points that a round adds to those by which scales are chosen
 WORK, LEAST_WORK, MOST_WORK = 30_000_000, 12, 400  # values computed; passes over the graph, at least and at most
@@ -348,7 +349,7 @@ def settle(problem: Problem) -> Settled:
             break
         again, stuck = stuck, last.excess > 0.9 * best.excess
         best = min(best, last, key=lambda settled: settled.excess)
-        if stuck and (again or best.excess <= 1.0):
+        if stuck and (again or not 1.0 < best.excess <= HOPE):
             break
     return _eased(best)
 
