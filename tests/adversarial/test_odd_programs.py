@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +15,8 @@ from tests.helpers import graphs
 from zkchain.bn254 import R
 from zkchain.circuit import Visibility, check, solve, synthesize
 from zkchain.circuit.forest import programmed
-from zkchain.ir import interpret
+from zkchain.errors import CompileError
+from zkchain.ir import categories, interpret
 from zkchain.ir.graph import Graph, Op
 from zkchain.ir.trees import Forest
 from zkchain.r1cs import System
@@ -157,6 +159,21 @@ def test_trees_behind_many_movements() -> None:
     soon(lambda: proves_as_it_runs(graph, System.CG16))
 
 
+def test_too_many_sums_in_a_row_are_refused() -> None:
+    b = graphs.Build()
+    x = y = b.input((2,), -9, 9)
+    for _ in range(3000):
+        y = b.add(Op.ADD, y, x)
+    made = synthesize(b.graph(b.add(Op.RELU, y)), Visibility((False,), (True,)), System.CG16)
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(1000)  # some libraries allow more
+    try:
+        with pytest.raises(CompileError, match="too many sums"):
+            assert made.digest
+    finally:
+        sys.setrecursionlimit(limit)
+
+
 def test_forests_of_many_outputs_and_ends() -> None:
     outputs, ends = 20_000, np.arange(60_000)
     one = Forest(np.zeros(1, np.int64), np.arange(2), np.zeros(1, np.int64), *(np.array([k]) for k in (-1, -2, 0)))
@@ -173,3 +190,18 @@ def test_forests_of_many_outputs_and_ends() -> None:
         np.array([0]),
     )
     soon(lambda: programmed(many, np.arange(4)[:, None], np.array([-3, -3]), np.array([90_000, 9])))
+
+
+def test_a_list_of_names_is_gone_through_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[categories.Names] = []
+    other = categories.other
+
+    def counted(names: categories.Names) -> str:
+        calls.append(names)
+        return other(names)
+
+    monkeypatch.setattr(categories, "other", counted)
+    names = (("a", "b", None),)
+    given = categories.indices("x", names, np.array(["b", "z"] * 500), 1000)
+    assert categories.named("x", names, given).tolist() == ["b", "(other)"] * 500
+    assert calls == [*names]
