@@ -174,6 +174,13 @@ def test_too_many_sums_in_a_row_are_refused() -> None:
         sys.setrecursionlimit(limit)
 
 
+def test_the_range_of_a_long_product() -> None:
+    b, size = graphs.Build(), 1 << 22
+    ends = b.input((1, size), -2, 3), b.input((size, 1), -5, 7)
+    soon(lambda: b.add(Op.MATMUL, *ends, shape=(1, 1)))
+    assert graphs.span(b.nodes[-1]) == (-15 * size, 21 * size)
+
+
 def test_forests_of_many_outputs_and_ends() -> None:
     outputs, ends = 20_000, np.arange(60_000)
     one = Forest(np.zeros(1, np.int64), np.arange(2), np.zeros(1, np.int64), *(np.array([k]) for k in (-1, -2, 0)))

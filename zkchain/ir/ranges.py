@@ -20,6 +20,7 @@ from zkchain.ir.graph import Node, Op, check_arguments
 from zkchain.typing import FloatArray, IntArray
 
 Interval = tuple[IntArray, IntArray]
+AT_ONCE = 1 << 20  # products of ends that are held together
 
 
 def interval(node: Node, sources: Sequence[Node]) -> Interval:
@@ -151,13 +152,12 @@ def _matmul_of_variables(node: Node, x: Interval, y: Interval) -> Interval:
     # sum over k of the smallest (largest) of the four products of ends; a vector is a matrix of one row or column
     rows = [a if a.ndim > 1 else a[None, :] for a in x]
     columns = [b if b.ndim > 1 else b[:, None] for b in y]
-    if not rows[0].shape[-1]:
-        return np.zeros(node.shape, np.int64), np.zeros(node.shape, np.int64)
-    lo, hi = np.zeros(1, np.int64), np.zeros(1, np.int64)
-    for k in range(rows[0].shape[-1]):
-        ends = [a[..., :, k, None] * b[..., k, None, :] for a in rows for b in columns]
-        lo = lo + np.minimum.reduce(ends)
-        hi = hi + np.maximum.reduce(ends)
+    lo, hi = np.zeros(node.size, np.int64), np.zeros(node.size, np.int64)
+    step = max(AT_ONCE // max(node.size, 1), 1)
+    for k in (slice(first, first + step) for first in range(0, rows[0].shape[-1], step)):
+        ends = [a[..., :, k, None] * b[..., None, k, :] for a in rows for b in columns]
+        lo += np.minimum.reduce(ends).sum(axis=-2).ravel()
+        hi += np.maximum.reduce(ends).sum(axis=-2).ravel()
     return lo.reshape(node.shape), hi.reshape(node.shape)
 
 
