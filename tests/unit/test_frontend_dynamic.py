@@ -15,8 +15,8 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 
 import zkchain
 from tests.helpers.onnx_models import Tensor, model, node, random, runtime
-from zkchain.errors import UnsupportedOp
-from zkchain.frontend import load
+from zkchain.errors import ModelError, UnsupportedOp
+from zkchain.frontend import left_out, load
 from zkchain.ir.interpret import run_float
 
 STEP = 6.0 / 255  # of an input that spans -3 to 3
@@ -69,11 +69,20 @@ def test_a_dynamically_quantised_model_is_proved(tmp_path: Path) -> None:
     data = random((32, 8), 1)
     circuit = zkchain.compile(proto, data={"x": data})
     assert circuit.accuracy is not None  # against onnxruntime, which rounds dynamically
+    assert str(circuit.left_out) in str(circuit).splitlines()[3]
     keys = circuit.setup()
     proof = keys.prove(x=data[:1])
     keys.verifier.verify(proof)
     expected = runtime(proto, {"x": data[:1]})[0]
     np.testing.assert_allclose(proof.outputs["y"], expected, atol=0.02 * float(np.max(np.abs(expected))) + 0.1)
+
+
+def test_only_such_models_leave_something_out(tmp_path: Path) -> None:
+    weights: dict[str, Tensor] = {"w": np.ones((4, 3), np.int8), "s": np.ones(3, np.float32)}
+    named = model([node("Neg", ["x"], ["DynamicQuantizeLinear"]), node("Abs", ["DynamicQuantizeLinear"])], {"x": [2]})
+    for proto, rounded in ((quantised(perceptron(), tmp_path), True), (fused(**weights), True), (named, False)):
+        assert (left_out(proto.SerializeToString()) is not None) is rounded
+    assert left_out(perceptron().SerializeToString()) is None
 
 
 def fused(**constants: Tensor) -> onnx.ModelProto:
@@ -105,6 +114,16 @@ def dynamic(
 
 PRODUCT = node("MatMulInteger", ["q", "w", "z", "wz"], ["p"])
 CAST = node("Cast", ["p"], ["f"], to=TensorProto.FLOAT)
+NARROW, CAST_AGAIN = node("Cast", ["p"], ["n"], to=TensorProto.INT8), node("Cast", ["n"], ["f"], to=TensorProto.FLOAT)
+
+
+def branch(name: str) -> onnx.GraphProto:
+    """Reads the step from outside."""
+    made = onnx.helper.make_tensor_value_info(name, TensorProto.FLOAT, None)
+    return onnx.helper.make_graph([node("Identity", ["s"], [name])], name, [], [made])
+
+
+CHOICE = node("If", ["w"], ["c"], then_branch=branch("a"), else_branch=branch("b"))
 
 
 @pytest.mark.parametrize(
@@ -117,12 +136,39 @@ CAST = node("Cast", ["p"], ["f"], to=TensorProto.FLOAT)
         ([PRODUCT, CAST, node("Add", ["f", "s"])], {"y": TensorProto.FLOAT}),
         ([PRODUCT, CAST, node("Mul", ["f", "s"], ["t"]), node("Add", ["t", "s"])], {"y": TensorProto.FLOAT}),
         ([node("MatMulInteger", ["q", "w"], ["p"]), CAST, node("Mul", ["f", "s"])], {"y": TensorProto.FLOAT}),
+        ([PRODUCT, CAST, node("Mul", ["s", "s"], ["t"]), node("Mul", ["f", "t"])], {"y": TensorProto.FLOAT}),
+        ([PRODUCT, CAST, node("Mul", ["f", "f"], ["t"]), node("Mul", ["t", "s"])], {"y": TensorProto.FLOAT}),
+        ([PRODUCT, NARROW, CAST_AGAIN, node("Mul", ["f", "s"])], {"y": TensorProto.FLOAT}),
+        ([PRODUCT, CAST, node("Mul", ["f", "s"], ["t"]), CHOICE, node("Add", ["t", "c"])], {"y": TensorProto.FLOAT}),
     ],
 )
 def test_other_uses_of_integers_and_steps_are_refused(nodes: list[onnx.NodeProto], outputs: dict[str, int]) -> None:
     with pytest.raises(UnsupportedOp, match="products are not all that reads it") as refused:
         load(dynamic(*nodes, outputs=outputs))
     assert "quantize_static" in str(refused.value.hint)
+
+
+@pytest.mark.parametrize("step", ["t", "s"])
+def test_steps_of_other_integers_are_refused(step: str) -> None:
+    nodes = [
+        node("DynamicQuantizeLinear", ["x"], ["q", "s", "z"]),
+        node("DynamicQuantizeLinear", ["v"], ["r", "t", "u"]),
+        node("MatMulInteger", ["q", *(("w", "z") if step == "t" else ("r", "z", "u"))], ["p"]),
+        CAST,
+        node("Mul", ["f", step]),
+    ]
+    with pytest.raises(UnsupportedOp, match="products are not all that reads it"):
+        load(model(nodes, {"x": [2, 4], "v": [4, 3]}, constants={"w": np.ones((4, 3), np.int8)}))
+
+
+@pytest.mark.parametrize("outputs", [["q"], ["q", "s"], ["q", "", "z"]])
+def test_nodes_without_all_outputs_are_refused(outputs: list[str]) -> None:
+    proto = dynamic(PRODUCT, CAST, node("Mul", ["f", "s"]), outputs={"y": TensorProto.FLOAT})
+    first = next(n for n in proto.graph.node if n.op_type == "DynamicQuantizeLinear")
+    del first.output[:]
+    first.output.extend(outputs)
+    with pytest.raises(ModelError):
+        load(proto)
 
 
 def test_the_usual_use_is_not() -> None:

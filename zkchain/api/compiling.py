@@ -69,11 +69,12 @@ class Circuit:
 
     def _lines(self) -> list[tuple[str, str]]:
         largest = "" if self.accuracy is None else _largest(self.accuracy)
+        accuracy = (largest or "not measured: no data was given", self.left_out)
         return [
             ("inputs", "; ".join(map(_described, self.summary.inputs))),
             ("outputs", "; ".join(map(_described, self.summary.outputs))),
             ("constraints", f"{self.constraints:,}"),
-            ("accuracy", largest or "not measured: no data was given"),
+            ("accuracy", "; ".join(said for said in accuracy if said)),
             ("system", self.reason or f"{self.system}, as asked for"),
         ]
 
@@ -101,6 +102,16 @@ class Circuit:
     def promise(self) -> Promise | None:
         """The largest error of each output found over the whole domain, and what is promised of it."""
         return self.summary.promise
+
+    @property
+    def left_out(self) -> str | None:
+        """What the model does and the circuit does not: the rounding of dynamically quantised models."""
+        from zkchain.frontend import left_out
+
+        try:
+            return left_out(self.model)
+        except ModelError:  # of a bundle that somebody altered
+            return None
 
     def setup(
         self,

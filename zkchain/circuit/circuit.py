@@ -14,12 +14,14 @@ from zkchain.circuit.interface import Interface, describe, digest_of
 from zkchain.circuit.layout import Layout, Visibility
 from zkchain.circuit.obligations import Phases
 from zkchain.circuit.symbolic import Packed, Symbolic
+from zkchain.errors import CompileError
 from zkchain.ir.checked import named
 from zkchain.ir.graph import Graph
 from zkchain.r1cs import Csr, RowBlock, System
 from zkchain.typing import IntArray
 
 BLOCK_NONZEROS = 1 << 18  # most of one streamed block
+DEEP = "put a layer between them that rescales, or add all of them up in one Sum"
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,9 +132,12 @@ def stream(constraint: Constraint, n_wires: int) -> Iterator[RowBlock]:
     step = max(1, min(constraint.size, int(BLOCK_NONZEROS / max(weight, 1.0))))
     for start in range(0, constraint.size, step):
         select = np.arange(start, min(start + step, constraint.size))
-        with named(f"node {constraint.node!r}"):
-            a, b = (symbolic.to_csr(side.rows(select, n_wires)) for side in (constraint.a, constraint.b))
-            c = _third(constraint.c, select, n_wires)
+        try:
+            with named(f"node {constraint.node!r}"):
+                a, b = (symbolic.to_csr(side.rows(select, n_wires)) for side in (constraint.a, constraint.b))
+                c = _third(constraint.c, select, n_wires)
+        except RecursionError as error:  # linear combinations are functions of each other
+            raise CompileError(f"node {constraint.node!r}: too many sums and movements in a row", hint=DEEP) from error
         yield RowBlock(a, b, c, constraint.node)
 
 

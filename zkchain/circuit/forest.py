@@ -173,10 +173,9 @@ class Planner:
         if test not in self.tested:
             feature, own = test
             first = self.bits[feature, self.ends[feature][0]]
-            values = np.zeros(len(self.ends[feature]) + 1, np.int64)
-            for end in own:
-                values[self.bits[feature, end] - first + 1 :] ^= 1
-            self.tested[test] = Step(feature, values)
+            turns = np.zeros(len(self.ends[feature]) + 1, np.int64)
+            turns[[self.bits[feature, end] - first + 1 for end in own]] = 1
+            self.tested[test] = Step(feature, turns.cumsum() % 2)
         return self.tested[test]
 
     def form(self, x: Number) -> Form:
@@ -278,19 +277,19 @@ def _add_tree(planner: Planner, tree: Tree, across: Across | None, values: IntAr
 
 def _distinct(leaves: IntArray) -> tuple[list[int], IntArray]:
     """The columns that are neither zero nor another's or its negative, and (columns, outputs) what each is to all."""
-    columns, weights = list[int](), list[IntArray]()
-    for k in range(leaves.shape[1]):
-        own = leaves[:, k]
-        known = (
-            (at, sign) for at, j in enumerate(columns) for sign in (1, -1) if np.array_equal(own, sign * leaves[:, j])
-        )
-        at, sign = next(known, (len(columns), 1))
-        if np.any(own) and at == len(columns):
+    columns, known, weights = list[int](), dict[bytes, tuple[int, int]](), list[tuple[int, int, int]]()
+    for k, own in enumerate(np.ascontiguousarray(leaves.T)):
+        if not np.any(own):
+            continue
+        if own.tobytes() not in known:
+            known.update({(sign * own).tobytes(): (len(columns), sign) for sign in (1, -1)})
             columns.append(k)
-            weights.append(np.zeros(leaves.shape[1], np.int64))
-        if np.any(own):
-            weights[at][k] = sign
-    return columns, np.asarray(weights, dtype=np.int64).reshape(len(columns), leaves.shape[1])
+        at, sign = known[own.tobytes()]
+        weights.append((at, k, sign))
+    found = np.zeros((len(columns), leaves.shape[1]), np.int64)
+    for at, k, sign in weights:
+        found[at, k] = sign
+    return columns, found
 
 
 def _cost_down(tree: Tree) -> int:
@@ -385,7 +384,7 @@ def _oblivious(planner: Planner, whole: Tree, root: int) -> Across | None:
     if any(ref >= 0 for ref in level) or len(features) < 2:
         return None
     outcomes = [_outcomes(planner, feature, tests) for feature in features]
-    at: list[IntArray | int] = [int(_odd(test, planner.least[test[0]])) for test in tests]
+    at: list[IntArray | int] = [int(_odd(test, [planner.least[test[0]]])[0]) for test in tests]
     for axis, (_, levels) in enumerate(outcomes):
         for k, bits in levels.items():
             at[k] = bits.reshape([-1 if a == axis else 1 for a in range(len(features))])
@@ -397,14 +396,15 @@ def _outcomes(planner: Planner, feature: int, tests: Sequence[Test]) -> tuple[li
     """What a feature may make of its tests: a Step for each outcome, and, by level, the bit in each."""
     own = [k for k, test in enumerate(tests) if test[0] == feature]
     starts = [planner.least[feature], *planner.ends[feature]]
-    bits = np.asarray([[_odd(tests[k], start) for k in own] for start in starts], dtype=np.int64)
+    bits = np.stack([_odd(tests[k], starts) for k in own], axis=1)
     rows, which = np.unique(bits, axis=0, return_inverse=True)
     steps = [Step(feature, (which.ravel() == j).astype(np.int64)) for j in range(len(rows))]
     return steps, {k: rows[:, column] for column, k in enumerate(own)}
 
 
-def _odd(test: Test, x: int) -> bool:
-    return sum(end <= x for end in test[1]) % 2 == 1
+def _odd(test: Test, x: Sequence[int]) -> IntArray:
+    """1 where an odd number of ends is at or below a number."""
+    return np.asarray(np.searchsorted(np.asarray(test[1]), np.asarray(x), side="right") % 2)
 
 
 def _jointly(planner: Planner, features: Sequence[Sequence[Step]]) -> list[Number]:

@@ -317,8 +317,6 @@ def lower_rows(ctx: Context, index: int, node: Node) -> Vec:
     """One lookup of a whole row for each index."""
     vec, table = ctx.source(node)[0], _held(ctx.graph.nodes[node.src[1]].value)
     values = table.reshape(len(table), -1)
-    if not node.size:
-        return ctx.em.full(0, 0)
     if ctx.em.system is not System.CG16:
         raise needs_lookups(ctx, node)
     key = vec.within(0, len(table) - 1)
@@ -401,7 +399,8 @@ def lower_saturation(ctx: Context, at: Saturation) -> Mapping[int, Vec]:
         acc = ctx.vecs[ctx.graph.nodes[at.source].src[0]]
         found = lookup.rescale_saturate(ctx.em, acc, at.shift, ends, at.lo, at.hi)
     if not at.covered:
-        ends = ctx.range(at.clip)
+        low, high = ctx.range(at.clip)  # a file may declare more than the clip leaves
+        ends = np.clip(low, at.lo, at.hi), np.clip(high, at.lo, at.hi)
         if (at.hi - at.lo + 1).bit_count() == 1:  # whole bits for all, rather than a smaller range for some
             ends = np.full_like(ends[0], at.lo), np.full_like(ends[1], at.hi)
         lookup.interval(ctx.em, found.z, *ends)
@@ -428,6 +427,11 @@ def _ranged(vec: Vec, node: Node) -> Vec:
     return vec.within(_held(node.lo), _held(node.hi))
 
 
+def _is_nothing(graph: Graph, node: Node) -> bool:
+    """No elements, or sums of none."""
+    return not node.size or (node.op in (Op.SUM, Op.MATMUL) and not graph.nodes[node.src[0]].size)
+
+
 def lower_planned(ctx: Context, index: int, gadget: plan.Gadget | None) -> Mapping[int, Vec]:
     """What one gadget makes of a chain of nodes, at its last node or, of a saturation, at its first; nothing at those
     inside."""
@@ -440,11 +444,15 @@ def lower_planned(ctx: Context, index: int, gadget: plan.Gadget | None) -> Mappi
     return {index: lower_distances(ctx, gadget)}
 
 
-def _lowered(ctx: Context, index: int) -> Vec:
+def _lowered(ctx: Context, index: int, planned: Mapping[int, plan.Gadget | None]) -> Mapping[int, Vec]:
     node = ctx.graph.nodes[index]
+    if _is_nothing(ctx.graph, node):
+        return {index: ctx.em.full(node.size, 0)}
+    if index in planned:
+        return lower_planned(ctx, index, planned[index])
     if node.op not in LOWER:
         raise UnsupportedOp(node.name, str(node.op), "no circuit for it", hint=f"supported: {', '.join(LOWER)}")
-    return LOWER[node.op](ctx, index, node)
+    return {index: LOWER[node.op](ctx, index, node)}
 
 
 def lower(graph: Graph, em: Emitter, inputs: Mapping[int, Vec]) -> dict[int, Vec]:
@@ -457,6 +465,6 @@ def lower(graph: Graph, em: Emitter, inputs: Mapping[int, Vec]) -> dict[int, Vec
         if index in ctx.vecs:
             continue
         with em.at(node.name):
-            found = lower_planned(ctx, index, planned[index]) if index in planned else {index: _lowered(ctx, index)}
+            found = _lowered(ctx, index, planned)
             ctx.vecs.update((i, _ranged(vec, graph.nodes[i])) for i, vec in found.items() if i not in ctx.vecs)
     return ctx.vecs

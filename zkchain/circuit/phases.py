@@ -51,6 +51,7 @@ def phase_a(
                 _publish(em, out)
             return None
         shown = [vecs[i] for i, yes in zip(graph.inputs, visibility.inputs, strict=True) if yes] + outputs
+        shown = [v for v in shown if len(v)]  # what has no elements has no field
         public = em.concat([v + f.offset for v, f in zip(shown, layout.fields, strict=True)])
         # each public number in its own width (docs/spec/protocol.md, section 2.6): 0 <= v + offset < 2^bits
         kit.fits(em, public, np.concatenate([np.full(f.size, f.bits, dtype=np.int64) for f in layout.fields]))

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import blake2b
+from math import prod
 
 import numpy as np
 
@@ -159,9 +160,10 @@ def comparisons(graph: Graph) -> Mapping[int, Compared]:
     """Every TREES node with what it compares."""
     found: dict[int, Compared] = {}
     for index, node in enumerate(graph.nodes):
-        if node.op is Op.TREES:
+        if node.op is Op.TREES and node.size:
             source, values = (graph.nodes[s] for s in node.src)
-            at, element = (each.reshape(-1, source.shape[-1]) for each in origins(graph, node.src[0]))
+            rows = prod(source.shape[:-1])
+            at, element = (each.reshape(rows, source.shape[-1]) for each in origins(graph, node.src[0]))
             lo, hi = _at_origins(graph, at, element)
             with named(f"node {node.name!r} ({node.op})"):
                 program = _programmed(Asked.of(Forest.of(node.arg), constant(values), lo.min(axis=0), hi.max(axis=0)))
@@ -225,7 +227,9 @@ def _distances(graph: Graph, total: Node, square: int) -> Distances | None:
     (rows, many, size), ends = apart.shape, [graph.nodes[s] for s in apart.src]
     for at, offsets in ((0, ends[1]), (1, ends[0])):
         value, x = offsets.value, ends[at]
-        if value is not None and offsets.op is Op.CONST and value.size == many * size and x.shape == (rows, 1, size):
+        if value is None or offsets.op is not Op.CONST or not value.size or x.shape != (rows, 1, size):
+            continue
+        if value.size == many * size and value.shape[-2:] == (many, size):  # the same for all rows
             reach = largest(x).max(initial=0) + np.abs(value).max(initial=0).astype(np.float64)
             fits = 4 * size * reach * reach < BOUND
             return Distances(apart.src[at], value.reshape(many, size)) if fits else None

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from zkchain.rewrite.watch import Stage
 
+DYNAMIC_ROUNDING = "the model rounds activations by steps that each input decides; its circuit leaves this out"
+
 
 def load(
     model: bytes | onnx.ModelProto,
@@ -88,6 +90,16 @@ def runnable(model: bytes) -> bytes:
     if models.opsets(proto).get("", models.OLDEST_OPSET) < models.OLDEST_OPSET:
         proto, changed = models.validate(proto), True
     return bytes(proto.SerializeToString()) if changed else model
+
+
+def left_out(model: bytes) -> str | None:
+    """What a model that compiled does and its circuit does not, in words."""
+    if b"DynamicQuantize" not in model:  # the text of an operator's name: most models need no parsing
+        return None
+    from zkchain.frontend import dynamic
+    from zkchain.frontend import model as models
+
+    return DYNAMIC_ROUNDING if dynamic.rounds(models.parse(model).graph) else None
 
 
 def supported_operators() -> tuple[str, ...]:

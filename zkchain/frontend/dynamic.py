@@ -17,59 +17,76 @@ import onnx
 from onnx import helper, numpy_helper
 
 from zkchain.frontend.call import operator
+from zkchain.frontend.table import names_read
 from zkchain.typing import Array
 
 DYNAMIC = "DynamicQuantizeLinear"
+ROUNDING = (DYNAMIC, "com.microsoft.DynamicQuantizeMatMul")
 FLOAT_FORM = {"MatMulInteger": "MatMul", "ConvInteger": "Conv"}
 ZERO = 2  # of input k the zero point is input k + 2
 
 
 @dataclass(frozen=True, slots=True)
 class Dynamic:
-    """``sources``: name of a quantised value -> of the real one; ``zeros``: -> of its zero point."""
+    """``sources``: name of a quantised value -> of the real one; ``zeros``: -> of its zero point; ``steps``: -> of its
+    step."""
 
     sources: Mapping[str, str]
     zeros: Mapping[str, str]
-    steps: frozenset[str]
+    steps: Mapping[str, str]
     weights: Mapping[str, onnx.TensorProto]
+
+
+def rounds(graph: onnx.GraphProto) -> bool:
+    """Whether a model, once it is compiled, has such rounding left out."""
+    return any(operator(node) in ROUNDING for node in graph.node)
 
 
 def as_float(graph: onnx.GraphProto) -> None:
     """Put float products in place of those of dynamically quantised values, in place; nothing where a step, or the
     integers, are used otherwise (the operator is refused then)."""
     nodes = [n for n in graph.node if operator(n) == DYNAMIC]
+    if not nodes or not all(len(n.input) == 1 and len(n.output) == 3 and all(n.output) for n in nodes):
+        return
     found = Dynamic(
         {n.output[0]: n.input[0] for n in nodes},
         {n.output[0]: n.output[2] for n in nodes},
-        frozenset(n.output[1] for n in nodes),
+        {n.output[0]: n.output[1] for n in nodes},
         {t.name: t for t in graph.initializer},
     )
-    if not nodes or not _is_usual(graph, found):
+    if not _is_usual(graph, found):
         return
     kept = [_in_float(graph, n, found) for n in graph.node if operator(n) != DYNAMIC]
-    graph.initializer.extend(numpy_helper.from_array(np.ones((), np.float32), name) for name in sorted(found.steps))
+    one = np.ones((), np.float32)
+    graph.initializer.extend(numpy_helper.from_array(one, name) for name in sorted(found.steps.values()))
     del graph.node[:]
     graph.node.extend(kept)
 
 
 def _is_usual(graph: onnx.GraphProto, found: Dynamic) -> bool:
-    """True when integers go into products alone, beside their zero points and constants, and steps only ever meet
-    what came of these products, in a Mul."""
+    """True when integers go into products alone, beside their zero points and constants, and each product meets the
+    steps of its own integers, in a Mul, and steps meet nothing else."""
     integers = {*found.sources, *found.zeros.values()}
-    steps, results = set(found.steps), set[str]()
+    held, owed = dict[str, tuple[str, ...]](), dict[str, tuple[str, ...]]()  # value -> steps: its factors, or it needs
+    held.update((step, (step,)) for step in found.steps.values())
     for node in graph.node:
-        stepped, resulted = steps.intersection(node.input), results.intersection(node.input)
-        if integers.intersection(node.input):
+        steps, results = ([known[x] for x in node.input if x in known] for known in (held, owed))
+        if integers.intersection(names_read(node)):
             if not _is_product(node, found):
                 return False
-            results.update(node.output)
-        elif operator(node) == "Cast" and resulted:
-            results.update(node.output)
-        elif operator(node) == "Mul" and stepped and not resulted:
-            steps.update(node.output)
-        elif bool(stepped) != bool(resulted) or (stepped and operator(node) != "Mul"):
+            owed[node.output[0]] = tuple(sorted(found.steps[x] for x, _ in _sides(node) if x in found.steps))
+        elif results and _is_cast(node):
+            owed[node.output[0]] = results[0]
+        elif steps and not results and operator(node) == "Mul":
+            held[node.output[0]] = tuple(sorted(step for factor in steps for step in factor))
+        elif not {*held, *owed}.isdisjoint(names_read(node)) and not (operator(node) == "Mul" and steps == results):
             return False
-    return (integers | steps | results).isdisjoint(o.name for o in graph.output)
+    return (integers | held.keys() | owed.keys()).isdisjoint(o.name for o in graph.output)
+
+
+def _is_cast(node: onnx.NodeProto) -> bool:
+    """A cast to the type of a step."""
+    return operator(node) == "Cast" and any(a.name == "to" and a.i == onnx.TensorProto.FLOAT for a in node.attribute)
 
 
 def _sides(node: onnx.NodeProto) -> list[tuple[str, str]]:

@@ -8,6 +8,7 @@ other: at inputs (``indices``), at outputs (``named``).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,7 @@ from zkchain.errors import InputError, ProofFormatError
 from zkchain.typing import Array, IntArray
 from zkchain.wording import listed, meant, visible
 
+T = TypeVar("T")
 Names = tuple[str | None, ...]
 Categories = tuple[Names, ...]
 
@@ -24,9 +26,9 @@ TEXTS = "OSU"  # kinds of numpy's types that may hold strings
 SHOWN = 20  # names in a message
 
 
-def each(categories: Categories, size: int) -> Categories:
-    """A list for every one of ``size`` elements."""
-    return categories * size if len(categories) == 1 else categories
+def each(lists: tuple[T, ...], size: int) -> tuple[T, ...]:
+    """A list for every one of ``size`` elements; or what was made of each list."""
+    return lists * size if len(lists) == 1 else lists
 
 
 def merged(lists: Sequence[Names]) -> Categories:
@@ -51,7 +53,7 @@ def indices(name: str, categories: Categories, array: Array, size: int) -> Array
         )
     if not size or array.size % size:
         raise InputError(f"input {name!r}: {array.size} strings, expected {size} for each sample")
-    places = [{text: at for at, text in enumerate(names)} for names in each(categories, size)]
+    places = each(tuple({text: at for at, text in enumerate(names)} for names in categories), size)
     flat = [_place(name, places[k % size], _text(text)) for k, text in enumerate(array.ravel().tolist())]
     return np.array(flat, dtype=np.int64).reshape(array.shape)
 
@@ -77,12 +79,13 @@ def _place(name: str, places: dict[str | None, int], text: str) -> int:
 def named(name: str, categories: Categories, integers: IntArray) -> npt.NDArray[np.object_]:
     """The names at these places, as an array of strings. ProofFormatError for a place that no list has."""
     lists = each(categories, integers.size)
+    others = each(tuple(other(names) for names in categories), integers.size)
     result = np.empty(integers.size, dtype=object)
-    for k, (names, q) in enumerate(zip(lists, integers.ravel().tolist(), strict=True)):
+    for k, (names, rest, q) in enumerate(zip(lists, others, integers.ravel().tolist(), strict=True)):
         if not 0 <= q < len(names):
             raise ProofFormatError(f"{name!r}: {q} is the place of none of its {len(names)} names")
         found = names[q]
-        result[k] = other(names) if found is None else found
+        result[k] = rest if found is None else found
     return result.reshape(integers.shape)
 
 

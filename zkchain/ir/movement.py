@@ -11,9 +11,16 @@ from zkchain.typing import IntArray
 
 def origins(graph: Graph, index: int) -> tuple[IntArray, IntArray]:
     """The node that computes each element of a node, and the element's flat index there; both of the node's shape."""
-    node = graph.nodes[index]
-    if node.op not in MOVES:
-        return np.full(node.shape, index, np.int64), np.arange(node.size, dtype=np.int64).reshape(node.shape)
-    found = [origins(graph, s) for s in node.src]
-    first, second = (interpret.COMMON[node.op](node, *(each[k] for each in found)) for k in (0, 1))
-    return first, second
+    moved, found = {index}, dict[int, tuple[IntArray, IntArray]]()
+    for k in range(index, -1, -1):
+        if k in moved and graph.nodes[k].op in MOVES:
+            moved.update(graph.nodes[k].src)
+    for k in sorted(moved):
+        node = graph.nodes[k]
+        if node.op in MOVES:
+            nodes, elements = zip(*(found[s] for s in node.src), strict=True)
+            move = interpret.COMMON[node.op]
+            found[k] = np.asarray(move(node, *nodes)), np.asarray(move(node, *elements))
+        else:
+            found[k] = np.full(node.shape, k, np.int64), np.arange(node.size, dtype=np.int64).reshape(node.shape)
+    return found[index]

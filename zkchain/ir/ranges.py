@@ -20,6 +20,7 @@ from zkchain.ir.graph import Node, Op, check_arguments
 from zkchain.typing import FloatArray, IntArray
 
 Interval = tuple[IntArray, IntArray]
+AT_ONCE = 1 << 20  # products of ends that are held together
 
 
 def interval(node: Node, sources: Sequence[Node]) -> Interval:
@@ -68,10 +69,15 @@ def _refuse_overflow(node: Node, magnitude: FloatArray) -> None:
     below(magnitude)
 
 
-def _const(node: Node) -> Interval:
+def _value(node: Node) -> IntArray:
+    """What a constant is, which its declared range need only hold."""
     if node.value is None:
         raise CompileError(f"node {node.name!r}: a constant without a value")
-    return node.value, node.value
+    return np.asarray(node.value)
+
+
+def _const(node: Node) -> Interval:
+    return _value(node), _value(node)
 
 
 def _full(node: Node) -> Interval:
@@ -91,7 +97,7 @@ def _take(node: Node, x: Node) -> Interval:
 
 def _rows(node: Node, x: Node, table: Node) -> Interval:
     # of every column, over the rows that some index may choose
-    (lo, hi), values = bounds_of(x), bounds_of(table)[0]
+    (lo, hi), values = bounds_of(x), _value(table)
     chosen = values[int(lo.min()) : int(hi.max()) + 1] if lo.size else values
     return np.broadcast_to(chosen.min(axis=0), node.shape), np.broadcast_to(chosen.max(axis=0), node.shape)
 
@@ -128,13 +134,13 @@ def _matmul(node: Node, x: Node, y: Node) -> Interval:
     below(np.asarray(np.broadcast_to(largest(x), x.shape) @ np.broadcast_to(largest(y), y.shape)))
     (lo_x, hi_x), (lo_y, hi_y) = _full(x), _full(y)
     if y.op is Op.CONST:  # hi = hi_x W+ + lo_x W-, W+ the positive entries
-        up, down = np.maximum(lo_y, 0), np.minimum(lo_y, 0)
+        up, down = np.maximum(_value(y), 0), np.minimum(_value(y), 0)
         return (
             kernels.matmul(lo_x, up) + kernels.matmul(hi_x, down),
             kernels.matmul(hi_x, up) + kernels.matmul(lo_x, down),
         )
     if x.op is Op.CONST:
-        up, down = np.maximum(lo_x, 0), np.minimum(lo_x, 0)
+        up, down = np.maximum(_value(x), 0), np.minimum(_value(x), 0)
         return (
             kernels.matmul(up, lo_y) + kernels.matmul(down, hi_y),
             kernels.matmul(up, hi_y) + kernels.matmul(down, lo_y),
@@ -146,11 +152,12 @@ def _matmul_of_variables(node: Node, x: Interval, y: Interval) -> Interval:
     # sum over k of the smallest (largest) of the four products of ends; a vector is a matrix of one row or column
     rows = [a if a.ndim > 1 else a[None, :] for a in x]
     columns = [b if b.ndim > 1 else b[:, None] for b in y]
-    lo, hi = np.zeros(1, np.int64), np.zeros(1, np.int64)
-    for k in range(rows[0].shape[-1]):
-        ends = [a[..., :, k, None] * b[..., k, None, :] for a in rows for b in columns]
-        lo = lo + np.minimum.reduce(ends)
-        hi = hi + np.maximum.reduce(ends)
+    lo, hi = np.zeros(node.size, np.int64), np.zeros(node.size, np.int64)
+    step = max(AT_ONCE // max(node.size, 1), 1)
+    for k in (slice(first, first + step) for first in range(0, rows[0].shape[-1], step)):
+        ends = [a[..., :, k, None] * b[..., None, k, :] for a in rows for b in columns]
+        lo += np.minimum.reduce(ends).sum(axis=-2).ravel()
+        hi += np.maximum.reduce(ends).sum(axis=-2).ravel()
     return lo.reshape(node.shape), hi.reshape(node.shape)
 
 
@@ -165,7 +172,7 @@ def _channels(node: Node, x: Node) -> Interval:
 
 
 def _conv(node: Node, x: Node, w: Node) -> Interval:
-    weights, group = bounds_of(w)[0], node.arg["group"]
+    weights, group = _value(w), node.arg["group"]
     m, per_group = weights.shape[:2]
     taps = weights.reshape(group, m // group, per_group, -1)
     low, high = (v.reshape(group, per_group, 1) for v in _channels(node, x))
@@ -248,7 +255,7 @@ def least(values: IntArray, begin: IntArray, end: IntArray) -> IntArray:
 
 def _trees(node: Node, x: Node, values: Node) -> Interval:
     # one leaf of each tree
-    forest, weights = trees.Forest.of(node.arg), _const(values)[0]
+    forest, weights = trees.Forest.of(node.arg), _value(values)
     for ends in trees.extremes(forest, np.abs(weights).astype(np.float64)):
         below(ends)
     lo, hi = trees.extremes(forest, weights)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -74,7 +75,7 @@ def reached(forest: Forest, x: Array) -> IntArray:
 
 def evaluate(forest: Forest, x: Array, values: Array) -> Array:
     """The sum over the trees of the rows of ``values`` at the leaves that are reached: (..., outputs)."""
-    leaves = reached(forest, x.reshape(-1, x.shape[-1]))
+    leaves = reached(forest, x.reshape(prod(x.shape[:-1]), x.shape[-1]))
     total = np.zeros((len(leaves), values.shape[1]), values.dtype)
     step = max(AT_ONCE // max(total.size, 1), 1)
     for k in range(0, leaves.shape[1], step):

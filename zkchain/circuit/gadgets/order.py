@@ -146,8 +146,9 @@ def _ladders(kit: ModuleType, em: Emitter, v: Vec, count: IntArray, ends: IntArr
 
 def _weighted(em: Emitter, b: Vec, first: IntArray, weights: IntArray) -> Vec:
     """The sum of each v's bits times these positive weights."""
+    most = np.add.reduceat(weights, first[:-1])
     return em.linear(
-        taps.runs(first, weights), b, lambda x: np.add.reduceat(x * weights, first[:-1]), Span(0, int(weights.sum()))
+        taps.runs(first, weights), b, lambda x: np.add.reduceat(x * weights, first[:-1]), (np.zeros_like(most), most)
     )
 
 
