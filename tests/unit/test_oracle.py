@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.helpers.cli_tools import calibration, small_model
-from tests.helpers.onnx_models import model, node
+from tests.helpers.onnx_models import Tensor, model, node
 from zkchain import frontend, oracle
 from zkchain.errors import ModelError, OutOfDomain
 from zkchain.ir.graph import Graph
@@ -71,8 +71,8 @@ def test_an_output_of_another_shape(program: Graph) -> None:
 def test_weights_that_share_a_zero_point() -> None:
     """onnxruntime 1.32 cannot open such a model exactly with all of its fusions, on processors with VNNI."""
     rng = np.random.default_rng(0)
-    weights = {f"w{k}": rng.integers(-99, 99, (4, 4)).astype(np.int8) for k in (1, 2)}
-    steps = {"s": np.float32(0.1), "z": np.uint8(128), "t": np.float32(0.05), "w": np.int8(3)}
+    weights: dict[str, Tensor] = {f"w{k}": rng.integers(-99, 99, (4, 4)).astype(np.int8) for k in (1, 2)}
+    steps: dict[str, Tensor] = {"s": np.float32(0.1), "z": np.uint8(128), "t": np.float32(0.05), "w": np.int8(3)}
     proto = model(
         [
             node("QuantizeLinear", ["x", "s", "z"], ["q"]),
@@ -81,7 +81,7 @@ def test_weights_that_share_a_zero_point() -> None:
             node("DequantizeLinear", ["b", "s", "z"], ["y"]),
         ],
         {"x": [1, 4]},
-        constants={**weights, **steps},
+        constants=weights | steps,
         opset=13,
     )
     samples = [(rng.normal(size=(1, 4)).astype(np.float32),) for _ in range(20)]

@@ -88,7 +88,8 @@ def _score(problem: Problem, lowered: Lowered, limits: Mapping[int, float], stac
     watched, arguments = list(problem.tolerance), [region.argument for region in lowered.regions]
     with np.errstate(all="ignore"):
         exact = stacked.outputs(problem.graph, stack, interpret.FLOAT, [*watched, *arguments])
-    got, count = search.integer_outputs(problem, lowered, stack), len(stack[0])
+    count = len(stack[0])
+    got = search.integer_outputs(problem, lowered, stack, count)
     score = np.zeros(count)
     for i, y in zip(watched, exact, strict=False):
         with np.errstate(all="ignore"):

@@ -229,7 +229,7 @@ def errors(
     if not samples:
         return []
     stack = [np.stack(column) for column in zip(*samples, strict=True)]
-    results, watched = integer_outputs(problem, lowered, stack), list(problem.tolerance)
+    results, watched = integer_outputs(problem, lowered, stack, len(samples)), list(problem.tolerance)
     found = []
     for k, trace in enumerate(traces):
         promised = noise.untouched(problem.graph, list(trace), lowered.regions, watched)
@@ -238,12 +238,14 @@ def errors(
     return found
 
 
-def integer_outputs(problem: Problem, lowered: Lowered, stack: Sequence[FloatArray]) -> dict[int, FloatArray]:
-    """Watched node -> what the integer program makes of it, as real numbers; each (samples, *shape)."""
+def integer_outputs(
+    problem: Problem, lowered: Lowered, stack: Sequence[FloatArray], count: int
+) -> dict[int, FloatArray]:
+    """Watched node -> what the integer program makes of it, as real numbers; each (``count``, *shape)."""
     results = stacked.outputs(lowered.graph, integers(problem, lowered, stack), interpret.INTEGER)
     at = {i: problem.graph.outputs.index(i) for i in problem.tolerance}
     real = {i: results[k] * lowered.graph.nodes[lowered.graph.outputs[k]].scale for i, k in at.items()}
-    return {i: np.broadcast_to(y, (len(stack[0]) if stack else 1, *y.shape[1:])) for i, y in real.items()}
+    return {i: np.broadcast_to(y, (count, *y.shape[1:])) for i, y in real.items()}  # a model may have no inputs
 
 
 def _measured(problem: Problem, lowered: Lowered) -> float:
