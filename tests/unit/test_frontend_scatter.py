@@ -139,6 +139,7 @@ def test_gather_elements(constant: bool, axis: int) -> None:
     shapes = {"i": [2, 3]} if constant else {"t": [4, 5], "i": [2, 3]}
     proto = model([made], shapes, constants={"t": table} if constant else {}, types=types)
     agrees(proto, *([index] if constant else [table, index]))
+    agrees(proto, *([index - 4] if constant else [table, index - 4]))
 
 
 @pytest.mark.parametrize("constant", [False, True])
@@ -150,6 +151,8 @@ def test_gather_elements(constant: bool, axis: int) -> None:
         ([2, 4, 3], ints([[3], [1]], [[0], [2]]), 1),
         ([2, 4, 3], ints([[3, 2]], [[1, 0]]), 1),
         ([2, 4, 3, 2], ints([1, 2, 0]), 0),
+        ([4, 3], ints([1, -1], [-4, 2], [3, -3]), 0),
+        ([2, 4, 3], ints([[-3, 2]], [[1, -1]]), 1),
     ],
 )
 def test_gather_nd(constant: bool, shape: list[int], index: Array, batch: int) -> None:

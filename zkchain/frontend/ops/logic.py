@@ -8,6 +8,7 @@ from types import MappingProxyType
 import numpy as np
 
 from zkchain.frontend.call import Call, Rule, Value
+from zkchain.frontend.ops import movement
 from zkchain.ir.builder import Builder
 
 
@@ -42,13 +43,10 @@ def one_hot(call: Call) -> int:
     build, depth, x = call.build, int(call.scalar(1, "depth")), call.x(0)
     if not (call.is_integer(0) or build.is_whole(x)):
         x = build.unary(x, "trunc")
-    # x + depth [x < 0]
-    x = build.add(x, build.scale(_not(build, build.unary(x, "greater", -0.5)), float(depth)))
     shape = [*build.shape(x)]
     at = call.integer("axis", -1) % (len(shape) + 1)
-    apart = build.reshape(x, [*shape[:at], 1, *shape[at:]])
-    places = np.arange(depth).reshape([-1, *(1 for _ in shape[at:])])
-    hot = build.unary(build.sub(apart, build.const(places)), "equal", 0.0)
+    apart = build.reshape(movement.from_start(build, x, depth), [*shape[:at], 1, *shape[at:]])
+    hot = movement.hot(build, apart, at, depth)
     off, on = (build.take(call.x(2), np.asarray(k)) for k in (0, 1))
     return build.add(build.mul(hot, build.sub(on, off)), off)
 

@@ -68,6 +68,20 @@ def along(build: Builder, x: int, index: npt.NDArray[np.generic], axis: int) -> 
     return np.asarray(np.take_along_axis(build.positions(x)[kept], index.astype(np.int64), at))
 
 
+def from_start(build: Builder, index: int, counts: npt.ArrayLike) -> int:
+    """i + count [i < 0]: an index may count from the end, that of an ARGMAX never does."""
+    if classes(build, index):
+        return index
+    below = build.unary(build.scale(index, -1.0), "greater", 0.0)
+    return build.add(index, build.mul(below, build.const(np.asarray(counts, dtype=np.float64))))
+
+
+def hot(build: Builder, x: int, axis: int, count: int) -> int:
+    """[x = k], k = 0 .. count - 1 along an axis, which is one of length 1 of x."""
+    places = np.arange(count).reshape([-1 if k == axis else 1 for k in range(build.rank(x))])
+    return build.unary(build.sub(x, build.const(places)), "equal", 0.0)
+
+
 def lookup(call: Call, x: int, values: npt.NDArray[np.generic], *, count: int = 0) -> int:
     """values[x] for a constant list: an affine function where the list is evenly spaced, else a table. Strings are
     places in the list of the different ones. ``count``: the number of values that x has, where that is known."""

@@ -10,6 +10,7 @@ from types import MappingProxyType
 import numpy as np
 
 from zkchain.frontend.call import Call, Rule, Value
+from zkchain.frontend.ops import movement
 from zkchain.ir.builder import Builder
 from zkchain.ir.graph import Op
 
@@ -116,8 +117,7 @@ def hardmax(call: Call) -> int:
 
 
 def _hardmax(build: Builder, x: int, axis: int) -> int:
-    places = np.arange(build.shape(x)[axis]).reshape([-1 if k == axis else 1 for k in range(build.rank(x))])
-    return build.unary(build.sub(build.argmax(x, axis), build.const(places)), "equal", 0.0)
+    return movement.hot(build, build.argmax(x, axis), axis, build.shape(x)[axis])
 
 
 def log_softmax(call: Call) -> int:

@@ -104,15 +104,12 @@ def rows_at(call: Call, table: int, index: int) -> int:
 
 
 def one_hot(call: Call, index: int, count: int) -> int:
-    """(.., count): 1 where the last axis's place is the index, which may count from the end, 0 elsewhere."""
+    """(.., count): 1 where the last axis's place is the index, 0 elsewhere."""
     build = call.build
     if build.size(index) * count > MOST_COMPARED:
         raise call.fail(f"{build.size(index)} variable indices into {count} variable rows", hint=FIXED)
-    if not movement.classes(build, index):
-        # i + count [i < 0]
-        index = build.add(index, build.scale(build.unary(build.scale(index, -1.0), "greater", 0.0), float(count)))
-    wide = build.reshape(index, (*build.shape(index), 1))
-    return build.unary(build.sub(wide, build.const(np.arange(count))), "equal", 0.0)
+    wide = build.reshape(movement.from_start(build, index, count), (*build.shape(index), 1))
+    return movement.hot(build, wide, build.rank(index), count)
 
 
 def gather(call: Call) -> list[int] | int:
@@ -137,6 +134,8 @@ def gather_nd(call: Call) -> list[int] | int:
     batch, shape, depth = call.integer("batch_dims", 0), call.shape(0), call.shape(1)[-1]
     sizes, rest = shape[batch : batch + depth], shape[batch + depth :]
     strides = np.cumprod([1, *sizes[::-1]])[-2::-1] if depth else np.zeros(0)
+    if depth > 1 or batch:  # of one axis alone the rows' own ends are at hand
+        index = movement.from_start(build, index, sizes)
     counted = build.sum(build.mul(index, build.const(strides)), [build.rank(index) - 1])
     place = build.reshape(counted, call.shape(1)[:-1])
     batches = int(np.prod(shape[:batch]))
@@ -155,7 +154,8 @@ def gather_elements(call: Call) -> int:
     if build.known(x) is not None:
         # the flat position of x[0, j, ..], and the step along the axis
         first, step = movement.along(build, x, zeros, axis), int(np.prod(call.shape(0)[axis + 1 :]))
-        place = build.add(build.scale(index, float(step)), build.const(first))
+        places = movement.from_start(build, index, call.shape(0)[axis])
+        place = build.add(build.scale(places, float(step)), build.const(first))
         return build.reshape(rows_at(call, build.reshape(x, (build.size(x), 1)), place), shape)
     count = call.shape(0)[axis]
     lines = np.stack([movement.along(build, x, zeros + k, axis) for k in range(count)], axis=-1)
