@@ -6,13 +6,19 @@ neither samples nor corners nor random points said so.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from tests.helpers.float_graphs import Build
+from zkchain.errors import CompileError
 from zkchain.ir import interpret, stacked
 from zkchain.ir.graph import Graph, Op
-from zkchain.quantize import Domain, quantize_with_report
+from zkchain.quantize import Domain, quantize_with_report, quantizer
+from zkchain.quantize.precision.problem import Problem
+from zkchain.quantize.survey import Settled
+from zkchain.quantize.survey import settle as whole
 from zkchain.typing import FloatArray, IntArray
 
 DRAWN, FOLLOWED, CHILDREN, GENERATIONS = 30_000, 20, 40, 40
@@ -64,3 +70,21 @@ def test_an_adversary_stays_within_the_limit(depth: int, width: int, gain: float
     assert limit is not None
     drawn, worst = adversary(meaning, program, seed=9)
     assert drawn < worst < limit
+
+
+def test_what_was_settled_stays_where_there_is_no_room_for_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A first round that missed its limit goes on with steep functions that no sample showed, and may be refused."""
+    b, tried = Build(), list[bool]()
+
+    def settle(problem: Problem) -> Settled:
+        tried.append(problem.unseen)
+        if problem.unseen:
+            raise CompileError("no room")
+        return replace(whole(problem), data_excess=2.0)
+
+    monkeypatch.setattr(quantizer, "settle", settle)
+    x = b.input(1, 2)
+    steep = b.add(Op.UNARY, b.add(Op.MUL, b.add(Op.SUB, x, b.const(0.3)), b.const(1e4)), fn=("sigmoid",))
+    program, _ = quantize_with_report(b.graph(steep), [Domain(-1, 1)])
+    assert tried == [False, True]
+    assert len(program.outputs) == 1

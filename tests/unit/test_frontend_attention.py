@@ -23,20 +23,12 @@ MS = "com.microsoft."
 def compare(
     op: str,
     inputs: Mapping[str, Array],
-    constants: Mapping[str, Tensor] | None = None,
-    order: Sequence[str] = (),
-    *,
-    outputs: Sequence[str] = ("y",),
-    opset: int = 23,
+    *args: Any,
     tolerance: float = 1e-5,
-    **attributes: Any,
+    **options: Any,
 ) -> None:
-    """One operator of these named inputs and constants, in ``order`` ("" for one that is left out)."""
-    agrees(
-        built(op, inputs, constants, order, outputs=outputs, opset=opset, **attributes),
-        *inputs.values(),
-        tolerance=tolerance,
-    )
+    """What ``built`` makes of these, against onnxruntime."""
+    agrees(built(op, inputs, *args, **options), *inputs.values(), tolerance=tolerance)
 
 
 def built(
@@ -49,6 +41,7 @@ def built(
     opset: int = 23,
     **attributes: Any,
 ) -> onnx.ModelProto:
+    """One operator of these named inputs and constants, in ``order`` ("" for one that is left out)."""
     types = {name: int(onnx.helper.np_dtype_to_tensor_dtype(x.dtype)) for name, x in inputs.items()}
     shapes = {name: list(x.shape) for name, x in inputs.items()}
     names = list(order) or [*inputs, *(constants or {})]

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, NoReturn, TypeVar
 import numpy as np
 
 from zkchain.errors import ArgumentError, InputError
+from zkchain.formats import tensors
 from zkchain.pipeline import quiet
 from zkchain.typing import Array, Progress
 from zkchain.wording import meant
@@ -203,7 +204,7 @@ def array(name: str, value: Any) -> Array:
         made = np.asarray(value)
     except (TypeError, ValueError) as error:
         raise InputError(f"{name}: expected numbers, got {_shown(value)}: {error}") from error
-    if made.dtype.kind == "O" and made.size and all(isinstance(text, str) for text in made.ravel().tolist()):
+    if made.size and tensors.are_texts(made):
         return made
     if made.dtype.kind not in "biufU":
         raise InputError(f"{name}: expected numbers or strings, got {_shown(value)}")

@@ -106,9 +106,10 @@ def _horner(em: Emitter, source: Vec, terms: IntArray, x: Vec) -> Vec:
     return acc
 
 
-def _step(em: Emitter, before: Vec, at: Vec, plus: Vec) -> Vec:
-    acc = em.wires(len(plus), lambda: before.field * at.field + plus.field, None)
-    em.enforce(before, at, acc - plus)
+def _step(em: Emitter, left: Vec, right: Vec, plus: Vec) -> Vec:
+    """acc = l r + plus: the row l r = acc - plus."""
+    acc = em.wires(len(plus), lambda: left.field * right.field + plus.field, None)
+    em.enforce(left, right, acc - plus)
     return acc
 
 
@@ -119,12 +120,5 @@ def _dot(em: Emitter, left: Vec, right: Vec, total: Vec) -> None:
     place = np.arange(len(left)).reshape(count, k)
     acc = em.full(count, 0)
     for i in range(k - 1):
-        pair = left.take(place[:, i]), right.take(place[:, i])
-        after = _accumulated(em, *pair, acc)
-        em.enforce(*pair, after - acc)
-        acc = after
+        acc = _step(em, left.take(place[:, i]), right.take(place[:, i]), acc)
     em.enforce(left.take(place[:, -1]), right.take(place[:, -1]), total - acc)
-
-
-def _accumulated(em: Emitter, left: Vec, right: Vec, before: Vec) -> Vec:
-    return em.wires(len(before), lambda: left.field * right.field + before.field, None)

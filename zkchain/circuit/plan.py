@@ -116,9 +116,9 @@ def _excess(graph: Graph, read_by: Sequence[Sequence[int]], source: int, k: int,
     node = graph.nodes[k]
     if node.op is not Op.ADD or k in graph.outputs or len(read_by[k]) != 1 or source not in node.src:
         return None
-    constant = graph.nodes[node.src[0] if node.src[1] == source else node.src[1]]
+    other = graph.nodes[node.src[0] if node.src[1] == source else node.src[1]]
     relu = graph.nodes[read_by[k][0]]
-    minus = constant.op is Op.CONST and constant.value is not None and bool(np.all(constant.value == -hi))
+    minus = other.op is Op.CONST and other.value is not None and bool(np.all(other.value == -hi))
     return read_by[k][0] if minus and relu.op is Op.RELU and node.shape == graph.nodes[source].shape else None
 
 

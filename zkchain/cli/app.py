@@ -157,8 +157,9 @@ def compile_model(
     render.show(compile_report(output, circuit.summary, circuit.choices, seconds, circuit.reason), json=json)
     if circuit.promise is not None and circuit.promise.missed:
         warn(render.missed(circuit.promise))
-    if circuit.left_out is not None:
-        warn(circuit.left_out)
+    left_out = circuit.left_out
+    if left_out is not None:
+        warn(left_out)
 
 
 @app.command()

@@ -78,12 +78,13 @@ def _array(name: str, value: Any, path: Path) -> Array:
         array = np.array(value, dtype=object if kinds == {str} else None)
     except ValueError as error:
         raise InputError(f"input {path}: {called} is no tensor: rows of different lengths", hint=WRITING) from error
-    if array.dtype.kind not in npz.KINDS and not _are_texts(array):
+    if array.dtype.kind not in npz.KINDS and not are_texts(array):
         raise InputError(f"input {path}: {called} holds {array.dtype}, expected numbers", hint=WRITING)
     return array
 
 
-def _are_texts(array: Array) -> bool:
+def are_texts(array: Array) -> bool:
+    """Whether an array of Python objects holds strings alone."""
     return array.dtype.kind == "O" and all(isinstance(text, str) for text in array.ravel().tolist())
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from zkchain.errors import CompileError, UnsupportedOp
 from zkchain.ir.graph import Graph, check
 from zkchain.measured import Accuracy
 from zkchain.quantize import input_grid
@@ -51,10 +52,20 @@ def quantize_with_report(
     grids = input_grid.resolve(graph, domain, calibration)
     settled = settle(pose(graph, grids, calibration or (), settings, unseen=False))
     if settled.excess > 1.0:  # the survey did not find, or could not mend, all places where functions are steep
-        posed = pose(graph, grids, calibration or (), settings)
-        settled = min(settled, settle(posed), key=lambda each: each.excess) if posed.unseen else settled
+        settled = _settled_again(settled, pose(graph, grids, calibration or (), settings))
     program = passed(_without_extra(settled.problem, settled.lowered.graph), "integer program")
     return program, _report(settled)
+
+
+def _settled_again(settled: Settled, problem: Problem) -> Settled:
+    """The better of what is settled and the problem with delicate functions that no sample showed, where there are
+    such, and room for what they ask."""
+    if not problem.unseen:
+        return settled
+    try:
+        return min(settled, settle(problem), key=lambda each: each.excess)
+    except (CompileError, UnsupportedOp):
+        return settled
 
 
 def _without_extra(problem: Problem, graph: Graph) -> Graph:

@@ -3,35 +3,31 @@ SimplifiedLayerNormalization of the default domain): normalisations of sums, emb
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 
 import numpy as np
 
 from zkchain.frontend.call import Call, Rule
-from zkchain.frontend.ops import attention, linear, reduction
+from zkchain.frontend.ops import attention, linear, recurrent, reduction
+from zkchain.frontend.ops.recurrent import Activation
 from zkchain.ir.builder import Builder
 from zkchain.ir.functions import SELU_ALPHA, SELU_GAMMA
 
 QUICK = 1.702  # QuickGelu's default
 EPSILON = 1e-12  # that of what is fused with a normalisation
-Activation = Callable[[Builder, int, Sequence[float]], int]
+NAMES = ("Elu", "HardSigmoid", "LeakyRelu", "Relu", "Sigmoid", "Softplus", "Softsign", "Tanh")
 
-# activation -> its function of (value, parameters), and the parameters' defaults
-ACTIVATIONS: Mapping[str, tuple[Activation, tuple[float, ...]]] = {
-    "": (lambda build, x, p: x, ()),
-    "Clip": (lambda build, x, p: build.clip(x, p[0], p[1]), (-3.4028235e38, 3.4028235e38)),
-    "Elu": (lambda build, x, p: build.unary(x, "elu", p[0]), (1.0,)),
-    "HardSigmoid": (lambda build, x, p: build.clip(build.shift(build.scale(x, p[0]), p[1]), 0.0, 1.0), (0.2, 0.5)),
-    "LeakyRelu": (lambda build, x, p: build.leaky_relu(x, build.const(p[0])), (0.01,)),
-    "Relu": (lambda build, x, p: build.relu(x), ()),
-    "Selu": (lambda build, x, p: build.unary(x, "selu", p[0], p[1]), (SELU_ALPHA, SELU_GAMMA)),
-    "Sigmoid": (lambda build, x, p: build.unary(x, "sigmoid"), ()),
-    "Softplus": (lambda build, x, p: build.unary(x, "softplus"), ()),
-    "Softsign": (lambda build, x, p: build.unary(x, "softsign"), ()),
-    "Tanh": (lambda build, x, p: build.unary(x, "tanh"), ()),
-    "ThresholdedRelu": (lambda build, x, p: build.unary(x, "thresholded_relu", p[0]), (1.0,)),
-}
+ACTIVATIONS: Mapping[str, Activation] = MappingProxyType(
+    {
+        "": Activation(lambda build, x: x),
+        **{name: recurrent.ACTIVATIONS[name.lower()] for name in NAMES},
+        "Clip": Activation(Builder.clip, (-3.4028235e38, 3.4028235e38)),
+        "Selu": Activation(lambda build, x, a, g: build.unary(x, "selu", a, g), (SELU_ALPHA, SELU_GAMMA)),
+        "ThresholdedRelu": replace(recurrent.ACTIVATIONS["thresholdedrelu"], defaults=(1.0,)),
+    }
+)
 
 
 def activated(call: Call, x: int, given: Sequence[float | None]) -> int:
@@ -40,9 +36,10 @@ def activated(call: Call, x: int, given: Sequence[float | None]) -> int:
     if name not in ACTIVATIONS:
         known = ", ".join(k for k in ACTIVATIONS if k)
         raise call.fail(f"activation {name!r}", hint=f"known: {known}; export the model without that fusion")
-    apply, defaults = ACTIVATIONS[name]
-    filled = [*given, *([None] * len(defaults))]
-    return apply(call.build, x, [d if g is None else float(g) for d, g in zip(defaults, filled, strict=False)])
+    found = ACTIVATIONS[name]
+    filled = [*given, *([None] * len(found.defaults))]
+    params = [d if g is None else float(g) for d, g in zip(found.defaults, filled, strict=False)]
+    return found.apply(call.build, x, *params)
 
 
 def fused_gemm(call: Call) -> int:

@@ -15,6 +15,7 @@ import numpy as np
 import onnx
 
 from zkchain.frontend.call import Call, Rule
+from zkchain.frontend.ops.ml import rows_of
 from zkchain.frontend.ops.movement import lookup
 from zkchain.ir.graph import Op
 from zkchain.ir.trees import Forest
@@ -244,7 +245,7 @@ def _sets(call: Call, kind: np.dtype[Any]) -> list[Array]:
 def _scores(call: Call, ensemble: Ensemble, aggregate: str) -> int:
     """What the trees say of every output, put together: (rows, outputs)."""
     build, leaves = call.build, ensemble.leaves
-    x = call.x() if len(call.shape()) == 2 else build.reshape(call.x(), (1, call.shape()[-1]))
+    x = rows_of(call)
     trees, outputs = len(ensemble.arg["roots"]), leaves.weight.shape[1]
     if aggregate in ("SUM", "AVERAGE"):
         weight = leaves.weight / (trees if aggregate == "AVERAGE" else 1)

@@ -104,6 +104,7 @@ def _move(state: Lowering, i: int, node: Node) -> Value:
 
 
 def _rows(state: Lowering, i: int, node: Node) -> Value:
+    """table[x]; CompileError where the index may be beyond the table."""
     x, table = state.values[node.src[0]], state.const(i, 1)
     if x.frac > 0:  # an index computed from other numbers than whole ones
         x = state.out.rescale(node.name, x, 0)

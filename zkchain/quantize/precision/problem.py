@@ -164,7 +164,7 @@ def decided(graph: Graph) -> set[int]:
             found.add(i)
         elif constant.issuperset(node.src):
             constant.update(() if node.op is Op.INPUT else (i,))
-        elif found.union(constant).issuperset(node.src) and node.op is not Op.ROWS:
+        elif all(s in found or s in constant for s in node.src) and node.op is not Op.ROWS:
             found.add(i)
     return found
 
