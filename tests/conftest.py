@@ -24,6 +24,12 @@ def nothing_secret() -> Iterator[None]:
     redaction._known.clear()
 
 
+@pytest.fixture(autouse=True)
+def own_journal(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test writes into the user's journal of transactions, nor into another test's."""
+    monkeypatch.setenv("ZKCHAIN_JOURNAL", str(tmp_path_factory.mktemp("state") / "transactions.sqlite"))
+
+
 @pytest.fixture
 def interruptible() -> Iterator[None]:
     """SIGINT as at a terminal, here and in processes started here: what a shell runs in its background ignores it."""

@@ -169,6 +169,18 @@ class NodeUnreachable(ChainError):
     exit_code = 22
 
 
+class NodeRefused(ChainError):
+    """The node answered with an error, in its own words."""
+
+
+class TransactionRefused(NodeRefused):
+    """The node does not take a transaction, and says why. It was never sent, and so its nonce is free."""
+
+
+class TransactionReplaced(ChainError):
+    """Another transaction took the nonce (a cancellation, or one that is not ours): this one will never be mined."""
+
+
 class TransactionReverted(ChainError):
     """The transaction (or call) reverted: ``data`` is what it returned, ``name`` and ``arguments`` its custom error."""
 

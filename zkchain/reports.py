@@ -190,12 +190,68 @@ class EstimateReport:
 
 @dataclass(frozen=True, slots=True)
 class DeployReport:
+    """``already``: it stood there before, and nothing was sent."""
+
     contract: str
     deployment: DeploymentRecord
     code_bytes: int
     gas: GasReport
     vk_hash: str
     development: bool
+    already: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class UnsignedReport:
+    """``transactions``: as EIP-1559 has them, but for nonce and fees, which the signer chooses; ``files``: where they
+    are, and the same for Safe's transaction builder."""
+
+    title: str
+    chain_id: int
+    transactions: tuple[Mapping[str, str], ...]
+    address: str
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class IntentReport:
+    """A transaction of the journal. ``fees`` in wei per gas; ``hashes``: of all that were signed for its nonce, the
+    newest first; ``block``, ``gas``: of the one that is mined."""
+
+    id: int
+    chain_id: int
+    sender: str
+    nonce: int
+    title: str
+    state: str
+    note: str
+    hashes: tuple[str, ...]
+    fees: Mapping[str, int]
+    created: str
+    block: int | None = None
+    gas: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JournalReport:
+    journal: str
+    transactions: tuple[IntentReport, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CalldataReport:
+    """``calldata`` in hex, for ``address`` where the bundle knows of a contract."""
+
+    contract: str
+    function: str
+    calldata: str
+    address: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class AbiReport:
+    contract: str
+    abi: tuple[Mapping[str, Any], ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,10 +38,10 @@ def test_a_bound_proof_holds_for_its_contract_and_binder_only(
 ) -> None:
     with pytest.raises(ChainError, match="none was deployed"):
         workspace.open_prover(bundle).prove(arrays, binder=BINDER)
-    workspace.deploy_bundle(bundle, rpc=anvil_rpc, key=ANVIL_KEY)
+    workspace.deploy_bundle(bundle, workspace.Account(anvil_rpc, ANVIL_KEY))
     workspace.open_prover(bundle).prove(arrays, binder=BINDER)
     workspace.verify_bundle(bundle)
-    report = workspace.submit_bundle(bundle, rpc=anvil_rpc, key=ANVIL_KEY)
+    report = workspace.submit_bundle(bundle, workspace.Account(anvil_rpc, ANVIL_KEY))
     assert report.chain_id == 31337
 
     context = bundle / "proofs" / "proof" / "context.json"
@@ -50,12 +50,12 @@ def test_a_bound_proof_holds_for_its_contract_and_binder_only(
     with pytest.raises(ProofInvalid):
         workspace.verify_bundle(bundle)
     with pytest.raises(TransactionReverted, match="ProofInvalid"):
-        workspace.submit_bundle(bundle, rpc=anvil_rpc, key=ANVIL_KEY)
+        workspace.submit_bundle(bundle, workspace.Account(anvil_rpc, ANVIL_KEY))
 
     elsewhere = json.loads(kept) | {"contract": "0x" + "11" * 20}
     context.write_text(json.dumps(elsewhere))
     with pytest.raises(ChainError, match="is bound to contract"):
-        workspace.submit_bundle(bundle, rpc=anvil_rpc, key=ANVIL_KEY)
+        workspace.submit_bundle(bundle, workspace.Account(anvil_rpc, ANVIL_KEY))
 
     context.unlink()  # shown as a proof in no context
     with pytest.raises(ProofInvalid):

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from eth_account import Account
 
 from tests.helpers import cli_tools
 from tests.helpers.cli_tools import Outcome, compile_into, names, write_input, zkchain
-from tests.helpers.evm import anvil, ask_node
+from tests.helpers.evm import anvil, ask_node, verifier
 from zkchain import errors
-from zkchain.chain import Chain, connect
+from zkchain.chain import Chain, Patience, connect, deploy
+from zkchain.chain.sending import follow, replaced
+from zkchain.formats.state import open_journal
+from zkchain.r1cs import System
 
 pytestmark = pytest.mark.anvil
 # the first account of every anvil, public knowledge
@@ -130,7 +135,7 @@ def test_our_own_account_signs_and_pays(
         (tmp_path / "password").write_text("secret\n")
         options = ("--keystore", tmp_path / "key.json", "--password-file", tmp_path / "password")
     fund(node, 1)
-    made = zkchain("deploy", deployed, "--rpc", anvil_rpc, *options, "--json")
+    made = zkchain("deploy", deployed, "--rpc", anvil_rpc, *options, "--again", "--json")
     sent = zkchain("submit", deployed, "--rpc", anvil_rpc, *options, "--json")
     assert (made.code, sent.code) == (0, 0), made.err + sent.err
     spent = 0
@@ -145,10 +150,9 @@ def test_our_own_account_signs_and_pays(
 def test_an_account_without_ether(deployed: Path, node: Chain, anvil_rpc: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ZKCHAIN_PRIVATE_KEY", OWN_KEY)
     fund(node, 0)
-    for command in ("deploy", "submit"):
-        refused(
-            zkchain(command, deployed, "--rpc", anvil_rpc), errors.ChainError, "Insufficient funds", "hint: ", "fund"
-        )
+    for command in (("deploy", "--again"), ("submit",)):
+        outcome = zkchain(command[0], deployed, "--rpc", anvil_rpc, *command[1:])
+        refused(outcome, errors.ChainError, "Insufficient funds", "hint: ", "fund")
 
 
 def test_a_revert_is_decoded_and_nothing_is_sent(deployed: Path, node: Chain, anvil_rpc: str) -> None:
@@ -171,8 +175,12 @@ def test_a_rehearsal_does_not_forget_the_contract(deployed: Path, anvil_rpc: str
 
 def test_another_chain(deployed: Path) -> None:
     with anvil("--chain-id", "1") as rpc:
-        outcome = zkchain("submit", deployed, "--rpc", rpc)
+        guarded = zkchain("submit", deployed, "--rpc", rpc)
+        outcome = zkchain("submit", deployed, "--rpc", rpc, "--allow-development-key")
+        unmeant = zkchain("submit", deployed, "--rpc", rpc, "--chain-id", "31337")
+    refused(guarded, errors.UnsafeKey, f"{rpc} is chain 1 (Ethereum)", "DEVELOPMENT key", "hint: use a test network")
     refused(outcome, errors.ChainError, f"deployed on chain 31337, {rpc} is chain 1", "hint: run `zkchain deploy")
+    refused(unmeant, errors.ChainError, f"{rpc} is chain 1, expected chain 31337", "--chain-id")
 
 
 def test_the_same_chain_without_the_contract(deployed: Path) -> None:
@@ -201,3 +209,111 @@ def test_gas_is_split_into_parts_that_sum_up(deployed: Path, node: Chain, anvil_
     assert report["parts"]["ec_mul"] == 6_000 * 4, "label and three logits are public"
     data = bytes(node.web3.eth.get_transaction(sent["transaction"])["input"])
     assert report["parts"]["calldata"] == sum(16 if byte else 4 for byte in data)
+
+
+def test_a_second_deployment_says_where_the_first_is(deployed: Path, node: Chain, anvil_rpc: str) -> None:
+    first = records_of(deployed)[-1]
+    before = node.web3.eth.block_number
+    again = zkchain("deploy", deployed, "--rpc", anvil_rpc)
+    assert again.code == 0
+    assert f"{first['address']}, deployed already: nothing was sent" in again.out
+    assert node.web3.eth.block_number == before
+    another = zkchain("deploy", deployed, "--rpc", anvil_rpc, "--again", "--json").json
+    assert another["deployment"]["address"] != first["address"]
+    assert [record["address"] for record in records_of(deployed)][-2:] == [
+        first["address"],
+        another["deployment"]["address"],
+    ]
+
+
+def records_of(bundle: Path) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads((bundle / "deployment.json").read_text())["deployments"]
+    return found
+
+
+def test_a_second_submission_reports_the_first(deployed: Path, node: Chain, anvil_rpc: str) -> None:
+    first = zkchain("submit", deployed, "--rpc", anvil_rpc, "--json").json
+    before = node.web3.eth.block_number
+    assert zkchain("submit", deployed, "--rpc", anvil_rpc, "--json").json == first
+    assert node.web3.eth.block_number == before
+    again = zkchain("submit", deployed, "--rpc", anvil_rpc, "--again", "--json").json
+    assert again["transaction"] != first["transaction"]
+
+
+def test_the_address_is_the_same_on_every_chain(deployed: Path, tmp_path: Path) -> None:
+    first = records_of(deployed)[-1]["address"]
+    with anvil("--chain-id", "777") as rpc:
+        elsewhere = zkchain("deploy", deployed, "--rpc", rpc, "--json").json
+        assert zkchain("submit", deployed, "--rpc", rpc).code == 0
+    assert elsewhere["deployment"]["address"] == first
+    rehearsed = zkchain("deploy", deployed, "--json").json
+    assert rehearsed["deployment"]["address"] == first
+    assert [record["chain_id"] for record in records_of(deployed)] == [31337, 777]
+    unsigned = zkchain("deploy", deployed, "--unsigned", tmp_path / "unsigned.json", "--chain-id", "5", "--json").json
+    assert unsigned["address"] == first
+
+
+def test_unsigned_transactions_do_what_ours_do(bundle: Path, tmp_path: Path) -> None:
+    """Signed by somebody else, here the node, in the order of the file."""
+    folder = tmp_path / "bundle"
+    shutil.copytree(bundle, folder)
+    with anvil() as rpc:
+        node = connect(rpc)
+        for command in ("deploy", "submit"):
+            file = tmp_path / f"{command}.json"
+            made = zkchain(command, folder, "--unsigned", file, "--chain-id", "31337", "--json")
+            assert made.code == 0, made.err
+            safe = json.loads(file.with_suffix(".safe.json").read_text())
+            assert safe["chainId"] == "31337"
+            for each, sent in zip(safe["transactions"], json.loads(file.read_text()), strict=True):
+                assert (each["to"], each["data"]) == (sent["to"], sent["data"])
+                answer: Any = node.web3.provider.make_request
+                hash = answer("eth_sendTransaction", [{**sent, "from": ADDRESS}])["result"]
+                assert node.web3.eth.wait_for_transaction_receipt(hash)["status"] == 1
+        already = zkchain("deploy", folder, "--rpc", rpc, "--json").json
+        assert already["already"] is True
+        assert already["deployment"]["transaction"] is None
+    assert zkchain("deploy", folder, "--unsigned", tmp_path / "x.json").code == 2, "for which chain?"
+    refused(zkchain("deploy", folder, "--unsigned", tmp_path / "x", "--chain-id", "1"), errors.FormatError, ".json")
+
+
+def test_calldata_and_abi(deployed: Path, node: Chain) -> None:
+    printed = zkchain("calldata", deployed).out.strip()
+    address = records_of(deployed)[-1]["address"]
+    request: Any = node.web3.provider.make_request
+    assert "error" not in request("eth_call", [{"to": address, "data": printed}, "latest"])
+    wrong = printed[:-1] + ("0" if printed[-1] != "0" else "1")
+    with pytest.raises(errors.TransactionReverted):
+        request("eth_call", [{"to": address, "data": wrong}, "latest"])
+    names_of = {entry["name"] for entry in json.loads(zkchain("abi", deployed).out) if entry["type"] == "function"}
+    assert {"verifyProof", "vkHash"} <= names_of
+
+
+def test_the_journal_for_people(deployed: Path, anvil_rpc: str) -> None:
+    assert zkchain("submit", deployed, "--rpc", anvil_rpc, "--again").code == 0
+    listed = zkchain("tx", "list", "--json").json["transactions"]
+    assert listed[-1]["state"] == "confirmed"
+    assert "transaction to Verifier_DEVELOPMENT_KEY" in zkchain("tx", "list", "--rpc", anvil_rpc).out
+    number = listed[-1]["id"]
+    for command in ("speed-up", "cancel"):
+        refused(zkchain("tx", command, number, "--rpc", anvil_rpc), errors.ChainError, "is confirmed", "hint: only one")
+    refused(zkchain("tx", "cancel", 999, "--rpc", anvil_rpc), errors.ChainError, "no transaction 999", "tx list")
+
+
+def test_a_transaction_that_waits_is_sped_up() -> None:
+    """A node that mines when it is told to, after it has the second transaction for the same nonce."""
+    with anvil("--no-mining") as rpc:
+        node = connect(rpc)
+        patient = Patience(mined_within=30.0, poll=0.1)
+        chain = replace(connect(rpc, journal=open_journal()), patience=replace(patient, mined_within=0.5))
+        with pytest.raises(errors.ChainError, match="is not in the chain after"):
+            deploy(chain, verifier(System.GROTH16, 1))
+        (waiting,) = zkchain("tx", "list", "--json").json["transactions"]
+        assert waiting["state"] == "sent"
+        sped = replaced(chain, chain.journal.get(waiting["id"]), "faster")
+        ask_node(node, "evm_mine")
+        assert follow(replace(chain, patience=patient), sped).state == "confirmed"
+        (listed,) = zkchain("tx", "list", "--rpc", rpc, "--json").json["transactions"]
+        assert listed["fees"]["maxFeePerGas"] > waiting["fees"]["maxFeePerGas"]
+        assert len(listed["hashes"]) == 2
+        assert node.web3.eth.get_transaction_count(ADDRESS) == 1  # type: ignore[arg-type]

@@ -30,7 +30,10 @@ from tests.helpers.cli_tools import (
 from zkchain import errors
 
 SNAPSHOT = Path(__file__).parent.parent / "snapshots" / "help.txt"
-COMMANDS = ("compile", "setup", "prove", "verify", "solidity", "deploy", "submit", "gas", "inspect", "demo")
+COMMANDS = (
+    *("compile", "setup", "prove", "verify", "solidity", "deploy", "submit", "calldata", "abi", "gas", "inspect"),
+    *("demo", "tx"),
+)
 
 
 @pytest.fixture(scope="module")

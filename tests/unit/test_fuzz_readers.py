@@ -34,7 +34,7 @@ from zkchain.chain import unlock
 from zkchain.chain.answers import answered, parsed
 from zkchain.errors import ZkchainError
 from zkchain.formats import bundle, circom, contracts, npz, program, ptau, r1cs, records, snarkjs, tensors, wtns
-from zkchain.formats.records import Choices, ContextRecord, DeploymentRecord, Summary
+from zkchain.formats.records import Choices, ContextRecord, DeploymentRecord, DeploymentsRecord, Summary
 from zkchain.groth16.key import open_key
 from zkchain.quantize import Domain
 from zkchain.r1cs import System
@@ -186,6 +186,7 @@ def all_of_a_bundle(path: Path) -> None:
     ways: list[Callable[[], object]] = []
     for name, kind in bundle.KINDS.items():
         (path.parent / kind.file).write_bytes(b"12345")
+        looks: tuple[Callable[[str], object], ...]
         looks = (opened.has, opened.is_current, opened.read, opened.path, *([opened.state] if opened.has(name) else []))
         ways += [partial(look, name) for look in looks]
     any_of(*ways)
@@ -240,8 +241,8 @@ TARGETS = {
     ),
     "contract": Target(lambda data: contracts.load(data, "source"), contract_file, mutants.of_json),
     "deployment": Target(
-        lambda data: records.load(DeploymentRecord, data, what="deployment"),
-        lambda: (records.dump(DeploymentRecord("rpc", 1, "0x" + "11" * 20, "0x" + "22" * 32, 5, 6)),),
+        lambda data: records.load(DeploymentsRecord, data, what="deployment"),
+        lambda: (records.dump(DeploymentsRecord((DeploymentRecord("rpc", 1, "0x11", "0x22", 5, 6, "0x33"),))),),
         mutants.of_json,
     ),
     "keystore": Target(lambda data: unlock(data, "pw"), keystore, mutants.of_json, 20),

@@ -23,9 +23,16 @@ PYTHON = {
     "--keystore": "account=",
     "--max-error": "max_error=",
     "--memory": "memory=",
+    "--allow-development-key": "allow_development_key=",
+    "--chain-id": "chain_id=",
+    "--gas-limit": "gas_limit=",
+    "--journal": "journal=",
+    "--max-fee": "max_fee=",
+    "--nonce": "nonce=",
     "--only-output": "outputs=",
     "--rpc": "rpc=",
     "--system": "system=",
+    "--tip": "tip=",
     "--weight-bits": "settings=",
 }
 """What an option is called in Python."""

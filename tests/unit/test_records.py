@@ -15,6 +15,7 @@ from zkchain.formats.records import (
     ContextRecord,
     ContractRecord,
     DeploymentRecord,
+    DeploymentsRecord,
     InputChoice,
     OutputChoice,
     PublicField,
@@ -49,7 +50,14 @@ SUMMARY = Summary(
         (Clamped("relu", (-1.0, 1.0), (-2.0, 2.0)),),
     ),
 )
-DEPLOYMENT = DeploymentRecord("rpc", 31337, "0x" + "ab" * 20, "0x" + "cd" * 32, 299_000, 7)
+DEPLOYMENT = DeploymentsRecord(
+    (
+        DeploymentRecord(
+            *("rpc", 31337, "0x" + "ab" * 20, "0x" + "cd" * 32, 299_000, 7, "0x" + "ef" * 32),
+            salt=0,
+        ),
+    )
+)
 
 
 def test_a_member_that_occurs_twice() -> None:
@@ -174,7 +182,7 @@ OUT_OF_BOUNDS: Mapping[type, Mapping[str, Sequence[object]]] = {
         "promise.clamps.0.reach.0": REAL,
         "promise.clamps.0.reach.1": REAL,
     },
-    DeploymentRecord: {"chain_id": BIG, "gas": BIG, "block": BIG},
+    DeploymentsRecord: {f"deployments.0.{name}": BIG for name in ("chain_id", "gas", "block", "salt")},
     ContextRecord: {"chain_id": BIG},
     ContractRecord: {"immutables.0.0": (-1, 1 << 21), "immutables.0.1": (-1, 1 << 21)},
 }

@@ -9,14 +9,24 @@ from typing import TYPE_CHECKING
 from zkchain import chain as chains
 from zkchain.api import arguments
 from zkchain.api.proving import Proof, Verifier
+from zkchain.chain.fees import wei
+from zkchain.chain.guard import require_safe, require_usable
+from zkchain.chain.transactions import has_factory
 from zkchain.errors import ArgumentError, ChainError, InputError
-from zkchain.formats import proofs
+from zkchain.formats import proofs, state
 from zkchain.formats.records import ContextRecord
 from zkchain.r1cs import System
 from zkchain.wording import line
 
 if TYPE_CHECKING:
+    from os import PathLike
+
     from zkchain.chain import Deployment, Receipt
+
+    Folder = str | PathLike[str]
+
+DEAREST = 10**9
+"""Gwei per gas that nobody means."""
 
 
 @arguments.made_by("zkchain.connect(rpc) opens a chain", connection=chains.Chain)
@@ -36,14 +46,36 @@ class Chain(arguments.Here):
         """The chain's id (EIP-155)."""
         return self.connection.chain_id
 
-    def deploy(self, verifier: Verifier, name: str | None = None, *, batch: bool = False) -> Contract:
-        """Deploy a verifier contract; ``name`` of the contract; ``batch``: one that ``submit_batch`` can use.
+    def deploy(
+        self, verifier: Verifier, name: str | None = None, *, batch: bool = False, again: bool = False
+    ) -> Contract:
+        """Deploy a verifier contract, or find it where it was deployed: its address is the same on all chains.
 
-        Raises ChainError, TransactionReverted, UnsafeKey.
+        Parameters
+        ----------
+        verifier
+            Whose proofs the contract accepts.
+        name
+            Of the contract.
+        batch
+            Deploy one that ``submit_batch`` can use.
+        again
+            Deploy another one, at another address.
+
+        Raises
+        ------
+        ChainError, TransactionReverted
+            What was sent is in the journal: calling this again goes on with it.
+        UnsafeKey
+            A DEVELOPMENT key on a chain of real value.
         """
         arguments.of_kind("verifier", verifier, Verifier, "a Verifier (keys.verifier)")
-        deployed = chains.deploy(self.connection, verifier.contract(name, batch=batch))
-        return Contract(self.connection, verifier, deployed)
+        require_safe(self.connection, verifier.key)
+        require_usable(self.connection, verifier.key)
+        artifact = verifier.contract(name, batch=batch)
+        salt = 0 if has_factory(self.connection) else None
+        again = arguments.flag("again", again)
+        return Contract(self.connection, verifier, chains.deploy(self.connection, artifact, salt=salt, again=again))
 
     def at(self, address: str, verifier: Verifier, *, batch: bool = False) -> Contract:
         """Find the verifier contract that stands at an address; ``batch`` as in ``deploy``.
@@ -96,13 +128,15 @@ class Contract(arguments.Here):
             )
         return ContextRecord(self.connection.chain_id, self.address, "0x" + word.hex())
 
-    def submit(self, proof: Proof) -> Receipt:
-        """Verify a proof in a transaction.
+    def submit(self, proof: Proof, *, again: bool = False) -> Receipt:
+        """Verify a proof in a transaction, once: for a proof that was submitted already, the receipt of then.
 
         Parameters
         ----------
         proof
             A proof of the contract's key.
+        again
+            Send another transaction all the same.
 
         Returns
         -------
@@ -119,10 +153,13 @@ class Contract(arguments.Here):
         arguments.of_kind("proof", proof, Proof, "a Proof")
         binder = None if proof.context is None else self._binder(proof.context)
         key = self.verifier.key
-        return chains.submit(self.connection, self.deployment, key, proof.elements, proof.instance, binder=binder)
+        again = arguments.flag("again", again)
+        return chains.submit(
+            self.connection, self.deployment, key, proof.elements, proof.instance, binder=binder, again=again
+        )
 
-    def submit_batch(self, proofs: Sequence[Proof]) -> Receipt:
-        """Verify many proofs in one transaction (``verifyBatch``), all bound or none.
+    def submit_batch(self, proofs: Sequence[Proof], *, again: bool = False) -> Receipt:
+        """Verify many proofs in one transaction (``verifyBatch``), all bound or none; ``again`` as in ``submit``.
 
         Raises ChainError where the contract was not deployed with ``batch=True``, and otherwise as ``submit``.
         """
@@ -138,7 +175,10 @@ class Contract(arguments.Here):
             raise InputError("a batch holds bound and unbound proofs: submit them apart")
         binders = [self._binder(context) for context in bound] or None
         items = [(proof.elements, proof.instance) for proof in proofs]
-        return chains.submit_batch(self.connection, self.deployment, self.verifier.key, items, binders=binders)
+        again = arguments.flag("again", again)
+        return chains.submit_batch(
+            self.connection, self.deployment, self.verifier.key, items, binders=binders, again=again
+        )
 
     def _binder(self, context: ContextRecord) -> bytes:
         here = (self.connection.chain_id, self.address.lower())
@@ -150,7 +190,19 @@ class Contract(arguments.Here):
         return proofs.unhex(context.binder)
 
 
-def connect(rpc: str | None = None, *, account: str | None = None, timeout: float = 30.0) -> Chain:
+def connect(
+    rpc: str | None = None,
+    *,
+    account: str | None = None,
+    timeout: float = 30.0,
+    journal: Folder | None = None,
+    chain_id: int | None = None,
+    max_fee: float | None = None,
+    tip: float | None = None,
+    gas_limit: int | None = None,
+    confirmations: int = 0,
+    allow_development_key: bool = False,
+) -> Chain:
     """Open a chain.
 
     Parameters
@@ -161,13 +213,28 @@ def connect(rpc: str | None = None, *, account: str | None = None, timeout: floa
         The sender's private key in hexadecimal; None for the first account that the node holds.
     timeout
         Seconds to wait for an answer of the node, more than 0.
+    journal
+        The file in which transactions are written down before they are sent; None for the user's.
+    chain_id
+        The chain that is meant; another is refused.
+    max_fee
+        Largest fee per gas in gwei, tip included; without it 500, and no more than twice the base fee and the tip.
+    tip
+        Tip per gas in gwei; without it the node's advice, within three times what was paid of late.
+    gas_limit
+        Gas that a transaction may use; estimated without it.
+    confirmations
+        Blocks on top of a transaction's own before it counts as done.
+    allow_development_key
+        Let a DEVELOPMENT key guard a chain of real value.
 
     Raises
     ------
     NodeUnreachable
         Nothing answers.
     ChainError
-        Not an address of a node, not a key, or no key for a node that holds no account.
+        Not an address of a node, not a key, no key for a node that holds no account, another chain, or a journal that
+        cannot be opened.
     """
     arguments.maybe(arguments.text, "rpc", rpc)
     arguments.maybe(arguments.text, "account", account)
@@ -176,4 +243,22 @@ def connect(rpc: str | None = None, *, account: str | None = None, timeout: floa
             "account goes with rpc: the embedded chain has accounts of its own",
             hint='give the address of a node, rpc="http://...", or leave account out',
         )
-    return Chain(chains.connect(rpc, key=account, timeout=arguments.seconds("timeout", timeout)))
+    terms = chains.Terms(
+        chain_id=arguments.maybe(arguments.whole, "chain_id", chain_id, 0),
+        max_fee=arguments.maybe(_wei, "max_fee", max_fee),
+        tip=arguments.maybe(_wei, "tip", tip),
+        gas_limit=arguments.maybe(arguments.whole, "gas_limit", gas_limit, 21_000),
+        confirmations=arguments.whole("confirmations", confirmations, 0),
+        development=arguments.flag("allow_development_key", allow_development_key),
+    )
+    place = arguments.maybe(arguments.path, "journal", journal)
+    opened = None if rpc is None else state.open_journal(place)
+    seconds = arguments.seconds("timeout", timeout)
+    return Chain(chains.connect(rpc, key=account, timeout=seconds, journal=opened, terms=terms))
+
+
+def _wei(name: str, value: object) -> int:
+    """A price in gwei, in wei."""
+    if arguments.number(name, value) > DEAREST:
+        raise arguments.wrong(name, value, f"a price in gwei, at most {DEAREST:,}")
+    return wei(float(value))  # type: ignore[arg-type]

@@ -11,13 +11,17 @@ from zkchain import lazy
 
 if TYPE_CHECKING:
     from zkchain.chain.accounts import unlock
-    from zkchain.chain.connection import Chain, connect
+    from zkchain.chain.connection import Chain, Patience, Terms, connect
+    from zkchain.chain.journal import Journal
     from zkchain.chain.transactions import Deployment, Receipt, attach, call, deploy, submit, submit_batch, transact
 
 __all__ = [
     "Chain",
     "Deployment",
+    "Journal",
+    "Patience",
     "Receipt",
+    "Terms",
     "attach",
     "call",
     "connect",
@@ -30,7 +34,8 @@ __all__ = [
 
 _HOME = {
     "unlock": "accounts",
-    **dict.fromkeys(("Chain", "connect"), "connection"),
+    "Journal": "journal",
+    **dict.fromkeys(("Chain", "Patience", "Terms", "connect"), "connection"),
     **dict.fromkeys(("Deployment", "Receipt", "attach", "call"), "transactions"),
     **dict.fromkeys(("deploy", "submit", "submit_batch", "transact"), "transactions"),
 }

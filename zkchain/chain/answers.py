@@ -91,6 +91,11 @@ def optional(reader: Reader) -> Reader:
     return lambda value: None if value is None else reader(value)
 
 
+def absent(default: Any, reader: Reader) -> Reader:
+    """null, and nothing, stand for the default."""
+    return lambda value: default if value is None else reader(value)
+
+
 def every(reader: Reader, *, least: int = 0) -> Reader:
     """A list."""
 
@@ -121,6 +126,18 @@ def _field(name: str, reader: Reader, value: Any) -> Any:
         raise
 
 
+def either(one: Reader, other: Reader) -> Reader:
+    """What the first reads, or else the second."""
+
+    def read(value: Any) -> Any:
+        try:
+            return one(value)
+        except Unexpected:
+            return other(value)
+
+    return read
+
+
 def anything(value: Any) -> Any:
     return value
 
@@ -131,22 +148,36 @@ data = text("0x(?:[0-9a-fA-F]{2})*", "bytes in hexadecimal")
 word = text("0x[0-9a-fA-F]{64}", "32 bytes in hexadecimal")
 address = text("0x[0-9a-fA-F]{40}", "an address")
 
+SENT: Mapping[str, Reader] = {
+    "hash": word,
+    "from": address,
+    "nonce": number,
+    "to": optional(address),
+    "input": data,
+}
+"""Fields of a transaction in a block."""
 RUNS = frozenset({"eth_call", "eth_estimateGas", "eth_sendRawTransaction", "eth_sendTransaction"})
 """Methods that run a contract: their errors may hold what it returned."""
 READERS: Mapping[str, Reader] = {
     "eth_accounts": every(address),
     "eth_call": data,
+    "eth_blockNumber": number,
     "eth_chainId": number,
     "eth_estimateGas": number,
-    "eth_feeHistory": fields(reward=every(every(number, least=1))),
+    "eth_feeHistory": fields(reward=optional(every(every(amount, least=1)))),
     "eth_gasPrice": number,
     "eth_getBalance": amount,
-    "eth_getBlockByNumber": fields(baseFeePerGas=optional(number)),
+    "eth_getBlockByNumber": fields(
+        hash=optional(word),
+        baseFeePerGas=optional(number),
+        transactions=absent([], every(either(word, fields(**SENT)))),
+    ),
     "eth_getCode": data,
     "eth_getTransactionCount": number,
     "eth_getTransactionReceipt": optional(
         fields(
             transactionHash=word,
+            blockHash=word,
             status=number,
             blockNumber=number,
             gasUsed=number,

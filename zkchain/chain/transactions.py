@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+from zkchain.chain import factory, gas
 from zkchain.chain.connection import EMBEDDED_GAS, Chain, node_errors
+from zkchain.chain.journal import Intent
 from zkchain.chain.reverts import reverted
+from zkchain.chain.sending import Wanted, settle
 from zkchain.errors import ChainError, KeyMismatch, TransactionReverted
 from zkchain.groth16.transcript import vkhash
 from zkchain.groth16.types import Proof, VerifyingKey
@@ -20,8 +24,9 @@ from zkchain.wording import line
 if TYPE_CHECKING:
     from web3.types import TxParams
 
-MINED_WITHIN = 180.0
-"""Seconds to wait for a receipt."""
+MARGIN = 64
+"""A call passes on all gas but a 64th (EIP-150): so much more than a forecast is allowed at least."""
+SALTS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +40,7 @@ class Receipt:
     sender: str
     contract: str | None
     data: bytes
+    block_hash: str = ""
 
     def __repr__(self) -> str:
         return line(self, f"{self.transaction} in block {self.block}, {self.gas_used:,} gas")
@@ -42,12 +48,15 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """A contract on a chain, with the receipts of what deployed it (data contracts first, then the contract)."""
+    """A contract on a chain. ``receipts``: of what deployed it, data contracts first, as far as that was done here;
+    ``data``: addresses of its data contracts; ``salt``: None for an address by the sender's nonce."""
 
     address: str
     chain_id: int
     artifact: Artifact
     receipts: tuple[Receipt, ...] = ()
+    data: tuple[str, ...] = ()
+    salt: int | None = None
 
     def __repr__(self) -> str:
         return line(self, f"at {self.address} on chain {self.chain_id}, {self.artifact.name}")
@@ -56,20 +65,129 @@ class Deployment:
     def gas_used(self) -> int:
         return sum(receipt.gas_used for receipt in self.receipts)
 
+    @property
+    def arguments(self) -> bytes:
+        """The constructor's arguments, as they stand behind its code."""
+        return constructor_arguments([bytes.fromhex(address[2:]) for address in self.data])
 
-def deploy(chain: Chain, artifact: Artifact) -> Deployment:
-    """Deploy the contract, its data contracts before it, one transaction each. TransactionReverted, ChainError."""
-    receipts = [_create(chain, data_initcode(code), artifact, "data contract") for code in artifact.data]
-    addresses = [_address_bytes(receipt) for receipt in receipts]
-    receipts.append(_create(chain, artifact.bytecode + constructor_arguments(addresses), artifact, artifact.name))
-    return Deployment(cast(str, receipts[-1].contract), chain.chain_id, artifact, tuple(receipts))
+
+def deploy(chain: Chain, artifact: Artifact, *, salt: int | None = None, again: bool = False) -> Deployment:
+    """Deploy the contract, its data contracts before it, one transaction each, or find it where it was deployed.
+
+    Parameters
+    ----------
+    salt
+        Of CREATE2: the same artifact and salt have the same address on all chains. None: an address by the sender's
+        nonce.
+    again
+        Deploy another one where this was deployed before: under the next salt that is free.
+
+    Raises
+    ------
+    TransactionReverted, ChainError
+        What was sent is in the journal: calling this again goes on with it.
+    """
+    if salt is not None:
+        prepare_factory(chain)
+        if again:
+            salt = _free_salt(chain, artifact, salt)
+    estimates = gas.deployment(artifact)
+    made: list[tuple[str, Receipt | None]] = []
+    for code, estimate in zip(artifact.data, estimates, strict=False):
+        what = Creation(data_initcode(code), code, "data contract", estimate.total)
+        made.append(_create(chain, artifact, what, salt, again))
+    data = tuple(address for address, _ in made)
+    arguments = constructor_arguments([bytes.fromhex(address[2:]) for address in data])
+    what = Creation(artifact.bytecode + arguments, artifact.runtime, artifact.name, estimates[-1].total)
+    made.append(_create(chain, artifact, what, salt, again))
+    receipts = tuple(receipt for _, receipt in made if receipt is not None)
+    return Deployment(made[-1][0], chain.chain_id, artifact, receipts, data, salt)
+
+
+def has_factory(chain: Chain) -> bool:
+    """Whether the chain has the factory of contracts with the same address everywhere."""
+    return chain.embedded or _code(chain, factory.FACTORY) == factory.CODE
+
+
+def prepare_factory(chain: Chain) -> None:
+    """Put the factory on an embedded chain. ChainError where a node's chain has none."""
+    if _code(chain, factory.FACTORY) == factory.CODE:
+        return
+    if not chain.embedded:
+        raise ChainError(
+            f"{chain.where} has no factory at {factory.FACTORY}, which addresses by a salt need",
+            hint="deploy without a salt, or put the factory there: github.com/Arachnid/deterministic-deployment-proxy",
+        )
+    eth = chain.web3.eth
+    paid: Any = {"from": chain.sender, "to": factory.MAKER, "value": factory.PRICE}
+    eth.send_transaction(paid)
+    eth.send_raw_transaction(cast(Any, factory.MAKING))
+
+
+def _free_salt(chain: Chain, artifact: Artifact, salt: int) -> int:
+    """The first salt under which nothing stands."""
+    for tried in range(salt, salt + SALTS):
+        if not _code(chain, salted_address(artifact, tried)):
+            return tried
+    raise ChainError(f"{SALTS} contracts of this code stand on {chain.where}", hint="take one of them")
+
+
+def salted_address(artifact: Artifact, salt: int) -> str:
+    """Where the contract stands, or will, on every chain."""
+    data = [bytes.fromhex(factory.address(data_initcode(code), salt)[2:]) for code in artifact.data]
+    return factory.address(artifact.bytecode + constructor_arguments(data), salt)
+
+
+@dataclass(frozen=True, slots=True)
+class Creation:
+    """A contract to create: ``runtime`` is what stands there then, ``gas`` what that takes at least."""
+
+    initcode: bytes
+    runtime: bytes
+    title: str
+    gas: int
+
+
+def _create(
+    chain: Chain, artifact: Artifact, what: Creation, salt: int | None, again: bool
+) -> tuple[str, Receipt | None]:
+    """The address of a contract, and the receipt if it was created by us. ChainError: something else stands there."""
+    digest = hashlib.sha256(what.initcode).hexdigest()
+    title, least = f"deployment of {what.title}", what.gas + what.gas // MARGIN
+    if salt is None:
+        wanted = Wanted(f"create:{digest}", title, None, what.initcode, least)
+        intent = _settled(chain, wanted, artifact, title, again=again)
+        address = factory.numbered(intent.sender, intent.nonce)
+    else:
+        address = factory.address(what.initcode, salt)
+        wanted = Wanted(
+            f"create2:{salt}:{digest}", title, factory.FACTORY, factory.salted(what.initcode, salt), least + 50_000
+        )
+        known = chain.journal.newest(chain.network, wanted.purpose)
+        if known is None and _matches(_code(chain, address), artifact, what):
+            return address, None
+        intent = _settled(chain, wanted, artifact, title)
+    if not _matches(code := _code(chain, address), artifact, what):
+        found = "nothing" if not code else "other code"
+        raise ChainError(
+            f"{chain.where}: {title} is mined in {intent.hashes[0]}, but {found} stands at {address}",
+            hint="this node is not to be relied on: look at the transaction at another",
+        )
+    return address, _receipt(intent, address)
+
+
+def _matches(code: bytes, artifact: Artifact, what: Creation) -> bool:
+    return bool(code) and what.runtime in (code, _without_immutables(code, artifact))
+
+
+def _code(chain: Chain, address: str) -> bytes:
+    with node_errors(chain.where):
+        return bytes(chain.web3.eth.get_code(_checksum(chain, address)))
 
 
 def attach(chain: Chain, address: str, artifact: Artifact) -> Deployment:
     """The contract that stands at ``address`` already. ChainError: nothing does, or its code is another contract's."""
-    with node_errors(chain.where):
-        place = chain.web3.to_checksum_address(address)
-        code = bytes(chain.web3.eth.get_code(place))
+    place, code = _checksum(chain, address), _code(chain, address)
     if not code:
         raise ChainError(
             f"no contract at {address} on {chain.where}",
@@ -99,10 +217,16 @@ def submit(
     instance: Instance,
     *,
     binder: bytes | None = None,
+    again: bool = False,
 ) -> Receipt:
-    """Verify a proof in a transaction. KeyMismatch: the contract is another key's. TransactionReverted: not valid."""
+    """Verify a proof in a transaction; the earlier one's receipt where this was done already, unless ``again``.
+
+    KeyMismatch: the contract is another key's. TransactionReverted: not valid.
+    """
     require_key(chain, deployment, vk)
-    return transact(chain, deployment, calldata(vk, proof, instance, binder))
+    data = calldata(vk, proof, instance, binder)
+    least = gas.verification(vk, data=data, bound=binder is not None).total
+    return transact(chain, deployment, data, least=least, again=again)
 
 
 def submit_batch(
@@ -112,10 +236,13 @@ def submit_batch(
     items: Sequence[tuple[Proof, Instance]],
     *,
     binders: Sequence[bytes] | None = None,
+    again: bool = False,
 ) -> Receipt:
-    """Verify many proofs in one transaction, by a contract rendered with ``batch``. Errors as ``submit``."""
+    """Verify many proofs in one transaction, by a contract rendered with ``batch``. As ``submit``."""
     require_key(chain, deployment, vk)
-    return transact(chain, deployment, batch_calldata(vk, items, binders))
+    data = batch_calldata(vk, items, binders)
+    least = gas.batch(vk, len(items), data=data, bound=binders is not None).total if items else 0
+    return transact(chain, deployment, data, least=least, again=again)
 
 
 def require_key(chain: Chain, deployment: Deployment, vk: VerifyingKey) -> None:
@@ -145,83 +272,44 @@ def call(chain: Chain, deployment: Deployment, data: bytes) -> bytes:
         raise _explained(error, deployment.artifact, f"the call to {deployment.artifact.name}") from error
 
 
-def transact(chain: Chain, deployment: Deployment, data: bytes) -> Receipt:
-    """Send ``data`` to the contract and wait until it is mined.
+def transact(chain: Chain, deployment: Deployment, data: bytes, *, least: int = 0, again: bool = False) -> Receipt:
+    """Send ``data`` to the contract and wait until it is mined; once, unless ``again``.
 
+    ``least``: gas that it takes for sure.
     TransactionReverted with the decoded custom error; at a node that estimates gas this comes before anything is sent.
     """
-    return _send(
-        chain, {"to": _checksum(chain, deployment.address)}, data, deployment.artifact, deployment.artifact.name
-    )
+    name = deployment.artifact.name
+    purpose = f"call:{deployment.address.lower()}:{hashlib.sha256(data).hexdigest()}"
+    wanted = Wanted(purpose, f"transaction to {name}", _checksum(chain, deployment.address), data, least)
+    return _receipt(_settled(chain, wanted, deployment.artifact, name, again=again), None)
 
 
-def _create(chain: Chain, initcode: bytes, artifact: Artifact, what: str) -> Receipt:
-    receipt = _send(chain, {}, initcode, artifact, f"deployment of {what}")
-    if receipt.contract is None:
-        raise ChainError(f"{chain.where}: deployed {what}, but the receipt names no contract")
-    return receipt
-
-
-def _send(chain: Chain, params: TxParams, data: bytes, artifact: Artifact, what: str) -> Receipt:
-    params = {**params, "data": data, "from": _checksum(chain, chain.sender), "value": cast(Any, 0)}
+def _settled(chain: Chain, wanted: Wanted, artifact: Artifact, what: str, *, again: bool = False) -> Intent:
+    """``settle``, its reverts explained by the contract's errors."""
     try:
-        with node_errors(chain.where):
-            eth = chain.web3.eth
-            params["gas"] = EMBEDDED_GAS if chain.embedded else eth.estimate_gas(params)
-            priced: TxParams = params if chain.embedded else {**params, **_fees(chain)}
-            if chain.signer is None:
-                sent = eth.send_transaction(priced)
-            else:
-                signed = chain.signer.sign_transaction(cast(Any, _numbered(chain, priced)))
-                sent = eth.send_raw_transaction(signed.raw_transaction)
-            mined = eth.wait_for_transaction_receipt(sent, timeout=MINED_WITHIN)
-            if mined["status"] != 1:
-                raise _reason(chain, params, mined["blockNumber"])
+        return settle(chain, wanted, again=again)
     except TransactionReverted as error:
         raise _explained(error, artifact, what) from error
+
+
+def _receipt(intent: Intent, contract: str | None) -> Receipt:
+    mined = intent.mined
+    if mined is None:
+        raise ChainError(f"{intent.title}: not mined")  # settle returns none such
     return Receipt(
-        transaction="0x" + bytes(mined["transactionHash"]).hex(),
-        block=mined["blockNumber"],
-        gas_used=mined["gasUsed"],
-        gas_price=mined["effectiveGasPrice"],
-        sender=chain.sender,
-        contract=mined["contractAddress"],
-        data=data,
+        transaction=mined.transaction,
+        block=mined.block,
+        gas_used=mined.gas_used,
+        gas_price=mined.gas_price,
+        sender=intent.sender,
+        contract=contract,
+        data=intent.data,
+        block_hash=mined.block_hash,
     )
-
-
-def _fees(chain: Chain) -> TxParams:
-    """At most twice the last base fee plus a tip (EIP-1559); one price on chains without."""
-    eth = chain.web3.eth
-    base = eth.get_block("latest").get("baseFeePerGas")
-    if base is None:
-        return {"gasPrice": eth.gas_price}
-    tip = eth.max_priority_fee
-    return {"maxPriorityFeePerGas": tip, "maxFeePerGas": cast(Any, 2 * base + tip)}
-
-
-def _numbered(chain: Chain, params: TxParams) -> TxParams:
-    """Complete a transaction with what signing needs."""
-    nonce = chain.web3.eth.get_transaction_count(_checksum(chain, chain.sender), "pending")
-    return {**params, "chainId": chain.chain_id, "nonce": nonce}
-
-
-def _reason(chain: Chain, params: TxParams, block: int) -> TransactionReverted:
-    """Why a mined transaction failed: the same call again, in the state before its block."""
-    try:
-        with node_errors(chain.where):
-            chain.web3.eth.call(params, max(block - 1, 0))
-    except TransactionReverted as error:
-        return error
-    return reverted(b"")
 
 
 def _explained(error: TransactionReverted, artifact: Artifact, what: str) -> TransactionReverted:
     return reverted(error.data, artifact.abi, what=what)
-
-
-def _address_bytes(receipt: Receipt) -> bytes:
-    return bytes.fromhex(cast(str, receipt.contract)[2:])
 
 
 def _checksum(chain: Chain, address: str) -> Any:

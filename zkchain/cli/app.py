@@ -11,25 +11,33 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from zkchain.cli import circom
+from zkchain.cli import circom, tx
 from zkchain.cli.options import (
     AcceptErrorOpt,
     ActivationBitsOpt,
+    AgainOpt,
     BatchOpt,
     BinderOpt,
     BundleArg,
     BundleOpt,
+    ChainIdOpt,
+    ConfirmationsOpt,
     DataOpt,
+    DevelopmentOpt,
     DomainOpt,
+    GasLimitOpt,
     GasPriceOpt,
     IndexOpt,
     InputBitsOpt,
+    JournalOpt,
     JsonOpt,
     KeyDigestOpt,
     KeystoreOpt,
     MaxErrorOpt,
+    MaxFeeOpt,
     MemoryOpt,
     ModelArg,
+    NonceOpt,
     OnlyOutputOpt,
     PasswordFileOpt,
     PrivateOutputOpt,
@@ -39,15 +47,19 @@ from zkchain.cli.options import (
     ShapeOpt,
     SystemOpt,
     TimingsOpt,
+    TipOpt,
+    UnsignedOpt,
     VkHashOpt,
     WeightBitsOpt,
     folder_named,
+    needed,
     parse_domains,
     parse_memory,
     parse_shapes,
     parse_word,
     signer,
     system_named,
+    terms,
 )
 from zkchain.redaction import redacted
 
@@ -86,6 +98,7 @@ app = typer.Typer(
 
 
 app.add_typer(circom.app, name="circom", help="Circuits of circom, and our circuits for circom's tools.")
+app.add_typer(tx.app, name="tx", help="Transactions that were sent: list them, offer more, take them back.")
 
 
 @app.callback(invoke_without_command=True)
@@ -259,17 +272,32 @@ def deploy(
     rpc: RpcOpt = None,
     keystore: KeystoreOpt = None,
     password_file: PasswordFileOpt = None,
+    journal: JournalOpt = None,
+    chain_id: ChainIdOpt = None,
+    max_fee: MaxFeeOpt = None,
+    tip: TipOpt = None,
+    nonce: NonceOpt = None,
+    gas_limit: GasLimitOpt = None,
+    confirmations: ConfirmationsOpt = 0,
+    development: DevelopmentOpt = False,
+    again: AgainOpt = False,
+    unsigned: UnsignedOpt = None,
     json: JsonOpt = False,
 ) -> None:
-    """Deploy the verifier contract.
+    """Deploy the verifier contract, or say where it stands already.
 
-    On the chain at --rpc; without it, as a rehearsal, on a chain embedded in this process.
+    On the chain at --rpc; without it, as a rehearsal, on a chain embedded in this process. A command that was cut off
+    is run again: it goes on with what was sent.
     """
     from zkchain.cli import render
-    from zkchain.workspace import deploy_bundle
+    from zkchain.workspace import Account, deploy_bundle, unsigned_deployment
 
-    report = deploy_bundle(bundle, rpc=rpc, key=signer(keystore, password_file))
-    render.show(report, json=json)
+    if unsigned is not None:
+        render.show(unsigned_deployment(bundle, unsigned, needed(chain_id)), json=json)
+        return
+    said = terms(chain_id, max_fee, tip, nonce, gas_limit, confirmations, development)
+    account = Account(rpc, signer(keystore, password_file), journal, said)
+    render.show(deploy_bundle(bundle, account, again=again), json=json)
 
 
 @app.command()
@@ -279,17 +307,50 @@ def submit(
     rpc: RpcOpt = None,
     keystore: KeystoreOpt = None,
     password_file: PasswordFileOpt = None,
+    journal: JournalOpt = None,
+    chain_id: ChainIdOpt = None,
+    max_fee: MaxFeeOpt = None,
+    tip: TipOpt = None,
+    nonce: NonceOpt = None,
+    gas_limit: GasLimitOpt = None,
+    confirmations: ConfirmationsOpt = 0,
+    development: DevelopmentOpt = False,
+    again: AgainOpt = False,
+    unsigned: UnsignedOpt = None,
     json: JsonOpt = False,
 ) -> None:
-    """Verify a proof in a transaction.
+    """Verify a proof in a transaction, or report the one that did.
 
-    Without --rpc the contract is deployed on an embedded chain first.
+    Without --rpc the contract is deployed on an embedded chain first. A command that was cut off is run again: it goes
+    on with what was sent.
     """
     from zkchain.cli import render
-    from zkchain.workspace import submit_bundle
+    from zkchain.workspace import Account, submit_bundle, unsigned_submission
 
-    report = submit_bundle(bundle, name=proof, rpc=rpc, key=signer(keystore, password_file))
-    render.show(report, json=json)
+    if unsigned is not None:
+        render.show(unsigned_submission(bundle, unsigned, needed(chain_id), name=proof), json=json)
+        return
+    said = terms(chain_id, max_fee, tip, nonce, gas_limit, confirmations, development)
+    account = Account(rpc, signer(keystore, password_file), journal, said)
+    render.show(submit_bundle(bundle, account, name=proof, again=again), json=json)
+
+
+@app.command()
+def calldata(bundle: BundleArg, proof: ProofOpt = "proof", json: JsonOpt = False) -> None:
+    """Print the calldata of a transaction that verifies a proof."""
+    from zkchain.cli import render
+    from zkchain.workspace import calldata_bundle
+
+    render.show(calldata_bundle(bundle, name=proof), json=json)
+
+
+@app.command()
+def abi(bundle: BundleArg, json: JsonOpt = False) -> None:
+    """Print the verifier contract's ABI."""
+    from zkchain.cli import render
+    from zkchain.workspace import abi_bundle
+
+    render.show(abi_bundle(bundle), json=json)
 
 
 @app.command()

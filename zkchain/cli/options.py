@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from zkchain.chain.connection import Terms
     from zkchain.quantize import Domain
 
 PRIVATE_KEY = "ZKCHAIN_PRIVATE_KEY"
@@ -145,6 +146,70 @@ PasswordFileOpt = Annotated[
         show_default=False,
     ),
 ]
+JournalOpt = Annotated[
+    Path | None,
+    typer.Option(
+        "--journal",
+        metavar="FILE",
+        help="Where transactions are written down before they are sent.",
+        envvar="ZKCHAIN_JOURNAL",
+        show_default="one per user",
+    ),
+]
+ChainIdOpt = Annotated[
+    int | None,
+    typer.Option(
+        "--chain-id", min=0, metavar="N", help="The chain that is meant; another is refused.", show_default=False
+    ),
+]
+MaxFeeOpt = Annotated[
+    float | None,
+    typer.Option(
+        "--max-fee",
+        min=0,
+        max=1e9,
+        metavar="GWEI",
+        help="Largest fee per gas, tip included.",
+        show_default="at most 500",
+    ),
+]
+TipOpt = Annotated[
+    float | None,
+    typer.Option(
+        "--tip",
+        min=0,
+        max=1e9,
+        metavar="GWEI",
+        help="Tip per gas.",
+        show_default="the node's, within 3 times the median",
+    ),
+]
+NonceOpt = Annotated[
+    int | None, typer.Option("--nonce", min=0, metavar="N", help="Number of the transaction.", show_default="the next")
+]
+GasLimitOpt = Annotated[
+    int | None,
+    typer.Option(
+        "--gas-limit", min=21_000, metavar="N", help="Gas that a transaction may use.", show_default="estimated"
+    ),
+]
+ConfirmationsOpt = Annotated[
+    int, typer.Option("--confirmations", min=0, metavar="N", help="Wait for so many blocks on top of it.")
+]
+DevelopmentOpt = Annotated[
+    bool,
+    typer.Option("--allow-development-key", help="Let a DEVELOPMENT key guard a chain of real value."),
+]
+AgainOpt = Annotated[bool, typer.Option("--again", help="Do it once more, even where it was done already.")]
+UnsignedOpt = Annotated[
+    Path | None,
+    typer.Option(
+        "--unsigned",
+        metavar="FILE.json",
+        help="Send nothing: write the transactions (EIP-1559, and Safe's) for somebody else to sign. Needs --chain-id.",
+        show_default=False,
+    ),
+]
 DomainOpt = Annotated[
     list[str] | None,
     typer.Option(
@@ -246,6 +311,32 @@ def _number(text: str) -> float:
     if below and not int(below):
         raise typer.BadParameter(f"{text!r} divides by zero.", param_hint="'--domain'")
     return float(above) / (int(below) if below else 1)
+
+
+def needed(chain_id: int | None) -> int:
+    """The chain's number, which unsigned transactions are made for."""
+    if chain_id is None:
+        raise typer.BadParameter(
+            "needs --chain-id: the chain that the transactions are for.", param_hint="'--unsigned'"
+        )
+    return chain_id
+
+
+def terms(
+    chain_id: int | None,
+    max_fee: float | None,
+    tip: float | None,
+    nonce: int | None,
+    gas_limit: int | None,
+    confirmations: int,
+    development: bool,
+) -> Terms:
+    """What the command line says about transactions; fees in gwei there."""
+    from zkchain.chain.connection import Terms
+    from zkchain.chain.fees import wei
+
+    fee, extra = (None if price is None else wei(price) for price in (max_fee, tip))
+    return Terms(chain_id, fee, extra, nonce, gas_limit, confirmations, development)
 
 
 def signer(keystore: Path | None, password_file: Path | None) -> str | None:

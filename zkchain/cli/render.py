@@ -316,7 +316,7 @@ def deployed(report: reports.DeployReport) -> None:
         [
             ("contract", report.contract),
             ("chain", f"{place.chain_id} ({place.chain})"),
-            ("address", place.address),
+            ("address", place.address + (", deployed already: nothing was sent" if report.already else "")),
             ("transaction", place.transaction),
             ("block", place.block),
             ("code", f"{report.code_bytes:,} bytes"),
@@ -338,6 +338,52 @@ def submitted(report: reports.SubmitReport) -> None:
             ("key", kind_of_key(report.development)),
         ]
     )
+
+
+def unsigned(report: reports.UnsignedReport) -> None:
+    show_pairs(
+        [
+            ("unsigned", f"{len(report.transactions)} transactions, {report.title}"),
+            ("chain", report.chain_id),
+            ("address", report.address),
+            *(("file", file) for file in report.files),
+        ]
+    )
+
+
+def journal_shown(report: reports.JournalReport) -> None:
+    show_pairs([("journal", report.journal), ("transactions", len(report.transactions))])
+    rows = [
+        (str(t.id), str(t.chain_id), str(t.nonce), t.state, t.title, t.hashes[0] if t.hashes else "", t.note)
+        for t in report.transactions
+    ]
+    if rows:
+        print()
+        show_table(("id", "chain", "nonce", "state", "what", "transaction", ""), rows)
+
+
+def intent_shown(report: reports.IntentReport) -> None:
+    show_pairs(
+        [
+            ("transaction", f"{report.id}: {report.title}"),
+            ("chain", report.chain_id),
+            ("sender", report.sender),
+            ("nonce", report.nonce),
+            ("state", report.state + (f": {report.note}" if report.note else "")),
+            *(("hash", hash) for hash in report.hashes),
+            ("block", report.block),
+        ]
+    )
+
+
+def called(report: reports.CalldataReport) -> None:
+    print(report.calldata)
+
+
+def interface(report: reports.AbiReport) -> None:
+    import json
+
+    print(json.dumps(report.abi, indent=2))
 
 
 def demonstrated(report: reports.DemoReport) -> None:
@@ -382,6 +428,11 @@ RENDER: dict[str, Callable[[Any], None]] = {
     "EstimateReport": estimated,
     "DeployReport": deployed,
     "SubmitReport": submitted,
+    "UnsignedReport": unsigned,
+    "IntentReport": intent_shown,
+    "JournalReport": journal_shown,
+    "CalldataReport": called,
+    "AbiReport": interface,
     "DemoReport": demonstrated,
     "FilesReport": written,
 }

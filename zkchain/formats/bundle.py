@@ -10,7 +10,8 @@
     verification_key.json  snarkjs's format
     Verifier.sol           the generated contract
     Verifier.json          the same compiled: abi, code
-    deployment.json        where the contract stands
+    Verifier.input.json    what the compiler was given, in its standard JSON
+    deployment.json        where contracts stand
     proofs/                proofs and their public inputs: they verify or they do not, so no digest vouches for them
 
 A file is read only when its bytes have the manifest's digest and when it was made from what the bundle holds now. The
@@ -70,6 +71,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "verification_key": Kind("verification_key.json", "verification key", "setup", ("circuit",), True),
         "verifier": Kind("Verifier.sol", "verifier contract", "solidity", ("verification_key",)),
         "contract": Kind("Verifier.json", "compiled contract", "solidity", ("verifier",)),
+        "compiler_input": Kind("Verifier.input.json", "compiler input", "solidity", ("verifier",)),
         "deployment": Kind("deployment.json", "deployment", "deploy", ("verification_key",)),
     }
 )
@@ -109,6 +111,10 @@ class Bundle:
         """True when the manifest lists the artifact; says nothing about its file."""
         return name in self.manifest.files
 
+    def is_there(self, name: str) -> bool:
+        """True when the manifest lists the artifact and its file has not been removed."""
+        return self.has(name) and (self.folder / KINDS[name].file).exists()
+
     def is_current(self, name: str) -> bool:
         """True when the artifact is listed and was made from what the bundle holds now; its file is not looked at."""
         try:
@@ -137,10 +143,12 @@ class Bundle:
         """Hex digest in the header of an artifact's file, whatever the manifest says. OSError."""
         return _identity(KINDS[name], self.folder / KINDS[name].file)
 
-    def read(self, name: str) -> bytes:
-        """The artifact's bytes. Raises BundleError / KeyFormatError (missing, altered) or KeyMismatch (stale)."""
+    def read(self, name: str, *, stale: bool = False) -> bytes:
+        """The artifact's bytes; ``stale``: also those that were made from what the bundle no longer holds. Raises
+        BundleError / KeyFormatError (missing, altered) or KeyMismatch (stale)."""
         entry, kind = self._entry(name), KINDS[name]
-        self._check_sources(name, entry)
+        if not stale:
+            self._check_sources(name, entry)
         data = files.read(self.folder / kind.file, what=kind.label, limit=entry.bytes + 1, error=_error(kind))
         if len(data) != entry.bytes or hashlib.sha256(data).hexdigest() != entry.sha256:
             raise self._altered(name, len(data))

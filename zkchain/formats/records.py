@@ -182,16 +182,35 @@ class ContractRecord:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class DeploymentRecord(Brief):
-    """deployment.json. ``chain`` is "embedded" for the chain that lives and dies with one command, else "rpc"."""
+    """One contract on a chain. ``chain`` is "embedded" for the chain that lives and dies with one command, else "rpc".
+
+    ``transaction``, ``block_hash``, ``sender``: None where it stood there before we came; ``data``: addresses of its
+    data contracts; ``arguments``: the constructor's, in hex; ``salt``: of CREATE2, None for an address by the sender's
+    nonce; ``vk_hash``: of the key whose proofs it verifies.
+    """
 
     chain: Literal["embedded", "rpc"]
     chain_id: Big
     address: str
-    transaction: str
+    transaction: str | None
     gas: Big
-    block: Big
+    block: Big | None
+    vk_hash: str
+    sender: str | None = None
+    block_hash: str | None = None
+    data: tuple[str, ...] = ()
+    arguments: str = ""
+    salt: Big | None = None
+    compiler: str = ""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class DeploymentsRecord(Brief):
+    """deployment.json: all contracts that were deployed for the bundle, the newest last."""
+
+    deployments: tuple[DeploymentRecord, ...]
     format: Literal["zkchain-deployment"] = "zkchain-deployment"
-    version: Literal[1] = 1
+    version: Literal[2] = 2
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -75,16 +75,21 @@ def compile(source: VerifierSource) -> Artifact:
     return replace(compile_sources({f"{source.name}.sol": source.source})[source.name], data=source.data)
 
 
+def standard_input(sources: Mapping[str, str]) -> dict[str, Any]:
+    """solc's input in its standard JSON: with it anybody, a block explorer too, gets the very bytes that we deploy."""
+    return {
+        "language": "Solidity",
+        "sources": {name: {"content": text} for name, text in sources.items()},
+        "settings": SETTINGS,
+    }
+
+
 def compile_sources(sources: Mapping[str, str]) -> dict[str, Artifact]:
     """Compile files (name -> text) that may import each other; all contracts found, by their name.
 
     SolidityError: no compiler, an error in a source (with solc's own message), or code over EIP-170's limit.
     """
-    request = {
-        "language": "Solidity",
-        "sources": {name: {"content": text} for name, text in sources.items()},
-        "settings": SETTINGS,
-    }
+    request = standard_input(sources)
     named = json.dumps([SOLC_VERSION, request], sort_keys=True).encode()
     place = _user_cache() / "solc" / f"{hashlib.sha256(named).hexdigest()}.json"
     output = None if os.environ.get("ZKCHAIN_SOLC") else _kept(place)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     )
     from zkchain.workspace.clock import Clock
     from zkchain.workspace.graphs import bundle_graph, model_graph
+    from zkchain.workspace.journaling import list_transactions, refreshed_transactions, replace_transaction
     from zkchain.workspace.opening import (
         load_choices,
         load_outline,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
         witness_bundle,
     )
     from zkchain.workspace.settling import (
+        Account,
         deploy_bundle,
         deployment_gas,
         gas_bundle,
@@ -42,15 +44,20 @@ if TYPE_CHECKING:
         submit_bundle,
         verification_gas,
     )
+    from zkchain.workspace.unsigned import abi_bundle, calldata_bundle, unsigned_deployment, unsigned_submission
 
 __all__ = [
+    "Account",
     "Clock",
+    "abi_bundle",
     "bundle_graph",
+    "calldata_bundle",
     "compile_report",
     "deploy_bundle",
     "deployment_gas",
     "gas_bundle",
     "inspect_bundle",
+    "list_transactions",
     "load_choices",
     "load_outline",
     "load_proving_keys",
@@ -60,11 +67,15 @@ __all__ = [
     "open_prover",
     "prove_samples",
     "r1cs_bundle",
+    "refreshed_transactions",
+    "replace_transaction",
     "save_circuit",
     "save_keys",
     "setup_bundle",
     "solidity_bundle",
     "submit_bundle",
+    "unsigned_deployment",
+    "unsigned_submission",
     "verification_gas",
     "verify_bundle",
     "witness_bundle",
@@ -78,7 +89,9 @@ _HOME = {
     **dict.fromkeys(("load_choices", "load_outline", "load_proving_keys"), "opening"),
     **dict.fromkeys(("load_summary", "load_verifying_key"), "opening"),
     **dict.fromkeys(("open_prover", "prove_samples", "verify_bundle", "witness_bundle"), "proving"),
-    **dict.fromkeys(("deploy_bundle", "deployment_gas", "gas_bundle"), "settling"),
+    **dict.fromkeys(("list_transactions", "refreshed_transactions", "replace_transaction"), "journaling"),
+    **dict.fromkeys(("abi_bundle", "calldata_bundle", "unsigned_deployment", "unsigned_submission"), "unsigned"),
+    **dict.fromkeys(("Account", "deploy_bundle", "deployment_gas", "gas_bundle"), "settling"),
     **dict.fromkeys(("solidity_bundle", "submit_bundle", "verification_gas"), "settling"),
 }
 

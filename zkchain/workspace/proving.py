@@ -11,7 +11,7 @@ from zkchain import pipeline
 from zkchain.errors import ChainError, InputError, KeyFormatError, KeyMismatch, UnsatisfiedConstraint
 from zkchain.formats import bundle, exports, proofs, records, tensors
 from zkchain.formats.bundle import Bundle
-from zkchain.formats.records import ContextRecord, DeploymentRecord
+from zkchain.formats.records import ContextRecord, DeploymentsRecord
 from zkchain.groth16.encoding import encode_proof
 from zkchain.groth16.pins import compare_digest
 from zkchain.pipeline import Keys, quiet
@@ -154,7 +154,8 @@ def _bind(opened: Bundle, binder: bytes) -> ContextRecord:
     """The context of the bundle's deployed contract. ChainError: it was not deployed to a node."""
     if not opened.has("deployment"):
         raise ChainError("a proof is bound to a contract, and none was deployed", hint="run `zkchain deploy --rpc URL`")
-    record = records.load(DeploymentRecord, opened.read("deployment"), what="deployment")
-    if record.chain != "rpc":
+    kept = records.load(DeploymentsRecord, opened.read("deployment"), what="deployment").deployments
+    record = next((place for place in reversed(kept) if place.chain == "rpc"), None)
+    if record is None:
         raise ChainError("a proof cannot be bound to a contract on the embedded chain: it ends with the command")
     return ContextRecord(record.chain_id, record.address, "0x" + binder.hex())
