@@ -125,6 +125,12 @@ def anything(value: Any) -> Any:
     return value
 
 
+def ratio(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise Unexpected("a number from 0 to 1", value)
+    return value
+
+
 number = text("0x0*[0-9a-fA-F]{1,16}", "a number below 2^64 in hexadecimal")
 amount = text("0x0*[0-9a-fA-F]{1,64}", "a number below 2^256 in hexadecimal")
 data = text("0x(?:[0-9a-fA-F]{2})*", "bytes in hexadecimal")
@@ -138,7 +144,9 @@ READERS: Mapping[str, Reader] = {
     "eth_call": data,
     "eth_chainId": number,
     "eth_estimateGas": number,
-    "eth_feeHistory": fields(reward=every(every(number, least=1))),
+    "eth_feeHistory": fields(
+        reward=every(every(number, least=1)), baseFeePerGas=optional(every(number)), gasUsedRatio=optional(every(ratio))
+    ),
     "eth_gasPrice": number,
     "eth_getBalance": amount,
     "eth_getBlockByNumber": fields(baseFeePerGas=optional(number)),

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from zkchain.cli import circom
+from zkchain.cli import circom, gas
 from zkchain.cli.options import (
     AcceptErrorOpt,
     ActivationBitsOpt,
@@ -21,7 +21,6 @@ from zkchain.cli.options import (
     BundleOpt,
     DataOpt,
     DomainOpt,
-    GasPriceOpt,
     IndexOpt,
     InputBitsOpt,
     JsonOpt,
@@ -292,13 +291,7 @@ def submit(
     render.show(report, json=json)
 
 
-@app.command()
-def gas(bundle: BundleArg, gas_price: GasPriceOpt = None, json: JsonOpt = False) -> None:
-    """Estimate gas, part by part, before any transaction."""
-    from zkchain.cli import render
-    from zkchain.workspace import gas_bundle
-
-    render.show(gas_bundle(bundle, gas_price=gas_price), json=json)
+app.command()(gas.gas)
 
 
 @app.command()

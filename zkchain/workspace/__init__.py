@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         setup_bundle,
     )
     from zkchain.workspace.clock import Clock
+    from zkchain.workspace.estimating import Question, estimate_bundle, estimate_model
     from zkchain.workspace.graphs import bundle_graph, model_graph
     from zkchain.workspace.opening import (
         load_choices,
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from zkchain.workspace.settling import (
         deploy_bundle,
         deployment_gas,
-        gas_bundle,
         solidity_bundle,
         submit_bundle,
         verification_gas,
@@ -45,11 +45,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Clock",
+    "Question",
     "bundle_graph",
     "compile_report",
     "deploy_bundle",
     "deployment_gas",
-    "gas_bundle",
+    "estimate_bundle",
+    "estimate_model",
     "inspect_bundle",
     "load_choices",
     "load_outline",
@@ -74,11 +76,12 @@ _HOME = {
     **dict.fromkeys(("compile_report", "inspect_bundle", "r1cs_bundle"), "building"),
     **dict.fromkeys(("save_circuit", "save_keys", "setup_bundle"), "building"),
     "Clock": "clock",
+    **dict.fromkeys(("Question", "estimate_bundle", "estimate_model"), "estimating"),
     **dict.fromkeys(("bundle_graph", "model_graph"), "graphs"),
     **dict.fromkeys(("load_choices", "load_outline", "load_proving_keys"), "opening"),
     **dict.fromkeys(("load_summary", "load_verifying_key"), "opening"),
     **dict.fromkeys(("open_prover", "prove_samples", "verify_bundle", "witness_bundle"), "proving"),
-    **dict.fromkeys(("deploy_bundle", "deployment_gas", "gas_bundle"), "settling"),
+    **dict.fromkeys(("deploy_bundle", "deployment_gas"), "settling"),
     **dict.fromkeys(("solidity_bundle", "submit_bundle", "verification_gas"), "settling"),
 }
 
