@@ -426,6 +426,18 @@ class TestCommand:
         assert (keys["at_most"], proof["at_most"]) == (True, False)
         assert keys["least"] < proof["gas"] < keys["gas"]
 
+    @pytest.mark.parametrize("subject", ["keys", "small1.onnx"])
+    def test_a_sample_tells_the_public_inputs(self, folder: Path, subject: str) -> None:
+        """A bound is left for the noise of the proof alone."""
+        of_model = ("--system", "groth16", "--domain", "-4:4", "--data", folder / "data.npz")
+        options = of_model if subject.endswith("onnx") else ()
+        found = zkchain("gas", folder / subject, "--input", folder / "input.json", *options, "--json")
+        assert found.code == 0, found.err
+        bound, proof = found.json["verification"], zkchain("gas", folder / "keys", "--proof", "proof", "--json").json
+        assert found.json["known"].endswith(", and an input")
+        assert bound["least"] < proof["verification"]["gas"] <= bound["gas"] < 1.0015 * proof["verification"]["gas"]
+        assert found.json["verification"]["gas"] < zkchain("gas", folder / "keys", "--json").json["verification"]["gas"]
+
     def test_batches(self, folder: Path) -> None:
         many = zkchain("gas", folder / "circuit", "--batch", "16", "--bound", "--json").json
         one = zkchain("gas", folder / "circuit", "--json").json
@@ -520,6 +532,7 @@ class TestCommand:
             (("--proof", "none"), errors.BundleError, "no proof 'none'"),
             (("--bound",), errors.InputError, "a groth16 proof cannot be bound"),
             (("--proof", "proof", "--bound"), errors.InputError, "not bound to a contract"),
+            (("--proof", "proof", "--input", str(folder / "input.json")), errors.InputError, "a sample and a proof"),
             (("--proof", "proof", "--batch", "3"), errors.InputError, "a batch of 3, and 1 proofs are named"),
         )
         for options, error, message in of_keys:

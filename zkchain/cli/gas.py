@@ -41,6 +41,15 @@ ProofsOpt = Annotated[
         show_default=False,
     ),
 ]
+InputOpt = Annotated[
+    Path | None,
+    typer.Option(
+        "--input",
+        metavar="FILE",
+        help="Count the public inputs that this sample (.json or .npz) gives.",
+        show_default=False,
+    ),
+]
 BatchOpt = Annotated[
     int | None,
     typer.Option("--batch", min=1, max=100_000, metavar="N", help="Proofs in one transaction.", show_default="1"),
@@ -92,6 +101,7 @@ PlotOpt = Annotated[
 def gas(
     subject: SubjectArg,
     proof: ProofsOpt = None,
+    sample: InputOpt = None,
     batch: BatchOpt = None,
     bound: BoundOpt = False,
     fork: ForkOpt = "osaka",
@@ -121,12 +131,13 @@ def gas(
     """
     from zkchain.cli import render
     from zkchain.cli.console import progress, warn
-    from zkchain.formats import files
+    from zkchain.formats import files, tensors
     from zkchain.workspace import Question, estimate_bundle
     from zkchain.workspace.costs import Prices
 
     prices = Prices(gas_price, ether_price, currency, rpc, l2, l1_gas_price, blob_gas_price)
     question = Question(fork, batch, bound, create2, compare or plot is not None, prices)
+    arrays = None if sample is None else tensors.read(sample)
     of_model = (data, domain, public_input, private_output, only_output, input_shape, system != "auto")
     if subject.is_file():
         if proof:
@@ -136,6 +147,7 @@ def gas(
                 subject,
                 question,
                 data,
+                sample=arrays,
                 domains=parse_domains(domain or []),
                 system=system_named(system),
                 public_inputs=public_input or (),
@@ -147,7 +159,7 @@ def gas(
     else:
         if any(of_model):
             raise typer.BadParameter("the options of `compile` are for a MODEL, a bundle is compiled already")
-        report = estimate_bundle(subject, question, names=proof or ())
+        report = estimate_bundle(subject, question, names=proof or (), sample=arrays)
     if plot is not None:
         from zkchain.cli.plot import comparison
 

@@ -16,17 +16,17 @@ from zkchain.errors import InputError, UnsupportedOp
 from zkchain.formats import bundle, proofs
 from zkchain.formats.bundle import Bundle
 from zkchain.groth16.types import VerifyingKey
-from zkchain.r1cs import System
+from zkchain.r1cs import Instance, System
 from zkchain.reports import ComparedReport, DraftReport, EstimateReport, GasReport, PriceReport
 from zkchain.solidity import Artifact, batch_calldata, calldata
 from zkchain.typing import Array, Progress
 from zkchain.wording import listed
 from zkchain.workspace.costs import Prices, costs
-from zkchain.workspace.opening import load_summary, load_verifying_key
+from zkchain.workspace.opening import load_outline, load_summary, load_verifying_key
 from zkchain.workspace.settling import gas_report, load_artifact
 
 if TYPE_CHECKING:
-    from zkchain.circuit import Circuit
+    from zkchain.circuit import Circuit, RestoredCircuit
     from zkchain.quantize import Domain
 
 COMPARED_BATCH = 16
@@ -50,7 +50,8 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What is there. ``data``: the calldata of proofs that exist. ``layout``: what the public inputs are."""
+    """What is there. ``data``: the calldata of proofs that exist. ``layout``: what the public inputs are; ``instance``:
+    those of a sample."""
 
     source: str
     known: str
@@ -59,6 +60,7 @@ class Subject:
     constraints: int
     artifact: Artifact | None = None
     data: bytes | None = None
+    instance: Instance | None = None
     proofs: int = 1
     bound: bool = False
     drafts: tuple[DraftReport, ...] = ()
@@ -67,7 +69,11 @@ class Subject:
 
 
 def estimate_bundle(
-    folder: str | PathLike[str], question: Question = Question(), *, names: Sequence[str] = ()
+    folder: str | PathLike[str],
+    question: Question = Question(),
+    *,
+    names: Sequence[str] = (),
+    sample: Mapping[str, Array] | None = None,
 ) -> EstimateReport:
     """Gas of a bundle's contract and proofs.
 
@@ -79,11 +85,13 @@ def estimate_bundle(
         What is asked.
     names
         Proofs of the bundle, whose calldata is counted as it is: one, or those of a batch.
+    sample
+        Inputs by name, whose public inputs are those of every proof that is asked about.
 
     Raises
     ------
     BundleError, KeyMismatch, InputError
-        No such bundle or proof; proofs that do not go together, or not with the question.
+        No such bundle or proof; proofs that do not go together, or not with the question; a sample that is none.
     ChainError
         An unknown fork or rollup; a node that does not say what it is asked.
     """
@@ -103,7 +111,19 @@ def estimate_bundle(
         subject = replace(subject, artifact=_artifact(opened, key, many))
     elif names:
         raise InputError(f"bundle {folder} has no keys, and so no proofs", hint=f"run `zkchain setup {folder}` first")
+    if sample is not None:
+        subject = _with_sample(subject, load_outline(opened), sample)
     return _answer(subject, question)
+
+
+def _with_sample(subject: Subject, circuit: Circuit | RestoredCircuit, sample: Mapping[str, Array]) -> Subject:
+    """The public inputs of a sample: what the circuit makes of it, before any proof."""
+    from zkchain.circuit import solve
+
+    if subject.data is not None:
+        raise InputError("a sample and a proof: a proof has its public inputs already", hint="name one of them")
+    instance = solve(circuit, pipeline.inputs_of(circuit.graph, sample)).instance
+    return replace(subject, known=f"{subject.known}, and an input", instance=instance)
 
 
 def _artifact(opened: Bundle, key: VerifyingKey, batch: bool) -> Artifact:
@@ -144,6 +164,7 @@ def estimate_model(
     data: Mapping[str, Array] | None = None,
     question: Question = Question(),
     *,
+    sample: Mapping[str, Array] | None = None,
     domains: Mapping[str, Domain] = pipeline.NOTHING,
     system: System | str = pipeline.AUTO,
     public_inputs: Sequence[str] = (),
@@ -161,6 +182,8 @@ def estimate_model(
         What the report calls it.
     question
         What is asked.
+    sample
+        As of ``estimate_bundle``.
     model, data, domains, system, public_inputs, private_outputs, shapes, outputs
         As of ``pipeline.compile_model``.
 
@@ -199,7 +222,7 @@ def estimate_model(
         layouts=layouts,
         notes=(said,) if assumed else (),
     )
-    return _answer(subject, question)
+    return _answer(subject if sample is None else _with_sample(subject, circuit, sample), question)
 
 
 def _chosen(made: Mapping[System, Circuit | UnsupportedOp], system: System | str) -> Circuit:
@@ -228,7 +251,7 @@ def _answer(subject: Subject, question: Question) -> EstimateReport:
     deployment = gas.deployment(artifact, fork=fork.name, factory=question.factory)
     if subject.artifact is None:
         deployment = tuple(replace(estimate, at_most=True) for estimate in deployment)
-    data = subject.data or gas.dearest(subject.vk, many, bound=bound, layout=subject.layout)
+    data = subject.data or gas.dearest(subject.vk, many, layout=subject.layout, bound=bound, instance=subject.instance)
     verification, least = _verification(subject, artifact, data, many, bound, fork.name)
     notes = [*subject.notes, *limits.of_deployment(deployment, artifact, subject.vk.system)]
     notes += limits.refusals(verification, subject.vk.system, many, least)
@@ -274,7 +297,8 @@ def _verification(
 
     if subject.data is not None:
         return of(data), None
-    return of(data).bounding(), of(gas.cheapest(subject.vk, many, bound=bound)).total - gas.TOLERANCE
+    least = gas.cheapest(subject.vk, many, bound=bound, instance=subject.instance)
+    return of(data).bounding(), of(least).total - gas.TOLERANCE
 
 
 def _report(what: str, estimates: Sequence[gas.Estimate], least: int | None = None) -> GasReport:

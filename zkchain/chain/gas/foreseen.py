@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from zkchain._core import keccak256
-from zkchain.bn254.encoding import WORD
+from zkchain.bn254.encoding import WORD, word
 from zkchain.circuit.layout import Layout
 from zkchain.groth16.encoding import PROOF_BYTES
-from zkchain.r1cs import System
+from zkchain.r1cs import Instance, System
 from zkchain.solidity import Artifact
 from zkchain.solidity.render import MAX_INLINE_INPUTS, POINTS_PER_DATA_CONTRACT
 
@@ -44,7 +44,14 @@ class Shape:
     instance_length: int
 
 
-def dearest(vk: Verifies, proofs: int | None = None, *, bound: bool = False, layout: Layout | None = None) -> bytes:
+def dearest(
+    vk: Verifies,
+    proofs: int | None = None,
+    *,
+    bound: bool = False,
+    layout: Layout | None = None,
+    instance: Instance | None = None,
+) -> bytes:
     """Calldata of the right length, none of whose kind costs more.
 
     Parameters
@@ -57,6 +64,8 @@ def dearest(vk: Verifies, proofs: int | None = None, *, bound: bool = False, lay
         With a binder for every proof.
     layout
         What the public inputs are; without it all their bytes are taken as nonzero.
+    instance
+        The public inputs of every proof, where they are known.
 
     Returns
     -------
@@ -64,13 +73,16 @@ def dearest(vk: Verifies, proofs: int | None = None, *, bound: bool = False, lay
         Noise without a zero byte (so that it does not compress, either) where a byte can be nonzero, else zeros.
     """
     public = b"\1" * WORD * vk.instance_length if layout is None else b"".join(map(_full, _widths(layout)))
-    return _calldata(vk, proofs, bound, public)
+    return _calldata(vk, proofs, bound, public if instance is None else b"".join(map(word, instance)))
 
 
-def cheapest(vk: Verifies, proofs: int | None = None, *, bound: bool = False) -> bytes:
-    """Calldata of the right length, none of whose kind costs less: all public inputs are zero, and ZEROS of a proof's
-    bytes. Parameters as of ``dearest``."""
-    return _calldata(vk, proofs, bound, bytes(WORD * vk.instance_length), ZEROS)
+def cheapest(
+    vk: Verifies, proofs: int | None = None, *, bound: bool = False, instance: Instance | None = None
+) -> bytes:
+    """Calldata of the right length, none of whose kind costs less: public inputs that are not known are zero, and so
+    are ZEROS of a proof's bytes. Parameters as of ``dearest``."""
+    public = bytes(WORD * vk.instance_length) if instance is None else b"".join(map(word, instance))
+    return _calldata(vk, proofs, bound, public, ZEROS)
 
 
 def _full(width: int) -> bytes:
@@ -83,9 +95,9 @@ def _widths(layout: Layout) -> list[int]:
     if layout.system is System.CG16:
         used: Counter[int] = Counter()
         each = [field.width for field in layout.fields for _ in range(field.size)]
-        for word, width in zip(layout.places()[0].tolist(), each, strict=True):
-            used[word] += width
-        return [used[word] for word in sorted(used)]
+        for place, width in zip(layout.places()[0].tolist(), each, strict=True):
+            used[place] += width
+        return [used[place] for place in sorted(used)]
     return [WORD if field.offset else field.width for field in layout.fields for _ in range(field.size)]
 
 
