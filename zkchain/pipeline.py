@@ -466,3 +466,40 @@ def real(
 def layout_of(summary: Summary) -> Layout:
     """The layout that circuit.json records; all that reading an instance takes. BundleError as ``interface_of``."""
     return Layout(summary.system, interface_of(summary).fields)
+
+
+def draft(
+    model: bytes,
+    data: Mapping[str, Array] | None = None,
+    *,
+    domains: Mapping[str, Domain] = NOTHING,
+    public_inputs: Sequence[str] = (),
+    private_outputs: Sequence[str] = (),
+    batch: int = 1,
+    shapes: Mapping[str, Sequence[int]] | None = None,
+    outputs: Sequence[str] | None = None,
+    progress: Progress = quiet,
+) -> dict[System, Circuit | UnsupportedOp]:
+    """The circuits that ``compile_model`` would make of a model under both proof systems, or a system's refusal; how
+    accurate they are is not looked at. Parameters and errors as of ``compile_model``."""
+    from zkchain import frontend
+    from zkchain.circuit import synthesize
+    from zkchain.quantize import Settings, quantize_with_report
+
+    sizes = {name: array.shape[1:] for name, array in (data or {}).items()}
+    graph = frontend.load(model, batch=batch, input_shapes=shapes, sample_shapes=sizes, outputs=outputs)
+    visible, declared = visibility(graph, public_inputs, private_outputs), _domains(domains, graph)
+    samples, _ = _samples(None if data is None else places(graph, data), graph)
+    found: dict[System, Circuit | UnsupportedOp] = {}
+    for system in (System.CG16, System.GROTH16):
+        progress(f"draft for {system}", 0.0)
+        settings = Settings(cost=COST[system])
+        try:
+            program, _ = quantize_with_report(graph, declared, samples.samples if samples else None, settings)
+            found[system] = synthesize(_declare(program, declared), visible, system)
+        except UnsupportedOp as refusal:
+            if system is System.CG16:  # it can do all that plain Groth16 can
+                raise
+            found[system] = refusal
+        progress(f"draft for {system}", 1.0)
+    return found

@@ -162,7 +162,7 @@ class GasReport:
     """``parts`` sum up to ``gas``; ``floor``: all of them but the overhead, which is what our code adds.
 
     ``ether``: the cost at the gas price given, as a decimal. ``over_cap``: a transaction of it has more gas than the
-    fork lets one have (EIP-7825).
+    fork lets one have (EIP-7825). ``at_most``: not all is known yet; it will not use more, and not less than ``least``.
     """
 
     what: str
@@ -171,6 +171,8 @@ class GasReport:
     parts: Mapping[str, int]
     ether: str | None = None
     over_cap: bool = False
+    at_most: bool = False
+    least: int | None = None
 
     def __repr__(self) -> str:
         cost = "" if self.ether is None else f", {self.ether} ether"
@@ -178,14 +180,86 @@ class GasReport:
 
 
 @dataclass(frozen=True, slots=True)
-class EstimateReport:
-    """Estimates before any transaction: deployment (data contracts included), and verification of a proof."""
+class DraftReport:
+    """A circuit that a model would get. ``refusal``: why there is none under this proof system."""
 
-    bundle: str
+    system: System
+    constraints: int | None
+    public_inputs: int | None
+    refusal: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CostReport:
+    """What deployment and verification cost at a price of gas, what a rollup charges for data included: decimals of
+    ether, and of the currency in which the price of an ether was given."""
+
+    name: str
+    gwei: str
+    deployment: str
+    verification: str
+    deployment_money: str | None = None
+    verification_money: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RollupReport:
+    """What a rollup charges beside gas, in decimals of ether: ``deployment`` and ``verification`` for publishing their
+    bytes on L1, ``operator`` for a verification's gas. ``source``: who says at which prices."""
+
+    name: str
+    source: str
+    deployment: str
+    verification: str
+    operator: str
+    published_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedReport:
+    """Bounds for one way to verify: gas by fork of the deployment, and of each proof. ``refused``: forks whose cap of a
+    transaction may be too little."""
+
+    system: System
+    way: str
+    public_inputs: int
+    deployment: Mapping[str, int]
+    per_proof: Mapping[str, int]
+    refused: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PriceReport:
+    """A fork's price or limit, in gas or bytes."""
+
+    value: int | None
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class EstimateReport:
+    """Estimates before any transaction: deployment (data contracts included), and verification of a proof or, where
+    ``proofs`` is more than 1, of a batch. ``known``: what they rest on. ``notes``: what a fork would refuse, and what
+    was assumed. ``scheduled``: the fork's prices may change yet."""
+
+    source: str
+    known: str
     fork: str
+    scheduled: bool
+    system: System
+    constraints: int
+    public_inputs: int
+    proofs: int
+    bound: bool
     deployment: GasReport
     verification: GasReport
-    development: bool
+    notes: tuple[str, ...]
+    drafts: tuple[DraftReport, ...]
+    costs: tuple[CostReport, ...]
+    currency: str | None
+    rollup: RollupReport | None
+    comparison: tuple[ComparedReport, ...]
+    prices: Mapping[str, PriceReport]
 
 
 @dataclass(frozen=True, slots=True)

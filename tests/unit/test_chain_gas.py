@@ -267,7 +267,7 @@ def test_the_forks_of_a_real_node(fork: str) -> None:
         assert estimate.total == found.verification.total
         assert found.receipt.gas_used == PINNED[case.name]["transaction"]
         flood = chain.web3.eth.estimate_gas({"from": chain.sender, "to": chain.sender, "data": b"\x01" * 1_000})
-        floor = FORKS[fork].floor_token
+        floor = FORKS[fork].floor_nonzero
         assert flood == 21_000 + (40_000 if floor else 16_000)
 
 

@@ -142,6 +142,12 @@ def anything(value: Any) -> Any:
     return value
 
 
+def ratio(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise Unexpected("a number from 0 to 1", value)
+    return value
+
+
 number = text("0x0*[0-9a-fA-F]{1,16}", "a number below 2^64 in hexadecimal")
 amount = text("0x0*[0-9a-fA-F]{1,64}", "a number below 2^256 in hexadecimal")
 data = text("0x(?:[0-9a-fA-F]{2})*", "bytes in hexadecimal")
@@ -164,7 +170,11 @@ READERS: Mapping[str, Reader] = {
     "eth_blockNumber": number,
     "eth_chainId": number,
     "eth_estimateGas": number,
-    "eth_feeHistory": fields(reward=optional(every(every(amount, least=1)))),
+    "eth_feeHistory": fields(
+        reward=optional(every(every(amount, least=1))),
+        baseFeePerGas=optional(every(amount)),
+        gasUsedRatio=optional(every(ratio)),
+    ),
     "eth_gasPrice": number,
     "eth_getBalance": amount,
     "eth_getBlockByNumber": fields(

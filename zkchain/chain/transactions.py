@@ -91,7 +91,7 @@ def deploy(chain: Chain, artifact: Artifact, *, salt: int | None = None, again: 
         prepare_factory(chain)
         if again:
             salt = _free_salt(chain, artifact, salt)
-    estimates = gas.deployment(artifact)
+    estimates = gas.deployment(artifact, factory=salt is not None)
     made: list[tuple[str, Receipt | None]] = []
     for code, estimate in zip(artifact.data, estimates, strict=False):
         what = Creation(data_initcode(code), code, "data contract", estimate.total)
@@ -160,9 +160,7 @@ def _create(
         address = factory.numbered(intent.sender, intent.nonce)
     else:
         address = factory.address(what.initcode, salt)
-        wanted = Wanted(
-            f"create2:{salt}:{digest}", title, factory.FACTORY, factory.salted(what.initcode, salt), least + 50_000
-        )
+        wanted = Wanted(f"create2:{salt}:{digest}", title, factory.FACTORY, factory.salted(what.initcode, salt), least)
         known = chain.journal.newest(chain.network, wanted.purpose)
         if known is None and _matches(_code(chain, address), artifact, what):
             return address, None

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from zkchain.cli import circom, tx
+from zkchain.cli import circom, gas, tx
 from zkchain.cli.options import (
     AcceptErrorOpt,
     ActivationBitsOpt,
@@ -26,7 +26,6 @@ from zkchain.cli.options import (
     DevelopmentOpt,
     DomainOpt,
     GasLimitOpt,
-    GasPriceOpt,
     IndexOpt,
     InputBitsOpt,
     JournalOpt,
@@ -353,13 +352,7 @@ def abi(bundle: BundleArg, json: JsonOpt = False) -> None:
     render.show(abi_bundle(bundle), json=json)
 
 
-@app.command()
-def gas(bundle: BundleArg, gas_price: GasPriceOpt = None, json: JsonOpt = False) -> None:
-    """Estimate gas, part by part, before any transaction."""
-    from zkchain.cli import render
-    from zkchain.workspace import gas_bundle
-
-    render.show(gas_bundle(bundle, gas_price=gas_price), json=json)
+app.command()(gas.gas)
 
 
 @app.command()

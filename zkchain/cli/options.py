@@ -226,7 +226,7 @@ GasPriceOpt = Annotated[
         min=0,
         max=1_000_000,
         metavar="GWEI",
-        help="Price of gas in gwei, to have costs in ether.",
+        help="Price of gas, to have costs in ether.",
         show_default=False,
     ),
 ]

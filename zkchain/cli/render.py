@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -291,8 +291,10 @@ def kind_of_key(development: bool) -> str:
 
 def gas_pairs(title: str, report: reports.GasReport) -> list[tuple[str, Any]]:
     parts = ", ".join(f"{name} {value:,}" for name, value in report.parts.items())
+    total = f"{'up to ' if report.at_most else ''}{report.gas:,} gas"
+    least = f", at least {report.least:,}" if report.least is not None else ""
     return [
-        (title, f"{report.gas:,} gas, {report.gas - report.floor:,} over the floor of {report.floor:,}"),
+        (title, f"{total}, {report.gas - report.floor:,} over the floor of {report.floor:,}{least}"),
         ("", parts),
         *([("", f"{report.ether} ether")] if report.ether is not None else []),
         *([("", "a transaction is over EIP-7825's cap of gas: a node refuses it")] if report.over_cap else []),
@@ -300,14 +302,81 @@ def gas_pairs(title: str, report: reports.GasReport) -> list[tuple[str, Any]]:
 
 
 def estimated(report: reports.EstimateReport) -> None:
+    """The estimate, then costs and comparison as tables."""
+    scheduled = ", scheduled: its prices may change yet" if report.scheduled else ""
+    circuit = f"{report.constraints:,} constraints, {report.public_inputs:,} public inputs"
     show_pairs(
         [
-            ("bundle", report.bundle),
-            ("estimated for", report.fork),
+            ("of", f"{report.source}: {report.known}"),
+            ("estimated for", report.fork + scheduled),
+            *((f"as {draft.system}", draft_line(draft)) for draft in report.drafts),
+            ("system", f"{report.system}, {circuit}"),
             *gas_pairs("deployment", report.deployment),
-            *gas_pairs("verification", report.verification),
+            *gas_pairs(report.verification.what, report.verification),
+            *([("each proof", f"{-(-report.verification.gas // report.proofs):,} gas")] if report.proofs > 1 else []),
+            *rollup_pairs(report.rollup),
         ]
     )
+    if report.costs:
+        print()
+        show_costs(report)
+    if report.comparison:
+        show_comparison(report.comparison)
+
+
+def draft_line(draft: reports.DraftReport) -> str:
+    if draft.refusal is not None:
+        return draft.refusal
+    return f"{draft.constraints:,} constraints, {draft.public_inputs:,} public inputs"
+
+
+def rollup_pairs(rollup: reports.RollupReport | None) -> list[tuple[str, Any]]:
+    if rollup is None:
+        return []
+    operator = f", {rollup.operator} to its operator" if rollup.operator != "0" else ""
+    published = f"{rollup.published_bytes:,} bytes of a verification are published"
+    return [
+        (
+            f"{rollup.name}",
+            f"data on L1: deployment {rollup.deployment} ether, verification {rollup.verification} ether",
+        ),
+        ("", f"{published}{operator}; prices: {rollup.source}"),
+    ]
+
+
+def show_costs(report: reports.EstimateReport) -> None:
+    money = [] if report.currency is None else [report.currency]
+    header = ["gas price", "gwei", "deployment, ether", *money, "verification, ether", *money]
+    rows = [
+        [
+            *(cost.name, cost.gwei, cost.deployment, *([cost.deployment_money] if money else [])),
+            *(cost.verification, *([cost.verification_money] if money else [])),
+        ]
+        for cost in report.costs
+    ]
+    show_table(header, rows)
+
+
+def show_comparison(rows: Sequence[reports.ComparedReport]) -> None:
+    """Upper bounds by fork; a star where a transaction may be over the cap."""
+    forks = list(rows[0].per_proof)
+    for title in ("verification, a proof", "deployment"):
+        cells = [
+            [
+                f"{row.system} {row.way}",
+                *(
+                    f"{row.per_proof[fork]:,}{'*' if fork in row.refused else ''}"
+                    if title != "deployment"
+                    else f"{row.deployment[fork]:,}"
+                    for fork in forks
+                ),
+            ]
+            for row in rows
+        ]
+        print()
+        show_table([f"{title}: up to", *forks], cells)
+    if any(row.refused for row in rows):
+        print("* such a transaction may be over the fork's cap (EIP-7825)")
 
 
 def deployed(report: reports.DeployReport) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         setup_bundle,
     )
     from zkchain.workspace.clock import Clock
+    from zkchain.workspace.estimating import Question, estimate_bundle, estimate_model
     from zkchain.workspace.graphs import bundle_graph, model_graph
     from zkchain.workspace.journaling import list_transactions, refreshed_transactions, replace_transaction
     from zkchain.workspace.opening import (
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
         Account,
         deploy_bundle,
         deployment_gas,
-        gas_bundle,
         solidity_bundle,
         submit_bundle,
         verification_gas,
@@ -49,13 +49,15 @@ if TYPE_CHECKING:
 __all__ = [
     "Account",
     "Clock",
+    "Question",
     "abi_bundle",
     "bundle_graph",
     "calldata_bundle",
     "compile_report",
     "deploy_bundle",
     "deployment_gas",
-    "gas_bundle",
+    "estimate_bundle",
+    "estimate_model",
     "inspect_bundle",
     "list_transactions",
     "load_choices",
@@ -85,13 +87,14 @@ _HOME = {
     **dict.fromkeys(("compile_report", "inspect_bundle", "r1cs_bundle"), "building"),
     **dict.fromkeys(("save_circuit", "save_keys", "setup_bundle"), "building"),
     "Clock": "clock",
+    **dict.fromkeys(("Question", "estimate_bundle", "estimate_model"), "estimating"),
     **dict.fromkeys(("bundle_graph", "model_graph"), "graphs"),
     **dict.fromkeys(("load_choices", "load_outline", "load_proving_keys"), "opening"),
     **dict.fromkeys(("load_summary", "load_verifying_key"), "opening"),
     **dict.fromkeys(("open_prover", "prove_samples", "verify_bundle", "witness_bundle"), "proving"),
     **dict.fromkeys(("list_transactions", "refreshed_transactions", "replace_transaction"), "journaling"),
     **dict.fromkeys(("abi_bundle", "calldata_bundle", "unsigned_deployment", "unsigned_submission"), "unsigned"),
-    **dict.fromkeys(("Account", "deploy_bundle", "deployment_gas", "gas_bundle"), "settling"),
+    **dict.fromkeys(("Account", "deploy_bundle", "deployment_gas"), "settling"),
     **dict.fromkeys(("solidity_bundle", "submit_bundle", "verification_gas"), "settling"),
 }
 

@@ -18,7 +18,7 @@ from zkchain.formats.bundle import Bundle
 from zkchain.formats.files import Content
 from zkchain.formats.records import DeploymentRecord, DeploymentsRecord
 from zkchain.groth16.types import VerifyingKey
-from zkchain.reports import ContractReport, DeployReport, EstimateReport, GasReport, SubmitReport
+from zkchain.reports import ContractReport, DeployReport, GasReport, SubmitReport
 from zkchain.solidity import Artifact
 from zkchain.solidity.compiler import standard_input
 from zkchain.wording import listed
@@ -194,20 +194,21 @@ def submit_bundle(
 
 def deployment_gas(artifact: Artifact, deployment: Deployment | None = None, gwei: float | None = None) -> GasReport:
     """All transactions of a deployment: as mined, or estimated."""
-    estimates = gas.deployment(artifact)
+    estimates = gas.deployment(artifact, factory=deployment is None or deployment.salt is not None)
     if deployment is not None and len(deployment.receipts) == len(estimates):
         mined = zip(estimates, deployment.receipts, strict=True)
         estimates = tuple(estimate.measured(receipt.gas_used) for estimate, receipt in mined)
-    return _gas_report("deployment", estimates, gwei)
+    return gas_report("deployment", estimates, gwei)
 
 
 def verification_gas(key: VerifyingKey, receipt: Receipt | None = None, gwei: float | None = None) -> GasReport:
     """The verification of one proof: as mined, or estimated for calldata without zero bytes."""
     estimate = gas.verification(key, data=None if receipt is None else receipt.data)
-    return _gas_report("verification", (estimate if receipt is None else estimate.measured(receipt.gas_used),), gwei)
+    return gas_report("verification", (estimate if receipt is None else estimate.measured(receipt.gas_used),), gwei)
 
 
-def _gas_report(what: str, estimates: Sequence[gas.Estimate], gwei: float | None) -> GasReport:
+def gas_report(what: str, estimates: Sequence[gas.Estimate], gwei: float | None = None) -> GasReport:
+    """Transactions together, part by part; ``gwei`` adds what they cost in ether."""
     parts: dict[str, int] = {}
     for estimate in estimates:
         for name, value in estimate.parts().items():
@@ -216,20 +217,6 @@ def _gas_report(what: str, estimates: Sequence[gas.Estimate], gwei: float | None
     floor = total - parts.get("overhead", 0)
     ether = None if gwei is None else f"{Decimal(total) * Decimal(str(gwei)) / 10**9:f}"
     return GasReport(what, total, floor, parts, ether, any(estimate.over_cap for estimate in estimates))
-
-
-def gas_bundle(folder: Folder, *, gas_price: float | None = None) -> EstimateReport:
-    """Gas of deployment and of one verification. ``gas_price`` in gwei adds costs in ether."""
-    opened = bundle.open_bundle(folder)
-    key = load_verifying_key(opened)
-    artifact = load_artifact(opened, key)
-    return EstimateReport(
-        str(folder),
-        gas.DEFAULT_FORK,
-        deployment_gas(artifact, gwei=gas_price),
-        verification_gas(key, gwei=gas_price),
-        key.development,
-    )
 
 
 def load_binder(opened: Bundle, name: str, address: str, chain_id: int) -> bytes | None:

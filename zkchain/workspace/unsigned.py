@@ -46,7 +46,7 @@ def unsigned_deployment(folder: Folder, output: Folder, chain_id: int) -> Unsign
     data = [data_initcode(code) for code in artifact.data]
     places = [bytes.fromhex(factory.address(initcode, SALT)[2:]) for initcode in data]
     initcodes = [*data, artifact.bytecode + constructor_arguments(places)]
-    limits = [estimate.total for estimate in gas.deployment(artifact)]
+    limits = [estimate.total for estimate in gas.deployment(artifact, factory=True)]
     transactions = [
         _transaction(chain_id, factory.FACTORY, factory.salted(initcode, SALT), limit)
         for initcode, limit in zip(initcodes, limits, strict=True)

@@ -1,11 +1,10 @@
 """Estimate what a transaction costs, part by part, before any is sent.
 
-    total = max(intrinsic + calldata + creation + precompiles + overhead, floor)
+    total = max(intrinsic + calldata + creation + state + precompiles + overhead, floor)
 
-Intrinsic gas, calldata, creation, precompiles and the floor of EIP-7623 are exact. The overhead is memory and hashing,
-exact too, and the steps around them (dispatch, loops, calls): ``STEPS``, measured on what the pinned compiler makes,
-which differs from one number of inputs to the next by up to ``TOLERANCE`` gas. Sources: Yellow Paper, appendix G;
-EIP-1108 (precompiles), 2028 (calldata), 2929 (cold accounts), 3860 (initcode), 7623 (floor), 7825 (cap).
+Intrinsic gas, calldata, creation, state, precompiles and the floor are exact, at the prices of ``prices.SOURCES``. The
+overhead is memory and hashing, exact too, and the steps around them (dispatch, loops, calls): ``STEPS``, measured on
+what the pinned compiler makes, which differs from one number of inputs to the next by up to ``TOLERANCE`` gas.
 """
 
 from __future__ import annotations
@@ -13,61 +12,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any
 
 from zkchain.bn254.encoding import WORD
-from zkchain.errors import ChainError
-from zkchain.groth16.encoding import PROOF_BYTES
+from zkchain.chain.gas.foreseen import Verifies, dearest, form
+from zkchain.chain.gas.prices import DEFAULT_FORK, Fork, fork_named
 from zkchain.groth16.transcript import BATCH_LABEL
 from zkchain.r1cs import System
 from zkchain.solidity import Artifact
 from zkchain.solidity.render import MAX_INLINE_INPUTS, POINTS_PER_DATA_CONTRACT, data_initcode
 
-
-@dataclass(frozen=True, slots=True)
-class Fork:
-    """Prices of a hard fork, in gas. ``floor_token`` is 0 before EIP-7623, ``cap`` None before EIP-7825."""
-
-    name: str
-    floor_token: int
-    cap: int | None
-    transaction: int = 21_000
-    creation: int = 32_000
-    token: int = 4
-    initcode_word: int = 2
-    code_byte: int = 200
-    cold_account: int = 2_600
-    ec_add: int = 150
-    ec_mul: int = 6_000
-    pairing: int = 45_000
-    pairing_term: int = 34_000
-
-
-FORKS: Mapping[str, Fork] = {
-    "cancun": Fork("cancun", floor_token=0, cap=None),
-    "prague": Fork("prague", floor_token=10, cap=None),
-    "osaka": Fork("osaka", floor_token=10, cap=1 << 24),
-}
-DEFAULT_FORK = "osaka"
 NONZERO_TOKENS = 4
 """A calldata byte counts as one token if it is zero, else as four: 4 and 16 gas."""
-
-
-class Verifies(Protocol):
-    """The facts that gas depends on: a VerifyingKey, or the Shape of one that does not exist yet."""
-
-    @property
-    def system(self) -> System: ...
-    @property
-    def instance_length(self) -> int: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """Proof system and number of public inputs of a key."""
-
-    system: System
-    instance_length: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +37,8 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """Gas of one transaction by what it is spent on; ``creation`` is 0 unless it deploys a contract."""
+    """Gas of one transaction by what it is spent on; ``creation`` and ``state`` (EIP-8037) are 0 unless it deploys a
+    contract. ``at_most``: not everything about it is known, and it will not use more."""
 
     what: str
     fork: Fork
@@ -89,10 +46,12 @@ class Estimate:
     calldata: int
     floor: int
     creation: int = 0
+    state: int = 0
     pairing: int = 0
     ec_mul: int = 0
     ec_add: int = 0
     overhead: int = 0
+    at_most: bool = False
 
     @property
     def execution(self) -> int:
@@ -102,16 +61,21 @@ class Estimate:
     @property
     def total(self) -> int:
         """Gas that the sender pays for."""
+        return max(self.intrinsic + self.calldata + self.creation + self.state + self.execution, self.floor)
+
+    @property
+    def capped(self) -> int:
+        """Gas that counts against the cap of a transaction: all but state."""
         return max(self.intrinsic + self.calldata + self.creation + self.execution, self.floor)
 
     @property
     def over_cap(self) -> bool:
         """True when the fork refuses so large a transaction."""
-        return self.fork.cap is not None and self.total > self.fork.cap
+        return self.fork.cap is not None and self.capped > self.fork.cap
 
     def parts(self) -> dict[str, int]:
         """The summands of ``total`` by name, without those that are zero."""
-        names = ("intrinsic", "calldata", "creation", "pairing", "ec_mul", "ec_add", "overhead")
+        names = ("intrinsic", "calldata", "creation", "state", "pairing", "ec_mul", "ec_add", "overhead")
         parts: dict[str, int] = {name: getattr(self, name) for name in names}
         parts["calldata floor"] = self.total - sum(parts.values())
         return {name: value for name, value in parts.items() if value}
@@ -120,8 +84,12 @@ class Estimate:
         """Split the gas of a mined transaction likewise: what the exact parts do not explain is overhead."""
         if gas_used <= self.floor:
             return self
-        exact = self.intrinsic + self.calldata + self.creation + self.execution - self.overhead
-        return replace(self, overhead=gas_used - exact)
+        exact = self.intrinsic + self.calldata + self.creation + self.state + self.execution - self.overhead
+        return replace(self, overhead=gas_used - exact, at_most=False)
+
+    def bounding(self) -> Estimate:
+        """The same with room for what the steps' measurements may be off by."""
+        return replace(self, overhead=self.overhead + TOLERANCE, at_most=True)
 
     def cost(self, gas_price: int, ether_price: Decimal | None = None) -> Cost:
         """The cost in money, at ``gas_price`` wei per gas and ``ether_price`` (in any currency) per ether."""
@@ -140,11 +108,12 @@ def verification(
 ) -> Estimate:
     """One proof, verified in a transaction.
 
-    ``data`` is the calldata (``solidity.calldata``); without it every byte is taken as nonzero, the most it can cost.
+    ``data`` is the calldata (``solidity.calldata``, or ``calldata.dearest`` of one that does not exist yet); without it
+    every byte is taken as nonzero, the most it can cost.
     ``batch_contract``: the contract was rendered with ``batch``. ChainError: an unknown fork.
     """
     prices = fork_named(fork)
-    data = data if data is not None else _worst_case(vk, bound)
+    data = data if data is not None else dearest(vk, bound=bound)
     kind = _kind(vk, bound) + (", batch" if batch_contract else "")
     overhead = (
         STEPS[vk.system, kind].at(vk.instance_length)
@@ -154,7 +123,7 @@ def verification(
     inputs = _input_terms(vk)
     return Estimate(
         what="verification",
-        **_transaction(prices, data),
+        **_transaction(prices, prices.call, data),
         pairing=prices.pairing + _pairs(vk) * prices.pairing_term,
         ec_mul=inputs * prices.ec_mul,
         ec_add=inputs * prices.ec_add,
@@ -167,11 +136,11 @@ def batch(
 ) -> Estimate:
     """``proofs`` proofs verified in one transaction. Arguments and errors as ``verification``."""
     prices = fork_named(fork)
-    data = data if data is not None else _worst_case(vk, bound, proofs)
+    data = data if data is not None else dearest(vk, proofs, bound=bound)
     sums, inputs = (2 if vk.system is System.CG16 else 1), _input_terms(vk)
     return Estimate(
         what=f"batch of {proofs}",
-        **_transaction(prices, data),
+        **_transaction(prices, prices.call, data),
         pairing=prices.pairing + (_pairs(vk) - 1 + proofs) * prices.pairing_term,
         # rho A, rho C (rho D) of every proof but the first, whose rho is 1; alpha and IC_0 times the sum of rho
         ec_mul=((1 + sums) * (proofs - 1) + 2 + inputs) * prices.ec_mul,
@@ -180,26 +149,35 @@ def batch(
     )
 
 
-def deployment(artifact: Artifact, *, fork: str = DEFAULT_FORK) -> tuple[Estimate, ...]:
-    """The transactions that deploy a contract: its data contracts, then itself. ChainError: an unknown fork."""
-    prices = fork_named(fork)
+def deployment(artifact: Artifact, *, fork: str = DEFAULT_FORK, factory: bool = False) -> tuple[Estimate, ...]:
+    """The transactions that deploy a contract: its data contracts, then itself.
+
+    Parameters
+    ----------
+    artifact
+        A compiled contract, or the ``outline`` of one.
+    fork
+        Whose prices.
+    factory
+        Each is a call of the CREATE2 factory at 0x4e59b44847b379578588920cA78FbF26c0B4956C, whose calldata is a salt of
+        zeros and the initcode; else it creates the contract itself.
+
+    Raises
+    ------
+    ChainError
+        An unknown fork.
+    """
+    prices, create = fork_named(fork), _salted if factory else _creation
     data = tuple(
-        _creation("data contract", prices, data_initcode(code), len(code), DATA_STEPS + _copy(code))
+        create("data contract", prices, data_initcode(code), len(code), DATA_STEPS + _copy(code))
         for code in artifact.data
     )
     arguments = (bytes(12) + b"\x01" * 20) * len(artifact.data)
     steps = CREATION_STEPS + _copy(artifact.runtime, at=4)
     if artifact.data:
         steps += DATA_CONSTRUCTOR_STEPS + len(artifact.data) * (DATA_CHECK_STEPS + prices.cold_account)
-    contract = _creation(artifact.name, prices, artifact.bytecode + arguments, len(artifact.runtime), steps)
+    contract = create(artifact.name, prices, artifact.bytecode + arguments, len(artifact.runtime), steps)
     return (*data, contract)
-
-
-def fork_named(name: str) -> Fork:
-    """ChainError unless ``name`` is one of FORKS."""
-    if name not in FORKS:
-        raise ChainError(f"unknown fork {name!r}", hint=f"known: {', '.join(FORKS)}")
-    return FORKS[name]
 
 
 def memory(n_words: int) -> int:
@@ -254,15 +232,14 @@ CREATION_STEPS = 45
 DATA_STEPS = 16
 DATA_CHECK_STEPS = 220
 DATA_CONSTRUCTOR_STEPS = 300
+FACTORY_STEPS = 81
 
 
 def _kind(vk: Verifies, bound: bool) -> str:
     """Choose the measurement that applies."""
     if vk.system is System.CG16:
         return "bound" if bound else "unbound"
-    if vk.instance_length == 1:
-        return "one input"
-    return "inline" if vk.instance_length <= MAX_INLINE_INPUTS else "data"
+    return form(vk)
 
 
 def _pairs(vk: Verifies) -> int:
@@ -290,7 +267,7 @@ def _data_access(vk: Verifies, prices: Fork) -> int:
     if vk.system is System.CG16 or vk.instance_length <= MAX_INLINE_INPUTS:
         return 0
     chunks = -(-vk.instance_length // POINTS_PER_DATA_CONTRACT)
-    return chunks * prices.cold_account + 3 * 2 * vk.instance_length
+    return chunks * (prices.cold_account + prices.code_read) + 3 * 2 * vk.instance_length
 
 
 def _batch_overhead(vk: Verifies, n: int, bound: bool, prices: Fork) -> int:
@@ -304,23 +281,11 @@ def _batch_overhead(vk: Verifies, n: int, bound: bool, prices: Fork) -> int:
     return steps + hashing + memory(touched) + _data_access(vk, prices)
 
 
-def _worst_case(vk: Verifies, bound: bool, proofs: int | None = None) -> bytes:
-    """Calldata of the right length without zero bytes (but for the heads of a batch's arrays)."""
-    record = b"\x01" * (PROOF_BYTES[vk.system] + WORD * vk.instance_length)
-    binder = b"\x01" * WORD if bound else b""
-    head = bytes(2 * WORD) * (2 if bound else 1) if proofs is not None else b""
-    return b"\x01" * 4 + head + (record + binder) * (1 if proofs is None else proofs)
-
-
-def _transaction(prices: Fork, data: bytes) -> dict[str, Any]:
-    """Compute what every transaction pays: 21,000, its calldata, and EIP-7623's minimum."""
-    n = tokens(data)
-    return {
-        "fork": prices,
-        "intrinsic": prices.transaction,
-        "calldata": n * prices.token,
-        "floor": prices.transaction + n * prices.floor_token,
-    }
+def _transaction(prices: Fork, base: int, data: bytes) -> dict[str, Any]:
+    """Compute what every transaction pays: its base, its calldata, and the least for calldata, execution included."""
+    zeros = data.count(0)
+    least = zeros * prices.floor_zero + (len(data) - zeros) * prices.floor_nonzero
+    return {"fork": prices, "intrinsic": base, "calldata": tokens(data) * prices.token, "floor": base + least}
 
 
 def _copy(code: bytes, *, at: int = 0) -> int:
@@ -330,5 +295,21 @@ def _copy(code: bytes, *, at: int = 0) -> int:
 
 def _creation(what: str, prices: Fork, initcode: bytes, code_bytes: int, overhead: int) -> Estimate:
     """A transaction that creates a contract: initcode is calldata, its words and the code it leaves are paid for."""
-    creation = prices.creation + prices.initcode_word * words(len(initcode)) + prices.code_byte * code_bytes
-    return Estimate(what=what, **_transaction(prices, initcode), creation=creation, overhead=overhead)
+    paid = _transaction(prices, prices.create, initcode)
+    return _created(what, prices, initcode, code_bytes, paid, prices.creation, overhead)
+
+
+def _salted(what: str, prices: Fork, initcode: bytes, code_bytes: int, overhead: int) -> Estimate:
+    """A transaction that has the factory create it: CREATE2 hashes the initcode, which the factory copies first."""
+    paid = _transaction(prices, prices.call, bytes(WORD) + initcode)
+    hashed = prices.create2 + 6 * words(len(initcode))
+    return _created(what, prices, initcode, code_bytes, paid, hashed, overhead + FACTORY_STEPS + _copy(initcode))
+
+
+def _created(
+    what: str, prices: Fork, initcode: bytes, code_bytes: int, paid: dict[str, Any], creation: int, overhead: int
+) -> Estimate:
+    creation += prices.initcode_word * words(len(initcode))
+    creation += prices.code_byte * code_bytes + prices.code_word * words(code_bytes)
+    state = prices.state_byte * (prices.account_bytes + prices.code_bytes * code_bytes)
+    return Estimate(what=what, **paid, creation=creation, state=state, overhead=overhead)

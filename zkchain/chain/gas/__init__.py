@@ -1,0 +1,37 @@
+"""Gas, before any is spent: prices of forks, estimates of transactions, what a fork would refuse, fees, rollups."""
+
+from zkchain.chain.gas.estimates import (
+    TOLERANCE,
+    Cost,
+    Estimate,
+    batch,
+    deployment,
+    memory,
+    tokens,
+    verification,
+    words,
+)
+from zkchain.chain.gas.foreseen import Shape, Verifies, cheapest, dearest, outline
+from zkchain.chain.gas.prices import DEFAULT_FORK, FORKS, SOURCES, Fork, fork_named
+
+__all__ = [
+    "DEFAULT_FORK",
+    "FORKS",
+    "SOURCES",
+    "TOLERANCE",
+    "Cost",
+    "Estimate",
+    "Fork",
+    "Shape",
+    "Verifies",
+    "batch",
+    "cheapest",
+    "dearest",
+    "deployment",
+    "fork_named",
+    "memory",
+    "outline",
+    "tokens",
+    "verification",
+    "words",
+]
