@@ -107,8 +107,8 @@ def test_a_fault_where_something_is_sent(tmp_path: Path, fault: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_fault_at_every_request(tmp_path: Path, fault: str, way: str) -> None:
-    for number in range(len(methods_of(tmp_path, way))):
+def test_a_fault_at_every_second_request(tmp_path: Path, fault: str, way: str) -> None:
+    for number in range(0, len(methods_of(tmp_path, way)), 2):
         journey(model_with({number: fault}), tmp_path / f"journal-{number}", *WAYS[way])
 
 

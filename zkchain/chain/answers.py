@@ -172,8 +172,8 @@ READERS: Mapping[str, Reader] = {
     "eth_estimateGas": number,
     "eth_feeHistory": fields(
         reward=optional(every(every(amount, least=1))),
-        baseFeePerGas=optional(every(amount)),
-        gasUsedRatio=optional(every(ratio)),
+        baseFeePerGas=absent([], every(amount)),
+        gasUsedRatio=absent([], every(ratio)),
     ),
     "eth_gasPrice": number,
     "eth_getBalance": amount,
