@@ -9,7 +9,7 @@ CORE := $(VENV)/.zkchain-core
 READY := $(VENV)/.zkchain-ready
 RUST := $(shell find rust -path '*/target' -prune -o \( -name '*.rs' -o -name 'Cargo.*' \) -print)
 
-.PHONY: help setup demo test test-slow lint rust-check wheel clean
+.PHONY: help setup demo test test-slow lint rust-check arm-check wheel clean
 
 help:
 	@echo "make setup       virtual environment, native core, development tools"
@@ -18,6 +18,7 @@ help:
 	@echo "make test-slow   the tests marked slow"
 	@echo "make lint        ruff and mypy --strict"
 	@echo "make rust-check  cargo fmt, clippy and test"
+	@echo "make arm-check   the Rust tests for 64-bit ARM, emulated by qemu"
 	@echo "make wheel       build a wheel into dist and look into it"
 	@echo "make clean       remove the virtual environment and everything built"
 
@@ -54,6 +55,16 @@ lint: $(READY)
 
 rust-check:
 	cd rust && cargo fmt --all --check && cargo clippy --workspace --all-targets -- -D warnings && cargo test --workspace -- --include-ignored
+
+ARM := aarch64-unknown-linux-gnu
+ARM_CARGO := CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc \
+	CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="qemu-aarch64 -L /usr/aarch64-linux-gnu" cargo
+
+arm-check:
+	@command -v qemu-aarch64 >/dev/null && command -v aarch64-linux-gnu-gcc >/dev/null || { echo "needs an emulator and a linker: apt-get install qemu-user gcc-aarch64-linux-gnu"; exit 1; }
+	@test -d "$$(rustc --print target-libdir --target $(ARM))" || { echo "needs Rust's library: rustup target add $(ARM)"; exit 1; }
+	cd rust && cargo clippy --package zkchain-core --all-targets --target $(ARM) -- -D warnings
+	cd rust && $(ARM_CARGO) test --package zkchain-core --target $(ARM)
 
 wheel: $(READY)
 	rm -rf dist

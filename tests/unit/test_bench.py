@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import json
 import math
+import struct
+from collections.abc import Sequence
 from pathlib import Path
+from subprocess import CalledProcessError
 from typing import Any
 
 import numpy as np
 import pytest
 
 from scripts.bench import __main__ as bench
-from scripts.bench import circuit, floor, kernels, provers, report
+from scripts.bench import circuit, floor, kernels, provers, rapidsnark, report
+from zkchain._core import R1csProver
 from zkchain.bn254 import R
+from zkchain.errors import ProofInvalid
+from zkchain.formats import snarkjs
+from zkchain.groth16.encoding import decode_proof
+from zkchain.r1cs import System
 
 WINDOWS = Path(__file__).parents[1] / "spec" / "vectors" / "windows.json"
 
@@ -173,6 +181,83 @@ def test_files_of_another_machine_are_not_appended_to(tmp_path: Path) -> None:
     (tmp_path / "benchmarks-other.json").write_text(json.dumps({"machine": "an abacus", "cases": [], "mixes": []}))
     with pytest.raises(SystemExit, match=r"is of an abacus, not of .*: give a --machine NAME"):
         bench.main(["--append", "--machine", "other", "--output", str(tmp_path)])
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> bench.Prepared:
+    """A circuit of 2^6 rows in all formats, and its proof where a binary would write it, ``right.json``."""
+    files = provers.Files(tmp_path_factory.mktemp("small"))
+    made = bench.prepare(files, 6, "mixed")
+    encoded, _ = R1csProver.open(str(files.zkpk), files.r1cs.read_bytes()).prove(files.wtns.read_bytes())
+    proof = json.loads(snarkjs.dump_proof(decode_proof(encoded, System.GROTH16)))
+    del proof["curve"]  # as rapidsnark leaves it out
+    (files.folder / "right.json").write_text(json.dumps(proof))
+    wrong = proof | {"pi_c": proof["pi_a"]}
+    (files.folder / "wrong.json").write_text(json.dumps(wrong))
+    (files.folder / "instance.json").write_bytes(snarkjs.dump_public(made.instance))
+    (files.folder / "other.json").write_bytes(snarkjs.dump_public((1,)))
+    return made
+
+
+def fake(folder: Path, proof: str, instance: str) -> Path:
+    """A program that is called as rapidsnark is, looks at its first two arguments and writes what is given."""
+    program = folder / f"{proof}-{instance}"
+    program.write_text(
+        f"""#!/bin/sh
+set -e
+test "$RAYON_NUM_THREADS" = 3
+test "$(head -c 4 "$1") $(head -c 4 "$2")" = "zkey wtns"
+cp {folder}/{proof}.json "$3"
+cp {folder}/{instance}.json "$4"
+"""
+    )
+    program.chmod(0o755)
+    return program
+
+
+def run_fake(made: bench.Prepared, proof: str, instance: str) -> provers.Measured:
+    options = bench.parse(["--prover", f"fake={fake(made.files.folder, proof, instance)}"])
+    plan = bench.Plan([], dict(options.prover), 2, [3], Path())
+    return bench.run_binary("fake", plan.binaries["fake"], made, plan, 3)
+
+
+def test_a_binary_that_is_called_as_rapidsnark_is(small: bench.Prepared) -> None:
+    measured = run_fake(small, "right", "instance")
+    assert (measured.prover, measured.kernel, len(measured.prove), len(measured.cpu)) == ("fake", "", 2, 2)
+    assert min(measured.prove) > 0
+    assert measured.key_bytes == small.files.zkey.stat().st_size
+
+
+def test_a_binary_whose_proof_is_wrong(small: bench.Prepared) -> None:
+    with pytest.raises(ProofInvalid):
+        run_fake(small, "wrong", "instance")
+    with pytest.raises(SystemExit, match="another instance"):
+        run_fake(small, "right", "other")
+    with pytest.raises(CalledProcessError):
+        run_fake(small, "missing", "instance")
+
+
+def test_a_binary_that_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "text").write_text("no program")
+    for text in ("fake", f"={tmp_path / 'text'}", f"fake={tmp_path / 'text'}", f"fake={tmp_path / 'nothing'}"):
+        with pytest.raises(SystemExit):
+            bench.parse(["--prover", text])
+        assert "expected NAME=PATH of an executable" in capsys.readouterr().err
+
+
+def library(tags: Sequence[int]) -> bytes:
+    """A 64-bit ELF of one segment, a dynamic section with these tags."""
+    header = bytearray(64)
+    struct.pack_into("<Q", header, 32, 64)
+    struct.pack_into("<HH", header, 54, 56, 1)
+    segment = struct.pack("<IIQQQQQQ", rapidsnark.PT_DYNAMIC, 0, 120, 0, 0, 16 * len(tags), 0, 8)
+    return bytes(header) + segment + b"".join(struct.pack("<qQ", tag, 7) for tag in tags)
+
+
+def test_a_library_without_needs_and_versions() -> None:
+    """The tags of other libraries and of versions become DT_DEBUG (21); SONAME (14) and SYMTAB (6) stay."""
+    changed = rapidsnark.without_versions(library([1, 14, 0x6FFFFFF0, 6, 0x6FFFFFFE, 0x6FFFFFFF, 0]))
+    assert changed == library([21, 14, 21, 6, 21, 21, 0])
 
 
 def test_a_machine_names_its_files(tmp_path: Path) -> None:

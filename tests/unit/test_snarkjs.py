@@ -169,6 +169,13 @@ def test_coordinates_that_are_no_numbers(value: Any, path: tuple[Any, ...]) -> N
         snarkjs.load_proof(text(document))
 
 
+def test_a_proof_of_rapidsnark_does_not_name_its_curve() -> None:
+    proof = HONEST[System.GROTH16].proof
+    document = json.loads(snarkjs.dump_proof(proof))
+    del document["curve"]
+    assert snarkjs.load_proof(text(document)) == proof
+
+
 Change = Callable[[Document], Any]
 BAD_PROOFS: dict[str, tuple[Change, str]] = {
     "another protocol": (lambda d: d.update(protocol="plonk"), "expected protocol groth16 or cg16, got 'plonk'"),
@@ -176,7 +183,7 @@ BAD_PROOFS: dict[str, tuple[Change, str]] = {
     "a list for protocol": (lambda d: d.update(protocol=["groth16"]), "expected protocol"),
     "the other protocol": (lambda d: d.update(protocol="groth16"), "unknown member 'pi_d'"),
     "another curve": (lambda d: d.update(curve="bls12381"), "expected curve bn128, got 'bls12381'"),
-    "no curve": (lambda d: d.pop("curve"), "expected curve"),
+    "a null for curve": (lambda d: d.update(curve=None), "expected curve bn128, got None"),
     "element missing": (lambda d: d.pop("pi_b"), "missing pi_b"),
     "element too many": (lambda d: d.update(pi_e=["1", "2", "1"]), "unknown member 'pi_e'"),
     "point of two": (lambda d: d["pi_a"].pop(), "pi_a: expected a list of 3, got a list of 2"),
@@ -206,6 +213,7 @@ def extras(**changes: Any) -> Change:
 
 
 BAD_KEYS: dict[str, tuple[System, Change, type[Exception], str]] = {
+    "no curve": (System.GROTH16, lambda d: d.pop("curve"), FormatError, "expected curve bn128, got None"),
     "nPublic a string": (System.GROTH16, lambda d: d.update(nPublic="3"), FormatError, "nPublic"),
     "nPublic true": (System.GROTH16, lambda d: d.update(nPublic=True), FormatError, "nPublic"),
     "nPublic negative": (System.GROTH16, lambda d: d.update(nPublic=-1), KeyFormatError, "expected 0 points"),

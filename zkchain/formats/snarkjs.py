@@ -143,9 +143,12 @@ def parse_verification_key(data: bytes) -> VerifyingKey:
 
 
 def load_proof(data: bytes) -> Proof:
-    """ProofFormatError when it is not such a file. Whether points lie on their curves is for the verifier to say."""
+    """ProofFormatError when it is not such a file. Whether points lie on their curves is for the verifier to say.
+
+    rapidsnark, which knows one curve, does not name it; neither does snarkjs ask a proof for it.
+    """
     what = "proof"
-    document = _object(_parse(data, what, ProofFormatError), what, ProofFormatError)
+    document = {"curve": "bn128"} | _object(_parse(data, what, ProofFormatError), what, ProofFormatError)
     system = _system(document, what, ProofFormatError)
     _members(document, _PROOF_MEMBERS[system], frozenset(), what, ProofFormatError)
     return Proof(

@@ -10,6 +10,7 @@
 //!
 //! - `ifma`: eight elements at once in the 52-bit limbs of AVX-512 IFMA;
 //! - `adx`: one element at a time with mulx, adcx and adox of x86-64;
+//! - `arm64`: one element at a time in the assembly of aarch64;
 //! - `portable`: one element at a time in plain Rust, for any 64-bit machine;
 //! - `emulated`: the algorithms of `ifma` on emulated vectors, so that they are tested on every machine; in builds for
 //!   tests alone.
@@ -35,6 +36,8 @@ pub(crate) enum Name {
     Ifma,
     #[cfg(target_arch = "x86_64")]
     Adx,
+    #[cfg(target_arch = "aarch64")]
+    Arm64,
     Portable,
     #[cfg(any(test, debug_assertions))]
     Emulated,
@@ -49,6 +52,8 @@ impl Name {
         Name::Ifma,
         #[cfg(target_arch = "x86_64")]
         Name::Adx,
+        #[cfg(target_arch = "aarch64")]
+        Name::Arm64,
         Name::Portable,
         #[cfg(any(test, debug_assertions))]
         Name::Emulated,
@@ -60,6 +65,8 @@ impl Name {
             Name::Ifma => "ifma",
             #[cfg(target_arch = "x86_64")]
             Name::Adx => "adx",
+            #[cfg(target_arch = "aarch64")]
+            Name::Arm64 => "arm64",
             Name::Portable => "portable",
             #[cfg(any(test, debug_assertions))]
             Name::Emulated => EMULATED,
@@ -72,6 +79,8 @@ impl Name {
             Name::Ifma => field::avx512::available(),
             #[cfg(target_arch = "x86_64")]
             Name::Adx => field::adx::available(),
+            #[cfg(target_arch = "aarch64")]
+            Name::Arm64 => true,
             Name::Portable => true,
             #[cfg(any(test, debug_assertions))]
             Name::Emulated => true,
@@ -138,6 +147,11 @@ macro_rules! dispatch {
             #[cfg(target_arch = "x86_64")]
             $crate::kernel::Name::Adx => {
                 type $K = $crate::kernel::field::scalar::Scalar<$crate::kernel::field::scalar::AdxEngine>;
+                $body
+            }
+            #[cfg(target_arch = "aarch64")]
+            $crate::kernel::Name::Arm64 => {
+                type $K = $crate::kernel::field::scalar::Scalar<$crate::kernel::field::scalar::Arm64Engine>;
                 $body
             }
             $crate::kernel::Name::Portable => {

@@ -13,6 +13,8 @@
 //! Sums are kept in *rows*: one point per lane, in the kernel's own form, so that sums of sums need no packing of
 //! lanes.
 
+#[cfg(target_arch = "aarch64")]
+use std::arch::asm;
 use std::ops::Range;
 
 use super::coordinate::{invert, Coordinate};
@@ -380,13 +382,24 @@ const L2: i32 = 2;
 /// Asks for a value to be fetched into a cache: L1 or L2.
 #[inline(always)]
 fn prefetch<const CACHE: i32, T>(at: &T) {
-    #[cfg(target_arch = "x86_64")]
     for line in 0..size_of::<T>().div_ceil(64) {
+        let line = std::ptr::from_ref(at).cast::<i8>().wrapping_add(64 * line);
         // SAFETY: a hint that reads nothing; the address is within what the reference names.
-        unsafe { std::arch::x86_64::_mm_prefetch::<CACHE>(std::ptr::from_ref(at).cast::<i8>().add(64 * line)) }
+        #[cfg(target_arch = "x86_64")]
+        unsafe {
+            std::arch::x86_64::_mm_prefetch::<CACHE>(line)
+        }
+        // SAFETY: the same.
+        #[cfg(target_arch = "aarch64")]
+        unsafe {
+            match CACHE {
+                L1 => asm!("prfm pldl1keep, [{}]", in(reg) line, options(readonly, nostack, preserves_flags)),
+                _ => asm!("prfm pldl2keep, [{}]", in(reg) line, options(readonly, nostack, preserves_flags)),
+            }
+        }
+        #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+        let _ = line;
     }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = at;
 }
 
 /// What p + q takes.

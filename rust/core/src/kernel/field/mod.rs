@@ -5,13 +5,16 @@
 //!
 //! - `modulus`: the two moduli and the constants that follow from them; `wide`: four-limb integers;
 //! - `arith`: the interface that algorithms are written against;
-//! - `scalar`: single elements, multiplied by `portable` or `adx`, with `x86` for conditional subtractions;
+//! - `scalar`: single elements, multiplied by `portable`, `adx` or `arm64`; conditional subtractions are in `x86` and
+//!   `arm64`;
 //! - `ifma`: eight elements at once, written in the operations of `simd`, which `avx512` provides, and `emulated` in tests;
 //! - `inverse`: modular inversion; `measure`: the unit in which benchmarks count.
 
 #[cfg(target_arch = "x86_64")]
 pub mod adx;
 pub mod arith;
+#[cfg(target_arch = "aarch64")]
+pub mod arm64;
 #[cfg(target_arch = "x86_64")]
 pub mod avx512;
 #[cfg(any(test, debug_assertions))]

@@ -50,6 +50,22 @@ impl Engine for AdxEngine {
     }
 }
 
+#[cfg(target_arch = "aarch64")]
+pub struct Arm64Engine;
+
+#[cfg(target_arch = "aarch64")]
+impl Engine for Arm64Engine {
+    #[inline(always)]
+    fn mul<M: Modulus>(a: &Limbs, b: &Limbs) -> Limbs {
+        super::arm64::mul::<M>(a, b)
+    }
+
+    #[inline(always)]
+    fn square<M: Modulus>(a: &Limbs) -> Limbs {
+        super::arm64::square::<M>(a)
+    }
+}
+
 pub struct Scalar<E>(PhantomData<E>);
 
 impl<M: Modulus, E: Engine> Arith<M> for Scalar<E> {
@@ -130,7 +146,7 @@ impl<M: Modulus, E: Engine> Arith<M> for Scalar<E> {
 
     #[inline(always)]
     fn negate_odd(numbers: &[u32], e: &Limbs) -> Limbs {
-        wide::choose(numbers[0] & 1 == 1, &wide::sub(&M::TWO_P, e).0, e)
+        wide::negate_if(numbers[0] & 1 == 1, e, M::TWO_P_REF)
     }
 
     #[inline(always)]
@@ -169,14 +185,14 @@ impl<M: Modulus, E: Engine> Arith<M> for Scalar<E> {
     fn butterfly(x: &Limbs, y: &Limbs, w: &Limbs) -> (Limbs, Limbs) {
         let x = wide::reduce_once(x, M::TWO_P_REF);
         let t = E::mul::<M>(y, w);
-        (wide::add(&x, &t).0, wide::sub(&wide::add(&x, M::TWO_P_REF).0, &t).0)
+        wide::add_and_sub(&x, &t, M::TWO_P_REF)
     }
 
     #[inline(always)]
     fn butterfly_one(x: &Limbs, y: &Limbs) -> (Limbs, Limbs) {
         let x = wide::reduce_once(x, M::TWO_P_REF);
         let t = wide::reduce_once(y, M::TWO_P_REF);
-        (wide::add(&x, &t).0, wide::sub(&wide::add(&x, M::TWO_P_REF).0, &t).0)
+        wide::add_and_sub(&x, &t, M::TWO_P_REF)
     }
 
     #[inline(always)]

@@ -6,7 +6,12 @@ use ark_ff::{AdditiveGroup, BigInt, Field, Fp256, MontBackend, MontConfig, Prime
 
 use super::arith::{Arith, Kernel, Work};
 use super::modulus::{Base, Limbs, Modulus, Order};
-use super::{inverse, wide, Fp, Fr};
+#[cfg(target_arch = "x86_64")]
+use super::scalar::AdxEngine;
+#[cfg(target_arch = "aarch64")]
+use super::scalar::Arm64Engine;
+use super::scalar::Engine;
+use super::{inverse, portable, wide, Fp, Fr};
 use crate::kernel::testing::{each_kernel, Random};
 
 /// The residues 0, 1, 2, p - 1, p, p + 1, 2p - 1, 2p and patterns of full and empty limbs, all at most 2p.
@@ -125,6 +130,62 @@ fn squares_are_products() {
             assert_eq!(wide::canonical::<Base>(&square), (element::<ark_bn254::FqConfig>(&a).square()).0 .0);
         }
     });
+}
+
+/// Montgomery's reduction gives one number and not any residue: all engines must have the portable one's limbs, for
+/// operands up to the bounds that it names.
+fn engines_agree<E: Engine, M: Modulus>() {
+    let mut random = Random(11);
+    let mut any = edges::<M>();
+    any.extend([[u64::MAX; 4], [u64::MAX, 0, u64::MAX, u64::MAX], [0, 0, 0, u64::MAX]]);
+    any.extend((0..100).map(|_| random.limbs()));
+    let four_p = wide::add(&M::TWO_P, &M::TWO_P).0;
+    let below = |bound: &Limbs| any.iter().copied().filter(|x| !wide::sub(bound, x).1).chain([*bound]).collect();
+    let (loose, tight): (Vec<Limbs>, Vec<Limbs>) = (below(&four_p), below(&M::TWO_P));
+    for a in &loose {
+        for b in any.iter().chain([&four_p]) {
+            assert_eq!(E::mul::<M>(a, b), portable::mul::<M>(a, b), "{a:x?} {b:x?}");
+        }
+    }
+    for a in &tight {
+        assert_eq!(E::square::<M>(a), portable::mul::<M>(a, a), "{a:x?}");
+    }
+}
+
+#[test]
+fn engines_are_the_portable_one() {
+    #[cfg(target_arch = "x86_64")]
+    if super::adx::available() {
+        engines_agree::<AdxEngine, Base>();
+        engines_agree::<AdxEngine, Order>();
+    }
+    #[cfg(target_arch = "aarch64")]
+    {
+        engines_agree::<Arm64Engine, Base>();
+        engines_agree::<Arm64Engine, Order>();
+    }
+}
+
+#[test]
+fn conditional_operations_are_their_definitions() {
+    let mut random = Random(5);
+    let mut values = edges::<Base>();
+    values.extend([[u64::MAX; 4], [0, 0, 0, u64::MAX], [0, u64::MAX, 0, 0]]);
+    values.extend((0..20).map(|_| random.limbs()));
+    for a in &values {
+        for b in &values {
+            let (difference, borrow) = wide::sub(a, b);
+            assert_eq!(borrow, a.iter().rev().lt(b.iter().rev()));
+            assert_eq!(wide::reduce_once(a, b), if borrow { *a } else { difference });
+            assert_eq!([wide::choose(true, a, b), wide::choose(false, a, b)], [*a, *b]);
+            assert_eq!([wide::negate_if(true, b, a), wide::negate_if(false, b, a)], [difference, *b]);
+            for m in [&Base::P, &Base::TWO_P, &[u64::MAX; 4]] {
+                let sum = wide::add(&difference, m).0;
+                assert_eq!(wide::sub_or_add(a, b, m), if borrow { sum } else { difference });
+                assert_eq!(wide::add_and_sub(a, b, m), (wide::add(a, b).0, sum));
+            }
+        }
+    }
 }
 
 #[test]

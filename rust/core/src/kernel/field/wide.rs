@@ -31,18 +31,20 @@ pub fn sub(a: &Limbs, b: &Limbs) -> (Limbs, bool) {
 }
 
 /// a when the flag is set, else b. Without a branch, because signs of digits are random and would be mispredicted.
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 #[inline(always)]
 pub fn choose(flag: bool, a: &Limbs, b: &Limbs) -> Limbs {
     let mask = std::hint::black_box(u64::from(flag)).wrapping_neg();
     std::array::from_fn(|i| b[i] ^ ((a[i] ^ b[i]) & mask))
 }
 
+#[cfg(target_arch = "aarch64")]
+pub use super::arm64::{add_and_sub, choose, negate_if, reduce_once, sub_or_add};
 #[cfg(target_arch = "x86_64")]
 pub use super::x86::{choose, reduce_once, sub_or_add};
 
 /// a - b when a >= b, else a.
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 #[inline(always)]
 pub fn reduce_once(a: &Limbs, b: &Limbs) -> Limbs {
     let (difference, borrow) = sub(a, b);
@@ -50,11 +52,25 @@ pub fn reduce_once(a: &Limbs, b: &Limbs) -> Limbs {
 }
 
 /// a - b, plus m when that borrows.
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 #[inline(always)]
 pub fn sub_or_add(a: &Limbs, b: &Limbs, m: &Limbs) -> Limbs {
     let (difference, borrow) = sub(a, b);
     add(&difference, &choose(borrow, m, &[0; 4])).0
+}
+
+/// m - x mod 2^256 when the flag is set, else x.
+#[cfg(not(target_arch = "aarch64"))]
+#[inline(always)]
+pub fn negate_if(flag: bool, x: &Limbs, m: &Limbs) -> Limbs {
+    choose(flag, &sub(m, x).0, x)
+}
+
+/// (a + b, a - b + m) mod 2^256.
+#[cfg(not(target_arch = "aarch64"))]
+#[inline(always)]
+pub fn add_and_sub(a: &Limbs, b: &Limbs, m: &Limbs) -> (Limbs, Limbs) {
+    (add(a, b).0, sub(&add(a, m).0, b).0)
 }
 
 /// A residue of a + b in [0, 2p], for a, b <= 2p.
