@@ -20,7 +20,7 @@ from zkchain.quantize.input_grid import resolve
 from zkchain.quantize.lower.rules import lower
 from zkchain.quantize.precision.allocate import allocate
 from zkchain.quantize.precision.problem import pose
-from zkchain.quantize.precision.search import DEVIATIONS, measure_points, planned
+from zkchain.quantize.precision.search import DEVIATIONS, ends_seen, measure_points, planned
 from zkchain.quantize.report import clamped, layers
 from zkchain.rewrite.integers import CLAMP
 
@@ -150,7 +150,7 @@ def test_without_clamps_two_to_the_62_is_refused_with_them_it_is_not() -> None:
     grids = resolve(graph, [Domain(-1, 1)], None)
     problem = pose(graph, grids, (), Settings())
     found, gains = measure_points(problem)
-    plan = planned(problem, found, allocate(found, gains, 1 / DEVIATIONS, problem.settings))
+    plan = planned(problem, found, allocate(found, gains, 1 / DEVIATIONS, problem.settings), ends_seen(problem))
     with pytest.raises(CompileError, match=r"could reach 2\^6"):
         lower(problem.graph, replace(plan, slack=1000), grids)
     check(lower(problem.graph, replace(plan, slack=8), grids).graph, integer=True)
