@@ -7,6 +7,7 @@ or the work is done in int64, where wrap-around cancels. On float64 these are th
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -42,14 +43,16 @@ def conv(
 
     Windows become columns, so a convolution is one matrix product per group and shares ``matmul``'s exactness.
     """
-    n, c, m = x.shape[0], x.shape[1], w.shape[0]
+    n, c, m, taps = x.shape[0], x.shape[1], w.shape[0], math.prod(w.shape[1:])
+    if x.dtype.kind == w.dtype.kind == "i" and magnitude(x) * magnitude(w) * taps < FLOAT_EXACT:
+        exact = conv(x.astype(np.float64), w.astype(np.float64), strides, pads, dilations, group)
+        return exact.astype(np.int64)
     columns = windows(x, w.shape[2:], strides, pads, dilations)  # (N, C, *out, *K)
     out = columns.shape[2 : 2 + w.ndim - 2]
     if group == c == m:
         return _depthwise(columns, w)
     k = columns.ndim - 2 - len(out)
     order = (0, 1, *range(2 + len(out), 2 + len(out) + k), *range(2, 2 + len(out)))
-    taps = (c // group) * int(np.prod(w.shape[2:], dtype=np.int64))
     flat = columns.transpose(order).reshape(n, group, taps, -1)
     y = matmul(w.reshape(1, group, m // group, taps), flat)  # (N, group, M/group, positions)
     return y.reshape(n, m, *out)
@@ -58,11 +61,12 @@ def conv(
 def _depthwise(columns: Array, w: Array) -> Array:
     """One kernel a channel: a sum over its taps, no copies. (N, C, *out, *K), (C, 1, *K) -> (N, C, *out)."""
     rank = w.ndim - 2
-    total: Array | int = 0
+    total = np.zeros(columns.shape[: 2 + rank], np.result_type(columns, w))
+    product = np.empty_like(total)
     for tap in np.ndindex(*w.shape[2:]):
         at = (..., *tap)
-        total = total + columns[at] * w[:, 0][at].reshape(-1, *(1,) * rank)
-    return np.asarray(total)
+        total += np.multiply(columns[at], w[:, 0][at].reshape(-1, *(1,) * rank), out=product)
+    return total
 
 
 def windows(
@@ -70,7 +74,7 @@ def windows(
 ) -> Array:
     """View of the zero-padded x (N, C, *S) as (N, C, *out, *kernel)."""
     rank = len(kernel)
-    padded = np.pad(x, [(0, 0), (0, 0), *((pads[i], pads[i + rank]) for i in range(rank))])
+    padded = np.pad(x, [(0, 0), (0, 0), *((pads[i], pads[i + rank]) for i in range(rank))]) if any(pads) else x
     span = [(k - 1) * d + 1 for k, d in zip(kernel, dilations, strict=True)]
     view = sliding_window_view(padded, span, axis=tuple(range(2, 2 + rank)))
     steps = (

@@ -130,9 +130,10 @@ def _with_line(state: Lowering, node: Node, x: Value, inside: Value, rest: Rest,
     frac, xs = max(rest.b, line.frac), np.arange(piece.first, piece.last + 1, dtype=np.int64)
     slope = int(whole(np.ldexp(rest.slope, line.frac - x.frac)))
     along = np.maximum(xs, 0) * slope << (frac - line.frac)
-    values = (rest.rounded(xs).astype(np.int64) << (frac - rest.b)) + along
+    entries, unevenness = _entries(rest, piece.first, piece.last)
+    values = (entries << (frac - rest.b)) + along
     unit = float(np.ldexp(1.0, frac - rest.b))
-    y = _table(state, node, inside, frac, piece.first, values, unit * _unevenness(rest, xs), unit / 2)
+    y = _table(state, node, inside, frac, piece.first, values, unit * unevenness, unit / 2)
     # of the line: what x is off by, and what the slope is
     real = float(np.ldexp(slope, x.frac - line.frac))
     error = out.error(y) + out.error(x) * abs(real) + magnitude((out[x], out.error(x))) * abs(real - rest.slope)
@@ -266,6 +267,7 @@ def _probes(rest: Rest, first: int, last: int) -> IntArray:
     return np.asarray(points[(points >= first) & (points <= last)])
 
 
+@lru_cache(maxsize=1024)
 def _saturated(rest: Rest, first: int, last: int, still: float = 0.0, *, rising: bool) -> int:
     """The end beyond which the function no longer changes, found by bisection between the samples: not by more than
     ``still`` units; 0: not its rounded values."""
@@ -408,6 +410,7 @@ def _segment(rest: Rest, first: int, last: int, bits: int) -> int | None:
     return k
 
 
+@lru_cache(maxsize=8192)
 def _close(rest: Rest, first: int, last: int, k: int) -> bool:
     return _fit(rest, first, last, k, _rising(_probes(rest, first, last) >> k)).sag <= ALLOWED_SAG
 
@@ -428,9 +431,15 @@ def _tabulated(state: Lowering, node: Node, x: Value, rest: Rest, pieces: tuple[
 def _one_piece(state: Lowering, node: Node, x: Value, rest: Rest, piece: Piece) -> Value:
     first, last = piece.first, piece.last
     if piece.k == 0:
-        xs = np.arange(first, last + 1, dtype=np.int64)
-        return _table(state, node, x, rest.b, first, rest.rounded(xs).astype(np.int64), _unevenness(rest, xs), 0.5)
+        return _table(state, node, x, rest.b, first, *_entries(rest, first, last), 0.5)
     return _chords(state, node, x, first, last, rest, piece.k)
+
+
+@lru_cache(maxsize=64)
+def _entries(rest: Rest, first: int, last: int) -> tuple[IntArray, float]:
+    """A table of all integers from first to last, and its unevenness."""
+    xs = np.arange(first, last + 1, dtype=np.int64)
+    return rest.rounded(xs).astype(np.int64), _unevenness(rest, xs)
 
 
 def _table(
@@ -479,12 +488,14 @@ def _neighbours(rest: Rest, x: int) -> IntArray:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Chords:
-    """Chords over segments [2^k h, 2^k (h + 1)): left values, slopes a step; the largest distance from g."""
+    """Chords over segments [2^k h, 2^k (h + 1)): left values, slopes a step; the largest distance from g, and between
+    which integers its values lie."""
 
     h: IntArray
     left: FloatArray
     slope: FloatArray
     sag: float
+    ends: tuple[int, int] = (0, 0)
 
 
 def _fit(rest: Rest, first: int, last: int, k: int, h: IntArray) -> Chords:
@@ -498,10 +509,17 @@ def _fit(rest: Rest, first: int, last: int, k: int, h: IntArray) -> Chords:
     return Chords(h, f0 - slope * (begin - (h << k)), slope, sag)
 
 
+@lru_cache(maxsize=256)
+def _all_chords(rest: Rest, first: int, last: int, k: int) -> Chords:
+    fit = _fit(rest, first, last, k, np.arange(first >> k, (last >> k) + 1, dtype=np.int64))
+    values = rest.rounded(_probes(rest, first, last))
+    return replace(fit, ends=(int(values.min()), int(values.max())))
+
+
 def _chords(state: Lowering, node: Node, x: Value, first: int, last: int, rest: Rest, k: int) -> Value:
     """h = floor(x / 2^k);  2^p y = A[h] + B[h] (x - 2^k h)."""
     out, name, p = state.out, node.name, k + 2
-    fit = _fit(rest, first, last, k, np.arange(first >> k, (last >> k) + 1, dtype=np.int64))
+    fit = _all_chords(rest, first, last, k)
     half = out.const(name, np.asarray(np.ldexp(-float(1 << k >> 1), -x.frac)), x.frac)
     h = out.add(Op.RESCALE, name, (out.add(Op.ADD, name, (x, half), x.frac),), x.frac - k, shift=k)
     begin = int(fit.h[0])
@@ -513,7 +531,6 @@ def _chords(state: Lowering, node: Node, x: Value, first: int, last: int, rest: 
     low = out.add(Op.ADD, name, (x, out.add(Op.MUL, name, (h, back), x.frac)), x.frac)
     total = out.add(Op.ADD, name, (start, out.add(Op.MUL, name, (slope, low), rest.b + p)), rest.b + p)
     y = out.add(Op.RESCALE, name, (total,), rest.b, shift=p)
-    values = rest.rounded(_probes(rest, first, last))
-    y = out.add(Op.CLIP, name, (y,), rest.b, lo=int(values.min()) - 1, hi=int(values.max()) + 1)
+    y = out.add(Op.CLIP, name, (y,), rest.b, lo=fit.ends[0] - 1, hi=fit.ends[1] + 1)
     _bound(state, x, y, 1.1 * float(np.abs(fit.slope).max()), fit.sag + 1.0)
     return y

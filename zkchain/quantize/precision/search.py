@@ -24,7 +24,7 @@ from zkchain.quantize.precision.one_table import shared_tables
 from zkchain.quantize.precision.problem import TRACED, Problem, decided
 from zkchain.rewrite import finish
 from zkchain.tables import Request
-from zkchain.typing import Array, FloatArray, IntArray
+from zkchain.typing import Array, FloatArray, IntArray, Progress
 
 SLACKS = (24, 16, 12, 8, 6, 4, 2)  # bits of static range above what was seen that are let through, tried in turn
 WORTH_A_CLAMP = 0.95  # clamp more only where it brings the rows down to this share
@@ -50,13 +50,15 @@ class Tried:
         return constraint_cost.total(self.finished.graph)
 
 
-def search(problem: Problem) -> Lowered:
+def search(problem: Problem, progress: Progress = lambda stage, done: None) -> Lowered:
     """Tighten the error allowed to the roundings until the measured error fits, or no longer falls."""
+    progress("what roundings do", 0.0)
     found, gains = measure_points(problem)
     shared, seen = shared_tables(problem.graph, found, problem.settings), ends_seen(problem)
     tried: list[tuple[float, Tried]] = []
     slacks: Sequence[int] = SLACKS
     for attempt in range(ATTEMPTS):
+        progress(f"fraction bits, attempt {attempt + 1}", 0.25 + 0.25 * attempt / ATTEMPTS)
         error = TIGHTER**attempt / DEVIATIONS
         bits = allocate(found, gains, error, problem.settings, more=attempt, shared=shared)
         try:
