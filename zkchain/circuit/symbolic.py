@@ -212,7 +212,9 @@ def concat(parts: Sequence[Symbolic]) -> Symbolic:
         owner = np.searchsorted(ends, select, side="right")
         order = np.argsort(owner, kind="stable")
         starts = ends - np.array([len(p) for p in parts])
-        blocks = [parts[k].rows(select[order[owner[order] == k]] - starts[k], n_wires) for k in np.unique(owner)]
+        met, first = np.unique(owner[order], return_index=True)
+        each = zip(met.tolist(), np.split(order, first[1:]), strict=True)
+        blocks = [parts[k].rows(select[members] - starts[k], n_wires) for k, members in each]
         stacked = vstack(blocks, format="csr") if len(blocks) > 1 else blocks[0]
         return csr_array(stacked if np.all(order == np.arange(len(order))) else stacked[np.argsort(order)])
 

@@ -59,7 +59,7 @@ class Probe:
 
     @property
     def finite(self) -> bool:
-        return all(bool(np.all(np.isfinite(value))) for value in self.trace)
+        return all(bool(np.isfinite(value).all()) for value in self.trace)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
