@@ -9,9 +9,10 @@ import numpy as np
 from hypothesis import given, settings
 
 from tests.helpers.float_graphs import Build, networks
-from zkchain.ir.graph import Graph, Op, constant
+from zkchain.ir.graph import Graph, Node, Op, constant
 from zkchain.quantize import Domain, Settings, quantize_with_report
 from zkchain.quantize.input_grid import resolve
+from zkchain.quantize.lower.builder import Memory
 from zkchain.quantize.lower.rules import Lowered, lower
 from zkchain.quantize.precision import constraint_cost, lookup_cost
 from zkchain.quantize.precision.allocate import allocate, squared_error
@@ -131,6 +132,38 @@ def test_slacks_that_are_not_lowered_would_give_the_same() -> None:
         assert isinstance(ours, Tried)
         assert ours.raw.clamps == each.clamps
         assert ours.rows == constraint_cost.total(finish(each.graph))
+
+
+def test_lowerings_that_remember_others_are_the_same() -> None:
+    """Whatever was lowered before with one memory: plans that differ by bits or slack, and another network."""
+    memory = Memory()
+    for graph in (recurrent(), convolutional()):
+        problem = pose(graph, resolve(graph, [Domain(-2.0, 3.0)], None), (), Settings(cost="lookup"))
+        found, gains = measure_points(problem)
+        for error in (0.25, 0.25, 0.2, 0.05):
+            bits = allocate(found, gains, error, problem.settings)
+            for slack in (24, 2):
+                plan = replace(planned(problem, found, bits, ends_seen(problem)), slack=slack)
+                alone, remembered = (lower(problem.graph, plan, problem.grids, each) for each in (None, memory))
+                assert [described(n) for n in alone.graph.nodes] == [described(n) for n in remembered.graph.nodes]
+                assert all(np.array_equal(*each) for each in zip(alone.bounds, remembered.bounds, strict=True))
+                assert alone.clamps == remembered.clamps
+
+
+def described(node: Node) -> tuple[object, ...]:
+    arrays = [None if each is None else (each.shape, each.tobytes()) for each in (node.value, node.lo, node.hi)]
+    return (node.op, node.src, node.shape, node.scale, repr(node.arg), *arrays)
+
+
+def test_a_memory_forgets_what_two_lowerings_did_not_ask_for() -> None:
+    memory, array = Memory(), np.arange(3)
+    assert memory.same(array) is array
+    assert memory.same(np.arange(3)) is array
+    memory.turn()
+    assert memory.same(np.arange(3)) is array  # asked for: remembered for another turn
+    memory.turn()
+    memory.turn()
+    assert memory.same(other := np.arange(3)) is other
 
 
 def test_settings_reach_the_walk() -> None:

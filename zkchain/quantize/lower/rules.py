@@ -14,7 +14,7 @@ from zkchain.ir.ranges import bits, bounds_of, largest
 from zkchain.ir.trees import Forest
 from zkchain.quantize import norms
 from zkchain.quantize.input_grid import Grid
-from zkchain.quantize.lower.builder import Value
+from zkchain.quantize.lower.builder import Builder, Memory, Value
 from zkchain.quantize.lower.division import DIVISIONS, divide
 from zkchain.quantize.lower.precision import (
     ENDS,
@@ -60,9 +60,10 @@ class Lowered:
     slacks: range = range(0)
 
 
-def lower(graph: Graph, plan: Plan, grids: Sequence[Grid]) -> Lowered:
-    """The integer graph of a prepared float graph. Raises CompileError (2^62) and UnsupportedOp."""
-    state = Lowering(graph, plan, grids)
+def lower(graph: Graph, plan: Plan, grids: Sequence[Grid], memory: Memory | None = None) -> Lowered:
+    """The integer graph of a prepared float graph; ``memory``: of other plans for it. Raises CompileError (2^62) and
+    UnsupportedOp."""
+    state = Lowering(graph, plan, grids, Builder(memory))
     unread = {at for root in norms.roots(graph).values() for at in root.inner}
     for i, node in enumerate(graph.nodes):
         if i in unread or (node.op is Op.CONST and i not in graph.outputs):

@@ -15,6 +15,7 @@ from zkchain.ir import interpret, stacked
 from zkchain.ir.checked import saturated
 from zkchain.ir.graph import Graph, Op
 from zkchain.ir.ranges import bits as bits_of
+from zkchain.quantize.lower.builder import Memory
 from zkchain.quantize.lower.precision import FEWEST_USES, OUT, Plan
 from zkchain.quantize.lower.rules import Lowered, lower
 from zkchain.quantize.precision import constraint_cost, lookup_cost, noise
@@ -57,16 +58,17 @@ def search(problem: Problem, progress: Progress = lambda stage, done: None) -> L
     shared, seen = shared_tables(problem.graph, found, problem.settings), ends_seen(problem)
     tried: list[tuple[float, Tried]] = []
     slacks: Sequence[int] = SLACKS
+    memory = Memory()
     for attempt in range(ATTEMPTS):
         progress(f"fraction bits, attempt {attempt + 1}", 0.25 + 0.25 * attempt / ATTEMPTS)
         error = TIGHTER**attempt / DEVIATIONS
         bits = allocate(found, gains, error, problem.settings, more=attempt, shared=shared)
         try:
-            slack, each = _cheapest(problem, planned(problem, found, bits, seen), slacks)
+            slack, each = _cheapest(problem, planned(problem, found, bits, seen), slacks, memory)
             if problem.settings.cost == "lookup":
                 tuned = _tuned(problem, found, gains, bits, error, each.raw)
                 if tuned != bits:
-                    slack, each = _cheapest(problem, planned(problem, found, tuned, seen), slacks)
+                    slack, each = _cheapest(problem, planned(problem, found, tuned, seen), slacks, memory)
         except CompileError:  # no room for more bits: what was tried before stands
             if not tried:
                 raise
@@ -182,12 +184,12 @@ def _share_tables(graph: Graph, weight: dict[tuple[int, int], int], activation: 
         activation.update({r: inner for r in arguments if graph.nodes[r].op is not Op.INPUT})
 
 
-def _cheapest(problem: Problem, plan: Plan, slacks: Sequence[int]) -> tuple[int, Tried]:
+def _cheapest(problem: Problem, plan: Plan, slacks: Sequence[int], memory: Memory) -> tuple[int, Tried]:
     """The lowering with fewest clamps among those of (nearly) fewest estimated rows, and its slack."""
     uses = Counter(node.arg["fn"] for node in problem.graph.nodes if node.op is Op.UNARY)
     if max(uses.values(), default=0) >= FEWEST_USES:
-        plan = _with_spans(problem, plan, slacks)
-    found = lower_all(problem, plan, slacks)
+        plan = _with_spans(problem, plan, slacks, memory)
+    found = lower_all(problem, plan, slacks, memory)
     lowered = {s: each for s, each in found.items() if isinstance(each, Tried)}
     if not lowered:
         raise next((x for x in found.values() if isinstance(x, CompileError)), CompileError("no lowering was tried"))
@@ -197,23 +199,27 @@ def _cheapest(problem: Problem, plan: Plan, slacks: Sequence[int]) -> tuple[int,
     return next((s, each) for s, each in lowered.items() if each.rows <= enough)
 
 
-def _with_spans(problem: Problem, plan: Plan, slacks: Sequence[int]) -> Plan:
+def _with_spans(problem: Problem, plan: Plan, slacks: Sequence[int], memory: Memory) -> Plan:
     """The plan, knowing the domains of functions that are taken in several places: these share a table then."""
     for slack in slacks:
         try:
-            return replace(plan, spans=lower(problem.graph, replace(plan, slack=slack), problem.grids).spans)
+            lowered = lower(problem.graph, replace(plan, slack=slack), problem.grids, memory)
+            return replace(plan, spans=lowered.spans)
         except CompileError:
             continue
     return plan
 
 
-def lower_all(problem: Problem, plan: Plan, slacks: Sequence[int]) -> dict[int, Tried | CompileError]:
+def lower_all(
+    problem: Problem, plan: Plan, slacks: Sequence[int], memory: Memory | None = None
+) -> dict[int, Tried | CompileError]:
     """Lower with all these slacks: once for those that set the same clamps."""
     found: dict[int, Tried | CompileError] = {}
     for slack in slacks:
         same = (each for each in found.values() if isinstance(each, Tried) and slack in each.raw.slacks)
         try:
-            found[slack] = next(same, None) or Tried(lower(problem.graph, replace(plan, slack=slack), problem.grids))
+            at = replace(plan, slack=slack)
+            found[slack] = next(same, None) or Tried(lower(problem.graph, at, problem.grids, memory))
         except CompileError as refusal:
             found[slack] = refusal
     return found
