@@ -31,9 +31,9 @@ from zkchain.r1cs import System
 STEPS = ("compile", "digest", "setup", "solve", "prove")
 STEEP = 1.15  # a slope that is more than noise above proportion
 CHANNELS = 8
-DENSE = ((96, 4), (192, 4), (256, 8), (512, 8))
+DENSE = ((48, 4), (96, 4), (192, 4), (256, 8), (512, 8))
 """Width and layers of dense networks."""
-CONV = ((16, 2), (32, 2), (45, 4), (64, 8))
+CONV = ((8, 2), (16, 2), (32, 2), (45, 4), (64, 8))
 """Height (and width) of the image, and layers, of convolutional networks."""
 PLOT = {"compile": "#1f77b4", "digest": "#9467bd", "setup": "#d62728", "solve": "#2ca02c", "prove": "#ff7f0e"}
 
@@ -187,8 +187,9 @@ def svg(rows: Sequence[Row]) -> str:
 HEAD = """# How time grows
 
 CPU seconds of all threads, in brackets the slope from the size before: d log(seconds) / d log(non-zeros), 1 where time
-grows as the non-zeros of the constraints do. More than {steep} is printed bold. `python -m scripts.growth --markdown
-docs/compile-time.md` measures again; the system is cg16, keys are development keys.
+grows as the non-zeros of the constraints do. More than {steep} is printed bold. `OPENBLAS_NUM_THREADS=1 python -m
+scripts.growth --markdown docs/compile-time.md` measures again (threads of OpenBLAS spin while they wait); the system is
+cg16, keys are development keys.
 
 ![CPU seconds over non-zeros; dashed: dense networks; grey: in proportion]({plot})
 """
@@ -211,7 +212,12 @@ def load(path: Path) -> list[Row]:
 def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--family", choices=FAMILIES, action="append")
-    parser.add_argument("--sizes", type=int, default=4, help="the first so many of each family")
+    parser.add_argument(
+        "--sizes",
+        type=int,
+        default=4,
+        help="the first so many of each family (at most 5; the largest has 2^20 constraints)",
+    )
     parser.add_argument("--json", type=Path)
     parser.add_argument("--append", action="store_true", help="keep what the JSON file has of other networks")
     parser.add_argument("--markdown", type=Path)
