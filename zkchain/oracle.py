@@ -12,13 +12,13 @@ import numpy.typing as npt
 
 from zkchain import sandbox
 from zkchain.errors import ModelError, OutOfDomain
-from zkchain.ir import interpret
+from zkchain.ir import interpret, stacked
 from zkchain.ir.categories import Categories, indices, named
-from zkchain.ir.domain import dequantize, quantize_input
+from zkchain.ir.domain import check_inputs, dequantize, quantize_input
 from zkchain.ir.graph import Graph, Node
 from zkchain.measured import Evaluation
 from zkchain.quantize import accuracy
-from zkchain.typing import Array, Progress
+from zkchain.typing import Array, IntArray, Progress
 
 Sample = Sequence[Array]
 
@@ -44,18 +44,20 @@ def compare(
 
     Raises ModelError where onnxruntime fails, InputError for a sample, OutOfDomain when all are outside.
     """
-    found = Compared([], [], [], len(samples))
+    inside, given = list[int](), list[list[IntArray]]()
     for k, sample in enumerate(samples):
         try:
-            found.got.append(run_integer(graph, sample))
+            given.append(_integers(graph, sample))
         except OutOfDomain:
-            if not found.inside and k == len(samples) - 1:
+            if not inside and k == len(samples) - 1:
                 raise
             continue
-        found.inside.append(k)
-        found.expected.append(float_model(sample))
+        inside.append(k)
+    got, expected = _answers(graph, given), list[list[Array]]()
+    for k in inside:
+        expected.append(float_model(samples[k]))
         progress("accuracy", (k + 1) / len(samples))
-    return found
+    return Compared(expected, got, inside, len(samples))
 
 
 def summarise(
@@ -94,8 +96,28 @@ def evaluate(
 
 def run_integer(graph: Graph, sample: Sample) -> list[Array]:
     """Real outputs (integer * scale) of an integer graph on real inputs."""
+    return run_integers(graph, [sample])[0]
+
+
+def run_integers(graph: Graph, samples: Sequence[Sample]) -> list[list[Array]]:
+    """``run_integer`` of many samples."""
+    return _answers(graph, [_integers(graph, sample) for sample in samples])
+
+
+def _integers(graph: Graph, sample: Sample) -> list[IntArray]:
     integers = [quantize_input(graph.nodes[i], x) for i, x in zip(graph.inputs, sample, strict=True)]
-    return [dequantize(graph.nodes[i], y) for i, y in zip(graph.outputs, interpret.run(graph, integers), strict=True)]
+    return list(check_inputs(graph, integers))
+
+
+def _answers(graph: Graph, given: Sequence[Sequence[IntArray]]) -> list[list[Array]]:
+    if not given:
+        return []
+    stack = [np.stack(column) for column in zip(*given, strict=True)]
+    outputs = [
+        dequantize(graph.nodes[i], np.broadcast_to(y, (len(given), *y.shape[1:])))  # a model may have no inputs
+        for i, y in zip(graph.outputs, stacked.outputs(graph, stack, interpret.INTEGER), strict=True)
+    ]
+    return [[np.asarray(y[k]) for y in outputs] for k in range(len(given))]
 
 
 WHO = "onnxruntime"

@@ -2,7 +2,8 @@
 
     model --compile_model--> Compiled --setup--> Keys --prove--> Proved --verify--> (or ProofInvalid)
 
-A ``Progress`` is called with the name of a stage and the part of it that is done. What only compiling needs is imported
+A ``Progress`` is called with the name of a stage, perhaps with a detail ("quantise for cg16: round 2, attempt 3"), and
+the part of it that is done. What only compiling needs is imported
 by it: proving is a matter of tenths of a second.
 """
 
@@ -166,8 +167,10 @@ def compile_model(
 
     def build(system: System) -> Built:
         settings = replace(chosen, cost=COST[system])
-        progress(f"quantise for {system}", 0.0)
-        program, report = quantize_with_report(graph, declared, None if samples is None else samples.samples, settings)
+        stage, given = f"quantise for {system}", None if samples is None else samples.samples
+        program, report = quantize_with_report(
+            graph, declared, given, settings, lambda detail, done: progress(f"{stage}: {detail}", done)
+        )
         progress(f"synthesise for {system}", 0.5)
         circuit = synthesize(_declare(program, declared), visible, system)
         progress(f"synthesise for {system}", 1.0)

@@ -22,7 +22,7 @@ from zkchain.ir.graph import Graph, Op
 from zkchain.ir.movement import origins
 from zkchain.ir.trees import Forest
 from zkchain.measured import Clamped, Exact, Promise, Promised, Unpromised
-from zkchain.oracle import Compared, FloatModel, run_integer
+from zkchain.oracle import Compared, FloatModel, run_integers
 from zkchain.typing import Array, Progress
 
 if TYPE_CHECKING:
@@ -75,9 +75,9 @@ def examine(
     ``meaning``: the float graph; ``program``: the integer graph, with what the quantiser reported of it.
     """
     exploration, cases = report.exploration, []
-    for k, point in enumerate(exploration.points):
+    answers = run_integers(program, [point.inputs for point in exploration.points])
+    for k, (point, got) in enumerate(zip(exploration.points, answers, strict=True)):
         expected = float_model(point.inputs)
-        got = run_integer(program, point.inputs)
         cases.append(_judged(meaning, exploration, _Case(point.origin, point.inputs), expected, got))
         progress("domain", (k + 1) / len(exploration.points))
     if data is not None:

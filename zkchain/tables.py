@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import combinations
 
 WIDEST = 16  # bits of the largest range table considered
@@ -84,9 +84,13 @@ def _fewest(requests: Mapping[Request, int], choices: Iterable[tuple[int, ...]])
     its own). Once it passes the best plan, no choice that uses all its tables is better, and one that does not is no
     better than those it uses."""
 
+    @cache
+    def lookups(widest: int) -> int:
+        cuts = ((n, -(-r.bits // widest) if r.whole else 1) for r, n in requests.items())
+        return sum(n * max(1, each) for n, each in cuts)
+
     def bound(widths: tuple[int, ...]) -> int:
-        cuts = ((n, -(-r.bits // widths[-1]) if r.whole else 1) for r, n in requests.items())
-        return table_rows(widths) + sum(n * max(1, lookups) for n, lookups in cuts)
+        return table_rows(widths) + lookups(widths[-1])
 
     best: Plan | None = None
     for least, widths in sorted((bound(widths), widths) for widths in choices):

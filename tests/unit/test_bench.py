@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from scripts import growth
 from scripts.bench import __main__ as bench
 from scripts.bench import circuit, floor, kernels, provers, rapidsnark, report
 from zkchain._core import R1csProver
@@ -267,3 +268,28 @@ def test_a_machine_names_its_files(tmp_path: Path) -> None:
     assert "(benchmarks-zen.4.svg)" in text
     assert "gnark v0." in text
     assert "groth16py" not in text
+
+
+def grown(family: str, constraints: int, seconds: float, setup: float) -> growth.Row:
+    times = {**dict.fromkeys(growth.STEPS, seconds), "setup": setup}
+    return growth.Row(family, (constraints, 2), constraints, 10 * constraints, times)
+
+
+def test_slopes_mark_what_grows_faster_than_non_zeros() -> None:
+    small, large = grown("conv", 1000, 1.0, 1.0), grown("conv", 10_000, 10.0, 100.0)
+    found = growth.slopes(small, large)
+    assert found["compile"] == pytest.approx(1.0)
+    assert found["setup"] == pytest.approx(2.0)
+    text = growth.markdown([small, large], "plot.svg")
+    assert "100.00 s (**2.00**)" in text
+    assert text.count("**") == 2
+    assert "| 1.00 s |" in text  # the first size has no slope
+    picture = growth.svg([small, large])
+    assert picture.count("<polyline") >= 2 * len(growth.STEPS) // 2
+    assert ">setup</text>" in picture
+
+
+def test_networks_of_the_growth_table_compile() -> None:
+    row = growth.measure("dense", (8, 2))
+    assert set(row.seconds) == set(growth.STEPS)
+    assert row.constraints < row.nonzeros

@@ -692,3 +692,21 @@ class TestTheTerminal:
         )
         assert outcome.returncode == 0, outcome.stderr
         assert r"b\xfcndel" in outcome.stdout
+
+
+def test_progress_shows_details_on_stderr_alone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from zkchain.cli.console import progress
+
+    for terminal in (True, False):
+        monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)  # noqa: B023
+        monkeypatch.setenv("COLUMNS", "120")
+        with progress() as step:
+            step("import", 1.0)
+            step("quantise for cg16: round 1, attempt 2", 0.1)
+            step("quantise for cg16: round 1, attempt 3", 0.2)
+        out, err = capsys.readouterr()
+        assert not out
+        assert ("quantise for cg16" in err and "round 1, attempt 3" in err) == terminal
+        assert err.count("import") <= 3  # one bar a stage, whatever its details

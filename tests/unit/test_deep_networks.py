@@ -19,7 +19,7 @@ from zkchain.quantize import Domain, quantize_with_report, quantizer
 from zkchain.quantize.precision.problem import Problem
 from zkchain.quantize.survey import Settled
 from zkchain.quantize.survey import settle as whole
-from zkchain.typing import FloatArray, IntArray
+from zkchain.typing import FloatArray, IntArray, Progress
 
 DRAWN, FOLLOWED, CHILDREN, GENERATIONS = 30_000, 20, 40, 40
 
@@ -76,7 +76,7 @@ def test_what_was_settled_stays_where_there_is_no_room_for_more(monkeypatch: pyt
     """A first round that missed its limit goes on with steep functions that no sample showed, and may be refused."""
     b, tried = Build(), list[bool]()
 
-    def settle(problem: Problem) -> Settled:
+    def settle(problem: Problem, progress: Progress) -> Settled:
         tried.append(problem.unseen)
         if problem.unseen:
             raise CompileError("no room")

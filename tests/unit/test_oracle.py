@@ -88,3 +88,14 @@ def test_weights_that_share_a_zero_point() -> None:
     raw = proto.SerializeToString()
     program = quantize(frontend.load(raw), [Domain(-5, 5)], samples)
     assert oracle.evaluate(raw, program, samples).outputs[0].max_error < 1e-6
+
+
+def test_samples_are_run_together_as_one_by_one(program: Graph) -> None:
+    together = oracle.run_integers(program, SAMPLES[:5])
+    for sample, got in zip(SAMPLES[:5], together, strict=True):
+        one = oracle.run_integer(program, sample)
+        assert [y.shape for y in got] == [program.nodes[i].shape for i in program.outputs]
+        assert all(np.array_equal(a, b) for a, b in zip(got, one, strict=True))
+    assert oracle.run_integers(program, []) == []
+    with pytest.raises(OutOfDomain):
+        oracle.run_integers(program, [SAMPLES[0], (SAMPLES[0][0] * 100,)])

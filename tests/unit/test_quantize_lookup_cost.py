@@ -9,16 +9,16 @@ import numpy as np
 from hypothesis import given, settings
 
 from tests.helpers.float_graphs import Build, networks
-from zkchain.errors import CompileError
-from zkchain.ir.graph import Graph, Op, constant
+from zkchain.ir.graph import Graph, Node, Op, constant
 from zkchain.quantize import Domain, Settings, quantize_with_report
 from zkchain.quantize.input_grid import resolve
+from zkchain.quantize.lower.builder import Memory
 from zkchain.quantize.lower.rules import Lowered, lower
 from zkchain.quantize.precision import constraint_cost, lookup_cost
 from zkchain.quantize.precision.allocate import allocate, squared_error
 from zkchain.quantize.precision.one_table import shared_tables
 from zkchain.quantize.precision.problem import Problem, pose
-from zkchain.quantize.precision.search import DEVIATIONS, SLACKS, _lower_all, measure_points, planned
+from zkchain.quantize.precision.search import DEVIATIONS, SLACKS, Tried, ends_seen, lower_all, measure_points, planned
 from zkchain.rewrite import finish
 from zkchain.tables import Request, choose_tables
 
@@ -30,7 +30,7 @@ def lowered(graph: Graph) -> tuple[Problem, Lowered, Bits]:
     grids = resolve(graph, [Domain(-2.0, 3.0)], None)
     problem = pose(graph, grids, (), Settings())
     found, gains = measure_points(problem)
-    plan = planned(problem, found, allocate(found, gains, 1 / DEVIATIONS, problem.settings))
+    plan = planned(problem, found, allocate(found, gains, 1 / DEVIATIONS, problem.settings), ends_seen(problem))
     fine: Bits = {(i, None): bits for i, bits in plan.activation.items()}
     exact = {(p.node, p.position): p.exact for p in found if p.exact is not None}
     fine.update({key: min(bits, exact.get(key, bits)) for key, bits in plan.weight.items()})
@@ -79,10 +79,16 @@ def test_counted_rows_are_those_of_all_requests() -> None:
     bits = allocate(found, gains, 0.25, Settings())
     sites = lookup_cost.sites(problem.graph, result.rescaled, result.compared)
     model = lookup_cost.Model(problem.graph, found, sites, lookup_cost.Requests({Request(256, exact=True): 256}))
-    counted = lookup_cost.Counted(model, choose_tables(model.requests(tuple(bits))))
+    chosen = choose_tables(model.requests(tuple(bits)))
+    walk = lookup_cost.Walk(model, list(bits), chosen)
+    start = walk.rows
     for k in range(len(bits)):
         moved = tuple(b + (j == k) for j, b in enumerate(bits))
-        assert counted.rows(moved) == lookup_cost.rows_with(counted.tables, model.requests(moved).items())
+        walk.step({k: bits[k] + 1})
+        assert walk.rows == lookup_cost.rows_with(chosen, model.requests(moved).items())
+        assert walk.state.found == lookup_cost.precision(problem.graph, model.plan(moved))
+        walk.step({k: bits[k]})
+        assert walk.rows == start
 
 
 def recurrent() -> Graph:
@@ -118,14 +124,46 @@ def test_uses_of_one_table_are_chosen_together() -> None:
 def test_slacks_that_are_not_lowered_would_give_the_same() -> None:
     problem = pose(recurrent(), resolve(recurrent(), [Domain(-2.0, 3.0)], None), (), Settings())
     found, gains = measure_points(problem)
-    plan = planned(problem, found, allocate(found, gains, 0.25, problem.settings))
-    skipped: dict[int, Lowered | CompileError] = {}
-    _lower_all(problem, plan, SLACKS, skipped)
+    plan = planned(problem, found, allocate(found, gains, 0.25, problem.settings), ends_seen(problem))
+    skipped = lower_all(problem, plan, SLACKS)
+    assert len({id(each) for each in skipped.values()}) < len(SLACKS)
     for slack in SLACKS:
         each, ours = lower(problem.graph, replace(plan, slack=slack), problem.grids), skipped[slack]
-        assert isinstance(ours, Lowered)
-        assert ours.clamps == each.clamps
-        assert constraint_cost.total(ours.graph) == constraint_cost.total(finish(each.graph))
+        assert isinstance(ours, Tried)
+        assert ours.raw.clamps == each.clamps
+        assert ours.rows == constraint_cost.total(finish(each.graph))
+
+
+def test_lowerings_that_remember_others_are_the_same() -> None:
+    """Whatever was lowered before with one memory: plans that differ by bits or slack, and another network."""
+    memory = Memory()
+    for graph in (recurrent(), convolutional()):
+        problem = pose(graph, resolve(graph, [Domain(-2.0, 3.0)], None), (), Settings(cost="lookup"))
+        found, gains = measure_points(problem)
+        for error in (0.25, 0.25, 0.2, 0.05):
+            bits = allocate(found, gains, error, problem.settings)
+            for slack in (24, 2):
+                plan = replace(planned(problem, found, bits, ends_seen(problem)), slack=slack)
+                alone, remembered = (lower(problem.graph, plan, problem.grids, each) for each in (None, memory))
+                assert [described(n) for n in alone.graph.nodes] == [described(n) for n in remembered.graph.nodes]
+                assert all(np.array_equal(*each) for each in zip(alone.bounds, remembered.bounds, strict=True))
+                assert alone.clamps == remembered.clamps
+
+
+def described(node: Node) -> tuple[object, ...]:
+    arrays = [None if each is None else (each.shape, each.tobytes()) for each in (node.value, node.lo, node.hi)]
+    return (node.op, node.src, node.shape, node.scale, repr(node.arg), *arrays)
+
+
+def test_a_memory_forgets_what_two_lowerings_did_not_ask_for() -> None:
+    memory, array = Memory(), np.arange(3)
+    assert memory.same(array) is array
+    assert memory.same(np.arange(3)) is array
+    memory.turn()
+    assert memory.same(np.arange(3)) is array  # asked for: remembered for another turn
+    memory.turn()
+    memory.turn()
+    assert memory.same(other := np.arange(3)) is other
 
 
 def test_settings_reach_the_walk() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -20,7 +21,7 @@ from zkchain.quantize.input_grid import resolve
 from zkchain.quantize.lower.rules import lower
 from zkchain.quantize.precision.allocate import allocate
 from zkchain.quantize.precision.problem import pose
-from zkchain.quantize.precision.search import DEVIATIONS, measure_points, planned
+from zkchain.quantize.precision.search import DEVIATIONS, ends_seen, measure_points, planned
 from zkchain.quantize.report import clamped, layers
 from zkchain.rewrite.integers import CLAMP
 
@@ -150,7 +151,7 @@ def test_without_clamps_two_to_the_62_is_refused_with_them_it_is_not() -> None:
     grids = resolve(graph, [Domain(-1, 1)], None)
     problem = pose(graph, grids, (), Settings())
     found, gains = measure_points(problem)
-    plan = planned(problem, found, allocate(found, gains, 1 / DEVIATIONS, problem.settings))
+    plan = planned(problem, found, allocate(found, gains, 1 / DEVIATIONS, problem.settings), ends_seen(problem))
     with pytest.raises(CompileError, match=r"could reach 2\^6"):
         lower(problem.graph, replace(plan, slack=1000), grids)
     check(lower(problem.graph, replace(plan, slack=8), grids).graph, integer=True)
@@ -179,3 +180,24 @@ def test_division_by_a_constant_zero_is_refused() -> None:
     b = Build()
     with pytest.raises(UnsupportedOp, match="Div"):
         quantize(b.graph(b.add(Op.DIV, b.input(2), b.const([1.0, 0.0]))), [Domain(0, 1)])
+
+
+def test_progress_says_what_is_done() -> None:
+    told: list[tuple[str, float]] = []
+    quantize_with_report(perceptron(), [Domain(-1, 1)], progress=lambda stage, done: told.append((stage, done)))
+    stages = [stage for stage, _ in told]
+    assert stages[0] == "values of samples"
+    assert {"round 1, what roundings do", "round 1, fraction bits, attempt 1", "round 1, points of the domain"} <= set(
+        stages
+    )
+    assert any(re.fullmatch(r"round 1, a hunt from \d+ points", stage) for stage in stages)
+    assert all(0.0 <= done < 1.0 for _, done in told)
+
+
+def test_an_exception_from_progress_ends_quantising() -> None:
+    def stop(stage: str, done: float) -> None:
+        if "attempt" in stage:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        quantize_with_report(perceptron(), [Domain(-1, 1)], progress=stop)

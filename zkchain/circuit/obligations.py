@@ -55,11 +55,11 @@ def _absorb(streams: list[hashlib._Hash], side: Csr) -> None:
 
 def rows_with(block: RowBlock, wire: int) -> int:
     """Rows of a block in which a wire occurs."""
-    rows: set[int] = set()
+    found = np.zeros(block.rows, dtype=np.bool_)
     for side in (block.a, block.b, block.c):
         at = np.flatnonzero(side.cols == wire)
-        rows.update((np.searchsorted(side.indptr, at, side="right") - 1).tolist())
-    return len(rows)
+        found[np.searchsorted(side.indptr, at, side="right") - 1] = True
+    return int(np.count_nonzero(found))
 
 
 class Phases:

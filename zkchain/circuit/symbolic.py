@@ -212,7 +212,9 @@ def concat(parts: Sequence[Symbolic]) -> Symbolic:
         owner = np.searchsorted(ends, select, side="right")
         order = np.argsort(owner, kind="stable")
         starts = ends - np.array([len(p) for p in parts])
-        blocks = [parts[k].rows(select[order[owner[order] == k]] - starts[k], n_wires) for k in np.unique(owner)]
+        met, first = np.unique(owner[order], return_index=True)
+        each = zip(met.tolist(), np.split(order, first[1:]), strict=True)
+        blocks = [parts[k].rows(select[members] - starts[k], n_wires) for k, members in each]
         stacked = vstack(blocks, format="csr") if len(blocks) > 1 else blocks[0]
         return csr_array(stacked if np.all(order == np.arange(len(order))) else stacked[np.argsort(order)])
 
@@ -296,15 +298,17 @@ class Packed:
 
     def limbs(self, select: IntArray, n_wires: int) -> Csr:
         """Rows of the selected words as canonical limbs."""
-        rows = [self._row(int(w), n_wires) for w in select]
+        order = np.argsort(self.word, kind="stable")
+        first, last = (np.searchsorted(self.word[order], select, side=side) for side in ("left", "right"))
+        each = zip(select.tolist(), first.tolist(), last.tolist(), strict=True)
+        rows = [self._row(word, order[a:b], n_wires) for word, a, b in each]
         cols = np.array([c for row in rows for c in sorted(row)], dtype=np.uint32)
         vals = [row[c] for row in rows for c in sorted(row)]
         limbs = np.frombuffer(b"".join(v.to_bytes(32, "little") for v in vals), dtype="<u8").reshape(-1, 4)
         indptr = np.concatenate(([0], np.cumsum([len(row) for row in rows]))).astype(np.int64)
         return Csr(indptr, cols, limbs.astype(np.uint64))
 
-    def _row(self, word: int, n_wires: int) -> dict[int, int]:
-        members = np.flatnonzero(self.word == word)
+    def _row(self, word: int, members: IntArray, n_wires: int) -> dict[int, int]:
         terms = [
             (self.source.rows(members, n_wires) * -1, self.shift[members]),
             (self.plus.rows(np.array([word]), n_wires), np.zeros(1, dtype=np.int64)),

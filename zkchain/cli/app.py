@@ -164,8 +164,9 @@ def compile_model(
             accept_error=accept_error,
             progress=step,
         )
-    seconds = perf_counter() - start
-    circuit.save(output)
+        seconds = perf_counter() - start
+        step("digest, and files", 0.0)
+        circuit.save(output)
     render.show(compile_report(output, circuit.summary, circuit.choices, seconds, circuit.reason), json=json)
     if circuit.promise is not None and circuit.promise.missed:
         warn(render.missed(circuit.promise))

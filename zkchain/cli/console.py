@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 @contextmanager
 def progress() -> Iterator[Progress]:
-    """Bars on stderr, one per stage, where stderr is a terminal; silence elsewhere."""
+    """Bars on stderr, one per stage, where stderr is a terminal; silence elsewhere. What follows ": " in a stage is a
+    detail of it, shown beside its bar."""
     if not sys.stderr.isatty():
         yield lambda stage, done: None
         return
@@ -31,16 +32,18 @@ def progress() -> Iterator[Progress]:
     from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bars
 
-    columns = TextColumn("{task.description:<24}"), BarColumn(), TimeElapsedColumn()
+    detail = TextColumn("{task.fields[detail]}", style="dim")
+    columns = TextColumn("{task.description:<24}"), BarColumn(), TimeElapsedColumn(), detail
     with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
         stages: dict[str, TaskID] = {}
 
         def step(stage: str, done: float) -> None:
-            if stage not in stages:
+            name, _, said = stage.partition(": ")
+            if name not in stages:
                 for before in stages.values():  # one stage begins where the last has ended
-                    bars.update(before, completed=1.0)
-                stages[stage] = bars.add_task(stage, total=1.0)
-            bars.update(stages[stage], completed=done)
+                    bars.update(before, completed=1.0, detail="")
+                stages[name] = bars.add_task(name, total=1.0, detail="")
+            bars.update(stages[name], completed=done, detail=said)
 
         yield step
 

@@ -101,7 +101,7 @@ class Builder:
 
     def copy(self, node: Node, src: Sequence[int]) -> int:
         """Append a node of another graph, on these sources."""
-        return self.append(replace(node, src=tuple(src)))
+        return self.append(node if node.src == (src := tuple(src)) else replace(node, src=src))
 
     def append(self, node: Node) -> int:
         """Append a node that is known to be legal, as it is."""

@@ -170,7 +170,10 @@ def _sigmoid(x: FloatArray) -> FloatArray:
 
 
 def _erf(x: FloatArray) -> FloatArray:
-    return np.asarray(np.frompyfunc(math.erf, 1, 1)(x), dtype=np.float64)
+    # +-1 to the last bit from |x| = 6 on
+    y, inner = np.array(np.sign(x)), ~(np.abs(x) >= 6.0)
+    y[inner] = np.fromiter(map(math.erf, x[inner].tolist()), np.float64)
+    return y
 
 
 def _softplus(x: FloatArray) -> FloatArray:

@@ -36,7 +36,7 @@ def input_gradients(graph: Graph, trace: Sequence[Array], seeds: Mapping[int, Fl
             parts = RULES[node.op](node, found.pop(i), *(trace[s] for s in node.src)) if node.op in RULES else ()
             for s, part in zip(node.src, parts, strict=False):
                 if part is not None and moving[s]:
-                    summed = _reduced(np.nan_to_num(part, nan=0.0, posinf=0.0, neginf=0.0), graph.nodes[s].shape)
+                    summed = _reduced(_finite(part), graph.nodes[s].shape)
                     found[s] = found[s] + summed if s in found else summed
     return [found.get(i, np.zeros(graph.nodes[i].shape)) for i in graph.inputs]
 
@@ -46,6 +46,10 @@ def _depends_on_input(graph: Graph) -> list[bool]:
     for node in graph.nodes:
         moving.append(node.op is Op.INPUT or any(moving[s] for s in node.src))
     return moving
+
+
+def _finite(g: FloatArray) -> FloatArray:
+    return g if np.isfinite(g).all() else np.nan_to_num(g, nan=0.0, posinf=0.0, neginf=0.0)
 
 
 def _reduced(g: FloatArray, shape: tuple[int, ...]) -> FloatArray:

@@ -196,7 +196,7 @@ class Node(Brief):
 
     @property
     def size(self) -> int:
-        return int(np.prod(self.shape, dtype=np.int64))
+        return math.prod(self.shape)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -298,12 +298,13 @@ def _check_range(node: Node) -> None:
         raise CompileError(f"node {node.name!r} ({node.op}): no static range")
     try:
         for name, bound in (("lo", node.lo), ("hi", node.hi)):
-            np.broadcast_to(integers(bound, name), node.shape)
+            if integers(bound, name).shape not in (node.shape, ()):
+                np.broadcast_to(bound, node.shape)
     except ValueError as error:
         raise CompileError(f"node {node.name!r} ({node.op}): static range: {error}") from error
     if not SCALES[0] <= node.scale <= SCALES[1]:
         raise CompileError(f"node {node.name!r} ({node.op}): scale {node.scale:g} is no step of real numbers")
-    if node.size and (np.any(node.lo > node.hi) or np.any(node.lo <= -BOUND) or np.any(node.hi >= BOUND)):
+    if node.size and ((node.lo > node.hi).any() or node.lo.min() <= -BOUND or node.hi.max() >= BOUND):
         raise CompileError(
             f"node {node.name!r} ({node.op}): static range [{node.lo.min()}, {node.hi.max()}] is empty or reaches 2^62",
             hint="use fewer bits for weights or activations, a smaller input domain, or let the quantiser clamp",
@@ -312,7 +313,7 @@ def _check_range(node: Node) -> None:
 
 def _check_const(node: Node, sources: Sequence[Node]) -> None:
     value = integers(node.value, "value")
-    if node.lo is not None and node.hi is not None and (np.any(value < node.lo) or np.any(value > node.hi)):
+    if node.lo is not None and node.hi is not None and ((value < node.lo).any() or (value > node.hi).any()):
         raise ValueError("its value lies outside its static range")
 
 

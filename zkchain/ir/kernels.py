@@ -7,15 +7,17 @@ or the work is done in int64, where wrap-around cancels. On float64 these are th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
 from zkchain.ir.checked import magnitude
 from zkchain.typing import Array, IntArray
 
 FLOAT_EXACT = 1 << 53  # integers of magnitude up to 2^53 are float64 numbers
+AT_ONCE = 1 << 15  # numbers
 
 
 def matmul(x: Array, w: Array) -> Array:
@@ -42,44 +44,68 @@ def conv(
 
     Windows become columns, so a convolution is one matrix product per group and shares ``matmul``'s exactness.
     """
-    n, c, m = x.shape[0], x.shape[1], w.shape[0]
-    columns = windows(x, w.shape[2:], strides, pads, dilations)  # (N, C, *out, *K)
-    out = columns.shape[2 : 2 + w.ndim - 2]
-    if group == c == m:
-        return _depthwise(columns, w)
-    k = columns.ndim - 2 - len(out)
-    order = (0, 1, *range(2 + len(out), 2 + len(out) + k), *range(2, 2 + len(out)))
-    taps = (c // group) * int(np.prod(w.shape[2:], dtype=np.int64))
-    flat = columns.transpose(order).reshape(n, group, taps, -1)
-    y = matmul(w.reshape(1, group, m // group, taps), flat)  # (N, group, M/group, positions)
+    n, c, m, taps = x.shape[0], x.shape[1], w.shape[0], math.prod(w.shape[1:])
+    depthwise = group == c == m
+    if not depthwise and x.dtype.kind == w.dtype.kind == "i" and magnitude(x) * magnitude(w) * taps < FLOAT_EXACT:
+        exact = conv(x.astype(np.float64), w.astype(np.float64), strides, pads, dilations, group)
+        return exact.astype(np.int64)
+    window = _windows(_padded(x, pads), w.shape[2:], strides, dilations)
+    if depthwise:
+        return _depthwise(window, w)
+    each = [(tap, window(tap)) for tap in np.ndindex(*w.shape[2:])]
+    out = each[0][1].shape[2:]
+    columns = each[0][1]
+    if len(each) > 1:
+        columns = np.empty((n, c, *w.shape[2:], *out), x.dtype)
+        for tap, seen in each:
+            columns[(slice(None), slice(None), *tap)] = seen
+    # (N, group, M/group, positions)
+    y = matmul(w.reshape(1, group, m // group, taps), columns.reshape(n, group, taps, math.prod(out)))
     return y.reshape(n, m, *out)
 
 
-def _depthwise(columns: Array, w: Array) -> Array:
-    """One kernel a channel: a sum over its taps, no copies. (N, C, *out, *K), (C, 1, *K) -> (N, C, *out)."""
-    rank = w.ndim - 2
-    total: Array | int = 0
-    for tap in np.ndindex(*w.shape[2:]):
-        at = (..., *tap)
-        total = total + columns[at] * w[:, 0][at].reshape(-1, *(1,) * rank)
-    return np.asarray(total)
+Window = Callable[[tuple[int, ...]], Array]
+"""What a tap of a kernel sees at all positions: a view (N, C, *positions)."""
 
 
-def windows(
-    x: Array, kernel: Sequence[int], strides: Sequence[int], pads: Sequence[int], dilations: Sequence[int]
-) -> Array:
-    """View of the zero-padded x (N, C, *S) as (N, C, *out, *kernel)."""
-    rank = len(kernel)
-    padded = np.pad(x, [(0, 0), (0, 0), *((pads[i], pads[i + rank]) for i in range(rank))])
-    span = [(k - 1) * d + 1 for k, d in zip(kernel, dilations, strict=True)]
-    view = sliding_window_view(padded, span, axis=tuple(range(2, 2 + rank)))
-    steps = (
-        slice(None),
-        slice(None),
-        *(slice(None, None, s) for s in strides),
-        *(slice(None, None, d) for d in dilations),
+def _depthwise(window: Window, w: Array) -> Array:
+    """One kernel a channel: a sum over its taps. w (C, 1, *K) -> (N, C, *positions)."""
+    each = [(tap, window(tap)) for tap in np.ndindex(*w.shape[2:])]
+    first = each[0][1]
+    total = np.zeros(first.shape, np.result_type(first, w))
+    step = max(AT_ONCE // max(total[:, 0].size, 1), 1)  # channels that a cache holds
+    product = np.empty_like(total[:, :step])
+    for k in range(0, len(w), step):
+        some, factors = total[:, k : k + step], w[k : k + step, 0]
+        for tap, seen in each:
+            factor = factors[(slice(None), *tap)].reshape(-1, *(1,) * (first.ndim - 2))
+            some += np.multiply(seen[:, k : k + step], factor, out=product[:, : some.shape[1]])
+    return total
+
+
+def _padded(x: Array, pads: Sequence[int]) -> Array:
+    """x (N, C, *S) with zeros around, its elements in order."""
+    if not any(pads):
+        return np.ascontiguousarray(x)
+    sizes, begin = x.shape[2:], pads[: x.ndim - 2]
+    padded = np.zeros(
+        (*x.shape[:2], *(b + n + e for b, n, e in zip(begin, sizes, pads[len(begin) :], strict=True))), x.dtype
     )
-    return np.asarray(view[steps])
+    inner: tuple[Any, ...] = (..., *(slice(b, b + n) for b, n in zip(begin, sizes, strict=True)))
+    padded[inner] = x
+    return padded
+
+
+def _windows(padded: Array, kernel: Sequence[int], strides: Sequence[int], dilations: Sequence[int]) -> Window:
+    steps = list(zip(padded.shape[2:], kernel, strides, dilations, strict=True))
+    reach = [(size - (k - 1) * d - 1) // s * s + 1 for size, k, s, d in steps]
+
+    def window(tap: tuple[int, ...]) -> Array:
+        ends = zip(tap, reach, strides, dilations, strict=True)
+        at: tuple[Any, ...] = (..., *(slice(t * d, t * d + r, s) for t, r, s, d in ends))
+        return np.asarray(padded[at])
+
+    return window
 
 
 def top(x: Array, axis: int, k: int) -> IntArray:

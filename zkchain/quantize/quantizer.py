@@ -21,7 +21,7 @@ from zkchain.quantize.settings import Domain, Sample, Settings
 from zkchain.quantize.survey import Settled, regions_of, settle
 from zkchain.rewrite import finish
 from zkchain.rewrite.watch import passed
-from zkchain.typing import FloatArray
+from zkchain.typing import FloatArray, Progress
 
 
 def quantize(
@@ -45,25 +45,27 @@ def quantize_with_report(
     domain: Sequence[Domain | None] | None = None,
     calibration: Sequence[Sample] | None = None,
     settings: Settings | None = None,
+    progress: Progress = lambda stage, done: None,
 ) -> tuple[Graph, Report]:
     """``quantize``, and what it decided: bits and clamps per layer, error bounds, accuracy on the calibration data."""
     settings = settings or Settings()
     check(graph, integer=False)
     grids = input_grid.resolve(graph, domain, calibration)
-    settled = settle(pose(graph, grids, calibration or (), settings, unseen=False))
+    progress("values of samples", 0.0)
+    settled = settle(pose(graph, grids, calibration or (), settings, unseen=False), progress)
     if settled.excess > 1.0:  # the survey did not find, or could not mend, all places where functions are steep
-        settled = _settled_again(settled, pose(graph, grids, calibration or (), settings))
+        settled = _settled_again(settled, pose(graph, grids, calibration or (), settings), progress)
     program = passed(_without_extra(settled.problem, settled.lowered.graph), "integer program")
     return program, _report(settled)
 
 
-def _settled_again(settled: Settled, problem: Problem) -> Settled:
+def _settled_again(settled: Settled, problem: Problem, progress: Progress) -> Settled:
     """The better of what is settled and the problem with delicate functions that no sample showed, where there are
     such, and room for what they ask."""
     if not problem.unseen:
         return settled
     try:
-        return min(settled, settle(problem), key=lambda each: each.excess)
+        return min(settled, settle(problem, progress), key=lambda each: each.excess)
     except (CompileError, UnsupportedOp):
         return settled
 

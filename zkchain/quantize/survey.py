@@ -25,7 +25,7 @@ from zkchain.quantize.lower.rules import Lowered
 from zkchain.quantize.precision import noise, search
 from zkchain.quantize.precision.noise import Trace
 from zkchain.quantize.precision.problem import Problem, whole_outputs
-from zkchain.typing import Array, FloatArray, IntArray
+from zkchain.typing import Array, FloatArray, IntArray, Progress
 
 CORNERS, RANDOM, CLOSE, SMALL = 16, 32, 20, 40  # points of each kind at most
 DECADES = 9.0  # small inputs reach so many decades down
@@ -59,7 +59,7 @@ class Probe:
 
     @property
     def finite(self) -> bool:
-        return all(bool(np.all(np.isfinite(value))) for value in self.trace)
+        return all(bool(np.isfinite(value).all()) for value in self.trace)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -82,8 +82,9 @@ class Survey:
     enough: float = ENOUGH
 
 
-def survey(problem: Problem, lowered: Lowered) -> Survey:
+def survey(problem: Problem, lowered: Lowered, progress: Progress = lambda stage, done: None) -> Survey:
     """Probe the domain of a lowered problem."""
+    progress("points of the domain", 0.5)
     ends = domain_ends(problem, lowered)
     size = sum(node.size for node in problem.graph.nodes)
     budget = int(np.clip(WORK // max(size, 1), LEAST_WORK, MOST_WORK))
@@ -95,6 +96,7 @@ def survey(problem: Problem, lowered: Lowered) -> Survey:
     enough = ENOUGH
     if found:
         limits = _limits(problem, lowered, [*problem.traces, *(f.probe.trace for f in found)])
+        progress(f"a hunt from {len(found)} points", 0.8)
         hunted = _hunted(problem, lowered, ends, found, limits)
         before, after = (max((_excess(f.errors, limits) for f in each), default=0.0) for each in (found, hunted))
         found += hunted
@@ -335,26 +337,31 @@ def _excess(errors: Mapping[int, float], limits: Mapping[int, float]) -> float:
     return max((error / limits[i] for i, error in errors.items()), default=0.0)
 
 
-def settle(problem: Problem) -> Settled:
+def settle(problem: Problem, progress: Progress = lambda stage, done: None) -> Settled:
     """Quantise for the data; survey the domain; where the promise is missed, open the clamps that were reached, keep
     more bits for the points that are off, and begin again. The best of all rounds."""
-    best = last = _first(problem)
+    best = last = _first(problem, _in_round(progress, 0))
     stuck = False
-    for _ in range(ROUNDS - 1):
+    for k in range(1, ROUNDS):
         if best.excess <= best.survey.enough:
             break
         try:
-            last = _settled(_harder(last))
+            last = _settled(_harder(last), _in_round(progress, k))
         except (CompileError, UnsupportedOp):  # no room for wider ranges, longer tables or more bits
             break
         again, stuck = stuck, last.excess > 0.9 * best.excess
         best = min(best, last, key=lambda settled: settled.excess)
         if stuck and (again or not 1.0 < best.excess <= HOPE):
             break
-    return _eased(best)
+    return _eased(best, _in_round(progress, ROUNDS - 1))
 
 
-def _eased(best: Settled) -> Settled:
+def _in_round(progress: Progress, k: int) -> Progress:
+    """Progress within round k of at most ROUNDS."""
+    return lambda stage, done: progress(f"round {k + 1}, {stage}", (k + done) / ROUNDS)
+
+
+def _eased(best: Settled, progress: Progress) -> Settled:
     """Less finely, where much more was asked than it took: half the way back, since errors are no straight line."""
     share = best.excess / best.survey.enough
     if best.problem.margin == 1.0 or share > EASE:
@@ -362,18 +369,18 @@ def _eased(best: Settled) -> Settled:
     margin = max(best.problem.margin * float(np.sqrt(share)), 1.0)
     limits = {i: limit / margin for i, limit in best.limits.items()}
     try:
-        found = _settled(replace(best.problem, limits=limits, margin=margin))
+        found = _settled(replace(best.problem, limits=limits, margin=margin), progress)
     except (CompileError, UnsupportedOp):
         return best
     return found if found.excess <= found.survey.enough else best
 
 
-def _first(problem: Problem) -> Settled:
+def _first(problem: Problem, progress: Progress) -> Settled:
     """The problem, settled. Where there is no room below 2^62 for what is asked of the arguments of functions with
     poles or jumps, less is asked of them: their regions without a promise are wider then."""
     for coarser in COARSER:
         try:
-            return _settled(_asking_less(problem, coarser))
+            return _settled(_asking_less(problem, coarser), progress)
         except CompileError as error:
             refusal = error
             if not problem.eased:
@@ -393,9 +400,9 @@ def _shown(problem: Problem) -> int:
     return len(problem.graph.outputs) - problem.extra
 
 
-def _settled(problem: Problem) -> Settled:
-    lowered = search.search(problem)
-    found = survey(problem, lowered)
+def _settled(problem: Problem, progress: Progress) -> Settled:
+    lowered = search.search(problem, progress)
+    found = survey(problem, lowered, progress)
     everywhere = [*problem.traces, *(f.probe.trace for f in found.findings)]
     data = problem.traces[: problem.judged] if problem.has_data else []
     limits, data_limits = (_limits(problem, lowered, traces) for traces in (everywhere, data))

@@ -72,9 +72,8 @@ def prepare(graph: Graph, stages: list[Stage] | None = None) -> Graph:
 
 def finish(graph: Graph) -> Graph:
     """An integer program without what no output needs, clips merged and equal nodes made one."""
-    for step in (prune, lambda g: fixpoint(g, [integers.RULES]), share):
-        graph = step(graph)
-        check(graph, integer=True)
+    graph = share(fixpoint(prune(graph), [integers.RULES]))
+    check(graph, integer=True)
     return graph
 
 

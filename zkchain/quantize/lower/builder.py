@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
+from hashlib import blake2b
 from typing import Any
 
 import numpy as np
@@ -37,12 +38,56 @@ def step(name: str, frac: int) -> float:
     return float(2.0**-frac)
 
 
-class Builder:
-    """Nodes of an integer graph under construction, and the error bound of each."""
+def _bounds(node: Node, sources: Sequence[tuple[Node, FloatArray]]) -> tuple[IntArray, IntArray, FloatArray]:
+    lo, hi = interval(node, [x for x, _ in sources])
+    return lo, hi, error_bounds.error(replace(node, lo=lo, hi=hi), sources)
+
+
+class Memory:
+    """Ranges and error bounds of nodes by what they are made of, for lowerings that have much in common: those of the
+    last two. Arrays are known by their identity, equal ones made one; what is remembered keeps the arrays alive that
+    its key names."""
 
     def __init__(self) -> None:
+        self._now: dict[Hashable, Any] = {}
+        self._before: dict[Hashable, Any] = {}
+
+    def turn(self) -> None:
+        """Another lowering begins: forget what the last one had no use for."""
+        self._now, self._before = {}, self._now
+
+    def get(self, key: Hashable) -> Any:
+        """What is remembered, or None."""
+        found = self._now.get(key)
+        if found is None and (found := self._before.get(key)) is not None:
+            self._now[key] = found
+        return found
+
+    def put(self, key: Hashable, found: Any) -> None:
+        self._now[key] = found
+
+    def same(self, array: Any) -> Any:
+        """The array of this content that came first; what is no array is itself."""
+        if not isinstance(array, np.ndarray) or self.get(id(array)) is not None:
+            return array
+        content = blake2b(np.ascontiguousarray(array).data).digest()
+        key = (array.dtype.str, array.shape, content)
+        found = self.get(key)
+        first = array if found is None else found
+        self.put(key, first)
+        self.put(id(first), first)
+        return first
+
+
+class Builder:
+    """Nodes of an integer graph under construction, and the error bound of each. ``memory``: of other lowerings."""
+
+    def __init__(self, memory: Memory | None = None) -> None:
         self.nodes: list[Node] = []
         self.errors: list[FloatArray] = []
+        self.memory = memory
+        if memory is not None:
+            memory.turn()
 
     def __getitem__(self, value: Value) -> Node:
         return self.nodes[value.index]
@@ -58,11 +103,21 @@ class Builder:
 
     def const(self, name: str, values: FloatArray, frac: int) -> Value:
         """``values`` rounded to multiples of 2^-frac. Raises CompileError when that takes 62 bits or more."""
+        key = ("const", id(values), frac)
+        if self.memory is not None and (known := self.memory.get(key)) is not None:
+            q, error, _ = known
+            return self._append(
+                Node(Op.CONST, name, (), q.shape, value=q, scale=step(name, frac), lo=q, hi=q), error, frac
+            )
         with named(f"node {name!r}"), np.errstate(over="ignore"):
             what = f"at {frac} fraction bits a constant of magnitude {np.abs(values).max(initial=0):g}"
             q = whole(np.ldexp(values, frac), what=what)
+        q = q if self.memory is None else self.memory.same(q)
         node = Node(Op.CONST, name, (), q.shape, value=q, scale=step(name, frac), lo=q, hi=q)
-        return self._append(node, error_bounds.constant(values, node), frac)
+        error = error_bounds.constant(values, node)
+        if self.memory is not None:
+            self.memory.put(key, (q, error, values))
+        return self._append(node, error, frac)
 
     def integer(self, name: str, value: int) -> Value:
         """A constant that is this very integer, also where no float64 is."""
@@ -80,9 +135,26 @@ class Builder:
         if shape is None:
             shape = np.broadcast_shapes(*(s.shape for s in sources))
         node = Node(op, name, tuple(s.index for s in src), tuple(shape), arg, scale=step(name, frac))
-        lo, hi = interval(node, sources)
-        node = replace(node, lo=lo, hi=hi)
-        return self._append(node, error_bounds.error(node, [(self[s], self.error(s)) for s in src]), frac)
+        lo, hi, error = self._bounds(node, [(self[s], self.error(s)) for s in src])
+        return self._append(replace(node, lo=lo, hi=hi), error, frac)
+
+    def _bounds(self, node: Node, sources: Sequence[tuple[Node, FloatArray]]) -> tuple[IntArray, IntArray, FloatArray]:
+        """Static range and error bound."""
+        if self.memory is None:
+            return _bounds(node, sources)
+        same = self.memory.same
+        made_of = [(same(x.lo), same(x.hi), same(x.value), same(error)) for x, error in sources]
+        arg = {name: same(value) for name, value in node.arg.items()}
+        plain = tuple((name, id(v) if isinstance(v, np.ndarray | list) else v) for name, v in sorted(arg.items()))
+        whose = tuple((x.shape, x.scale, *map(id, each)) for (x, _), each in zip(sources, made_of, strict=True))
+        key = (node.op, node.shape, node.scale, plain, whose)
+        known = self.memory.get(key)
+        if known is None:
+            found = _bounds(node, sources)
+            known = (tuple(map(same, found)), made_of, arg)
+            self.memory.put(key, known)
+        bounds: tuple[IntArray, IntArray, FloatArray] = known[0]
+        return bounds
 
     def rescale(self, name: str, value: Value, frac: int) -> Value:
         """The value at fewer fraction bits; where there are more to drop than one shift can, in several."""

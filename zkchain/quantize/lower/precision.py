@@ -34,6 +34,7 @@ LEAST_SHIFT = 3  # a rescale by fewer bits costs more rows than it saves
 SQUARED = 30  # bits of what is squared to be summed
 FEWEST_USES = 3  # of a function that share a table by design; two are as well off with the finer precision of both
 ROOM = 60  # bits of an accumulator that is multiplied or summed again
+ANY = range(1 << 20)  # slacks
 
 
 class Span(NamedTuple):
@@ -89,7 +90,8 @@ class Parts(NamedTuple):
 class Lowering:
     """State of one lowering: values as computed, and as narrowed; the rescales made for that, and what argmax reads;
     the regions in which no error is promised, and the clamps that the quantiser put in; the parts of
-    inverse roots, the values that are squared for them, and the sums of these; the domains of functions."""
+    inverse roots, the values that are squared for them, and the sums of these; the domains of functions; the slacks
+    under which all would have been the same so far."""
 
     graph: Graph
     plan: Plan
@@ -103,6 +105,7 @@ class Lowering:
     clamps: list[Clamp] = field(default_factory=list)
     roots: dict[int, Parts] = field(default_factory=dict)
     spans: dict[object, list[Span]] = field(default_factory=dict)
+    slacks: range = ANY
     readers: list[list[int]] = field(init=False)
     squared: frozenset[int] = field(init=False)
     totals: frozenset[int] = field(init=False)
@@ -206,9 +209,13 @@ def _clamped(state: Lowering, i: int, value: Value) -> Value:
     m = int(np.ceil(np.log2(peak))) + state.plan.margin
     top = largest(state.out[value])
     has = int(np.ceil(np.log2(float(top.max()) + 1))) if top.size else 0
-    limit = m + state.plan.slack if state.plan.limit is None else max(m, min(state.plan.limit, m + state.plan.slack))
-    if has <= limit:
+    # no clamp where has <= limit = max(m, min(plan.limit, m + slack)): for all slacks from ``least`` on, or for none
+    most = has if state.plan.limit is None else max(m, state.plan.limit)
+    least = (0 if has <= m else has - m) if has <= most else ANY.stop
+    if least <= state.plan.slack:
+        state.slacks = range(max(state.slacks.start, least), state.slacks.stop)
         return value
+    state.slacks = range(state.slacks.start, min(state.slacks.stop, least))
     return state.clamp(state.graph.nodes[i].name, i, value, -(1 << m), (1 << m) - 1)
 
 

@@ -14,7 +14,7 @@ from zkchain.ir.ranges import bits, bounds_of, largest
 from zkchain.ir.trees import Forest
 from zkchain.quantize import norms
 from zkchain.quantize.input_grid import Grid
-from zkchain.quantize.lower.builder import Value
+from zkchain.quantize.lower.builder import Builder, Memory, Value
 from zkchain.quantize.lower.division import DIVISIONS, divide
 from zkchain.quantize.lower.precision import (
     ENDS,
@@ -47,7 +47,8 @@ WIDE_ENOUGH = 48  # an accumulator of more bits is narrowed before an elementwis
 class Lowered:
     """The integer graph; for every output the bound on its distance from the float output (inf: none known); the
     rescales and what argmax reads, by the float node they belong to; regions in which no error is promised; the clamps
-    that the quantiser put in; the domains of functions that are taken in several places."""
+    that the quantiser put in; the domains of functions that are taken in several places; the slacks under which all
+    this is the same."""
 
     graph: Graph
     bounds: tuple[FloatArray, ...]
@@ -56,11 +57,13 @@ class Lowered:
     regions: tuple[Region, ...] = ()
     clamps: tuple[Clamp, ...] = ()
     spans: Mapping[object, Sequence[Span]] = field(default_factory=dict)
+    slacks: range = range(0)
 
 
-def lower(graph: Graph, plan: Plan, grids: Sequence[Grid]) -> Lowered:
-    """The integer graph of a prepared float graph. Raises CompileError (2^62) and UnsupportedOp."""
-    state = Lowering(graph, plan, grids)
+def lower(graph: Graph, plan: Plan, grids: Sequence[Grid], memory: Memory | None = None) -> Lowered:
+    """The integer graph of a prepared float graph; ``memory``: of other plans for it. Raises CompileError (2^62) and
+    UnsupportedOp."""
+    state = Lowering(graph, plan, grids, Builder(memory))
     unread = {at for root in norms.roots(graph).values() for at in root.inner}
     for i, node in enumerate(graph.nodes):
         if i in unread or (node.op is Op.CONST and i not in graph.outputs):
@@ -82,7 +85,8 @@ def lower(graph: Graph, plan: Plan, grids: Sequence[Grid]) -> Lowered:
     check(result, integer=True)
     bounds = tuple(np.broadcast_to(state.out.error(v), state.out[v].shape) for v in outputs)
     spans = {of: joined(each) for of, each in state.spans.items() if len(each) >= FEWEST_USES}
-    return Lowered(result, bounds, state.rescaled, state.compared, tuple(state.regions), tuple(state.clamps), spans)
+    regions, clamps = tuple(state.regions), tuple(state.clamps)
+    return Lowered(result, bounds, state.rescaled, state.compared, regions, clamps, spans, state.slacks)
 
 
 def _input(state: Lowering, i: int, node: Node) -> Value:

@@ -37,6 +37,7 @@ from zkchain.typing import FloatArray, IntArray
 
 LARGEST = 1 << 40  # of a tabulated integer
 SAMPLES = 4096  # points a wide domain is judged by
+FEW = 16  # one in so many segments is looked at first
 CHORD_ROWS = 15  # an interpolated element, against 2 of a plain lookup
 CLIP_ROWS = 6
 ALLOWED_SAG = 0.25  # of a chord, in units of the output
@@ -130,9 +131,10 @@ def _with_line(state: Lowering, node: Node, x: Value, inside: Value, rest: Rest,
     frac, xs = max(rest.b, line.frac), np.arange(piece.first, piece.last + 1, dtype=np.int64)
     slope = int(whole(np.ldexp(rest.slope, line.frac - x.frac)))
     along = np.maximum(xs, 0) * slope << (frac - line.frac)
-    values = (rest.rounded(xs).astype(np.int64) << (frac - rest.b)) + along
+    entries, unevenness = _entries(rest, piece.first, piece.last)
+    values = (entries << (frac - rest.b)) + along
     unit = float(np.ldexp(1.0, frac - rest.b))
-    y = _table(state, node, inside, frac, piece.first, values, unit * _unevenness(rest, xs), unit / 2)
+    y = _table(state, node, inside, frac, piece.first, values, unit * unevenness, unit / 2)
     # of the line: what x is off by, and what the slope is
     real = float(np.ldexp(slope, x.frac - line.frac))
     error = out.error(y) + out.error(x) * abs(real) + magnitude((out[x], out.error(x))) * abs(real - rest.slope)
@@ -237,7 +239,11 @@ def _usable(node: Node, rest: Rest, seen: tuple[int, int], ends: tuple[int, int]
 
 def _rising(x: IntArray) -> IntArray:
     """The distinct integers, rising: numpy's own ``unique`` hashes them first, which takes several times as long."""
-    x = np.sort(x)
+    return _distinct(np.sort(x))
+
+
+def _distinct(x: IntArray) -> IntArray:
+    """Rising integers, each once."""
     return np.asarray(x[np.append(True, x[1:] != x[:-1])]) if x.size else x
 
 
@@ -266,6 +272,7 @@ def _probes(rest: Rest, first: int, last: int) -> IntArray:
     return np.asarray(points[(points >= first) & (points <= last)])
 
 
+@lru_cache(maxsize=1024)
 def _saturated(rest: Rest, first: int, last: int, still: float = 0.0, *, rising: bool) -> int:
     """The end beyond which the function no longer changes, found by bisection between the samples: not by more than
     ``still`` units; 0: not its rounded values."""
@@ -408,8 +415,10 @@ def _segment(rest: Rest, first: int, last: int, bits: int) -> int | None:
     return k
 
 
+@lru_cache(maxsize=8192)
 def _close(rest: Rest, first: int, last: int, k: int) -> bool:
-    return _fit(rest, first, last, k, _rising(_probes(rest, first, last) >> k)).sag <= ALLOWED_SAG
+    h = _distinct(_probes(rest, first, last) >> k)
+    return all(_fit(rest, first, last, k, some).sag <= ALLOWED_SAG for some in (h[::FEW], h))  # a few tell most
 
 
 def _tabulated(state: Lowering, node: Node, x: Value, rest: Rest, pieces: tuple[Piece, ...]) -> Value:
@@ -428,9 +437,15 @@ def _tabulated(state: Lowering, node: Node, x: Value, rest: Rest, pieces: tuple[
 def _one_piece(state: Lowering, node: Node, x: Value, rest: Rest, piece: Piece) -> Value:
     first, last = piece.first, piece.last
     if piece.k == 0:
-        xs = np.arange(first, last + 1, dtype=np.int64)
-        return _table(state, node, x, rest.b, first, rest.rounded(xs).astype(np.int64), _unevenness(rest, xs), 0.5)
+        return _table(state, node, x, rest.b, first, *_entries(rest, first, last), 0.5)
     return _chords(state, node, x, first, last, rest, piece.k)
+
+
+@lru_cache(maxsize=64)
+def _entries(rest: Rest, first: int, last: int) -> tuple[IntArray, float]:
+    """A table of all integers from first to last, and its unevenness."""
+    xs = np.arange(first, last + 1, dtype=np.int64)
+    return rest.rounded(xs).astype(np.int64), _unevenness(rest, xs)
 
 
 def _table(
@@ -479,12 +494,14 @@ def _neighbours(rest: Rest, x: int) -> IntArray:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Chords:
-    """Chords over segments [2^k h, 2^k (h + 1)): left values, slopes a step; the largest distance from g."""
+    """Chords over segments [2^k h, 2^k (h + 1)): left values, slopes a step; the largest distance from g, and between
+    which integers its values lie."""
 
     h: IntArray
     left: FloatArray
     slope: FloatArray
     sag: float
+    ends: tuple[int, int] = (0, 0)
 
 
 def _fit(rest: Rest, first: int, last: int, k: int, h: IntArray) -> Chords:
@@ -498,10 +515,17 @@ def _fit(rest: Rest, first: int, last: int, k: int, h: IntArray) -> Chords:
     return Chords(h, f0 - slope * (begin - (h << k)), slope, sag)
 
 
+@lru_cache(maxsize=256)
+def _all_chords(rest: Rest, first: int, last: int, k: int) -> Chords:
+    fit = _fit(rest, first, last, k, np.arange(first >> k, (last >> k) + 1, dtype=np.int64))
+    values = rest.rounded(_probes(rest, first, last))
+    return replace(fit, ends=(int(values.min()), int(values.max())))
+
+
 def _chords(state: Lowering, node: Node, x: Value, first: int, last: int, rest: Rest, k: int) -> Value:
     """h = floor(x / 2^k);  2^p y = A[h] + B[h] (x - 2^k h)."""
     out, name, p = state.out, node.name, k + 2
-    fit = _fit(rest, first, last, k, np.arange(first >> k, (last >> k) + 1, dtype=np.int64))
+    fit = _all_chords(rest, first, last, k)
     half = out.const(name, np.asarray(np.ldexp(-float(1 << k >> 1), -x.frac)), x.frac)
     h = out.add(Op.RESCALE, name, (out.add(Op.ADD, name, (x, half), x.frac),), x.frac - k, shift=k)
     begin = int(fit.h[0])
@@ -513,7 +537,6 @@ def _chords(state: Lowering, node: Node, x: Value, first: int, last: int, rest: 
     low = out.add(Op.ADD, name, (x, out.add(Op.MUL, name, (h, back), x.frac)), x.frac)
     total = out.add(Op.ADD, name, (start, out.add(Op.MUL, name, (slope, low), rest.b + p)), rest.b + p)
     y = out.add(Op.RESCALE, name, (total,), rest.b, shift=p)
-    values = rest.rounded(_probes(rest, first, last))
-    y = out.add(Op.CLIP, name, (y,), rest.b, lo=int(values.min()) - 1, hi=int(values.max()) + 1)
+    y = out.add(Op.CLIP, name, (y,), rest.b, lo=fit.ends[0] - 1, hi=fit.ends[1] + 1)
     _bound(state, x, y, 1.1 * float(np.abs(fit.slope).max()), fit.sag + 1.0)
     return y

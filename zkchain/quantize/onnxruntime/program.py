@@ -21,7 +21,7 @@ from zkchain.quantize.report import Exploration, Point, Report, Unsure, accuracy
 from zkchain.quantize.settings import Domain, Sample, Settings
 from zkchain.rewrite import finish
 from zkchain.rewrite.watch import passed
-from zkchain.typing import IntArray
+from zkchain.typing import IntArray, Progress
 
 QUANTIZED = frozenset({Op.QUANTIZE, Op.DEQUANTIZE})
 SAMPLES_KEPT = 16
@@ -38,6 +38,7 @@ def quantize_with_report(
     domain: Sequence[Domain | None] | None = None,
     calibration: Sequence[Sample] | None = None,
     settings: Settings | None = None,
+    progress: Progress = lambda stage, done: None,
 ) -> tuple[Graph, Report]:
     """Quantise as ``quantizer.quantize_with_report`` does. Calibration matters only to the parts that the model left in
     floats."""
@@ -49,6 +50,7 @@ def quantize_with_report(
     kept = _thinned(state, samples)
     traces = [interpret.evaluate(graph, dict(zip(graph.inputs, s, strict=True)), interpret.FLOAT) for s in kept]
     for i, node in enumerate(graph.nodes):
+        progress(f"operator {i + 1} of {len(graph.nodes)}", i / len(graph.nodes))
         if node.op is Op.QUANTIZE and node.src[0] not in {**state.forms, **state.fixed}:
             source = node.src[0]
             finer = float_islands.tolerance(settings, node)

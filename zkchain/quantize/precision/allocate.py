@@ -8,6 +8,7 @@ place whose gain float64 does not hold (infinite, NaN) gets all bits that it may
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from math import inf, isfinite, ldexp
 
 import numpy as np
@@ -31,10 +32,10 @@ def allocate(
 
     ``more``: bits on top of the least every point gets, for gains that cannot be trusted. ``shared``: points
     that get the same bits."""
-    fixed = [_fixed(p, settings) for p in points]
+    choices = [_choice(p, g, _fixed(p, settings), more) for p, g in zip(points, gains, strict=True)]
 
     def at(log_price: float) -> list[int]:
-        bits = [_bits(p, g, log_price, more) if f is None else f for p, g, f in zip(points, gains, fixed, strict=True)]
+        bits = [choice.bits(log_price) for choice in choices]
         for each in shared:
             same = each.bits(points, gains, bits, log_price, more)
             bits = [same if k in each.members else b for k, b in enumerate(bits)]
@@ -54,8 +55,13 @@ def allocate(
 
 def squared_error(points: Sequence[Point], gains: Sequence[float], bits: Sequence[int]) -> float:
     """Predicted mean squared error: the sum of what every rounding adds."""
-    rounded = zip(points, gains, bits, strict=True)
-    return sum(_scaled(g, -2 * f) for p, g, f in rounded if isfinite(g) and (p.exact is None or f < p.exact))
+    return sum(map(squared_error_of, points, gains, bits))
+
+
+def squared_error_of(point: Point, gain: float, bits: int) -> float:
+    """What the rounding at one place adds to the mean squared error."""
+    rounds = isfinite(gain) and (point.exact is None or bits < point.exact)
+    return _scaled(gain, -2 * bits) if rounds else 0.0
 
 
 def _scaled(gain: float, by: int) -> float:
@@ -76,12 +82,26 @@ def _fixed(point: Point, settings: Settings) -> int | None:
     return chosen if point.exact is None else min(chosen, point.exact)
 
 
-def _bits(point: Point, gain: float, log_price: float, more: int) -> int:
-    low, high = point.limits(more)
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """What a place may keep, and the logarithm of its gain over its cost."""
+
+    low: int
+    high: int
+    worth: float
+
+    def bits(self, log_price: float) -> int:
+        # gain 4^-f = price cost
+        if self.low == self.high:
+            return self.low
+        return min(max(round((self.worth - log_price) / 2), self.low), self.high)
+
+
+def _choice(point: Point, gain: float, fixed: int | None, more: int) -> _Choice:
+    low, high = point.limits(more) if fixed is None else (fixed, fixed)
     if gain <= 0:
-        return low
-    if not isfinite(gain):
-        return high
-    # gain 4^-f = price cost
-    wanted = round((np.log2(gain) - np.log2(max(point.cost, 1.0)) - log_price) / 2)
-    return int(np.clip(wanted, low, high))
+        high = low
+    elif not isfinite(gain):
+        low = high
+    worth = float(np.log2(gain) - np.log2(max(point.cost, 1.0))) if low < high else 0.0
+    return _Choice(low, high, worth)

@@ -3,7 +3,7 @@
 From the widths of one lowering, the lookups of another plan follow without lowering it: a rescale to a fraction bits of
 an accumulator of c costs chunks for c - a bits (the remainder) and for the integer bits plus a (the quotient). ``tune``
 walks from a plan to a neighbour (one point, or two that meet in a rescale, a bit up or down) while that saves rows, or
-gives precision away for nothing, within the error allowed.
+gives precision away for nothing, within the error allowed. Of a neighbour only what reads the changed bits is computed.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from heapq import heapify, heappop, heappush
 from itertools import combinations
 
 import numpy as np
@@ -19,7 +20,7 @@ from zkchain import tables
 from zkchain.ir.graph import Graph, Node, Op
 from zkchain.ir.ranges import bounds_of
 from zkchain.quantize.lower.precision import ENDS, LEAST_SHIFT, OUT, root
-from zkchain.quantize.precision.allocate import squared_error
+from zkchain.quantize.precision.allocate import squared_error, squared_error_of
 from zkchain.quantize.precision.noise import Point
 from zkchain.rewrite import engine
 from zkchain.tables import Request
@@ -59,7 +60,7 @@ class Precision:
     ``plan``: (node, position of a constant, or None for the value) -> fraction bits, constants no finer than exact."""
 
     graph: Graph
-    plan: Mapping[tuple[int, int | None], int]
+    plan: dict[tuple[int, int | None], int]
     found: list[int]
 
     def narrow(self, i: int) -> int:
@@ -108,7 +109,7 @@ PRECISION: Mapping[Op, Callable[[Precision, int], int]] = {
 }
 
 
-def precision(graph: Graph, plan: Mapping[tuple[int, int | None], int]) -> list[int]:
+def precision(graph: Graph, plan: dict[tuple[int, int | None], int]) -> list[int]:
     """Fraction bits of every float node's value as computed."""
     state = Precision(graph, plan, [])
     for i, node in enumerate(graph.nodes):
@@ -146,6 +147,18 @@ def _window(graph: Graph, readers: Sequence[Sequence[int]], i: int) -> int:
     return 1
 
 
+def planned(point: Point, bits: int) -> int:
+    """Fraction bits that a point gets: a constant no more than hold it exactly."""
+    return bits if point.exact is None else min(bits, point.exact)
+
+
+def shift(site: Site, state: Precision) -> tuple[int, int]:
+    """The bits that a site takes off, and its fraction bits after that."""
+    found = state.found[site.root]
+    frac = found if site.compared else rescaled(found, state.plan.get((site.root, None)))
+    return found - frac, frac
+
+
 def requests(site: Site, shift: int, frac: int) -> Iterator[tuple[Request, int]]:
     """Range requests of one rescale by ``shift`` to ``frac`` fraction bits, or of a comparison at ``frac``."""
     if shift <= 0 and not site.compared:
@@ -154,10 +167,12 @@ def requests(site: Site, shift: int, frac: int) -> Iterator[tuple[Request, int]]
         yield Request(1 << min(shift, tables.MOST), True), int(site.counts.sum())
     sign = 0 if site.positive else 1
     widths = np.minimum(np.ceil(site.sizes + frac).astype(int), tables.MOST - sign)
-    for width, count in zip(widths.tolist(), site.counts.tolist(), strict=True):
+    distinct, of = np.unique(widths, return_inverse=True)
+    counts, pooled = (np.bincount(of, each).astype(int) for each in (site.counts, site.counts // site.window))
+    for width, count, pools in zip(distinct.tolist(), counts.tolist(), pooled.tolist(), strict=True):
         yield Request(1 << max(width + sign, 1), False), count
         if site.window > 1:
-            yield Request(1 << max(width, 1), False), count // site.window
+            yield Request(1 << max(width, 1), False), pools
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -170,47 +185,99 @@ class Model:
     base: Requests
 
     def plan(self, bits: Bits) -> dict[tuple[int, int | None], int]:
-        chosen = zip(self.points, bits, strict=True)
-        return {(p.node, p.position): b if p.exact is None else min(b, p.exact) for p, b in chosen}
-
-    def shifts(self, bits: Bits) -> Iterator[tuple[Site, int, int]]:
-        """Every site with the bits that it takes off, and its fraction bits after that."""
-        plan = self.plan(bits)
-        found = precision(self.graph, plan)
-        for site in self.sites:
-            frac = found[site.root] if site.compared else rescaled(found[site.root], plan.get((site.root, None)))
-            yield site, found[site.root] - frac, frac
+        return {(p.node, p.position): planned(p, b) for p, b in zip(self.points, bits, strict=True)}
 
     def requests(self, bits: Bits) -> Requests:
-        total = self.base.copy()
-        for site in self.shifts(bits):
-            for request, count in requests(*site):
+        total, plan = self.base.copy(), self.plan(bits)
+        state = Precision(self.graph, plan, precision(self.graph, plan))
+        for site in self.sites:
+            for request, count in requests(site, *shift(site, state)):
                 total[request] += count
         return total
 
-    def touched(self, bits: Bits, k: int) -> frozenset[int]:
-        """Rescales that a bit more at point k changes."""
-        more = (*bits[:k], bits[k] + 1, *bits[k + 1 :])
-        before, after = (precision(self.graph, self.plan(at)) for at in (bits, more))
-        own = {self.points[k].node} if self.points[k].position is None else set()
-        return frozenset(own | {s.root for s in self.sites if before[s.root] != after[s.root]})
 
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Counted:
-    """Lookups of any plan of a model in given tables. ``known``: those of sites that were asked for."""
+@dataclass(eq=False, slots=True)
+class Walk:
+    """A plan that a walk has come to: ``bits`` by point, the precisions that follow, and the lookups of every site in
+    given tables (None: nobody asks), ``rows`` in all. ``known``: those of sites as they were asked for."""
 
     model: Model
-    tables: tables.Plan
+    bits: list[int]
+    tables: tables.Plan | None = None
+    rows: int = 0
+    state: Precision = field(init=False)
+    by_root: dict[int, list[Site]] = field(default_factory=dict)
+    lookups: dict[Site, int] = field(default_factory=dict)
     known: dict[tuple[Site, int, int], int] = field(default_factory=dict)
+    dependents: list[list[int]] = field(init=False)
 
-    def rows(self, bits: Bits) -> int:
-        total = rows_with(self.tables, self.model.base.items())
-        for site in self.model.shifts(bits):
-            if site not in self.known:
-                self.known[site] = rows_with(self.tables, requests(*site))
-            total += self.known[site]
-        return total
+    def __post_init__(self) -> None:
+        plan = self.model.plan(tuple(self.bits))
+        self.state = Precision(self.model.graph, plan, precision(self.model.graph, plan))
+        self.dependents = _dependents(self.model.graph)
+        for site in self.model.sites:
+            self.by_root.setdefault(site.root, []).append(site)
+            self.lookups[site] = self._lookups(site)
+        base = 0 if self.tables is None else rows_with(self.tables, self.model.base.items())
+        self.rows = base + sum(self.lookups.values())
+
+    def step(self, to: Mapping[int, int]) -> set[int]:
+        """Give points other bits; the nodes whose precision that changes."""
+        ahead, changed = list[int](), set[int]()
+        for k, bits in to.items():
+            self.bits[k] = bits
+            point = self.model.points[k]
+            key, own = (point.node, point.position), planned(point, bits)
+            if self.state.plan[key] == own:
+                continue
+            self.state.plan[key] = own
+            ahead += [point.node, *(self.dependents[point.node] if point.position is None else ())]
+            changed |= {point.node} if point.position is None else set()
+        changed |= self._follow(ahead)
+        for site in (site for i in changed for site in self.by_root.get(i, ())):
+            before, self.lookups[site] = self.lookups[site], self._lookups(site)
+            self.rows += self.lookups[site] - before
+        return changed
+
+    def _follow(self, ahead: list[int]) -> set[int]:
+        """Compute these nodes' precisions, and those of what reads one that is another now; which these are."""
+        changed = set[int]()
+        heapify(ahead)
+        while ahead:
+            i = heappop(ahead)
+            while ahead and ahead[0] == i:
+                heappop(ahead)
+            found = PRECISION[self.model.graph.nodes[i].op](self.state, i)
+            if found != self.state.found[i]:
+                self.state.found[i] = found
+                changed.add(i)
+                for k in self.dependents[i]:
+                    heappush(ahead, k)
+        return changed
+
+    def _lookups(self, site: Site) -> int:
+        if self.tables is None:
+            return 0
+        at = (site, *shift(site, self.state))
+        if at not in self.known:
+            self.known[at] = rows_with(self.tables, requests(*at))
+        return self.known[at]
+
+    def touched(self, k: int) -> frozenset[int]:
+        """Rescales that a bit more at point k changes."""
+        point, bits = self.model.points[k], self.bits[k]
+        changed = self.step({k: bits + 1})
+        self.step({k: bits})
+        return frozenset(changed & self.by_root.keys() | ({point.node} if point.position is None else set()))
+
+
+def _dependents(graph: Graph) -> list[list[int]]:
+    """The nodes whose precision is computed from that of a node: those that read it, or what it is the root of."""
+    found: list[list[int]] = [[] for _ in graph.nodes]
+    for i, node in enumerate(graph.nodes):
+        for at in {*node.src, *(root(graph, s) for s in node.src)}:
+            found[at].append(i)
+    return found
 
 
 def rows_with(plan: tables.Plan, wanted: Iterable[tuple[Request, int]]) -> int:
@@ -240,8 +307,8 @@ def tune(model: Model, gains: Sequence[float], start: Sequence[int], error: floa
 
 
 def _moves(model: Model, bits: Bits, free: Sequence[bool]) -> Iterator[tuple[tuple[int, int], ...]]:
-    movable = [k for k in range(len(bits)) if free[k]]
-    touched = {k: model.touched(bits, k) for k in movable}
+    movable, walk = [k for k in range(len(bits)) if free[k]], Walk(model, list(bits))
+    touched = {k: walk.touched(k) for k in movable}
     for k in movable:
         yield from (((k, 1),), ((k, -1),))
     for a, b in combinations([k for k in movable if touched[k]], 2):
@@ -257,23 +324,22 @@ def _descend(
     moves: Sequence[tuple[tuple[int, int], ...]],
     plan: tables.Plan,
 ) -> Bits:
-    counted = Counted(model, plan)
-    best = (counted.rows(bits), squared_error(model.points, gains, bits))
+    walk, limits = Walk(model, list(bits), plan), [point.limits() for point in model.points]
+    errors = list(map(squared_error_of, model.points, gains, bits))
+    best = (walk.rows, sum(errors))
     for move in moves:
-        at = list(bits)
-        for k, by in move:
-            at[k] += by
-        if any(not _within(model.points[k], at[k]) for k, _ in move):
+        to, back = {k: walk.bits[k] + by for k, by in move}, {k: walk.bits[k] for k, _ in move}
+        if any(not limits[k][0] <= at <= limits[k][1] for k, at in to.items()):
             continue
-        error = squared_error(model.points, gains, at)
+        other = errors.copy()
+        for k, at in to.items():
+            other[k] = squared_error_of(model.points[k], gains[k], at)
+        error = sum(other)
         if error > limit:
             continue
-        now = (counted.rows(tuple(at)), error)
-        if now < best:
-            bits, best = tuple(at), now
-    return bits
-
-
-def _within(point: Point, bits: int) -> bool:
-    low, high = point.limits()
-    return low <= bits <= high
+        walk.step(to)
+        if (walk.rows, error) < best:
+            best, errors = (walk.rows, error), other
+        else:
+            walk.step(back)
+    return tuple(walk.bits)

@@ -315,25 +315,36 @@ def untouched(graph: Graph, trace: Trace, regions: Sequence[Region], outputs: Se
     region: there, errors count. They are found by moving these values up and down, and by making them no number at all:
     what is zero at this very sample passes no movement on, but it passes on the error of its own rounding."""
     same = [np.isfinite(trace[i]) for i in outputs]
-    for sign in (1.0, -1.0, np.nan) if regions else ():
-        moved, touched = list(trace), set[int]()
-        for i, node in enumerate(graph.nodes):
-            inside = _inside(node, trace, regions)
-            if touched.isdisjoint(node.src) and not np.any(inside):
-                continue
+    inside = _inside(graph, trace, regions)
+    touched = set(inside)
+    for i in range(min(inside, default=len(graph.nodes)), len(graph.nodes)):
+        if not touched.isdisjoint(graph.nodes[i].src):
             touched.add(i)
+    for sign in (1.0, -1.0, np.nan) if inside else ():
+        moved = list(trace)
+        for i in sorted(touched):
+            node = graph.nodes[i]
             with np.errstate(all="ignore"):
                 value = np.broadcast_to(interpret.FLOAT[node.op](node, *(moved[s] for s in node.src)), node.shape)
-                moved[i] = np.where(inside, trace[i] + sign * (1.0 + np.abs(trace[i])), value)
+                if i in inside:
+                    value = np.where(inside[i], trace[i] + sign * (1.0 + np.abs(trace[i])), value)
+            moved[i] = value
         same = [kept & (moved[i] == trace[i]) for kept, i in zip(same, outputs, strict=True)]
     return same
 
 
-def _inside(node: Node, trace: Trace, regions: Sequence[Region]) -> BoolArray:
-    called = node.arg["fn"][0] if node.op is Op.UNARY else TREES if node.op is Op.TREES else None
-    own = [r for r in regions if called and (r.argument, r.function) == (node.src[0], called)]
-    inside = np.zeros((), dtype=np.bool_)
-    for region in own:
-        found = region.contains(trace[region.argument])
-        inside = inside | (found.any(axis=-1, keepdims=True) if node.op is Op.TREES else found)
-    return inside
+def _inside(graph: Graph, trace: Trace, regions: Sequence[Region]) -> dict[int, BoolArray]:
+    """Functions of which some argument lies in a region of theirs, and which."""
+    found: dict[int, BoolArray] = {}
+    readers, nowhere = engine.readers(graph) if regions else [], np.zeros((), np.bool_)
+    for region in regions:
+        within = region.contains(trace[region.argument])
+        if not within.any():
+            continue
+        for i in readers[region.argument]:
+            node = graph.nodes[i]
+            if node.op is Op.TREES and region.function == TREES:
+                found[i] = np.asarray(within.any(axis=-1, keepdims=True) | found.get(i, nowhere))
+            elif node.op is Op.UNARY and node.arg["fn"][0] == region.function:
+                found[i] = np.asarray(within | found.get(i, nowhere))
+    return found

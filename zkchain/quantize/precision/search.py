@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from math import inf
-from typing import cast
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from zkchain.ir import interpret, stacked
 from zkchain.ir.checked import saturated
 from zkchain.ir.graph import Graph, Op
 from zkchain.ir.ranges import bits as bits_of
+from zkchain.quantize.lower.builder import Memory
 from zkchain.quantize.lower.precision import FEWEST_USES, OUT, Plan
 from zkchain.quantize.lower.rules import Lowered, lower
 from zkchain.quantize.precision import constraint_cost, lookup_cost, noise
@@ -24,7 +25,7 @@ from zkchain.quantize.precision.one_table import shared_tables
 from zkchain.quantize.precision.problem import TRACED, Problem, decided
 from zkchain.rewrite import finish
 from zkchain.tables import Request
-from zkchain.typing import Array, FloatArray, IntArray
+from zkchain.typing import Array, FloatArray, IntArray, Progress
 
 SLACKS = (24, 16, 12, 8, 6, 4, 2)  # bits of static range above what was seen that are let through, tried in turn
 WORTH_A_CLAMP = 0.95  # clamp more only where it brings the rows down to this share
@@ -35,31 +36,50 @@ MUCH_WORK = 100_000_000  # values times points, above which fewer samples are di
 JUDGED_ENOUGH = 0.7  # part of the tolerance that is good enough on the samples at hand
 
 
-def search(problem: Problem) -> Lowered:
+@dataclass(eq=False)
+class Tried:
+    """A lowering; ``finished`` when its rows are asked for, and where it is taken."""
+
+    raw: Lowered
+
+    @cached_property
+    def finished(self) -> Lowered:
+        return replace(self.raw, graph=finish(self.raw.graph))
+
+    @cached_property
+    def rows(self) -> float:
+        return constraint_cost.total(self.finished.graph)
+
+
+def search(problem: Problem, progress: Progress = lambda stage, done: None) -> Lowered:
     """Tighten the error allowed to the roundings until the measured error fits, or no longer falls."""
+    progress("what roundings do", 0.0)
     found, gains = measure_points(problem)
-    shared = shared_tables(problem.graph, found, problem.settings)
-    tried: list[tuple[float, Lowered]] = []
+    shared, seen = shared_tables(problem.graph, found, problem.settings), ends_seen(problem)
+    tried: list[tuple[float, Tried]] = []
     slacks: Sequence[int] = SLACKS
+    memory = Memory()
     for attempt in range(ATTEMPTS):
+        progress(f"fraction bits, attempt {attempt + 1}", 0.25 + 0.25 * attempt / ATTEMPTS)
         error = TIGHTER**attempt / DEVIATIONS
         bits = allocate(found, gains, error, problem.settings, more=attempt, shared=shared)
         try:
-            slack, lowered = _cheapest(problem, planned(problem, found, bits), slacks)
+            slack, each = _cheapest(problem, planned(problem, found, bits, seen), slacks, memory)
             if problem.settings.cost == "lookup":
-                bits = _tuned(problem, found, gains, bits, error, lowered)
-                slack, lowered = _cheapest(problem, planned(problem, found, bits), slacks)
+                tuned = _tuned(problem, found, gains, bits, error, each.raw)
+                if tuned != bits:
+                    slack, each = _cheapest(problem, planned(problem, found, tuned, seen), slacks, memory)
         except CompileError:  # no room for more bits: what was tried before stands
             if not tried:
                 raise
             break
         slacks = tuple(s for s in SLACKS if s <= slack)[:2]
-        tried.append((_measured(problem, lowered), lowered))
+        tried.append((_measured(problem, each.raw), each))
         if tried[-1][0] <= JUDGED_ENOUGH or (attempt >= PATIENCE and tried[-1][0] > 0.9 * tried[-1 - PATIENCE][0]):
             break
     least = max(min(error for error, _ in tried), JUDGED_ENOUGH)
     enough = min(1.2 * least, max(least, 1.0))  # not past the tolerance where an attempt meets it
-    return next(lowered for error, lowered in tried if error <= enough)
+    return next(each.finished for error, each in tried if error <= enough)
 
 
 def _tuned(
@@ -107,8 +127,17 @@ def measure_points(problem: Problem) -> tuple[list[Point], list[float]]:
     return found, [inf if same else gain for same, gain in zip(exact, gains, strict=True)]
 
 
-def planned(problem: Problem, found: Sequence[Point], bits: Sequence[int]) -> Plan:
-    """The plan in which every place of rounding keeps these bits; tables of one function are shared."""
+def ends_seen(problem: Problem) -> dict[int, tuple[float, float]]:
+    """The least and largest value that was seen of every node that may be clamped or tabulated."""
+    watched = noise.narrowed_roots(problem.graph) | {n.src[0] for n in problem.graph.nodes if n.op is Op.UNARY}
+    return {i: _ends([*(t[i] for t in problem.traces), *_reached(problem, i)]) for i in watched}
+
+
+def planned(
+    problem: Problem, found: Sequence[Point], bits: Sequence[int], seen: Mapping[int, tuple[float, float]]
+) -> Plan:
+    """The plan in which every place of rounding keeps these bits; tables of one function are shared. ``seen``: see
+    ``ends_seen``."""
     weight, activation = {}, {}
     for point, frac in zip(found, bits, strict=True):
         if point.position is None:
@@ -119,8 +148,6 @@ def planned(problem: Problem, found: Sequence[Point], bits: Sequence[int]) -> Pl
         if grid.step is not None:
             activation[i] = 0
     _share_tables(problem.graph, weight, activation)
-    watched = noise.narrowed_roots(problem.graph) | {n.src[0] for n in problem.graph.nodes if n.op is Op.UNARY}
-    seen = {i: _ends([*(t[i] for t in problem.traces), *_reached(problem, i)]) for i in watched}
     settings = problem.settings
     return Plan(
         weight,
@@ -157,49 +184,45 @@ def _share_tables(graph: Graph, weight: dict[tuple[int, int], int], activation: 
         activation.update({r: inner for r in arguments if graph.nodes[r].op is not Op.INPUT})
 
 
-def _cheapest(problem: Problem, plan: Plan, slacks: Sequence[int]) -> tuple[int, Lowered]:
+def _cheapest(problem: Problem, plan: Plan, slacks: Sequence[int], memory: Memory) -> tuple[int, Tried]:
     """The lowering with fewest clamps among those of (nearly) fewest estimated rows, and its slack."""
-    found: dict[int, Lowered | CompileError] = {}
     uses = Counter(node.arg["fn"] for node in problem.graph.nodes if node.op is Op.UNARY)
     if max(uses.values(), default=0) >= FEWEST_USES:
-        plan = _with_spans(problem, plan, slacks)
-    _lower_all(problem, plan, slacks, found)
-    costs = {s: constraint_cost.total(x.graph) for s in slacks if isinstance(x := found[s], Lowered)}
-    if not costs:
+        plan = _with_spans(problem, plan, slacks, memory)
+    found = lower_all(problem, plan, slacks, memory)
+    lowered = {s: each for s, each in found.items() if isinstance(each, Tried)}
+    if not lowered:
         raise next((x for x in found.values() if isinstance(x, CompileError)), CompileError("no lowering was tried"))
-    enough = min(costs.values()) / WORTH_A_CLAMP
-    slack = next(s for s, cost in costs.items() if cost <= enough)
-    return slack, cast(Lowered, found[slack])
+    if len(set(lowered.values())) == 1:
+        return next(iter(lowered.items()))
+    enough = min(each.rows for each in lowered.values()) / WORTH_A_CLAMP
+    return next((s, each) for s, each in lowered.items() if each.rows <= enough)
 
 
-def _with_spans(problem: Problem, plan: Plan, slacks: Sequence[int]) -> Plan:
+def _with_spans(problem: Problem, plan: Plan, slacks: Sequence[int], memory: Memory) -> Plan:
     """The plan, knowing the domains of functions that are taken in several places: these share a table then."""
     for slack in slacks:
         try:
-            return replace(plan, spans=lower(problem.graph, replace(plan, slack=slack), problem.grids).spans)
+            lowered = lower(problem.graph, replace(plan, slack=slack), problem.grids, memory)
+            return replace(plan, spans=lowered.spans)
         except CompileError:
             continue
     return plan
 
 
-def _lower_all(problem: Problem, plan: Plan, slacks: Sequence[int], found: dict[int, Lowered | CompileError]) -> None:
-    """Lower with all these slacks. Where the first and the last set the same clamps, so do those between."""
-    for slack in {slacks[0], slacks[-1]} - found.keys() if slacks else ():
+def lower_all(
+    problem: Problem, plan: Plan, slacks: Sequence[int], memory: Memory | None = None
+) -> dict[int, Tried | CompileError]:
+    """Lower with all these slacks: once for those that set the same clamps."""
+    found: dict[int, Tried | CompileError] = {}
+    for slack in slacks:
+        same = (each for each in found.values() if isinstance(each, Tried) and slack in each.raw.slacks)
         try:
-            lowered = lower(problem.graph, replace(plan, slack=slack), problem.grids)
+            at = replace(plan, slack=slack)
+            found[slack] = next(same, None) or Tried(lower(problem.graph, at, problem.grids, memory))
         except CompileError as refusal:
             found[slack] = refusal
-        else:
-            found[slack] = replace(lowered, graph=finish(lowered.graph))
-    if len(slacks) < 3:
-        return
-    first, last = found[slacks[0]], found[slacks[-1]]
-    if isinstance(first, Lowered) and isinstance(last, Lowered) and first.clamps == last.clamps:
-        found.update(dict.fromkeys(slacks[1:-1], first))
-        return
-    middle = len(slacks) // 2
-    _lower_all(problem, plan, slacks[: middle + 1], found)
-    _lower_all(problem, plan, slacks[middle:], found)
+    return found
 
 
 def runs(problem: Problem, lowered: Lowered) -> list[list[IntArray]]:
