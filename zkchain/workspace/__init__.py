@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         save_circuit,
         save_keys,
         setup_bundle,
+        tune_report,
     )
     from zkchain.workspace.clock import Clock
     from zkchain.workspace.graphs import bundle_graph, model_graph
@@ -74,6 +75,7 @@ __all__ = [
     "setup_bundle",
     "solidity_bundle",
     "submit_bundle",
+    "tune_report",
     "unsigned_deployment",
     "unsigned_submission",
     "verification_gas",
@@ -82,7 +84,7 @@ __all__ = [
 ]
 
 _HOME = {
-    **dict.fromkeys(("compile_report", "inspect_bundle", "r1cs_bundle"), "building"),
+    **dict.fromkeys(("compile_report", "inspect_bundle", "r1cs_bundle", "tune_report"), "building"),
     **dict.fromkeys(("save_circuit", "save_keys", "setup_bundle"), "building"),
     "Clock": "clock",
     **dict.fromkeys(("bundle_graph", "model_graph"), "graphs"),
