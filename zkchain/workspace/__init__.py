@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from zkchain.workspace.building import (
         compile_report,
         inspect_bundle,
+        layers_bundle,
         r1cs_bundle,
         save_circuit,
         save_keys,
@@ -58,6 +59,7 @@ __all__ = [
     "deployment_gas",
     "gas_bundle",
     "inspect_bundle",
+    "layers_bundle",
     "list_transactions",
     "load_choices",
     "load_outline",
@@ -84,7 +86,7 @@ __all__ = [
 ]
 
 _HOME = {
-    **dict.fromkeys(("compile_report", "inspect_bundle", "r1cs_bundle", "tune_report"), "building"),
+    **dict.fromkeys(("compile_report", "inspect_bundle", "layers_bundle", "r1cs_bundle", "tune_report"), "building"),
     **dict.fromkeys(("save_circuit", "save_keys", "setup_bundle"), "building"),
     "Clock": "clock",
     **dict.fromkeys(("bundle_graph", "model_graph"), "graphs"),

@@ -47,7 +47,8 @@ WIDE_ENOUGH = 48  # an accumulator of more bits is narrowed before an elementwis
 class Lowered:
     """The integer graph; for every output the bound on its distance from the float output (inf: none known); the
     rescales and what argmax reads, by the float node they belong to; regions in which no error is promised; the clamps
-    that the quantiser put in; the domains of functions that are taken in several places."""
+    that the quantiser put in; the domains of functions that are taken in several places. ``values``: float node -> its
+    value in ``before``, the integer graph as it was lowered, which no pass has changed yet."""
 
     graph: Graph
     bounds: tuple[FloatArray, ...]
@@ -56,6 +57,8 @@ class Lowered:
     regions: tuple[Region, ...] = ()
     clamps: tuple[Clamp, ...] = ()
     spans: Mapping[object, Sequence[Span]] = field(default_factory=dict)
+    values: Mapping[int, Value] = field(default_factory=dict)
+    before: Graph = field(kw_only=True)
 
 
 def lower(graph: Graph, plan: Plan, grids: Sequence[Grid]) -> Lowered:
@@ -82,7 +85,8 @@ def lower(graph: Graph, plan: Plan, grids: Sequence[Grid]) -> Lowered:
     check(result, integer=True)
     bounds = tuple(np.broadcast_to(state.out.error(v), state.out[v].shape) for v in outputs)
     spans = {of: joined(each) for of, each in state.spans.items() if len(each) >= FEWEST_USES}
-    return Lowered(result, bounds, state.rescaled, state.compared, tuple(state.regions), tuple(state.clamps), spans)
+    regions, clamps = tuple(state.regions), tuple(state.clamps)
+    return Lowered(result, bounds, state.rescaled, state.compared, regions, clamps, spans, state.values, before=result)
 
 
 def _input(state: Lowering, i: int, node: Node) -> Value:
