@@ -21,7 +21,7 @@ from zkchain.ir.gradient import input_gradients
 from zkchain.ir.graph import Graph, Op
 from zkchain.ir.movement import origins
 from zkchain.ir.trees import Forest
-from zkchain.measured import Clamped, Exact, Promise, Promised, Unpromised
+from zkchain.measured import AGREEMENT, Clamped, Exact, LayerError, Promise, Promised, Unpromised
 from zkchain.oracle import Compared, FloatModel, run_integers
 from zkchain.typing import Array, Progress
 
@@ -41,17 +41,20 @@ NAMED = 8  # numbers of an input that a message shows
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Worst:
-    """The promise, the inputs at which it is met the least, by name, and what is known of why (``advice``)."""
+    """The promise, the inputs at which it is met the least, by name, and what is known of why: ``advice``, and where
+    it is missed the node at which most of the error arises there (``blamed``)."""
 
     promise: Promise
     inputs: Mapping[str, Array]
     advice: str | None = None
+    blamed: LayerError | None = None
 
 
 @dataclass(eq=False, slots=True)
 class _Case:
     """A point and how far the elements of its outputs are off: ``off`` from the nearer reference and ``raw`` from
-    onnxruntime, both where something is promised (0 elsewhere), ``all`` from onnxruntime everywhere."""
+    onnxruntime, both where something is promised (0 elsewhere), ``all`` from onnxruntime everywhere; ``top1``: whether
+    the largest element of each is onnxruntime's (None: a label, or one number)."""
 
     origin: str
     inputs: Sample
@@ -60,6 +63,7 @@ class _Case:
     off: list[Array] = field(default_factory=list)
     raw: list[Array] = field(default_factory=list)
     all: list[Array] = field(default_factory=list)
+    top1: list[bool | None] = field(default_factory=list)
 
 
 def examine(
@@ -69,10 +73,13 @@ def examine(
     report: Report,
     data: tuple[Compared, Sequence[Sample]] | None = None,
     progress: Progress = lambda stage, done: None,
+    *,
+    basis: str = "",
 ) -> Worst:
     """Compare both programs at every point, and on data that were compared already.
 
-    ``meaning``: the float graph; ``program``: the integer graph, with what the quantiser reported of it.
+    ``basis``: where the limits come from. ``meaning``: the float graph;
+    ``program``: the integer graph, with what the quantiser reported of it.
     """
     exploration, cases = report.exploration, []
     answers = run_integers(program, [point.inputs for point in exploration.points])
@@ -93,9 +100,14 @@ def examine(
         tuple(_unpromised(region, k, cases) for k, region in enumerate(report.regions)),
         tuple(Clamped(cut.name, cut.kept, cut.reach) for cut in report.cuts),
         tuple(_exact(program)),
+        basis,
     )
     worst = _worst_inputs(program, exploration, cases)
-    return Worst(promise, worst, _masked_whole(meaning, tuple(worst.values())) if promise.missed else None)
+    if not promise.missed or not worst:
+        return Worst(promise, worst)
+    at = tuple(worst.values())
+    blamed = max(report.layer_errors_at(at), key=lambda layer: layer.own, default=None)
+    return Worst(promise, worst, _masked_whole(meaning, at), blamed if blamed and blamed.own > 0 else None)
 
 
 def _judged(
@@ -115,6 +127,7 @@ def _judged(
                 moved = moved or shaken(meaning, case.inputs, exact)
                 near = near | (noise <= NOISE * moved[k])
             nearest = np.where(near, np.minimum(off, np.abs(y - right)), off)
+        case.top1.append(None if limit is None or y.size < 2 else bool(np.argmax(y) == np.argmax(e)))
         case.all.append(off)
         case.raw.append(off if counts is None else np.where(counts, off, 0.0))
         case.off.append(nearest if counts is None else np.where(counts, nearest, 0.0))
@@ -138,7 +151,25 @@ def _promised(name: str, k: int, exploration: Exploration, cases: Sequence[_Case
     raw = max((_largest(case.raw, k) for case in cases), default=0.0)
     equal = float(np.mean([not np.any(case.all[k]) for case in cases])) if limit is None and cases else None
     data = max((_largest(case.off, k) for case in cases if case.given), default=0.0)
-    return Promised(name, limit, _largest(worst.off, k), raw, worst.origin, equal, exploration.data_limits[k], data)
+    top1 = [same for case in cases for same in case.top1[k : k + 1] if same is not None]
+    most, span, same = _largest(worst.off, k), exploration.spans[k], sum(top1) / len(top1) if top1 else None
+    share = most / span if limit is not None and span else None
+    shown = [case.all[k] == 0 for case in cases if case.given] if limit is None else []
+    agreement = float(np.mean(np.concatenate([x.ravel() for x in shown]))) if shown and shown[0].size else None
+    return Promised(
+        name,
+        limit,
+        most,
+        raw,
+        worst.origin,
+        equal,
+        exploration.data_limits[k],
+        data,
+        share,
+        same,
+        agreement,
+        len(shown),
+    )
 
 
 def _exact(program: Graph) -> Iterator[Exact]:
@@ -196,24 +227,40 @@ def _masked_whole(meaning: Graph, inputs: Sample) -> str | None:
     return None
 
 
-def insist(worst: Worst) -> None:
-    """Raise AccuracyMissed where an output is further off than it may be, with the input that shows it."""
+def insist(worst: Worst, price: str | None = None) -> None:
+    """Raise AccuracyMissed where an output is further off than it may be, with the input that shows it, the node at
+    which the error arises, and the ``price`` of meeting the promise, in words."""
     missed = worst.promise.missed
     if not missed:
         return
-    out = max(missed, key=lambda out: out.excess)
-    if out.limit is None or out.max_error <= out.limit:
+    out, hint = max(missed, key=lambda out: out.excess), worst.advice or HINT
+    hint = hint if price is None else f"{price}; {hint}"
+    if out.limit is None:
+        agreement = out.agreement or 0.0
+        raise AccuracyMissed(
+            f"output {out.output!r} is the model's label on {agreement:.2%} of {out.samples} samples, "
+            f"{AGREEMENT:.0%} was wanted{_blame(worst)}",
+            hint=hint,
+        )
+    if out.max_error <= out.limit:
         raise AccuracyMissed(
             f"output {out.output!r} is off by up to {out.data_error:.4g} on the data, "
-            f"{out.data_limit or 0.0:.4g} was wanted",
-            hint=HINT,
+            f"{out.data_limit or 0.0:.4g} was wanted{_blame(worst)}",
+            hint=hint,
         )
     shown = ", ".join(f"{name} = {_shown(x)}" for name, x in worst.inputs.items())
     raise AccuracyMissed(
         f"output {out.output!r} is off by {out.max_error:.4g} or more inside the declared domain, "
-        f"{out.limit:.4g} was wanted: at {out.at}, {shown}",
-        hint=worst.advice or HINT,
+        f"{out.limit:.4g} was wanted: at {out.at}, {shown}{_blame(worst)}",
+        hint=hint,
     )
+
+
+def _blame(worst: Worst) -> str:
+    node = worst.blamed
+    if node is None:
+        return ""
+    return f"; most of it arises at node {node.node!r} ({node.op}): {node.own:.2%} of what its values span there"
 
 
 def _shown(x: Array) -> str:

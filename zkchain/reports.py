@@ -15,13 +15,16 @@ from zkchain.r1cs import System
 from zkchain.wording import line
 
 if TYPE_CHECKING:
+    from zkchain.measured import LayerError
     from zkchain.rewrite.engine import Miss
+    from zkchain.tuning import Budget, Trial
 
 
 @dataclass(frozen=True, slots=True)
 class CompileReport:
     """``keys_kept``: the bundle had keys, and they are for this very circuit. ``reason``: why this system, when it
-    was left open. ``worst_input``: the file with the input at which outputs were found to be furthest off."""
+    was left open. ``worst_input``: the file with the input at which outputs were found to be furthest off. ``notes``:
+    what is to be said in words: what the circuit leaves out, the form of its outputs, errors accepted."""
 
     bundle: str
     circuit: Summary
@@ -30,6 +33,22 @@ class CompileReport:
     keys_kept: bool
     reason: str | None = None
     worst_input: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TuneReport:
+    """``trials``: by system, from the finest to the coarsest; ``chosen``: the one of the fewest constraints within the
+    budget (None: there is none), and the command that compiles it. ``plot``: the file with the trials as a plot."""
+
+    model: str
+    budget: Budget
+    trials: tuple[Trial, ...]
+    chosen: Trial | None
+    reason: str
+    command: str | None
+    seconds: float
+    plot: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +162,15 @@ class GraphReport:
     source: str
     stages: tuple[StageReport, ...]
     constraints: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class LayersReport:
+    """The error of every node on the calibration data, and the constraints it costs, of ``constraints`` in all."""
+
+    bundle: str
+    constraints: int
+    layers: tuple[LayerError, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from zkchain.wording import line
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-    from zkchain.measured import Evaluation, Promise
+    from zkchain.measured import Evaluation, LayerError, Promise
 
 SYSTEMS = (*map(str, System), pipeline.AUTO)
 Ends = tuple[Any, ...] | Domain
@@ -104,6 +104,11 @@ class Circuit:
         return self.summary.promise
 
     @property
+    def layers(self) -> tuple[LayerError, ...]:
+        """The error of every node of the float graph on the data, and what it costs (empty: a quantised model)."""
+        return self.summary.layers
+
+    @property
     def left_out(self) -> str | None:
         """What the model does and the circuit does not: the rounding of dynamically quantised models."""
         from zkchain.frontend import left_out
@@ -112,6 +117,18 @@ class Circuit:
             return left_out(self.model)
         except ModelError:  # of a bundle that somebody altered
             return None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is to be said of the circuit in words: what it leaves out, the form of its outputs, errors accepted."""
+        from zkchain.frontend import maps_as_arrays
+
+        try:
+            maps = maps_as_arrays(self.model)
+        except ModelError:
+            maps = None
+        accepted = None if self.promise is None or not self.promise.missed else self.promise.accepted
+        return tuple(said for said in (self.left_out, maps, accepted) if said is not None)
 
     def setup(
         self,
@@ -220,9 +237,9 @@ def compile(
     size, only = arguments.whole("batch", batch, 1), arguments.maybe(arguments.names, "outputs", outputs)
     accepted, listener = arguments.flag("accept_error", accept_error), arguments.progress(progress)
     compiled = pipeline.compile_model(
-        _model(model),
-        _data(data),
-        domains=_domains(domain),
+        model_of(model),
+        data_of(data),
+        domains=domains_of(domain),
         public_inputs=public,
         private_outputs=private,
         system=named,
@@ -244,7 +261,7 @@ def compile(
     )
 
 
-def _model(model: Any) -> bytes:
+def model_of(model: Any) -> bytes:
     if isinstance(model, (str, PathLike)):
         return files.read(arguments.path("model", model), what="model", error=ModelError)
     if isinstance(model, (bytes, bytearray, memoryview)):
@@ -254,14 +271,14 @@ def _model(model: Any) -> bytes:
     raise arguments.wrong("model", model, "a path, the bytes of an ONNX file or an onnx.ModelProto")
 
 
-def _data(data: Any) -> Mapping[str, Array] | None:
+def data_of(data: Any) -> Mapping[str, Array] | None:
     if data is None:
         return None
     named = isinstance(data, (str, PathLike))
     return tensors.read(arguments.path("data", data)) if named else arguments.arrays("data", data)
 
 
-def _domains(domain: Any) -> Mapping[str, Domain]:
+def domains_of(domain: Any) -> Mapping[str, Domain]:
     if domain is None:
         return {}
     if isinstance(domain, Mapping):

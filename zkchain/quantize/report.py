@@ -11,7 +11,7 @@ import numpy.typing as npt
 from zkchain.errors import InputError
 from zkchain.ir.graph import Graph, Node, Op
 from zkchain.ir.ranges import bits, bounds_of
-from zkchain.measured import Accuracy
+from zkchain.measured import Accuracy, LayerError
 from zkchain.quantize.regions import BoolArray, Region
 from zkchain.rewrite.engine import readers
 from zkchain.rewrite.integers import CLAMP
@@ -39,7 +39,9 @@ def _compare(name: str, expected: Sequence[npt.ArrayLike], got: Sequence[npt.Arr
     label = e.dtype.kind in "biu"
     top1 = None if label or rows_e.shape[1] < 2 else float(np.mean(rows_e.argmax(axis=1) == rows_g.argmax(axis=1)))
     equal = float(np.mean(np.all(rows_e == rows_g, axis=1))) if label else None
-    return Accuracy(name, len(e), float(error.max(initial=0)), float(error.mean()) if error.size else 0.0, top1, equal)
+    most, mean = float(error.max(initial=0)), float(error.mean()) if error.size else 0.0
+    span = 0.0 if label or not e.size else float(e.max() - e.min())
+    return Accuracy(name, len(e), most, mean, top1, equal, most / span if 0 < span < np.inf else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +92,14 @@ class Unsure:
 class Exploration:
     """``points``: at which float and integer program were compared; ``undefined``: how many of them give the float
     model a value that is no number; ``limits``: what each output may be off by (None: a label), ``data_limits``: on the
-    data (None: there is none); ``at``: what is unsure at a sample of real inputs."""
+    data (None: there is none); ``spans``: how far apart the values of each lie (None: a label); ``at``: what is unsure
+    at a sample of real inputs."""
 
     points: tuple[Point, ...]
     undefined: int
     limits: tuple[float | None, ...]
     data_limits: tuple[float | None, ...]
+    spans: tuple[float | None, ...]
     at: Callable[[Sequence[npt.ArrayLike]], Unsure]
 
 
@@ -105,7 +109,8 @@ class Report:
     one); ``accuracy``: against the float model on the calibration samples; ``rows``: estimate for the plain system;
     ``exploration``: what was looked at beside the data; ``clamped``: elements of the calibration samples that a clamp
     changes (0 expected); ``cuts``: clamps that other inputs of the domain might reach; ``regions``: neighbourhoods of
-    poles, jumps and undefined stretches, in which no error is promised."""
+    poles, jumps and undefined stretches, in which no error is promised; ``layer_errors``: of every node on the
+    calibration samples, ``layer_errors_at``: at a sample of real inputs (none where the model is quantised already)."""
 
     layers: tuple[Layer, ...]
     bounds: tuple[float | None, ...]
@@ -115,6 +120,8 @@ class Report:
     clamped: int = 0
     cuts: tuple[Cut, ...] = ()
     regions: tuple[Region, ...] = ()
+    layer_errors: tuple[LayerError, ...] = ()
+    layer_errors_at: Callable[[Sequence[npt.ArrayLike]], tuple[LayerError, ...]] = lambda sample: ()
 
 
 def layers(graph: Graph, runs: Sequence[Sequence[npt.NDArray[np.int64]]]) -> tuple[Layer, ...]:

@@ -14,10 +14,12 @@ if TYPE_CHECKING:
     from zkchain.workspace.building import (
         compile_report,
         inspect_bundle,
+        layers_bundle,
         r1cs_bundle,
         save_circuit,
         save_keys,
         setup_bundle,
+        tune_report,
     )
     from zkchain.workspace.clock import Clock
     from zkchain.workspace.estimating import Question, estimate_bundle, estimate_model
@@ -59,6 +61,7 @@ __all__ = [
     "estimate_bundle",
     "estimate_model",
     "inspect_bundle",
+    "layers_bundle",
     "list_transactions",
     "load_choices",
     "load_outline",
@@ -76,6 +79,7 @@ __all__ = [
     "setup_bundle",
     "solidity_bundle",
     "submit_bundle",
+    "tune_report",
     "unsigned_deployment",
     "unsigned_submission",
     "verification_gas",
@@ -84,7 +88,7 @@ __all__ = [
 ]
 
 _HOME = {
-    **dict.fromkeys(("compile_report", "inspect_bundle", "r1cs_bundle"), "building"),
+    **dict.fromkeys(("compile_report", "inspect_bundle", "layers_bundle", "r1cs_bundle", "tune_report"), "building"),
     **dict.fromkeys(("save_circuit", "save_keys", "setup_bundle"), "building"),
     "Clock": "clock",
     **dict.fromkeys(("Question", "estimate_bundle", "estimate_model"), "estimating"),
