@@ -257,6 +257,7 @@ def test_unsigned_transactions_do_what_ours_do(bundle: Path, tmp_path: Path) -> 
     """Signed by somebody else, here the node, in the order of the file."""
     folder = tmp_path / "bundle"
     shutil.copytree(bundle, folder)
+    (folder / "deployment.json").unlink(missing_ok=True)
     with anvil() as rpc:
         node = connect(rpc)
         for command in ("deploy", "submit"):

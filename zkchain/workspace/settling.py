@@ -194,7 +194,8 @@ def submit_bundle(
 
 def deployment_gas(artifact: Artifact, deployment: Deployment | None = None, gwei: float | None = None) -> GasReport:
     """All transactions of a deployment: as mined, or estimated."""
-    estimates = gas.deployment(artifact, factory=deployment is None or deployment.salt is not None)
+    by_nonce = deployment is not None and deployment.receipts and deployment.salt is None
+    estimates = gas.deployment(artifact, factory=not by_nonce)
     if deployment is not None and len(deployment.receipts) == len(estimates):
         mined = zip(estimates, deployment.receipts, strict=True)
         estimates = tuple(estimate.measured(receipt.gas_used) for estimate, receipt in mined)
