@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from zkchain.api.compiling import Circuit, compile
     from zkchain.api.onchain import Chain, Contract, connect
     from zkchain.api.proving import Keys, Proof, Prover, Verifier
+    from zkchain.api.tuning import tune
     from zkchain.errors import ZkchainError
     from zkchain.quantize import Domain, Settings
     from zkchain.r1cs import System
@@ -30,6 +31,7 @@ _HOME = {
     **dict.fromkeys(("Circuit", "compile"), "api.compiling"),
     **dict.fromkeys(("Chain", "Contract", "connect"), "api.onchain"),
     **dict.fromkeys(("Keys", "Proof", "Prover", "Verifier"), "api.proving"),
+    "tune": "api.tuning",
     "ZkchainError": "errors",
     **dict.fromkeys(("Domain", "Settings"), "quantize"),
     "System": "r1cs",
@@ -51,6 +53,7 @@ __all__ = [
     "compile",
     "connect",
     "open",
+    "tune",
 ]
 
 __getattr__ = lazy.names(__name__, _HOME)

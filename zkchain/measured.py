@@ -13,7 +13,8 @@ from zkchain.wording import Brief, line, listed
 @dataclass(frozen=True, slots=True, repr=False)
 class Accuracy(Brief):
     """One output over all samples. ``top1``: share of samples whose largest element is the same (vectors of two or more
-    numbers); ``equal``: share of samples equal in every element (labels, counts); None where it does not apply."""
+    numbers); ``equal``: share of samples equal in every element (labels, counts); ``relative``: the largest error as a
+    part of what the float model's output spans on these samples; None where it does not apply."""
 
     output: str
     samples: int
@@ -21,6 +22,7 @@ class Accuracy(Brief):
     mean_error: float
     top1: float | None
     equal: float | None
+    relative: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,14 @@ class Evaluation:
     float_correct: float | None = None
     outside: int = 0
 
+    @property
+    def agreement(self) -> float | None:
+        """Share of samples with the float model's label: of outputs that are labels, the one that agrees the least;
+        without such, of vectors of numbers by their largest element; None where there is neither."""
+        labels = [out.equal for out in self.outputs if out.equal is not None]
+        vectors = [out.top1 for out in self.outputs if out.top1 is not None]
+        return min(labels or vectors, default=None)
+
     def __repr__(self) -> str:
         found = [
             f"{out.output} off by {out.max_error:.2g}" if out.equal is None else f"{out.output} equal {out.equal:.2%}"
@@ -50,7 +60,9 @@ class Promised(Brief):
     """One output over the domain. ``limit``: what it may be off by (None: a label); ``max_error``: the most found, from
     whichever reference is nearer, outside regions without a promise; ``against_onnxruntime``: from that alone; ``at``:
     how the worst point was found; ``equal``: of a label, the share of points at which it is the float model's;
-    ``data_limit``, ``data_error``: the same on the data alone, whose outputs may span less."""
+    ``data_limit``, ``data_error``: the same on the data alone, whose outputs may span less; ``relative``: the error as
+    a part of what the output spans over the domain; ``top1``: of a vector of numbers, the share of points at which its
+    largest element is the float model's."""
 
     output: str
     limit: float | None
@@ -60,6 +72,8 @@ class Promised(Brief):
     equal: float | None = None
     data_limit: float | None = None
     data_error: float = 0.0
+    relative: float | None = None
+    top1: float | None = None
 
     @property
     def missed(self) -> bool:

@@ -42,11 +42,11 @@ if TYPE_CHECKING:
     from zkchain.choice import Choice
     from zkchain.circuit import Circuit, RestoredCircuit
     from zkchain.measured import Evaluation
+    from zkchain.oracle import FloatModel
     from zkchain.promise import Worst
     from zkchain.quantize import Domain, Report, Settings
     from zkchain.solidity import Artifact
 
-Built = tuple["Circuit", "Settings", "Report"]
 AUTO = "auto"
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 COST: Mapping[System, Literal["plain", "lookup"]] = {System.GROTH16: "plain", System.CG16: "lookup"}
@@ -54,6 +54,34 @@ COST: Mapping[System, Literal["plain", "lookup"]] = {System.GROTH16: "plain", Sy
 
 def quiet(stage: str, done: float) -> None:
     """The Progress that shows nothing."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Source:
+    """An imported model and what was said of its inputs and outputs: all that its circuits have in common."""
+
+    model: bytes
+    graph: Graph
+    visible: Visibility
+    declared: tuple[Domain | None, ...]
+    samples: Samples | None
+    held_out: Samples | None
+    batch: int = 1
+
+    def __repr__(self) -> str:
+        return f"<Source {self.graph!r}>"
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Built:
+    """A circuit, the settings that it was made with, and what the quantiser says of it."""
+
+    circuit: Circuit
+    settings: Settings
+    report: Report
+
+    def __repr__(self) -> str:
+        return f"<Built {self.circuit!r}>"
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -146,9 +174,46 @@ def compile_model(
     says how far.
     Raises ModelError, UnsupportedOp, InputError, CompileError, AccuracyMissed.
     """
-    from zkchain import frontend, promise
-    from zkchain.circuit import synthesize
-    from zkchain.quantize import Settings, quantize_with_report
+    from zkchain import promise
+    from zkchain.quantize import Settings
+
+    source = import_model(
+        model,
+        data,
+        domains=domains,
+        public_inputs=public_inputs,
+        private_outputs=private_outputs,
+        batch=batch,
+        shapes=shapes,
+        outputs=outputs,
+        progress=progress,
+    )
+    chosen = settings or Settings()
+
+    def made(system: System) -> Built:
+        return build(source, system, chosen, progress)
+
+    choice, best = _build_best(made) if system == AUTO else (None, made(System(system)))
+    compiled = judge(source, best, progress, reason=None if choice is None else choice.reason)
+    if not accept_error and compiled.worst is not None:
+        promise.insist(compiled.worst)
+    return compiled
+
+
+def import_model(
+    model: bytes,
+    data: Mapping[str, Array] | None = None,
+    *,
+    domains: Mapping[str, Domain] = NOTHING,
+    public_inputs: Sequence[str] = (),
+    private_outputs: Sequence[str] = (),
+    batch: int = 1,
+    shapes: Mapping[str, Sequence[int]] | None = None,
+    outputs: Sequence[str] | None = None,
+    progress: Progress = quiet,
+) -> Source:
+    """Read a model once, for as many circuits as are wanted of it. Parameters and errors as of ``compile_model``."""
+    from zkchain import frontend
 
     progress("import", 0.0)
     graph = frontend.load(
@@ -161,55 +226,68 @@ def compile_model(
     progress("import", 1.0)
     data = None if data is None else places(graph, data)
     visible = visibility(graph, public_inputs, private_outputs)
-    declared = _domains(domains, graph)
-    samples, held_out = _samples(data, graph)
-    chosen = settings or Settings()
-
-    def build(system: System) -> Built:
-        settings = replace(chosen, cost=COST[system])
-        stage, given = f"quantise for {system}", None if samples is None else samples.samples
-        program, report = quantize_with_report(
-            graph, declared, given, settings, lambda detail, done: progress(f"{stage}: {detail}", done)
-        )
-        progress(f"synthesise for {system}", 0.5)
-        circuit = synthesize(_declare(program, declared), visible, system)
-        progress(f"synthesise for {system}", 1.0)
-        return circuit, settings, report
-
-    choice, (circuit, used, report) = _build_best(build) if system == AUTO else (None, build(System(system)))
-    evaluation, worst = _judge(model, graph, circuit.graph, report, held_out or samples, progress)
-    if not accept_error:
-        promise.insist(worst)
-    choices = _choices(circuit, declared, used, batch)
-    return Compiled(model, circuit, choices, evaluation, None if choice is None else choice.reason, worst)
+    return Source(model, graph, visible, tuple(_domains(domains, graph)), *_samples(data, graph), batch)
 
 
-def _build_best(build: Callable[[System], Built]) -> tuple[Choice, Built]:
+def build(source: Source, system: System, settings: Settings, progress: Progress = quiet) -> Built:
+    """Quantise and arithmetise under one proof system. Raises UnsupportedOp, InputError, CompileError."""
+    from zkchain.circuit import synthesize
+    from zkchain.quantize import quantize_with_report
+
+    used = replace(settings, cost=COST[system])
+    stage, samples = f"quantise for {system}", None if source.samples is None else source.samples.samples
+    program, report = quantize_with_report(
+        source.graph, source.declared, samples, used, lambda detail, done: progress(f"{stage}: {detail}", done)
+    )
+    progress(f"synthesise for {system}", 0.5)
+    circuit = synthesize(_declare(program, source.declared), source.visible, system)
+    progress(f"synthesise for {system}", 1.0)
+    return Built(circuit, used, report)
+
+
+def _build_best(made: Callable[[System], Built]) -> tuple[Choice, Built]:
     """Both systems' circuits, and the better one (see ``choice``)."""
     from zkchain.choice import candidate, choose
 
-    cg16 = build(System.CG16)
+    cg16 = made(System.CG16)
     try:
-        plain = build(System.GROTH16)
+        plain = made(System.GROTH16)
     except UnsupportedOp as refusal:
-        return choose(refusal, candidate(cg16[0])), cg16
-    best = choose(candidate(plain[0]), candidate(cg16[0]))
+        return choose(refusal, candidate(cg16.circuit)), cg16
+    best = choose(candidate(plain.circuit), candidate(cg16.circuit))
     return best, plain if best.system is System.GROTH16 else cg16
 
 
-def _judge(
-    model: bytes, meaning: Graph, program: Graph, report: Report, samples: Samples | None, progress: Progress
-) -> tuple[Evaluation | None, Worst]:
-    """Accuracy on the samples, if there are any, and over the whole domain."""
+def judge(
+    source: Source,
+    built: Built,
+    progress: Progress = quiet,
+    *,
+    reason: str | None = None,
+    model: FloatModel | None = None,
+) -> Compiled:
+    """Measure accuracy on the samples, if there are any, and over the whole domain, whether or not it is enough.
+    ``model``: the source's under onnxruntime, where it runs already."""
     from zkchain import oracle, promise
-    from zkchain.frontend import runnable
 
-    float_model, data, evaluation = oracle.FloatModel(runnable(model), program), None, None
+    circuit, report = built.circuit, built.report
+    program, samples, evaluation, data = circuit.graph, source.held_out or source.samples, None, None
+    float_model = model or float_model_of(source)
     if samples is not None:
         compared = oracle.compare(float_model, program, samples.samples, progress=progress)
         evaluation = oracle.summarise(program, compared, samples.labels, data=samples.name)
         data = compared, samples.samples
-    return evaluation, promise.examine(float_model, meaning, program, report, data, progress)
+    worst = promise.examine(float_model, source.graph, program, report, data, progress)
+    choices = _choices(circuit, source.declared, built.settings, source.batch)
+    return Compiled(source.model, circuit, choices, evaluation, reason, worst)
+
+
+def float_model_of(source: Source) -> FloatModel:
+    """The source's model under onnxruntime."""
+    from zkchain.frontend import runnable
+    from zkchain.oracle import FloatModel
+
+    return FloatModel(runnable(source.model), source.graph)
 
 
 def visibility(graph: Graph, public_inputs: Sequence[str], private_outputs: Sequence[str]) -> Visibility:

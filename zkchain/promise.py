@@ -51,7 +51,8 @@ class Worst:
 @dataclass(eq=False, slots=True)
 class _Case:
     """A point and how far the elements of its outputs are off: ``off`` from the nearer reference and ``raw`` from
-    onnxruntime, both where something is promised (0 elsewhere), ``all`` from onnxruntime everywhere."""
+    onnxruntime, both where something is promised (0 elsewhere), ``all`` from onnxruntime everywhere; ``top1``: whether
+    the largest element of each is onnxruntime's (None: a label, or one number)."""
 
     origin: str
     inputs: Sample
@@ -60,6 +61,7 @@ class _Case:
     off: list[Array] = field(default_factory=list)
     raw: list[Array] = field(default_factory=list)
     all: list[Array] = field(default_factory=list)
+    top1: list[bool | None] = field(default_factory=list)
 
 
 def examine(
@@ -115,6 +117,7 @@ def _judged(
                 moved = moved or shaken(meaning, case.inputs, exact)
                 near = near | (noise <= NOISE * moved[k])
             nearest = np.where(near, np.minimum(off, np.abs(y - right)), off)
+        case.top1.append(None if limit is None or y.size < 2 else bool(np.argmax(y) == np.argmax(e)))
         case.all.append(off)
         case.raw.append(off if counts is None else np.where(counts, off, 0.0))
         case.off.append(nearest if counts is None else np.where(counts, nearest, 0.0))
@@ -138,7 +141,10 @@ def _promised(name: str, k: int, exploration: Exploration, cases: Sequence[_Case
     raw = max((_largest(case.raw, k) for case in cases), default=0.0)
     equal = float(np.mean([not np.any(case.all[k]) for case in cases])) if limit is None and cases else None
     data = max((_largest(case.off, k) for case in cases if case.given), default=0.0)
-    return Promised(name, limit, _largest(worst.off, k), raw, worst.origin, equal, exploration.data_limits[k], data)
+    top1 = [same for case in cases for same in case.top1[k : k + 1] if same is not None]
+    most, span, same = _largest(worst.off, k), exploration.spans[k], sum(top1) / len(top1) if top1 else None
+    share = most / span if limit is not None and span else None
+    return Promised(name, limit, most, raw, worst.origin, equal, exploration.data_limits[k], data, share, same)
 
 
 def _exact(program: Graph) -> Iterator[Exact]:

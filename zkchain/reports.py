@@ -16,6 +16,7 @@ from zkchain.wording import line
 
 if TYPE_CHECKING:
     from zkchain.rewrite.engine import Miss
+    from zkchain.tuning import Budget, Trial
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,21 @@ class CompileReport:
     keys_kept: bool
     reason: str | None = None
     worst_input: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TuneReport:
+    """``trials``: by system, from the finest to the coarsest; ``chosen``: the one of the fewest constraints within the
+    budget (None: there is none), and the command that compiles it. ``plot``: the file with the trials as a plot."""
+
+    model: str
+    budget: Budget
+    trials: tuple[Trial, ...]
+    chosen: Trial | None
+    reason: str
+    command: str | None
+    seconds: float
+    plot: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ ORDER = (
     "choice",
     "formats",
     "pipeline",
+    "tuning",
     "reports",
     "workspace",
     "api",

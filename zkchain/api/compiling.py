@@ -220,9 +220,9 @@ def compile(
     size, only = arguments.whole("batch", batch, 1), arguments.maybe(arguments.names, "outputs", outputs)
     accepted, listener = arguments.flag("accept_error", accept_error), arguments.progress(progress)
     compiled = pipeline.compile_model(
-        _model(model),
-        _data(data),
-        domains=_domains(domain),
+        model_of(model),
+        data_of(data),
+        domains=domains_of(domain),
         public_inputs=public,
         private_outputs=private,
         system=named,
@@ -244,7 +244,7 @@ def compile(
     )
 
 
-def _model(model: Any) -> bytes:
+def model_of(model: Any) -> bytes:
     if isinstance(model, (str, PathLike)):
         return files.read(arguments.path("model", model), what="model", error=ModelError)
     if isinstance(model, (bytes, bytearray, memoryview)):
@@ -254,14 +254,14 @@ def _model(model: Any) -> bytes:
     raise arguments.wrong("model", model, "a path, the bytes of an ONNX file or an onnx.ModelProto")
 
 
-def _data(data: Any) -> Mapping[str, Array] | None:
+def data_of(data: Any) -> Mapping[str, Array] | None:
     if data is None:
         return None
     named = isinstance(data, (str, PathLike))
     return tensors.read(arguments.path("data", data)) if named else arguments.arrays("data", data)
 
 
-def _domains(domain: Any) -> Mapping[str, Domain]:
+def domains_of(domain: Any) -> Mapping[str, Domain]:
     if domain is None:
         return {}
     if isinstance(domain, Mapping):

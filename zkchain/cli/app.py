@@ -16,6 +16,8 @@ from zkchain.cli.options import (
     AcceptErrorOpt,
     ActivationBitsOpt,
     AgainOpt,
+    AgreementOpt,
+    AllowedErrorOpt,
     BatchOpt,
     BinderOpt,
     BundleArg,
@@ -39,6 +41,7 @@ from zkchain.cli.options import (
     NonceOpt,
     OnlyOutputOpt,
     PasswordFileOpt,
+    PlotOpt,
     PrivateOutputOpt,
     ProofOpt,
     PublicInputOpt,
@@ -48,8 +51,11 @@ from zkchain.cli.options import (
     TimingsOpt,
     TipOpt,
     UnsignedOpt,
+    TriedBitsOpt,
+    TriedErrorOpt,
     VkHashOpt,
     WeightBitsOpt,
+    compile_command,
     folder_named,
     needed,
     parse_domains,
@@ -173,6 +179,67 @@ def compile_model(
     left_out = circuit.left_out
     if left_out is not None:
         warn(left_out)
+
+
+@app.command()
+def tune(
+    model: ModelArg,
+    data: DataOpt = None,
+    max_error: AllowedErrorOpt = None,
+    agreement: AgreementOpt = None,
+    error: TriedErrorOpt = None,
+    bits: TriedBitsOpt = None,
+    plot: PlotOpt = None,
+    domain: DomainOpt = None,
+    public_input: PublicInputOpt = None,
+    private_output: PrivateOutputOpt = None,
+    only_output: OnlyOutputOpt = None,
+    input_shape: ShapeOpt = None,
+    system: SystemOpt = "auto",
+    batch: BatchOpt = 1,
+    json: JsonOpt = False,
+) -> None:
+    """Find the fewest constraints within a budget of accuracy.
+
+    Compiles the model with a ladder of wanted errors, measures each circuit on the data and over the domain, and prints
+    the command that makes the best one. Exit code 29 where none is accurate enough.
+    """
+    from time import perf_counter
+
+    from zkchain.api import tuning
+    from zkchain.cli import render
+    from zkchain.cli.console import progress
+    from zkchain.errors import AccuracyMissed
+    from zkchain.formats import files
+    from zkchain.workspace import tune_report
+
+    start = perf_counter()
+    with progress() as step:
+        found = tuning.tune(
+            model,
+            data,
+            max_error=max_error,
+            agreement=agreement,
+            errors=error,
+            bits=bits or (),
+            domain=parse_domains(domain or []),
+            public_inputs=public_input or (),
+            private_outputs=private_output or (),
+            system=system_named(system),
+            batch=batch,
+            shapes=parse_shapes(input_shape or []),
+            outputs=only_output,
+            progress=step,
+        )
+    told = {"--domain": domain, "--public-input": public_input, "--private-output": private_output}
+    told |= {"--only-output": only_output, "--input-shape": input_shape}
+    told |= {"--data": [str(data)] if data else None, "--batch": [str(batch)] if batch > 1 else None}
+    command = None if found.chosen is None else compile_command(model, told, found.chosen)
+    if plot is not None:
+        files.write(plot, found.svg(model.name).encode())
+    render.show(tune_report(model, found, command, perf_counter() - start, plot), json=json)
+    if found.chosen is None:
+        raise AccuracyMissed(found.reason, hint="allow more (--max-error, --agreement), or try finer errors (--error)")
 
 
 @app.command()

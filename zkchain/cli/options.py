@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from shlex import join
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,6 +15,7 @@ import typer
 if TYPE_CHECKING:
     from zkchain.chain.connection import Terms
     from zkchain.quantize import Domain
+    from zkchain.tuning import Trial
 
 PRIVATE_KEY = "ZKCHAIN_PRIVATE_KEY"
 PASSWORD = "ZKCHAIN_KEYSTORE_PASSWORD"
@@ -84,6 +86,38 @@ MaxErrorOpt = Annotated[
         help="Largest error of an output, in its unit, anywhere in the domain.",
         show_default="0.01, or a 1024th of the output's span over the domain",
     ),
+]
+AllowedErrorOpt = Annotated[
+    float | None,
+    typer.Option(
+        "--max-error",
+        metavar="E",
+        help="Largest error allowed of an output, in its unit, on the data and in the domain.",
+        show_default="what `zkchain compile` promises",
+    ),
+]
+AgreementOpt = Annotated[
+    float | None,
+    typer.Option(
+        "--agreement",
+        metavar="SHARE",
+        help="Share of samples whose label must be the model's. Alone: errors do not count.",
+        show_default="0.99",
+    ),
+]
+TriedErrorOpt = Annotated[
+    list[float] | None,
+    typer.Option(
+        "--error", metavar="E", help="Wanted error to try (default: a ladder around the budget).", show_default=False
+    ),
+]
+TriedBitsOpt = Annotated[
+    list[int] | None,
+    typer.Option("--bits", metavar="N", help="Bits of weights and activations to try beside that.", show_default=False),
+]
+PlotOpt = Annotated[
+    Path | None,
+    typer.Option("--plot", metavar="FILE", help="Write errors over constraints as an SVG file.", show_default=False),
 ]
 AcceptErrorOpt = Annotated[
     bool, typer.Option("--accept-error", help="Take the circuit even where its outputs are further off.")
@@ -304,6 +338,16 @@ def parse_shapes(texts: Sequence[str]) -> Mapping[str, tuple[int, ...]]:
             raise typer.BadParameter(f"{text!r}: this input has a shape already.", param_hint="'--input-shape'")
         shapes[name] = tuple(map(int, sizes.split("x")))
     return shapes
+
+
+def compile_command(model: Path, told: Mapping[str, Sequence[str] | None], trial: Trial) -> str:
+    """The command that makes the circuit of a trial again; ``told``: what was said of the model, by option."""
+    words = [word for option, values in told.items() for value in values or () for word in (option, value)]
+    words += ["--system", str(trial.system)]
+    words += [] if trial.wanted is None else ["--max-error", repr(trial.wanted)]
+    words += [] if trial.bits is None else ["--weight-bits", str(trial.bits), "--activation-bits", str(trial.bits)]
+    words += [] if trial.kept else ["--accept-error"]
+    return join(["zkchain", "compile", str(model), *words, "-o", "bundle"])
 
 
 def _number(text: str) -> float:

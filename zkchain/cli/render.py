@@ -143,6 +143,25 @@ def compiled(report: reports.CompileReport) -> None:
     show_rows(report.circuit.rows_by_node)
 
 
+def tuned(report: reports.TuneReport) -> None:
+    from zkchain.tuning import HEADER, row
+
+    show_table(HEADER, [row(trial, report.chosen) for trial in report.trials])
+    print()
+    chosen = report.chosen
+    best = None if chosen is None else f"{chosen.constraints:,} constraints, {chosen.system}: {report.reason}"
+    show_pairs(
+        [
+            ("model", report.model),
+            ("budget", str(report.budget)),
+            ("chosen", best or report.reason),
+            ("command", report.command),
+            ("plot", report.plot),
+            ("time", seconds(report.seconds)),
+        ]
+    )
+
+
 def set_up(report: reports.SetupReport) -> None:
     show_pairs(
         [
@@ -485,6 +504,7 @@ def written(report: reports.FilesReport) -> None:
 
 RENDER: dict[str, Callable[[Any], None]] = {
     "CompileReport": compiled,
+    "TuneReport": tuned,
     "SetupReport": set_up,
     "ProveReport": proved,
     "ProveManyReport": proved_many,

@@ -111,8 +111,10 @@ def _exploration(settled: Settled, watch: Sequence[int]) -> Exploration:
         return Unsure(regions_of(lowered, trace), tuple(untouched(problem.graph, trace, lowered.regions, watch)))
 
     points = tuple(Point(f.probe.origin, real(f.probe.sample), f.clamped) for f in found.findings)
-    limits, data_limits = (tuple(each.get(i) for i in watch) for each in (settled.limits, settled.data_limits))
-    return Exploration(points, found.undefined, limits, data_limits, at)
+    limits, data_limits, spans = (
+        tuple(each.get(i) for i in watch) for each in (settled.limits, settled.data_limits, settled.spans)
+    )
+    return Exploration(points, found.undefined, limits, data_limits, spans, at)
 
 
 def _as_label(graph: Graph, i: int, value: FloatArray) -> npt.NDArray[np.generic]:

@@ -39,7 +39,9 @@ def _compare(name: str, expected: Sequence[npt.ArrayLike], got: Sequence[npt.Arr
     label = e.dtype.kind in "biu"
     top1 = None if label or rows_e.shape[1] < 2 else float(np.mean(rows_e.argmax(axis=1) == rows_g.argmax(axis=1)))
     equal = float(np.mean(np.all(rows_e == rows_g, axis=1))) if label else None
-    return Accuracy(name, len(e), float(error.max(initial=0)), float(error.mean()) if error.size else 0.0, top1, equal)
+    most, mean = float(error.max(initial=0)), float(error.mean()) if error.size else 0.0
+    span = 0.0 if label or not e.size else float(e.max() - e.min())
+    return Accuracy(name, len(e), most, mean, top1, equal, most / span if 0 < span < np.inf else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +92,14 @@ class Unsure:
 class Exploration:
     """``points``: at which float and integer program were compared; ``undefined``: how many of them give the float
     model a value that is no number; ``limits``: what each output may be off by (None: a label), ``data_limits``: on the
-    data (None: there is none); ``at``: what is unsure at a sample of real inputs."""
+    data (None: there is none); ``spans``: how far apart the values of each lie (None: a label); ``at``: what is unsure
+    at a sample of real inputs."""
 
     points: tuple[Point, ...]
     undefined: int
     limits: tuple[float | None, ...]
     data_limits: tuple[float | None, ...]
+    spans: tuple[float | None, ...]
     at: Callable[[Sequence[npt.ArrayLike]], Unsure]
 
 

@@ -95,7 +95,7 @@ def survey(problem: Problem, lowered: Lowered, progress: Progress = lambda stage
     found = judge(problem, lowered, [*plain, *driven])
     enough = ENOUGH
     if found:
-        limits = _limits(problem, lowered, [*problem.traces, *(f.probe.trace for f in found)])
+        limits = _limits(problem, _spans(problem, lowered, [*problem.traces, *(f.probe.trace for f in found)]))
         progress(f"a hunt from {len(found)} points", 0.8)
         hunted = _hunted(problem, lowered, ends, found, limits)
         before, after = (max((_excess(f.errors, limits) for f in each), default=0.0) for each in (found, hunted))
@@ -317,14 +317,15 @@ def _hunted(
 @dataclass(frozen=True, eq=False, slots=True)
 class Settled:
     """A lowered problem, what a survey of its domain found, and the largest error allowed of each watched node:
-    anywhere in the domain, and on the data (empty: there is none); ``data_excess``: the largest error on the data, in
-    units of what is allowed there."""
+    anywhere in the domain, and on the data (empty: there is none); ``spans``: how far apart its values lie in the
+    domain; ``data_excess``: the largest error on the data, in units of what is allowed there."""
 
     problem: Problem
     lowered: Lowered
     survey: Survey
     limits: Mapping[int, float]
     data_limits: Mapping[int, float]
+    spans: Mapping[int, float]
     data_excess: float
 
     @property
@@ -405,22 +406,27 @@ def _settled(problem: Problem, progress: Progress) -> Settled:
     found = survey(problem, lowered, progress)
     everywhere = [*problem.traces, *(f.probe.trace for f in found.findings)]
     data = problem.traces[: problem.judged] if problem.has_data else []
-    limits, data_limits = (_limits(problem, lowered, traces) for traces in (everywhere, data))
+    spans, data_spans = (_spans(problem, lowered, traces) for traces in (everywhere, data))
+    limits, data_limits = _limits(problem, spans), _limits(problem, data_spans)
     errors = search.errors(problem, lowered, problem.samples[: len(data)], data)
     worst = max((_excess(each, data_limits) for each in errors), default=0.0)
-    return Settled(problem, lowered, found, limits, data_limits, worst)
+    return Settled(problem, lowered, found, limits, data_limits, spans, worst)
 
 
-def _limits(problem: Problem, lowered: Lowered, traces: Sequence[Trace]) -> dict[int, float]:
-    """The largest error allowed of each watched node, from what it spans where no region has a part in it."""
-    watched, n, limits = list(problem.tolerance), _shown(problem), {}
-    whole = whole_outputs(problem.graph, problem.grids)
+def _limits(problem: Problem, spans: Mapping[int, float]) -> dict[int, float]:
+    """The largest error allowed of each watched node, from what it spans."""
+    outputs, whole = problem.graph.outputs[: _shown(problem)], whole_outputs(problem.graph, problem.grids)
+    return {i: problem.settings.limit(s, label=i not in outputs, whole=i in whole) for i, s in spans.items()}
+
+
+def _spans(problem: Problem, lowered: Lowered, traces: Sequence[Trace]) -> dict[int, float]:
+    """What each watched node spans where no region has a part in it, or the size of its value where that is one."""
+    watched, spans = list(problem.tolerance), {}
     counts = [noise.untouched(problem.graph, trace, lowered.regions, watched) for trace in traces]
     for k, i in enumerate(watched if traces else ()):
         low, high = _reach([trace[i][mask[k]] for trace, mask in zip(traces, counts, strict=True)])
-        span, label = high - low or max(abs(low), abs(high)), i not in problem.graph.outputs[:n]
-        limits[i] = problem.settings.limit(span, label=label, whole=i in whole)
-    return limits
+        spans[i] = high - low or max(abs(low), abs(high))
+    return spans
 
 
 def _reach(values: Sequence[Array]) -> tuple[float, float]:

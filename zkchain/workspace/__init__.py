@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         save_circuit,
         save_keys,
         setup_bundle,
+        tune_report,
     )
     from zkchain.workspace.clock import Clock
     from zkchain.workspace.estimating import Question, estimate_bundle, estimate_model
@@ -76,6 +77,7 @@ __all__ = [
     "setup_bundle",
     "solidity_bundle",
     "submit_bundle",
+    "tune_report",
     "unsigned_deployment",
     "unsigned_submission",
     "verification_gas",
@@ -84,7 +86,7 @@ __all__ = [
 ]
 
 _HOME = {
-    **dict.fromkeys(("compile_report", "inspect_bundle", "r1cs_bundle"), "building"),
+    **dict.fromkeys(("compile_report", "inspect_bundle", "r1cs_bundle", "tune_report"), "building"),
     **dict.fromkeys(("save_circuit", "save_keys", "setup_bundle"), "building"),
     "Clock": "clock",
     **dict.fromkeys(("Question", "estimate_bundle", "estimate_model"), "estimating"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from os import PathLike
+from typing import TYPE_CHECKING
 
 from zkchain import pipeline
 from zkchain.errors import BundleError, CompileError
@@ -15,9 +16,12 @@ from zkchain.formats.records import Choices, Summary
 from zkchain.groth16.types import VerifyingKey
 from zkchain.ir.graph import Graph
 from zkchain.pipeline import Keys, quiet
-from zkchain.reports import ArtifactReport, CompileReport, InspectReport, SetupReport
+from zkchain.reports import ArtifactReport, CompileReport, InspectReport, SetupReport, TuneReport
 from zkchain.typing import Array, Progress
 from zkchain.workspace.opening import load_choices, load_circuit, load_summary, load_verifying_key, shown_hash
+
+if TYPE_CHECKING:
+    from zkchain.tuning import Tuning
 
 Folder = str | PathLike[str]
 
@@ -52,6 +56,14 @@ def compile_report(
     held = opened.has("worst_input") and opened.is_current("worst_input")
     worst = str(opened.folder / bundle.KINDS["worst_input"].file) if held else None
     return CompileReport(str(folder), summary, choices, seconds, kept, reason, worst)
+
+
+def tune_report(
+    model: Folder, found: Tuning, command: str | None, seconds: float, plot: Folder | None = None
+) -> TuneReport:
+    """Report of `zkchain tune`. ``command``: the one that makes the chosen circuit."""
+    place = None if plot is None else str(plot)
+    return TuneReport(str(model), found.budget, found.trials, found.chosen, found.reason, command, seconds, place)
 
 
 def _check_readable(settings: bytes, circuit: bytes) -> None:

@@ -157,13 +157,14 @@ def _explored(program: Graph, settings: Settings) -> Exploration:
     found = survey.whole_points(program)
     points = [Point(name, tuple(_real(n, q) for n, q in zip(nodes, qs, strict=True))) for name, qs in found]
     results = [interpret.run(program, qs) for _, qs in found]
-    limits = []
+    limits, spans = [], []
     for k, i in enumerate(program.outputs):
         values, scale = np.stack([run[k] for run in results]), program.nodes[i].scale
         span = float(values.max(initial=0) - values.min(initial=0)) * scale
+        spans.append(span)
         limits.append(max(settings.limit(span), STEPS * scale))
     sure = Unsure((), (None,) * len(program.outputs))
-    return Exploration(tuple(points), 0, tuple(limits), tuple(limits), lambda sample: sure)
+    return Exploration(tuple(points), 0, tuple(limits), tuple(limits), tuple(spans), lambda sample: sure)
 
 
 def _as(x: npt.NDArray[np.float64], whole: bool) -> npt.NDArray[np.generic]:

@@ -24,6 +24,7 @@ LABELS = (Op.ARGMAX, Op.TOP_INDEX)
 DRAWN = 8  # random samples drawn from the domain, beside the calibration's
 TRACED = 4  # samples kept of the calibration at least, and on which gains are measured
 SAMPLES_KEPT = 64
+COARSE, COARSEST = 256, 8  # an error is at most this part of the spread of values: by default, where one is asked for
 VALUES_KEPT = 30_000_000
 
 
@@ -176,12 +177,14 @@ def whole_outputs(graph: Graph, grids: Sequence[Grid]) -> set[int]:
 
 
 def _tolerance(values: Sequence[FloatArray], settings: Settings, decides: bool, poles: bool) -> float:
-    """max_error, but at most 1/256 and at least 1/65536 of the spread of the values; 1/1024 of it for values that only
-    decide a label. ``poles``: where values of any size are drawn, the spread is that of all but one in a hundred."""
+    """max_error, but at most 1/256 of the spread of the values (1/8 where asked for) and at least 1/65536; 1/1024 of it
+    for values that only decide a label. ``poles``: where values of any size are drawn, the spread is that of all but
+    one in a hundred."""
     stacked = np.stack(values)
     ends = np.quantile(stacked, (0.005, 0.995)) if poles else (stacked.min(), stacked.max())
     spread = float(ends[1] - ends[0]) or float(np.abs(stacked).max())
-    wanted = spread / 1024 if decides else max(min(settings.wanted, spread / 256), spread / 65536)
+    most = spread / (COARSE if settings.max_error is None else COARSEST)
+    wanted = spread / 1024 if decides else max(min(settings.wanted, most), spread / 65536)
     return wanted or settings.wanted
 
 
