@@ -56,6 +56,22 @@ class Evaluation:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
+class LayerError(Brief):
+    """One node of the float graph, as it is after rewriting, over some samples: how far the integer program's value is
+    off, also as a part of what the float value spans (None: it is always zero); ``own``: the part of that which arises
+    here and is not in what the node reads; ``constraints``: what the node costs."""
+
+    node: str
+    op: str
+    elements: int
+    max_error: float
+    mean_error: float
+    relative: float | None
+    own: float
+    constraints: int = 0
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class Promised(Brief):
     """One output over the domain. ``limit``: what it may be off by (None: a label); ``max_error``: the most found, from
     whichever reference is nearer, outside regions without a promise; ``against_onnxruntime``: from that alone; ``at``:

@@ -34,6 +34,7 @@ from zkchain.ir.categories import Categories
 from zkchain.ir.domain import admit, real_ends
 from zkchain.ir.graph import Graph, Node
 from zkchain.r1cs import Instance, System
+from zkchain.rewrite.integers import CLAMP
 from zkchain.typing import Array, Progress
 from zkchain.wording import AS_NAMED, meant
 
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from zkchain._core import FrVec, ProvingKey
     from zkchain.choice import Choice
     from zkchain.circuit import Circuit, RestoredCircuit
-    from zkchain.measured import Evaluation
+    from zkchain.measured import Evaluation, LayerError
     from zkchain.oracle import FloatModel
     from zkchain.promise import Worst
     from zkchain.quantize import Domain, Report, Settings
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 
 AUTO = "auto"
 NOTHING: Mapping[str, Any] = MappingProxyType({})
+FINER = 16.0  # times finer is what a promise that is missed is tried with once more
 COST: Mapping[System, Literal["plain", "lookup"]] = {System.GROTH16: "plain", System.CG16: "lookup"}
 
 
@@ -96,6 +98,7 @@ class Compiled:
     evaluation: Evaluation | None = None
     reason: str | None = None
     worst: Worst | None = None
+    layers: tuple[LayerError, ...] = ()
 
     def __repr__(self) -> str:
         return f"<Compiled {self.circuit!r}>"
@@ -195,8 +198,8 @@ def compile_model(
 
     choice, best = _build_best(made) if system == AUTO else (None, made(System(system)))
     compiled = judge(source, best, progress, reason=None if choice is None else choice.reason)
-    if not accept_error and compiled.worst is not None:
-        promise.insist(compiled.worst)
+    if not accept_error and compiled.worst is not None and compiled.worst.promise.missed:
+        promise.insist(compiled.worst, _price(source, best, compiled.worst, progress))
     return compiled
 
 
@@ -279,7 +282,40 @@ def judge(
         data = compared, samples.samples
     worst = promise.examine(float_model, source.graph, program, report, data, progress)
     choices = _choices(circuit, source.declared, built.settings, source.batch)
-    return Compiled(source.model, circuit, choices, evaluation, reason, worst)
+    return Compiled(source.model, circuit, choices, evaluation, reason, worst, _priced(circuit, report.layer_errors))
+
+
+def _priced(circuit: Circuit, layers: Sequence[LayerError]) -> tuple[LayerError, ...]:
+    """Errors of nodes with the constraints that these cost, clamps behind them included."""
+    rows = circuit.rows_by_node()
+    return tuple(replace(x, constraints=rows.get(x.node, 0) + rows.get(x.node + CLAMP, 0)) for x in layers)
+
+
+def _price(source: Source, built: Built, worst: Worst, progress: Progress) -> str:
+    """What it would cost to keep the promise: one more circuit, with the bits left open that were fixed, or where none
+    was for a FINER error."""
+    promised = worst.promise.outputs
+    free = replace(built.settings, weight_bits=None, activation_bits=None, input_bits=None, max_range_bits=None)
+    asked = "no bits fixed"
+    if free == built.settings:
+        least = min(limit for out in promised for limit in (out.limit, out.data_limit) if limit is not None)
+        free = replace(free, max_error=least / FINER)
+        asked = f"an error of {free.max_error:.3g} asked for"
+    try:
+        finer = build(source, built.circuit.system, free, progress)
+        found = judge(source, finer, progress).worst
+    except (CompileError, UnsupportedOp, InputError) as refusal:
+        return f"with {asked} there is no circuit: {refusal.message}"
+    rows = f"{finer.circuit.n_rows:,} constraints (these are {built.circuit.n_rows:,})"
+    outputs = () if found is None else found.promise.outputs
+    kept = all(
+        (out.limit is None or now.max_error <= out.limit) and (not out.data_limit or now.data_error <= out.data_limit)
+        for out, now in zip(promised, outputs, strict=True)
+    )
+    if kept:
+        return f"with {asked} it is met: that costs {rows}"
+    off = max(now.max_error for now in outputs)
+    return f"with {asked} outputs are still off by up to {off:.3g}, at {rows}"
 
 
 def float_model_of(source: Source) -> FloatModel:
@@ -414,6 +450,7 @@ def summarise(compiled: Compiled) -> Summary:
         rows_by_node=circuit.rows_by_node(),
         evaluation=compiled.evaluation,
         promise=None if compiled.worst is None else compiled.worst.promise,
+        layers=compiled.layers,
     )
 
 

@@ -21,7 +21,7 @@ from zkchain.ir.gradient import input_gradients
 from zkchain.ir.graph import Graph, Op
 from zkchain.ir.movement import origins
 from zkchain.ir.trees import Forest
-from zkchain.measured import Clamped, Exact, Promise, Promised, Unpromised
+from zkchain.measured import Clamped, Exact, LayerError, Promise, Promised, Unpromised
 from zkchain.oracle import Compared, FloatModel, run_integers
 from zkchain.typing import Array, Progress
 
@@ -41,11 +41,13 @@ NAMED = 8  # numbers of an input that a message shows
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Worst:
-    """The promise, the inputs at which it is met the least, by name, and what is known of why (``advice``)."""
+    """The promise, the inputs at which it is met the least, by name, and what is known of why: ``advice``, and where
+    it is missed the node at which most of the error arises there (``blamed``)."""
 
     promise: Promise
     inputs: Mapping[str, Array]
     advice: str | None = None
+    blamed: LayerError | None = None
 
 
 @dataclass(eq=False, slots=True)
@@ -97,7 +99,11 @@ def examine(
         tuple(_exact(program)),
     )
     worst = _worst_inputs(program, exploration, cases)
-    return Worst(promise, worst, _masked_whole(meaning, tuple(worst.values())) if promise.missed else None)
+    if not promise.missed or not worst:
+        return Worst(promise, worst)
+    at = tuple(worst.values())
+    blamed = max(report.layer_errors_at(at), key=lambda layer: layer.own, default=None)
+    return Worst(promise, worst, _masked_whole(meaning, at), blamed if blamed and blamed.own > 0 else None)
 
 
 def _judged(
@@ -202,24 +208,33 @@ def _masked_whole(meaning: Graph, inputs: Sample) -> str | None:
     return None
 
 
-def insist(worst: Worst) -> None:
-    """Raise AccuracyMissed where an output is further off than it may be, with the input that shows it."""
+def insist(worst: Worst, price: str | None = None) -> None:
+    """Raise AccuracyMissed where an output is further off than it may be, with the input that shows it, the node at
+    which the error arises, and the ``price`` of meeting the promise, in words."""
     missed = worst.promise.missed
     if not missed:
         return
-    out = max(missed, key=lambda out: out.excess)
+    out, hint = max(missed, key=lambda out: out.excess), worst.advice or HINT
+    hint = hint if price is None else f"{price}; {hint}"
     if out.limit is None or out.max_error <= out.limit:
         raise AccuracyMissed(
             f"output {out.output!r} is off by up to {out.data_error:.4g} on the data, "
-            f"{out.data_limit or 0.0:.4g} was wanted",
-            hint=HINT,
+            f"{out.data_limit or 0.0:.4g} was wanted{_blame(worst)}",
+            hint=hint,
         )
     shown = ", ".join(f"{name} = {_shown(x)}" for name, x in worst.inputs.items())
     raise AccuracyMissed(
         f"output {out.output!r} is off by {out.max_error:.4g} or more inside the declared domain, "
-        f"{out.limit:.4g} was wanted: at {out.at}, {shown}",
-        hint=worst.advice or HINT,
+        f"{out.limit:.4g} was wanted: at {out.at}, {shown}{_blame(worst)}",
+        hint=hint,
     )
+
+
+def _blame(worst: Worst) -> str:
+    node = worst.blamed
+    if node is None:
+        return ""
+    return f"; most of it arises at node {node.node!r} ({node.op}): {node.own:.2%} of what its values span there"
 
 
 def _shown(x: Array) -> str:

@@ -15,6 +15,7 @@ from zkchain.r1cs import System
 from zkchain.wording import line
 
 if TYPE_CHECKING:
+    from zkchain.measured import LayerError
     from zkchain.rewrite.engine import Miss
     from zkchain.tuning import Budget, Trial
 
@@ -159,6 +160,15 @@ class GraphReport:
     source: str
     stages: tuple[StageReport, ...]
     constraints: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class LayersReport:
+    """The error of every node on the calibration data, and the constraints it costs, of ``constraints`` in all."""
+
+    bundle: str
+    constraints: int
+    layers: tuple[LayerError, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from zkchain.wording import line
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-    from zkchain.measured import Evaluation, Promise
+    from zkchain.measured import Evaluation, LayerError, Promise
 
 SYSTEMS = (*map(str, System), pipeline.AUTO)
 Ends = tuple[Any, ...] | Domain
@@ -102,6 +102,11 @@ class Circuit:
     def promise(self) -> Promise | None:
         """The largest error of each output found over the whole domain, and what is promised of it."""
         return self.summary.promise
+
+    @property
+    def layers(self) -> tuple[LayerError, ...]:
+        """The error of every node of the float graph on the data, and what it costs (empty: a quantised model)."""
+        return self.summary.layers
 
     @property
     def left_out(self) -> str | None:

@@ -50,9 +50,9 @@ from zkchain.cli.options import (
     SystemOpt,
     TimingsOpt,
     TipOpt,
-    UnsignedOpt,
     TriedBitsOpt,
     TriedErrorOpt,
+    UnsignedOpt,
     VkHashOpt,
     WeightBitsOpt,
     compile_command,
@@ -436,18 +436,26 @@ def inspect(
     graph: Annotated[
         bool, typer.Option("--graph", help="Show the graph after each pass of the compiler, and its constraints.")
     ] = False,
+    layers: Annotated[
+        bool, typer.Option("--layers", help="Show the error of every node on the data, and what it costs.")
+    ] = False,
     input_shape: ShapeOpt = None,
     json: JsonOpt = False,
 ) -> None:
     """Say what a bundle holds, and in what state.
 
     Exit code 0 means that every file is what the manifest says. With --graph: how its model, or the one in an ONNX
-    file, becomes a circuit, pass by pass.
+    file, becomes a circuit, pass by pass. With --layers: which node is how far off.
     """
     from zkchain.cli import render
     from zkchain.errors import BundleError, ModelError
-    from zkchain.workspace import bundle_graph, inspect_bundle, model_graph
+    from zkchain.workspace import bundle_graph, inspect_bundle, layers_bundle, model_graph
 
+    if layers and graph:
+        raise typer.BadParameter("--graph and --layers exclude each other")
+    if layers:
+        render.show(layers_bundle(bundle), json=json)
+        return
     if input_shape and (not graph or bundle.is_dir()):
         raise typer.BadParameter("--input-shape goes with --graph and an ONNX file")
     if graph and bundle.is_dir():

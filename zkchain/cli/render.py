@@ -11,7 +11,7 @@ from zkchain import reports
 from zkchain.cli.console import seconds, show_json, show_pairs, show_table, size, visible
 from zkchain.formats.records import Summary, Tensor
 from zkchain.ir.categories import shown
-from zkchain.measured import Evaluation, Promise
+from zkchain.measured import Evaluation, LayerError, Promise
 
 if TYPE_CHECKING:
     from zkchain.formats import circom
@@ -162,6 +162,28 @@ def tuned(report: reports.TuneReport) -> None:
     )
 
 
+def show_layers(layers: Sequence[LayerError]) -> None:
+    """A table of errors by node; the node at which most of the error arises is marked."""
+    if not layers:
+        print("no errors by node: the model is quantised already, or an older version compiled it")
+        return
+    most = max(layer.own for layer in layers)
+    rows = [
+        (
+            layer.node,
+            layer.op,
+            f"{layer.elements:,}",
+            f"{layer.max_error:.2e}",
+            f"{layer.mean_error:.2e}",
+            "" if layer.relative is None else f"{layer.relative:.3%}",
+            f"{layer.own:.3%}" + (" *" if layer.own == most > 0 else "  "),
+            f"{layer.constraints:,}",
+        )
+        for layer in layers
+    ]
+    show_table(("node", "", "elements", "max error", "mean", "of the span", "arises here", "constraints"), rows)
+
+
 def set_up(report: reports.SetupReport) -> None:
     show_pairs(
         [
@@ -280,6 +302,12 @@ def graph_shown(report: reports.GraphReport) -> None:
         before = stage.nodes
     if report.constraints:
         show_rows(report.constraints)
+
+
+def layers_shown(report: reports.LayersReport) -> None:
+    show_pairs([("bundle", report.bundle), ("constraints", f"{report.constraints:,}")])
+    print()
+    show_layers(report.layers)
 
 
 def node_line(node: reports.NodeReport) -> tuple[str, ...]:
@@ -513,6 +541,7 @@ RENDER: dict[str, Callable[[Any], None]] = {
     "VerifyReport": verified,
     "InspectReport": inspected,
     "GraphReport": graph_shown,
+    "LayersReport": layers_shown,
     "ContractReport": contracted,
     "EstimateReport": estimated,
     "DeployReport": deployed,

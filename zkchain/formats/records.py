@@ -21,7 +21,7 @@ from zkchain.circuit.interface import MOST_DIMENSIONS as DIMENSIONS
 from zkchain.errors import BundleError, InputError
 from zkchain.formats import jsontext
 from zkchain.ir.graph import BOUND
-from zkchain.measured import Evaluation, Promise
+from zkchain.measured import Evaluation, LayerError, Promise
 from zkchain.r1cs import System
 from zkchain.wording import Brief, line, listed
 
@@ -117,7 +117,7 @@ SIGNED = ("low", "high", "kept", "reach")
 LARGEST = 1e120
 
 
-def _measured(report: Evaluation | Promise | None, what: str) -> None:
+def _measured(report: Evaluation | Promise | tuple[LayerError, ...] | None, what: str) -> None:
     """ValueError for numbers that no measurement gives. By the name of their field: shares lie in [0, 1], limits are
     positive, some places are of either sign; counts and errors are not negative."""
     for name, value in _numbers(report):
@@ -142,7 +142,8 @@ def _numbers(report: Any, name: str = "") -> Iterator[tuple[str, int | float]]:
 @dataclass(frozen=True, slots=True)
 class Summary:
     """circuit.json. ``digest`` is bound to the interface (system to outputs) and to ``rows_digest``. ``rows_by_node``
-    (model node -> rows), the measured ``evaluation`` and the ``promise`` over the domain are the compiler's word."""
+    (model node -> rows), the measured ``evaluation``, the ``promise`` over the domain and the errors of ``layers`` are
+    the compiler's word."""
 
     digest: Digest
     rows_digest: Digest
@@ -157,6 +158,7 @@ class Summary:
     rows_by_node: dict[str, Count] = field(default_factory=dict)
     evaluation: Evaluation | None = None
     promise: Promise | None = None
+    layers: tuple[LayerError, ...] = ()
     format: Literal["zkchain-circuit"] = "zkchain-circuit"
     version: Literal[2] = 2
 
@@ -241,6 +243,7 @@ def load(kind: type[T], data: bytes, *, what: str) -> T:
         if isinstance(record, Summary):
             _measured(record.evaluation, "evaluation")
             _measured(record.promise, "promise")
+            _measured(record.layers, "layers")
         return record
     except ValueError as error:
         raise BundleError(f"{what} is malformed: {error}") from error

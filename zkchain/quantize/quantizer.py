@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
 from zkchain.errors import CompileError, UnsupportedOp
 from zkchain.ir.graph import Graph, check
-from zkchain.measured import Accuracy
+from zkchain.measured import Accuracy, LayerError
 from zkchain.quantize import input_grid
+from zkchain.quantize.layer_errors import layer_errors
+from zkchain.quantize.lower.rules import Lowered
 from zkchain.quantize.precision import constraint_cost
 from zkchain.quantize.precision.noise import observe, untouched
 from zkchain.quantize.precision.problem import Problem, given, pose, watched
@@ -94,7 +97,14 @@ def _report(settled: Settled) -> Report:
         clamped(graph, values),
         cuts(graph),
         lowered.regions,
+        layer_errors(problem, lowered, problem.samples[: problem.judged], problem.traces[: problem.judged]),
+        partial(_layer_errors_at, problem, lowered),
     )
+
+
+def _layer_errors_at(problem: Problem, lowered: Lowered, sample: Sequence[npt.ArrayLike]) -> tuple[LayerError, ...]:
+    samples = given(problem.graph, problem.grids, [sample])
+    return layer_errors(problem, lowered, samples, observe(problem.graph, samples))
 
 
 def _exploration(settled: Settled, watch: Sequence[int]) -> Exploration:

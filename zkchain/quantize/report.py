@@ -11,7 +11,7 @@ import numpy.typing as npt
 from zkchain.errors import InputError
 from zkchain.ir.graph import Graph, Node, Op
 from zkchain.ir.ranges import bits, bounds_of
-from zkchain.measured import Accuracy
+from zkchain.measured import Accuracy, LayerError
 from zkchain.quantize.regions import BoolArray, Region
 from zkchain.rewrite.engine import readers
 from zkchain.rewrite.integers import CLAMP
@@ -109,7 +109,8 @@ class Report:
     one); ``accuracy``: against the float model on the calibration samples; ``rows``: estimate for the plain system;
     ``exploration``: what was looked at beside the data; ``clamped``: elements of the calibration samples that a clamp
     changes (0 expected); ``cuts``: clamps that other inputs of the domain might reach; ``regions``: neighbourhoods of
-    poles, jumps and undefined stretches, in which no error is promised."""
+    poles, jumps and undefined stretches, in which no error is promised; ``layer_errors``: of every node on the
+    calibration samples, ``layer_errors_at``: at a sample of real inputs (none where the model is quantised already)."""
 
     layers: tuple[Layer, ...]
     bounds: tuple[float | None, ...]
@@ -119,6 +120,8 @@ class Report:
     clamped: int = 0
     cuts: tuple[Cut, ...] = ()
     regions: tuple[Region, ...] = ()
+    layer_errors: tuple[LayerError, ...] = ()
+    layer_errors_at: Callable[[Sequence[npt.ArrayLike]], tuple[LayerError, ...]] = lambda sample: ()
 
 
 def layers(graph: Graph, runs: Sequence[Sequence[npt.NDArray[np.int64]]]) -> tuple[Layer, ...]:

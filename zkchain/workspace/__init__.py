@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from zkchain.workspace.building import (
         compile_report,
         inspect_bundle,
+        layers_bundle,
         r1cs_bundle,
         save_circuit,
         save_keys,
@@ -60,6 +61,7 @@ __all__ = [
     "estimate_bundle",
     "estimate_model",
     "inspect_bundle",
+    "layers_bundle",
     "list_transactions",
     "load_choices",
     "load_outline",
@@ -86,7 +88,7 @@ __all__ = [
 ]
 
 _HOME = {
-    **dict.fromkeys(("compile_report", "inspect_bundle", "r1cs_bundle", "tune_report"), "building"),
+    **dict.fromkeys(("compile_report", "inspect_bundle", "layers_bundle", "r1cs_bundle", "tune_report"), "building"),
     **dict.fromkeys(("save_circuit", "save_keys", "setup_bundle"), "building"),
     "Clock": "clock",
     **dict.fromkeys(("Question", "estimate_bundle", "estimate_model"), "estimating"),

@@ -16,7 +16,7 @@ from zkchain.formats.records import Choices, Summary
 from zkchain.groth16.types import VerifyingKey
 from zkchain.ir.graph import Graph
 from zkchain.pipeline import Keys, quiet
-from zkchain.reports import ArtifactReport, CompileReport, InspectReport, SetupReport, TuneReport
+from zkchain.reports import ArtifactReport, CompileReport, InspectReport, LayersReport, SetupReport, TuneReport
 from zkchain.typing import Array, Progress
 from zkchain.workspace.opening import load_choices, load_circuit, load_summary, load_verifying_key, shown_hash
 
@@ -113,6 +113,12 @@ def _put_keys(folder: Folder, proving: Content, verifying: VerifyingKey) -> Bund
 def r1cs_bundle(folder: Folder, path: Folder) -> None:
     """Write the circuit as .r1cs, for circom's tools. FormatError for cg16."""
     exports.write_r1cs(path, load_circuit(bundle.open_bundle(folder)))
+
+
+def layers_bundle(folder: Folder) -> LayersReport:
+    """The errors by node that compiling measured. Raises BundleError."""
+    summary = load_summary(bundle.open_bundle(folder))
+    return LayersReport(str(folder), summary.rows, summary.layers)
 
 
 def inspect_bundle(folder: Folder) -> InspectReport:

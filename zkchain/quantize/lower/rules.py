@@ -48,7 +48,8 @@ class Lowered:
     """The integer graph; for every output the bound on its distance from the float output (inf: none known); the
     rescales and what argmax reads, by the float node they belong to; regions in which no error is promised; the clamps
     that the quantiser put in; the domains of functions that are taken in several places; the slacks under which all
-    this is the same."""
+    this is the same. ``values``: float node -> its value in ``before``, the integer graph as it was lowered, which no
+    pass has changed yet."""
 
     graph: Graph
     bounds: tuple[FloatArray, ...]
@@ -58,6 +59,8 @@ class Lowered:
     clamps: tuple[Clamp, ...] = ()
     spans: Mapping[object, Sequence[Span]] = field(default_factory=dict)
     slacks: range = range(0)
+    values: Mapping[int, Value] = field(default_factory=dict)
+    before: Graph = field(kw_only=True)
 
 
 def lower(graph: Graph, plan: Plan, grids: Sequence[Grid], memory: Memory | None = None) -> Lowered:
@@ -86,7 +89,18 @@ def lower(graph: Graph, plan: Plan, grids: Sequence[Grid], memory: Memory | None
     bounds = tuple(np.broadcast_to(state.out.error(v), state.out[v].shape) for v in outputs)
     spans = {of: joined(each) for of, each in state.spans.items() if len(each) >= FEWEST_USES}
     regions, clamps = tuple(state.regions), tuple(state.clamps)
-    return Lowered(result, bounds, state.rescaled, state.compared, regions, clamps, spans, state.slacks)
+    return Lowered(
+        result,
+        bounds,
+        state.rescaled,
+        state.compared,
+        regions,
+        clamps,
+        spans,
+        state.slacks,
+        values=state.values,
+        before=result,
+    )
 
 
 def _input(state: Lowering, i: int, node: Node) -> Value:
