@@ -9,6 +9,9 @@ from dataclasses import dataclass
 
 from zkchain.wording import Brief, line, listed
 
+AGREEMENT, ENOUGH = 0.99, 100
+"""Share of labels on the data that must be the float model's, and how many samples tell such shares apart."""
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Accuracy(Brief):
@@ -78,7 +81,8 @@ class Promised(Brief):
     how the worst point was found; ``equal``: of a label, the share of points at which it is the float model's;
     ``data_limit``, ``data_error``: the same on the data alone, whose outputs may span less; ``relative``: the error as
     a part of what the output spans over the domain; ``top1``: of a vector of numbers, the share of points at which its
-    largest element is the float model's."""
+    largest element is the float model's; ``agreement``: of a label, the share of its elements on the data that are,
+    over ``samples`` of them."""
 
     output: str
     limit: float | None
@@ -90,6 +94,8 @@ class Promised(Brief):
     data_error: float = 0.0
     relative: float | None = None
     top1: float | None = None
+    agreement: float | None = None
+    samples: int = 0
 
     @property
     def missed(self) -> bool:
@@ -97,9 +103,22 @@ class Promised(Brief):
 
     @property
     def excess(self) -> float:
-        """The error found in units of what is allowed: over the domain or on the data, whichever is worse."""
-        found = ((self.max_error, self.limit), (self.data_error, self.data_limit))
+        """The error found in units of what is allowed: over the domain or on the data, whichever is worse; of labels
+        the share that differs on the data, where there is enough of these."""
+        found: tuple[tuple[float, float | None], ...] = (
+            (self.max_error, self.limit),
+            (self.data_error, self.data_limit),
+        )
+        if self.agreement is not None and self.samples >= ENOUGH:
+            found = (*found, (1.0 - self.agreement, 1.0 - AGREEMENT))
         return max((error / limit for error, limit in found if limit is not None), default=0.0)
+
+    @property
+    def said(self) -> str:
+        """What it is off by, and what was wanted."""
+        if self.limit is None:
+            return f"{self.output!r} is another label on {1.0 - (self.agreement or 0.0):.2%} of the data"
+        return f"{self.output!r} by {max(self.max_error, self.data_error):.4g} or more ({self.limit:.4g} wanted)"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -140,7 +159,7 @@ class Exact(Brief):
 class Promise:
     """``points``: looked at beside the data; ``undefined``: of these, where the float model has a value that is no
     number; ``clamped``: points at which a clamp changes a value; ``clamps``: all that static ranges can reach;
-    ``exact``: trees that compare inputs as they are."""
+    ``exact``: trees that compare inputs as they are; ``basis``: where the limits come from, in words."""
 
     points: int
     undefined: int
@@ -149,6 +168,7 @@ class Promise:
     regions: tuple[Unpromised, ...] = ()
     clamps: tuple[Clamped, ...] = ()
     exact: tuple[Exact, ...] = ()
+    basis: str = ""
 
     def __repr__(self) -> str:
         found = [
@@ -158,6 +178,12 @@ class Promise:
             for out in self.outputs
         ]
         return line(self, f"{self.points} points of the domain: {listed(found)}")
+
+    @property
+    def accepted(self) -> str:
+        """The warning of an accepted error."""
+        said = ", ".join(out.said for out in self.missed)
+        return f"ERROR ACCEPTED: inside the declared domain outputs are off: {said}"
 
     @property
     def missed(self) -> tuple[Promised, ...]:

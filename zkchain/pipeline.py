@@ -280,7 +280,7 @@ def judge(
         compared = oracle.compare(float_model, program, samples.samples, progress=progress)
         evaluation = oracle.summarise(program, compared, samples.labels, data=samples.name)
         data = compared, samples.samples
-    worst = promise.examine(float_model, source.graph, program, report, data, progress)
+    worst = promise.examine(float_model, source.graph, program, report, data, progress, basis=built.settings.basis)
     choices = _choices(circuit, source.declared, built.settings, source.batch)
     return Compiled(source.model, circuit, choices, evaluation, reason, worst, _priced(circuit, report.layer_errors))
 
@@ -295,11 +295,11 @@ def _price(source: Source, built: Built, worst: Worst, progress: Progress) -> st
     """What it would cost to keep the promise: one more circuit, with the bits left open that were fixed, or where none
     was for a FINER error."""
     promised = worst.promise.outputs
+    limits = [limit for out in promised for limit in (out.limit, out.data_limit) if limit is not None]
     free = replace(built.settings, weight_bits=None, activation_bits=None, input_bits=None, max_range_bits=None)
     asked = "no bits fixed"
     if free == built.settings:
-        least = min(limit for out in promised for limit in (out.limit, out.data_limit) if limit is not None)
-        free = replace(free, max_error=least / FINER)
+        free = replace(free, max_error=min(limits, default=free.wanted) / FINER)
         asked = f"an error of {free.max_error:.3g} asked for"
     try:
         finer = build(source, built.circuit.system, free, progress)
@@ -309,7 +309,9 @@ def _price(source: Source, built: Built, worst: Worst, progress: Progress) -> st
     rows = f"{finer.circuit.n_rows:,} constraints (these are {built.circuit.n_rows:,})"
     outputs = () if found is None else found.promise.outputs
     kept = all(
-        (out.limit is None or now.max_error <= out.limit) and (not out.data_limit or now.data_error <= out.data_limit)
+        (out.limit is None or now.max_error <= out.limit)
+        and (not out.data_limit or now.data_error <= out.data_limit)
+        and (out.limit is not None or not now.missed)
         for out, now in zip(promised, outputs, strict=True)
     )
     if kept:

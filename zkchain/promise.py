@@ -21,7 +21,7 @@ from zkchain.ir.gradient import input_gradients
 from zkchain.ir.graph import Graph, Op
 from zkchain.ir.movement import origins
 from zkchain.ir.trees import Forest
-from zkchain.measured import Clamped, Exact, LayerError, Promise, Promised, Unpromised
+from zkchain.measured import AGREEMENT, Clamped, Exact, LayerError, Promise, Promised, Unpromised
 from zkchain.oracle import Compared, FloatModel, run_integers
 from zkchain.typing import Array, Progress
 
@@ -73,10 +73,13 @@ def examine(
     report: Report,
     data: tuple[Compared, Sequence[Sample]] | None = None,
     progress: Progress = lambda stage, done: None,
+    *,
+    basis: str = "",
 ) -> Worst:
     """Compare both programs at every point, and on data that were compared already.
 
-    ``meaning``: the float graph; ``program``: the integer graph, with what the quantiser reported of it.
+    ``basis``: where the limits come from. ``meaning``: the float graph;
+    ``program``: the integer graph, with what the quantiser reported of it.
     """
     exploration, cases = report.exploration, []
     answers = run_integers(program, [point.inputs for point in exploration.points])
@@ -97,6 +100,7 @@ def examine(
         tuple(_unpromised(region, k, cases) for k, region in enumerate(report.regions)),
         tuple(Clamped(cut.name, cut.kept, cut.reach) for cut in report.cuts),
         tuple(_exact(program)),
+        basis,
     )
     worst = _worst_inputs(program, exploration, cases)
     if not promise.missed or not worst:
@@ -150,7 +154,22 @@ def _promised(name: str, k: int, exploration: Exploration, cases: Sequence[_Case
     top1 = [same for case in cases for same in case.top1[k : k + 1] if same is not None]
     most, span, same = _largest(worst.off, k), exploration.spans[k], sum(top1) / len(top1) if top1 else None
     share = most / span if limit is not None and span else None
-    return Promised(name, limit, most, raw, worst.origin, equal, exploration.data_limits[k], data, share, same)
+    shown = [case.all[k] == 0 for case in cases if case.given] if limit is None else []
+    agreement = float(np.mean(np.concatenate([x.ravel() for x in shown]))) if shown and shown[0].size else None
+    return Promised(
+        name,
+        limit,
+        most,
+        raw,
+        worst.origin,
+        equal,
+        exploration.data_limits[k],
+        data,
+        share,
+        same,
+        agreement,
+        len(shown),
+    )
 
 
 def _exact(program: Graph) -> Iterator[Exact]:
@@ -216,7 +235,14 @@ def insist(worst: Worst, price: str | None = None) -> None:
         return
     out, hint = max(missed, key=lambda out: out.excess), worst.advice or HINT
     hint = hint if price is None else f"{price}; {hint}"
-    if out.limit is None or out.max_error <= out.limit:
+    if out.limit is None:
+        agreement = out.agreement or 0.0
+        raise AccuracyMissed(
+            f"output {out.output!r} is the model's label on {agreement:.2%} of {out.samples} samples, "
+            f"{AGREEMENT:.0%} was wanted{_blame(worst)}",
+            hint=hint,
+        )
+    if out.max_error <= out.limit:
         raise AccuracyMissed(
             f"output {out.output!r} is off by up to {out.data_error:.4g} on the data, "
             f"{out.data_limit or 0.0:.4g} was wanted{_blame(worst)}",

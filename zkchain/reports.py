@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class CompileReport:
     """``keys_kept``: the bundle had keys, and they are for this very circuit. ``reason``: why this system, when it
-    was left open. ``worst_input``: the file with the input at which outputs were found to be furthest off."""
+    was left open. ``worst_input``: the file with the input at which outputs were found to be furthest off. ``notes``:
+    what is to be said in words: what the circuit leaves out, the form of its outputs, errors accepted."""
 
     bundle: str
     circuit: Summary
@@ -32,6 +33,7 @@ class CompileReport:
     keys_kept: bool
     reason: str | None = None
     worst_input: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

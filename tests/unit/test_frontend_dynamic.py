@@ -70,6 +70,7 @@ def test_a_dynamically_quantised_model_is_proved(tmp_path: Path) -> None:
     circuit = zkchain.compile(proto, data={"x": data})
     assert circuit.accuracy is not None  # against onnxruntime, which rounds dynamically
     assert str(circuit.left_out) in str(circuit).splitlines()[3]
+    assert circuit.notes == (circuit.left_out,)
     keys = circuit.setup()
     proof = keys.prove(x=data[:1])
     keys.verifier.verify(proof)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import onnx
@@ -143,3 +143,48 @@ def test_what_is_made_of_a_label_is_exact() -> None:
     for label in range(9):
         x = np.where(np.arange(9) == label, 1.0, -1.0)[None]
         assert oracle.run_integer(compiled.circuit.graph, [x])[0].item() == 1003 * label
+
+
+class TestLabels:
+    """Of many samples 99 % must have the model's label; few say nothing of such shares."""
+
+    OPTIONS: ClassVar[dict[str, Any]] = {"domain": (-4, 4), "outputs": "label", "system": "groth16"}
+    COARSE = Settings(weight_bits=2, activation_bits=2)
+
+    def data(self, rows: int) -> dict[str, np.ndarray]:
+        return {"x": np.random.default_rng(3).uniform(-2, 2, (rows, 4)).astype(np.float32)}
+
+    def test_labels_that_differ_are_refused(self) -> None:
+        with pytest.raises(
+            AccuracyMissed, match=r"'label' is the model's label on .*% of 120 samples, 99% was"
+        ) as caught:
+            zkchain.compile(cli_tools.small_model(), self.data(120), settings=self.COARSE, **self.OPTIONS)
+        assert "with no bits fixed it is met: that costs" in str(caught.value.hint)
+
+    def test_and_taken_where_they_are_accepted(self) -> None:
+        coarse = zkchain.compile(
+            cli_tools.small_model(), self.data(120), settings=self.COARSE, accept_error=True, **self.OPTIONS
+        )
+        assert coarse.promise is not None
+        (out,) = coarse.promise.missed
+        assert out.agreement is not None
+        assert out.agreement < 0.99
+        assert any("is another label on" in note for note in coarse.notes)
+
+    def test_few_samples_are_not_judged(self) -> None:
+        few = zkchain.compile(cli_tools.small_model(), self.data(40), settings=self.COARSE, **self.OPTIONS)
+        assert few.promise is not None
+        assert few.promise.outputs[0].agreement is not None
+        assert few.promise.outputs[0].agreement < 0.99
+        assert few.promise.missed == ()
+
+
+def test_the_report_says_where_the_limits_come_from(tmp_path: Path) -> None:
+    said = cli_tools.compile_into(tmp_path / "a", "--system", "groth16")
+    assert "errors up to 0.01, or a 1024th of what an output spans" in said.out
+    assert "99% of labels on the data, of too few samples" in said.out
+    assert "% of its span)" in said.out
+    asked = cli_tools.compile_into(tmp_path / "b", "--system", "groth16", "--max-error", "0.25", "--json").json
+    assert asked["circuit"]["promise"]["basis"] == "errors up to 0.25, as asked for"
+    assert asked["circuit"]["promise"]["outputs"][0]["relative"] > 0
+    assert asked["notes"] == []

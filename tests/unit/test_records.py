@@ -22,7 +22,7 @@ from zkchain.formats.records import (
     Summary,
     Tensor,
 )
-from zkchain.measured import Accuracy, Clamped, Evaluation, Promise, Promised, Unpromised
+from zkchain.measured import Accuracy, Clamped, Evaluation, LayerError, Promise, Promised, Unpromised
 from zkchain.r1cs import System
 from zkchain.solidity import Artifact
 
@@ -42,13 +42,14 @@ SUMMARY = Summary(
     (Tensor("x", (1, 2), False, (0, -1), 16, 1.0),),
     (Tensor("y", (1, 10), True, -5, 5, 1 / 3),),
     {"fc": 60, "relu": 40},
-    Evaluation("held-out data", 3, (Accuracy("y", 3, 1e-3, 1e-4, 1.0, 0.5),), 0.9, 0.8),
+    Evaluation("held-out data", 3, (Accuracy("y", 3, 1e-3, 1e-4, 1.0, 0.5, 0.1),), 0.9, 0.8),
     Promise(
         *(400, 3, 2),
-        (Promised("y", 0.01, 1e-3, 2e-3, "corner", 1.0, 0.02, 1e-4),),
+        (Promised("y", 0.01, 1e-3, 2e-3, "corner", 1.0, 0.02, 1e-4, 0.1, 0.9, 0.8, 3),),
         (Unpromised("div", "reciprocal", -0.5, 0.5, 2.0, "any", 7, 1e3),),
         (Clamped("relu", (-1.0, 1.0), (-2.0, 2.0)),),
     ),
+    (LayerError("fc", "linear", 10, 1e-3, 1e-4, 0.1, 0.05, 60),),
 )
 DEPLOYMENT = DeploymentsRecord(
     (
@@ -163,6 +164,7 @@ OUT_OF_BOUNDS: Mapping[type, Mapping[str, Sequence[object]]] = {
         "evaluation.outputs.0.mean_error": (-1.0, 1e121),
         "evaluation.outputs.0.top1": SHARE,
         "evaluation.outputs.0.equal": SHARE,
+        "evaluation.outputs.0.relative": (-1.0, 1e121),
         "promise.points": (-1, 1 << 63),
         "promise.undefined": (-1, 1 << 63),
         "promise.clamped": (-1, 1 << 63),
@@ -172,6 +174,16 @@ OUT_OF_BOUNDS: Mapping[type, Mapping[str, Sequence[object]]] = {
         "promise.outputs.0.equal": SHARE,
         "promise.outputs.0.data_limit": (0.0, -1.0, 1e121),
         "promise.outputs.0.data_error": (-1.0, 1e121),
+        "promise.outputs.0.relative": (-1.0, 1e121),
+        "promise.outputs.0.top1": SHARE,
+        "promise.outputs.0.agreement": SHARE,
+        "promise.outputs.0.samples": (-1, 1 << 63),
+        "layers.0.elements": (-1, 1 << 63),
+        "layers.0.max_error": (-1.0, 1e121),
+        "layers.0.mean_error": (-1.0, 1e121),
+        "layers.0.relative": (-1.0, 1e121),
+        "layers.0.own": (-1.0, 1e121),
+        "layers.0.constraints": (-1, 1 << 63),
         "promise.regions.0.low": REAL,
         "promise.regions.0.high": REAL,
         "promise.regions.0.period": (0.0, -1.0, 1e121),

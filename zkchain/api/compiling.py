@@ -118,6 +118,18 @@ class Circuit:
         except ModelError:  # of a bundle that somebody altered
             return None
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is to be said of the circuit in words: what it leaves out, the form of its outputs, errors accepted."""
+        from zkchain.frontend import maps_as_arrays
+
+        try:
+            maps = maps_as_arrays(self.model)
+        except ModelError:
+            maps = None
+        accepted = None if self.promise is None or not self.promise.missed else self.promise.accepted
+        return tuple(said for said in (self.left_out, maps, accepted) if said is not None)
+
     def setup(
         self,
         *,

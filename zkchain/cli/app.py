@@ -173,12 +173,10 @@ def compile_model(
         seconds = perf_counter() - start
         step("digest, and files", 0.0)
         circuit.save(output)
-    render.show(compile_report(output, circuit.summary, circuit.choices, seconds, circuit.reason), json=json)
-    if circuit.promise is not None and circuit.promise.missed:
-        warn(render.missed(circuit.promise))
-    left_out = circuit.left_out
-    if left_out is not None:
-        warn(left_out)
+    notes = circuit.notes
+    render.show(compile_report(output, circuit.summary, circuit.choices, seconds, circuit.reason, notes), json=json)
+    for note in notes:
+        warn(note)
 
 
 @app.command()

@@ -11,7 +11,7 @@ from zkchain import reports
 from zkchain.cli.console import seconds, show_json, show_pairs, show_table, size, visible
 from zkchain.formats.records import Summary, Tensor
 from zkchain.ir.categories import shown
-from zkchain.measured import Evaluation, LayerError, Promise
+from zkchain.measured import AGREEMENT, ENOUGH, Evaluation, LayerError, Promise
 
 if TYPE_CHECKING:
     from zkchain.formats import circom
@@ -43,12 +43,15 @@ def numbers(array: Any) -> str:
     return kept + more if flat.size == 1 else f"[{kept}{more}]"
 
 
-def tensor_line(tensor: Tensor) -> str:
+def tensor_line(tensor: Tensor, each: str = "") -> str:
+    """``each``: said of the range where elements have ranges of their own."""
+    each = each if isinstance(tensor.lo, tuple) or isinstance(tensor.hi, tuple) else ""
     lo, hi = np.min(tensor.lo) * tensor.scale, np.max(tensor.hi) * tensor.scale
     shape = "x".join(map(str, tensor.shape)) or "scalar"
     if tensor.categories:
         return f"{shape}, {shown(tensor.categories)}, {'public' if tensor.public else 'private'}"
-    return f"{shape}, {lo:.6g} to {hi:.6g} in steps of {tensor.scale:.4g}, {'public' if tensor.public else 'private'}"
+    seen = "public" if tensor.public else "private"
+    return f"{shape}, {lo:.6g} to {hi:.6g}{each} in steps of {tensor.scale:.4g}, {seen}"
 
 
 def circuit_pairs(circuit: Summary) -> list[tuple[str, Any]]:
@@ -58,7 +61,7 @@ def circuit_pairs(circuit: Summary) -> list[tuple[str, Any]]:
         ("constraints", f"{circuit.rows:,}"),
         ("wires", f"{circuit.wires:,}"),
         ("public inputs", f"{circuit.instance_length:,} field elements"),
-        *((f"input {tensor.name}", tensor_line(tensor)) for tensor in circuit.inputs),
+        *((f"input {tensor.name}", tensor_line(tensor, " (each element its own)")) for tensor in circuit.inputs),
         *((f"output {tensor.name}", tensor_line(tensor)) for tensor in circuit.outputs),
     ]
 
@@ -70,7 +73,8 @@ def evaluation_pairs(evaluation: Evaluation | None) -> list[tuple[str, Any]]:
     outside = f", {evaluation.outside} more outside the domain" if evaluation.outside else ""
     pairs: list[tuple[str, Any]] = [("accuracy", f"{evaluation.samples} samples of {evaluation.data}{outside}")]
     for out in evaluation.outputs:
-        parts = [f"max error {out.max_error:.2e}, mean {out.mean_error:.2e}"] if out.equal is None else []
+        share = "" if out.relative is None else f" ({out.relative:.3%} of its span)"
+        parts = [f"max error {out.max_error:.2e}{share}, mean {out.mean_error:.2e}"] if out.equal is None else []
         parts += [f"same largest element {out.top1:.2%}"] if out.top1 is not None else []
         parts += [f"equal {out.equal:.2%}"] if out.equal is not None else []
         pairs.append((f"  {out.output}", ", ".join(parts) + " against onnxruntime"))
@@ -86,13 +90,23 @@ def promise_pairs(promise: Promise | None) -> list[tuple[str, Any]]:
         return []
     undefined = f", at {promise.undefined} of them some value of the model is no number" if promise.undefined else ""
     pairs: list[tuple[str, Any]] = [("domain", f"{promise.points} corners and other points looked at{undefined}")]
+    if promise.basis:
+        few = (
+            "" if all(out.samples >= ENOUGH for out in promise.outputs if out.limit is None) else ", of too few samples"
+        )
+        labels = (
+            f"; {AGREEMENT:.0%} of labels on the data{few}" if any(o.limit is None for o in promise.outputs) else ""
+        )
+        pairs.append(("  promised", promise.basis + labels))
     for out in promise.outputs:
         if out.limit is None:
-            pairs.append((f"  {out.output}", f"equal {out.equal or 0.0:.2%}, data included"))
+            verdict = " MORE THAN wanted differ on the data," if out.missed else ""
+            pairs.append((f"  {out.output}", f"equal {out.equal or 0.0:.2%},{verdict} data included"))
             continue
         against = f"; against onnxruntime {out.against_onnxruntime:.2e}" if out.against_onnxruntime > out.limit else ""
         verdict = "MORE THAN" if out.missed else "within"
-        found = f"worst found {out.max_error:.2e}, {verdict} {out.limit:.2e}, at {out.at}{against}"
+        share = "" if out.relative is None else f" ({out.relative:.3%} of its span)"
+        found = f"worst found {out.max_error:.2e}{share}, {verdict} {out.limit:.2e}, at {out.at}{against}"
         pairs.append((f"  {out.output}", found))
     reached = f"reached at {promise.clamped} of these points" if promise.clamped else "reached at none of these points"
     for clamp in promise.clamps:
@@ -112,12 +126,6 @@ def promise_pairs(promise: Promise | None) -> list[tuple[str, Any]]:
 
 def _ends(ends: tuple[float, float]) -> str:
     return f"[{ends[0]:.6g}, {ends[1]:.6g}]"
-
-
-def missed(promise: Promise) -> str:
-    """The warning of an accepted error."""
-    outs = [f"{out.output!r} by {out.max_error:.4g} or more ({out.limit or 0.0:.4g} wanted)" for out in promise.missed]
-    return f"ERROR ACCEPTED: inside the declared domain outputs are off: {', '.join(outs)}"
 
 
 def show_rows(rows: Mapping[str, int]) -> None:

@@ -111,7 +111,7 @@ class PublicField(Brief):
     categories: Lists = ()
 
 
-SHARES = ("correct", "float_correct", "top1", "equal")
+SHARES = ("correct", "float_correct", "top1", "equal", "agreement")
 LIMITS = ("limit", "data_limit", "period")
 SIGNED = ("low", "high", "kept", "reach")
 LARGEST = 1e120

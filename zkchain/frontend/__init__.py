@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from zkchain.rewrite.watch import Stage
 
+MAPS = "the model gives {} as maps by label (ZipMap); its circuit gives arrays, in the order of the maps' keys"
 DYNAMIC_ROUNDING = "the model rounds activations by steps that each input decides; its circuit leaves this out"
 
 
@@ -100,6 +101,18 @@ def left_out(model: bytes) -> str | None:
     from zkchain.frontend import model as models
 
     return DYNAMIC_ROUNDING if dynamic.rounds(models.parse(model).graph) else None
+
+
+def maps_as_arrays(model: bytes) -> str | None:
+    """Which outputs a model gives as maps (ZipMap) and its circuit as arrays, in words."""
+    if b"ZipMap" not in model:
+        return None
+    from zkchain.frontend import model as models
+
+    graph = models.parse(model).graph
+    maps = {name for node in graph.node if node.op_type == "ZipMap" for name in node.output}
+    names = [value.name for value in graph.output if value.name in maps]
+    return MAPS.format(", ".join(map(repr, names))) if names else None
 
 
 def supported_operators() -> tuple[str, ...]:

@@ -135,6 +135,14 @@ class Settings(Brief):
         """The error that scales are chosen for."""
         return WANTED if self.max_error is None else self.max_error
 
+    @property
+    def basis(self) -> str:
+        """Where the errors that are promised come from."""
+        if self.max_error is not None:
+            return f"errors up to {self.max_error:.4g}, as asked for"
+        spans = "or a 1024th of what an output spans where that is more"
+        return f"errors up to {WANTED:g}, {spans}; {WHOLE:g} of whole numbers"
+
     def limit(self, span: float, *, label: bool = False, whole: bool = False) -> float:
         """The error promised of an output that spans so much over the domain; ``label``: of values that only decide
         a label; ``whole``: of whole numbers, which are then known."""

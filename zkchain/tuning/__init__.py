@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 from zkchain import lazy
 
 if TYPE_CHECKING:
-    from zkchain.tuning.search import AGREEMENT, tune
+    from zkchain.tuning.search import tune
     from zkchain.tuning.trials import HEADER, Budget, Trial, Tuning, row
 
-__all__ = ["AGREEMENT", "HEADER", "Budget", "Trial", "Tuning", "row", "tune"]
+__all__ = ["HEADER", "Budget", "Trial", "Tuning", "row", "tune"]
 
 _HOME = {
-    **dict.fromkeys(("AGREEMENT", "tune"), "search"),
+    "tune": "search",
     **dict.fromkeys(("HEADER", "Budget", "Trial", "Tuning", "row"), "trials"),
 }
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from zkchain import pipeline
 from zkchain.choice import Candidate, candidate, choose
 from zkchain.errors import CompileError, InputError, UnsupportedOp, ZkchainError
+from zkchain.measured import AGREEMENT
 from zkchain.pipeline import Compiled, Source, quiet
 from zkchain.quantize import Settings
 from zkchain.r1cs import System
@@ -25,8 +26,6 @@ from zkchain.typing import Progress
 if TYPE_CHECKING:
     from zkchain.oracle import FloatModel
 
-AGREEMENT = 0.99
-"""Share of samples whose label must be the float model's, where nothing else is said."""
 COARSER, FINER = (4.0, 16.0, 64.0, 256.0), (1 / 4, 1 / 16, 1 / 64)  # of the error in the budget, in turn
 BITS = (8, 7, 6, 5, 4)  # of weights and activations, where all outputs are labels: no error is wanted of these
 HALVINGS = 2  # trials between the best and its coarser neighbour

@@ -48,14 +48,19 @@ def save_circuit(
 
 
 def compile_report(
-    folder: Folder, summary: Summary, choices: Choices, seconds: float, reason: str | None
+    folder: Folder,
+    summary: Summary,
+    choices: Choices,
+    seconds: float,
+    reason: str | None,
+    notes: tuple[str, ...] = (),
 ) -> CompileReport:
     """Report of `zkchain compile` on the bundle that it wrote."""
     opened = bundle.open_bundle(folder)
     kept = opened.has("proving_key") and opened.is_current("proving_key")
     held = opened.has("worst_input") and opened.is_current("worst_input")
     worst = str(opened.folder / bundle.KINDS["worst_input"].file) if held else None
-    return CompileReport(str(folder), summary, choices, seconds, kept, reason, worst)
+    return CompileReport(str(folder), summary, choices, seconds, kept, reason, worst, notes)
 
 
 def tune_report(
