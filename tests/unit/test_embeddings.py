@@ -75,6 +75,26 @@ def test_a_domain_beyond_the_table_is_refused() -> None:
     assert "--domain" in str(refused.value.hint)
 
 
+def test_an_index_that_is_read_as_a_number_too_stays_within_its_table() -> None:
+    """The spans of data are widened, and beyond the last row there is none."""
+    proto = model(
+        [
+            node("Gather", ["table", "x"], ["e"]),
+            node("Cast", ["x"], ["f"], to=TensorProto.FLOAT),
+            node("Unsqueeze", ["f", "last"], ["u"]),
+            node("Mul", ["e", "u"]),
+        ],
+        {"x": [1, TOKENS]},
+        constants={"table": random((ROWS, WIDTH)), "last": np.array([-1])},
+        types={"x": TensorProto.INT64, "y": TensorProto.FLOAT},
+    )
+    low, high = np.zeros((1, TOKENS), np.int64), np.full((1, TOKENS), ROWS - 1)
+    circuit = zkchain.compile(proto, data={"x": np.stack([low, high] * 4)})
+    assert (circuit.choices.inputs[0].lo, circuit.choices.inputs[0].hi) == (0.0, ROWS - 1.0)
+    with pytest.raises(CompileError, match="from 0 to 25, and the table has the rows 0 to 19"):
+        zkchain.compile(proto, domain=(0, 25))
+
+
 def test_an_index_that_is_computed() -> None:
     """The row of the largest score."""
     proto = model(
