@@ -12,12 +12,13 @@ import numpy as np
 from zkchain.circuit import freivalds, plan, taps
 from zkchain.circuit.emitter import Emitter, ProductRequest, TableRequest, Vec
 from zkchain.circuit.gadgets import lookup, order, plain
-from zkchain.circuit.gadgets.groups import distinct
+from zkchain.circuit.gadgets.groups import by_group, distinct
 from zkchain.circuit.plan import Distances, Pool, Saturation
 from zkchain.errors import UnsupportedOp
 from zkchain.ir import kernels
 from zkchain.ir.checked import Known
 from zkchain.ir.graph import Graph, Node, Op
+from zkchain.ir.movement import firsts
 from zkchain.r1cs import System
 from zkchain.typing import IntArray
 
@@ -265,13 +266,29 @@ def rows_along(ctx: Context, source: int, axis: int) -> tuple[Vec, int, IntArray
 
 
 def lower_reduce_max(ctx: Context, index: int, node: Node) -> Vec:
-    vec, groups, lo, hi = rows_along(ctx, node.src[0], node.arg["axis"])
-    return ctx.kit.window_max(ctx.em, vec, groups, lo, hi)
+    vec, _, lo, hi = rows_along(ctx, node.src[0], node.arg["axis"])
+    return _largest(ctx, node, vec, lo, hi)
 
 
 def lower_reduce_min(ctx: Context, index: int, node: Node) -> Vec:
-    vec, groups, lo, hi = rows_along(ctx, node.src[0], node.arg["axis"])
-    return -ctx.kit.window_max(ctx.em, -vec, groups, -hi, -lo)
+    vec, _, lo, hi = rows_along(ctx, node.src[0], node.arg["axis"])
+    return -_largest(ctx, node, -vec, -hi, -lo)
+
+
+def _largest(ctx: Context, node: Node, vec: Vec, lo: IntArray, hi: IntArray) -> Vec:
+    """The largest of each window, in which an element that occurs several times, as an absorbed mask leaves them, is
+    compared once."""
+    first = firsts(ctx.graph, node.src[0], node.arg["axis"])
+
+    def emit(size: int, windows: IntArray) -> Vec:
+        own = np.zeros((len(first), 1), dtype=np.bool_)
+        own[windows] = True
+        at = np.flatnonzero(first & own)
+        if size == 1:
+            return vec.take(at)
+        return ctx.kit.window_max(ctx.em, vec.take(at), len(windows), lo[at], hi[at])
+
+    return by_group(ctx.em, first.sum(axis=1), emit)
 
 
 def lower_argmax(ctx: Context, index: int, node: Node) -> Vec:
