@@ -31,8 +31,6 @@ class Size:
 
 
 CHARACTERS = Size(layers=2, width=32, heads=2, vocabulary=65, positions=64)
-GPT2_SMALL = Size(layers=12, width=768, heads=12, vocabulary=50_257, positions=16)
-MINI_LM = Size(layers=6, width=384, heads=12, vocabulary=30_522, positions=16)
 
 
 class Language(Net):
