@@ -27,6 +27,12 @@ def architecture_rows() -> str:
     return json.dumps(pinned_rows(), indent=1) + "\n"
 
 
+def language_rows() -> str:
+    from tests.e2e.test_languages import pinned_rows
+
+    return json.dumps(pinned_rows(), indent=1) + "\n"
+
+
 def help_pages() -> str:
     from tests.unit.test_cli import help_text
 
@@ -42,6 +48,7 @@ def gas() -> str:
 SNAPSHOTS: Mapping[str, Callable[[], str]] = {
     "gadget_rows.json": gadget_rows,
     "architecture_rows.json": architecture_rows,
+    "language_rows.json": language_rows,
     "help.txt": help_pages,
     "gas.json": gas,
 }

@@ -335,6 +335,7 @@ def zoo() -> dict[str, Graph]:
     apart = b.add(Op.ADD, b.input((2, 1, 3), -20, 30), b.const(rng.integers(-25, 25, (4, 3))), shape=(2, 4, 3))
     squares = b.add(Op.MUL, apart, apart, shape=(2, 4, 3))
     graphs["distances"] = b.graph(b.add(Op.RELU, b.add(Op.SUM, squares, axes=(2,), shape=(2, 4, 1))))
+    graphs["masked_maxima"] = masked_maxima()
     return {**graphs, **forests()}
 
 
@@ -357,6 +358,14 @@ def forests() -> dict[str, Graph]:
     taken = b.add(Op.TAKE, x, shape=(2, 3), index=np.array([[0, 1, 2], [2, 3, 0]]))
     graphs["trees_that_share"] = b.graph(b.trees(taken, forest(rng, depth=2)), b.trees(taken, forest(rng, depth=3)))
     return graphs
+
+
+def masked_maxima() -> Graph:
+    """The largest and the least of windows in which an element stands in the places of what a mask has left out."""
+    b = Build()
+    index = np.array([[0, 0, 0], [3, 4, 3], [6, 7, 8]])
+    x = b.add(Op.TAKE, b.input((9,), -9, [9, 3, 9, 9, 7, 9, 9, 9, 2]), shape=(3, 3), index=index)
+    return b.graph(*(b.add(op, x, shape=(3, 1), axis=1) for op in (Op.REDUCE_MAX, Op.REDUCE_MIN)))
 
 
 def lookup_zoo() -> dict[str, Graph]:

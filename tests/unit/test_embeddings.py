@@ -15,7 +15,7 @@ from tests.helpers import graphs
 from tests.helpers.onnx_models import agrees, model, node, random
 from zkchain import quantize
 from zkchain.bn254 import R
-from zkchain.circuit import Visibility, check, solve, synthesize
+from zkchain.circuit import Visibility, check, plan, solve, synthesize
 from zkchain.circuit.value import Numbers
 from zkchain.errors import CompileError, OutOfDomain, UnsatisfiedConstraint, UnsupportedOp
 from zkchain.frontend import load
@@ -73,6 +73,26 @@ def test_a_domain_beyond_the_table_is_refused() -> None:
     with pytest.raises(CompileError, match="from 0 to 99, and the table has the rows 0 to 19") as refused:
         zkchain.compile(embedding(), domain=(0, 99))
     assert "--domain" in str(refused.value.hint)
+
+
+def test_an_index_that_is_read_as_a_number_too_stays_within_its_table() -> None:
+    """The spans of data are widened, and beyond the last row there is none."""
+    proto = model(
+        [
+            node("Gather", ["table", "x"], ["e"]),
+            node("Cast", ["x"], ["f"], to=TensorProto.FLOAT),
+            node("Unsqueeze", ["f", "last"], ["u"]),
+            node("Mul", ["e", "u"]),
+        ],
+        {"x": [1, TOKENS]},
+        constants={"table": random((ROWS, WIDTH)), "last": np.array([-1])},
+        types={"x": TensorProto.INT64, "y": TensorProto.FLOAT},
+    )
+    low, high = np.zeros((1, TOKENS), np.int64), np.full((1, TOKENS), ROWS - 1)
+    circuit = zkchain.compile(proto, data={"x": np.stack([low, high] * 4)})
+    assert (circuit.choices.inputs[0].lo, circuit.choices.inputs[0].hi) == (0.0, ROWS - 1.0)
+    with pytest.raises(CompileError, match="from 0 to 25, and the table has the rows 0 to 19"):
+        zkchain.compile(proto, domain=(0, 25))
 
 
 def test_an_index_that_is_computed() -> None:
@@ -136,3 +156,53 @@ LIES = {
 def test_other_rows_are_refused(lie: str) -> None:
     with pytest.raises(UnsatisfiedConstraint):
         claim(LIES[lie])
+
+
+# --------------------------------------------------------------------------------------- tables beside each other
+
+
+STARTS, SLOPES = np.array([5, -3, 0, 9]), np.array([1, 2, -7, 4])
+
+
+def beside(*others: np.ndarray[Any, Any]) -> Any:
+    """Two tables of one number; ``others``: tables that are looked up by themselves."""
+    b = graphs.Build()
+    x = b.input((2,), 0, 3)
+    found = [b.add(Op.TABLE, x, first=0, values=values) for values in (STARTS, SLOPES)]
+    found += [b.add(Op.TABLE, b.input((2,), 0, 3), first=0, values=values) for values in others]
+    return synthesize(b.graph(*found), Visibility((False,) * (1 + len(others)), (True,) * len(found)), System.CG16)
+
+
+def test_tables_of_one_number_are_looked_up_together_unless_one_is_there_anyway() -> None:
+    """An entry and a balance fewer; a table that is looked up by itself too would only stand there twice."""
+    together, one_alone = beside(), beside(STARTS)
+    assert one_alone.n_rows < 2 * together.n_rows
+    assert len(plan.beside(together.graph)) == 2
+    assert not plan.beside(one_alone.graph)
+
+
+BESIDE = {
+    "what they hold": ([3, 0], [3, 0]),
+    "another start": ([2, 0], [3, 0]),
+    "another slope": ([3, 0], [3, 1]),
+    "starts exchanged": ([0, 3], [3, 0]),
+    "start for slope": None,
+}
+
+
+@pytest.mark.parametrize("lie", BESIDE)
+def test_no_other_pair_is_accepted(lie: str) -> None:
+    circuit, x = beside(), np.array([3, 0])
+    chosen = BESIDE[lie]
+    pair = [SLOPES[x], STARTS[x]] if chosen is None else [STARTS[chosen[0]], SLOPES[chosen[1]]]
+    wanted, taken = np.stack([STARTS[x], SLOPES[x]], axis=1).ravel(), np.stack(pair, axis=1).ravel()
+
+    def tamper(wire: int, node: str, values: Numbers) -> Numbers:
+        return taken if isinstance(values, np.ndarray) and np.array_equal(values, wanted) else values
+
+    assignment = solve(circuit, [x], tamper=tamper).finish(secrets.randbelow(R))
+    if lie == "what they hold":
+        check(circuit, assignment)
+    else:
+        with pytest.raises(UnsatisfiedConstraint):
+            check(circuit, assignment)

@@ -10,7 +10,7 @@ from onnx import TensorProto, helper
 from scipy import special
 
 from tests.helpers.onnx_models import Array, agrees, model, node, random, runtime, single
-from zkchain.errors import UnsupportedOp
+from zkchain.errors import ModelError, UnsupportedOp
 from zkchain.frontend import load
 from zkchain.ir.interpret import run_float
 
@@ -50,6 +50,18 @@ def test_simplified_layer_normalization(axis: int) -> None:
         single("SimplifiedLayerNormalization", [BATCH, TOKENS, WIDTH], scale, axis=axis, epsilon=1e-3),
         random((BATCH, TOKENS, WIDTH)),
     )
+
+
+def test_a_model_need_not_import_onnxruntimes_domain() -> None:
+    """Its transformer optimiser adds operators of that domain, and not the import; another domain is still unknown."""
+    made = single(f"{MS}BiasGelu", [BATCH, WIDTH], BIAS)
+    kept = [each for each in made.opset_import if each.domain != "com.microsoft"]
+    del made.opset_import[:]
+    made.opset_import.extend(kept)
+    agrees(made, random((BATCH, WIDTH)))
+    made.graph.node[0].domain = "com.example"
+    with pytest.raises((ModelError, UnsupportedOp), match=r"BiasGelu|com\.example"):
+        load(made)
 
 
 def test_rms_normalization_still_agrees() -> None:

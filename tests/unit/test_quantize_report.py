@@ -9,7 +9,7 @@ from tests.helpers.float_graphs import Build
 from zkchain.errors import InputError
 from zkchain.ir.graph import Op
 from zkchain.quantize import Domain, Settings, accuracy, quantize_with_report
-from zkchain.quantize.lower.precision import exact_bits
+from zkchain.quantize.lower.constants import exact_bits
 from zkchain.quantize.precision import constraint_cost
 from zkchain.quantize.precision.allocate import allocate, squared_error
 from zkchain.quantize.precision.noise import Point

@@ -13,7 +13,7 @@ with d = 1 and X = c^2 forged pairs cancel).
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
@@ -115,8 +115,11 @@ def _range_table(em: Emitter, size: int, keys: Vec) -> RangeTable:
 
 def _row_tables(em: Emitter) -> Iterable[RowTable]:
     by_table: dict[tuple[object, ...], list[TableRequest]] = defaultdict(list)
-    for request in em.tables:
-        by_table[request.values.shape, sha256(request.values.tobytes()).digest()].append(request)
+    shapes = Counter(request.values.shape for request in em.tables)
+    for request in em.tables:  # a table of a shape of its own, a whole vocabulary, is not hashed for each proof
+        alone = shapes[request.values.shape] == 1
+        digest = b"" if alone else sha256(np.ascontiguousarray(request.values).data).digest()
+        by_table[request.values.shape, digest].append(request)
     for same in by_table.values():
         yield _row_table(em, same[0].values, em.concat([r.key for r in same]), em.concat([r.value for r in same]))
 

@@ -3,7 +3,7 @@ systems."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import ModuleType
 
@@ -12,12 +12,13 @@ import numpy as np
 from zkchain.circuit import freivalds, plan, taps
 from zkchain.circuit.emitter import Emitter, ProductRequest, TableRequest, Vec
 from zkchain.circuit.gadgets import lookup, order, plain
-from zkchain.circuit.gadgets.groups import distinct
+from zkchain.circuit.gadgets.groups import by_group, distinct
 from zkchain.circuit.plan import Distances, Pool, Saturation
 from zkchain.errors import UnsupportedOp
 from zkchain.ir import kernels
 from zkchain.ir.checked import Known
 from zkchain.ir.graph import Graph, Node, Op
+from zkchain.ir.movement import firsts
 from zkchain.r1cs import System
 from zkchain.typing import IntArray
 
@@ -27,7 +28,8 @@ KITS: Mapping[System, ModuleType] = {System.GROTH16: plain, System.CG16: lookup}
 @dataclass(frozen=True, eq=False, slots=True)
 class Context:
     """The graph being lowered: vectors of the nodes done so far, signs that a rescale left for a relu, the largest
-    values of a node with their indices; of its trees what they compare, and the bits that came of it."""
+    values of a node with their indices; of its trees what they compare, and the bits that came of it; tables that one
+    lookup reads, and what it found."""
 
     graph: Graph
     em: Emitter
@@ -40,6 +42,8 @@ class Context:
     compared: Mapping[int, plan.Compared] = field(default_factory=dict)
     steps: Mapping[int, tuple[IntArray, IntArray]] = field(default_factory=dict)
     ladders: dict[int, Vec] = field(default_factory=dict)
+    beside: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    looked_up: dict[int, Vec] = field(default_factory=dict)
 
     def range(self, index: int) -> tuple[IntArray, IntArray]:
         """Static range of every element of a node, flat."""
@@ -265,13 +269,29 @@ def rows_along(ctx: Context, source: int, axis: int) -> tuple[Vec, int, IntArray
 
 
 def lower_reduce_max(ctx: Context, index: int, node: Node) -> Vec:
-    vec, groups, lo, hi = rows_along(ctx, node.src[0], node.arg["axis"])
-    return ctx.kit.window_max(ctx.em, vec, groups, lo, hi)
+    vec, _, lo, hi = rows_along(ctx, node.src[0], node.arg["axis"])
+    return _largest(ctx, node, vec, lo, hi)
 
 
 def lower_reduce_min(ctx: Context, index: int, node: Node) -> Vec:
-    vec, groups, lo, hi = rows_along(ctx, node.src[0], node.arg["axis"])
-    return -ctx.kit.window_max(ctx.em, -vec, groups, -hi, -lo)
+    vec, _, lo, hi = rows_along(ctx, node.src[0], node.arg["axis"])
+    return -_largest(ctx, node, -vec, -hi, -lo)
+
+
+def _largest(ctx: Context, node: Node, vec: Vec, lo: IntArray, hi: IntArray) -> Vec:
+    """The largest of each window, in which an element that occurs several times, as an absorbed mask leaves them, is
+    compared once."""
+    first = firsts(ctx.graph, node.src[0], node.arg["axis"])
+
+    def emit(size: int, windows: IntArray) -> Vec:
+        own = np.zeros((len(first), 1), dtype=np.bool_)
+        own[windows] = True
+        at = np.flatnonzero(first & own)
+        if size == 1:
+            return vec.take(at)
+        return ctx.kit.window_max(ctx.em, vec.take(at), len(windows), lo[at], hi[at])
+
+    return by_group(ctx.em, first.sum(axis=1), emit)
 
 
 def lower_argmax(ctx: Context, index: int, node: Node) -> Vec:
@@ -306,11 +326,23 @@ def needs_lookups(ctx: Context, node: Node) -> UnsupportedOp:
 def lower_table(ctx: Context, index: int, node: Node) -> Vec:
     if ctx.em.system is not System.CG16:
         raise needs_lookups(ctx, node)
-    vec, (first, values) = ctx.source(node)[0], (node.arg["first"], node.arg["values"])
+    if index not in ctx.looked_up:
+        ctx.looked_up.update(_looked_up(ctx, ctx.beside.get(index, (index,))))
+    return ctx.looked_up[index]
+
+
+def _looked_up(ctx: Context, indices: Sequence[int]) -> Mapping[int, Vec]:
+    """The values of TABLE nodes that lie beside each other, found by one lookup of a row."""
+    nodes = [ctx.graph.nodes[i] for i in indices]
+    vec, (first, each) = ctx.source(nodes[0])[0], (nodes[0].arg["first"], [node.arg["values"] for node in nodes])
+    values, width = np.stack(each, axis=1), len(nodes)
     key = (vec - first).within(0, len(values) - 1)
-    result = ctx.em.wires(len(vec), lambda: values[np.clip(key.ints, 0, len(values) - 1)], (values, values))
-    ctx.em.look_up(TableRequest(key, result, values, node.name))
-    return result
+    ends = np.tile(values.min(axis=0), len(vec)), np.tile(values.max(axis=0), len(vec))
+    result = ctx.em.wires(len(vec) * width, lambda: values[np.clip(key.ints, 0, len(values) - 1)].ravel(), ends)
+    ctx.em.look_up(TableRequest(key, result, values if width > 1 else each[0], nodes[0].name))
+    if width == 1:
+        return {indices[0]: result}
+    return {i: result.take(np.arange(len(vec)) * width + k) for k, i in enumerate(indices)}
 
 
 def lower_rows(ctx: Context, index: int, node: Node) -> Vec:
@@ -458,7 +490,15 @@ def _lowered(ctx: Context, index: int, planned: Mapping[int, plan.Gadget | None]
 def lower(graph: Graph, em: Emitter, inputs: Mapping[int, Vec]) -> dict[int, Vec]:
     """Vectors of all nodes (but those inside a fused chain)."""
     compared = plan.comparisons(graph)
-    ctx = Context(graph, em, KITS[em.system], plan.seals(graph), compared=compared, steps=plan.steps(compared))
+    ctx = Context(
+        graph,
+        em,
+        KITS[em.system],
+        plan.seals(graph),
+        compared=compared,
+        steps=plan.steps(compared),
+        beside=plan.beside(graph),
+    )
     planned = plan.gadgets(graph, tables=em.system is System.CG16)
     ctx.vecs.update(inputs)
     for index, node in enumerate(graph.nodes):

@@ -6,6 +6,7 @@ linear layer would be composed with long linear combinations, these first get wi
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -244,6 +245,25 @@ def gadgets(graph: Graph, *, tables: bool) -> Mapping[int, Gadget | None]:
     be had."""
     fused = fusions(graph)
     return {**distances(graph), **fused, **(saturations(graph, fused) if tables else {})}
+
+
+def beside(graph: Graph) -> Mapping[int, tuple[int, ...]]:
+    """TABLE nodes that one lookup of a row serves: of one number, over one domain, as the ends and slopes of chords.
+
+    A table has a constraint for each entry, whatever its width. One that is looked up by itself somewhere else too is
+    there anyway."""
+    rows: dict[tuple[int, int, int], list[int]] = defaultdict(list)
+    for index, node in enumerate(graph.nodes):
+        if node.op is Op.TABLE:
+            rows[node.src[0], int(node.arg["first"]), len(node.arg["values"])].append(index)
+    own = {i: _digest(graph.nodes[i]) for each in rows.values() for i in each}
+    alone = {own[each[0]] for each in rows.values() if len(each) == 1}
+    joined = [tuple(each) for each in rows.values() if len(each) > 1 and alone.isdisjoint(own[i] for i in each)]
+    return {i: each for each in joined for i in each}
+
+
+def _digest(table: Node) -> bytes:
+    return blake2b(np.ascontiguousarray(table.arg["values"], dtype=np.int64).data).digest()
 
 
 SEAL_ABOVE = 32  # terms per element

@@ -262,8 +262,11 @@ def _with_shapes(proto: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _with_domains(proto: onnx.ModelProto) -> onnx.ModelProto:
-    """onnxruntime's optimisers put operators of theirs into ONNX's own domain, where the checker knows none of them."""
-    if not any(n.op_type in FOREIGN and n.domain in ("", "ai.onnx") for n in proto.graph.node):
+    """onnxruntime's optimisers put operators of theirs into ONNX's own domain, where the checker knows none of them,
+    and do not name the domain of the others among those that the model imports: onnxruntime asks for neither."""
+    misplaced = any(n.op_type in FOREIGN and n.domain in ("", "ai.onnx") for n in proto.graph.node)
+    unnamed = FOREIGN_DOMAIN not in opsets(proto) and any(n.domain == FOREIGN_DOMAIN for n in proto.graph.node)
+    if not misplaced and not unnamed:
         return proto
     shown = onnx.ModelProto()
     shown.CopyFrom(proto)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from zkchain.ir import interpret
 from zkchain.ir.graph import MOVES, Graph
@@ -24,3 +25,15 @@ def origins(graph: Graph, index: int) -> tuple[IntArray, IntArray]:
         else:
             found[k] = np.full(node.shape, k, np.int64), np.arange(node.size, dtype=np.int64).reshape(node.shape)
     return found[index]
+
+
+def firsts(graph: Graph, index: int, axis: int) -> npt.NDArray[np.bool_]:
+    """Which elements of a node's windows along an axis, (windows, size), occur in their window for the first time."""
+    node, element = (np.moveaxis(each, axis, -1) for each in origins(graph, index))
+    size = node.shape[-1]
+    key = (node * (element.max(initial=0) + 1) + element).reshape(-1, size)
+    order = np.argsort(key, axis=1, kind="stable")
+    ordered = np.take_along_axis(key, order, axis=1)
+    found = np.ones(key.shape, dtype=np.bool_)
+    np.put_along_axis(found, order[:, 1:], ordered[:, 1:] != ordered[:, :-1], axis=1)
+    return found

@@ -27,7 +27,8 @@ def outputs(
     """The values of the ``wanted`` nodes (None: the outputs), each (samples, *shape), under a table of kernels.
     ``inputs``: in the graph's order, each (samples, *shape); nothing is checked."""
     count, kept = len(inputs[0]) if inputs else 1, graph.outputs if wanted is None else wanted
-    step = max(AT_ONCE // max(sum(node.size for node in graph.nodes), 1), 1)
+    each = sum(node.size for node in graph.nodes if node.op is not Op.CONST)  # of constants there is one for all
+    step = max(AT_ONCE // max(each, 1), 1)
     parts = []
     for first in range(0, max(count, 1), step):
         some = dict(zip(graph.inputs, (x[first : first + step] for x in inputs), strict=True))

@@ -76,17 +76,26 @@ def resolve(graph: Graph, domain: Sequence[Domain | None] | None, samples: Seque
     given = [replace(d, scale=d.scale or 1.0) if d and integer else d for d, integer in zip(given, whole, strict=True)]
     tables = _tables(graph)
     for i, name, declared, seen in zip(graph.inputs, graph.input_names, given, data, strict=True):
-        if declared is None and i in tables:  # an index: whatever the data hold, every row of its table
-            grids.append(Grid(np.zeros(()), np.asarray(tables[i] - 1.0), 1.0, binary=False))
+        last, alone = tables.get(i, (0, False))
+        if declared is None and alone:  # an index: whatever the data hold, every row of its table
+            grids.append(Grid(np.zeros(()), np.asarray(float(last)), 1.0, binary=False))
             continue
-        compared = _compared(graph, i)
-        grids.append(_bounded(name, _resolve_one(name, graph.nodes[i], declared, seen, compared)))
+        grid = _bounded(name, _resolve_one(name, graph.nodes[i], declared, seen, _compared(graph, i)))
+        grids.append(_within(grid, last) if declared is None and i in tables else grid)
     return tuple(grids)
 
 
-def _tables(graph: Graph) -> dict[int, int]:
-    """Inputs that are moved and read as indices alone -> rows of the smallest table that they are indices into."""
-    found: dict[int, int] = {}
+def _within(grid: Grid, last: int) -> Grid:
+    """The whole numbers of a grid from 0 to ``last``: what is an index, whatever else it is."""
+    lo, hi = grid.integers(1.0)
+    low, high = (np.clip(end, 0, last).astype(np.float64) for end in (lo, hi))
+    return Grid(low, high, 1.0, binary=False)
+
+
+def _tables(graph: Graph) -> dict[int, tuple[int, bool]]:
+    """Inputs that are indices as they are -> the last row of the smallest table that they are indices into, and whether
+    nothing else reads them."""
+    found: dict[int, tuple[int, bool]] = {}
     for i in graph.inputs:
         carried, sizes, otherwise = {i}, list[int](), i in graph.outputs
         for k, node in enumerate(graph.nodes):
@@ -98,8 +107,8 @@ def _tables(graph: Graph) -> dict[int, int]:
                 sizes.append(graph.nodes[node.src[1]].shape[0])
             else:
                 otherwise = True
-        if sizes and not otherwise:
-            found[i] = min(sizes)
+        if sizes:
+            found[i] = min(sizes) - 1, not otherwise
     return found
 
 

@@ -440,9 +440,10 @@ def _harder(settled: Settled) -> Problem:
     """The problem with what its survey found: how far values reach, and the points that are off the most for no clamp's
     sake."""
     problem, found = settled.problem, settled.survey.findings
+    traces = [f.probe.trace for f in found]
     reached = {
-        i: _reach([*(f.probe.trace[i] for f in found), np.asarray(problem.reached.get(i, found[0].probe.trace[i]))])
-        for i in range(len(problem.graph.nodes))
+        i: _reach([*(t[i] for t in noise.different(node, traces)), np.asarray(problem.reached.get(i, traces[0][i]))])
+        for i, node in enumerate(problem.graph.nodes)
     }
     off = [f for f in found if not f.clamped and _excess(f.errors, settled.limits) > ENOUGH]
     ranked = sorted(off, key=lambda f: -_excess(f.errors, settled.limits))

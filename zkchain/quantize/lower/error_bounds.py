@@ -32,20 +32,23 @@ def magnitude(source: Source) -> FloatArray:
     return np.asarray(largest(source[0]) * source[0].scale)
 
 
-def _product(combine: Callable[[FloatArray, FloatArray], FloatArray], x: Source, y: Source) -> FloatArray:
-    (e_x, e_y), (m_x, m_y) = (x[1], y[1]), (magnitude(x), magnitude(y))
+def _product(node: Node, combine: Callable[[FloatArray, FloatArray], FloatArray], x: Source, y: Source) -> FloatArray:
+    e_x, e_y = x[1], y[1]
+    if any(e.size and np.isinf(e).all() for e in (e_x, e_y)):
+        return _unknown(node)
+    m_x, m_y = magnitude(x), magnitude(y)
     return combine(m_x, e_y) + combine(e_x, m_y) + combine(e_x, e_y)
 
 
 def _mul(node: Node, x: Source, y: Source) -> FloatArray:
-    return _product(lambda a, b: a * b, x, y)
+    return _product(node, lambda a, b: a * b, x, y)
 
 
 def _matmul(node: Node, x: Source, y: Source) -> FloatArray:
     def combine(a: FloatArray, b: FloatArray) -> FloatArray:
         return np.asarray(np.broadcast_to(a, x[0].shape) @ np.broadcast_to(b, y[0].shape))
 
-    return _product(combine, x, y)
+    return _product(node, combine, x, y)
 
 
 def _conv(node: Node, x: Source, w: Source) -> FloatArray:
@@ -59,7 +62,7 @@ def _conv(node: Node, x: Source, w: Source) -> FloatArray:
         taps = np.broadcast_to(b, shape).reshape(group, shape[0] // group, shape[1], -1).sum(axis=-1)
         return np.asarray((taps @ per_channel(a)).reshape(1, -1, *(1,) * (len(shape) - 2)))
 
-    return _product(combine, x, w)
+    return _product(node, combine, x, w)
 
 
 def _same(node: Node, x: Source) -> FloatArray:
@@ -88,7 +91,7 @@ def _rows(node: Node, x: Source, table: Source) -> FloatArray:
     return np.broadcast_to(np.broadcast_to(table[1], table[0].shape).max(axis=0), node.shape)
 
 
-def _unknown(node: Node, x: Source) -> FloatArray:
+def _unknown(node: Node, *sources: Source) -> FloatArray:
     return np.full((1,) * len(node.shape), np.inf)
 
 

@@ -22,10 +22,11 @@ from zkchain.ir.ranges import largest
 from zkchain.quantize import norms
 from zkchain.quantize.input_grid import Grid
 from zkchain.quantize.lower.builder import Builder, Value
+from zkchain.quantize.lower.constants import exact_bits
 from zkchain.quantize.regions import Region
 from zkchain.rewrite.engine import readers
 from zkchain.rewrite.integers import CLAMP
-from zkchain.typing import Array, FloatArray
+from zkchain.typing import FloatArray
 
 # source positions that stand for something else than a source
 ENDS = -1  # the ends of a CLIP
@@ -149,14 +150,6 @@ def joined(spans: Sequence[Span]) -> list[Span]:
             span = Span(before.first, max(before.last, span.last), before.elements + span.elements)
         found.append(span)
     return found
-
-
-def exact_bits(values: Array) -> int:
-    """Fewest fraction bits (may be negative) that hold every value exactly; 0 if all are zero."""
-    mantissa, exponent = np.frexp(values[np.isfinite(values) & (values != 0)])
-    whole = np.abs(np.ldexp(mantissa, 53)).astype(np.int64)
-    trailing = np.frexp((whole & -whole).astype(np.float64))[1] - 1
-    return int((53 - exponent - trailing).max()) if whole.size else 0
 
 
 def root(graph: Graph, i: int) -> int:

@@ -15,6 +15,7 @@ from zkchain.ir.trees import Forest
 from zkchain.quantize import norms
 from zkchain.quantize.input_grid import Grid
 from zkchain.quantize.lower.builder import Builder, Memory, Value
+from zkchain.quantize.lower.constants import exact_bits
 from zkchain.quantize.lower.division import DIVISIONS, divide
 from zkchain.quantize.lower.precision import (
     ENDS,
@@ -26,7 +27,6 @@ from zkchain.quantize.lower.precision import (
     Span,
     align,
     clip_ends,
-    exact_bits,
     joined,
     narrow,
     prefer,

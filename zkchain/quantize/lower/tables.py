@@ -28,9 +28,10 @@ from zkchain.ir.graph import Node, Op
 from zkchain.ir.ranges import bounds_of
 from zkchain.quantize.lower import holes, steps
 from zkchain.quantize.lower.builder import Value
+from zkchain.quantize.lower.constants import exact_bits
 from zkchain.quantize.lower.error_bounds import magnitude
 from zkchain.quantize.lower.holes import Hole
-from zkchain.quantize.lower.precision import OUT, Lowering, Span, align, exact_bits, narrow
+from zkchain.quantize.lower.precision import OUT, Lowering, Span, align, narrow
 from zkchain.quantize.precision.noise import takes_all
 from zkchain.quantize.regions import Region
 from zkchain.typing import FloatArray, IntArray

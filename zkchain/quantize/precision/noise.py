@@ -17,7 +17,8 @@ from zkchain.ir import functions, interpret
 from zkchain.ir.builder import whole_values
 from zkchain.ir.graph import MOVES_OF_ONE, Graph, Node, Op, constant
 from zkchain.quantize import norms
-from zkchain.quantize.lower.precision import ENDS, OUT, clip_ends, exact_bits, root
+from zkchain.quantize.lower.constants import exact_bits
+from zkchain.quantize.lower.precision import ENDS, OUT, clip_ends, root
 from zkchain.quantize.regions import TREES, BoolArray, Region
 from zkchain.rewrite import engine
 from zkchain.typing import Array
@@ -124,10 +125,15 @@ def _top(values: Array) -> float:
     return float(np.abs(values)[np.isfinite(values)].max(initial=0.0))
 
 
+def different(node: Node, traces: Sequence[Trace]) -> Sequence[Trace]:
+    """The samples on which a node's values may differ: a constant is the same on all."""
+    return traces[:1] if node.op is Op.CONST else traces
+
+
 def find(graph: Graph, traces: Sequence[Trace], fixed_inputs: Mapping[int, bool]) -> list[Point]:
     """All points of a prepared graph; ``fixed_inputs``: inputs whose grid is already given."""
     before, after = _units(graph)
-    tops = [max(_top(t[i]) for t in traces) for i in range(len(graph.nodes))]
+    tops = [max(_top(t[i]) for t in different(node, traces)) for i, node in enumerate(graph.nodes)]
     whole = whole_values(graph, {i for i, fixed in fixed_inputs.items() if fixed})
     points = []
     for i in graph.inputs:
@@ -262,13 +268,14 @@ def _gain(graph: Graph, point: Point, below: list[int], cases: Sequence[Case], s
 
 
 def _disturb(graph: Graph, point: Point, trace: Trace, step: float, rng: np.random.Generator) -> Array:
-    node = graph.nodes[point.node]
+    node, value = graph.nodes[point.node], trace[point.node]
     if point.position in (None, OUT):
-        value = trace[point.node]
         return np.asarray(value + step * (rng.random(value.shape) - 0.5))
+    if node.op is Op.ROWS:  # of a table of a whole vocabulary, the rows that are taken
+        return np.where(value == 0, 0.0, value + step * (rng.random(value.shape) - 0.5))
     sources = [trace[s] for s in node.src]
     if point.position == ENDS:
-        return np.where(trace[point.node] == sources[0], sources[0], trace[point.node] + step * (rng.random() - 0.5))
+        return np.where(value == sources[0], sources[0], value + step * (rng.random() - 0.5))
     weights = sources[point.position]
     sources[point.position] = np.where(weights == 0, 0.0, weights + step * (rng.random(weights.shape) - 0.5))
     return np.broadcast_to(interpret.FLOAT[node.op](node, *sources), node.shape)

@@ -9,7 +9,7 @@ import numpy as np
 
 from zkchain.errors import UnsupportedOp
 from zkchain.ir.builder import Builder, whole_values
-from zkchain.ir.graph import Graph, Op
+from zkchain.ir.graph import Graph, Op, constant
 from zkchain.quantize import input_grid
 from zkchain.quantize.input_grid import Grid
 from zkchain.quantize.masks import absorb
@@ -117,8 +117,9 @@ def _observed(
     not finite; drawn samples are left out then, unless there are no others."""
     kept, traces, first_bad = [], [], None
     values = (*noise.observe(graph, given), *noise.observe(graph, drawn, guarded=True))
+    finite = {i for i, node in enumerate(graph.nodes) if node.op is Op.CONST and np.all(np.isfinite(constant(node)))}
     for k, (sample, trace) in enumerate(zip((*given, *drawn), values, strict=True)):
-        bad = next((i for i, value in enumerate(trace) if not np.all(np.isfinite(value))), None)
+        bad = next((i for i, v in enumerate(trace) if i not in finite and not np.all(np.isfinite(v))), None)
         if bad is None:
             kept.append(sample)
             traces.append(trace)
