@@ -12,12 +12,12 @@ from onnx import helper, numpy_helper
 
 from zkchain import sandbox
 from zkchain.errors import ModelError, ZkchainError
-from zkchain.frontend import fold, text
-from zkchain.frontend.call import INTEGERS, Call, Value, operator
-from zkchain.frontend.control import CONTROL
+from zkchain.frontend import fold, sequences, text
+from zkchain.frontend.call import INTEGERS, Call, Items, Value, operator
+from zkchain.frontend.control import Given, plain
 from zkchain.frontend.model import opsets, rewritten
 from zkchain.frontend.shapes import input_values
-from zkchain.frontend.table import KEPT, RANDOM, RULED, RULES, SHAPES, needed, node_name, not_in_table
+from zkchain.frontend.table import KEPT, RANDOM, RULED, RULES, SHAPES, STRUCTURE, needed, node_name, not_in_table
 from zkchain.ir.builder import STRINGS, Builder, refuse_numbers
 from zkchain.ir.graph import Graph, Op
 from zkchain.typing import Array
@@ -30,13 +30,13 @@ MAY_MASK = frozenset({Op.ADD, Op.SUB, Op.MAX, Op.MIN, Op.CONCAT, Op.RESHAPE, Op.
 
 @dataclass(frozen=True, slots=True)
 class Importer:
-    """``values`` maps every name seen so far to a constant or to a node of ``build``."""
+    """``values`` maps every name seen so far to a constant, to a node of ``build``, or to a sequence of these."""
 
     build: Builder
     opsets: Mapping[str, int]
     types: Mapping[str, int]
     used: frozenset[str]
-    values: dict[str, Value]
+    values: dict[str, Given]
 
     def run(self, graph: onnx.GraphProto) -> None:
         """Import the nodes of a graph that are needed, in order."""
@@ -51,14 +51,17 @@ class Importer:
         self.build.name = node_name(node)
         self.build.operators[node_name(node)] = operator(node)
         inputs = tuple(self._input(node, name) for name in node.input)
-        results: Sequence[Value | None]
-        if operator(node) in CONTROL:
-            results = CONTROL[operator(node)](self.build, node, inputs, self._body)
+        results: Sequence[Given | None]
+        if operator(node) in STRUCTURE:
+            results = STRUCTURE[operator(node)](self.build, node, inputs, self._body)
+        elif operator(node) == "Identity" and isinstance(inputs[0], Items):
+            results = inputs
         else:
-            results = self._constants(node, inputs) or self._ruled(node, inputs)
+            tensors = tuple(None if v is None else plain(self.build, v) for v in inputs)
+            results = self._constants(node, tensors) or self._ruled(node, tensors)
         self.values.update((n, v) for n, v in zip(node.output, results, strict=False) if n and v is not None)
 
-    def _input(self, node: onnx.NodeProto, name: str) -> Value | None:
+    def _input(self, node: onnx.NodeProto, name: str) -> Given | None:
         if name and name not in self.values:
             raise ModelError(f"node {node_name(node)!r} reads {name!r}, which nothing before it computes")
         return self.values[name] if name else None
@@ -98,7 +101,7 @@ class Importer:
             raise ModelError(f"node {call.name!r}: {name} does not fit inputs of shapes {shapes}: {error}") from error
         return [result] if isinstance(result, int) else result
 
-    def _body(self, graph: onnx.GraphProto, values: Mapping[str, Value]) -> list[Value]:
+    def _body(self, graph: onnx.GraphProto, values: Mapping[str, Given]) -> list[Given]:
         """The outputs of an inner graph, which sees the values around it and these."""
         names = [o.name for o in graph.output]
         inner = replace(self, used=self.used | needed(graph, names), values={**self.values, **values})
@@ -137,7 +140,7 @@ def _imported(
         inputs[value.name] = build.input(value.name, shapes[value.name], whole=whole)
         if value.name in texts:
             build.texts[inputs[value.name]] = texts[value.name]
-    values: dict[str, Value] = {**inputs, **_without_elements(proto.graph, shapes)}
+    values: dict[str, Given] = {**inputs, **_without_elements(proto.graph, shapes)}
     importer = Importer(build, opsets(proto), _types(proto), needed(proto.graph, outputs), values)
     importer.run(proto.graph)
     ends = [(name, _output(importer, name)) for name in outputs]
@@ -181,6 +184,8 @@ def _output(importer: Importer, name: str) -> int:
     if value is None:
         raise ModelError(f"output {name!r}: nothing in the model computes it")
     importer.build.name = name
+    if isinstance(value, Items):
+        value = sequences.output(importer.build, name, value)
     index = value if isinstance(value, int) else importer.build.const(value)
     if not importer.build.size(index):
         raise ModelError(

@@ -154,10 +154,10 @@ def _texts(call: Call, x: int, values: Sequence[Key]) -> int:
 
 
 def imputer(call: Call) -> int:
-    """x, and the imputed value where x is the one to be replaced. Inputs of a circuit are numbers: NaN never occurs."""
+    """x, and the imputed value where x is the one to be replaced. A circuit's inputs are finite: NaN never occurs."""
     build, x = call.build, call.x()
     replaced = call.attribute("replaced_value_float", call.attribute("replaced_value_int64"))
-    if replaced is None or np.isnan(replaced):
+    if replaced is None or not np.isfinite(replaced):
         return x
     imputed = call.attribute("imputed_value_floats") or call.attribute("imputed_value_int64s") or []
     if len(imputed) not in (1, build.shape(x)[-1]):

@@ -7,7 +7,7 @@ so t moves to where rounding changes sides: x > t in float32 is x >= the middle 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -24,6 +24,8 @@ from zkchain.typing import Array, FloatArray, IntArray
 FILL = "write a weight for it into every leaf, 0 where there is none: onnxruntime takes no weight for no score"
 MODES = ("BRANCH_LEQ", "BRANCH_LT", "BRANCH_GTE", "BRANCH_GT", "BRANCH_EQ", "BRANCH_NEQ", "BRANCH_MEMBER")
 TRANSFORMS = ("NONE", "LOGISTIC", "SOFTMAX", "SOFTMAX_ZERO", "PROBIT")  # as onnxruntime counts them
+MOST_PLACES = 1 << 20
+"""Bound on inner nodes, each counted as often as a way from a root leads to it."""
 AGGREGATES = ("AVERAGE", "SUM", "MIN", "MAX")
 
 
@@ -125,23 +127,14 @@ def _tests(call: Call, modes: Sequence[str], values: Sequence[Array]) -> tuple[I
 
 
 def _ensemble(call: Call, nodes: Nodes, weight: FloatArray, said: Array) -> Ensemble:
-    """In the order of TREES: parents before children, without what no root leads to; a leaf that stands in several
-    places is several leaves."""
-    order, seen, level = list[IntArray](), 0, nodes.roots
-    while len(level := level[level >= 0]) and seen <= len(nodes.modes):
-        order.append(level)
-        seen += len(level)
-        level = np.concatenate([nodes.no[level], nodes.yes[level]])
-    if seen > len(nodes.modes):
-        raise call.build.error("its trees: a node stands in more than one place")
-    kept = np.concatenate([*order, np.zeros(0, np.int64)])
-    place = np.zeros(len(nodes.modes) + 1, np.int64)
-    place[kept] = np.arange(len(kept))
+    """In the order of TREES: parents before children, without what no root leads to; a node or leaf that stands in
+    several places is several."""
+    nodes = _joined(nodes)
+    kept, no, yes, roots = _placed(call, nodes)
     first, ends, swapped = _tests(call, [nodes.modes[n] for n in kept], [nodes.values[n] for n in kept])
-    no, yes = nodes.no[kept], nodes.yes[kept]
-    refs = np.concatenate([np.where(swapped, yes, no), np.where(swapped, no, yes), nodes.roots])
+    refs = np.concatenate([np.where(swapped, yes, no), np.where(swapped, no, yes), roots])
     leaf = refs < 0
-    moved = np.where(leaf, 0 - np.cumsum(leaf), place[np.maximum(refs, 0)])
+    moved = np.where(leaf, 0 - np.cumsum(leaf), refs)
     left, right, roots = np.split(moved, [len(kept), 2 * len(kept)])
     tests = {"feature": nodes.feature[kept], "first": first, "ends": ends}
     arg = {**tests, "left": left, "right": right, "roots": roots}
@@ -150,6 +143,42 @@ def _ensemble(call: Call, nodes: Nodes, weight: FloatArray, said: Array) -> Ense
     for at, which in Forest.of(arg).levels():
         tree[-1 - at[at < 0]] = which[at < 0]
     return Ensemble(arg, Leaves(weight[own], said[own], tree))
+
+
+def _joined(nodes: Nodes) -> Nodes:
+    """Chains x = a, else x = b, else .. that lead to one place are one test of a set: so exporters write the splits of
+    categories."""
+    modes, values, no = list(nodes.modes), list(nodes.values), nodes.no.copy()
+    equal = np.asarray([mode == "BRANCH_EQ" for mode in modes], dtype=np.bool_)
+    for n in np.flatnonzero(equal):
+        chain, k = [nodes.values[n]], nodes.no[n]
+        while k >= 0 and len(chain) <= len(modes) and _continues(nodes, equal, n, k):
+            chain.append(nodes.values[k])
+            k = nodes.no[k]
+        if len(chain) > 1:
+            modes[n], values[n], no[n] = "BRANCH_MEMBER", np.concatenate(chain), k
+    return replace(nodes, modes=modes, values=values, no=no)
+
+
+def _continues(nodes: Nodes, equal: Array, n: int, k: int) -> bool:
+    return bool(equal[k] and nodes.feature[k] == nodes.feature[n] and nodes.yes[k] == nodes.yes[n])
+
+
+def _placed(call: Call, nodes: Nodes) -> tuple[IntArray, IntArray, IntArray, IntArray]:
+    """The nodes that stand in each place, level by level, with the places of their children and of the roots; leaves
+    stay as they are."""
+    order, places, level, start = list[IntArray](), [np.zeros((2, 0), np.int64)], nodes.roots, 0
+    roots = np.where(level >= 0, np.cumsum(level >= 0) - 1, level)
+    while len(level := level[level >= 0]):
+        order.append(level)
+        start += len(level)
+        if len(order) > len(nodes.modes) or start > MOST_PLACES:
+            raise call.build.error("its trees: a node leads to itself, or they stand in too many places")
+        children = np.concatenate([nodes.no[level], nodes.yes[level]])
+        places.append(np.where(children >= 0, start + np.cumsum(children >= 0) - 1, children).reshape(2, -1))
+        level = children
+    no, yes = np.concatenate(places, axis=1)
+    return np.concatenate([*order, np.zeros(0, np.int64)]), no, yes, roots
 
 
 # -- the operators' own forms -----------------------------------------------------------------------------------------
