@@ -71,7 +71,7 @@ def test_length_decides_the_structure() -> None:
 
 def test_a_loop_collects_a_sequence() -> None:
     """As scripted modules export lists that grow."""
-    kinds = [("i", TensorProto.INT64, []), ("cond", TensorProto.BOOL, [])]
+    kinds: list[tuple[str, int, list[int]]] = [("i", TensorProto.INT64, []), ("cond", TensorProto.BOOL, [])]
     before = [helper.make_tensor_value_info(*kind) for kind in kinds]
     items = helper.make_sequence_type_proto(helper.make_tensor_type_proto(TensorProto.FLOAT, None))
     before.append(helper.make_value_info("held", items))

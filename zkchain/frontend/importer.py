@@ -20,11 +20,13 @@ from zkchain.frontend.shapes import input_values
 from zkchain.frontend.table import KEPT, RANDOM, RULED, RULES, SHAPES, STRUCTURE, needed, node_name, not_in_table
 from zkchain.ir.builder import STRINGS, Builder, refuse_numbers
 from zkchain.ir.graph import Graph, Op
+from zkchain.ir.missing import Missing
 from zkchain.typing import Array
 
 # what numpy raises over attributes and shapes that do not fit each other
 UNFIT = (ValueError, IndexError, KeyError, TypeError, OverflowError, ZeroDivisionError, MemoryError)
 
+FILL = "leave it out by keeping others (outputs=[...], --only-output NAME), or leave such rows out of the data"
 MAY_MASK = frozenset({Op.ADD, Op.SUB, Op.MAX, Op.MIN, Op.CONCAT, Op.RESHAPE, Op.TAKE})  # may read an infinity
 
 
@@ -112,8 +114,14 @@ class Importer:
         return [inner.values[name] for name in names]
 
 
-def import_graph(proto: onnx.ModelProto, shapes: Mapping[str, tuple[int, ...]], outputs: Sequence[str]) -> Graph:
-    """The float graph of a checked model, with these input shapes and only these outputs.
+def import_graph(
+    proto: onnx.ModelProto,
+    shapes: Mapping[str, tuple[int, ...]],
+    outputs: Sequence[str],
+    missing: Mapping[str, Missing],
+) -> Graph:
+    """The float graph of a checked model, with these input shapes and only these outputs. ``missing``: what says of
+    inputs, by name, that they are missing.
 
     A model that reads strings is imported twice: for the names that its encoders know, then with tables of all of them.
     """
@@ -123,8 +131,8 @@ def import_graph(proto: onnx.ModelProto, shapes: Mapping[str, tuple[int, ...]], 
         if value.type.tensor_type.elem_type == onnx.TensorProto.STRING
     }
     if texts:
-        _imported(proto, shapes, outputs, texts)
-    return _imported(proto, shapes, outputs, texts)
+        _imported(proto, shapes, outputs, texts, missing)
+    return _imported(proto, shapes, outputs, texts, missing)
 
 
 def _imported(
@@ -132,6 +140,7 @@ def _imported(
     shapes: Mapping[str, tuple[int, ...]],
     outputs: Sequence[str],
     texts: Mapping[str, text.Texts],
+    missing: Mapping[str, Missing],
 ) -> Graph:
     build = Builder()
     inputs = {}
@@ -140,10 +149,15 @@ def _imported(
         inputs[value.name] = build.input(value.name, shapes[value.name], whole=whole)
         if value.name in texts:
             build.texts[inputs[value.name]] = texts[value.name]
+        if value.name in missing:
+            build.missing[inputs[value.name]] = missing[value.name]
     values: dict[str, Given] = {**inputs, **_without_elements(proto.graph, shapes)}
     importer = Importer(build, opsets(proto), _types(proto), needed(proto.graph, outputs), values)
     importer.run(proto.graph)
     ends = [(name, _output(importer, name)) for name in outputs]
+    for name, index in ends:
+        if index in build.missing:
+            raise ModelError(f"output {name!r} is an input of which some is missing (NaN) in the data", hint=FILL)
     named = {name: text.categories(build.texts[i]) for name, i in (*inputs.items(), *ends) if i in build.texts}
     for name, index in ends:
         if index in build.texts and (None,) in named[name]:
