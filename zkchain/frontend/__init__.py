@@ -86,8 +86,8 @@ def _load(
 
 def runnable(model: bytes) -> bytes:
     """The model as onnxruntime takes it: nodes in order, each with a name of its own, opset 7 or later, bfloat16 as
-    float32, time before the batch, zeros for integers that an encoder does not know. The same bytes where it is so
-    already. Raises ModelError."""
+    float32, time before the batch, zeros for integers that an encoder does not know, dilated windows with padding in
+    numbers. The same bytes where it is so already. Raises ModelError."""
     from zkchain.frontend import model as models
     from zkchain.frontend import order
 
@@ -96,6 +96,7 @@ def runnable(model: bytes) -> bytes:
     changed = models.widen_bfloat16(proto.graph) or changed
     changed = order.put_time_first(proto.graph) or changed
     changed = models.allow_unknown_integers(proto.graph) or changed
+    changed = models.pad_dilated(proto.graph) or changed
     if models.opsets(proto).get("", models.OLDEST_OPSET) < models.OLDEST_OPSET:
         proto, changed = models.validate(proto), True
     return bytes(proto.SerializeToString()) if changed else model
