@@ -14,8 +14,9 @@ from zkchain import sandbox
 from zkchain.errors import ModelError, OutOfDomain
 from zkchain.ir import interpret, stacked
 from zkchain.ir.categories import Categories, indices, named
-from zkchain.ir.domain import check_inputs, dequantize, quantize_input
+from zkchain.ir.domain import check_inputs, dequantize, missing_of, quantize_input
 from zkchain.ir.graph import Graph, Node
+from zkchain.ir.missing import Missing
 from zkchain.measured import Evaluation
 from zkchain.quantize import accuracy
 from zkchain.typing import Array, IntArray, Progress
@@ -127,8 +128,10 @@ _numbers = count()
 class FloatModel:
     """The model under onnxruntime, by position of the graph's inputs and outputs."""
 
-    def __init__(self, model: bytes, graph: Graph) -> None:
+    def __init__(self, model: bytes, graph: Graph, missing: Sequence[Missing | None] = ()) -> None:
         self._model, self._graph, self._session = model, graph, next(_numbers)
+        nodes = [graph.nodes[i] for i in graph.inputs]
+        self._missing = missing or [missing_of(node) for node in nodes]
         known = self._open()
         self._types = {name: _DTYPES.get(kind, np.float32) for name, kind in known["inputs"].items()}
         outputs = known["outputs"]
@@ -144,7 +147,8 @@ class FloatModel:
     def __call__(self, sample: Sample) -> list[Array]:
         """Outputs in the graph's shapes; sequences of maps (ZipMap) become arrays in the order of their keys."""
         names = self._graph.input_names
-        feed = [self._fed(name, x) for name, x in zip(names, sample, strict=True)]
+        given = [np.asarray(x) if m is None else m.told(x) for m, x in zip(self._missing, sample, strict=True)]
+        feed = [self._fed(name, x) for name, x in zip(names, given, strict=True)]
         try:
             results = self._run(feed)
         except sandbox.Refused as error:

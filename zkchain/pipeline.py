@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from os import PathLike
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
@@ -22,7 +22,7 @@ import numpy.typing as npt
 from zkchain import groth16
 from zkchain.circuit.interface import Interface, Port, check_interface, digest_of
 from zkchain.circuit.layout import Field, Layout, Visibility
-from zkchain.errors import BundleError, CompileError, InputError, UnsupportedOp
+from zkchain.errors import BundleError, CompileError, InputError, ModelError, UnsupportedOp
 from zkchain.formats import tensors
 from zkchain.formats.records import Bound, Choices, InputChoice, OutputChoice, PublicField, Summary, Tensor
 from zkchain.formats.tensors import Samples
@@ -33,6 +33,7 @@ from zkchain.ir import categories, interpret
 from zkchain.ir.categories import Categories
 from zkchain.ir.domain import admit, real_ends
 from zkchain.ir.graph import Graph, Node
+from zkchain.ir.missing import Missing
 from zkchain.r1cs import Instance, System
 from zkchain.rewrite.integers import CLAMP
 from zkchain.typing import Array, Progress
@@ -60,7 +61,10 @@ def quiet(stage: str, done: float) -> None:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Source:
-    """An imported model and what was said of its inputs and outputs: all that its circuits have in common."""
+    """An imported model and what was said of its inputs and outputs: all that its circuits have in common.
+
+    ``declared``: domains as they were given. Where something may be missing (NaN), ``missing`` are the numbers that say
+    so, the samples hold these, and ``wider`` are domains that hold them too."""
 
     model: bytes
     graph: Graph
@@ -69,6 +73,8 @@ class Source:
     samples: Samples | None
     held_out: Samples | None
     batch: int = 1
+    missing: tuple[Missing | None, ...] = ()
+    wider: tuple[Domain | None, ...] = ()
 
     def __repr__(self) -> str:
         return f"<Source {self.graph!r}>"
@@ -219,17 +225,14 @@ def import_model(
     from zkchain import frontend
 
     progress("import", 0.0)
-    graph = frontend.load(
-        model,
-        batch=batch,
-        input_shapes=shapes,
-        sample_shapes={name: array.shape[1:] for name, array in (data or {}).items()},
-        outputs=outputs,
-    )
+    sizes = {name: array.shape[1:] for name, array in (data or {}).items()}
+    load = partial(frontend.load, model, batch=batch, input_shapes=shapes, sample_shapes=sizes, outputs=outputs)
+    graph = load()
     progress("import", 1.0)
     data = None if data is None else places(graph, data)
     visible = visibility(graph, public_inputs, private_outputs)
-    return Source(model, graph, visible, tuple(_domains(domains, graph)), *_samples(data, graph), batch)
+    source = Source(model, graph, visible, tuple(_domains(domains, graph)), *_samples(data, graph), batch)
+    return _with_missing(source, load)
 
 
 def build(source: Source, system: System, settings: Settings, progress: Progress = quiet) -> Built:
@@ -241,10 +244,14 @@ def build(source: Source, system: System, settings: Settings, progress: Progress
     samples = None if source.samples is None else source.samples.samples
     stage = f"quantise for {system}"
     program, report = quantize_with_report(
-        source.graph, source.declared, samples, used, lambda detail, done: progress(f"{stage}: {detail}", done)
+        source.graph,
+        source.wider or source.declared,
+        samples,
+        used,
+        lambda detail, done: progress(f"{stage}: {detail}", done),
     )
     progress(f"synthesise for {system}", 0.5)
-    circuit = synthesize(_declare(program, source.declared), source.visible, system)
+    circuit = synthesize(_declare(program, source.declared, source.missing), source.visible, system)
     progress(f"synthesise for {system}", 1.0)
     return Built(circuit, used, report)
 
@@ -326,7 +333,7 @@ def float_model_of(source: Source) -> FloatModel:
     from zkchain.frontend import runnable
     from zkchain.oracle import FloatModel
 
-    return FloatModel(runnable(source.model), source.graph)
+    return FloatModel(runnable(source.model), source.graph, source.missing)
 
 
 def visibility(graph: Graph, public_inputs: Sequence[str], private_outputs: Sequence[str]) -> Visibility:
@@ -394,15 +401,46 @@ def _whole(domain: Domain | None) -> Domain | None:
     return domain if domain is None or domain.scale is not None else replace(domain, scale=1.0)
 
 
-def _declare(program: Graph, domains: Sequence[Domain | None]) -> Graph:
+def _declare(program: Graph, domains: Sequence[Domain | None], marks: Sequence[Missing | None]) -> Graph:
     """The program whose inputs hold the ends of their domains as declared: inputs are held to these, not to the nearest
-    steps, half a step of which lies outside."""
+    steps, half a step of which lies outside. And which elements may be missing."""
     nodes = list(program.nodes)
-    for i, domain in zip(program.inputs, domains, strict=True):
+    for i, domain, mark in zip(program.inputs, domains, marks or (None,) * len(domains), strict=True):
+        arg: dict[str, Any] = {}
+        if mark is not None:
+            nodes[i] = replace(nodes[i], arg={"missing": tuple(map(int, mark.possible.ravel()))})
+            low, high = real_ends(nodes[i])
+            arg = {**nodes[i].arg, "low": _each(low, nodes[i].shape), "high": _each(high, nodes[i].shape)}
         if domain is not None:
-            ends = {"low": _each(domain.lo, nodes[i].shape), "high": _each(domain.hi, nodes[i].shape)}
-            nodes[i] = replace(nodes[i], arg=ends)
+            arg |= {"low": _each(domain.lo, nodes[i].shape), "high": _each(domain.hi, nodes[i].shape)}
+        nodes[i] = replace(nodes[i], arg=arg or nodes[i].arg)
     return replace(program, nodes=tuple(nodes))
+
+
+def _with_missing(source: Source, load: Callable[..., Graph]) -> Source:
+    """The source in which numbers say what is missing (NaN) in its samples, its graph imported again with these; itself
+    where nothing is missing. InputError for the first that is, where the model has no meaning for it."""
+    from zkchain.quantize import missing
+
+    graph, samples, held_out = source.graph, source.samples, source.held_out
+    every = () if samples is None else (*samples.samples, *(held_out.samples if held_out else ()))
+    where = missing.possible(every)
+    if samples is None or all(may is None for may in where):
+        return source
+    marks, domains = missing.extended(graph, source.declared, missing.filled(samples.samples, where), where)
+    named = {name: mark for name, mark in zip(graph.input_names, marks, strict=True) if mark is not None}
+    try:
+        graph = load(missing=named)
+    except ModelError as error:
+        raise InputError(f"{missing.first(graph, every)}; {error.message}", hint=error.hint) from error
+    return replace(
+        source,
+        graph=graph,
+        samples=replace(samples, samples=missing.filled(samples.samples, where, marks)),
+        held_out=held_out and replace(held_out, samples=missing.filled(held_out.samples, where, marks)),
+        missing=marks,
+        wider=domains,
+    )
 
 
 def _samples(data: Mapping[str, Array] | None, graph: Graph) -> tuple[Samples | None, Samples | None]:
@@ -570,9 +608,17 @@ def claims(layout: Layout, instance: Instance) -> tuple[Claim, ...]:
     """Decode an instance: every public tensor, as integers and as real numbers."""
     parts = layout.decode(instance)
     return tuple(
-        Claim(f.kind, f.name, q, real(q, f.scale, f.name, f.categories))
+        Claim(f.kind, f.name, q, with_missing(f, q, real(q, f.scale, f.name, f.categories)))
         for f, q in zip(layout.fields, parts, strict=True)
     )
+
+
+def with_missing(field: Field, integers: npt.NDArray[np.int64], values: Array) -> Array:
+    """The values of a public tensor, NaN where it says that something is missing."""
+    if not field.missing:
+        return values
+    says = np.array([np.nan if q is None else q for q in field.missing]).reshape(integers.shape)
+    return np.where(integers == says, np.nan, values)
 
 
 def real(

@@ -17,6 +17,7 @@ import numpy as np
 
 from zkchain.errors import AccuracyMissed
 from zkchain.ir import interpret
+from zkchain.ir.domain import missing_of
 from zkchain.ir.gradient import input_gradients
 from zkchain.ir.graph import Graph, Op
 from zkchain.ir.movement import origins
@@ -104,10 +105,11 @@ def examine(
     )
     worst = _worst_inputs(program, exploration, cases)
     if not promise.missed or not worst:
-        return Worst(promise, worst)
+        return Worst(promise, _told(program, worst))
     at = tuple(worst.values())
     blamed = max(report.layer_errors_at(at), key=lambda layer: layer.own, default=None)
-    return Worst(promise, worst, _masked_whole(meaning, at), blamed if blamed and blamed.own > 0 else None)
+    blamed = blamed if blamed and blamed.own > 0 else None
+    return Worst(promise, _told(program, worst), _masked_whole(meaning, at), blamed)
 
 
 def _judged(
@@ -199,6 +201,12 @@ def _worst_inputs(program: Graph, exploration: Exploration, cases: Sequence[_Cas
         return max((_largest(case.off, k) / limit for k, limit in limits if limit is not None), default=0.0)
 
     return dict(zip(program.input_names, max(cases, key=share).inputs, strict=True)) if cases else {}
+
+
+def _told(program: Graph, inputs: Mapping[str, Array]) -> Mapping[str, Array]:
+    """The inputs as users give them: NaN where a number says that something is missing."""
+    marks = {name: missing_of(program.nodes[i]) for name, i in zip(program.input_names, program.inputs, strict=True)}
+    return {name: x if (mark := marks[name]) is None else mark.told(x) for name, x in inputs.items()}
 
 
 def _masked_whole(meaning: Graph, inputs: Sample) -> str | None:

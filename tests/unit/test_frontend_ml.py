@@ -142,10 +142,16 @@ def test_scaler_and_features() -> None:
     agrees(
         model([node("ai.onnx.ml.ArrayFeatureExtractor", ["x", "i"])], {"x": [2, 3]}, constants=columns), random([2, 3])
     )
+    index = [node("ArgMax", ["x"], ["i"], axis=1), node("ai.onnx.ml.ArrayFeatureExtractor", ["t", "i"])]
+    table = {"t": random([2, 3, 5], 4)}  # rows of it, each at the places that the inputs choose
+    agrees(model(index, {"x": [4, 5]}, constants=table), random([4, 5]))
     both = node("ai.onnx.ml.FeatureVectorizer", ["a", "b"], inputdimensions=[3, 2])
     agrees(model([both], {"a": [1, 3], "b": [1, 2]}), random([1, 3], 1), random([1, 2], 2))
-    imputer = node("ai.onnx.ml.Imputer", ["x"], imputed_value_floats=[0.0], replaced_value_float=float("nan"))
-    agrees(model([imputer], {"x": [2, 3]}), random([2, 3]))
+    for replaced in (float("nan"), -float("inf")):  # no number of an input is one of these
+        imputer = node("ai.onnx.ml.Imputer", ["x"], imputed_value_floats=[0.0], replaced_value_float=replaced)
+        agrees(model([imputer], {"x": [2, 3]}), random([2, 3]))
+    zeros = np.where(random([2, 3], 5) > 0, random([2, 3]), np.float32(0))
+    agrees(model([node("ai.onnx.ml.Imputer", ["x"], imputed_value_floats=[0.5])], {"x": [2, 3]}), zeros)
 
 
 def test_label_encoder_of_a_class_index() -> None:

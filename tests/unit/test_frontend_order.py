@@ -9,7 +9,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from tests.helpers.onnx_models import model, node, random, runtime
+from tests.helpers.onnx_models import model, node, random, runtime, single
 from zkchain import Domain
 from zkchain.errors import InputError, ModelError
 from zkchain.formats import tensors
@@ -161,3 +161,16 @@ def test_what_is_not_defined_of_no_elements(op: str, message: str) -> None:
 def test_what_is_defined_of_no_elements(op: str, value: float) -> None:
     proto = model([node(op, ["x"], keepdims=0)], {"x": [None, 3]})
     assert run_float(load(proto, input_shapes={"x": (0, 3)}), [np.zeros((0, 3))])[0] == pytest.approx(value)
+
+
+@pytest.mark.parametrize("mode", ["SAME_UPPER", "SAME_LOWER"])
+def test_dilated_windows_that_keep_the_size(mode: str) -> None:
+    """As torch exports padding="same": onnxruntime takes dilations with padding in numbers alone."""
+    given: dict[str, Any] = {"kernel_shape": [2, 3], "dilations": [3, 2], "strides": [1, 1], "auto_pad": mode}
+    proto = single("Conv", [1, 2, 6, 7], random([3, 2, 2, 3], 1), **given)
+    x = random([1, 2, 6, 7])
+    ran = runtime(onnx.load_from_string(runnable(proto.SerializeToString())), {"x": x})[0]
+    assert ran.shape == (1, 3, 6, 7)
+    np.testing.assert_allclose(run_float(load(proto), [x])[0], ran, atol=1e-5)
+    plain = single("Conv", [1, 2, 6, 7], random([3, 2, 2, 3], 1), **{**given, "dilations": [1, 1]}).SerializeToString()
+    assert runnable(plain) == plain

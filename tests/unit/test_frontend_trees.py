@@ -26,6 +26,7 @@ from tests.helpers.trees import MODES, branched, ensemble_model, listed
 from zkchain.errors import ModelError, UnsupportedOp
 from zkchain.frontend import load
 from zkchain.frontend.ops.trees import above, at_least
+from zkchain.ir.graph import Op
 from zkchain.ir.interpret import run_float
 
 FEATURES = 3
@@ -265,8 +266,38 @@ def test_a_leaf_in_two_places() -> None:
     }
     agree(ensemble_model("TreeEnsemble", given, FEATURES, version=5), points(WHOLE)[:3])
     two = {**given, "nodes_trueleafs": [0]}
-    with pytest.raises(ModelError, match="a node stands in more than one place"):
+    with pytest.raises(ModelError, match="a node leads to itself"):
         load(ensemble_model("TreeEnsemble", two, FEATURES, version=5))
+
+
+def categories(shared: bool) -> dict[str, Any]:
+    """x = 1, else x = 3, else x = 4: as exporters of boosted trees write the split of a category, each test leading to
+    the one subtree; else not ``shared`` a test of another feature in between."""
+    features = [0, 0, 0, 1] if shared else [0, 1, 0, 1]
+    ids = {"nodes_treeids": [0] * 7, "nodes_nodeids": list(range(7)), "nodes_featureids": [*features, 0, 0, 0]}
+    return {
+        **ids,
+        "nodes_modes": ["BRANCH_EQ", "BRANCH_EQ", "BRANCH_EQ", "BRANCH_LEQ", "LEAF", "LEAF", "LEAF"],
+        "nodes_values": [1.0, 3.0, 4.0, 2.5, 0.0, 0.0, 0.0],
+        "nodes_truenodeids": [3, 3, 3, 5, 0, 0, 0],
+        "nodes_falsenodeids": [1, 2, 4, 6, 0, 0, 0],
+        "target_treeids": [0] * 3,
+        "target_nodeids": [4, 5, 6],
+        "target_ids": [0] * 3,
+        "target_weights": [0.5, -1.0, 2.0],
+        "n_targets": 1,
+    }
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_a_node_in_several_places(shared: bool) -> None:
+    proto = ensemble_model("TreeEnsembleRegressor", categories(shared), FEATURES)
+    rows = np.zeros((36, FEATURES), np.float32)
+    rows[:, :2] = [(a, b) for a in range(6) for b in range(6)]
+    agree(proto, rows)
+    (trees,) = [n for n in load(proto).nodes if n.op is Op.TREES]
+    # a chain is one test of a set; where it is none, the shared node is one of each place
+    assert len(trees.arg["feature"]) == (2 if shared else 6)
 
 
 # -- thresholds -------------------------------------------------------------------------------------------------------

@@ -176,7 +176,7 @@ def test_bad_calibration(arrays: dict[str, Any], message: str) -> None:
     [
         ('{"x": [1, 2], "x": [3, 4]}', "'x' occurs twice"),
         ('{"x": ["1", 2]}', "holds str, expected numbers"),
-        ('{"x": [1, null]}', "holds NoneType, expected numbers"),
+        ('{"x": ["1", null]}', "holds str, expected numbers"),
         ('{"x": [[1, 2], [3]]}', "rows of different lengths"),
         ('{"x": [[1, 2], 3]}', "rows of different lengths"),
         ('{"x": [1, 1' + "0" * 400 + "]}", "holds object, expected numbers"),

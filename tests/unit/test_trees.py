@@ -14,7 +14,7 @@ from tests.helpers.trees import MODES, Forest, ensemble_model, forest, listed
 from zkchain import pipeline
 from zkchain.circuit.forest import Forms, Program, programmed
 from zkchain.cli.render import promise_pairs
-from zkchain.errors import CompileError, InputError
+from zkchain.errors import CompileError
 from zkchain.frontend import load
 from zkchain.groth16 import verify
 from zkchain.ir import interpret, trees
@@ -418,11 +418,3 @@ def test_transforms_of_scores(post: str) -> None:
     compiled = pipeline.compile_model(proto.SerializeToString(), {"x": data}, system=System.CG16)
     assert compiled.worst is not None
     assert not compiled.worst.promise.missed
-
-
-def test_missing_values_are_refused() -> None:
-    data = np.random.default_rng(10).integers(0, 9, (8, 1, 4)).astype(np.float32)
-    data[3, 0, 2] = np.nan
-    with pytest.raises(InputError, match="expected a finite number, got nan") as refused:
-        pipeline.compile_model(classifier("NONE").SerializeToString(), {"x": data})
-    assert "fill in or leave out what is missing" in str(refused.value)

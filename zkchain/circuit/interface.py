@@ -16,7 +16,7 @@ from itertools import cycle
 from math import prod
 from typing import Any
 
-from zkchain.circuit.layout import Field, Layout, Visibility, bounds, field_of
+from zkchain.circuit.layout import Field, Layout, Visibility, bounds, field_of, missing_at
 from zkchain.errors import BundleError
 from zkchain.ir.categories import Categories, refusal
 from zkchain.ir.graph import BOUND, Graph, Node
@@ -36,7 +36,9 @@ MOST_PUBLIC = 1 << 22
 @dataclass(frozen=True, slots=True, repr=False)
 class Port(Brief):
     """An input or output of the integer program; a real number is integer * scale. ``lo``, ``hi``: the domain of an
-    input, the widest static range of an output's elements. ``categories``: the names that they are places of."""
+    input, the widest static range of an output's elements. ``categories``: the names that they are places of.
+    ``missing``: of every element that may be missing its lowest integer, which says so, else None; empty where none
+    may."""
 
     name: str
     shape: tuple[int, ...]
@@ -45,6 +47,7 @@ class Port(Brief):
     hi: Ends
     scale: float
     categories: Categories = ()
+    missing: tuple[int | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -119,6 +122,7 @@ def _check_port(what: str, port: Port) -> None:
         (_in_order(*ends), "its range is empty: lo > hi"),
         (not (wrong := refusal(port.categories, size)), wrong),
         (_are_places(port, *ends), "its integers are not the places of its names"),
+        (_are_lowest(port, ends[0]), "what says that an element is missing is not its lowest integer"),
     )
     for holds, text in rules:
         if not holds:
@@ -143,10 +147,27 @@ def _are_places(port: Port, lo: tuple[int, ...], hi: tuple[int, ...]) -> bool:
     return port.scale == 1.0 and all(low >= 0 and high < len(names) for _, low, high, names in triples)
 
 
+def _are_lowest(port: Port, lo: tuple[int, ...]) -> bool:
+    """Every integer that says that an element is missing is the element's lowest."""
+    if not port.missing:
+        return True
+    pairs = zip(port.missing, cycle(lo), strict=False)
+    return len(port.missing) == prod(port.shape) and all(q is None or q == low for q, low in pairs)
+
+
 def fields_of(inputs: tuple[Port, ...], outputs: tuple[Port, ...]) -> tuple[Field, ...]:
     """The public fields: inputs, then outputs, each as wide as its range takes; what has no elements has none."""
     return tuple(
-        field_of(kind, port.name, port.shape, min(_listed(port.lo)), max(_listed(port.hi)), port.scale, port.categories)
+        field_of(
+            kind,
+            port.name,
+            port.shape,
+            min(_listed(port.lo)),
+            max(_listed(port.hi)),
+            port.scale,
+            port.categories,
+            port.missing,
+        )
         for kind, ports in (("input", inputs), ("output", outputs))
         for port in ports
         if port.public and prod(port.shape) > 0
@@ -155,9 +176,9 @@ def fields_of(inputs: tuple[Port, ...], outputs: tuple[Port, ...]) -> tuple[Fiel
 
 def _canonical(value: Any) -> Any:
     """One text for one value: floats in hexadecimal, so that every bit counts and no formatting does; of numbers that
-    are places of no names nothing is said of names."""
+    are places of no names nothing is said of names, nor of what is never missing."""
     if isinstance(value, dict):
-        return {key: _canonical(item) for key, item in value.items() if key != "categories" or item}
+        return {key: _canonical(item) for key, item in value.items() if key not in ("categories", "missing") or item}
     if isinstance(value, list | tuple):
         return [_canonical(item) for item in value]
     return value.hex() if isinstance(value, float) else value
@@ -168,7 +189,8 @@ def _port(node: Node, name: str, public: bool, names: Mapping[str, Categories], 
     lo, hi = (end.tolist() for end in bounds(node))
     if not each:
         lo, hi = [min(lo, default=0)], [max(hi, default=0)]
-    return Port(name, tuple(map(int, node.shape)), public, _ends(lo), _ends(hi), float(node.scale), names.get(name, ()))
+    shape, missing = tuple(map(int, node.shape)), missing_at(node) if each else ()
+    return Port(name, shape, public, _ends(lo), _ends(hi), float(node.scale), names.get(name, ()), missing)
 
 
 def _ends(each: list[int]) -> Ends:

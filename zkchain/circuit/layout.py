@@ -14,6 +14,7 @@ import numpy as np
 from zkchain.bn254 import R
 from zkchain.errors import CompileError, ProofFormatError
 from zkchain.ir.categories import Categories
+from zkchain.ir.domain import may_be_missing
 from zkchain.ir.graph import Graph, Node
 from zkchain.r1cs import Instance, System
 from zkchain.typing import IntArray
@@ -33,7 +34,8 @@ class Visibility(Brief):
 @dataclass(frozen=True, slots=True, repr=False)
 class Field(Brief):
     """One public tensor: ``bits`` wide after adding ``offset``; real value = integer * scale, or of ``categories`` the
-    name at that place."""
+    name at that place. ``missing``: of every element that may be missing the integer that says so, else None; empty
+    where none may."""
 
     kind: str  # "input" | "output"
     name: str
@@ -42,6 +44,7 @@ class Field(Brief):
     offset: int
     scale: float
     categories: Categories = ()
+    missing: tuple[int | None, ...] = ()
 
     @property
     def size(self) -> int:
@@ -126,17 +129,31 @@ def make_layout(graph: Graph, visibility: Visibility, system: System) -> Layout:
 
 def _field(kind: str, name: str, node: Node, categories: Categories) -> Field:
     lo, hi = bounds(node)
-    return field_of(kind, name, node.shape, int(lo.min(initial=0)), int(hi.max(initial=0)), node.scale, categories)
+    ends = int(lo.min(initial=0)), int(hi.max(initial=0))
+    return field_of(kind, name, node.shape, *ends, node.scale, categories, missing_at(node))
+
+
+def missing_at(node: Node) -> tuple[int | None, ...]:
+    """Of every element that may be missing the integer that says so, None of others; empty where none may."""
+    may = may_be_missing(node).ravel().tolist()
+    return tuple(q if m else None for q, m in zip(bounds(node)[0].tolist(), may, strict=True)) if any(may) else ()
 
 
 def field_of(
-    kind: str, name: str, shape: tuple[int, ...], lo: int, hi: int, scale: float, categories: Categories = ()
+    kind: str,
+    name: str,
+    shape: tuple[int, ...],
+    lo: int,
+    hi: int,
+    scale: float,
+    categories: Categories = (),
+    missing: tuple[int | None, ...] = (),
 ) -> Field:
     """Describe a public tensor, as wide as its widest element, lo <= q <= hi, takes: b bits with q < 2^b, or -2^(b-1)
     <= q < 2^(b-1) where some are negative."""
     signed = lo < 0
     bits = max(hi, -lo - 1).bit_length() + 1 if signed else hi.bit_length()
-    return Field(kind, name, shape, bits, 1 << (bits - 1) if signed else 0, scale, categories)
+    return Field(kind, name, shape, bits, 1 << (bits - 1) if signed else 0, scale, categories, missing)
 
 
 def bounds(node: Node) -> tuple[IntArray, IntArray]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from enum import Enum
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,7 +63,8 @@ def warn(text: str) -> None:
 
 
 def plain(value: Any) -> Any:
-    """JSON values of a report: dataclasses become objects, bytes 0x-hex, arrays lists, numbers over 2^53 strings."""
+    """JSON values of a report: dataclasses become objects, bytes 0x-hex, arrays lists, numbers over 2^53 strings,
+    what is missing (NaN) null."""
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: plain(getattr(value, field.name)) for field in fields(value) if field.repr}
     if isinstance(value, Enum):
@@ -77,7 +79,7 @@ def plain(value: Any) -> Any:
         return [plain(item) for item in value]
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) > 1 << 53:
         return str(value)
-    return value
+    return None if isinstance(value, float) and isnan(value) else value
 
 
 def show_json(value: Any) -> None:

@@ -46,12 +46,15 @@ def numbers(array: Any) -> str:
 def tensor_line(tensor: Tensor, each: str = "") -> str:
     """``each``: said of the range where elements have ranges of their own."""
     each = each if isinstance(tensor.lo, tuple) or isinstance(tensor.hi, tuple) else ""
-    lo, hi = np.min(tensor.lo) * tensor.scale, np.max(tensor.hi) * tensor.scale
+    own = np.asarray(tensor.lo) + [q is not None for q in tensor.missing] if tensor.missing else np.asarray(tensor.lo)
+    lo, hi = np.min(own) * tensor.scale, np.max(tensor.hi) * tensor.scale
     shape = "x".join(map(str, tensor.shape)) or "scalar"
     if tensor.categories:
         return f"{shape}, {shown(tensor.categories)}, {'public' if tensor.public else 'private'}"
+    gone = sum(q is not None for q in tensor.missing)
+    told = f" or missing ({gone} of {len(tensor.missing)} elements)" if gone else ""
     seen = "public" if tensor.public else "private"
-    return f"{shape}, {lo:.6g} to {hi:.6g}{each} in steps of {tensor.scale:.4g}, {seen}"
+    return f"{shape}, {lo:.6g} to {hi:.6g}{each} in steps of {tensor.scale:.4g}{told}, {seen}"
 
 
 def circuit_pairs(circuit: Summary) -> list[tuple[str, Any]]:

@@ -40,6 +40,8 @@ Bound = Real | Annotated[tuple[Real, ...], Meta(max_length=MOST)]
 Name = Annotated[str, Meta(max_length=1 << 12)]
 Lists = Annotated[tuple[Annotated[tuple[Name | None, ...], Meta(max_length=1 << 20)], ...], Meta(max_length=MOST)]
 """The names that integers are places of: one list for all elements, or one for each; None: every other string."""
+Missing = Annotated[tuple[Whole | None, ...], Meta(max_length=MOST)]
+"""Of every element that may be missing the integer that says so."""
 Big = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
 """A count that a node reports: gas, blocks, chains."""
 CodePlace = Annotated[int, Meta(ge=0, le=1 << 20)]
@@ -96,6 +98,7 @@ class Tensor(Brief):
     hi: Whole | Wholes
     scale: Scale
     categories: Lists = ()
+    missing: Missing = ()
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -109,6 +112,7 @@ class PublicField(Brief):
     offset: Annotated[int, Meta(ge=0, le=BOUND)]
     scale: Scale
     categories: Lists = ()
+    missing: Missing = ()
 
 
 SHARES = ("correct", "float_correct", "top1", "equal", "agreement")

@@ -26,6 +26,7 @@ NAMED = 20
 """Arrays in a message."""
 MOST_SAMPLES = 1 << 20
 """Bound on samples for calibration: each is an object of its own, and narrow ones are packed a thousandfold."""
+NONE = type(None)
 WRITING = 'write {"input name": [[...]]} or save an .npz with numpy.savez'
 
 
@@ -42,7 +43,8 @@ class Samples:
 
 
 def read(path: Path) -> dict[str, Array]:
-    """Arrays by name from a .json object of nested lists or an .npz. A JSON list stands under the name ""."""
+    """Arrays by name from a .json object of nested lists or an .npz. A JSON list stands under the name "", null for
+    what is missing (NaN)."""
     data = files.read(path, what="input", error=InputError)
     if data[:2] != b"PK" and len(data) > LONGEST_JSON:
         raise InputError(f"input {path} has {len(data)} bytes of JSON, expected at most {LONGEST_JSON}", hint=WRITING)
@@ -56,7 +58,15 @@ def read(path: Path) -> dict[str, Array]:
 
 def dump(arrays: Mapping[str, Array]) -> bytes:
     """JSON that ``read`` takes."""
-    return json.dumps({name: np.asarray(x).tolist() for name, x in arrays.items()}).encode() + b"\n"
+    return json.dumps({name: _listing(np.asarray(x)) for name, x in arrays.items()}).encode() + b"\n"
+
+
+def _listing(x: Array) -> Any:
+    if x.dtype.kind != "f" or not np.isnan(x).any():
+        return x.tolist()
+    listed = x.astype(object)
+    listed[np.isnan(x)] = None
+    return listed.tolist()
 
 
 def _from_json(data: bytes, path: Path) -> dict[str, Array]:
@@ -71,12 +81,14 @@ def _from_json(data: bytes, path: Path) -> dict[str, Array]:
 def _array(name: str, value: Any, path: Path) -> Array:
     called = repr(name) if name else "its value"
     kinds = _kinds(value)
-    strange = sorted(kind.__name__ for kind in kinds - {int, float, bool, list}) if kinds != {str} else []
+    strange = sorted(kind.__name__ for kind in kinds - {int, float, bool, list, NONE}) if kinds != {str} else []
+    strange += [] if value is not None else [NONE.__name__]
     if strange:
         raise InputError(f"input {path}: {called} holds {', '.join(strange)}, expected numbers", hint=WRITING)
     try:
-        array = np.array(value, dtype=object if kinds == {str} else None)
-    except ValueError as error:
+        # null is what is missing
+        array = np.array(value, dtype=object if kinds == {str} else np.float64 if NONE in kinds else None)
+    except (ValueError, OverflowError) as error:
         raise InputError(f"input {path}: {called} is no tensor: rows of different lengths", hint=WRITING) from error
     if array.dtype.kind not in npz.KINDS and not are_texts(array):
         raise InputError(f"input {path}: {called} holds {array.dtype}, expected numbers", hint=WRITING)

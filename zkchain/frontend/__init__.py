@@ -6,6 +6,7 @@ parse -> refuse operators outside the table -> ONNX checker -> input shapes -> i
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from zkchain import sandbox
@@ -15,7 +16,10 @@ from zkchain.ir.graph import Graph, check
 if TYPE_CHECKING:
     import onnx
 
+    from zkchain.ir.missing import Missing
     from zkchain.rewrite.watch import Stage
+
+NOTHING: Mapping[str, Missing] = MappingProxyType({})
 
 MAPS = "the model gives {} as maps by label (ZipMap); its circuit gives arrays, in the order of the maps' keys"
 DYNAMIC_ROUNDING = "the model rounds activations by steps that each input decides; its circuit leaves this out"
@@ -28,6 +32,7 @@ def load(
     input_shapes: Mapping[str, Sequence[int]] | None = None,
     sample_shapes: Mapping[str, Sequence[int]] | None = None,
     outputs: Sequence[str] | None = None,
+    missing: Mapping[str, Missing] = NOTHING,
     stages: list[Stage] | None = None,
 ) -> Graph:
     """An ONNX model as a float graph with static shapes.
@@ -35,13 +40,14 @@ def load(
     ``batch`` fills an unknown first dimension of an input; ``input_shapes`` gives whole shapes by input name,
     ``sample_shapes`` those of one sample, to fill dimensions that the model leaves open;
     ``outputs`` keeps only these outputs, in this order (default: all of the model's).
+    ``missing``: of inputs that may be missing (NaN), the numbers that say so (``ir.missing``).
     ``stages``: a list to which the graph is appended as it was imported, and after every pass of ``rewrite``.
 
     Raises ModelError (unreadable, malformed, dynamic shapes, NaN weights) or UnsupportedOp, naming the node.
     """
     sandbox.start()  # it imports what we import
     try:
-        return _load(model, batch, input_shapes, sample_shapes, outputs, stages)
+        return _load(model, batch, input_shapes, sample_shapes, outputs, missing, stages)
     except RecursionError as error:
         hint = "a network of this depth is more than a circuit can hold: check that it is the right file"
         raise ModelError("the model nests or follows its operators too deep", hint=hint) from error
@@ -58,6 +64,7 @@ def _load(
     input_shapes: Mapping[str, Sequence[int]] | None,
     sample_shapes: Mapping[str, Sequence[int]] | None,
     outputs: Sequence[str] | None,
+    missing: Mapping[str, Missing],
     stages: list[Stage] | None,
 ) -> Graph:
     from zkchain import rewrite
@@ -71,15 +78,16 @@ def _load(
     wanted = models.select_outputs(proto, outputs)
     table.check_operators(proto.graph, [v.name for v in shapes.input_values(proto.graph)], wanted)
     proto = models.validate(proto)
-    graph = importer.import_graph(proto, shapes.resolve(proto.graph, batch, input_shapes, sample_shapes), wanted)
+    sizes = shapes.resolve(proto.graph, batch, input_shapes, sample_shapes)
+    graph = importer.import_graph(proto, sizes, wanted, missing)
     check(graph, integer=False)
     return rewrite.simplify(watch.passed(graph, "imported", stages), stages)
 
 
 def runnable(model: bytes) -> bytes:
     """The model as onnxruntime takes it: nodes in order, each with a name of its own, opset 7 or later, bfloat16 as
-    float32, time before the batch, zeros for integers that an encoder does not know. The same bytes where it is so
-    already. Raises ModelError."""
+    float32, time before the batch, zeros for integers that an encoder does not know, dilated windows with padding in
+    numbers. The same bytes where it is so already. Raises ModelError."""
     from zkchain.frontend import model as models
     from zkchain.frontend import order
 
@@ -88,6 +96,7 @@ def runnable(model: bytes) -> bytes:
     changed = models.widen_bfloat16(proto.graph) or changed
     changed = order.put_time_first(proto.graph) or changed
     changed = models.allow_unknown_integers(proto.graph) or changed
+    changed = models.pad_dilated(proto.graph) or changed
     if models.opsets(proto).get("", models.OLDEST_OPSET) < models.OLDEST_OPSET:
         proto, changed = models.validate(proto), True
     return bytes(proto.SerializeToString()) if changed else model

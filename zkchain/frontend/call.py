@@ -22,6 +22,13 @@ INTEGERS = frozenset(
 )
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class Items:
+    """A sequence of tensors (``frontend.sequences``); None: an optional value that is not there."""
+
+    of: tuple[Value, ...] | None
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """``version`` is the opset of the node's domain; ``types`` gives ONNX element types by value name."""

@@ -12,31 +12,33 @@ from onnx import helper, numpy_helper
 
 from zkchain import sandbox
 from zkchain.errors import ModelError, ZkchainError
-from zkchain.frontend import fold, text
-from zkchain.frontend.call import INTEGERS, Call, Value, operator
-from zkchain.frontend.control import CONTROL
+from zkchain.frontend import fold, sequences, text
+from zkchain.frontend.call import INTEGERS, Call, Items, Value, operator
+from zkchain.frontend.control import Given, plain
 from zkchain.frontend.model import opsets, rewritten
 from zkchain.frontend.shapes import input_values
-from zkchain.frontend.table import KEPT, RANDOM, RULED, RULES, SHAPES, needed, node_name, not_in_table
+from zkchain.frontend.table import KEPT, RANDOM, RULED, RULES, SHAPES, STRUCTURE, needed, node_name, not_in_table
 from zkchain.ir.builder import STRINGS, Builder, refuse_numbers
 from zkchain.ir.graph import Graph, Op
+from zkchain.ir.missing import Missing
 from zkchain.typing import Array
 
 # what numpy raises over attributes and shapes that do not fit each other
 UNFIT = (ValueError, IndexError, KeyError, TypeError, OverflowError, ZeroDivisionError, MemoryError)
 
+FILL = "leave it out by keeping others (outputs=[...], --only-output NAME), or leave such rows out of the data"
 MAY_MASK = frozenset({Op.ADD, Op.SUB, Op.MAX, Op.MIN, Op.CONCAT, Op.RESHAPE, Op.TAKE})  # may read an infinity
 
 
 @dataclass(frozen=True, slots=True)
 class Importer:
-    """``values`` maps every name seen so far to a constant or to a node of ``build``."""
+    """``values`` maps every name seen so far to a constant, to a node of ``build``, or to a sequence of these."""
 
     build: Builder
     opsets: Mapping[str, int]
     types: Mapping[str, int]
     used: frozenset[str]
-    values: dict[str, Value]
+    values: dict[str, Given]
 
     def run(self, graph: onnx.GraphProto) -> None:
         """Import the nodes of a graph that are needed, in order."""
@@ -51,14 +53,17 @@ class Importer:
         self.build.name = node_name(node)
         self.build.operators[node_name(node)] = operator(node)
         inputs = tuple(self._input(node, name) for name in node.input)
-        results: Sequence[Value | None]
-        if operator(node) in CONTROL:
-            results = CONTROL[operator(node)](self.build, node, inputs, self._body)
+        results: Sequence[Given | None]
+        if operator(node) in STRUCTURE:
+            results = STRUCTURE[operator(node)](self.build, node, inputs, self._body)
+        elif operator(node) == "Identity" and isinstance(inputs[0], Items):
+            results = inputs
         else:
-            results = self._constants(node, inputs) or self._ruled(node, inputs)
+            tensors = tuple(None if v is None else plain(self.build, v) for v in inputs)
+            results = self._constants(node, tensors) or self._ruled(node, tensors)
         self.values.update((n, v) for n, v in zip(node.output, results, strict=False) if n and v is not None)
 
-    def _input(self, node: onnx.NodeProto, name: str) -> Value | None:
+    def _input(self, node: onnx.NodeProto, name: str) -> Given | None:
         if name and name not in self.values:
             raise ModelError(f"node {node_name(node)!r} reads {name!r}, which nothing before it computes")
         return self.values[name] if name else None
@@ -98,7 +103,7 @@ class Importer:
             raise ModelError(f"node {call.name!r}: {name} does not fit inputs of shapes {shapes}: {error}") from error
         return [result] if isinstance(result, int) else result
 
-    def _body(self, graph: onnx.GraphProto, values: Mapping[str, Value]) -> list[Value]:
+    def _body(self, graph: onnx.GraphProto, values: Mapping[str, Given]) -> list[Given]:
         """The outputs of an inner graph, which sees the values around it and these."""
         names = [o.name for o in graph.output]
         inner = replace(self, used=self.used | needed(graph, names), values={**self.values, **values})
@@ -109,8 +114,14 @@ class Importer:
         return [inner.values[name] for name in names]
 
 
-def import_graph(proto: onnx.ModelProto, shapes: Mapping[str, tuple[int, ...]], outputs: Sequence[str]) -> Graph:
-    """The float graph of a checked model, with these input shapes and only these outputs.
+def import_graph(
+    proto: onnx.ModelProto,
+    shapes: Mapping[str, tuple[int, ...]],
+    outputs: Sequence[str],
+    missing: Mapping[str, Missing],
+) -> Graph:
+    """The float graph of a checked model, with these input shapes and only these outputs. ``missing``: what says of
+    inputs, by name, that they are missing.
 
     A model that reads strings is imported twice: for the names that its encoders know, then with tables of all of them.
     """
@@ -120,8 +131,8 @@ def import_graph(proto: onnx.ModelProto, shapes: Mapping[str, tuple[int, ...]], 
         if value.type.tensor_type.elem_type == onnx.TensorProto.STRING
     }
     if texts:
-        _imported(proto, shapes, outputs, texts)
-    return _imported(proto, shapes, outputs, texts)
+        _imported(proto, shapes, outputs, texts, missing)
+    return _imported(proto, shapes, outputs, texts, missing)
 
 
 def _imported(
@@ -129,6 +140,7 @@ def _imported(
     shapes: Mapping[str, tuple[int, ...]],
     outputs: Sequence[str],
     texts: Mapping[str, text.Texts],
+    missing: Mapping[str, Missing],
 ) -> Graph:
     build = Builder()
     inputs = {}
@@ -137,10 +149,15 @@ def _imported(
         inputs[value.name] = build.input(value.name, shapes[value.name], whole=whole)
         if value.name in texts:
             build.texts[inputs[value.name]] = texts[value.name]
-    values: dict[str, Value] = {**inputs, **_without_elements(proto.graph, shapes)}
+        if value.name in missing:
+            build.missing[inputs[value.name]] = missing[value.name]
+    values: dict[str, Given] = {**inputs, **_without_elements(proto.graph, shapes)}
     importer = Importer(build, opsets(proto), _types(proto), needed(proto.graph, outputs), values)
     importer.run(proto.graph)
     ends = [(name, _output(importer, name)) for name in outputs]
+    for name, index in ends:
+        if index in build.missing:
+            raise ModelError(f"output {name!r} is an input of which some is missing (NaN) in the data", hint=FILL)
     named = {name: text.categories(build.texts[i]) for name, i in (*inputs.items(), *ends) if i in build.texts}
     for name, index in ends:
         if index in build.texts and (None,) in named[name]:
@@ -181,6 +198,8 @@ def _output(importer: Importer, name: str) -> int:
     if value is None:
         raise ModelError(f"output {name!r}: nothing in the model computes it")
     importer.build.name = name
+    if isinstance(value, Items):
+        value = sequences.output(importer.build, name, value)
     index = value if isinstance(value, int) else importer.build.const(value)
     if not importer.build.size(index):
         raise ModelError(

@@ -232,6 +232,29 @@ def widen_bfloat16(graph: onnx.GraphProto) -> bool:
     return found
 
 
+def pad_dilated(graph: onnx.GraphProto) -> bool:
+    """Give every Conv whose dilated window keeps the size (auto_pad SAME_*, stride 1) its padding as numbers, in place.
+    Whether there was one: onnxruntime takes dilations with numbers alone."""
+    found = False
+    for node in graph.node:
+        given = {a.name: helper.get_attribute_value(a) for a in node.attribute} if node.op_type == "Conv" else {}
+        kernel, dilations = given.get("kernel_shape", []), given.get("dilations", [])
+        same = given.get("auto_pad", b"").startswith(b"SAME") and set(given.get("strides", [1])) == {1}
+        if same and kernel and max(dilations, default=1) > 1:
+            # d (k - 1) elements around, of an odd number the last one behind (SAME_UPPER) or before
+            total = [d * (k - 1) for d, k in zip(dilations, kernel, strict=True)]
+            small, large = [t // 2 for t in total], [t - t // 2 for t in total]
+            pads = [*small, *large] if given["auto_pad"] == b"SAME_UPPER" else [*large, *small]
+            kept = [a for a in node.attribute if a.name not in ("auto_pad", "pads")]
+            del node.attribute[:]
+            node.attribute.extend([*kept, helper.make_attribute("pads", pads)])
+            found = True
+        for attribute in node.attribute:
+            if attribute.HasField("g"):
+                found = pad_dilated(attribute.g) or found
+    return found
+
+
 def allow_unknown_integers(graph: onnx.GraphProto) -> bool:
     """Let every OneHotEncoder of integers give zeros for others, in place, where it would end the run. Whether there
     was one: a domain is an interval, and holds integers between those that an encoder knows."""

@@ -9,8 +9,9 @@ from types import MappingProxyType
 import onnx
 
 from zkchain.errors import UnsupportedOp
+from zkchain.frontend import sequences
 from zkchain.frontend.call import Rule, operator
-from zkchain.frontend.control import CONTROL
+from zkchain.frontend.control import CONTROL, Control
 from zkchain.frontend.ops import (
     attention,
     distances,
@@ -18,6 +19,7 @@ from zkchain.frontend.ops import (
     elementwise,
     encoders,
     fused,
+    grid,
     linear,
     logic,
     ml,
@@ -40,6 +42,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         **elementwise.RULES,
         **encoders.RULES,
         **fused.RULES,
+        **grid.RULES,
         **linear.RULES,
         **logic.RULES,
         **ml.RULES,
@@ -54,6 +57,9 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         **trees.RULES,
     }
 )
+
+# Decide the structure of the circuit: control flow, and what makes or reads sequences of tensors.
+STRUCTURE: Mapping[str, Control] = MappingProxyType({**CONTROL, **sequences.RULES})
 
 # Known whatever their inputs are, once shapes are static: these never reach the table.
 SHAPES = frozenset({"Shape", "Size"})
@@ -86,7 +92,7 @@ RANDOM = frozenset(
 )
 
 SUPPORTED: tuple[str, ...] = tuple(
-    sorted([*(set(RULES) - quantized.REFUSED.keys()), *SHAPES, *CONTROL, "Constant", "ConstantOfShape"])
+    sorted([*(set(RULES) - quantized.REFUSED.keys()), *SHAPES, *STRUCTURE, "Constant", "ConstantOfShape"])
 )
 
 
@@ -123,7 +129,9 @@ def outside(graph: onnx.GraphProto, variable: set[str], used: frozenset[str]) ->
         name = operator(node)
         if used.isdisjoint(node.output) or name in SHAPES:
             continue
-        if name in RANDOM or (not variable.isdisjoint(names_read(node)) and name not in RULES and name not in CONTROL):
+        if name in RANDOM or (
+            not variable.isdisjoint(names_read(node)) and name not in RULES and name not in STRUCTURE
+        ):
             yield node
         if not variable.isdisjoint(names_read(node)):
             variable.update(node.output)

@@ -19,6 +19,7 @@ from zkchain.errors import ModelError
 from zkchain.ir.functions import Fn
 from zkchain.ir.graph import MOVES, Graph, Node, Op
 from zkchain.ir.legality import LARGEST, shape_of
+from zkchain.ir.missing import Missing
 from zkchain.typing import Array, FloatArray, IntArray
 
 STRINGS = "encode them in the model (OneHotEncoder, OrdinalEncoder), or before it and pass numbers"
@@ -32,13 +33,15 @@ WHOLE_FUNCTIONS = frozenset({"ceil", "divide", "equal", "floor", "floor_divide",
 
 class Builder:
     """Nodes of a float graph under construction. ``name`` is the model node they are made for. ``texts``: of the nodes
-    whose integers are places of names, the list of each element, whatever it is; movements move it along."""
+    whose integers are places of names, the list of each element, whatever it is; movements move it along. ``missing``:
+    of the nodes that may be missing, what says so."""
 
     def __init__(self) -> None:
         self.nodes: list[Node] = []
         self.name = ""
         self.operators: dict[str, str] = {}
         self.texts: dict[int, npt.NDArray[np.object_]] = {}
+        self.missing: dict[int, Missing] = {}
         self._whole_inputs: set[int] = set()
         self._constants: dict[int, tuple[Array, int]] = {}  # id(array) -> array (kept alive), node
 
@@ -118,6 +121,35 @@ class Builder:
         """The places of strings, as the integers that they are."""
         return self.append(Node(Op.RESHAPE, self.name, (x,), self.shape(x))) if x in self.texts else x
 
+    def present(self, x: int) -> int:
+        """The numbers of what may be missing, as the numbers that they are: for who sees to what says so."""
+        return self.append(Node(Op.RESHAPE, self.name, (x,), self.shape(x))) if x in self.missing else x
+
+    def _follow_missing(self, node: Node, index: int) -> None:
+        """What may be missing may be moved, shifted and scaled up. ModelError for all else that reads it."""
+        marks = [self.missing.get(s) or Missing.never(self.shape(s)) for s in node.src]
+        if node.op is Op.RESHAPE:
+            found = marks[0].each(lambda v: v.reshape(node.shape))
+        elif node.op is Op.TAKE:
+            found = marks[0].each(lambda v: v.ravel()[node.arg["index"]])
+        elif node.op is Op.CONCAT:
+            axis = node.arg["axis"]
+            found = Missing(*(np.concatenate([getattr(m, n) for m in marks], axis) for n in ("value", "limit")))
+        else:
+            found = self._shifted(node)
+        if found.possible.any():
+            self.missing[index] = found
+
+    def _shifted(self, node: Node) -> Missing:
+        pairs = (node.src, node.src[::-1]) if node.op in (Op.ADD, Op.MUL) else ()
+        x, constant = next(((s, self.value(o)) for s, o in pairs if s in self.missing), (0, None))
+        if constant is None or (node.op is Op.MUL and np.any(constant <= 0)):
+            raise self.error(
+                "it reads values of which some are missing (NaN) in the data, and says nothing of these",
+                hint="fill them in before this operator (an Imputer in the model), or leave such rows out of the data",
+            )
+        return self.missing[x].each(lambda v: v + constant if node.op is Op.ADD else v * constant)
+
     def _follow(self, node: Node, index: int) -> None:
         """Give a movement of strings its lists of names. ModelError for all else that reads strings."""
         lists = [self.texts.get(s) for s in node.src]
@@ -140,6 +172,8 @@ class Builder:
         index = self.append(node)
         if any(s in self.texts for s in node.src):
             self._follow(node, index)
+        if any(s in self.missing for s in node.src):
+            self._follow_missing(node, index)
         return index
 
     def input(self, name: str, shape: Sequence[int], *, whole: bool = False) -> int:

@@ -2,7 +2,7 @@
 
 An input's integers are q = round(x / scale), lo <= q <= hi. Where the domain was declared, the node holds its ends as
 they were declared (``low``, ``high``), and real inputs are held to these, not to the nearest steps, half a step of
-which may lie outside.
+which may lie outside. An element that may be missing (NaN) is so at lo, and its least number is the next step.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy.typing as npt
 from zkchain.errors import InputError, OutOfDomain
 from zkchain.ir.checked import saturated
 from zkchain.ir.graph import BOUND, Graph, Node
+from zkchain.ir.missing import Missing
 from zkchain.typing import Array, FloatArray, IntArray
 
 
@@ -43,9 +44,13 @@ def check_domain(node: Node, name: str, q: IntArray) -> None:
 def admit(node: Node, x: npt.ArrayLike) -> IntArray:
     """The integers of a user's real input: held to the ends of its domain as declared, then ``quantize_input``.
 
-    Raises InputError (shape, type, NaN, infinity) and OutOfDomain, naming input, element, value and domain.
+    Raises InputError (shape, type, infinity, NaN where nothing may be missing) and OutOfDomain, naming input, element,
+    value and domain.
     """
-    return quantize_input(node, _held(node, finite(node, node.name, x)))
+    gone, low = _missing(node, x), real_ends(node)[0]
+    given = np.where(gone, low, x) if gone.any() else x
+    found = quantize_input(node, _held(node, finite(node, node.name, given)))
+    return np.where(gone, _ends(node)[0], found) if gone.any() else found
 
 
 def quantize_input(node: Node, x: npt.ArrayLike) -> IntArray:
@@ -57,6 +62,27 @@ def quantize_input(node: Node, x: npt.ArrayLike) -> IntArray:
     return scaled
 
 
+def may_be_missing(node: Node) -> npt.NDArray[np.bool_]:
+    """Which elements of an input may be missing."""
+    given = node.arg.get("missing")
+    return np.zeros(node.shape, np.bool_) if given is None else np.asarray(given).reshape(node.shape) != 0
+
+
+def missing_of(node: Node) -> Missing | None:
+    """What says that elements of an input of an integer graph are missing; None where none may be."""
+    may = may_be_missing(node)
+    if node.lo is None or not may.any():
+        return None
+    return Missing(*(np.where(may, (node.lo + part) * node.scale, np.nan) for part in (0.0, 0.5)))
+
+
+def _missing(node: Node, x: npt.ArrayLike) -> npt.NDArray[np.bool_]:
+    array = np.asarray(x)
+    if array.dtype.kind != "f" or array.shape != node.shape:
+        return np.zeros(node.shape, np.bool_)
+    return np.asarray(np.isnan(array) & may_be_missing(node))
+
+
 def dequantize(node: Node, q: IntArray) -> FloatArray:
     """The real numbers meant by integers of this node."""
     return np.asarray(q, dtype=np.float64) * node.scale
@@ -66,7 +92,7 @@ def real_ends(node: Node) -> tuple[FloatArray, FloatArray]:
     """The ends of an input's domain in real numbers, one for each element: as declared, never more than half a step
     from the integers' own."""
     lo, hi = _ends(node)
-    return _real_end(node, lo, "low"), _real_end(node, hi, "high")
+    return _real_end(node, lo + may_be_missing(node), "low"), _real_end(node, hi, "high")
 
 
 def finite(node: Node, name: str, x: npt.ArrayLike) -> npt.NDArray[np.generic]:
@@ -81,7 +107,8 @@ def finite(node: Node, name: str, x: npt.ArrayLike) -> npt.NDArray[np.generic]:
         element = _element(int(bad[0]), node.shape)
         raise InputError(
             f"input {name!r}, element {element}: expected a finite number, got {array[element]}",
-            hint="fill in or leave out what is missing before the model sees it",
+            hint="fill in or leave out what is missing before the model sees it; or compile the model with data in "
+            "which this element is missing (NaN) somewhere: trees and imputers know what that means",
         )
     return array
 

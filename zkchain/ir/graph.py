@@ -88,7 +88,8 @@ ARGS: Mapping[Op, tuple[int | None, frozenset[str], str]] = MappingProxyType(
             0,
             frozenset(),
             "declared by the user; integer graphs: domain is lo..hi. Optional: low, high, the ends as declared, "
-            "real numbers (one, or one for each element) of which lo and hi are the nearest whole steps",
+            "real numbers (one, or one for each element) of which lo and hi are the nearest whole steps; missing: 1 for "
+            "each element whose lo says that it is missing, and the next step is the least number",
         ),
         Op.CONST: (0, frozenset(), "`value`: float64 array (float graph) or int64 array (integer graph)"),
         Op.RESHAPE: (1, frozenset(), "same elements in row-major order, shape of the node"),
@@ -172,7 +173,7 @@ ARGS: Mapping[Op, tuple[int | None, frozenset[str], str]] = MappingProxyType(
 
 OPTIONAL: Mapping[Op, tuple[frozenset[str], ...]] = MappingProxyType(
     {
-        Op.INPUT: (frozenset({"low", "high"}),),
+        Op.INPUT: (frozenset({"low", "high"}), frozenset({"low", "high", "missing"})),
         Op.SOFTMAX: (frozenset({"live"}),),
         Op.LOG_SUM_EXP: (frozenset({"live"}),),
     }

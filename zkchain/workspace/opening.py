@@ -50,8 +50,9 @@ def load_choices(opened: Bundle, summary: Summary) -> Choices:
 
 
 def _same_domain(choice: InputChoice, tensor: Tensor) -> bool:
-    """The circuit's ends are the nearest whole steps to those chosen."""
-    pairs = ((choice.lo, tensor.lo), (choice.hi, tensor.hi))
+    """The circuit's ends are the nearest whole steps to those chosen; below is what says that something is missing."""
+    least = np.asarray(tensor.lo) + [q is not None for q in tensor.missing] if tensor.missing else tensor.lo
+    pairs = ((choice.lo, least), (choice.hi, tensor.hi))
     sizes = {np.size(end) for pair in pairs for end in pair} - {1}
     return sizes <= {int(np.prod(tensor.shape))} and all(
         bool(np.all(np.abs(np.asarray(real) / tensor.scale - whole) <= 0.5 + 1e-6)) for real, whole in pairs

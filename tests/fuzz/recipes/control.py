@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import onnx
@@ -91,6 +92,70 @@ def _scan(g: Growing, x: Value) -> Value:
     return g.emit("Scan", [start, x.name], x.shape[1:], body=body, num_scan_inputs=1)
 
 
+def _sequence(g: Growing, op: str, inputs: Sequence[str], **attributes: Any) -> str:
+    """A node whose output is no tensor."""
+    name = g.fresh("q")
+    g.nodes.append(helper.make_node(op, inputs, [name], **attributes))
+    return name
+
+
+def _pair(g: Growing, x: Value) -> str:
+    return _sequence(g, "SequenceConstruct", [x.name, x.name])
+
+
+def _joined(g: Growing, items: str, x: Value, count: int, op: str = "ConcatFromSequence") -> Value:
+    return g.emit(op, [items], (count * x.shape[0], *x.shape[1:]), axis=0)
+
+
+def _at(g: Growing, x: Value) -> Value:
+    return g.emit("SequenceAt", [_pair(g, x), g.const(np.array(g.draw.pick((0, 1, -1))), np.int64)], x.shape)
+
+
+def _inserted(g: Growing, x: Value) -> Value:
+    other = g.like(x, "Neg")
+    place = g.const(np.array(g.draw.integer(0, 2)), np.int64)
+    return _joined(g, _sequence(g, "SequenceInsert", [_pair(g, x), other.name, place]), x, 3)
+
+
+def _from_empty(g: Growing, x: Value) -> Value:
+    return _joined(g, _sequence(g, "SequenceInsert", [_sequence(g, "SequenceEmpty", []), x.name]), x, 1)
+
+
+def _erased(g: Growing, x: Value) -> Value:
+    return _joined(g, _sequence(g, "SequenceErase", [_pair(g, x)]), x, 1)
+
+
+def _split(g: Growing, x: Value) -> Value:
+    """Its slices, the last of them."""
+    parts = _sequence(g, "SplitToSequence", [x.name], axis=0, keepdims=0)
+    return g.emit("SequenceAt", [parts, g.const(np.array(-1), np.int64)], x.shape[1:])
+
+
+def _counted(g: Growing, x: Value) -> Value:
+    count = g.emit("SequenceLength", [_pair(g, x)], (), "i")
+    return g.like(x, "Mul", g.to(count, "f").name)
+
+
+def _mapped(g: Growing, x: Value) -> Value:
+    stem = g.fresh("m")
+    body = helper.make_graph(
+        [helper.make_node("Relu", [f"{stem}_a"], [f"{stem}_b"])],
+        stem,
+        [_info(f"{stem}_a", TYPES["f"], x.shape)],
+        [_info(f"{stem}_b", TYPES["f"], x.shape)],
+    )
+    return _joined(g, _sequence(g, "SequenceMap", [_pair(g, x)], body=body), x, 2)
+
+
+def _optional(g: Growing, x: Value) -> Value:
+    return g.emit("OptionalGetElement", [_sequence(g, "Optional", [x.name])], x.shape)
+
+
+def _has_element(g: Growing, x: Value) -> Value:
+    has = g.emit("OptionalHasElement", [_sequence(g, "Optional", [x.name])], (), "b")
+    return g.like(x, "Mul", g.to(has, "f").name)
+
+
 RECIPES: Mapping[str, Recipe] = {
     "Constant": Recipe(_constant),
     "ConstantOfShape": Recipe(_filled, ranks=(1, 4)),
@@ -98,4 +163,19 @@ RECIPES: Mapping[str, Recipe] = {
     "Shape": Recipe(_by_shape, "fi", ranks=(1, 4), since=11),
     "Size": Recipe(_by_size),
 }
-LATER: Mapping[str, Recipe] = {"Loop": Recipe(_loop, since=11), "Scan": Recipe(_scan, ranks=(1, 4), since=11)}
+LATER: Mapping[str, Recipe] = {
+    "ConcatFromSequence": Recipe(lambda g, x: _joined(g, _pair(g, x), x, 2), ranks=(1, 4), since=11),
+    "Loop": Recipe(_loop, since=11),
+    "Optional": Recipe(_optional, since=15),
+    "OptionalGetElement": Recipe(_optional, since=15),
+    "OptionalHasElement": Recipe(_has_element, since=15),
+    "Scan": Recipe(_scan, ranks=(1, 4), since=11),
+    "SequenceAt": Recipe(_at, since=11),
+    "SequenceConstruct": Recipe(_at, since=11),
+    "SequenceEmpty": Recipe(_from_empty, ranks=(1, 4), since=11),
+    "SequenceErase": Recipe(_erased, ranks=(1, 4), since=11),
+    "SequenceInsert": Recipe(_inserted, ranks=(1, 4), since=11),
+    "SequenceLength": Recipe(_counted, since=11),
+    "SequenceMap": Recipe(_mapped, ranks=(1, 4), since=17),
+    "SplitToSequence": Recipe(_split, ranks=(2, 4), since=11),
+}

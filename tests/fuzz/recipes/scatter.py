@@ -90,13 +90,31 @@ def _gathered(g: Growing, x: Value) -> Value:
     return g.emit("GatherElements", [x.name, index.name], index.shape, x.kind, axis=-1)
 
 
+def _sampled(g: Growing, x: Value) -> Value:
+    """At fixed places: those of a variable grid are products by the hundred."""
+    places = (g.draw.integer(1, 3), g.draw.integer(1, 3))
+    grid = g.const(g.draw.array((x.shape[0], *places, 2), -1.2, 1.2), np.float32)
+    padding = g.draw.pick(("zeros", "border"))
+    return g.emit("GridSample", [x.name, grid], (*x.shape[:2], *places), padding_mode=padding)
+
+
+def _affine_grid(g: Growing, x: Value) -> Value:
+    theta = g.shaped(x, (x.size // 6, 2, 3)) if x.size % 6 == 0 else None
+    if theta is None:
+        raise Unfit
+    size = g.const((theta.shape[0], 1, 2, 3), np.int64)
+    return g.emit("AffineGrid", [theta.name, size], (theta.shape[0], 2, 3, 2))
+
+
 LATER: Mapping[str, Recipe] = {
+    "AffineGrid": Recipe(_affine_grid, ranks=(1, 4), since=20),
     "BitwiseNot": Recipe(lambda g, x: g.like(x, "BitwiseNot"), "i", since=18),
     "CenterCropPad": Recipe(_crop, "fi", (1, 4), since=18),
     "Col2Im": Recipe(_col2im, since=18),
     "Det": Recipe(_determinant, since=11),
     "EyeLike": Recipe(lambda g, x: g.like(x, "EyeLike", k=g.draw.integer(-1, 1)), "fi", (2, 2)),
     "GatherElements of variables": Recipe(_gathered, "f", (1, 3), since=13),
+    "GridSample": Recipe(_sampled, ranks=(4, 4), since=16),
     "Hardmax": Recipe(_hardmax, ranks=(1, 3), since=13),
     "IsInf": Recipe(lambda g, x: g.like(x, "IsInf", kind="b"), since=10),
     "IsNaN": Recipe(lambda g, x: g.like(x, "IsNaN", kind="b"), since=9),

@@ -13,10 +13,12 @@ from typing import Any
 import numpy as np
 
 from zkchain.frontend.call import Call, Rule
+from zkchain.frontend.ops import logic
 from zkchain.frontend.ops.movement import classes, lookup
 from zkchain.frontend.text import Vocabulary
 from zkchain.ir.builder import Builder
 from zkchain.ir.categories import Names
+from zkchain.typing import FloatArray
 
 Key = str | int | float | None  # None: whatever is no key
 TYPES = ("strings", "int64s", "floats")
@@ -154,17 +156,34 @@ def _texts(call: Call, x: int, values: Sequence[Key]) -> int:
 
 
 def imputer(call: Call) -> int:
-    """x, and the imputed value where x is the one to be replaced. Inputs of a circuit are numbers: NaN never occurs."""
+    """x, and the imputed value where x is the one to be replaced, or is missing."""
     build, x = call.build, call.x()
-    replaced = call.attribute("replaced_value_float", call.attribute("replaced_value_int64"))
-    if replaced is None or np.isnan(replaced):
+    floats = call.attribute("imputed_value_floats")
+    replaced = call.number("replaced_value_float", 0.0) if floats else call.integer("replaced_value_int64", 0)
+    missing = np.isnan(replaced)
+    if (missing and x not in build.missing) or np.isinf(replaced):
         return x
-    imputed = call.attribute("imputed_value_floats") or call.attribute("imputed_value_int64s") or []
+    imputed = floats or call.attribute("imputed_value_int64s") or []
     if len(imputed) not in (1, build.shape(x)[-1]):
         raise build.error(f"{len(imputed)} imputed values for an input of shape {build.shape(x)}")
+    if missing:
+        return _filled(build, x, np.broadcast_to(np.asarray(imputed, dtype=np.float64), build.shape(x)))
     # x + [x = r] (v - r)
     found = build.unary(x, "equal", float(replaced))
     return build.add(x, build.mul(found, build.const(np.asarray(imputed, dtype=np.float64) - float(replaced))))
+
+
+def _filled(build: Builder, x: int, imputed: FloatArray) -> int:
+    """x, and the imputed value where it is missing: of the elements that may be x + [x is missing] (v - m)."""
+    marks, size = build.missing[x], build.size(x)
+    at = np.flatnonzero(marks.possible)
+    flat = build.reshape(build.present(x), (size,))
+    part = build.take(flat, at)
+    step = imputed.ravel()[at] - marks.value.ravel()[at]
+    filled = build.add(part, build.mul(logic.missing(build, part, marks.limit.ravel()[at]), build.const(step)))
+    index = np.arange(size)
+    index[at] = size + np.arange(at.size)
+    return build.take(build.concat([flat, filled], 0), index.reshape(build.shape(x)))
 
 
 RULES: Mapping[str, Rule] = MappingProxyType(

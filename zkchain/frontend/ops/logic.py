@@ -10,6 +10,7 @@ import numpy as np
 from zkchain.frontend.call import Call, Rule, Value
 from zkchain.frontend.ops import movement
 from zkchain.ir.builder import Builder
+from zkchain.typing import FloatArray
 
 
 def _not(build: Builder, x: int) -> int:
@@ -52,8 +53,22 @@ def one_hot(call: Call) -> int:
 
 
 def nowhere(call: Call) -> list[Value]:
-    """IsNaN, IsInf: false, since the numbers of an integer program are finite."""
+    """IsInf: false, since the numbers of an integer program are finite."""
     return [np.zeros(call.shape(), dtype=np.bool_)]
+
+
+def missing(build: Builder, x: int, limit: FloatArray) -> int:
+    """[x <= limit]: whether these numbers say that something is missing."""
+    return _not(build, build.unary(build.sub(x, build.const(limit)), "greater", 0.0))
+
+
+def is_nan(call: Call) -> list[Value]:
+    """Whether an element is missing; all others are finite."""
+    build, marks = call.build, call.build.missing.get(call.x())
+    if marks is None:
+        return nowhere(call)
+    found = missing(build, build.present(call.x()), np.nan_to_num(marks.limit))
+    return [build.mul(found, build.const(marks.possible.astype(np.float64)))]
 
 
 RULES: Mapping[str, Rule] = MappingProxyType(
@@ -63,7 +78,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "Greater": _compare("greater"),
         "GreaterOrEqual": _compare("greater", swap=True, negate=True),
         "IsInf": nowhere,
-        "IsNaN": nowhere,
+        "IsNaN": is_nan,
         "Less": _compare("greater", swap=True),
         "LessOrEqual": _compare("greater", negate=True),
         "Not": lambda call: _not(call.build, call.x()),

@@ -107,19 +107,6 @@ def classes(build: Builder, x: int) -> int:
     return int(build.shape(node.src[0])[node.arg["axis"]]) if node.op in (Op.ARGMAX, Op.TOP_INDEX) else 0
 
 
-def feature(call: Call) -> int:
-    """ArrayFeatureExtractor: columns of the last axis by constant index, or a constant row at a variable index."""
-    rows = call.shape()[:-1] or (1,)
-    if call.is_constant(0):
-        data = call.constant(0, "data")
-        if data.size != data.shape[-1]:
-            raise call.fail(f"rows {data.shape} at a variable index", hint="only one constant row can be indexed")
-        found = lookup(call, call.x(1), data)
-        return call.build.reshape(found, (*rows, call.build.size(found)))
-    columns = call.constant(1, "indices").ravel()
-    return call.build.move(call.x(), lambda at: at.reshape(*rows, -1)[..., columns])
-
-
 def concat(call: Call) -> int:
     xs = [call.x(i) for i in range(len(call.inputs))]
     return call.build.concat(xs, call.integer("axis", 1))
@@ -194,7 +181,6 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "EyeLike": eye_like,
         "Pad": pad,
         "Trilu": trilu,
-        "ai.onnx.ml.ArrayFeatureExtractor": feature,
         "ai.onnx.ml.FeatureVectorizer": concat,
     }
 )

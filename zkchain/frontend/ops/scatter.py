@@ -118,12 +118,30 @@ def gather(call: Call) -> list[int] | int:
     build = call.build
     if _is_fixed(call, 1) or (_is_fixed(call, 0) and len(call.shape(0)) == 1):
         return movement.gather(call)
-    table, index = call.x(0), call.x(1)
-    axis, rank, width = build.axis(table, call.integer("axis", 0)), build.rank(index), build.rank(table)
+    table = call.x(0)
+    return _gathered(call, table, call.x(1), build.axis(table, call.integer("axis", 0)))
+
+
+def _gathered(call: Call, table: int, index: int, axis: int) -> int:
+    build = call.build
+    rank, width = build.rank(index), build.rank(table)
     front = build.transpose(table, [axis, *(k for k in range(width) if k != axis)])
     found = rows_at(call, front, index)
     order = [*range(rank, rank + axis), *range(rank), *range(rank + axis, rank + width - 1)]
     return build.transpose(found, order)
+
+
+def feature(call: Call) -> int:
+    """ArrayFeatureExtractor: places of the last axis by a list of indices; a table of one axis is a row."""
+    build, rows = call.build, call.shape()[:-1] or (1,)
+    if _is_fixed(call, 1):
+        columns = call.constant(1, "indices").ravel()
+        return build.move(call.x(), lambda at: at.reshape(*rows, -1)[..., columns])
+    index = build.reshape(call.x(1), (build.size(call.x(1)),))
+    if call.is_constant(0) and call.constant(0, "data").size == call.shape()[-1]:
+        found = movement.lookup(call, index, call.constant(0, "data"))
+        return build.reshape(found, (*rows, build.size(found)))
+    return _gathered(call, build.reshape(call.x(), (*rows, call.shape()[-1])), index, len(rows))
 
 
 def gather_nd(call: Call) -> list[int] | int:
@@ -172,5 +190,6 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "ScatterElements": scatter_elements,
         "ScatterND": scatter_nd,
         "TensorScatter": tensor_scatter,
+        "ai.onnx.ml.ArrayFeatureExtractor": feature,
     }
 )

@@ -7,7 +7,7 @@ so t moves to where rounding changes sides: x > t in float32 is x >= the middle 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -24,6 +24,8 @@ from zkchain.typing import Array, FloatArray, IntArray
 FILL = "write a weight for it into every leaf, 0 where there is none: onnxruntime takes no weight for no score"
 MODES = ("BRANCH_LEQ", "BRANCH_LT", "BRANCH_GTE", "BRANCH_GT", "BRANCH_EQ", "BRANCH_NEQ", "BRANCH_MEMBER")
 TRANSFORMS = ("NONE", "LOGISTIC", "SOFTMAX", "SOFTMAX_ZERO", "PROBIT")  # as onnxruntime counts them
+MOST_PLACES = 1 << 20
+"""Bound on inner nodes, each counted as often as a way from a root leads to it."""
 AGGREGATES = ("AVERAGE", "SUM", "MIN", "MAX")
 
 
@@ -45,7 +47,7 @@ class Leaves:
 @dataclass(frozen=True, eq=False, slots=True)
 class Nodes:
     """Inner nodes: ``values`` are thresholds, or a set; children ``yes`` and ``no``, and ``roots``, are references as
-    TREES has them."""
+    TREES has them; ``tracks``: nodes that send a missing value to ``yes`` whatever they ask."""
 
     feature: IntArray
     modes: Sequence[str]
@@ -53,6 +55,12 @@ class Nodes:
     yes: IntArray
     no: IntArray
     roots: IntArray
+    tracks: Array
+
+    @property
+    def of_missing(self) -> Array:
+        """Nodes that send a missing value to ``yes``: it is equal to nothing, and is not more or less."""
+        return self.tracks | np.asarray([mode == "BRANCH_NEQ" for mode in self.modes], dtype=np.bool_)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -111,45 +119,93 @@ def _kind(call: Call) -> type[np.floating[Any]]:
     return np.float64 if call.type() == onnx.TensorProto.DOUBLE else np.float32
 
 
-def _tests(call: Call, modes: Sequence[str], values: Sequence[Array]) -> tuple[IntArray, FloatArray, Array]:
-    """(first, ends, whether what passes goes to the false side) of inner nodes."""
+def _tests(
+    call: Call, modes: Sequence[str], values: Sequence[Array], features: IntArray, of_missing: Array
+) -> tuple[IntArray, FloatArray, Array]:
+    """(first, ends, whether what passes goes to the false side) of inner nodes. ``of_missing``: those that send a
+    missing value to the true side."""
     unknown = sorted(set(modes) - TESTS.keys())
     if unknown:
         raise call.fail(f"a node of mode {unknown[0]}", hint=f"expected {', '.join(TESTS)} or LEAF")
     if any(np.any(np.isnan(v)) or not v.size for v in values):
         raise call.fail("a threshold that is no number")
     ends = [TESTS[mode][0](v) for mode, v in zip(modes, values, strict=True)]
+    swapped = np.asarray([TESTS[mode][1] for mode in modes], dtype=np.bool_)
+    limits = _limits(call, features)
+    # below its limit x is missing, and goes left as a small number does: to the side of passing if that is not wanted
+    turned = ~np.isnan(limits) & (of_missing != swapped)
+    ends = [np.fmax(np.append(limit, e) if t else e, limit) for limit, e, t in zip(limits, ends, turned, strict=True)]
     first = np.cumsum([0, *(len(e) for e in ends)])
     flat = np.concatenate(ends) if ends else np.zeros(0)
-    return first, flat, np.asarray([TESTS[mode][1] for mode in modes], dtype=np.bool_)
+    return first, flat, swapped ^ turned
+
+
+def _limits(call: Call, features: IntArray) -> FloatArray:
+    """The number below which each of these features is missing; NaN where it never is."""
+    marks = call.build.missing.get(call.x())
+    if marks is None:
+        return np.full(features.shape, np.nan)
+    rows = marks.limit.reshape(-1, call.shape()[-1])
+    if not np.array_equal(rows, np.broadcast_to(rows[0], rows.shape), equal_nan=True):
+        raise call.fail("what says that a feature is missing differs from row to row")
+    return np.asarray(rows[0][features])
 
 
 def _ensemble(call: Call, nodes: Nodes, weight: FloatArray, said: Array) -> Ensemble:
-    """In the order of TREES: parents before children, without what no root leads to; a leaf that stands in several
-    places is several leaves."""
-    order, seen, level = list[IntArray](), 0, nodes.roots
-    while len(level := level[level >= 0]) and seen <= len(nodes.modes):
-        order.append(level)
-        seen += len(level)
-        level = np.concatenate([nodes.no[level], nodes.yes[level]])
-    if seen > len(nodes.modes):
-        raise call.build.error("its trees: a node stands in more than one place")
-    kept = np.concatenate([*order, np.zeros(0, np.int64)])
-    place = np.zeros(len(nodes.modes) + 1, np.int64)
-    place[kept] = np.arange(len(kept))
-    first, ends, swapped = _tests(call, [nodes.modes[n] for n in kept], [nodes.values[n] for n in kept])
-    no, yes = nodes.no[kept], nodes.yes[kept]
-    refs = np.concatenate([np.where(swapped, yes, no), np.where(swapped, no, yes), nodes.roots])
+    """In the order of TREES: parents before children, without what no root leads to; a node or leaf that stands in
+    several places is several."""
+    nodes = _joined(nodes)
+    kept, no, yes, roots = _placed(call, nodes)
+    modes, values, features = [nodes.modes[n] for n in kept], [nodes.values[n] for n in kept], nodes.feature[kept]
+    first, ends, swapped = _tests(call, modes, values, features, nodes.of_missing[kept])
+    refs = np.concatenate([np.where(swapped, yes, no), np.where(swapped, no, yes), roots])
     leaf = refs < 0
-    moved = np.where(leaf, 0 - np.cumsum(leaf), place[np.maximum(refs, 0)])
+    moved = np.where(leaf, 0 - np.cumsum(leaf), refs)
     left, right, roots = np.split(moved, [len(kept), 2 * len(kept)])
-    tests = {"feature": nodes.feature[kept], "first": first, "ends": ends}
+    tests = {"feature": features, "first": first, "ends": ends}
     arg = {**tests, "left": left, "right": right, "roots": roots}
     own = -1 - refs[leaf]
     tree = np.zeros(len(own), np.int64)
     for at, which in Forest.of(arg).levels():
         tree[-1 - at[at < 0]] = which[at < 0]
     return Ensemble(arg, Leaves(weight[own], said[own], tree))
+
+
+def _joined(nodes: Nodes) -> Nodes:
+    """Chains x = a, else x = b, else .. that lead to one place are one test of a set: so exporters write the splits of
+    categories."""
+    modes, values, no, tracks = list(nodes.modes), list(nodes.values), nodes.no.copy(), nodes.tracks.copy()
+    equal = np.asarray([mode == "BRANCH_EQ" for mode in modes], dtype=np.bool_)
+    for n in np.flatnonzero(equal).tolist():
+        chain, k = [nodes.values[n]], int(nodes.no[n])
+        while k >= 0 and len(chain) <= len(modes) and _continues(nodes, equal, n, k):
+            chain.append(nodes.values[k])
+            tracks[n] |= nodes.tracks[k]
+            k = int(nodes.no[k])
+        if len(chain) > 1:
+            modes[n], values[n], no[n] = "BRANCH_MEMBER", np.concatenate(chain), k
+    return replace(nodes, modes=modes, values=values, no=no, tracks=tracks)
+
+
+def _continues(nodes: Nodes, equal: Array, n: int, k: int) -> bool:
+    return bool(equal[k] and nodes.feature[k] == nodes.feature[n] and nodes.yes[k] == nodes.yes[n])
+
+
+def _placed(call: Call, nodes: Nodes) -> tuple[IntArray, IntArray, IntArray, IntArray]:
+    """The nodes that stand in each place, level by level, with the places of their children and of the roots; leaves
+    stay as they are."""
+    order, places, level, start = list[IntArray](), [np.zeros((2, 0), np.int64)], nodes.roots, 0
+    roots = np.where(level >= 0, np.cumsum(level >= 0) - 1, level)
+    while len(level := level[level >= 0]):
+        order.append(level)
+        start += len(level)
+        if len(order) > len(nodes.modes) or start > MOST_PLACES:
+            raise call.build.error("its trees: a node leads to itself, or they stand in too many places")
+        children = np.concatenate([nodes.no[level], nodes.yes[level]])
+        places.append(np.where(children >= 0, start + np.cumsum(children >= 0) - 1, children).reshape(2, -1))
+        level = children
+    no, yes = np.concatenate(places, axis=1)
+    return np.concatenate([*order, np.zeros(0, np.int64)]), no, yes, roots
 
 
 # -- the operators' own forms -----------------------------------------------------------------------------------------
@@ -192,9 +248,16 @@ def listed(call: Call, what: str, outputs: int) -> Ensemble:
         child("nodes_truenodeids"),
         child("nodes_falsenodeids"),
         np.asarray(roots, dtype=np.int64),
+        _flags(call, "nodes_missing_value_tracks_true", len(key))[inner],
     )
     given = [ref[place[k]] if k in place else 0 for k in _keys(call, what)]
     return _ensemble(call, nodes, *_weights(call, what, outputs, given, int(leaf.sum())))
+
+
+def _flags(call: Call, name: str, count: int) -> Array:
+    """An attribute of zeros and ones; none: all zero."""
+    found = _whole(call, name)
+    return found != 0 if found.size == count else np.zeros(count, np.bool_)
 
 
 def _keys(call: Call, what: str) -> list[tuple[int, int]]:
@@ -224,7 +287,8 @@ def branched(call: Call, outputs: int) -> Ensemble:
         return np.where(_whole(call, f"nodes_{side}leafs") != 0, -1 - ids, ids)
 
     features, roots = _whole(call, "nodes_featureids"), _whole(call, "tree_roots")
-    nodes = Nodes(features, modes, values, child("true"), child("false"), roots)
+    tracks = _flags(call, "nodes_missing_value_tracks_true", len(modes))
+    nodes = Nodes(features, modes, values, child("true"), child("false"), roots, tracks)
     targets, given = _whole(call, "leaf_targetids"), onnx.numpy_helper.to_array(call.attribute("leaf_weights")).ravel()
     said = np.arange(outputs) == targets[:, None]
     return _ensemble(call, nodes, np.where(said, given[:, None].astype(np.float64), 0.0), said)
@@ -245,7 +309,7 @@ def _sets(call: Call, kind: np.dtype[Any]) -> list[Array]:
 def _scores(call: Call, ensemble: Ensemble, aggregate: str) -> int:
     """What the trees say of every output, put together: (rows, outputs)."""
     build, leaves = call.build, ensemble.leaves
-    x = rows_of(call)
+    x = build.present(rows_of(call))
     trees, outputs = len(ensemble.arg["roots"]), leaves.weight.shape[1]
     if aggregate in ("SUM", "AVERAGE"):
         weight = leaves.weight / (trees if aggregate == "AVERAGE" else 1)
