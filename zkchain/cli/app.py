@@ -369,20 +369,28 @@ def inspect(
     graph: Annotated[
         bool, typer.Option("--graph", help="Show the graph after each pass of the compiler, and its constraints.")
     ] = False,
+    constraints: Annotated[
+        bool, typer.Option("--constraints", help="Show where the constraints go: by kind, by node, by lookup table.")
+    ] = False,
     input_shape: ShapeOpt = None,
     json: JsonOpt = False,
 ) -> None:
     """Say what a bundle holds, and in what state.
 
     Exit code 0 means that every file is what the manifest says. With --graph: how its model, or the one in an ONNX
-    file, becomes a circuit, pass by pass.
+    file, becomes a circuit, pass by pass. With --constraints: what its constraints are for, counted afresh.
     """
     from zkchain.cli import render
     from zkchain.errors import BundleError, ModelError
-    from zkchain.workspace import bundle_graph, inspect_bundle, model_graph
+    from zkchain.workspace import bundle_census, bundle_graph, inspect_bundle, model_graph
 
+    if graph and constraints:
+        raise typer.BadParameter("--graph and --constraints are two reports: ask for one of them")
     if input_shape and (not graph or bundle.is_dir()):
         raise typer.BadParameter("--input-shape goes with --graph and an ONNX file")
+    if constraints:
+        render.show(bundle_census(bundle), json=json)
+        return
     if graph and bundle.is_dir():
         render.show(bundle_graph(bundle), json=json)
         return

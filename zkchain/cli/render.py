@@ -14,6 +14,7 @@ from zkchain.ir.categories import shown
 from zkchain.measured import Evaluation, Promise
 
 if TYPE_CHECKING:
+    from zkchain.circuit import Table
     from zkchain.formats import circom
 
 DEVELOPMENT = (
@@ -120,10 +121,10 @@ def missed(promise: Promise) -> str:
     return f"ERROR ACCEPTED: inside the declared domain outputs are off: {', '.join(outs)}"
 
 
-def show_rows(rows: Mapping[str, int]) -> None:
+def show_rows(rows: Mapping[str, int], what: str = "node") -> None:
     total = sum(rows.values()) or 1
     print()
-    show_table(("node", "constraints", "share"), [(name, f"{n:,}", f"{n / total:.1%}") for name, n in rows.items()])
+    show_table((what, "constraints", "share"), [(name, f"{n:,}", f"{n / total:.1%}") for name, n in rows.items()])
 
 
 def compiled(report: reports.CompileReport) -> None:
@@ -261,6 +262,27 @@ def graph_shown(report: reports.GraphReport) -> None:
         before = stage.nodes
     if report.constraints:
         show_rows(report.constraints)
+
+
+def census_shown(report: reports.CensusReport) -> None:
+    """Kinds, nodes (the most expensive first) and lookup tables."""
+    show_pairs([("bundle", report.bundle), ("constraints", f"{report.total:,}")])
+    show_rows(report.kinds, "kind")
+    kinds = list(report.kinds)
+    ranked = sorted(report.nodes.items(), key=lambda node: -sum(node[1].values()))
+    lines = [(name, f"{sum(own.values()):,}", *(f"{own.get(k, 0):,}" for k in kinds)) for name, own in ranked]
+    print()
+    show_table(("node", "constraints", *kinds), lines)
+    if report.tables:
+        print()
+        show_table(("table", "entries", "lookups"), [_table_line(table) for table in report.tables])
+
+
+def _table_line(table: Table) -> tuple[str, str, str]:
+    name = (
+        f"{table.results} results for " + ", ".join(table.nodes) if table.nodes else f"range 0 to {table.entries - 1:,}"
+    )
+    return name, f"{table.entries:,}", f"{table.lookups:,}"
 
 
 def node_line(node: reports.NodeReport) -> tuple[str, ...]:
@@ -492,6 +514,7 @@ RENDER: dict[str, Callable[[Any], None]] = {
     "Proved": proved_witness,
     "VerifyReport": verified,
     "InspectReport": inspected,
+    "CensusReport": census_shown,
     "GraphReport": graph_shown,
     "ContractReport": contracted,
     "EstimateReport": estimated,
