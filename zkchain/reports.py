@@ -15,6 +15,7 @@ from zkchain.r1cs import System
 from zkchain.wording import line
 
 if TYPE_CHECKING:
+    from zkchain.circuit import Table
     from zkchain.measured import LayerError
     from zkchain.rewrite.engine import Miss
     from zkchain.tuning import Budget, Trial
@@ -171,6 +172,18 @@ class LayersReport:
     bundle: str
     constraints: int
     layers: tuple[LayerError, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CensusReport:
+    """Where the constraints of a bundle's circuit go: ``kinds`` of all, ``nodes`` by name and kind, and its lookup
+    ``tables``; the sum is ``total``."""
+
+    bundle: str
+    total: int
+    kinds: Mapping[str, int]
+    nodes: Mapping[str, Mapping[str, int]]
+    tables: tuple[Table, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -177,8 +177,8 @@ def test_tables_of_one_number_are_looked_up_together_unless_one_is_there_anyway(
     """An entry and a balance fewer; a table that is looked up by itself too would only stand there twice."""
     together, one_alone = beside(), beside(STARTS)
     assert one_alone.n_rows < 2 * together.n_rows
-    assert len(plan.beside(together.graph)) == 2
-    assert not plan.beside(one_alone.graph)
+    assert [each.nodes for each in plan.joined(together.graph).values()] == [(1, 2)]
+    assert not plan.joined(one_alone.graph)
 
 
 BESIDE = {

@@ -6,19 +6,34 @@ from dataclasses import replace
 from typing import Literal
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 
 from tests.helpers.float_graphs import Build, networks
+from zkchain.circuit import Visibility, synthesize
 from zkchain.ir.graph import Graph, Node, Op, constant
+from zkchain.ir.ranges import bits
 from zkchain.quantize import Domain, Settings, quantize_with_report
 from zkchain.quantize.input_grid import resolve
 from zkchain.quantize.lower.builder import Memory
+from zkchain.quantize.lower.precision import Plan
 from zkchain.quantize.lower.rules import Lowered, lower
-from zkchain.quantize.precision import constraint_cost, lookup_cost
+from zkchain.quantize.precision import constraint_cost, lookup_cost, lookup_rows, search
 from zkchain.quantize.precision.allocate import allocate, squared_error
 from zkchain.quantize.precision.one_table import shared_tables
 from zkchain.quantize.precision.problem import Problem, pose
-from zkchain.quantize.precision.search import DEVIATIONS, SLACKS, Tried, ends_seen, lower_all, measure_points, planned
+from zkchain.quantize.precision.search import (
+    DEVIATIONS,
+    SLACKS,
+    Tried,
+    _shown,
+    _wider,
+    ends_seen,
+    lower_all,
+    measure_points,
+    planned,
+)
+from zkchain.r1cs import System
 from zkchain.rewrite import finish
 from zkchain.tables import Request, choose_tables
 
@@ -177,3 +192,51 @@ def test_settings_reach_the_walk() -> None:
     assert program.nodes[program.inputs[0]].scale == 2.0**-4
     weights = [n for n in program.nodes if n.op is Op.CONST and len(n.shape) == 4]
     assert all(128 <= np.abs(constant(n)).max() <= 256 for n in weights)
+
+
+def attention() -> Graph:
+    """Scores of two values, their softmax, and a product with a third: wide by interval arithmetic, small in fact."""
+    rng = np.random.default_rng(5)
+    b = Build()
+    x = b.input(1, 8, 6)
+    q, k, v = (b.dense(x, rng.normal(size=(6, 4)) / 3) for _ in range(3))
+    turned = b.add(Op.TAKE, k, shape=(1, 4, 8), index=np.arange(32).reshape(8, 4).T[None])
+    scores = b.add(Op.MATMUL, q, turned, shape=(1, 8, 8))
+    mixed = b.add(Op.MATMUL, b.add(Op.SOFTMAX, scores, axis=2), v, shape=(1, 8, 4))
+    return b.graph(b.dense(mixed, rng.normal(size=(4, 3)) / 2))
+
+
+def searched(graph: Graph) -> tuple[int, float, float]:
+    """Rows of the circuit, their estimate, and the error on the samples."""
+    problem = pose(graph, resolve(graph, [Domain(-2.0, 3.0)], None), (), Settings(cost="lookup"))
+    found = search.search(problem)
+    shown = graph.outputs  # what is watched beside them is no output of the circuit
+    program = replace(found.graph, outputs=found.graph.outputs[: len(shown)], output_names=graph.output_names)
+    circuit = synthesize(program, Visibility((False,), (True,) * len(shown)), System.CG16)
+    return circuit.n_rows, lookup_rows.total(program), search._measured(problem, found)
+
+
+def test_the_estimate_is_close_to_the_circuit() -> None:
+    for graph in (convolutional(), attention()):
+        rows, estimate, _ = searched(graph)
+        assert 0.85 * rows < estimate < 1.15 * rows
+
+
+def test_what_takes_more_rows_than_it_saves_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows, _, error = searched(attention())
+    monkeypatch.setattr(search, "_opened", lambda problem, taken, memory: taken)
+    before, _, error_before = searched(attention())
+    assert rows < 0.98 * before
+    assert error <= max(1.2 * error_before, 1.0)
+
+
+def test_clamps_and_products_may_be_left_out_but_outputs_get_no_wider() -> None:
+    problem, result, _ = lowered(attention())
+    widened = [change(Plan({}, dict.fromkeys(result.rescaled, 0), {}, 0, 0)) for change in _wider(problem, result)]
+    assert any(not plan.open for plan in widened)
+    assert all(len(plan.activation) == len(result.rescaled) - (not plan.open) for plan in widened)
+    problem, result, _ = lowered(convolutional())
+    assert not _wider(problem, result)
+    program = finish(result.graph)
+    (numbers, label) = (program.nodes[i] for i in program.outputs)
+    assert _shown(program) == numbers.size * bits(numbers) + bits(label)

@@ -27,6 +27,7 @@ from zkchain.wording import line
 if TYPE_CHECKING:
     from onnx import ModelProto
 
+    from zkchain.circuit import Census
     from zkchain.measured import Evaluation, LayerError, Promise
 
 SYSTEMS = (*map(str, System), pipeline.AUTO)
@@ -87,6 +88,12 @@ class Circuit:
     def constraints(self) -> int:
         """Number of R1CS constraints."""
         return self.summary.rows
+
+    def census(self) -> Census:
+        """Count where the constraints go: by kind, by node of the model, by lookup table. They are made for it."""
+        from zkchain.circuit import take_census
+
+        return take_census(self.rows)
 
     @property
     def digest(self) -> str:

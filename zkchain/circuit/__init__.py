@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from zkchain import lazy
 
 if TYPE_CHECKING:
+    from zkchain.circuit.census import Census, Table, take_census
     from zkchain.circuit.circuit import Circuit, Outline, RestoredCircuit
     from zkchain.circuit.interface import Interface, Port, check_interface, digest_of
     from zkchain.circuit.layout import Field, Layout, Visibility
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from zkchain.circuit.synthesis import check, emit, restore, synthesize
 
 __all__ = [
+    "Census",
     "Circuit",
     "Field",
     "Interface",
@@ -25,6 +27,7 @@ __all__ = [
     "Port",
     "RestoredCircuit",
     "Solution",
+    "Table",
     "Visibility",
     "check",
     "check_interface",
@@ -33,9 +36,11 @@ __all__ = [
     "restore",
     "solve",
     "synthesize",
+    "take_census",
 ]
 
 _HOME = {
+    **dict.fromkeys(("Census", "Table", "take_census"), "census"),
     **dict.fromkeys(("Circuit", "Outline", "RestoredCircuit"), "circuit"),
     **dict.fromkeys(("Interface", "Port", "check_interface", "digest_of"), "interface"),
     **dict.fromkeys(("Field", "Layout", "Visibility"), "layout"),

@@ -7,8 +7,8 @@ Phase A: choose the tables, cut wide ranges into chunks, count multiplicities. P
     sum h_i = sum g_t        one constraint per table
 
 Ranges: X = c. Rows of a table (i, v_i1, ..., v_id): key i + c v_i1 + ... + c^d v_id by Horner, d constraints, with
-X = c^(2^e), 2^e above d times the number of lookups and entries (X and the combining challenge must be independent:
-with d = 1 and X = c^2 forged pairs cancel).
+X = c^(2^e), 2^e above d times the number of lookups and entries of every such table (X and the combining challenge
+must be independent: with d = 1 and X = c^2 forged pairs cancel).
 """
 
 from __future__ import annotations
@@ -59,19 +59,37 @@ class Committed:
 
 def commit(em: Emitter) -> Committed:
     """Phase A: chunks and multiplicities of every request so far."""
-    counts: dict[Request, int] = defaultdict(int)
-    for asked in em.ranges:
-        counts[asked.request] += len(asked.vec)
     keys: dict[int, list[Vec]] = defaultdict(list)
-    if counts:
-        plan = choose_tables(counts)
-        for asked in em.ranges:
-            with em.at(asked.node):
-                for size, vec in _lookups(em, asked.vec, asked.request, plan):
-                    keys[size].append(vec)
+    plan = planned(em)
+    for asked in em.ranges:
+        with em.at(asked.node):
+            for size, vec in _lookups(em, asked.vec, asked.request, plan):
+                keys[size].append(vec)
     with em.at("lookup"):
         ranges = tuple(_range_table(em, size, em.concat(vecs)) for size, vecs in sorted(keys.items()))
         return Committed(ranges, tuple(_row_tables(em)))
+
+
+def planned(em: Emitter) -> Plan:
+    """The range tables of all requests so far."""
+    counts: dict[Request, int] = defaultdict(int)
+    for asked in em.ranges:
+        counts[asked.request] += len(asked.vec)
+    return choose_tables(counts) if counts else Plan((), frozenset(), 0)
+
+
+def sizes(request: Request, plan: Plan) -> list[int]:
+    """The table of each lookup that a number of this request takes."""
+    if request.exact and request.size in plan.own:
+        return [request.size]
+    widest = 1 << max(plan.widths)
+    once = [size for w, exact in plan.cut(request) for size in ([1 << w] if exact else [widest, widest])]
+    return once if request.whole else once * 2
+
+
+def count(request: Request, plan: Plan) -> int:
+    """Lookups that a number of this request takes."""
+    return len(sizes(request, plan))
 
 
 def _lookups(em: Emitter, vec: Vec, request: Request, plan: Plan) -> Iterable[tuple[int, Vec]]:
@@ -113,14 +131,19 @@ def _range_table(em: Emitter, size: int, keys: Vec) -> RangeTable:
     return RangeTable(size, keys, em.wires(size, counts, Span(0, len(keys))))
 
 
-def _row_tables(em: Emitter) -> Iterable[RowTable]:
+def same_tables(em: Emitter) -> list[list[TableRequest]]:
+    """The requests so far of each table of results."""
     by_table: dict[tuple[object, ...], list[TableRequest]] = defaultdict(list)
     shapes = Counter(request.values.shape for request in em.tables)
     for request in em.tables:  # a table of a shape of its own, a whole vocabulary, is not hashed for each proof
         alone = shapes[request.values.shape] == 1
         digest = b"" if alone else sha256(np.ascontiguousarray(request.values).data).digest()
         by_table[request.values.shape, digest].append(request)
-    for same in by_table.values():
+    return list(by_table.values())
+
+
+def _row_tables(em: Emitter) -> Iterable[RowTable]:
+    for same in same_tables(em):
         yield _row_table(em, same[0].values, em.concat([r.key for r in same]), em.concat([r.value for r in same]))
 
 
@@ -142,17 +165,24 @@ def argue(em: Emitter, committed: Committed) -> None:
             x = em.challenge
             entries = _spread(x, table.size) - np.arange(table.size)
             _balance(em, _spread(x, len(table.keys)) - table.keys, entries, table.counts)
-        for rows in committed.rows:
-            _argue_rows(em, rows)
+        if committed.rows:
+            x = _independent(em, max(rows.values.size + len(rows.results) for rows in committed.rows))
+            for rows in committed.rows:
+                _argue_rows(em, rows, x)
 
 
-def _argue_rows(em: Emitter, table: RowTable) -> None:
+def _independent(em: Emitter, degree: int) -> Vec:
+    """X = c^(2^e), 2^e > ``degree``."""
+    x = em.challenge
+    for _ in range(degree.bit_length()):
+        x = em.product(x, x)
+    return x
+
+
+def _argue_rows(em: Emitter, table: RowTable, x: Vec) -> None:
     """key_i = i + c (v_i1 + c (v_i2 + ...)) of the lookups, and of the entries as a linear map of the powers of c."""
     c, (entries, width) = em.challenge, table.values.shape
     lookups = len(table.keys)
-    x = c
-    for _ in range(int(width * (lookups + entries)).bit_length()):
-        x = em.product(x, x)
     column = np.arange(lookups) * width
     combined = em.product(_spread(c, lookups), table.results.take(column + width - 1))
     for j in reversed(range(width - 1)):

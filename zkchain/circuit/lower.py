@@ -3,7 +3,7 @@ systems."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import ModuleType
 
@@ -13,7 +13,7 @@ from zkchain.circuit import freivalds, plan, taps
 from zkchain.circuit.emitter import Emitter, ProductRequest, TableRequest, Vec
 from zkchain.circuit.gadgets import lookup, order, plain
 from zkchain.circuit.gadgets.groups import by_group, distinct
-from zkchain.circuit.plan import Distances, Pool, Saturation
+from zkchain.circuit.plan import Distances, Joined, Pool, Saturation
 from zkchain.errors import UnsupportedOp
 from zkchain.ir import kernels
 from zkchain.ir.checked import Known
@@ -28,8 +28,8 @@ KITS: Mapping[System, ModuleType] = {System.GROTH16: plain, System.CG16: lookup}
 @dataclass(frozen=True, eq=False, slots=True)
 class Context:
     """The graph being lowered: vectors of the nodes done so far, signs that a rescale left for a relu, the largest
-    values of a node with their indices; of its trees what they compare, and the bits that came of it; tables that one
-    lookup reads, and what it found."""
+    values of a node with their indices; of its trees what they compare, and the bits that came of it; maxima of which
+    something else proves that nothing is larger."""
 
     graph: Graph
     em: Emitter
@@ -42,8 +42,7 @@ class Context:
     compared: Mapping[int, plan.Compared] = field(default_factory=dict)
     steps: Mapping[int, tuple[IntArray, IntArray]] = field(default_factory=dict)
     ladders: dict[int, Vec] = field(default_factory=dict)
-    beside: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
-    looked_up: dict[int, Vec] = field(default_factory=dict)
+    proved_maxima: frozenset[int] = frozenset()
 
     def range(self, index: int) -> tuple[IntArray, IntArray]:
         """Static range of every element of a node, flat."""
@@ -269,7 +268,9 @@ def rows_along(ctx: Context, source: int, axis: int) -> tuple[Vec, int, IntArray
 
 
 def lower_reduce_max(ctx: Context, index: int, node: Node) -> Vec:
-    vec, _, lo, hi = rows_along(ctx, node.src[0], node.arg["axis"])
+    vec, groups, lo, hi = rows_along(ctx, node.src[0], node.arg["axis"])
+    if index in ctx.proved_maxima:
+        return lookup.one_of(ctx.em, vec, groups, lo, hi)
     return _largest(ctx, node, vec, lo, hi)
 
 
@@ -326,23 +327,23 @@ def needs_lookups(ctx: Context, node: Node) -> UnsupportedOp:
 def lower_table(ctx: Context, index: int, node: Node) -> Vec:
     if ctx.em.system is not System.CG16:
         raise needs_lookups(ctx, node)
-    if index not in ctx.looked_up:
-        ctx.looked_up.update(_looked_up(ctx, ctx.beside.get(index, (index,))))
-    return ctx.looked_up[index]
-
-
-def _looked_up(ctx: Context, indices: Sequence[int]) -> Mapping[int, Vec]:
-    """The values of TABLE nodes that lie beside each other, found by one lookup of a row."""
-    nodes = [ctx.graph.nodes[i] for i in indices]
-    vec, (first, each) = ctx.source(nodes[0])[0], (nodes[0].arg["first"], [node.arg["values"] for node in nodes])
-    values, width = np.stack(each, axis=1), len(nodes)
+    vec, (first, values) = ctx.source(node)[0], (node.arg["first"], node.arg["values"])
     key = (vec - first).within(0, len(values) - 1)
-    ends = np.tile(values.min(axis=0), len(vec)), np.tile(values.max(axis=0), len(vec))
-    result = ctx.em.wires(len(vec) * width, lambda: values[np.clip(key.ints, 0, len(values) - 1)].ravel(), ends)
-    ctx.em.look_up(TableRequest(key, result, values if width > 1 else each[0], nodes[0].name))
-    if width == 1:
-        return {indices[0]: result}
-    return {i: result.take(np.arange(len(vec)) * width + k) for k, i in enumerate(indices)}
+    result = ctx.em.wires(len(vec), lambda: values[np.clip(key.ints, 0, len(values) - 1)], (values, values))
+    ctx.em.look_up(TableRequest(key, result, values, node.name))
+    return result
+
+
+def lower_joined(ctx: Context, nodes: tuple[int, ...]) -> Mapping[int, Vec]:
+    """Tables of the same numbers as the columns of one (cg16)."""
+    tables = [ctx.graph.nodes[i] for i in nodes]
+    vec, first, width = ctx.source(tables[0])[0], tables[0].arg["first"], len(nodes)
+    values = np.stack([table.arg["values"] for table in tables], axis=1)
+    key = (vec - first).within(0, len(values) - 1)
+    ends = (np.tile(values.min(axis=0), len(vec)), np.tile(values.max(axis=0), len(vec)))
+    result = ctx.em.wires(ends[0].size, lambda: values[np.clip(key.ints, 0, len(values) - 1)].ravel(), ends)
+    ctx.em.look_up(TableRequest(key, result, values, tables[0].name))
+    return {i: result.take(np.arange(len(vec)) * width + column) for column, i in enumerate(nodes)}
 
 
 def lower_rows(ctx: Context, index: int, node: Node) -> Vec:
@@ -424,19 +425,54 @@ def lower_pool(ctx: Context, pool: Pool) -> Vec:
 
 def lower_saturation(ctx: Context, at: Saturation) -> Mapping[int, Vec]:
     """A clip to the interval of a table, what exceeds it, and the rescale before it, in one gadget (cg16)."""
-    ends = ctx.range(at.source)
-    if at.shift is None:
-        found = lookup.saturate(ctx.em, ctx.vecs[at.source], ends, at.lo, at.hi)
-    else:
-        acc = ctx.vecs[ctx.graph.nodes[at.source].src[0]]
-        found = lookup.rescale_saturate(ctx.em, acc, at.shift, ends, at.lo, at.hi)
+    if at.tabled is not None:
+        return {at.clip: _tabled_clip(ctx, at, *at.tabled)}
+    vec = _clipped(ctx, at)
+    found = _saturated(ctx, at, vec, ctx.range(at.source))
     if not at.covered:
         low, high = ctx.range(at.clip)  # a file may declare more than the clip leaves
-        ends = np.clip(low, at.lo, at.hi), np.clip(high, at.lo, at.hi)
-        if (at.hi - at.lo + 1).bit_count() == 1:  # whole bits for all, rather than a smaller range for some
-            ends = np.full_like(ends[0], at.lo), np.full_like(ends[1], at.hi)
-        lookup.interval(ctx.em, found.z, *ends)
+        _kept(ctx, at, found.z, (np.clip(low, at.lo, at.hi), np.clip(high, at.lo, at.hi)))
     return {at.source: found.x, at.clip: found.z, **dict.fromkeys(at.over, found.over)}
+
+
+def _clipped(ctx: Context, at: Saturation) -> Vec:
+    """What is clipped, or rescaled and clipped."""
+    return ctx.vecs[at.source if at.shift is None else ctx.graph.nodes[at.source].src[0]]
+
+
+def _saturated(ctx: Context, at: Saturation, vec: Vec, ends: lookup.Ends) -> lookup.Saturated:
+    if at.shift is None:
+        return lookup.saturate(ctx.em, vec, ends, at.lo, at.hi)
+    return lookup.rescale_saturate(ctx.em, vec, at.shift, ends, at.lo, at.hi)
+
+
+def _kept(ctx: Context, at: Saturation, z: Vec, ends: lookup.Ends) -> None:
+    """What is kept lies between the ends."""
+    if (at.hi - at.lo + 1).bit_count() == 1:  # whole bits for all, rather than a smaller range for some
+        ends = np.full_like(ends[0], at.lo), np.full_like(ends[1], at.hi)
+    lookup.interval(ctx.em, z, *ends)
+
+
+def _tabled_clip(ctx: Context, at: Saturation, first: int, last: int) -> Vec:
+    """The elements that no end of the clip is within reach of; those in reach of the table; those beyond it."""
+    vec, (low, high) = _clipped(ctx, at), ctx.range(at.source)
+    plain, reached = (at.lo <= low) & (high <= at.hi), (first <= low) & (high <= last)
+
+    def emit(kind: int, members: IntArray) -> Vec:
+        part, ends = vec.take(members), (low[members], high[members])
+        if kind == PLAIN:
+            return part if at.shift is None else lookup.rescale(ctx.em, part, at.shift, *ends)[0]
+        if kind == TABLED:
+            x = part if at.shift is None else lookup.quotient(ctx.em, part, at.shift, ends)
+            return lookup.clip_by_table(ctx.em, x, ends, at.lo, at.hi, first, last)
+        z = _saturated(ctx, at, part, ends).z
+        _kept(ctx, at, z, (np.clip(ends[0], at.lo, at.hi), np.clip(ends[1], at.lo, at.hi)))
+        return z
+
+    return by_group(ctx.em, np.where(plain, PLAIN, np.where(reached, TABLED, BEYOND)), emit)
+
+
+PLAIN, TABLED, BEYOND = range(3)
 
 
 def lower_distances(ctx: Context, found: Distances) -> Vec:
@@ -471,6 +507,8 @@ def lower_planned(ctx: Context, index: int, gadget: plan.Gadget | None) -> Mappi
         return {}
     if isinstance(gadget, Saturation):
         return lower_saturation(ctx, gadget)
+    if isinstance(gadget, Joined):
+        return lower_joined(ctx, gadget.nodes)
     if isinstance(gadget, Pool):
         return {index: lower_pool(ctx, gadget)}
     return {index: lower_distances(ctx, gadget)}
@@ -490,6 +528,7 @@ def _lowered(ctx: Context, index: int, planned: Mapping[int, plan.Gadget | None]
 def lower(graph: Graph, em: Emitter, inputs: Mapping[int, Vec]) -> dict[int, Vec]:
     """Vectors of all nodes (but those inside a fused chain)."""
     compared = plan.comparisons(graph)
+    planned = plan.gadgets(graph, tables=em.system is System.CG16)
     ctx = Context(
         graph,
         em,
@@ -497,9 +536,8 @@ def lower(graph: Graph, em: Emitter, inputs: Mapping[int, Vec]) -> dict[int, Vec
         plan.seals(graph),
         compared=compared,
         steps=plan.steps(compared),
-        beside=plan.beside(graph),
+        proved_maxima=plan.proved_maxima(graph, planned),
     )
-    planned = plan.gadgets(graph, tables=em.system is System.CG16)
     ctx.vecs.update(inputs)
     for index, node in enumerate(graph.nodes):
         if index in ctx.vecs:

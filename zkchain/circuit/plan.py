@@ -6,9 +6,9 @@ linear layer would be composed with long linear combinations, these first get wi
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from hashlib import blake2b
 from math import prod
@@ -19,9 +19,10 @@ from zkchain.circuit.forest import Program, programmed
 from zkchain.ir.checked import named
 from zkchain.ir.graph import BOUND, MOVES, Graph, Node, Op, constant
 from zkchain.ir.movement import origins
-from zkchain.ir.ranges import bounds_of, largest
+from zkchain.ir.ranges import bounds_of, is_below_maximum, largest
 from zkchain.ir.trees import NAMES, Forest
 from zkchain.rewrite.engine import only_readers, readers
+from zkchain.tables import WIDEST
 from zkchain.typing import IntArray
 
 LARGEST_WINDOW = 9  # the product over a window, of numbers of at most q bits, stays cheap
@@ -75,7 +76,7 @@ def _window(graph: Graph, index: int) -> int:
 class Saturation:
     """Node ``clip`` holds ``source`` to the interval [lo, hi]; ``covered``: a table of just this interval reads it;
     ``over``: nodes that are max(source - hi, 0). ``shift``: of the rescale that the source is, where nothing else reads
-    that."""
+    that. ``tabled``: the ends of the table in which numbers are looked up that stay between them (see ``tabled``)."""
 
     clip: int
     source: int
@@ -84,6 +85,7 @@ class Saturation:
     hi: int
     covered: bool
     over: tuple[int, ...]
+    tabled: tuple[int, int] | None = None
 
 
 def saturations(graph: Graph, fused: Mapping[int, Pool | None]) -> Mapping[int, Saturation]:
@@ -106,6 +108,89 @@ def saturations(graph: Graph, fused: Mapping[int, Pool | None]) -> Mapping[int, 
         elif covered:
             found[index] = Saturation(index, source, None, lo, hi, covered, relus)
     return found
+
+
+def tabled(graph: Graph, planned: Mapping[int, Gadget | None]) -> Mapping[int, Gadget | None]:
+    """The gadgets, with those clips from a table of their results that take fewer rows so.
+
+    From a table a number that a clip may change takes two rows (``_reach`` says how many without). Clips of one length
+    share it: x - lo -> clip(x - lo, 0, hi - lo). Each table reaches as far beyond both ends as pays."""
+    clips = {clip.clip: (at, clip) for at, clip in _clips(graph, planned)}
+    found = dict(planned)
+    for length in {clip.hi - clip.lo for _, clip in clips.values()}:
+        same = [(at, clip) for at, clip in clips.values() if clip.hi - clip.lo == length]
+        below, above = _reach(graph, [clip for _, clip in same])
+        if below + above:
+            for at, clip in same:
+                if found.get(clip.clip) is not None:  # what was fused with the rescale before it
+                    del found[clip.clip]
+                found[at] = replace(clip, tabled=(clip.lo - below, clip.hi + above))
+    return found
+
+
+def _clips(graph: Graph, planned: Mapping[int, Gadget | None]) -> Iterator[tuple[int, Saturation]]:
+    """Clips to two ends that nothing but the nodes after them read, and where they are emitted."""
+    for at, gadget in planned.items():
+        if isinstance(gadget, Saturation) and not gadget.covered and not gadget.over:
+            yield at, gadget
+        elif isinstance(gadget, Pool) and gadget.axis is None and gadget.ceiling:
+            yield gadget.rescaled, Saturation(at, gadget.rescaled, gadget.shift, 0, gadget.ceiling, False, ())
+    inside = {gadget.clip for gadget in planned.values() if isinstance(gadget, Saturation)}
+    for index, node in enumerate(graph.nodes):
+        lo, hi = node.arg.get("lo"), node.arg.get("hi")
+        if node.op is Op.CLIP and lo is not None and hi is not None and lo < hi and index not in {*planned, *inside}:
+            yield index, Saturation(index, node.src[0], None, lo, hi, False, ())
+
+
+def _reach(graph: Graph, clips: Sequence[Saturation]) -> tuple[int, int]:
+    """How far below and above its ends a table of these clips reaches; 0 and 0 where none pays."""
+    ends = [(clip, *_range(graph.nodes[clip.source])) for clip in clips]
+    below = np.concatenate([np.maximum(clip.lo - lo, 0) for clip, lo, _ in ends])
+    above = np.concatenate([np.maximum(hi - clip.hi, 0) for clip, _, hi in ends])
+    alone = np.repeat([clip.shift is None for clip in clips], [lo.size for _, lo, _ in ends])
+    most, sides = np.maximum(below, above), (below > 0).astype(np.int64) + (above > 0)
+    chunk = max(int(most.size).bit_length() - 2, 1)  # bits that one lookup settles in a circuit of this size, about
+    lookups = -(-np.ceil(np.log2(most + 1.0)).astype(np.int64) // chunk)
+    # without a table: a maximum for each side; or behind a rescale what is kept, what exceeds it, a product for each
+    saved = np.where(alone, sides * (1 + lookups), sides + 1 + lookups) - 2
+    best, reach = 0, (0, 0)
+    for bits in range(1, WIDEST + 1):
+        own = (most > 0) & (most < 1 << bits)
+        far = int(below[own].max(initial=0)), int(above[own].max(initial=0))
+        left = int(saved[own].sum()) - (clips[0].hi - clips[0].lo + 2 + sum(far))
+        if left > best:
+            best, reach = left, far
+    return reach
+
+
+def _range(node: Node) -> tuple[IntArray, IntArray]:
+    """Static range of each element, flat."""
+    lo, hi = (np.broadcast_to(end, node.shape).ravel().astype(np.int64) for end in bounds_of(node))
+    return lo, hi
+
+
+def proved_maxima(graph: Graph, planned: Mapping[int, Gadget | None]) -> frozenset[int]:
+    """Maxima m of x of which m - x >= 0 needs no check: nothing but x - m reads them, and nothing but a table of
+    numbers that are not positive, or the clip before it, reads that. The table proves z <= 0 of x - m = z - under, and
+    the clip under >= 0."""
+    only, found = only_readers(graph), set[int]()
+    for source, reader in _looked_up_below_zero(graph, planned):
+        apart = graph.nodes[source]
+        if apart.op is Op.SUB and only.get(source) == reader and only.get(apart.src[1]) == source:
+            found.update(apart.src[1:] if is_below_maximum(apart, *(graph.nodes[s] for s in apart.src)) else ())
+    return frozenset(found)
+
+
+def _looked_up_below_zero(graph: Graph, planned: Mapping[int, Gadget | None]) -> Iterator[tuple[int, int]]:
+    """What is looked up, or clipped first, where no positive number is let through; and the node that does so."""
+    clips = (gadget for gadget in planned.values() if isinstance(gadget, Saturation) and gadget.covered)
+    for clip in clips:
+        # a file may declare more than is true, and what exceeds the clip would be a number then that may be large
+        if clip.shift is None and clip.hi <= 0 and np.all(bounds_of(graph.nodes[clip.source])[1] <= clip.hi):
+            yield clip.source, clip.clip
+    for index, node in enumerate(graph.nodes):
+        if node.op is Op.TABLE and node.size and node.arg["first"] + len(node.arg["values"]) <= 1:
+            yield node.src[0], index
 
 
 def _covers(node: Node, lo: int, hi: int) -> bool:
@@ -237,33 +322,41 @@ def _distances(graph: Graph, total: Node, square: int) -> Distances | None:
     return None
 
 
-Gadget = Pool | Saturation | Distances
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """TABLE nodes that look the same numbers up: one table, with a column for each of them."""
+
+    nodes: tuple[int, ...]
+
+
+def joined(graph: Graph) -> Mapping[int, Joined]:
+    """The first of the TABLE nodes of one source and one domain -> all of them, where there are several.
+
+    A table of d columns takes d + 1 constraints a lookup, and its entries once, rather than 2 d, and d times. Not where
+    one of the columns is a table of something else as well, whose entries would be there twice."""
+    same: dict[tuple[int, int, int], list[int]] = {}
+    for index, node in enumerate(graph.nodes):
+        if node.op is Op.TABLE and node.size:
+            same.setdefault((node.src[0], node.arg["first"], len(node.arg["values"])), []).append(index)
+    groups = {nodes[0]: tuple(graph.nodes[i].arg["values"].tobytes() for i in nodes) for nodes in same.values()}
+    uses = Counter(column for columns in groups.values() for column in columns)
+    alike = Counter(groups.values())
+    return {
+        nodes[0]: Joined(tuple(nodes))
+        for nodes in same.values()
+        if len(nodes) > 1 and all(uses[c] == alike[groups[nodes[0]]] for c in groups[nodes[0]])
+    }
+
+
+Gadget = Pool | Saturation | Distances | Joined
 
 
 def gadgets(graph: Graph, *, tables: bool) -> Mapping[int, Gadget | None]:
     """All chains that one gadget emits, at the node where it does; None at the nodes inside. ``tables``: lookups are to
     be had."""
     fused = fusions(graph)
-    return {**distances(graph), **fused, **(saturations(graph, fused) if tables else {})}
-
-
-def beside(graph: Graph) -> Mapping[int, tuple[int, ...]]:
-    """TABLE nodes that one lookup of a row serves: of one number, over one domain, as the ends and slopes of chords.
-
-    A table has a constraint for each entry, whatever its width. One that is looked up by itself somewhere else too is
-    there anyway."""
-    rows: dict[tuple[int, int, int], list[int]] = defaultdict(list)
-    for index, node in enumerate(graph.nodes):
-        if node.op is Op.TABLE:
-            rows[node.src[0], int(node.arg["first"]), len(node.arg["values"])].append(index)
-    own = {i: _digest(graph.nodes[i]) for each in rows.values() for i in each}
-    alone = {own[each[0]] for each in rows.values() if len(each) == 1}
-    joined = [tuple(each) for each in rows.values() if len(each) > 1 and alone.isdisjoint(own[i] for i in each)]
-    return {i: each for each in joined for i in each}
-
-
-def _digest(table: Node) -> bytes:
-    return blake2b(np.ascontiguousarray(table.arg["values"], dtype=np.int64).data).digest()
+    found: Mapping[int, Gadget | None] = {**distances(graph), **fused}
+    return {**tabled(graph, {**found, **saturations(graph, fused)}), **joined(graph)} if tables else found
 
 
 SEAL_ABOVE = 32  # terms per element

@@ -47,15 +47,21 @@ def _outline(graph: Graph, visibility: Visibility, system: System) -> Outline:
 
 def emit(outline: Outline) -> Circuit:
     """Make the constraints of an outline. Raises CompileError (untrue ranges), UnsupportedOp."""
-    check_ranges(outline.graph)
+    em, n_committed = made(outline)
     graph, visibility, system, layout = outline.graph, outline.visibility, outline.system, outline.layout
-    em = Synthesizer(system, outline.n_public)
-    committed = phase_a(em, graph, visibility, layout, inputs=None)
+    return Circuit(graph, visibility, system, layout, em.n_wires, n_committed, em.n_rows, tuple(em.constraints))
+
+
+def made(outline: Outline) -> tuple[Synthesizer, int]:
+    """The emitter of all constraints of an outline, and how many wires are committed. Raises as ``emit``."""
+    check_ranges(outline.graph)
+    em = Synthesizer(outline.system, outline.n_public)
+    committed = phase_a(em, outline.graph, outline.visibility, outline.layout, inputs=None)
     n_committed = 0
     if committed is not None:
         n_committed = em.n_wires - 1 - outline.n_public
         phase_b(em, committed)
-    return Circuit(graph, visibility, system, layout, em.n_wires, n_committed, em.n_rows, tuple(em.constraints))
+    return em, n_committed
 
 
 def check(circuit: Circuit, assignment: Assignment) -> None:

@@ -437,25 +437,32 @@ def inspect(
     layers: Annotated[
         bool, typer.Option("--layers", help="Show the error of every node on the data, and what it costs.")
     ] = False,
+    constraints: Annotated[
+        bool, typer.Option("--constraints", help="Show where the constraints go: by kind, by node, by lookup table.")
+    ] = False,
     input_shape: ShapeOpt = None,
     json: JsonOpt = False,
 ) -> None:
     """Say what a bundle holds, and in what state.
 
     Exit code 0 means that every file is what the manifest says. With --graph: how its model, or the one in an ONNX
-    file, becomes a circuit, pass by pass. With --layers: which node is how far off.
+    file, becomes a circuit, pass by pass. With --layers: which node is how far off. With --constraints: what its
+    constraints are for, counted afresh.
     """
     from zkchain.cli import render
     from zkchain.errors import BundleError, ModelError
-    from zkchain.workspace import bundle_graph, inspect_bundle, layers_bundle, model_graph
+    from zkchain.workspace import bundle_census, bundle_graph, inspect_bundle, layers_bundle, model_graph
 
-    if layers and graph:
-        raise typer.BadParameter("--graph and --layers exclude each other")
+    if graph + layers + constraints > 1:
+        raise typer.BadParameter("--graph, --layers and --constraints are reports of their own: ask for one of them")
     if layers:
         render.show(layers_bundle(bundle), json=json)
         return
     if input_shape and (not graph or bundle.is_dir()):
         raise typer.BadParameter("--input-shape goes with --graph and an ONNX file")
+    if constraints:
+        render.show(bundle_census(bundle), json=json)
+        return
     if graph and bundle.is_dir():
         render.show(bundle_graph(bundle), json=json)
         return

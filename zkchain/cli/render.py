@@ -14,6 +14,7 @@ from zkchain.ir.categories import shown
 from zkchain.measured import AGREEMENT, ENOUGH, Evaluation, LayerError, Promise
 
 if TYPE_CHECKING:
+    from zkchain.circuit import Table
     from zkchain.formats import circom
 
 DEVELOPMENT = (
@@ -131,10 +132,10 @@ def _ends(ends: tuple[float, float]) -> str:
     return f"[{ends[0]:.6g}, {ends[1]:.6g}]"
 
 
-def show_rows(rows: Mapping[str, int]) -> None:
+def show_rows(rows: Mapping[str, int], what: str = "node") -> None:
     total = sum(rows.values()) or 1
     print()
-    show_table(("node", "constraints", "share"), [(name, f"{n:,}", f"{n / total:.1%}") for name, n in rows.items()])
+    show_table((what, "constraints", "share"), [(name, f"{n:,}", f"{n / total:.1%}") for name, n in rows.items()])
 
 
 def compiled(report: reports.CompileReport) -> None:
@@ -319,6 +320,27 @@ def layers_shown(report: reports.LayersReport) -> None:
     show_pairs([("bundle", report.bundle), ("constraints", f"{report.constraints:,}")])
     print()
     show_layers(report.layers)
+
+
+def census_shown(report: reports.CensusReport) -> None:
+    """Kinds, nodes (the most expensive first) and lookup tables."""
+    show_pairs([("bundle", report.bundle), ("constraints", f"{report.total:,}")])
+    show_rows(report.kinds, "kind")
+    kinds = list(report.kinds)
+    ranked = sorted(report.nodes.items(), key=lambda node: -sum(node[1].values()))
+    lines = [(name, f"{sum(own.values()):,}", *(f"{own.get(k, 0):,}" for k in kinds)) for name, own in ranked]
+    print()
+    show_table(("node", "constraints", *kinds), lines)
+    if report.tables:
+        print()
+        show_table(("table", "entries", "lookups"), [_table_line(table) for table in report.tables])
+
+
+def _table_line(table: Table) -> tuple[str, str, str]:
+    name = (
+        f"{table.results} results for " + ", ".join(table.nodes) if table.nodes else f"range 0 to {table.entries - 1:,}"
+    )
+    return name, f"{table.entries:,}", f"{table.lookups:,}"
 
 
 def node_line(node: reports.NodeReport) -> tuple[str, ...]:
@@ -551,6 +573,7 @@ RENDER: dict[str, Callable[[Any], None]] = {
     "Proved": proved_witness,
     "VerifyReport": verified,
     "InspectReport": inspected,
+    "CensusReport": census_shown,
     "GraphReport": graph_shown,
     "LayersReport": layers_shown,
     "ContractReport": contracted,

@@ -116,7 +116,14 @@ def _add(node: Node, x: Node, y: Node) -> Interval:
 def _sub(node: Node, x: Node, y: Node) -> Interval:
     below(largest(x) + largest(y))
     (lo_x, hi_x), (lo_y, hi_y) = bounds_of(x), bounds_of(y)
-    return lo_x - hi_y, hi_x - lo_y
+    hi = hi_x - lo_y
+    # x - max(x), as a softmax has it, is not positive
+    return lo_x - hi_y, np.minimum(hi, 0) if is_below_maximum(node, x, y) else hi
+
+
+def is_below_maximum(node: Node, x: Node, y: Node) -> bool:
+    """Whether the difference ``node`` is x less the maxima of x itself."""
+    return y.op is Op.REDUCE_MAX and y.src == node.src[:1] and x.shape == node.shape
 
 
 def _mul(node: Node, x: Node, y: Node) -> Interval:

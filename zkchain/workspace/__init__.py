@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     )
     from zkchain.workspace.clock import Clock
     from zkchain.workspace.estimating import Question, estimate_bundle, estimate_model
-    from zkchain.workspace.graphs import bundle_graph, model_graph
+    from zkchain.workspace.graphs import bundle_census, bundle_graph, model_graph
     from zkchain.workspace.journaling import list_transactions, refreshed_transactions, replace_transaction
     from zkchain.workspace.opening import (
         load_choices,
@@ -53,6 +53,7 @@ __all__ = [
     "Clock",
     "Question",
     "abi_bundle",
+    "bundle_census",
     "bundle_graph",
     "calldata_bundle",
     "compile_report",
@@ -92,7 +93,7 @@ _HOME = {
     **dict.fromkeys(("save_circuit", "save_keys", "setup_bundle"), "building"),
     "Clock": "clock",
     **dict.fromkeys(("Question", "estimate_bundle", "estimate_model"), "estimating"),
-    **dict.fromkeys(("bundle_graph", "model_graph"), "graphs"),
+    **dict.fromkeys(("bundle_census", "bundle_graph", "model_graph"), "graphs"),
     **dict.fromkeys(("load_choices", "load_outline", "load_proving_keys"), "opening"),
     **dict.fromkeys(("load_summary", "load_verifying_key"), "opening"),
     **dict.fromkeys(("open_prover", "prove_samples", "verify_bundle", "witness_bundle"), "proving"),

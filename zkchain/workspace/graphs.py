@@ -8,15 +8,16 @@ from os import PathLike
 import numpy as np
 
 from zkchain import frontend, rewrite
+from zkchain.circuit import take_census
 from zkchain.formats import bundle, program
 from zkchain.formats.records import InputChoice
 from zkchain.ir.graph import Graph, Node
 from zkchain.quantize.input_grid import Grid
 from zkchain.quantize.onnxruntime import is_quantized
 from zkchain.quantize.precision.problem import prepare_on
-from zkchain.reports import GraphReport, NodeReport, StageReport
+from zkchain.reports import CensusReport, GraphReport, NodeReport, StageReport
 from zkchain.rewrite.watch import Stage, real_range
-from zkchain.workspace.opening import load_choices, load_summary
+from zkchain.workspace.opening import load_choices, load_outline, load_summary
 
 
 def model_graph(name: str, model: bytes, *, shapes: Mapping[str, Sequence[int]] | None = None) -> GraphReport:
@@ -46,6 +47,12 @@ def bundle_graph(folder: str | PathLike[str]) -> GraphReport:
     integers = program.load(opened.read("program"))
     last = _stage(Stage("integer program", integers, tuple(rewrite.left_alone(integers))), summary.rows_by_node)
     return GraphReport(str(folder), (*map(_stage, stages), last), summary.rows_by_node)
+
+
+def bundle_census(folder: str | PathLike[str]) -> CensusReport:
+    """Where the constraints of a bundle's circuit go. They are made for it. Raises BundleError."""
+    found = take_census(load_outline(bundle.open_bundle(folder)))
+    return CensusReport(str(folder), sum(found.kinds.values()), found.kinds, found.nodes, found.tables)
 
 
 def _grid(node: Node, choice: InputChoice) -> Grid:

@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from zkchain.circuit.emitter import Emitter, RangeRequest, Vec
+from zkchain.circuit.emitter import Emitter, RangeRequest, TableRequest, Vec
 from zkchain.circuit.gadgets.groups import (
     by_group,
     floor_shift,
@@ -54,7 +54,7 @@ def interval(em: Emitter, v: Vec, lo: IntArray, hi: IntArray) -> None:
 
 def rescale(em: Emitter, acc: Vec, shift: int, lo: IntArray, hi: IntArray) -> tuple[Vec, None]:
     """q = floor((acc + 2^(s-1)) / 2^s): acc + 2^(s-1) - 2^s q in [0, 2^s) and q + 2^(b-1) in [0, 2^b): both needed."""
-    q = _quotient(em, acc, shift, (lo, hi))
+    q = quotient(em, acc, shift, (lo, hi))
     for_groups(
         signed_width(lo, hi),
         lambda bits, members: in_range(em, q.take(members) + (1 << (bits - 1)), 1 << bits, exact=False),
@@ -62,7 +62,7 @@ def rescale(em: Emitter, acc: Vec, shift: int, lo: IntArray, hi: IntArray) -> tu
     return q, None
 
 
-def _quotient(em: Emitter, acc: Vec, shift: int, known: Known) -> Vec:
+def quotient(em: Emitter, acc: Vec, shift: int, known: Known) -> Vec:
     """Hinted q with its remainder range checked; q's own range is the caller's to check."""
     q = em.wires(len(acc), lambda: floor_shift(acc.ints, shift), known)
     in_range(em, acc + (1 << shift >> 1) - q * (1 << shift), 1 << shift)
@@ -97,7 +97,7 @@ def rescale_relu(em: Emitter, acc: Vec, shift: int, lo: IntArray, hi: IntArray) 
         part = acc.take(members)
         if kind == 0:
             low, high = lo[members], hi[members]
-            return _relu_mixed(em, _quotient(em, part, shift, (low, high)), low, high)
+            return _relu_mixed(em, quotient(em, part, shift, (low, high)), low, high)
         return rescale(em, part, shift, lo[members], hi[members])[0] if kind > 0 else em.full(len(members), 0)
 
     return by_group(em, sign_class(lo, hi), emit)
@@ -134,6 +134,16 @@ def rescale_saturate(em: Emitter, acc: Vec, shift: int, known: Ends, lo: int, hi
     return Saturated(x, z, over)
 
 
+def clip_by_table(em: Emitter, x: Vec, known: Ends, lo: int, hi: int, first: int, last: int) -> Vec:
+    """z = clip(x, lo, hi) of first <= x <= last, which the lookup proves of x: 2 constraints and the table, which has
+    the entries x - lo -> z - lo, to be the same one for all clips of this length and reach."""
+    entries = np.clip(np.arange(first - lo, last - lo + 1, dtype=np.int64), 0, hi - lo)
+    key = (x - first).within(0, last - first)
+    z = em.wires(len(x), lambda: entries[np.clip(key.ints, 0, last - first)] + lo, _held(known, lo, hi))
+    em.look_up(TableRequest(key, z - lo, entries, em.node))
+    return z
+
+
 def _held(known: Ends, lo: int, hi: int) -> Ends:
     low, high = known
     return np.clip(low, lo, hi), np.clip(high, lo, hi)
@@ -168,6 +178,16 @@ def _complementary(em: Emitter, z: Vec, over: Vec, under: Vec, known: Ends, lo: 
 def window_max(em: Emitter, v: Vec, windows: int, lo: IntArray, hi: IntArray) -> Vec:
     """Maximum y of each row of a (windows, size) vector: all y - v_i >= 0, some y - v_i = 0; 2 size - 1 rows."""
     return pool(em, v, windows, 0, lo, hi, positive=False)
+
+
+def one_of(em: Emitter, v: Vec, windows: int, lo: IntArray, hi: IntArray) -> Vec:
+    """An element y of each row of a (windows, size) vector, hinted the largest, where the caller sees to y - v_i >= 0:
+    (y - v_1) ... (y - v_w) = 0, size - 1 rows."""
+    grid = np.arange(len(v)).reshape(windows, -1)
+    least, most = (end.reshape(windows, -1).max(axis=1) for end in (lo, hi))
+    y = em.wires(windows, lambda: np.asarray(v.ints.reshape(windows, -1).max(axis=1)), (least, most))
+    _some_zero(em, [y - v.take(column) for column in grid.T])
+    return y
 
 
 def pool(em: Emitter, acc: Vec, windows: int, shift: int, lo: IntArray, hi: IntArray, positive: bool) -> Vec:

@@ -13,7 +13,7 @@ from zkchain.errors import CompileError
 from zkchain.ir.checked import named, whole
 from zkchain.ir.graph import Node, Op
 from zkchain.ir.legality import WIDEST_SHIFT
-from zkchain.ir.ranges import interval
+from zkchain.ir.ranges import interval, is_below_maximum
 from zkchain.quantize.lower import error_bounds
 from zkchain.typing import FloatArray, IntArray
 
@@ -147,7 +147,8 @@ class Builder:
         arg = {name: same(value) for name, value in node.arg.items()}
         plain = tuple((name, id(v) if isinstance(v, np.ndarray | list) else v) for name, v in sorted(arg.items()))
         whose = tuple((x.shape, x.scale, *map(id, each)) for (x, _), each in zip(sources, made_of, strict=True))
-        key = (node.op, node.shape, node.scale, plain, whose)
+        below = node.op is Op.SUB and is_below_maximum(node, *(x for x, _ in sources))
+        key = (node.op, node.shape, node.scale, plain, whose, below)
         known = self.memory.get(key)
         if known is None:
             found = _bounds(node, sources)

@@ -54,7 +54,7 @@ class Plan:
     more bits than this at all; table_bits: the widest lookup table has 2^table_bits entries; off: argument of a
     function with jumps or poles -> what it may be off by; wanted: function with poles -> what its value may be off
     by (of an inverse root of squares: what x over the root may be); spans: the domains of functions that are taken in
-    several places, which then share a table."""
+    several places, which then share a table; open: values that no clamp is put behind."""
 
     weight: Mapping[tuple[int, int], int]
     activation: Mapping[int, int]
@@ -66,6 +66,7 @@ class Plan:
     off: Mapping[int, float] = field(default_factory=dict)
     wanted: Mapping[int, float] = field(default_factory=dict)
     spans: Mapping[object, Sequence[Span]] = field(default_factory=dict)
+    open: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +194,7 @@ def _rescaled(state: Lowering, i: int, value: Value) -> Value:
 
 
 def _clamped(state: Lowering, i: int, value: Value) -> Value:
-    if i not in state.plan.activation or state.graph.nodes[i].op is Op.INPUT:
+    if i not in state.plan.activation or i in state.plan.open or state.graph.nodes[i].op is Op.INPUT:
         return value
     # -2^m <= q < 2^m, 2^m the largest magnitude in integers with its margin
     seen = max(-state.plan.seen[i][0], state.plan.seen[i][1])

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from math import inf
 
 import numpy as np
 
-from zkchain.errors import CompileError
+from zkchain.errors import CompileError, UnsupportedOp
 from zkchain.ir import interpret, stacked
 from zkchain.ir.checked import saturated
 from zkchain.ir.graph import Graph, Op
@@ -18,7 +18,7 @@ from zkchain.ir.ranges import bits as bits_of
 from zkchain.quantize.lower.builder import Memory
 from zkchain.quantize.lower.precision import FEWEST_USES, OUT, Plan
 from zkchain.quantize.lower.rules import Lowered, lower
-from zkchain.quantize.precision import constraint_cost, lookup_cost, noise
+from zkchain.quantize.precision import constraint_cost, lookup_cost, lookup_rows, noise
 from zkchain.quantize.precision.allocate import BITS_SETTING, allocate
 from zkchain.quantize.precision.noise import Point
 from zkchain.quantize.precision.one_table import shared_tables
@@ -29,6 +29,7 @@ from zkchain.typing import Array, FloatArray, IntArray, Progress
 
 SLACKS = (24, 16, 12, 8, 6, 4, 2)  # bits of static range above what was seen that are let through, tried in turn
 WORTH_A_CLAMP = 0.95  # clamp more only where it brings the rows down to this share
+WORTH_OPENING = 0.995  # leave a clamp or a rescale out where that does, since rows are estimates
 DEVIATIONS = 4.0  # the largest error is this many times the root mean square
 ATTEMPTS, PATIENCE = 24, 6  # at most; without the error falling by a tenth
 TIGHTER = 0.75  # each attempt allows the roundings this share of the error
@@ -38,9 +39,10 @@ JUDGED_ENOUGH = 0.7  # part of the tolerance that is good enough on the samples 
 
 @dataclass(eq=False)
 class Tried:
-    """A lowering; ``finished`` when its rows are asked for, and where it is taken."""
+    """A lowering and its plan; ``finished`` when its rows are asked for, and where it is taken."""
 
     raw: Lowered
+    plan: Plan
 
     @cached_property
     def finished(self) -> Lowered:
@@ -79,7 +81,48 @@ def search(problem: Problem, progress: Progress = lambda stage, done: None) -> L
             break
     least = max(min(error for error, _ in tried), JUDGED_ENOUGH)
     enough = min(1.2 * least, max(least, 1.0))  # not past the tolerance where an attempt meets it
-    return next(each.finished for error, each in tried if error <= enough)
+    return _opened(problem, next(each for error, each in tried if error <= enough), memory).finished
+
+
+def _opened(problem: Problem, taken: Tried, memory: Memory) -> Tried:
+    """Without the clamps and the rescales that take more rows than they save, each judged for itself. Values only get
+    closer to what they stand for."""
+    if problem.settings.cost != "lookup" or not (changes := _wider(problem, taken.raw)):
+        return taken
+    least = lookup_rows.total(taken.finished.graph)
+    for change in changes:
+        wider = change(taken.plan)
+        try:
+            found = Tried(lower(problem.graph, wider, problem.grids, memory), wider)
+        except (CompileError, UnsupportedOp):  # no room for what is not made smaller, or for its table
+            continue
+        rows = lookup_rows.total(found.finished.graph)
+        if rows < WORTH_OPENING * least and _shown(found.finished.graph) <= _shown(taken.finished.graph):
+            taken, least = found, rows
+    return taken
+
+
+def _wider(problem: Problem, lowered: Lowered) -> Sequence[Callable[[Plan], Plan]]:
+    """Every clamp left out, and every rescale of a product of two values: it is read by a sum or a product of matrices,
+    whose result is rescaled too."""
+    nodes = problem.graph.nodes
+    varying = [i for i in lowered.rescaled if all(nodes[s].op is not Op.CONST for s in nodes[i].src)]
+    products = [i for i in varying if nodes[i].op is Op.MUL]
+    clamps = [partial(_without_clamp, i) for i in dict.fromkeys(clamp.node for clamp in lowered.clamps)]
+    return [*clamps, *(partial(_without_rescale, i) for i in products)]
+
+
+def _without_clamp(i: int, plan: Plan) -> Plan:
+    return replace(plan, open=plan.open | {i})
+
+
+def _without_rescale(i: int, plan: Plan) -> Plan:
+    return replace(plan, activation={k: frac for k, frac in plan.activation.items() if k != i})
+
+
+def _shown(program: Graph) -> int:
+    """Bits of all outputs: what a verifier is to read."""
+    return sum(program.nodes[i].size * bits_of(program.nodes[i]) for i in program.outputs)
 
 
 def _tuned(
@@ -219,7 +262,7 @@ def lower_all(
         same = (each for each in found.values() if isinstance(each, Tried) and slack in each.raw.slacks)
         try:
             at = replace(plan, slack=slack)
-            found[slack] = next(same, None) or Tried(lower(problem.graph, at, problem.grids, memory))
+            found[slack] = next(same, None) or Tried(lower(problem.graph, at, problem.grids, memory), at)
         except CompileError as refusal:
             found[slack] = refusal
     return found
