@@ -25,7 +25,7 @@ from zkchain.pipeline import compile_model, interface_of
 from zkchain.r1cs import System
 
 Document = dict[str, Any]
-REPORTED = {"rows_by_node", "evaluation", "promise"}
+REPORTED = {"rows_by_node", "evaluation", "promise", "layers"}
 """What circuit.json says on the compiler's word (docs/spec/security.md)."""
 
 
