@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests.helpers.model_chain import FAULTS, GWEI, NODES, OWN, Killed, ModelChain
 from tests.helpers.simulator import toxic_key
-from zkchain.chain import Chain, Terms, connect, deploy, fees, transact
+from zkchain.chain import Chain, Deployment, Terms, connect, deploy, fees, transact
 from zkchain.chain.guard import require_safe, require_usable
 from zkchain.chain.journal import Journal, in_memory
 from zkchain.chain.sending import follow, replaced
@@ -43,10 +43,15 @@ def opened(model: ModelChain, journal: Journal, key: str | None = OWN, terms: Te
     return connect("http://model", key=key, journal=journal, patience=model.patience(), terms=terms)
 
 
+def once(chain: Chain, deployment: Deployment, data: bytes, again: bool = False) -> Receipt:
+    """A call that is made once, as the submission of a proof is."""
+    return transact(chain, deployment, data, again=again)
+
+
 def walk(model: ModelChain, journal: Journal, key: str | None, salt: int | None) -> Receipt:
     chain = opened(model, journal, key)
-    deployment = deploy(chain, TOY, salt=salt)
-    return transact(chain, deployment, CALL)
+    deployment = deploy(chain, TOY, salt=salt, again=False)
+    return once(chain, deployment, CALL)
 
 
 def happened_once(model: ModelChain, receipt: Receipt) -> None:
@@ -148,7 +153,7 @@ def waits(model: ModelChain, chain: Chain) -> ChainError:
     deployment = deploy(chain, TOY, salt=0)
     model.stalled = True
     with pytest.raises(ChainError, match="was sent and is not in the chain after 90 s") as caught:
-        transact(chain, deployment, CALL)
+        once(chain, deployment, CALL)
     return caught.value
 
 
@@ -159,7 +164,7 @@ def test_what_waits_is_named_and_gone_on_with(model: ModelChain) -> None:
     assert intent.hashes[0] in error.message
     assert f"zkchain tx speed-up {intent.id}" in str(error.hint)
     model.stalled = False
-    receipt = transact(chain, deploy(chain, TOY, salt=0), CALL)
+    receipt = once(chain, deploy(chain, TOY, salt=0), CALL)
     assert receipt.transaction == intent.hashes[0]
     happened_once(model, receipt)
 
@@ -169,7 +174,7 @@ def test_a_dropped_transaction_is_sent_again(model: ModelChain) -> None:
     waits(model, chain)
     model.pool.clear()
     model.stalled = False
-    happened_once(model, transact(chain, deploy(chain, TOY, salt=0), CALL))
+    happened_once(model, once(chain, deploy(chain, TOY, salt=0), CALL))
 
 
 @pytest.mark.parametrize("key", [OWN, None])
@@ -184,7 +189,7 @@ def test_speed_up(model: ModelChain, key: str | None) -> None:
     done = follow(chain, faster)
     assert done.mined is not None
     assert done.mined.transaction == faster.hashes[0] != intent.hashes[0]
-    happened_once(model, transact(chain, deploy(chain, TOY, salt=0), CALL))
+    happened_once(model, once(chain, deploy(chain, TOY, salt=0), CALL))
 
 
 @pytest.mark.parametrize("first", [False, True])
@@ -206,7 +211,7 @@ def test_cancel(model: ModelChain, first: bool) -> None:
     assert model.calls()[NODES, CALL] == 0
     with pytest.raises(ChainError, match="is replaced"):
         replaced(chain, chain.journal.get(intent.id), "cancel")
-    happened = transact(chain, deploy(chain, TOY, salt=0), CALL)
+    happened = once(chain, deploy(chain, TOY, salt=0), CALL)
     assert model.calls()[deploy(chain, TOY, salt=0).address.lower(), CALL] == 1
     assert happened.transaction != intent.hashes[0]
 
@@ -220,35 +225,35 @@ def test_another_wallet_takes_the_nonce(model: ModelChain) -> None:
     model.stalled = False
     model.mine()
     with pytest.raises(ChainError, match=f"another transaction took nonce {intent.nonce}: 0xaaaa"):
-        transact(chain, deploy(chain, TOY, salt=0), CALL)
-    transact(chain, deploy(chain, TOY, salt=0), CALL)
+        once(chain, deploy(chain, TOY, salt=0), CALL)
+    once(chain, deploy(chain, TOY, salt=0), CALL)
     assert sorted(model.calls().values()) == [1, 1, 1, 1]
 
 
 def test_a_reorganisation_after_it_was_done(model: ModelChain) -> None:
     chain = opened(model, in_memory())
-    first = transact(chain, deploy(chain, TOY, salt=0), CALL)
+    first = once(chain, deploy(chain, TOY, salt=0), CALL)
     model.reorganise(3)
     model.pool.clear()
-    again = transact(chain, deploy(chain, TOY, salt=0), CALL)
+    again = once(chain, deploy(chain, TOY, salt=0), CALL)
     assert again.transaction == first.transaction
     happened_once(model, again)
 
 
 def test_confirmations(model: ModelChain) -> None:
     chain = opened(model, in_memory(), terms=Terms(confirmations=3))
-    receipt = transact(chain, deploy(chain, TOY, salt=0), CALL)
+    receipt = once(chain, deploy(chain, TOY, salt=0), CALL)
     assert len(model.blocks) - 1 - receipt.block >= 3
     with pytest.raises(ChainError, match=r"is in block \d+, which has fewer than 300 confirmations after 90 s"):
-        transact(replace(chain, terms=Terms(confirmations=300)), deploy(chain, TOY, salt=0), CALL)
+        once(replace(chain, terms=Terms(confirmations=300)), deploy(chain, TOY, salt=0), CALL)
 
 
 def test_once_unless_again(model: ModelChain) -> None:
     chain = opened(model, in_memory())
     deployment = deploy(chain, TOY, salt=0)
-    first = transact(chain, deployment, CALL)
-    assert transact(chain, deployment, CALL) == first
-    assert transact(chain, deployment, CALL, again=True).transaction != first.transaction
+    first = once(chain, deployment, CALL)
+    assert once(chain, deployment, CALL) == first
+    assert once(chain, deployment, CALL, again=True).transaction != first.transaction
     other = deploy(chain, TOY, salt=0, again=True)
     assert (other.address, other.salt) == (salted_address(TOY, 1), 1)
     assert deploy(chain, TOY, salt=0).address == deployment.address == salted_address(TOY, 0)
@@ -268,11 +273,11 @@ def test_two_commands_at_once_take_different_nonces(model: ModelChain, tmp_path:
     model.stalled = True
     for chain, data in ((one, b"1"), (two, b"2"), (two, b"1")):
         with pytest.raises(ChainError, match="is not in the chain"):
-            transact(chain, deployment, data)
+            once(chain, deployment, data)
     assert len(model.pool) == 2
     model.stalled = False
     model.mine()
-    assert transact(two, deployment, b"1").transaction != transact(one, deployment, b"2").transaction
+    assert once(two, deployment, b"1").transaction != once(one, deployment, b"2").transaction
     assert sorted(model.calls().values()) == [1, 1, 1, 1]
 
 
@@ -288,7 +293,7 @@ def test_an_earlier_transaction_that_was_never_sent_goes_first(model: ModelChain
 
 
 def walk_on(chain: Chain, data: bytes) -> Receipt:
-    return transact(chain, deploy(chain, TOY, salt=0), data)
+    return once(chain, deploy(chain, TOY, salt=0), data)
 
 
 # a node is not trusted with money
@@ -336,7 +341,7 @@ def test_a_receipt_of_something_else(model: ModelChain) -> None:
 
     model.__dict__["eth_getTransactionReceipt"] = lie
     with pytest.raises(ChainError, match=r"asked for the receipt of 0x.*, got that of 0xdddd"):
-        transact(chain, deployment, CALL)
+        once(chain, deployment, CALL)
 
 
 def test_code_that_is_not_ours_is_not_recorded(model: ModelChain) -> None:

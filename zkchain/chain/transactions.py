@@ -71,7 +71,7 @@ class Deployment:
         return constructor_arguments([bytes.fromhex(address[2:]) for address in self.data])
 
 
-def deploy(chain: Chain, artifact: Artifact, *, salt: int | None = None, again: bool = False) -> Deployment:
+def deploy(chain: Chain, artifact: Artifact, *, salt: int | None = None, again: bool | None = None) -> Deployment:
     """Deploy the contract, its data contracts before it, one transaction each, or find it where it was deployed.
 
     Parameters
@@ -80,13 +80,15 @@ def deploy(chain: Chain, artifact: Artifact, *, salt: int | None = None, again: 
         Of CREATE2: the same artifact and salt have the same address on all chains. None: an address by the sender's
         nonce.
     again
-        Deploy another one where this was deployed before: under the next salt that is free.
+        Deploy another one where this was deployed before: under the next salt that is free. None: only without a salt.
+        What was begun and is not finished is gone on with in any case.
 
     Raises
     ------
     TransactionReverted, ChainError
         What was sent is in the journal: calling this again goes on with it.
     """
+    again = salt is None if again is None else again
     if salt is not None:
         prepare_factory(chain)
         if again:
@@ -270,8 +272,8 @@ def call(chain: Chain, deployment: Deployment, data: bytes) -> bytes:
         raise _explained(error, deployment.artifact, f"the call to {deployment.artifact.name}") from error
 
 
-def transact(chain: Chain, deployment: Deployment, data: bytes, *, least: int = 0, again: bool = False) -> Receipt:
-    """Send ``data`` to the contract and wait until it is mined; once, unless ``again``.
+def transact(chain: Chain, deployment: Deployment, data: bytes, *, least: int = 0, again: bool = True) -> Receipt:
+    """Send ``data`` to the contract and wait until it is mined; only once ever where ``again`` is False.
 
     ``least``: gas that it takes for sure.
     TransactionReverted with the decoded custom error; at a node that estimates gas this comes before anything is sent.
