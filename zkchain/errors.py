@@ -172,13 +172,19 @@ class NodeUnreachable(ChainError):
 class NodeRefused(ChainError):
     """The node answered with an error, in its own words."""
 
+    exit_code = 32
+
 
 class TransactionRefused(NodeRefused):
     """The node does not take a transaction, and says why. It was never sent, and so its nonce is free."""
 
+    exit_code = 33
+
 
 class TransactionReplaced(ChainError):
     """Another transaction took the nonce (a cancellation, or one that is not ours): this one will never be mined."""
+
+    exit_code = 34
 
 
 class TransactionReverted(ChainError):

@@ -241,8 +241,8 @@ def insist(worst: Worst, price: str | None = None) -> None:
     missed = worst.promise.missed
     if not missed:
         return
-    out, hint = max(missed, key=lambda out: out.excess), worst.advice or HINT
-    hint = hint if price is None else f"{price}; {hint}"
+    out = max(missed, key=lambda out: out.excess)
+    hint = "; ".join(each for each in (worst.advice, price, None if worst.advice else HINT) if each is not None)
     if out.limit is None:
         agreement = out.agreement or 0.0
         raise AccuracyMissed(

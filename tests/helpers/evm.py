@@ -103,6 +103,8 @@ def anvil(*options: str, timeout: float = 300.0) -> Iterator[str]:
     finally:
         node.terminate()
         node.wait(timeout)
+        if node.stderr is not None:
+            node.stderr.close()
 
 
 def anvil_binary() -> Path:

@@ -75,10 +75,10 @@ def test_no_traceback_or_message_of_a_connection_holds_a_secret(
 ) -> None:
     caplog.set_level(logging.DEBUG)
 
-    def deployed(*_: object, rpc: str, key: str) -> None:
-        connect(rpc, key=key, timeout=2)
-
     from zkchain import workspace
+
+    def deployed(_: object, account: workspace.Account, **__: object) -> None:
+        connect(account.rpc, key=account.key, timeout=2)
 
     monkeypatch.setattr(workspace, "deploy_bundle", deployed, raising=False)
     monkeypatch.setenv("ZKCHAIN_DEBUG", "1")
