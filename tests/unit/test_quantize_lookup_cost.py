@@ -25,7 +25,6 @@ from zkchain.quantize.precision.problem import Problem, pose
 from zkchain.quantize.precision.search import (
     DEVIATIONS,
     SLACKS,
-    WORTH_A_LAYER,
     Tried,
     _shown,
     _wider,
@@ -227,17 +226,17 @@ def test_what_takes_more_rows_than_it_saves_is_left_out(monkeypatch: pytest.Monk
     rows, _, error = searched(attention())
     monkeypatch.setattr(search, "_opened", lambda problem, taken, memory: taken)
     before, _, error_before = searched(attention())
-    assert rows < 0.99 * before
+    assert rows < 0.98 * before
     assert error <= max(1.2 * error_before, 1.0)
 
 
 def test_clamps_and_products_may_be_left_out_but_outputs_get_no_wider() -> None:
     problem, result, _ = lowered(attention())
-    widened = [change(Plan({}, dict.fromkeys(result.rescaled, 0), {}, 0, 0)) for change, _ in _wider(problem, result)]
+    widened = [change(Plan({}, dict.fromkeys(result.rescaled, 0), {}, 0, 0)) for change in _wider(problem, result)]
     assert any(not plan.open for plan in widened)
     assert all(len(plan.activation) == len(result.rescaled) - (not plan.open) for plan in widened)
     problem, result, _ = lowered(convolutional())
-    assert {share for _, share in _wider(problem, result)} == {WORTH_A_LAYER}
+    assert not _wider(problem, result)
     program = finish(result.graph)
     (numbers, label) = (program.nodes[i] for i in program.outputs)
     assert _shown(program) == numbers.size * bits(numbers) + bits(label)

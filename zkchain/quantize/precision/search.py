@@ -29,7 +29,7 @@ from zkchain.typing import Array, FloatArray, IntArray, Progress
 
 SLACKS = (24, 16, 12, 8, 6, 4, 2)  # bits of static range above what was seen that are let through, tried in turn
 WORTH_A_CLAMP = 0.95  # clamp more only where it brings the rows down to this share
-WORTH_OPENING, WORTH_A_LAYER = 0.995, 0.98  # leave a clamp or a rescale out where that does
+WORTH_OPENING = 0.995  # leave a clamp or a rescale out where that does, since rows are estimates
 DEVIATIONS = 4.0  # the largest error is this many times the root mean square
 ATTEMPTS, PATIENCE = 24, 6  # at most; without the error falling by a tenth
 TIGHTER = 0.75  # each attempt allows the roundings this share of the error
@@ -90,33 +90,26 @@ def _opened(problem: Problem, taken: Tried, memory: Memory) -> Tried:
     if problem.settings.cost != "lookup" or not (changes := _wider(problem, taken.raw)):
         return taken
     least = lookup_rows.total(taken.finished.graph)
-    for change, share in changes:
+    for change in changes:
         wider = change(taken.plan)
         try:
             found = Tried(lower(problem.graph, wider, problem.grids, memory), wider)
         except (CompileError, UnsupportedOp):  # no room for what is not made smaller, or for its table
             continue
         rows = lookup_rows.total(found.finished.graph)
-        if rows < share * least and _shown(found.finished.graph) <= _shown(taken.finished.graph):
+        if rows < WORTH_OPENING * least and _shown(found.finished.graph) <= _shown(taken.finished.graph):
             taken, least = found, rows
     return taken
 
 
-def _wider(problem: Problem, lowered: Lowered) -> Sequence[tuple[Callable[[Plan], Plan], float]]:
-    """Every clamp left out, and every rescale: of a product of two values, which is read by a sum or a product of
-    matrices whose result is rescaled too; then of others, in a model that is not too large to try them all. Beside each
-    the share of rows that must be left, since these are estimates, of pooled layers the least sure ones."""
+def _wider(problem: Problem, lowered: Lowered) -> Sequence[Callable[[Plan], Plan]]:
+    """Every clamp left out, and every rescale of a product of two values: it is read by a sum or a product of matrices,
+    whose result is rescaled too."""
     nodes = problem.graph.nodes
-    constant = {i for i in lowered.rescaled if any(nodes[s].op is Op.CONST for s in nodes[i].src)}
-    products = [i for i in lowered.rescaled if nodes[i].op is Op.MUL and i not in constant]
-    others = [i for i in lowered.rescaled if i not in products]
-    others = others if len(others) * sum(node.size for node in nodes) < MUCH_WORK // 10 else []
-    clamps = dict.fromkeys(clamp.node for clamp in lowered.clamps)
-    return [
-        *((partial(_without_clamp, i), WORTH_OPENING) for i in clamps),
-        *((partial(_without_rescale, i), WORTH_OPENING) for i in products),
-        *((partial(_without_rescale, i), WORTH_A_LAYER) for i in others),
-    ]
+    varying = [i for i in lowered.rescaled if all(nodes[s].op is not Op.CONST for s in nodes[i].src)]
+    products = [i for i in varying if nodes[i].op is Op.MUL]
+    clamps = [partial(_without_clamp, i) for i in dict.fromkeys(clamp.node for clamp in lowered.clamps)]
+    return [*clamps, *(partial(_without_rescale, i) for i in products)]
 
 
 def _without_clamp(i: int, plan: Plan) -> Plan:
