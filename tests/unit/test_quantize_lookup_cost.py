@@ -15,7 +15,7 @@ from zkchain.ir.graph import Graph, Node, Op, constant
 from zkchain.ir.ranges import bits
 from zkchain.quantize import Domain, Settings, quantize_with_report
 from zkchain.quantize.input_grid import resolve
-from zkchain.quantize.lower.builder import Memory
+from zkchain.quantize.lower.builder import Builder, Memory
 from zkchain.quantize.lower.precision import Plan
 from zkchain.quantize.lower.rules import Lowered, lower
 from zkchain.quantize.precision import constraint_cost, lookup_cost, lookup_rows, search
@@ -179,6 +179,16 @@ def test_a_memory_forgets_what_two_lowerings_did_not_ask_for() -> None:
     memory.turn()
     memory.turn()
     assert memory.same(other := np.arange(3)) is other
+
+
+@pytest.mark.parametrize("squared_first", [False, True])
+def test_a_square_is_no_product_of_numbers_with_the_same_range(squared_first: bool) -> None:
+    out, ends = Builder(Memory()), (np.array([-3, -3]), np.array([3, 3]))
+    x, y = (out.input(name, (2,), 0, *ends, 0.0) for name in "xy")
+    lows = {}
+    for other in (x, y) if squared_first else (y, x):
+        lows[other.index] = int(np.min(out[out.add(Op.MUL, "p", (x, other), 0)].lo))
+    assert lows == {x.index: 0, y.index: -9}
 
 
 def test_settings_reach_the_walk() -> None:

@@ -148,7 +148,8 @@ class Builder:
         plain = tuple((name, id(v) if isinstance(v, np.ndarray | list) else v) for name, v in sorted(arg.items()))
         whose = tuple((x.shape, x.scale, *map(id, each)) for (x, _), each in zip(sources, made_of, strict=True))
         below = node.op is Op.SUB and is_below_maximum(node, *(x for x, _ in sources))
-        key = (node.op, node.shape, node.scale, plain, whose, below)
+        alike = tuple(map(node.src.index, node.src))  # x x is a square, x y with the same ranges is not
+        key = (node.op, node.shape, node.scale, plain, whose, alike, below)
         known = self.memory.get(key)
         if known is None:
             found = _bounds(node, sources)
