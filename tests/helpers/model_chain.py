@@ -217,7 +217,7 @@ class ModelChain:
 
     def eth_sendTransaction(self, params: Any) -> str:
         nonce, data = int(params["nonce"], 16), bytes.fromhex(params["data"][2:])
-        tip = int(params["maxPriorityFeePerGas"], 16)
+        tip = int(params.get("maxPriorityFeePerGas", params.get("gasPrice")), 16)
         to = params["to"].lower() if params.get("to") else None
         hash = "0x" + keccak(repr((params["from"], nonce, to, data, tip)).encode()).hex()
         return self.take(Sent(hash, params["from"].lower(), nonce, to, data, tip))

@@ -12,6 +12,7 @@ from decimal import Decimal
 from statistics import median
 from typing import Any
 
+from zkchain.chain.answers import NO_NODE
 from zkchain.errors import ChainError
 
 GWEI = 10**9
@@ -45,7 +46,10 @@ def wei(gwei: float) -> int:
 
 def offers(eth: Any) -> Offers:
     """Ask the node."""
-    base = eth.get_block("latest").get("baseFeePerGas")
+    latest = eth.get_block("latest")
+    if latest["hash"] is None:  # what is no block must not pass for one of a chain without base fees
+        raise ChainError("eth_getBlockByNumber: the latest block has no hash", hint=NO_NODE)
+    base = latest.get("baseFeePerGas")
     if base is None:
         return Offers(None, (), 0, int(eth.gas_price))
     history = eth.fee_history(BLOCKS, "latest", [50.0])
