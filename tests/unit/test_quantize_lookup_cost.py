@@ -187,7 +187,9 @@ def test_a_square_is_no_product_of_numbers_with_the_same_range(squared_first: bo
     x, y = (out.input(name, (2,), 0, *ends, 0.0) for name in "xy")
     lows = {}
     for other in (x, y) if squared_first else (y, x):
-        lows[other.index] = int(np.min(out[out.add(Op.MUL, "p", (x, other), 0)].lo))
+        low = out[out.add(Op.MUL, "p", (x, other), 0)].lo
+        assert low is not None
+        lows[other.index] = int(low.min())
     assert lows == {x.index: 0, y.index: -9}
 
 
