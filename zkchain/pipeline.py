@@ -635,33 +635,11 @@ def layout_of(summary: Summary) -> Layout:
     return Layout(summary.system, interface_of(summary).fields)
 
 
-def draft(
-    model: bytes,
-    data: Mapping[str, Array] | None = None,
-    *,
-    domains: Mapping[str, Domain] = NOTHING,
-    public_inputs: Sequence[str] = (),
-    private_outputs: Sequence[str] = (),
-    batch: int = 1,
-    shapes: Mapping[str, Sequence[int]] | None = None,
-    outputs: Sequence[str] | None = None,
-    progress: Progress = quiet,
-) -> dict[System, Circuit | UnsupportedOp]:
+def draft(source: Source, progress: Progress = quiet) -> dict[System, Circuit | UnsupportedOp]:
     """The circuits that ``compile_model`` would make of a model under both proof systems, or a system's refusal; how
-    accurate they are is not looked at. Parameters and errors as of ``compile_model``."""
+    accurate they are is not looked at. Raises UnsupportedOp, InputError, CompileError."""
     from zkchain.quantize import Settings
 
-    source = import_model(
-        model,
-        data,
-        domains=domains,
-        public_inputs=public_inputs,
-        private_outputs=private_outputs,
-        batch=batch,
-        shapes=shapes,
-        outputs=outputs,
-        progress=progress,
-    )
     found: dict[System, Circuit | UnsupportedOp] = {}
     for system in (System.CG16, System.GROTH16):
         try:

@@ -178,7 +178,7 @@ def test_another_chain(deployed: Path) -> None:
         guarded = zkchain("submit", deployed, "--rpc", rpc)
         outcome = zkchain("submit", deployed, "--rpc", rpc, "--allow-development-key")
         unmeant = zkchain("submit", deployed, "--rpc", rpc, "--chain-id", "31337")
-    refused(guarded, errors.UnsafeKey, f"{rpc} is chain 1 (Ethereum)", "DEVELOPMENT key", "hint: use a test network")
+    refused(guarded, errors.UnsafeKey, "chain 1 is Ethereum", "DEVELOPMENT key", "hint: use a test network")
     refused(outcome, errors.ChainError, f"deployed on chain 31337, {rpc} is chain 1", "hint: run `zkchain deploy")
     refused(unmeant, errors.ChainError, f"{rpc} is chain 1, expected chain 31337", "--chain-id")
 
@@ -275,7 +275,13 @@ def test_unsigned_transactions_do_what_ours_do(bundle: Path, tmp_path: Path) -> 
         assert already["already"] is True
         assert already["deployment"]["transaction"] is None
     assert zkchain("deploy", folder, "--unsigned", tmp_path / "x.json").code == 2, "for which chain?"
-    refused(zkchain("deploy", folder, "--unsigned", tmp_path / "x", "--chain-id", "1"), errors.FormatError, ".json")
+    refused(zkchain("deploy", folder, "--unsigned", tmp_path / "x", "--chain-id", "5"), errors.FormatError, ".json")
+    for command in ("deploy", "submit"):
+        mainnet = (command, folder, "--unsigned", tmp_path / "main.json", "--chain-id", "1")
+        refused(zkchain(*mainnet), errors.UnsafeKey, "chain 1 is Ethereum")
+        assert not (tmp_path / "main.json").exists()
+        assert zkchain(*mainnet, "--allow-development-key").code == 0
+        (tmp_path / "main.json").unlink()
 
 
 def test_calldata_and_abi(deployed: Path, node: Chain) -> None:

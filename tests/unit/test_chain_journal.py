@@ -363,6 +363,29 @@ def test_an_account_that_cannot_pay_sends_nothing(model: ModelChain) -> None:
     assert not model.seen
 
 
+def test_another_account_goes_on_with_what_the_first_began(model: ModelChain) -> None:
+    """It needs no key for that, and asks for the nonce of the account that sent."""
+    journal = in_memory()
+    first = opened(model, journal)
+    waits(model, first)
+    (intent,) = journal.unfinished(first.network, first.sender)
+    other = opened(model, journal, "0x" + "4d" * 32)
+    assert model.count(other.sender.lower()) == 0
+    key = first.sender.lower(), intent.nonce
+    model.pool[key] = replace(model.pool[key], hash="0x" + "aa" * 32, data=b"other")
+    model.stalled = False
+    model.mine()
+    with pytest.raises(ChainError, match=f"another transaction took nonce {intent.nonce}: 0xaaaa"):
+        follow(other, intent)
+
+
+def test_reading_needs_no_account(model: ModelChain) -> None:
+    model.__dict__["eth_accounts"] = lambda: []
+    assert connect("http://model", reading=True).chain_id == 1337
+    with pytest.raises(ChainError, match="holds no account to send from"):
+        connect("http://model")
+
+
 def test_many_transactions_that_wait(model: ModelChain) -> None:
     honest = ModelChain.eth_getTransactionCount
     model.__dict__["eth_getTransactionCount"] = lambda sender, tag: (
@@ -378,22 +401,20 @@ def test_a_nonce_that_others_have_to_come_before(model: ModelChain) -> None:
         deploy(chain, TOY, salt=0)
 
 
-def test_a_development_key_guards_no_real_money(model: ModelChain) -> None:
+def test_a_development_key_guards_no_real_money() -> None:
     key = toxic_key(System.GROTH16, 1).vk
-    chain = opened(model, in_memory())
-    require_safe(chain, key)
-    with pytest.raises(UnsafeKey, match=r"chain 8453 \(Base\), and the key is a DEVELOPMENT key"):
-        require_safe(replace(chain, chain_id=8453), key)
-    require_safe(replace(chain, chain_id=8453, terms=Terms(development=True)), key)
-    require_safe(replace(chain, chain_id=8453), replace(key, development=False))
+    require_safe(key, 1337, Terms())
+    with pytest.raises(UnsafeKey, match="chain 8453 is Base, and the key is a DEVELOPMENT key"):
+        require_safe(key, 8453, Terms())
+    require_safe(key, 8453, Terms(development=True))
+    require_safe(replace(key, development=False), 8453, Terms())
 
 
-def test_a_contract_that_nobody_could_use_is_not_deployed(model: ModelChain) -> None:
-    chain = opened(model, in_memory())
+def test_a_contract_that_nobody_could_use_is_not_deployed() -> None:
     large = replace(toxic_key(System.GROTH16, 1).vk, instance_length=2_700)
     with pytest.raises(ChainError, match=r"at least 1.,...,... gas, a transaction may have 16,777,216"):
-        require_usable(chain, large)
-    require_usable(replace(chain, terms=Terms(gas_limit=1 << 25)), large)
+        require_usable(large, Terms())
+    require_usable(large, Terms(gas_limit=1 << 25))
 
 
 # the journal's file

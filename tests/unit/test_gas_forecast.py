@@ -495,6 +495,7 @@ class TestCommand:
             *(("groth16", way) for way in ways if "bound" not in way),
         ]
         assert all(list(row["per_proof"]) == list(gas.FORKS) for row in rows)
+        assert rows[0]["deployment"]["osaka"] == outcome.json["deployment"]["gas"], "by the same way"
         picture = ElementTree.fromstring(plot.read_text())
         said = [element.text for element in picture.iter() if element.tag.endswith("text")]
         assert "amsterdam" in said

@@ -217,7 +217,7 @@ def test_nothing_changes_where_nothing_is_missing() -> None:
     del plainly.graph.node[0].attribute[
         next(k for k, a in enumerate(plainly.graph.node[0].attribute) if a.name == "nodes_missing_value_tracks_true")
     ]
-    drafted = pipeline.draft(proto.SerializeToString(), {"x": rows(40)})[System.CG16]
+    drafted = pipeline.draft(pipeline.import_model(proto.SerializeToString(), {"x": rows(40)}))[System.CG16]
     assert drafted.interface.inputs[0].missing  # type: ignore[union-attr]
     digests = {pipeline.compile_model(p.SerializeToString(), {"x": data}).circuit.digest for p in (proto, plainly)}
     assert len(digests) == 1

@@ -70,8 +70,8 @@ class Chain(arguments.Here):
             A DEVELOPMENT key on a chain of real value.
         """
         arguments.of_kind("verifier", verifier, Verifier, "a Verifier (keys.verifier)")
-        require_safe(self.connection, verifier.key)
-        require_usable(self.connection, verifier.key)
+        require_safe(verifier.key, self.chain_id, self.connection.terms)
+        require_usable(verifier.key, self.connection.terms)
         artifact = verifier.contract(name, batch=batch)
         salt = 0 if has_factory(self.connection) else None
         again = arguments.flag("again", again)

@@ -192,7 +192,6 @@ READERS: Mapping[str, Reader] = {
             blockNumber=number,
             gasUsed=number,
             effectiveGasPrice=number,
-            contractAddress=optional(address),
         )
     ),
     "eth_maxPriorityFeePerGas": number,

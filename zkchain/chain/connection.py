@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from web3.types import RPCEndpoint, RPCResponse
 
 Answer = TypeVar("Answer")
+NOBODY = "0x" + "00" * 20
+"""Who sends on a connection that only reads."""
 EMBEDDED_GAS = 1 << 24
 """Gas limit on the embedded chain (EIP-7825's cap for one transaction): its own estimate takes seconds and is wrong."""
 
@@ -100,15 +102,17 @@ def connect(
     journal: Journal | None = None,
     terms: Terms | None = None,
     patience: Patience | None = None,
+    reading: bool = False,
 ) -> Chain:
     """Open a chain: embedded without ``rpc``, else the node at that http(s) address. ``key`` is a private key in hex;
-    ``journal``: where its transactions are written down, None for one that ends with the process.
+    ``journal``: where its transactions are written down, None for one that ends with the process. ``reading``: nothing
+    will be sent, and so nobody has to be there who sends.
 
     NodeUnreachable: nothing answers within ``timeout`` seconds. ChainError: not an address of a node, not a key, no
     key for a node that holds no account, or another chain than ``terms`` say.
     """
     terms, patience = terms or Terms(), patience or Patience()
-    chain = _embedded(terms) if rpc is None else _remote(rpc, key, timeout, journal, terms, patience)
+    chain = _embedded(terms) if rpc is None else _remote(rpc, key, timeout, journal, terms, patience, reading)
     if terms.chain_id not in (None, chain.chain_id):
         raise ChainError(
             f"{chain.where} is chain {chain.chain_id}, expected chain {terms.chain_id}",
@@ -129,7 +133,13 @@ def _embedded(terms: Terms) -> Chain:
 
 
 def _remote(
-    rpc: str, key: str | None, timeout: float, journal: Journal | None, terms: Terms, patience: Patience
+    rpc: str,
+    key: str | None,
+    timeout: float,
+    journal: Journal | None,
+    terms: Terms,
+    patience: Patience,
+    reading: bool,
 ) -> Chain:
     from web3 import Web3
 
@@ -140,7 +150,10 @@ def _remote(
     web3 = Web3(_provider(rpc, where, timeout, patience))
     with node_errors(where):
         chain_id = web3.eth.chain_id
-        sender = web3.eth.accounts[0:1] if signer is None else [signer.address]
+        if signer is not None:
+            sender = [str(signer.address)]
+        else:
+            sender = [NOBODY] if reading else [str(each) for each in web3.eth.accounts[:1]]
         first = web3.eth.get_block(0)["hash"]
     if not sender:
         raise ChainError(

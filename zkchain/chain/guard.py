@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from zkchain.bn254.encoding import WORD
 from zkchain.chain import gas
-from zkchain.chain.connection import Chain
+from zkchain.chain.connection import Terms
 from zkchain.errors import ChainError, UnsafeKey
 from zkchain.groth16.encoding import PROOF_BYTES
 from zkchain.groth16.types import VerifyingKey
@@ -58,13 +58,12 @@ MAINNETS: Mapping[int, str] = {
 """Chains of real value by their ids (chainlist.org)."""
 
 
-def require_safe(chain: Chain, vk: VerifyingKey) -> None:
+def require_safe(vk: VerifyingKey, chain_id: int, terms: Terms) -> None:
     """UnsafeKey where a key whose maker can forge proofs would guard real money, unless the terms allow it."""
-    name = MAINNETS.get(chain.chain_id)
-    if vk.development and name is not None and not chain.terms.development:
+    name = MAINNETS.get(chain_id)
+    if vk.development and name is not None and not terms.development:
         raise UnsafeKey(
-            f"{chain.where} is chain {chain.chain_id} ({name}), and the key is a DEVELOPMENT key: its maker can forge "
-            "proofs",
+            f"chain {chain_id} is {name}, and the key is a DEVELOPMENT key: its maker can forge proofs",
             hint="use a test network; allow_development_key=True, --allow-development-key if nothing of value depends "
             "on the contract",
         )
@@ -75,10 +74,10 @@ def calldata_bytes(vk: VerifyingKey) -> int:
     return 4 + PROOF_BYTES[vk.system] + WORD * vk.instance_length
 
 
-def require_usable(chain: Chain, vk: VerifyingKey) -> None:
+def require_usable(vk: VerifyingKey, terms: Terms) -> None:
     """ChainError where no transaction could verify a proof: it would take more gas than one may have (EIP-7825)."""
     estimate = gas.verification(vk, data=bytes(calldata_bytes(vk)))  # no calldata costs less than zeros
-    if estimate.over_cap and chain.terms.gas_limit is None:
+    if estimate.over_cap and terms.gas_limit is None:
         raise ChainError(
             f"verifying a proof takes at least {estimate.total:,} gas, a transaction may have {estimate.fork.cap:,} "
             "(EIP-7825): nobody could use the contract",

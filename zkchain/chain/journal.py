@@ -21,9 +21,9 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from threading import RLock
-from typing import Any, Literal
+from typing import Literal
 
 from zkchain.errors import ChainError
 from zkchain.wording import line
@@ -50,6 +50,10 @@ CREATE INDEX IF NOT EXISTS by_account ON intents(network, sender, nonce);
 """
 
 
+WRITTEN = ("network", "sender", "nonce", "purpose", "title", "recipient", "data", "gas", "began", "state", "note")
+"""Fields of an intent that are columns of their own."""
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Version:
     """One transaction for an intent's nonce. ``raw``: signed bytes, None where the node holds the account; ``hash``: as
@@ -66,7 +70,7 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class Mined:
-    """What a chain made of an intent: ``contract`` is the address that its receipt names, ``gas_price`` in wei."""
+    """What a chain made of an intent; ``gas_price`` in wei per gas."""
 
     transaction: str
     block: int
@@ -176,23 +180,10 @@ class Journal:
         """Write a new intent down; as it is then, with its id."""
         with self._held():
             now = time.time()
+            kept = {name: getattr(intent, name) for name in WRITTEN} | {"created": now}
+            places = ", ".join("?" * len(kept))
             cursor = self._database.execute(
-                "INSERT INTO intents (network, sender, nonce, purpose, title, recipient, data, gas, began, state, note,"
-                " created) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    intent.network,
-                    intent.sender,
-                    intent.nonce,
-                    intent.purpose,
-                    intent.title,
-                    intent.recipient,
-                    intent.data,
-                    intent.gas,
-                    intent.began,
-                    intent.state,
-                    intent.note,
-                    now,
-                ),
+                f"INSERT INTO intents ({', '.join(kept)}) VALUES ({places})", tuple(kept.values())
             )
             written = replace(intent, id=int(cursor.lastrowid or 0), created=now)
             for version in intent.versions:
@@ -221,7 +212,7 @@ class Journal:
         """Keep the state that the intent is in now."""
         if (intent.state, intent.note, intent.mined) == (state, note, mined):
             return intent
-        receipt = None if mined is None else json.dumps(_fields(mined))
+        receipt = None if mined is None else json.dumps(asdict(mined))
         with self._held():
             self._database.execute(
                 "UPDATE intents SET state = ?, note = ?, receipt = ? WHERE id = ?", (state, note, receipt, intent.id)
@@ -263,7 +254,3 @@ class Journal:
 def in_memory() -> Journal:
     """A journal that ends with this process: of the embedded chain, which does so, too."""
     return Journal(sqlite3.connect(":memory:", check_same_thread=False))
-
-
-def _fields(mined: Mined) -> dict[str, Any]:
-    return {name: getattr(mined, name) for name in Mined.__slots__}

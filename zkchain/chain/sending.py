@@ -156,7 +156,7 @@ def _written(chain: Chain, wanted: Wanted, *, after: Intent | None) -> Intent:
             {} if chain.embedded else fees.chosen(fees.offers(eth), max_fee=chain.terms.max_fee, tip=chain.terms.tip)
         )
         began = eth.block_number
-        waiting, at_the_node = (_count(chain, tag) for tag in ("latest", "pending"))
+        waiting, at_the_node = (_count(chain, chain.sender, tag) for tag in ("latest", "pending"))
         if prices:
             _affordable(chain, gas * max(prices.values()))
     if at_the_node - waiting > FAR and chain.terms.nonce is None:
@@ -218,12 +218,12 @@ def _version(chain: Chain, intent: Intent, kind: Any, prices: Mapping[str, int])
     """Sign, where the key is here."""
     if chain.signer is None:
         return Version(kind, dict(prices))
-    params = _params(chain, intent, kind, prices)
+    params = _params(intent, kind, prices)
     signed = chain.signer.sign_transaction(cast(Any, {**params, "chainId": chain.chain_id}))
     return Version(kind, dict(prices), bytes(signed.raw_transaction), _hex(signed.hash))
 
 
-def _params(chain: Chain, intent: Intent, kind: str, prices: Mapping[str, int]) -> dict[str, Any]:
+def _params(intent: Intent, kind: str, prices: Mapping[str, int]) -> dict[str, Any]:
     """The transaction of an intent; a cancellation sends nothing to the sender itself."""
     params: dict[str, Any] = {"from": intent.sender, "nonce": intent.nonce, "value": 0, **prices}
     if kind == "cancel":
@@ -241,7 +241,7 @@ def _send(chain: Chain, intent: Intent) -> Intent:
             if version.raw is not None:
                 eth.send_raw_transaction(cast(Any, version.raw))
             else:
-                params = _params(chain, intent, version.kind, version.fees)
+                params = _params(intent, version.kind, version.fees)
                 intent = chain.journal.told(intent, _hex(eth.send_transaction(cast(Any, params))))
     except TransactionReverted as error:  # some nodes run a transaction before they take it
         chain.journal.move(intent, "failed", note=f"the node refused it: {error.message}")
@@ -274,14 +274,16 @@ def _send_earlier(chain: Chain, intent: Intent) -> None:
 
 def _nonce_taken(chain: Chain, intent: Intent) -> Intent:
     """A block has this nonce of the account: find out whether it is a version of ours."""
-    if _count(chain, "latest") <= intent.nonce:
+    if _count(chain, intent.sender, "latest") <= intent.nonce:
         return intent  # the node contradicts itself
     by = _transaction(chain, intent)
     if by is None:
         return intent  # the receipt or the block may be there in a moment
     hash, same = by
-    if hash in intent.hashes or (same and intent.versions[-1].raw is None):
-        return chain.journal.told(intent, hash) if hash not in intent.hashes else intent
+    if hash in intent.hashes:
+        return intent
+    if same and intent.versions[-1].raw is None:
+        return chain.journal.told(intent, hash)
     return chain.journal.move(intent, "replaced", note=f"another transaction took nonce {intent.nonce}: {hash}")
 
 
@@ -335,7 +337,7 @@ def _receipt(chain: Chain, intent: Intent) -> tuple[Version, Any] | None:
 def _reason(chain: Chain, intent: Intent) -> TransactionReverted:
     """Why a mined transaction failed: the same call again, in the state before its block."""
     block = 0 if intent.mined is None else intent.mined.block
-    params = {**_params(chain, intent, "first", {}), "from": intent.sender}
+    params = _params(intent, "first", {})
     params.pop("nonce")
     try:
         with node_errors(chain.where):
@@ -371,8 +373,7 @@ def _overdue(chain: Chain, intent: Intent, trouble: ChainError | None) -> ChainE
 def _waits_for(chain: Chain, intent: Intent) -> str:
     """Name the nonces that have to come first."""
     try:
-        with node_errors(chain.where):
-            next_one = _count(chain, "latest")
+        next_one = _count(chain, intent.sender, "latest")
     except ChainError:
         return ""
     if next_one >= intent.nonce:
@@ -380,8 +381,9 @@ def _waits_for(chain: Chain, intent: Intent) -> str:
     return f": its nonce is {intent.nonce}, the account's next is {next_one}"
 
 
-def _count(chain: Chain, tag: Any) -> int:
-    return int(chain.web3.eth.get_transaction_count(cast(Any, chain.sender), tag))
+def _count(chain: Chain, account: str, tag: Any) -> int:
+    with node_errors(chain.where):
+        return int(chain.web3.eth.get_transaction_count(cast(Any, account), tag))
 
 
 def _head(chain: Chain) -> int:

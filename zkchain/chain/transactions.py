@@ -24,8 +24,8 @@ from zkchain.wording import line
 if TYPE_CHECKING:
     from web3.types import TxParams
 
-MARGIN = 64
-"""A call passes on all gas but a 64th (EIP-150): so much more than a forecast is allowed at least."""
+MARGIN = 32
+"""A call passes on all gas but a 64th (EIP-150): this part more than a forecast is allowed."""
 SALTS = 1_000
 
 
@@ -106,6 +106,11 @@ def deploy(chain: Chain, artifact: Artifact, *, salt: int | None = None, again: 
     return Deployment(made[-1][0], chain.chain_id, artifact, receipts, data, salt)
 
 
+def allowance(gas: int) -> int:
+    """The gas limit of a transaction that is forecast to use this much."""
+    return gas + gas // MARGIN
+
+
 def has_factory(chain: Chain) -> bool:
     """Whether the chain has the factory of contracts with the same address everywhere."""
     return chain.embedded or _code(chain, factory.FACTORY) == factory.CODE
@@ -155,7 +160,7 @@ def _create(
 ) -> tuple[str, Receipt | None]:
     """The address of a contract, and the receipt if it was created by us. ChainError: something else stands there."""
     digest = hashlib.sha256(what.initcode).hexdigest()
-    title, least = f"deployment of {what.title}", what.gas + what.gas // MARGIN
+    title, least = f"deployment of {what.title}", allowance(what.gas)
     if salt is None:
         wanted = Wanted(f"create:{digest}", title, None, what.initcode, least)
         intent = _settled(chain, wanted, artifact, title, again=again)

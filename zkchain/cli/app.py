@@ -55,6 +55,7 @@ from zkchain.cli.options import (
     UnsignedOpt,
     VkHashOpt,
     WeightBitsOpt,
+    account,
     compile_command,
     folder_named,
     needed,
@@ -62,7 +63,6 @@ from zkchain.cli.options import (
     parse_memory,
     parse_shapes,
     parse_word,
-    signer,
     system_named,
     terms,
 )
@@ -355,14 +355,22 @@ def deploy(
     is run again: it goes on with what was sent.
     """
     from zkchain.cli import render
-    from zkchain.workspace import Account, deploy_bundle, unsigned_deployment
+    from zkchain.workspace import deploy_bundle, unsigned_deployment
 
+    said = terms(
+        chain_id=chain_id,
+        max_fee=max_fee,
+        tip=tip,
+        nonce=nonce,
+        gas_limit=gas_limit,
+        confirmations=confirmations,
+        development=development,
+    )
     if unsigned is not None:
-        render.show(unsigned_deployment(bundle, unsigned, needed(chain_id)), json=json)
+        render.show(unsigned_deployment(bundle, unsigned, needed(chain_id), said), json=json)
         return
-    said = terms(chain_id, max_fee, tip, nonce, gas_limit, confirmations, development)
-    account = Account(rpc, signer(keystore, password_file), journal, said)
-    render.show(deploy_bundle(bundle, account, again=again), json=json)
+    sender = account(rpc, keystore, password_file, journal, said)
+    render.show(deploy_bundle(bundle, sender, again=again), json=json)
 
 
 @app.command()
@@ -390,14 +398,22 @@ def submit(
     on with what was sent.
     """
     from zkchain.cli import render
-    from zkchain.workspace import Account, submit_bundle, unsigned_submission
+    from zkchain.workspace import submit_bundle, unsigned_submission
 
+    said = terms(
+        chain_id=chain_id,
+        max_fee=max_fee,
+        tip=tip,
+        nonce=nonce,
+        gas_limit=gas_limit,
+        confirmations=confirmations,
+        development=development,
+    )
     if unsigned is not None:
-        render.show(unsigned_submission(bundle, unsigned, needed(chain_id), name=proof), json=json)
+        render.show(unsigned_submission(bundle, unsigned, needed(chain_id), said, name=proof), json=json)
         return
-    said = terms(chain_id, max_fee, tip, nonce, gas_limit, confirmations, development)
-    account = Account(rpc, signer(keystore, password_file), journal, said)
-    render.show(submit_bundle(bundle, account, name=proof, again=again), json=json)
+    sender = account(rpc, keystore, password_file, journal, said)
+    render.show(submit_bundle(bundle, sender, name=proof, again=again), json=json)
 
 
 @app.command()

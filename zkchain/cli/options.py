@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from shlex import join
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from zkchain.chain.connection import Terms
     from zkchain.quantize import Domain
     from zkchain.tuning import Trial
+    from zkchain.workspace import Account
 
 PRIVATE_KEY = "ZKCHAIN_PRIVATE_KEY"
 PASSWORD = "ZKCHAIN_KEYSTORE_PASSWORD"
@@ -366,21 +367,22 @@ def needed(chain_id: int | None) -> int:
     return chain_id
 
 
-def terms(
-    chain_id: int | None,
-    max_fee: float | None,
-    tip: float | None,
-    nonce: int | None,
-    gas_limit: int | None,
-    confirmations: int,
-    development: bool,
-) -> Terms:
-    """What the command line says about transactions; fees in gwei there."""
+def terms(*, max_fee: float | None, tip: float | None, **others: Any) -> Terms:
+    """What the command line says about transactions: ``connection.Terms``, with fees in gwei."""
     from zkchain.chain.connection import Terms
     from zkchain.chain.fees import wei
 
     fee, extra = (None if price is None else wei(price) for price in (max_fee, tip))
-    return Terms(chain_id, fee, extra, nonce, gas_limit, confirmations, development)
+    return Terms(max_fee=fee, tip=extra, **others)
+
+
+def account(
+    rpc: str | None, keystore: Path | None, password_file: Path | None, journal: Path | None, said: Terms
+) -> Account:
+    """Who sends, and where."""
+    from zkchain.workspace import Account
+
+    return Account(rpc, signer(keystore, password_file), journal, said)
 
 
 def signer(keystore: Path | None, password_file: Path | None) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -16,7 +16,7 @@ from zkchain.cli.options import (
     PasswordFileOpt,
     RpcOpt,
     TipOpt,
-    signer,
+    account,
     terms,
 )
 
@@ -41,56 +41,37 @@ def list_them(rpc: RpcOpt = None, journal: JournalOpt = None, json: JsonOpt = Fa
     render.show(report, json=json)
 
 
-@app.command("speed-up")
-def speed_up(
-    number: NumberArg,
-    rpc: NodeOpt,
-    keystore: KeystoreOpt = None,
-    password_file: PasswordFileOpt = None,
-    journal: JournalOpt = None,
-    chain_id: ChainIdOpt = None,
-    max_fee: MaxFeeOpt = None,
-    tip: TipOpt = None,
-    json: JsonOpt = False,
-) -> None:
-    """Offer more for a transaction that waits."""
-    _replace("faster", number, rpc, keystore, password_file, journal, chain_id, max_fee, tip, json)
+def replacing(kind: str, help: str) -> Callable[..., None]:
+    """The command that signs another transaction for the same number."""
+
+    def command(
+        number: NumberArg,
+        rpc: NodeOpt,
+        keystore: KeystoreOpt = None,
+        password_file: PasswordFileOpt = None,
+        journal: JournalOpt = None,
+        chain_id: ChainIdOpt = None,
+        max_fee: MaxFeeOpt = None,
+        tip: TipOpt = None,
+        json: JsonOpt = False,
+    ) -> None:
+        from zkchain.cli import render
+        from zkchain.workspace import replace_transaction
+
+        said = terms(max_fee=max_fee, tip=tip, chain_id=chain_id)
+        sender = account(rpc, keystore, password_file, journal, said)
+        render.show(replace_transaction(sender, number, kind), json=json)
+
+    command.__doc__ = help
+    return command
 
 
-@app.command()
-def cancel(
-    number: NumberArg,
-    rpc: NodeOpt,
-    keystore: KeystoreOpt = None,
-    password_file: PasswordFileOpt = None,
-    journal: JournalOpt = None,
-    chain_id: ChainIdOpt = None,
-    max_fee: MaxFeeOpt = None,
-    tip: TipOpt = None,
-    json: JsonOpt = False,
-) -> None:
-    """Take a transaction that waits back: an empty one takes its number.
+app.command("speed-up")(replacing("faster", "Offer more for a transaction that waits."))
+app.command("cancel")(
+    replacing(
+        "cancel",
+        """Take a transaction that waits back: an empty one takes its number.
 
-    It may be mined all the same, and then this says so.
-    """
-    _replace("cancel", number, rpc, keystore, password_file, journal, chain_id, max_fee, tip, json)
-
-
-def _replace(
-    kind: str,
-    number: int,
-    rpc: str,
-    keystore: Path | None,
-    password_file: Path | None,
-    journal: Path | None,
-    chain_id: int | None,
-    max_fee: float | None,
-    tip: float | None,
-    json: bool,
-) -> None:
-    from zkchain.cli import render
-    from zkchain.workspace import Account, replace_transaction
-
-    said = terms(chain_id, max_fee, tip, None, None, 0, False)
-    account = Account(rpc, signer(keystore, password_file), journal, said)
-    render.show(replace_transaction(account, number, kind), json=json)
+        It may be mined all the same, and then this says so.""",
+    )
+)

@@ -197,7 +197,7 @@ def estimate_model(
     from zkchain.quantize import Domain
 
     assumed = data is None and not domains
-    made = pipeline.draft(
+    source = pipeline.import_model(
         model,
         data,
         domains={"": Domain(*ASSUMED)} if assumed else domains,
@@ -207,6 +207,7 @@ def estimate_model(
         outputs=outputs,
         progress=progress,
     )
+    made = pipeline.draft(source, progress)
     circuit = _chosen(made, system)
     circuits = [found for found in made.values() if not isinstance(found, UnsupportedOp)]
     layouts = {found.system: Layout(found.system, found.interface.fields) for found in circuits}
@@ -271,7 +272,7 @@ def _answer(subject: Subject, question: Question) -> EstimateReport:
         tuple(notes),
         subject.drafts,
         *costs(question.prices, artifact, deployment, data, verification.total),
-        _comparison(subject, question.batch or COMPARED_BATCH, bound) if question.compare else (),
+        _comparison(subject, question, bound) if question.compare else (),
         {name: PriceReport(getattr(fork, name), source) for name, source in gas.SOURCES.items()},
     )
 
@@ -308,18 +309,19 @@ def _report(what: str, estimates: Sequence[gas.Estimate], least: int | None = No
     return replace(gas_report(what, estimates), at_most=at_most, least=least, over_cap=over)
 
 
-def _comparison(subject: Subject, many: int, bound: bool) -> tuple[ComparedReport, ...]:
+def _comparison(subject: Subject, question: Question, bound: bool) -> tuple[ComparedReport, ...]:
     """Bounds for both systems, one by one and in a batch, for all forks: what is known of one alone is not used."""
     rows = []
+    many = question.batch or COMPARED_BATCH
     for system, layout in sorted((subject.layouts or {}).items()):
         shape = gas.Shape(system, layout.length)
         for batch in (None, many):
             for tied in (False, True) if bound and system is System.CG16 else (False,):
-                rows.append(_compared(shape, layout, batch, tied))
+                rows.append(_compared(shape, layout, batch, tied, question.factory))
     return tuple(rows)
 
 
-def _compared(shape: gas.Shape, layout: Layout, many: int | None, bound: bool) -> ComparedReport:
+def _compared(shape: gas.Shape, layout: Layout, many: int | None, bound: bool, factory: bool) -> ComparedReport:
     data, outline = gas.dearest(shape, many, bound=bound, layout=layout), gas.outline(shape, batch=many is not None)
     deployment, per_proof, refused = {}, {}, []
     for fork in gas.FORKS:
@@ -328,7 +330,7 @@ def _compared(shape: gas.Shape, layout: Layout, many: int | None, bound: bool) -
             if many is None
             else gas.batch(shape, many, data=data, bound=bound, fork=fork)
         ).bounding()
-        deployment[fork] = sum(e.total for e in gas.deployment(outline, fork=fork))
+        deployment[fork] = sum(e.total for e in gas.deployment(outline, fork=fork, factory=factory))
         per_proof[fork] = -(-estimate.total // (many or 1))
         refused += [fork] if estimate.over_cap else []
     way = ("one proof" if many is None else f"batch of {many}") + (", bound" if bound else "")

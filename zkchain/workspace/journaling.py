@@ -20,7 +20,7 @@ def list_transactions(journal: Folder | None = None) -> JournalReport:
 
 def refreshed_transactions(account: Account) -> JournalReport:
     """What the journal holds of one chain, as the chain has it now."""
-    chain = account.connect()
+    chain = account.connect(reading=True)
     intents = tuple(checked(chain, intent) for intent in chain.journal.all(chain.network))
     return JournalReport(_named(account.journal), tuple(map(_report, intents)))
 

@@ -67,10 +67,10 @@ class Account:
     journal: Folder | None = None
     terms: Terms = field(default_factory=Terms)
 
-    def connect(self) -> Chain:
+    def connect(self, *, reading: bool = False) -> Chain:
         """Open the chain. Errors as ``chain.connect``."""
         journal = None if self.rpc is None else state.open_journal(self.journal)
-        return connect(self.rpc, key=self.key, journal=journal, terms=self.terms)
+        return connect(self.rpc, key=self.key, journal=journal, terms=self.terms, reading=reading)
 
 
 def deploy_bundle(folder: Folder, account: Account = Account(), *, again: bool = False) -> DeployReport:
@@ -79,8 +79,8 @@ def deploy_bundle(folder: Folder, account: Account = Account(), *, again: bool =
     opened = bundle.open_bundle(folder)
     verifying = load_verifying_key(opened)
     chain = account.connect()
-    require_safe(chain, verifying)
-    require_usable(chain, verifying)
+    require_safe(verifying, chain.chain_id, chain.terms)
+    require_usable(verifying, chain.terms)
     artifact = load_artifact(opened, verifying)
     kept = load_deployments(opened)
     known = None if again else _standing(chain, kept, verifying, artifact)
@@ -171,10 +171,10 @@ def submit_bundle(
     load_summary(opened)  # what the proof is said to mean must be what the circuit's digest binds
     verifying = load_verifying_key(opened)
     chain = account.connect()
-    require_safe(chain, verifying)
+    require_safe(verifying, chain.chain_id, chain.terms)
     artifact = load_artifact(opened, verifying)
     if chain.embedded:
-        require_usable(chain, verifying)
+        require_usable(verifying, chain.terms)
         deployment = deploy(chain, artifact, salt=0)
     else:
         deployment = _attach(chain, opened, verifying, artifact)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from zkchain.chain import factory, gas
-from zkchain.chain.transactions import salted_address
+from zkchain.chain.connection import Terms
+from zkchain.chain.guard import require_safe, require_usable
+from zkchain.chain.transactions import allowance, salted_address
 from zkchain.formats import bundle, proofs, unsigned
 from zkchain.formats.bundle import Bundle
 from zkchain.groth16.types import VerifyingKey
@@ -39,10 +41,14 @@ def abi_bundle(folder: Folder) -> AbiReport:
     return AbiReport(artifact.name, artifact.abi)
 
 
-def unsigned_deployment(folder: Folder, output: Folder, chain_id: int) -> UnsignedReport:
-    """Write the transactions that deploy the verifier by the factory of contracts with the same address everywhere."""
+def unsigned_deployment(folder: Folder, output: Folder, chain_id: int, terms: Terms) -> UnsignedReport:
+    """Write the transactions that deploy the verifier by the factory of contracts with the same address everywhere.
+    What is refused before sending is refused here too."""
     opened = bundle.open_bundle(folder)
-    artifact = load_artifact(opened, load_verifying_key(opened))
+    key = load_verifying_key(opened)
+    require_safe(key, chain_id, terms)
+    require_usable(key, terms)
+    artifact = load_artifact(opened, key)
     data = [data_initcode(code) for code in artifact.data]
     places = [bytes.fromhex(factory.address(initcode, SALT)[2:]) for initcode in data]
     initcodes = [*data, artifact.bytecode + constructor_arguments(places)]
@@ -55,10 +61,13 @@ def unsigned_deployment(folder: Folder, output: Folder, chain_id: int) -> Unsign
     return _report(output, title, chain_id, transactions, salted_address(artifact, SALT))
 
 
-def unsigned_submission(folder: Folder, output: Folder, chain_id: int, *, name: str = "proof") -> UnsignedReport:
+def unsigned_submission(
+    folder: Folder, output: Folder, chain_id: int, terms: Terms, *, name: str = "proof"
+) -> UnsignedReport:
     """Write the transaction that verifies a kept proof."""
     opened = bundle.open_bundle(folder)
     key = load_verifying_key(opened)
+    require_safe(key, chain_id, terms)
     load_summary(opened)
     artifact = load_artifact(opened, key)
     place = newest_deployment(opened, key, chain_id)
@@ -82,16 +91,13 @@ def _calldata(
     return calldata(key, proof, instance, binder), True
 
 
-MARGIN = 32  # what the factory itself takes, and the 64th that a call leaves behind (EIP-150)
-
-
 def _transaction(chain_id: int, to: str, data: bytes, least: int) -> Transaction:
     return {
         "type": "0x2",
         "chainId": hex(chain_id),
         "to": to,
         "value": "0x0",
-        "gas": hex(least + least // MARGIN + 10_000),
+        "gas": hex(allowance(least)),
         "data": "0x" + data.hex(),
     }
 

@@ -8,9 +8,10 @@ from decimal import Decimal
 from statistics import median_low
 from typing import Any
 
+from zkchain.chain.fees import BLOCKS as BLOCKS
+from zkchain.chain.fees import wei
 from zkchain.errors import ChainError
 
-BLOCKS = 20
 LEVELS: Mapping[str, int] = {"low": 10, "medium": 50, "high": 90}
 """Name -> percentile, within a block, of the rewards (the fee above the base fee) that its transactions paid."""
 
@@ -37,7 +38,7 @@ class Fees:
 
 def given(gwei: float) -> GasPrice:
     """The price that somebody named, in gwei."""
-    return GasPrice("given", int(Decimal(str(gwei)) * 10**9))
+    return GasPrice("given", wei(gwei))
 
 
 def from_history(history: Mapping[str, Any]) -> Fees:

@@ -18,13 +18,11 @@ L1_BLOCK = "0x4200000000000000000000000000000000000015"
 NODE_INTERFACE = "0x00000000000000000000000000000000000000C8"
 """Arbitrum's NodeInterface: calls to it are answered by the node itself."""
 ITS_NODE = "give the node of that rollup (rpc=, --rpc)"
-READER = "0x" + "11" * 32
-"""A connection wants to know who sends: this key signs nothing."""
 
 
 def reading(rpc: str) -> Chain:
     """Connect in order to read. NodeUnreachable, ChainError as ``connect``."""
-    return connect(rpc, key=READER)
+    return connect(rpc, reading=True)
 
 
 def present_fees(chain: Chain) -> fees.Fees:
