@@ -19,7 +19,7 @@ from zkchain.ir.graph import Graph, Node
 from zkchain.ir.missing import Missing
 from zkchain.measured import Evaluation
 from zkchain.quantize import accuracy
-from zkchain.typing import Array, IntArray, Progress
+from zkchain.typing import Array, IntArray, Progress, quiet
 
 Sample = Sequence[Array]
 
@@ -39,7 +39,7 @@ def compare(
     graph: Graph,
     samples: Sequence[Sample],
     *,
-    progress: Progress = lambda stage, done: None,
+    progress: Progress = quiet,
 ) -> Compared:
     """Run model and integer graph on every sample.
 
@@ -88,7 +88,7 @@ def evaluate(
     labels: Sequence[int] | npt.NDArray[np.int64] | None = None,
     *,
     data: str = "data",
-    progress: Progress = lambda stage, done: None,
+    progress: Progress = quiet,
 ) -> Evaluation:
     """``compare``, then ``summarise``; raises ModelError, too, where onnxruntime refuses the model."""
     compared = compare(FloatModel(model, graph), graph, samples, progress=progress)

@@ -36,7 +36,7 @@ from zkchain.ir.graph import Graph, Node
 from zkchain.ir.missing import Missing
 from zkchain.r1cs import Instance, System
 from zkchain.rewrite.integers import CLAMP
-from zkchain.typing import Array, Progress
+from zkchain.typing import Array, Progress, quiet
 from zkchain.wording import AS_NAMED, meant
 
 if TYPE_CHECKING:
@@ -53,10 +53,6 @@ AUTO = "auto"
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 FINER = 16.0  # times finer is what a promise that is missed is tried with once more
 COST: Mapping[System, Literal["plain", "lookup"]] = {System.GROTH16: "plain", System.CG16: "lookup"}
-
-
-def quiet(stage: str, done: float) -> None:
-    """The Progress that shows nothing."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -24,7 +24,7 @@ from zkchain.ir.movement import origins
 from zkchain.ir.trees import Forest
 from zkchain.measured import AGREEMENT, Clamped, Exact, LayerError, Promise, Promised, Unpromised
 from zkchain.oracle import Compared, FloatModel, run_integers
-from zkchain.typing import Array, Progress
+from zkchain.typing import Array, Progress, quiet
 
 if TYPE_CHECKING:
     from zkchain.quantize import Exploration, Region, Report
@@ -73,7 +73,7 @@ def examine(
     program: Graph,
     report: Report,
     data: tuple[Compared, Sequence[Sample]] | None = None,
-    progress: Progress = lambda stage, done: None,
+    progress: Progress = quiet,
     *,
     basis: str = "",
 ) -> Worst:

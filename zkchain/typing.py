@@ -1,4 +1,4 @@
-"""Names of types that many modules use."""
+"""Names of types that many modules use, and the progress that nobody watches."""
 
 from __future__ import annotations
 
@@ -14,3 +14,7 @@ FloatArray = npt.NDArray[np.float64]
 
 Progress = Callable[[str, float], object]
 """Called with a stage and the fraction of it that is done; an exception from it stops the work and is raised."""
+
+
+def quiet(stage: str, done: float) -> None:
+    """Progress that nobody watches."""

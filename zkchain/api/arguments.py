@@ -13,8 +13,7 @@ import numpy as np
 
 from zkchain.errors import ArgumentError, InputError
 from zkchain.formats import tensors
-from zkchain.pipeline import quiet
-from zkchain.typing import Array, Progress
+from zkchain.typing import Array, Progress, quiet
 from zkchain.wording import meant
 
 T = TypeVar("T")

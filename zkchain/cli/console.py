@@ -27,7 +27,9 @@ def progress() -> Iterator[Progress]:
     """Bars on stderr, one per stage, where stderr is a terminal; silence elsewhere. What follows ": " in a stage is a
     detail of it, shown beside its bar."""
     if not sys.stderr.isatty():
-        yield lambda stage, done: None
+        from zkchain.typing import quiet
+
+        yield quiet
         return
     from rich.console import Console
     from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn

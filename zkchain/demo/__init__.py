@@ -8,11 +8,11 @@ from zkchain.api import compiling, onchain
 from zkchain.api.bundles import open as open_bundle
 from zkchain.formats import bundle, shipped
 from zkchain.groth16.encoding import encode_proof
-from zkchain.pipeline import AUTO, quiet
+from zkchain.pipeline import AUTO
 from zkchain.quantize import Domain
 from zkchain.r1cs import System
 from zkchain.reports import DemoReport, FilesReport
-from zkchain.typing import Progress
+from zkchain.typing import Progress, quiet
 from zkchain.workspace import Clock, deployment_gas, verification_gas
 
 PIXELS = Domain(0, 16, 1.0)

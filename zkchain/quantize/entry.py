@@ -8,7 +8,7 @@ from zkchain.ir.graph import Graph
 from zkchain.quantize import onnxruntime, quantizer
 from zkchain.quantize.report import Report
 from zkchain.quantize.settings import Domain, Sample, Settings
-from zkchain.typing import Progress
+from zkchain.typing import Progress, quiet
 
 
 def quantize(
@@ -33,7 +33,7 @@ def quantize_with_report(
     domain: Sequence[Domain | None] | None = None,
     calibration: Sequence[Sample] | None = None,
     settings: Settings | None = None,
-    progress: Progress = lambda stage, done: None,
+    progress: Progress = quiet,
 ) -> tuple[Graph, Report]:
     """``quantize``, and what it decided: bits and clamps per layer, error bounds, accuracy on the calibration data."""
     walk = onnxruntime.quantize_with_report if onnxruntime.is_quantized(graph) else quantizer.quantize_with_report

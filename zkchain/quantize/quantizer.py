@@ -24,7 +24,7 @@ from zkchain.quantize.settings import Domain, Sample, Settings
 from zkchain.quantize.survey import Settled, regions_of, settle
 from zkchain.rewrite import finish
 from zkchain.rewrite.watch import passed
-from zkchain.typing import FloatArray, Progress
+from zkchain.typing import FloatArray, Progress, quiet
 
 
 def quantize(
@@ -48,7 +48,7 @@ def quantize_with_report(
     domain: Sequence[Domain | None] | None = None,
     calibration: Sequence[Sample] | None = None,
     settings: Settings | None = None,
-    progress: Progress = lambda stage, done: None,
+    progress: Progress = quiet,
 ) -> tuple[Graph, Report]:
     """``quantize``, and what it decided: bits and clamps per layer, error bounds, accuracy on the calibration data."""
     settings = settings or Settings()

@@ -25,7 +25,7 @@ from zkchain.quantize.lower.rules import Lowered
 from zkchain.quantize.precision import noise, search
 from zkchain.quantize.precision.noise import Trace
 from zkchain.quantize.precision.problem import Problem, whole_outputs
-from zkchain.typing import Array, FloatArray, IntArray, Progress
+from zkchain.typing import Array, FloatArray, IntArray, Progress, quiet
 
 CORNERS, RANDOM, CLOSE, SMALL = 16, 32, 20, 40  # points of each kind at most
 DECADES = 9.0  # small inputs reach so many decades down
@@ -82,7 +82,7 @@ class Survey:
     enough: float = ENOUGH
 
 
-def survey(problem: Problem, lowered: Lowered, progress: Progress = lambda stage, done: None) -> Survey:
+def survey(problem: Problem, lowered: Lowered, progress: Progress = quiet) -> Survey:
     """Probe the domain of a lowered problem."""
     progress("points of the domain", 0.5)
     ends = domain_ends(problem, lowered)
@@ -338,7 +338,7 @@ def _excess(errors: Mapping[int, float], limits: Mapping[int, float]) -> float:
     return max((error / limits[i] for i, error in errors.items()), default=0.0)
 
 
-def settle(problem: Problem, progress: Progress = lambda stage, done: None) -> Settled:
+def settle(problem: Problem, progress: Progress = quiet) -> Settled:
     """Quantise for the data; survey the domain; where the promise is missed, open the clamps that were reached, keep
     more bits for the points that are off, and begin again. The best of all rounds."""
     best = last = _first(problem, _in_round(progress, 0))

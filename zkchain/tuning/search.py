@@ -17,11 +17,11 @@ from zkchain import pipeline
 from zkchain.choice import Candidate, candidate, choose
 from zkchain.errors import CompileError, InputError, UnsupportedOp, ZkchainError
 from zkchain.measured import AGREEMENT
-from zkchain.pipeline import Compiled, Source, quiet
+from zkchain.pipeline import Compiled, Source
 from zkchain.quantize import Settings
 from zkchain.r1cs import System
 from zkchain.tuning.trials import Budget, Trial, Tuning
-from zkchain.typing import Progress
+from zkchain.typing import Progress, quiet
 
 if TYPE_CHECKING:
     from zkchain.oracle import FloatModel

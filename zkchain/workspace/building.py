@@ -15,9 +15,9 @@ from zkchain.formats.files import Content
 from zkchain.formats.records import Choices, Summary
 from zkchain.groth16.types import VerifyingKey
 from zkchain.ir.graph import Graph
-from zkchain.pipeline import Keys, quiet
+from zkchain.pipeline import Keys
 from zkchain.reports import ArtifactReport, CompileReport, InspectReport, LayersReport, SetupReport, TuneReport
-from zkchain.typing import Array, Progress
+from zkchain.typing import Array, Progress, quiet
 from zkchain.workspace.opening import load_choices, load_circuit, load_summary, load_verifying_key, shown_hash
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from zkchain.groth16.types import VerifyingKey
 from zkchain.r1cs import Instance, System
 from zkchain.reports import ComparedReport, DraftReport, EstimateReport, GasReport, PriceReport
 from zkchain.solidity import Artifact, batch_calldata, calldata
-from zkchain.typing import Array, Progress
+from zkchain.typing import Array, Progress, quiet
 from zkchain.wording import listed
 from zkchain.workspace.costs import Prices, costs
 from zkchain.workspace.opening import load_outline, load_summary, load_verifying_key
@@ -171,7 +171,7 @@ def estimate_model(
     private_outputs: Sequence[str] = (),
     shapes: Mapping[str, Sequence[int]] | None = None,
     outputs: Sequence[str] | None = None,
-    progress: Progress = pipeline.quiet,
+    progress: Progress = quiet,
 ) -> EstimateReport:
     """Gas of an ONNX model before it is compiled: its circuits are drafted under both systems, their accuracy is not
     looked at. Without data and domains, inputs are taken to lie in ASSUMED.

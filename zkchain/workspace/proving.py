@@ -14,9 +14,9 @@ from zkchain.formats.bundle import Bundle
 from zkchain.formats.records import ContextRecord, DeploymentsRecord
 from zkchain.groth16.encoding import encode_proof
 from zkchain.groth16.pins import compare_digest
-from zkchain.pipeline import Keys, quiet
+from zkchain.pipeline import Keys
 from zkchain.reports import ProveManyReport, ProveReport, VerifyReport
-from zkchain.typing import Array, Progress
+from zkchain.typing import Array, Progress, quiet
 from zkchain.workspace.clock import Clock, Stages
 from zkchain.workspace.opening import (
     audit_rows,

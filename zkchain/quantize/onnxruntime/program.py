@@ -21,7 +21,7 @@ from zkchain.quantize.report import Exploration, Point, Report, Unsure, accuracy
 from zkchain.quantize.settings import Domain, Sample, Settings
 from zkchain.rewrite import finish
 from zkchain.rewrite.watch import passed
-from zkchain.typing import IntArray, Progress
+from zkchain.typing import IntArray, Progress, quiet
 
 QUANTIZED = frozenset({Op.QUANTIZE, Op.DEQUANTIZE})
 SAMPLES_KEPT = 16
@@ -38,7 +38,7 @@ def quantize_with_report(
     domain: Sequence[Domain | None] | None = None,
     calibration: Sequence[Sample] | None = None,
     settings: Settings | None = None,
-    progress: Progress = lambda stage, done: None,
+    progress: Progress = quiet,
 ) -> tuple[Graph, Report]:
     """Quantise as ``quantizer.quantize_with_report`` does. Calibration matters only to the parts that the model left in
     floats."""

@@ -25,7 +25,7 @@ from zkchain.quantize.precision.one_table import shared_tables
 from zkchain.quantize.precision.problem import TRACED, Problem, decided
 from zkchain.rewrite import finish
 from zkchain.tables import Request
-from zkchain.typing import Array, FloatArray, IntArray, Progress
+from zkchain.typing import Array, FloatArray, IntArray, Progress, quiet
 
 SLACKS = (24, 16, 12, 8, 6, 4, 2)  # bits of static range above what was seen that are let through, tried in turn
 WORTH_A_CLAMP = 0.95  # clamp more only where it brings the rows down to this share
@@ -53,7 +53,7 @@ class Tried:
         return constraint_cost.total(self.finished.graph)
 
 
-def search(problem: Problem, progress: Progress = lambda stage, done: None) -> Lowered:
+def search(problem: Problem, progress: Progress = quiet) -> Lowered:
     """Tighten the error allowed to the roundings until the measured error fits, or no longer falls."""
     progress("what roundings do", 0.0)
     found, gains = measure_points(problem)
