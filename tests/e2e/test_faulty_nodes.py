@@ -24,7 +24,7 @@ from tests.helpers.evm import anvil, ask_node, verifier
 from tests.helpers.simulator import simulate, toxic_key
 from zkchain import chain as zk
 from zkchain.chain import Chain, Patience
-from zkchain.errors import ChainError
+from zkchain.errors import ChainError, KeyMismatch
 from zkchain.formats.state import open_journal
 from zkchain.r1cs import System
 
@@ -129,7 +129,7 @@ def test_a_schedule_of_faults(node: Chain, anvil_rpc: str, tmp_path: Path, seed:
                 deployment = zk.deploy(chain, verifier(System.GROTH16, 1), salt=salt)
                 receipt = zk.submit(chain, deployment, toxic.vk, proof, (5,))
                 break
-            except ChainError:
+            except (ChainError, KeyMismatch):  # a foreign word may also come as the contract's vkHash
                 continue
         else:
             pytest.fail("it did not succeed")
