@@ -33,7 +33,7 @@ from zkchain.ir.graph import Op
 SEEDS = sorted({*range(60)} - {0, 15, 25, 27, 32, 34, 35, 41, 49, 56, 57, 59})  # of the short run: the quick ones
 LATER_SEEDS = (10_000, 10_001, 10_008, 10_011, 10_040, 10_045)  # with operators that came later
 SMALL = 3  # operators of its models
-LONG = 400  # of the slow run; hunt.py is for more
+LONG = 150  # of the slow run; hunt.py is for more
 LENGTHS = [2, 1, 6, 7, 3, 11, 2, 10, 2, 3, 7, 3]  # of the first models
 MENDED = {
     34: "a model with two inputs, one of them quantised, was taken for one whose inputs' types are unknown",
