@@ -133,7 +133,7 @@ def test_schedules_of_faults(tmp_path_factory: pytest.TempPathFactory, faults: d
 
 
 @pytest.mark.slow
-@settings(QUIET, max_examples=200, derandomize=True)
+@settings(QUIET, max_examples=1000, derandomize=True)
 @given(SCHEDULES, st.sampled_from(sorted(WAYS)))
 def test_many_schedules_of_faults(tmp_path_factory: pytest.TempPathFactory, faults: dict[int, str], way: str) -> None:
     scheduled(faults, way, tmp_path_factory.mktemp("schedule"))
