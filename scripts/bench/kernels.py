@@ -15,7 +15,7 @@ from typing import Any
 from scripts.bench.provers import ROOT
 
 GROUP = "fp_mul"
-SPEEDS = ("ifma", "adx", "arm64", "portable")
+SPEEDS = ("ifma", "avxifma", "fma512", "adx", "arm64", "portable")
 """The kernels, the fastest first."""
 BENCH = ("cargo", "bench", "--quiet", "--package", "zkchain-core", "--bench", "kernels")
 SHORT = ("--noplot", "--sample-size", "100", "--warm-up-time", "0.2", "--measurement-time", "0.5")

@@ -9,6 +9,8 @@
 //! All four are generic over a *field kernel* (`field::arith::Kernel`), which is chosen once, at run time:
 //!
 //! - `ifma`: eight elements at once in the 52-bit limbs of AVX-512 IFMA;
+//! - `avxifma`: four elements at once, by AVX-IFMA;
+//! - `fma512`: eight elements at once by fused multiply-adds of doubles, for AVX-512 without IFMA;
 //! - `adx`: one element at a time with mulx, adcx and adox of x86-64;
 //! - `arm64`: one element at a time in the assembly of aarch64;
 //! - `portable`: one element at a time in plain Rust, for any 64-bit machine;
@@ -35,6 +37,10 @@ pub(crate) enum Name {
     #[cfg(target_arch = "x86_64")]
     Ifma,
     #[cfg(target_arch = "x86_64")]
+    AvxIfma,
+    #[cfg(target_arch = "x86_64")]
+    Fma512,
+    #[cfg(target_arch = "x86_64")]
     Adx,
     #[cfg(target_arch = "aarch64")]
     Arm64,
@@ -51,6 +57,10 @@ impl Name {
         #[cfg(target_arch = "x86_64")]
         Name::Ifma,
         #[cfg(target_arch = "x86_64")]
+        Name::AvxIfma,
+        #[cfg(target_arch = "x86_64")]
+        Name::Fma512,
+        #[cfg(target_arch = "x86_64")]
         Name::Adx,
         #[cfg(target_arch = "aarch64")]
         Name::Arm64,
@@ -64,6 +74,10 @@ impl Name {
             #[cfg(target_arch = "x86_64")]
             Name::Ifma => "ifma",
             #[cfg(target_arch = "x86_64")]
+            Name::AvxIfma => "avxifma",
+            #[cfg(target_arch = "x86_64")]
+            Name::Fma512 => "fma512",
+            #[cfg(target_arch = "x86_64")]
             Name::Adx => "adx",
             #[cfg(target_arch = "aarch64")]
             Name::Arm64 => "arm64",
@@ -76,7 +90,11 @@ impl Name {
     fn available(self) -> bool {
         match self {
             #[cfg(target_arch = "x86_64")]
-            Name::Ifma => field::avx512::available(),
+            Name::Ifma => field::avx512::ifma_available(),
+            #[cfg(target_arch = "x86_64")]
+            Name::AvxIfma => field::avx2::available(),
+            #[cfg(target_arch = "x86_64")]
+            Name::Fma512 => field::avx512::fma_available(),
             #[cfg(target_arch = "x86_64")]
             Name::Adx => field::adx::available(),
             #[cfg(target_arch = "aarch64")]
@@ -141,7 +159,23 @@ macro_rules! dispatch {
         match $id.inner() {
             #[cfg(target_arch = "x86_64")]
             $crate::kernel::Name::Ifma => {
-                type $K = $crate::kernel::field::ifma::Ifma<$crate::kernel::field::avx512::Avx512>;
+                type $K = $crate::kernel::field::ifma::Ifma<
+                    $crate::kernel::field::avx512::Avx512<$crate::kernel::field::simd::Instructions>,
+                >;
+                $body
+            }
+            #[cfg(target_arch = "x86_64")]
+            $crate::kernel::Name::AvxIfma => {
+                type $K = $crate::kernel::field::ifma::Ifma<
+                    $crate::kernel::field::avx2::Avx2<$crate::kernel::field::simd::Instructions>,
+                >;
+                $body
+            }
+            #[cfg(target_arch = "x86_64")]
+            $crate::kernel::Name::Fma512 => {
+                type $K = $crate::kernel::field::ifma::Ifma<
+                    $crate::kernel::field::avx512::Avx512<$crate::kernel::field::simd::Doubles>,
+                >;
                 $body
             }
             #[cfg(target_arch = "x86_64")]

@@ -1,31 +1,33 @@
-//! The vector operations as AVX-512 instructions, one for each, and the entry into code that is compiled for them.
+//! The vector operations as AVX-512 instructions, and the entries into code that is compiled for them.
 //!
 //! Instructions and intrinsics are those of Intel's Software Developer's Manual, volume 2.
 
 use std::arch::x86_64::*;
+use std::marker::PhantomData;
 
-use super::arith::{Kernel, Work};
-use super::ifma::Ifma;
+use super::ifma::vector_kernel;
 use super::modulus::Limbs;
-use super::scalar::{AdxEngine, Scalar};
-use super::simd::Simd;
+use super::simd::{Doubles, Halves, Instructions, Simd};
 
-/// True when this machine has the instructions.
-pub fn available() -> bool {
-    std::arch::is_x86_feature_detected!("avx512f")
-        && std::arch::is_x86_feature_detected!("avx512ifma")
-        && super::adx::available()
+/// Vectors of AVX-512, with products by `P`. Only used inside `Kernel::enter` below, which is reached through a
+/// `KernelId`: it exists where the machine has the instructions.
+#[derive(Clone, Copy)]
+pub struct Avx512<P>(PhantomData<P>);
+
+/// True when this machine has the instructions of `ifma`.
+pub fn ifma_available() -> bool {
+    std::arch::is_x86_feature_detected!("avx512ifma") && fma_available()
 }
 
-/// Only used inside `Kernel::enter` below, which is reached through the `KernelId` of ifma: it exists where the machine
-/// has the instructions.
-#[derive(Clone, Copy)]
-pub struct Avx512;
+/// True when this machine has the instructions of `fma512`.
+pub fn fma_available() -> bool {
+    std::arch::is_x86_feature_detected!("avx512f") && super::adx::available()
+}
 
 /// An instruction that works on registers only.
 macro_rules! register_op {
     ($call:expr) => {
-        // SAFETY: it touches no memory, and the machine has it: this code is reached through the `KernelId` of ifma.
+        // SAFETY: it touches no memory, and the machine has it: this code is reached through a `KernelId`.
         unsafe { $call }
     };
 }
@@ -41,9 +43,10 @@ fn pair(low: &Limbs, high: &Limbs) -> __m512i {
     }
 }
 
-impl Simd for Avx512 {
+impl<P: Halves<__m512i>> Simd for Avx512<P> {
+    const LANES: usize = 8;
     type V = __m512i;
-    const LANE: [usize; 8] = [0, 2, 1, 3, 4, 6, 5, 7];
+    type Rows = [Limbs; 8];
 
     #[inline(always)]
     fn splat(x: u64) -> __m512i {
@@ -52,13 +55,17 @@ impl Simd for Avx512 {
 
     #[inline(always)]
     fn madd_lo(acc: __m512i, a: __m512i, b: __m512i) -> __m512i {
-        register_op!(_mm512_madd52lo_epu64(acc, a, b))
+        P::madd_lo(acc, a, b)
     }
 
     #[inline(always)]
     fn madd_hi(acc: __m512i, a: __m512i, b: __m512i) -> __m512i {
-        register_op!(_mm512_madd52hi_epu64(acc, a, b))
+        P::madd_hi(acc, a, b)
     }
+
+    const LOW_ZERO: u64 = P::LOW_ZERO;
+    const HIGH_ZERO: u64 = P::HIGH_ZERO;
+    const LONG: bool = P::LONG;
 
     #[inline(always)]
     fn add(a: __m512i, b: __m512i) -> __m512i {
@@ -109,6 +116,12 @@ impl Simd for Avx512 {
             _mm512_test_epi64_mask(wide, _mm512_set1_epi64(1))
         };
         Self::placed(odd)
+    }
+
+    /// Elements 1 and 2 change places, and so do 5 and 6.
+    #[inline(always)]
+    fn placed(elements: u8) -> u8 {
+        elements & 0x99 | (elements & 0x22) << 1 | (elements & 0x44) >> 1
     }
 
     #[inline(always)]
@@ -169,23 +182,17 @@ impl Simd for Avx512 {
     }
 }
 
-impl Kernel for Ifma<Avx512> {
-    type Scalar = Scalar<AdxEngine>;
-    type PerLane<T: Copy + Send + Sync> = [T; 8];
-
+impl Halves<__m512i> for Instructions {
     #[inline(always)]
-    fn per_lane<T: Copy + Send + Sync>(at: impl FnMut(usize) -> T) -> [T; 8] {
-        std::array::from_fn(at)
+    fn madd_lo(acc: __m512i, a: __m512i, b: __m512i) -> __m512i {
+        register_op!(_mm512_madd52lo_epu64(acc, a, b))
     }
 
     #[inline(always)]
-    fn enter<W: Work<Self>>(work: W) -> W::Out {
-        #[target_feature(enable = "avx512f,avx512ifma,bmi2,adx")]
-        #[inline(never)]
-        fn inside<W: Work<Ifma<Avx512>>>(work: W) -> W::Out {
-            work.run()
-        }
-        // SAFETY: this kernel is only reached through the `KernelId` of ifma, so the machine has the instructions.
-        unsafe { inside(work) }
+    fn madd_hi(acc: __m512i, a: __m512i, b: __m512i) -> __m512i {
+        register_op!(_mm512_madd52hi_epu64(acc, a, b))
     }
 }
+
+vector_kernel!(Avx512<Instructions>, 8, "avx512f,avx512ifma,bmi2,adx");
+vector_kernel!(Avx512<Doubles>, 8, "avx512f,bmi2,adx");

@@ -7,9 +7,12 @@ use super::scalar::{PortableEngine, Scalar};
 use super::simd::Simd;
 
 /// Eight lanes in plain Rust, slow and the same on every machine. Not inlined, so that code written in them stays
-/// small.
+/// small. Halves are added as IFMA does, or `BIASED` as `doubles` do.
 #[derive(Clone, Copy)]
-pub struct Emulated;
+pub struct Emulated<const BIASED: bool = false>;
+
+/// Where the elements stand, as in `avx512`.
+const LANE: [usize; 8] = [0, 2, 1, 3, 4, 6, 5, 7];
 
 fn zip(a: [u64; 8], b: [u64; 8], f: impl Fn(u64, u64) -> u64) -> [u64; 8] {
     std::array::from_fn(|i| f(a[i], b[i]))
@@ -19,9 +22,10 @@ fn product_52(a: u64, b: u64) -> u128 {
     u128::from(a & MASK52) * u128::from(b & MASK52)
 }
 
-impl Simd for Emulated {
+impl<const BIASED: bool> Simd for Emulated<BIASED> {
+    const LANES: usize = 8;
     type V = [u64; 8];
-    const LANE: [usize; 8] = [0, 2, 1, 3, 4, 6, 5, 7];
+    type Rows = [Limbs; 8];
 
     #[inline(never)]
     fn splat(x: u64) -> [u64; 8] {
@@ -30,13 +34,19 @@ impl Simd for Emulated {
 
     #[inline(never)]
     fn madd_lo(acc: [u64; 8], a: [u64; 8], b: [u64; 8]) -> [u64; 8] {
-        zip(acc, zip(a, b, |x, y| product_52(x, y) as u64 & MASK52), u64::wrapping_add)
+        let low = zip(a, b, |x, y| (product_52(x, y) as u64 & MASK52).wrapping_add(Self::LOW_ZERO));
+        zip(acc, low, u64::wrapping_add)
     }
 
     #[inline(never)]
     fn madd_hi(acc: [u64; 8], a: [u64; 8], b: [u64; 8]) -> [u64; 8] {
-        zip(acc, zip(a, b, |x, y| (product_52(x, y) >> 52) as u64), u64::wrapping_add)
+        let high = zip(a, b, |x, y| ((product_52(x, y) >> 52) as u64).wrapping_add(Self::HIGH_ZERO));
+        zip(acc, high, u64::wrapping_add)
     }
+
+    const LOW_ZERO: u64 = if BIASED { 0x433 << 52 } else { 0 };
+    const HIGH_ZERO: u64 = if BIASED { 0x467 << 52 } else { 0 };
+    const LONG: bool = BIASED;
 
     #[inline(never)]
     fn add(a: [u64; 8], b: [u64; 8]) -> [u64; 8] {
@@ -80,7 +90,12 @@ impl Simd for Emulated {
 
     #[inline(never)]
     fn odd(numbers: &[u32]) -> u8 {
-        (0..8).map(|i| ((numbers[i] & 1) as u8) << Self::LANE[i]).sum()
+        (0..8).map(|i| ((numbers[i] & 1) as u8) << LANE[i]).sum()
+    }
+
+    #[inline(never)]
+    fn placed(elements: u8) -> u8 {
+        (0..8).map(|i| (elements >> i & 1) << LANE[i]).sum()
     }
 
     #[inline(never)]
@@ -98,7 +113,7 @@ impl Simd for Emulated {
         let mut out = [[0; 8]; 4];
         for i in 0..8 {
             for (word, limb) in out.iter_mut().zip(at(i)) {
-                word[Self::LANE[i]] = *limb;
+                word[LANE[i]] = *limb;
             }
         }
         out
@@ -106,7 +121,7 @@ impl Simd for Emulated {
 
     #[inline(never)]
     fn rows(words: [[u64; 8]; 4]) -> [Limbs; 8] {
-        std::array::from_fn(|i| words.map(|word| word[Self::LANE[i]]))
+        std::array::from_fn(|i| words.map(|word| word[LANE[i]]))
     }
 }
 

@@ -1,4 +1,4 @@
-//! Eight elements at once in five 52-bit limbs, in Montgomery form with R = 2^260.
+//! Four or eight elements at once in five 52-bit limbs, in Montgomery form with R = 2^260.
 //!
 //! Products of 52-bit limbs by the IFMA instructions, with carries left in the limbs until the end: S. Gueron and
 //! V. Krasnov, "Accelerating big integer arithmetic using Intel IFMA extensions", IEEE ARITH 2016. Two multiplications:
@@ -19,7 +19,7 @@ use super::wide;
 
 pub struct Ifma<S>(PhantomData<S>);
 
-/// Five limbs of eight elements, least significant first.
+/// Five limbs of all elements, least significant first.
 type Wide<S> = [<S as Simd>::V; 5];
 
 // Arrays are written out here, or filled by loops: the closures of `array::map` and `array::from_fn` would be compiled
@@ -29,6 +29,42 @@ type Wide<S> = [<S as Simd>::V; 5];
 #[inline(always)]
 fn splat_52<S: Simd>(x: &[u64; 5]) -> Wide<S> {
     [S::splat(x[0]), S::splat(x[1]), S::splat(x[2]), S::splat(x[3]), S::splat(x[4])]
+}
+
+/// Where a sum starts to which so many low and high halves will be added: see `Simd::LOW_ZERO`.
+#[inline(always)]
+fn start<S: Simd>(lows: usize, highs: usize) -> S::V {
+    let zeros = S::LOW_ZERO.wrapping_mul(lows as u64).wrapping_add(S::HIGH_ZERO.wrapping_mul(highs as u64));
+    S::splat(zeros.wrapping_neg())
+}
+
+/// The number of products a_i b_j of five limbs each with i + j = k: their low halves are added to limb k of the
+/// product, their high halves to limb k + 1.
+const fn products(k: usize) -> usize {
+    if k <= 4 {
+        k + 1
+    } else if k <= 8 {
+        9 - k
+    } else {
+        0
+    }
+}
+
+/// The same for limb k - 1.
+const fn products_below(k: usize) -> usize {
+    if k == 0 {
+        0
+    } else {
+        products(k - 1)
+    }
+}
+
+/// -t / p mod 2^52 in the low bits, times p the multiple that makes the low 52 bits of t zero. One low half is still to
+/// be added to t.
+#[inline(always)]
+fn clearing<S: Simd, M: Modulus>(t: S::V) -> S::V {
+    let so_far = S::add(t, S::splat(S::LOW_ZERO));
+    S::madd_lo(start::<S>(1, 0), so_far, S::splat(M::NEG_INVERSE_52))
 }
 
 /// Normalises limbs with |limb| < 2^63 of a value that is not negative: carries are signed.
@@ -53,27 +89,50 @@ fn each<S: Simd>(a: &Wide<S>, b: &Wide<S>, f: impl Fn(S::V, S::V) -> S::V) -> Wi
 /// A limb of t collects at most 20 halves of products, each below 2^52, and one carry, so it stays below 2^57.
 #[inline(always)]
 fn mul_rows<S: Simd, M: Modulus>(a: &Wide<S>, b: &Wide<S>) -> Wide<S> {
-    let (p, inverse, zero) = (splat_52::<S>(&M::MULTIPLES_52[1]), S::splat(M::NEG_INVERSE_52), S::splat(0));
-    let mut t = [zero; 6];
-    for digit in b {
-        for j in 0..5 {
-            t[j] = S::madd_lo(t[j], *digit, a[j]);
-        }
-        for j in 0..5 {
-            t[j + 1] = S::madd_hi(t[j + 1], *digit, a[j]);
-        }
-        // The multiplier uses the low 52 bits of m, which make the low 52 bits of t + m p zero.
-        let m = S::madd_lo(zero, t[0], inverse);
-        for j in 0..5 {
-            t[j] = S::madd_lo(t[j], m, p[j]);
-        }
-        for j in 0..5 {
-            t[j + 1] = S::madd_hi(t[j + 1], m, p[j]);
-        }
-        let carry = S::shr::<52>(t[0]);
-        t = [S::add(t[1], carry), t[2], t[3], t[4], t[5], zero];
+    let p = splat_52::<S>(&M::MULTIPLES_52[1]);
+    // Limb k of a b and of m p: each row adds two products, and moves down by a limb.
+    let mut t = [start::<S>(0, 0); 6];
+    for (k, limb) in t.iter_mut().enumerate() {
+        *limb = start::<S>(2 * products(k), 2 * products_below(k));
     }
+    // Written out: in a loop that is not unrolled, limbs would move through memory.
+    t = add_row::<S, M>(t, a, b[0], &p, 0);
+    t = add_row::<S, M>(t, a, b[1], &p, 1);
+    t = add_row::<S, M>(t, a, b[2], &p, 2);
+    t = add_row::<S, M>(t, a, b[3], &p, 3);
+    t = add_row::<S, M>(t, a, b[4], &p, 4);
     normalise::<S>([t[0], t[1], t[2], t[3], t[4]])
+}
+
+/// (t + a digit + m p) / 2^52, row i of `mul_rows`.
+#[inline(always)]
+fn add_row<S: Simd, M: Modulus>(mut t: [S::V; 6], a: &Wide<S>, digit: S::V, p: &Wide<S>, i: usize) -> [S::V; 6] {
+    for j in 0..5 {
+        t[j] = S::madd_lo(t[j], digit, a[j]);
+    }
+    for j in 0..5 {
+        t[j + 1] = S::madd_hi(t[j + 1], digit, a[j]);
+    }
+    // Of m, too, the multiplier uses the low 52 bits.
+    let m = clearing::<S, M>(t[0]);
+    for j in 0..5 {
+        t[j] = S::madd_lo(t[j], m, p[j]);
+    }
+    for j in 0..5 {
+        t[j + 1] = S::madd_hi(t[j + 1], m, p[j]);
+    }
+    let carry = S::shr::<52>(t[0]);
+    [S::add(t[1], carry), t[2], t[3], t[4], t[5], start::<S>(2 * products(i + 6), 2 * products(i + 5))]
+}
+
+/// The same by whichever multiplication is faster.
+#[inline(always)]
+fn mul_tight<S: Simd, M: Modulus>(a: &Wide<S>, b: &Wide<S>) -> Wide<S> {
+    if S::LONG {
+        reduce::<S, M>(reduce_wide_raw::<S, M>(product::<S>(a, b)))
+    } else {
+        mul_rows::<S, M>(a, b)
+    }
 }
 
 /// A product in ten limbs that are not normalised: sum of t_k 2^(52 k).
@@ -81,7 +140,17 @@ type Product<S> = [<S as Simd>::V; 10];
 
 #[inline(always)]
 fn product<S: Simd>(a: &Wide<S>, b: &Wide<S>) -> Product<S> {
-    add_product::<S>([S::splat(0); 10], a, b)
+    add_product::<S>(no_products::<S>(1), a, b)
+}
+
+/// Where the sum of `count` products starts.
+#[inline(always)]
+fn no_products<S: Simd>(count: usize) -> Product<S> {
+    let mut t = [start::<S>(0, 0); 10];
+    for (k, limb) in t.iter_mut().enumerate() {
+        *limb = start::<S>(count * products(k), count * products_below(k));
+    }
+    t
 }
 
 /// t + a b. In the sum of two products a limb collects at most 20 halves below 2^52.
@@ -101,18 +170,28 @@ fn add_product<S: Simd>(mut t: Product<S>, a: &Wide<S>, b: &Wide<S>) -> Product<
     t
 }
 
+/// a b + c d
+#[inline(always)]
+fn sum_of_products<S: Simd>([(a, b), (c, d)]: [(&Wide<S>, &Wide<S>); 2]) -> Product<S> {
+    add_product::<S>(add_product::<S>(no_products::<S>(2), a, b), c, d)
+}
+
 /// a^2: the products of different limbs are computed once and doubled.
 #[inline(always)]
 fn product_square<S: Simd>(a: &Wide<S>) -> Product<S> {
-    let mut t = [S::splat(0); 10];
+    let mut t = [start::<S>(0, 0); 10];
+    for (k, limb) in t.iter_mut().enumerate() {
+        // Products of different limbs: all of limb k but the square of one.
+        *limb = start::<S>(products(k) / 2, products_below(k) / 2);
+    }
     for i in 0..5 {
         for j in i + 1..5 {
             t[i + j] = S::madd_lo(t[i + j], a[i], a[j]);
             t[i + j + 1] = S::madd_hi(t[i + j + 1], a[i], a[j]);
         }
     }
-    for limb in &mut t[1..9] {
-        *limb = S::add(*limb, *limb);
+    for (k, limb) in t.iter_mut().enumerate() {
+        *limb = S::add(S::add(*limb, *limb), start::<S>(products(k) % 2, products_below(k) % 2));
     }
     for i in 0..5 {
         t[2 * i] = S::madd_lo(t[2 * i], a[i], a[i]);
@@ -140,6 +219,9 @@ fn reduce_wide_raw<S: Simd, M: Modulus>(t: Product<S>) -> Wide<S> {
     let t3 = S::add(t[3], S::shr::<52>(t2));
     let t4 = S::add(t[4], S::shr::<52>(t3));
     let mut u = [t4, t[5], t[6], t[7], t[8], t[9]];
+    for (k, limb) in u.iter_mut().enumerate() {
+        *limb = S::add(*limb, start::<S>(if k < 5 { 5 } else { 0 }, if k > 0 { 5 } else { 0 }));
+    }
     // The multiplier uses the low 52 bits of t0 .. t3; what is above has been carried on.
     for (digit, power) in [t[0], t1, t2, t3].into_iter().zip(&M::LIMB_INVERSES_52) {
         for j in 0..5 {
@@ -149,7 +231,7 @@ fn reduce_wide_raw<S: Simd, M: Modulus>(t: Product<S>) -> Wide<S> {
             u[j + 1] = S::madd_hi(u[j + 1], digit, S::splat(power[j]));
         }
     }
-    let m = S::madd_lo(S::splat(0), u[0], S::splat(M::NEG_INVERSE_52));
+    let m = clearing::<S, M>(u[0]);
     for j in 0..5 {
         u[j] = S::madd_lo(u[j], m, p[j]);
     }
@@ -172,7 +254,7 @@ fn reduce<S: Simd, M: Modulus>(t: Wide<S>) -> Wide<S> {
     let reciprocal = ((1u128 << 96) / (p4 as u128 + 1)) as u64;
     // 0 < top < 15 p4 < 2^50: four times it fits 52 bits. The product is 4 top 2^96 / p4, its high half / 2^46 is q.
     let top = S::shl::<2>(S::add(t[4], S::splat(6 * p4 - 64)));
-    let q = S::shr::<46>(S::madd_hi(S::splat(0), top, S::splat(reciprocal)));
+    let q = S::shr::<46>(S::madd_hi(start::<S>(0, 1), top, S::splat(reciprocal)));
     let mut reduced = t;
     for (limb, table) in reduced.iter_mut().zip(&M::SIGNED_MULTIPLES_52) {
         *limb = S::sub(*limb, S::lookup(table, q));
@@ -188,8 +270,8 @@ fn reduce<S: Simd, M: Modulus>(t: Wide<S>) -> Wide<S> {
 fn product_pair<S: Simd, M: Modulus>(a: &[Lanes<S::V>; 2], b: &[Lanes<S::V>; 2]) -> [Wide<S>; 2] {
     let six_p = splat_52::<S>(&M::MULTIPLES_52[6]);
     let minus_a1 = normalise::<S>(each::<S>(&six_p, &a[1].0, S::sub));
-    let real = add_product::<S>(product::<S>(&a[0].0, &b[0].0), &minus_a1, &b[1].0);
-    let imaginary = add_product::<S>(product::<S>(&a[0].0, &b[1].0), &a[1].0, &b[0].0);
+    let real = sum_of_products::<S>([(&a[0].0, &b[0].0), (&minus_a1, &b[1].0)]);
+    let imaginary = sum_of_products::<S>([(&a[0].0, &b[1].0), (&a[1].0, &b[0].0)]);
     [reduce_wide_raw::<S, M>(real), reduce_wide_raw::<S, M>(imaginary)]
 }
 
@@ -232,12 +314,12 @@ fn sub_offset<S: Simd, M: Modulus>(a: &Wide<S>, b: &Wide<S>, k: usize) -> Wide<S
     normalise::<S>(each::<S>(&each::<S>(a, b, S::sub), &offset, S::add))
 }
 
-/// The limbs of eight elements, normalised unless they are raw.
+/// The limbs of `LANES` elements, normalised unless they are raw.
 #[derive(Clone, Copy)]
 pub struct Lanes<V>([V; 5]);
 
 impl<S: Simd, M: Modulus> Arith<M> for Ifma<S> {
-    const LANES: usize = 8;
+    const LANES: usize = S::LANES;
     const INVERSE_FIX: Limbs = M::FIX_52;
     type Elem = Lanes<S::V>;
     type Constant = [u64; 5];
@@ -278,7 +360,7 @@ impl<S: Simd, M: Modulus> Arith<M> for Ifma<S> {
 
     #[inline(always)]
     fn mul(a: &Lanes<S::V>, b: &Lanes<S::V>) -> Lanes<S::V> {
-        Lanes(mul_rows::<S, M>(&a.0, &b.0))
+        Lanes(mul_tight::<S, M>(&a.0, &b.0))
     }
 
     #[inline(always)]
@@ -392,7 +474,7 @@ impl<S: Simd, M: Modulus> Arith<M> for Ifma<S> {
 
     #[inline(always)]
     fn butterfly(x: &Lanes<S::V>, y: &Lanes<S::V>, w: &Lanes<S::V>) -> (Lanes<S::V>, Lanes<S::V>) {
-        let t = mul_rows::<S, M>(&y.0, &w.0);
+        let t = mul_tight::<S, M>(&y.0, &w.0);
         (Lanes(normalise::<S>(each::<S>(&x.0, &t, S::add))), Lanes(sub_offset::<S, M>(&x.0, &t, 2)))
     }
 
@@ -407,6 +489,37 @@ impl<S: Simd, M: Modulus> Arith<M> for Ifma<S> {
     }
 }
 
+/// The kernel of vectors `$S` with `$lanes` lanes, entered with the features that they need.
+#[cfg(target_arch = "x86_64")]
+macro_rules! vector_kernel {
+    ($S:ty, $lanes:literal, $features:literal) => {
+        impl $crate::kernel::field::arith::Kernel for $crate::kernel::field::ifma::Ifma<$S> {
+            type Scalar = $crate::kernel::field::scalar::Scalar<$crate::kernel::field::scalar::AdxEngine>;
+            type PerLane<T: Copy + Send + Sync> = [T; $lanes];
+
+            #[inline(always)]
+            fn per_lane<T: Copy + Send + Sync>(at: impl FnMut(usize) -> T) -> [T; $lanes] {
+                std::array::from_fn(at)
+            }
+
+            #[inline(always)]
+            fn enter<W: $crate::kernel::field::arith::Work<Self>>(work: W) -> W::Out {
+                #[target_feature(enable = $features)]
+                #[inline(never)]
+                fn inside<W: $crate::kernel::field::arith::Work<$crate::kernel::field::ifma::Ifma<$S>>>(
+                    work: W,
+                ) -> W::Out {
+                    work.run()
+                }
+                // SAFETY: a kernel is only reached through its `KernelId`, so the machine has the instructions.
+                unsafe { inside(work) }
+            }
+        }
+    };
+}
+#[cfg(target_arch = "x86_64")]
+pub(crate) use vector_kernel;
+
 #[cfg(test)]
 #[allow(clippy::expect_used, clippy::panic)]
 mod tests {
@@ -416,7 +529,9 @@ mod tests {
     use super::super::modulus::{Base, Order};
     use super::*;
 
-    type Sim = Ifma<Emulated>;
+    /// Halves as IFMA adds them, and as doubles do.
+    type Exact = Emulated<false>;
+    type Biased = Emulated<true>;
 
     /// Lines "p|r a b a*b/2^260" of hexadecimal integers, written by `tests/kernel_vectors.py`.
     const VECTORS: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/kernel_vectors.txt"));
@@ -434,17 +549,17 @@ mod tests {
         limbs
     }
 
-    fn check<M: Modulus>(a: &str, b: &str, expected: &str) {
-        let lanes = |hex| Lanes(splat_52::<Emulated>(&parse(hex)));
+    fn check<S: Simd<V = [u64; 8]>, M: Modulus>(a: &str, b: &str, expected: &str) {
+        let lanes = |hex| Lanes(splat_52::<S>(&parse(hex)));
         let (a5, b5) = (lanes(a), lanes(b));
-        let tight = <Sim as Arith<M>>::mul(&a5, &b5);
-        let loose = <Sim as Arith<M>>::tighten(&<Sim as Arith<M>>::mul_loose(&a5, &b5));
+        let tight = <Ifma<S> as Arith<M>>::mul(&a5, &b5);
+        let loose = <Ifma<S> as Arith<M>>::tighten(&<Ifma<S> as Arith<M>>::mul_loose(&a5, &b5));
         let mut results = vec![tight, loose];
         if a == b {
-            results.push(<Sim as Arith<M>>::tighten(&<Sim as Arith<M>>::square_loose(&a5)));
+            results.push(<Ifma<S> as Arith<M>>::tighten(&<Ifma<S> as Arith<M>>::square_loose(&a5)));
         }
         for result in results {
-            <Sim as Arith<M>>::scatter(&result, |_, x| {
+            <Ifma<S> as Arith<M>>::scatter(&result, |_, x| {
                 assert_eq!(split_52(wide::canonical::<M>(&x)), parse(expected), "{a} * {b}");
             });
         }
@@ -455,31 +570,43 @@ mod tests {
         assert!(VECTORS.lines().count() > 500);
         for line in VECTORS.lines() {
             match line.split(' ').collect::<Vec<_>>()[..] {
-                ["p", a, b, expected] => check::<Base>(a, b, expected),
-                ["r", a, b, expected] => check::<Order>(a, b, expected),
+                ["p", a, b, expected] => {
+                    check::<Exact, Base>(a, b, expected);
+                    check::<Biased, Base>(a, b, expected);
+                }
+                ["r", a, b, expected] => {
+                    check::<Exact, Order>(a, b, expected);
+                    check::<Biased, Order>(a, b, expected);
+                }
                 _ => panic!("unreadable vector {line:?}"),
             }
         }
     }
 
     /// k p + d - (two tight values) comes out within [0, 2p], congruent.
-    fn reductions<M: Modulus>() {
+    fn reductions<S: Simd<V = [u64; 8]>, M: Modulus>() {
         let multiple = |k: usize, d: u64| {
             let mut limbs = M::MULTIPLES_52[k];
             limbs[0] += d;
-            normalise::<Emulated>(splat_52::<Emulated>(&limbs))
+            normalise::<S>(splat_52::<S>(&limbs))
         };
         for (k, i, j) in (0..7).flat_map(|k| (0..3).flat_map(move |i| (0..3).map(move |j| (k, i, j)))) {
             for d in [0, 1, 1 << 40] {
-                let got =
-                    <Sim as Arith<M>>::sub_both(&Lanes(multiple(k, d)), &Lanes(multiple(i, 0)), &Lanes(multiple(j, 0)));
-                <Sim as Arith<M>>::scatter(&got, |_, x| {
+                let got = <Ifma<S> as Arith<M>>::sub_both(
+                    &Lanes(multiple(k, d)),
+                    &Lanes(multiple(i, 0)),
+                    &Lanes(multiple(j, 0)),
+                );
+                <Ifma<S> as Arith<M>>::scatter(&got, |_, x| {
                     assert!(!wide::sub(&M::TWO_P, &x).1);
                     assert_eq!(wide::canonical::<M>(&x), [d, 0, 0, 0], "{k}p + {d} - {i}p - {j}p");
                 });
-                let minus =
-                    <Sim as Arith<M>>::sub_both(&Lanes(multiple(k, 0)), &Lanes(multiple(i, d)), &Lanes(multiple(j, 0)));
-                <Sim as Arith<M>>::scatter(&minus, |_, x| {
+                let minus = <Ifma<S> as Arith<M>>::sub_both(
+                    &Lanes(multiple(k, 0)),
+                    &Lanes(multiple(i, d)),
+                    &Lanes(multiple(j, 0)),
+                );
+                <Ifma<S> as Arith<M>>::scatter(&minus, |_, x| {
                     let sum = wide::add(&x, &[d, 0, 0, 0]).0;
                     assert_eq!(wide::canonical::<M>(&sum), [0; 4], "{k}p - {i}p - {d} - {j}p");
                 });
@@ -489,8 +616,10 @@ mod tests {
 
     #[test]
     fn signed_values_are_reduced() {
-        reductions::<Base>();
-        reductions::<Order>();
+        reductions::<Exact, Base>();
+        reductions::<Exact, Order>();
+        reductions::<Biased, Base>();
+        reductions::<Biased, Order>();
     }
 
     /// Operands up to `most` p: k p + d, and limbs of all ones below the largest top limb.
@@ -507,94 +636,110 @@ mod tests {
         out
     }
 
-    fn elem(limbs: &[u64; 5]) -> Lanes<[u64; 8]> {
-        Lanes(normalise::<Emulated>(splat_52::<Emulated>(limbs)))
+    fn elem<S: Simd<V = [u64; 8]>>(limbs: &[u64; 5]) -> Lanes<[u64; 8]> {
+        Lanes(normalise::<S>(splat_52::<S>(limbs)))
     }
 
-    fn residue<M: Modulus>(e: &Lanes<[u64; 8]>) -> Limbs {
+    fn residue<S: Simd<V = [u64; 8]>, M: Modulus>(e: &Lanes<[u64; 8]>) -> Limbs {
         let mut out = [0; 4];
-        <Sim as Arith<M>>::scatter(&<Sim as Arith<M>>::mul(e, &<Sim as Arith<M>>::one()), |_, x| out = x);
+        <Ifma<S> as Arith<M>>::scatter(&<Ifma<S> as Arith<M>>::mul(e, &<Ifma<S> as Arith<M>>::one()), |_, x| out = x);
         wide::canonical::<M>(&out)
     }
 
     /// Whether the value is below k p and its limbs are normalised.
-    fn below<M: Modulus>(e: &Lanes<[u64; 8]>, k: usize) -> bool {
+    fn below<S: Simd<V = [u64; 8]>, M: Modulus>(e: &Lanes<[u64; 8]>, k: usize) -> bool {
         let limbs = e.0.map(|limb| limb[0]);
         limbs.iter().rev().lt(M::MULTIPLES_52[k].iter().rev()) && limbs.iter().all(|limb| *limb <= MASK52)
     }
 
     /// The residue of x y + z w, or of x y - z w, by single products.
-    fn two_products<M: Modulus>(x: &[u64; 5], y: &[u64; 5], minus: bool, z: &[u64; 5], w: &[u64; 5]) -> Limbs {
-        let [xy, zw] = [(x, y), (z, w)].map(|(a, b)| <Sim as Arith<M>>::mul(&elem(a), &elem(b)));
-        residue::<M>(&match minus {
-            true => <Sim as Arith<M>>::sub_loose(&xy, &<Sim as Arith<M>>::tighten(&zw)),
-            false => <Sim as Arith<M>>::add_loose(&xy, &zw),
+    fn two_products<S: Simd<V = [u64; 8]>, M: Modulus>(
+        x: &[u64; 5],
+        y: &[u64; 5],
+        minus: bool,
+        z: &[u64; 5],
+        w: &[u64; 5],
+    ) -> Limbs {
+        let [xy, zw] = [(x, y), (z, w)].map(|(a, b)| <Ifma<S> as Arith<M>>::mul(&elem::<S>(a), &elem::<S>(b)));
+        residue::<S, M>(&match minus {
+            true => <Ifma<S> as Arith<M>>::sub_loose(&xy, &<Ifma<S> as Arith<M>>::tighten(&zw)),
+            false => <Ifma<S> as Arith<M>>::add_loose(&xy, &zw),
         })
     }
 
-    fn pairs<M: Modulus>() {
+    fn pairs<S: Simd<V = [u64; 8]>, M: Modulus>() {
         let (six, sixteen) = (operands::<M>(6), operands::<M>(16));
         let tight = operands::<M>(2);
         for (i, a0) in six.iter().enumerate() {
             for (j, a1) in six.iter().enumerate() {
                 let (b0, b1) = (&six[(3 * i + j) % six.len()], &six[(5 * j + i) % six.len()]);
-                let product = <Sim as Arith<M>>::mul_pair(&[elem(a0), elem(a1)], &[elem(b0), elem(b1)]);
-                assert!(product.iter().all(|x| below::<M>(x, 6)));
-                assert_eq!(residue::<M>(&product[0]), two_products::<M>(a0, b0, true, a1, b1));
-                assert_eq!(residue::<M>(&product[1]), two_products::<M>(a0, b1, false, a1, b0));
+                let product =
+                    <Ifma<S> as Arith<M>>::mul_pair(&[elem::<S>(a0), elem::<S>(a1)], &[elem::<S>(b0), elem::<S>(b1)]);
+                assert!(product.iter().all(|x| below::<S, M>(x, 6)));
+                assert_eq!(residue::<S, M>(&product[0]), two_products::<S, M>(a0, b0, true, a1, b1));
+                assert_eq!(residue::<S, M>(&product[1]), two_products::<S, M>(a0, b1, false, a1, b0));
                 let (b0, b1) = (&sixteen[(3 * i + j) % sixteen.len()], &sixteen[(5 * j + i) % sixteen.len()]);
-                let c = [elem(&tight[i % tight.len()]), elem(&tight[j % tight.len()])];
-                let less = <Sim as Arith<M>>::mul_sub_pair(&[elem(a0), elem(a1)], &[elem(b0), elem(b1)], &c);
-                let back = [0, 1].map(|k| residue::<M>(&<Sim as Arith<M>>::add_loose(&less[k], &c[k])));
-                assert!(less.iter().all(|x| below::<M>(x, 2)));
-                assert_eq!(back[0], two_products::<M>(a0, b0, true, a1, b1));
-                assert_eq!(back[1], two_products::<M>(a0, b1, false, a1, b0));
+                let c = [elem::<S>(&tight[i % tight.len()]), elem::<S>(&tight[j % tight.len()])];
+                let less = <Ifma<S> as Arith<M>>::mul_sub_pair(
+                    &[elem::<S>(a0), elem::<S>(a1)],
+                    &[elem::<S>(b0), elem::<S>(b1)],
+                    &c,
+                );
+                let back = [0, 1].map(|k| residue::<S, M>(&<Ifma<S> as Arith<M>>::add_loose(&less[k], &c[k])));
+                assert!(less.iter().all(|x| below::<S, M>(x, 2)));
+                assert_eq!(back[0], two_products::<S, M>(a0, b0, true, a1, b1));
+                assert_eq!(back[1], two_products::<S, M>(a0, b1, false, a1, b0));
             }
         }
     }
 
     #[test]
     fn products_of_pairs_at_their_bounds() {
-        pairs::<Base>();
-        pairs::<Order>();
+        pairs::<Exact, Base>();
+        pairs::<Exact, Order>();
+        pairs::<Biased, Base>();
+        pairs::<Biased, Order>();
     }
 
     /// Squares of pairs and of single elements up to 6p, less x and y up to 2p.
-    fn squares<M: Modulus>() {
+    fn squares<S: Simd<V = [u64; 8]>, M: Modulus>() {
         let (six, tight) = (operands::<M>(6), operands::<M>(2));
         for (i, a0) in six.iter().enumerate() {
             for (j, a1) in six.iter().enumerate() {
-                let (x, y) = (elem(&tight[i % tight.len()]), elem(&tight[j % tight.len()]));
-                let d = <Sim as Arith<M>>::sub_loose(&y, &x);
-                let sum = <Sim as Arith<M>>::add_loose(&x, &y);
+                let (x, y) = (elem::<S>(&tight[i % tight.len()]), elem::<S>(&tight[j % tight.len()]));
+                let d = <Ifma<S> as Arith<M>>::sub_loose(&y, &x);
+                let sum = <Ifma<S> as Arith<M>>::add_loose(&x, &y);
                 let back = |e: &Lanes<[u64; 8]>| {
-                    assert!(below::<M>(e, 2));
-                    residue::<M>(&<Sim as Arith<M>>::add_loose(e, &sum))
+                    assert!(below::<S, M>(e, 2));
+                    residue::<S, M>(&<Ifma<S> as Arith<M>>::add_loose(e, &sum))
                 };
-                let [real, imaginary] = <Sim as Arith<M>>::square_sub_pair(&[elem(a0), elem(a1)], &[x, x], &[d, d]);
-                assert_eq!(back(&real), two_products::<M>(a0, a0, true, a1, a1));
-                assert_eq!(back(&imaginary), two_products::<M>(a0, a1, false, a0, a1));
-                let single = <Sim as Arith<M>>::square_sub(&elem(a0), &x, &d);
-                assert_eq!(back(&single), two_products::<M>(a0, a0, false, &[0; 5], a0));
+                let [real, imaginary] =
+                    <Ifma<S> as Arith<M>>::square_sub_pair(&[elem::<S>(a0), elem::<S>(a1)], &[x, x], &[d, d]);
+                assert_eq!(back(&real), two_products::<S, M>(a0, a0, true, a1, a1));
+                assert_eq!(back(&imaginary), two_products::<S, M>(a0, a1, false, a0, a1));
+                let single = <Ifma<S> as Arith<M>>::square_sub(&elem::<S>(a0), &x, &d);
+                assert_eq!(back(&single), two_products::<S, M>(a0, a0, false, &[0; 5], a0));
             }
         }
     }
 
     #[test]
     fn squares_at_their_bounds() {
-        squares::<Base>();
-        squares::<Order>();
+        squares::<Exact, Base>();
+        squares::<Exact, Order>();
+        squares::<Biased, Base>();
+        squares::<Biased, Order>();
     }
 
     #[test]
     fn lanes_keep_their_elements() {
         let rows: [Limbs; 8] = std::array::from_fn(|i| [i as u64, 10 + i as u64, 20 + i as u64, i as u64]);
-        assert_eq!(Emulated::rows(Emulated::words(|i| &rows[i])), rows);
-        let element = <Sim as Arith<Base>>::gather(|i| &rows[i]);
+        assert_eq!(Exact::rows(Exact::words(|i| &rows[i])), rows);
+        let element = <Ifma<Exact> as Arith<Base>>::gather(|i| &rows[i]);
         let mut back = [[0; 4]; 8];
-        <Sim as Arith<Base>>::scatter(&element, |i, x| back[i] = x);
+        <Ifma<Exact> as Arith<Base>>::scatter(&element, |i, x| back[i] = x);
         assert_eq!(back, rows);
-        assert!(<Sim as Arith<Base>>::any_zero(&<Sim as Arith<Base>>::gather(|_| &[0; 4])));
-        assert!(!<Sim as Arith<Base>>::any_zero(&<Sim as Arith<Base>>::gather(|_| &[0, 0, 0, 1])));
+        assert!(<Ifma<Exact> as Arith<Base>>::any_zero(&<Ifma<Exact> as Arith<Base>>::gather(|_| &[0; 4])));
+        assert!(!<Ifma<Exact> as Arith<Base>>::any_zero(&<Ifma<Exact> as Arith<Base>>::gather(|_| &[0, 0, 0, 1])));
     }
 }

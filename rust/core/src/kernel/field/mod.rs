@@ -7,7 +7,8 @@
 //! - `arith`: the interface that algorithms are written against;
 //! - `scalar`: single elements, multiplied by `portable`, `adx` or `arm64`; conditional subtractions are in `x86` and
 //!   `arm64`;
-//! - `ifma`: eight elements at once, written in the operations of `simd`, which `avx512` provides, and `emulated` in tests;
+//! - `ifma`: four or eight elements at once, written in the operations of `simd`, which `avx512` and `avx2` provide, and
+//!   `emulated` in tests; products of limbs by IFMA's instructions or by `doubles`;
 //! - `inverse`: modular inversion; `measure`: the unit in which benchmarks count.
 
 #[cfg(target_arch = "x86_64")]
@@ -16,7 +17,11 @@ pub mod arith;
 #[cfg(target_arch = "aarch64")]
 pub mod arm64;
 #[cfg(target_arch = "x86_64")]
+pub mod avx2;
+#[cfg(target_arch = "x86_64")]
 pub mod avx512;
+#[cfg(target_arch = "x86_64")]
+pub mod doubles;
 #[cfg(any(test, debug_assertions))]
 pub mod emulated;
 pub mod ifma;

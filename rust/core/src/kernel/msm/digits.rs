@@ -147,10 +147,10 @@ impl<K: Kernel> Work<K> for ToSigned<'_> {
                 let factor = <K as Arith<Order>>::gather(|lane| &factors[last.min(start + lane)]);
                 lanes = <K as Arith<Order>>::mul(&lanes, &<K as Arith<Order>>::factor(&factor));
             }
-            // The product with 1 takes the scalar out of Montgomery form. With so small a factor it is at most r, and r
-            // itself only for zero.
+            // The product with 1 takes the scalar out of Montgomery form.
             let plain = <K as Arith<Order>>::mul(&lanes, &one);
             <K as Arith<Order>>::scatter(&plain, |lane, plain| {
+                let plain = wide::canonical::<Order>(&plain);
                 let opposite = wide::sub(&Order::P, &plain).0;
                 let negative = wide::sub(&opposite, &plain).1;
                 if let Some(signed) = signed.get_mut(start + lane) {
