@@ -44,7 +44,7 @@ def calldata(vk: VerifyingKey, proof: Proof, instance: Instance, binder: bytes |
     record = _record(vk, proof, instance)
     if binder is None:
         return selector(f"verifyProof({proof_types(vk)})") + record
-    _check_binders(vk, (binder,))
+    check_binders(vk, (binder,))
     return selector(f"verifyBoundProof({proof_types(vk)},bytes32)") + record + binder
 
 
@@ -59,7 +59,7 @@ def batch_calldata(
     array = word(len(items)) + records
     if binders is None:
         return selector(f"verifyBatch(({proof_types(vk)})[])") + word(WORD) + array
-    _check_binders(vk, binders)
+    check_binders(vk, binders)
     if len(binders) != len(items):
         raise SolidityError(f"batch: expected {len(items)} binders, one per proof, got {len(binders)}")
     head = word(2 * WORD) + word(2 * WORD + len(array))
@@ -79,6 +79,12 @@ def constructor_arguments(addresses: Sequence[bytes]) -> bytes:
 
 
 def _record(vk: VerifyingKey, proof: Proof, instance: Instance) -> bytes:
+    check_statement(vk, proof, instance)
+    return encode_proof(proof) + b"".join(map(word, instance))
+
+
+def check_statement(vk: VerifyingKey, proof: Proof, instance: Instance) -> None:
+    """ProofFormatError unless proof and public inputs have the form of the key's."""
     if proof.system is not vk.system:
         raise ProofFormatError(f"expected a {vk.system} proof, got a {proof.system} proof")
     if len(instance) != vk.instance_length:
@@ -86,10 +92,10 @@ def _record(vk: VerifyingKey, proof: Proof, instance: Instance) -> bytes:
     for i, x in enumerate(instance):
         if not 0 <= x < R:
             raise ProofFormatError(f"public input {i}: expected an integer in [0, r), got {x}")
-    return encode_proof(proof) + b"".join(map(word, instance))
 
 
-def _check_binders(vk: VerifyingKey, binders: Sequence[bytes]) -> None:
+def check_binders(vk: VerifyingKey, binders: Sequence[bytes]) -> None:
+    """SolidityError for a groth16 key, and for a binder that has not 32 bytes."""
     if vk.system is not System.CG16:
         raise SolidityError(
             "a groth16 proof cannot be bound to a context: it holds no challenge",
