@@ -190,7 +190,7 @@ abstract contract ZkSharedCore {
             ok := and(eq(returndatasize(), 0x40), staticcall(gas(), EC_MUL, p, 0x60, p, 0x40))
             ok := and(and(eq(returndatasize(), 0x40), staticcall(gas(), EC_ADD, sum, 0x80, sum, 0x40)), ok)
         }
-        if (!ok) _refuse(0x80);
+        if (!ok) _refuse(0x300); // there are four pairs at least
     }
 
     /// @dev Calls a precompile. On a chain without it the call succeeds with an empty answer: the size is checked too.
@@ -202,9 +202,9 @@ abstract contract ZkSharedCore {
         if (!ok) _refuse(length);
     }
 
-    /// @dev A precompile has failed, on an input of `length` bytes. What it refuses burns all gas forwarded, as EIP-196 and
-    /// EIP-197 have it; so does too little gas, and 63 times what is left tells what was forwarded (EIP-150). Less than
-    /// the pairing at the end takes, which has 192 bytes a pair and more than any other input, is too little.
+    /// @dev A precompile has failed. What it refuses burns all gas forwarded, as EIP-196 and EIP-197 have it, and so does
+    /// too little gas; 63 times what is left tells how much that was (EIP-150). Less than a pairing of `length` bytes
+    /// takes, 192 for each pair, is too little: there is one at the end.
     function _refuse(uint256 length) private view {
         unchecked {
             uint256 got = 63 * gasleft();

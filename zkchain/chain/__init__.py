@@ -13,7 +13,18 @@ if TYPE_CHECKING:
     from zkchain.chain.accounts import unlock
     from zkchain.chain.connection import Chain, Patience, Terms, connect
     from zkchain.chain.journal import Journal
-    from zkchain.chain.transactions import Deployment, Receipt, attach, call, deploy, submit, submit_batch, transact
+    from zkchain.chain.transactions import (
+        Deployment,
+        Receipt,
+        attach,
+        call,
+        deploy,
+        deploy_clone,
+        deploy_shared,
+        submit,
+        submit_batch,
+        transact,
+    )
 
 __all__ = [
     "Chain",
@@ -26,6 +37,8 @@ __all__ = [
     "call",
     "connect",
     "deploy",
+    "deploy_clone",
+    "deploy_shared",
     "submit",
     "submit_batch",
     "transact",
@@ -37,7 +50,8 @@ _HOME = {
     "Journal": "journal",
     **dict.fromkeys(("Chain", "Patience", "Terms", "connect"), "connection"),
     **dict.fromkeys(("Deployment", "Receipt", "attach", "call"), "transactions"),
-    **dict.fromkeys(("deploy", "submit", "submit_batch", "transact"), "transactions"),
+    **dict.fromkeys(("deploy", "deploy_clone", "deploy_shared"), "transactions"),
+    **dict.fromkeys(("submit", "submit_batch", "transact"), "transactions"),
 }
 
 __getattr__ = lazy.names(__name__, _HOME)

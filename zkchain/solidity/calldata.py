@@ -126,12 +126,19 @@ class ContractError:
 
 MEANINGS: Mapping[str, str] = {
     "InputOutOfRange": "this public input is not below the scalar field's order r",
-    "PrecompileFailed": "an element of the proof is not a point of its group (or the gas ran out)",
+    "PrecompileFailed": "an element of the proof is not a point of its group",
+    "GasTooLow": "gas that a precompile had at most, and that the pairing takes; this says nothing of the proof",
     "ProofInvalid": "the proof does not verify for these public inputs (and this context)",
     "CalldataLength": "bytes of calldata got and expected",
     "EmptyBatch": "a batch holds at least one proof",
     "BinderCount": "number of binders got and expected",
     "DataMismatch": "the code at this data address is not the key's data",
+    "KeyMismatch": "hash of the key that was sent, and the hash that was pinned",
+    "KeyLength": "bytes of the key got and expected",
+    "UnsafeKey": "nobody may rely on this key: a point is infinity, or trapdoors depend on each other",
+    "ProofLength": "bytes of the proofs got and expected",
+    "InstanceLength": "number of public inputs got and expected",
+    "NotBindable": "a groth16 proof cannot be bound to a context: it holds no challenge",
 }
 BUILT_IN = (
     {"type": "error", "name": "Error", "inputs": [{"type": "string"}]},

@@ -7,6 +7,7 @@ have them. In calldata gamma is left out where it is the generator of G2, as in 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from zkchain.bn254.curve import G2_GENERATOR
 from zkchain.bn254.encoding import G1_BYTES, G2_BYTES, WORD, word
@@ -32,7 +33,13 @@ CG16_FLAG = 1 << 31
 GAMMA = slice(WORD + G1_BYTES + G2_BYTES, WORD + G1_BYTES + 2 * G2_BYTES)
 """Where gamma stands among a key's bytes."""
 
-Argument = bytes | int | Sequence[int] | Sequence[bytes]
+
+@dataclass(frozen=True, slots=True)
+class Array:
+    """A dynamic argument: its length, and its contents in whole words."""
+
+    length: int
+    words: bytes
 
 
 def encode_key(vk: VerifyingKey) -> bytes:
@@ -57,11 +64,11 @@ def shared_calldata(vk: VerifyingKey, proof: Proof, instance: Instance, binder: 
         A binder for groth16, or not of 32 bytes.
     """
     check_statement(vk, proof, instance)
-    arguments: list[Argument] = [vkhash(vk), travelling_key(vk), encode_proof(proof), instance]
+    arguments = [vkhash(vk), _array(travelling_key(vk)), _array(encode_proof(proof)), _numbers(instance)]
     if binder is None:
-        return _call("verify", arguments)
+        return _call(SIGNATURES["verify"], arguments)
     check_binders(vk, (binder,))
-    return _call("verifyBound", [*arguments, int.from_bytes(binder, "big")])
+    return _call(SIGNATURES["verifyBound"], [*arguments, binder])
 
 
 def shared_batch_calldata(
@@ -73,20 +80,21 @@ def shared_batch_calldata(
         raise ProofFormatError("batch: expected at least one proof, got none")
     for proof, instance in items:
         check_statement(vk, proof, instance)
-    proofs = b"".join(encode_proof(proof) for proof, _ in items)
-    inputs = [x for _, instance in items for x in instance]
-    head: list[Argument] = [vkhash(vk), travelling_key(vk)]
+    head = [vkhash(vk), _array(travelling_key(vk))]
+    proofs = _array(b"".join(encode_proof(proof) for proof, _ in items))
+    inputs = _numbers([x for _, instance in items for x in instance])
     if binders is None:
-        return _call("verifyBatch", [*head, len(items), proofs, inputs])
+        return _call(SIGNATURES["verifyBatch"], [*head, word(len(items)), proofs, inputs])
     check_binders(vk, binders)
     if len(binders) != len(items):
         raise SolidityError(f"batch: expected {len(items)} binders, one per proof, got {len(binders)}")
-    return _call("verifyBoundBatch", [*head, proofs, inputs, [int.from_bytes(b, "big") for b in binders]])
+    return _call(SIGNATURES["verifyBoundBatch"], [*head, proofs, inputs, Array(len(binders), b"".join(binders))])
 
 
 def check_key_calldata(vk: VerifyingKey) -> bytes:
     """A call of ``checkKey``: is this key fit to be pinned by its hash?"""
-    return _call("checkKey", [vkhash(vk), travelling_key(vk), int(vk.system is System.CG16), vk.instance_length])
+    known = [word(int(vk.system is System.CG16)), word(vk.instance_length)]
+    return _call(SIGNATURES["checkKey"], [vkhash(vk), _array(travelling_key(vk)), *known])
 
 
 def clone_code(logic: str, vk: VerifyingKey) -> bytes:
@@ -105,29 +113,29 @@ def clone_initcode(logic: str, vk: VerifyingKey) -> bytes:
 def clone_calldata(vk: VerifyingKey, proof: Proof, instance: Instance, binder: bytes | None = None) -> bytes:
     """A call of ``IZkVerifier.verify`` or ``verifyBound``, which all clones have. Errors as ``shared_calldata``."""
     check_statement(vk, proof, instance)
+    arguments = [_array(encode_proof(proof)), _numbers(instance)]
     if binder is None:
-        return _encoded("verify(bytes,uint256[])", [encode_proof(proof), instance])
+        return _call("verify(bytes,uint256[])", arguments)
     check_binders(vk, (binder,))
-    number = int.from_bytes(binder, "big")
-    return _encoded("verifyBound(bytes,uint256[],bytes32)", [encode_proof(proof), instance, number])
+    return _call("verifyBound(bytes,uint256[],bytes32)", [*arguments, binder])
 
 
-def _call(name: str, arguments: Sequence[Argument]) -> bytes:
-    return _encoded(SIGNATURES[name], arguments)
+def _array(data: bytes) -> Array:
+    return Array(len(data), data + bytes(-len(data) % WORD))
 
 
-def _encoded(signature: str, arguments: Sequence[Argument]) -> bytes:
-    """The ABI's encoding: a word for each number or 32 bytes, an offset for each array, then lengths and contents."""
-    static = [kind in ("bytes32", "uint256", "bool") for kind in signature[:-1].partition("(")[2].split(",")]
+def _numbers(values: Sequence[int]) -> Array:
+    return Array(len(values), b"".join(map(word, values)))
+
+
+def _call(signature: str, arguments: Sequence[bytes | Array]) -> bytes:
+    """The ABI's encoding: for each argument a word, which for an array is where its length and contents are behind the
+    head."""
     head, tail = b"", b""
-    for argument, is_static in zip(arguments, static, strict=True):
-        if is_static:
-            head += argument if isinstance(argument, bytes) else word(int(argument))  # type: ignore[arg-type]
-            continue
-        head += word(WORD * len(arguments) + len(tail))
+    for argument in arguments:
         if isinstance(argument, bytes):
-            tail += word(len(argument)) + argument + bytes(-len(argument) % WORD)
+            head += argument
         else:
-            numbers = [int(x) for x in argument]  # type: ignore[union-attr, arg-type]
-            tail += word(len(numbers)) + b"".join(map(word, numbers))
+            head += word(WORD * len(arguments) + len(tail))
+            tail += word(argument.length) + argument.words
     return selector(signature) + head + tail
