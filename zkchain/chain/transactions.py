@@ -12,7 +12,7 @@ from zkchain.chain.connection import EMBEDDED_GAS, Chain, node_errors
 from zkchain.chain.journal import Intent
 from zkchain.chain.reverts import reverted
 from zkchain.chain.sending import Wanted, settle
-from zkchain.errors import ChainError, KeyMismatch, TransactionReverted
+from zkchain.errors import ChainError, KeyMismatch, SolidityError, TransactionReverted
 from zkchain.groth16.transcript import vkhash
 from zkchain.groth16.types import Proof, VerifyingKey
 from zkchain.r1cs import Instance
@@ -20,7 +20,7 @@ from zkchain.solidity import Artifact
 from zkchain.solidity.calldata import constructor_arguments, selector
 from zkchain.solidity.forms import ONE, Form, batch_call
 from zkchain.solidity.render import data_initcode
-from zkchain.solidity.shared import check_key_calldata, clone_code
+from zkchain.solidity.shared import check_key_calldata, clone_code, logic_of
 from zkchain.wording import line
 
 if TYPE_CHECKING:
@@ -220,9 +220,18 @@ def _code(chain: Chain, address: str) -> bytes:
         return bytes(chain.web3.eth.get_code(_checksum(chain, address)))
 
 
-def attach(
-    chain: Chain, address: str, artifact: Artifact, form: Form = Form.EMBEDDED, logic: str | None = None
-) -> Deployment:
+def attach_clone(chain: Chain, address: str, logic: Artifact, vk: VerifyingKey) -> Deployment:
+    """The clone of this key that stands at ``address``; its code is compared, and that of what it delegates to. Errors
+    as ``attach``."""
+    code = _code(chain, address)
+    try:
+        below = attach(chain, logic_of(code), logic).address
+    except SolidityError:  # attach says what is wrong with it
+        below = address
+    return replace(attach(chain, address, clone_of(logic, below, vk)), form=Form.CLONE, logic=below)
+
+
+def attach(chain: Chain, address: str, artifact: Artifact, form: Form = Form.EMBEDDED) -> Deployment:
     """The contract that stands at ``address`` already. ChainError: nothing does, or its code is another contract's."""
     place, code = _checksum(chain, address), _code(chain, address)
     if not code:
@@ -235,7 +244,7 @@ def attach(
             f"the contract at {address} on {chain.where} is not this {artifact.name}",
             hint="it is of another key, name or kind: deploy this one, or say batch=True where it was deployed so",
         )
-    return Deployment(place, chain.chain_id, artifact, form=form, logic=logic)
+    return Deployment(place, chain.chain_id, artifact, form=form)
 
 
 def _without_immutables(code: bytes, artifact: Artifact) -> bytes:
@@ -283,8 +292,8 @@ def submit_batch(
 
 
 def require_key(chain: Chain, deployment: Deployment, vk: VerifyingKey) -> None:
-    """KeyMismatch unless the contract verifies proofs of ``vk``. TransactionReverted: a shared one, which verifies those
-    of any key, finds that nobody should rely on this one (``checkKey``)."""
+    """KeyMismatch unless the contract verifies proofs of ``vk``. TransactionReverted: a shared one, which verifies what
+    is of any key, finds that nobody should rely on this one (``checkKey``)."""
     if deployment.form is Form.SHARED:
         call(chain, deployment, check_key_calldata(vk))
         return

@@ -17,7 +17,6 @@ from zkchain.groth16.transcript import vkhash
 from zkchain.groth16.types import Proof, VerifyingKey
 from zkchain.r1cs import Instance, System
 from zkchain.solidity.calldata import check_binders, check_statement, selector
-from zkchain.solidity.render import data_initcode
 
 SIGNATURES = {
     "verify": "verify(bytes32,bytes,bytes,uint256[])",
@@ -64,7 +63,7 @@ def shared_calldata(vk: VerifyingKey, proof: Proof, instance: Instance, binder: 
         A binder for groth16, or not of 32 bytes.
     """
     check_statement(vk, proof, instance)
-    arguments = [vkhash(vk), _array(travelling_key(vk)), _array(encode_proof(proof)), _numbers(instance)]
+    arguments: list[bytes | Array] = [*_key(vk), _array(encode_proof(proof)), _numbers(instance)]
     if binder is None:
         return _call(SIGNATURES["verify"], arguments)
     check_binders(vk, (binder,))
@@ -80,21 +79,20 @@ def shared_batch_calldata(
         raise ProofFormatError("batch: expected at least one proof, got none")
     for proof, instance in items:
         check_statement(vk, proof, instance)
-    head = [vkhash(vk), _array(travelling_key(vk))]
     proofs = _array(b"".join(encode_proof(proof) for proof, _ in items))
     inputs = _numbers([x for _, instance in items for x in instance])
     if binders is None:
-        return _call(SIGNATURES["verifyBatch"], [*head, word(len(items)), proofs, inputs])
+        return _call(SIGNATURES["verifyBatch"], [*_key(vk), word(len(items)), proofs, inputs])
     check_binders(vk, binders)
     if len(binders) != len(items):
         raise SolidityError(f"batch: expected {len(items)} binders, one per proof, got {len(binders)}")
-    return _call(SIGNATURES["verifyBoundBatch"], [*head, proofs, inputs, Array(len(binders), b"".join(binders))])
+    return _call(SIGNATURES["verifyBoundBatch"], [*_key(vk), proofs, inputs, Array(len(binders), b"".join(binders))])
 
 
 def check_key_calldata(vk: VerifyingKey) -> bytes:
     """A call of ``checkKey``: is this key fit to be pinned by its hash?"""
     known = [word(int(vk.system is System.CG16)), word(vk.instance_length)]
-    return _call(SIGNATURES["checkKey"], [vkhash(vk), _array(travelling_key(vk)), *known])
+    return _call(SIGNATURES["checkKey"], [*_key(vk), *known])
 
 
 def clone_code(logic: str, vk: VerifyingKey) -> bytes:
@@ -105,9 +103,12 @@ def clone_code(logic: str, vk: VerifyingKey) -> bytes:
     return proxy + head.to_bytes(4, "big") + encode_key(vk)
 
 
-def clone_initcode(logic: str, vk: VerifyingKey) -> bytes:
-    """What creates the clone."""
-    return data_initcode(clone_code(logic, vk))
+def logic_of(code: bytes) -> str:
+    """The address that a clone delegates to. SolidityError for code that is no proxy of this kind."""
+    start, end = len(PROXY_HEAD), len(PROXY_HEAD) + 20
+    if not (code.startswith(PROXY_HEAD) and code[end:].startswith(PROXY_TAIL)):
+        raise SolidityError(f"{len(code)} bytes of code that are no proxy after EIP-1167")
+    return "0x" + code[start:end].hex()
 
 
 def clone_calldata(vk: VerifyingKey, proof: Proof, instance: Instance, binder: bytes | None = None) -> bytes:
@@ -118,6 +119,11 @@ def clone_calldata(vk: VerifyingKey, proof: Proof, instance: Instance, binder: b
         return _call("verify(bytes,uint256[])", arguments)
     check_binders(vk, (binder,))
     return _call("verifyBound(bytes,uint256[],bytes32)", [*arguments, binder])
+
+
+def _key(vk: VerifyingKey) -> tuple[bytes, Array]:
+    """The first two arguments of all functions of the shared verifier: hash and key."""
+    return vkhash(vk), _array(travelling_key(vk))
 
 
 def _array(data: bytes) -> Array:
