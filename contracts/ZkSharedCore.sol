@@ -68,34 +68,34 @@ abstract contract ZkSharedCore {
         internal
         view
     {
-        uint256 point; // IC_0, IC_1, ...
-        uint256 sum; // behind the key
+        uint256 sum; // starts as IC_0, behind the key and a word that a scalar takes
         if (cg16) {
             (, uint256 challenge, uint256 y) = _challenge(hash, ctx, proof, inputs, n);
             assembly ("memory-safe") {
-                sum := add(k, 0x320)
+                sum := add(k, 0x340)
                 mcopy(sum, add(k, 0x260), 0x40)
             }
             unchecked {
-                _accumulate(sum, k + 0x2a0, challenge);
                 _accumulate(sum, k + 0x2e0, y);
+                _accumulate(sum, k + 0x2a0, challenge);
             }
         } else {
+            uint256 point;
             assembly ("memory-safe") {
-                point := add(k, 0x1e0)
-                sum := add(point, shl(6, add(n, 1)))
-                mcopy(sum, point, 0x40)
+                point := add(k, add(0x1e0, shl(6, n)))
+                sum := add(point, 0x60)
+                mcopy(sum, add(k, 0x1e0), 0x40)
             }
-            for (uint256 i = 0; i < n; ) {
+            while (n != 0) {
                 uint256 x;
                 assembly ("memory-safe") {
-                    point := add(point, 0x40)
-                    x := calldataload(add(inputs, shl(5, i)))
+                    n := sub(n, 1)
+                    x := calldataload(add(inputs, shl(5, n)))
                 }
-                if (x >= R) revert IZkVerifier.InputOutOfRange(i);
+                if (x >= R) revert IZkVerifier.InputOutOfRange(n);
                 _accumulate(sum, point, x);
                 unchecked {
-                    ++i;
+                    point -= 0x40;
                 }
             }
         }
@@ -143,16 +143,26 @@ abstract contract ZkSharedCore {
             mstore(0x20, 1)
             challenge := addmod(mulmod(hi, TWO_256, R), keccak256(0x00, 0x40), R)
         }
-        while (n != 0) {
-            uint256 x;
-            unchecked {
-                --n;
-            }
-            assembly ("memory-safe") {
-                x := calldataload(add(inputs, shl(5, n)))
+        bool bad;
+        assembly ("memory-safe") {
+            for { let p := add(inputs, shl(5, n)) } gt(p, inputs) {} {
+                p := sub(p, 0x20)
+                let x := calldataload(p)
+                bad := or(bad, iszero(lt(x, R)))
                 y := addmod(mulmod(y, challenge, R), x, R)
             }
-            if (x >= R) revert IZkVerifier.InputOutOfRange(n);
+        }
+        if (bad) _refuseInputs(inputs, n);
+    }
+
+    /// @dev Names the first of the `n` public inputs at `inputs` in the calldata that is not below r.
+    function _refuseInputs(uint256 inputs, uint256 n) private pure {
+        for (uint256 i = 0; i < n; ++i) {
+            uint256 x;
+            assembly ("memory-safe") {
+                x := calldataload(add(inputs, shl(5, i)))
+            }
+            if (x >= R) revert IZkVerifier.InputOutOfRange(i);
         }
     }
 
@@ -179,15 +189,14 @@ abstract contract ZkSharedCore {
         if (y >= P) revert IZkVerifier.PrecompileFailed();
     }
 
-    /// @dev Adds `scalar` times the point at `point` to the point at `sum`. Overwrites the three words after that.
+    /// @dev Adds `scalar` times the point at `point` to the point at `sum`. Overwrites the word after the first, two after
+    /// the second: where points follow each other, the last one has to come first.
     function _accumulate(uint256 sum, uint256 point, uint256 scalar) internal view {
         bool ok;
         assembly ("memory-safe") {
-            let p := add(sum, 0x40)
-            mcopy(p, point, 0x40)
-            mstore(add(sum, 0x80), scalar)
+            mstore(add(point, 0x40), scalar)
             // of an expression the last argument is evaluated first
-            ok := and(eq(returndatasize(), 0x40), staticcall(gas(), EC_MUL, p, 0x60, p, 0x40))
+            ok := and(eq(returndatasize(), 0x40), staticcall(gas(), EC_MUL, point, 0x60, add(sum, 0x40), 0x40))
             ok := and(and(eq(returndatasize(), 0x40), staticcall(gas(), EC_ADD, sum, 0x80, sum, 0x40)), ok)
         }
         if (!ok) _refuse(0x300); // there are four pairs at least

@@ -163,7 +163,7 @@ contract ZkVerifierShared is ZkSharedCore, IZkVerifierShared {
         uint256 size = _keySize(cg16, n);
         unchecked {
             uint256 gap = size - vk.length;
-            if (gap != 0 && gap != 0x80) revert KeyLength(vk.length, size);
+            if (gap & ~uint256(0x80) != 0) revert KeyLength(vk.length, size);
             assembly ("memory-safe") {
                 k := add(mload(0x40), 0x20)
                 mstore(0x40, add(add(k, size), 0x20))
@@ -229,13 +229,15 @@ contract ZkVerifierShared is ZkSharedCore, IZkVerifierShared {
         unchecked {
             _multiply(m, sum);
             _multiply(m + 0x0c0, sum);
-            for (uint256 j = 0; j < terms; ++j) {
+            point += terms << 6;
+            while (terms != 0) {
                 uint256 s;
                 assembly ("memory-safe") {
-                    point := add(point, 0x40)
-                    s := mload(add(scalars, shl(5, j)))
+                    terms := sub(terms, 1)
+                    s := mload(add(scalars, shl(5, terms)))
                 }
                 _accumulate(m + 0x0c0, point, s);
+                point -= 0x40;
             }
         }
         assembly ("memory-safe") {
