@@ -159,25 +159,27 @@ def verify_call(deployment: Deployment, proof: Proof | bytes, x: Instance, binde
 class TestClone:
     """contracts/ZkCloneVerifier.sol: any key's verifier as an IZkVerifier."""
 
+    @pytest.mark.anvil
     @pytest.mark.parametrize("system", System)
-    def test_it_verifies(self, chain: Chain, system: System) -> None:
+    def test_it_verifies(self, node: Chain, system: System) -> None:
         key = KEYS[system]
-        made = clone(chain, key)
-        assert outcome(chain, made, verify_call(made, simulate(key, X), X)) == ""
-        assert call(chain, made, selector("vkHash()")) == vkhash(key.vk)
-        assert ask(chain, made, "boundTo", "address") == made.address.lower()
+        made = clone(node, key)
+        assert outcome(node, made, verify_call(made, simulate(key, X), X)) == ""
+        assert call(node, made, selector("vkHash()")) == vkhash(key.vk)
+        assert ask(node, made, "boundTo", "address") == made.address.lower()
 
+    @pytest.mark.anvil
     @pytest.mark.parametrize("system", System)
-    def test_its_errors(self, chain: Chain, system: System) -> None:
+    def test_its_errors(self, node: Chain, system: System) -> None:
         key = KEYS[system]
-        made = clone(chain, key)
-        assert outcome(chain, made, verify_call(made, simulate(key, X), (5, 7))) == "ProofInvalid"
+        made = clone(node, key)
+        assert outcome(node, made, verify_call(made, simulate(key, X), (5, 7))) == "ProofInvalid"
         with pytest.raises(TransactionReverted) as caught:
-            call(chain, made, verify_call(made, simulate(key, X), (5, 2**256 - 1)))
+            call(node, made, verify_call(made, simulate(key, X), (5, 2**256 - 1)))
         assert (caught.value.name, caught.value.arguments) == ("InputOutOfRange", (1,))
         data = verify_call(made, simulate(key, X), X)
-        assert outcome(chain, made, data + bytes(32)) == "CalldataLength"
-        assert outcome(chain, made, data[:-1]) == "reverted"
+        assert outcome(node, made, data + bytes(32)) == "CalldataLength"
+        assert outcome(node, made, data[:-1]) == "reverted"
 
     def test_lengths_are_checked(self, embedded: Chain) -> None:
         key = KEYS[System.GROTH16]
@@ -193,14 +195,15 @@ class TestClone:
         made = clone(embedded, key)
         assert outcome(embedded, made, verify_call(made, simulate(key, X), X, bytes(32))) == "NotBindable"
 
-    def test_a_bound_proof_is_bound_to_the_clone(self, embedded: Chain) -> None:
+    @pytest.mark.anvil
+    def test_a_bound_proof_is_bound_to_the_clone(self, node: Chain) -> None:
         key, binder = KEYS[System.CG16], bytes(range(32))
-        made = clone(embedded, key)
+        made = clone(node, key)
         places = [bytes.fromhex(place[2:]) for place in (made.address, str(made.logic))]
-        here, logic = (simulate(key, X, context(embedded.chain_id, place, binder)) for place in places)
-        assert outcome(embedded, made, verify_call(made, here, X, binder)) == ""
-        assert outcome(embedded, made, verify_call(made, here, X, bytes(32))) == "ProofInvalid"
-        assert outcome(embedded, made, verify_call(made, logic, X, binder)) == "ProofInvalid"
+        here, logic = (simulate(key, X, context(node.chain_id, place, binder)) for place in places)
+        assert outcome(node, made, verify_call(made, here, X, binder)) == ""
+        assert outcome(node, made, verify_call(made, here, X, bytes(32))) == "ProofInvalid"
+        assert outcome(node, made, verify_call(made, logic, X, binder)) == "ProofInvalid"
 
     @pytest.mark.anvil
     @pytest.mark.parametrize(("system", "n"), [(System.GROTH16, 1), (System.GROTH16, 10), (System.CG16, 26)])
@@ -210,9 +213,8 @@ class TestClone:
         made, place = clone(node, key), "0x" + "99" * 20
         code, data = made.artifact.runtime, solidity.clone_calldata(key.vk, simulate(key, x), x)
         for at in range(49, len(code), 61):
-            ask_node(
-                node, "anvil_setCode", place, "0x" + code[:at].hex() + f"{code[at] ^ 1:02x}" + code[at + 1 :].hex()
-            )
+            other = code[:at] + bytes([code[at] ^ 1]) + code[at + 1 :]
+            ask_node(node, "anvil_setCode", place, "0x" + other.hex())
             altered = replace(made, address=place)
             assert call(node, altered, selector("vkHash()")) != vkhash(key.vk)
             named_only = at < 49 + 32 and system is System.GROTH16  # the circuit's digest: a name
@@ -234,24 +236,25 @@ class TestClone:
         made = clone(embedded, KEYS[System.CG16])
         logic = replace(made, address=str(made.logic))
         data = solidity.clone_calldata(KEYS[System.CG16].vk, simulate(KEYS[System.CG16], X), X)
-        assert outcome(embedded, logic, selector("vkHash()")) == "KeyLength"
+        assert outcome(embedded, logic, selector("vkHash()")) != ""
         assert outcome(embedded, logic, data) != ""
 
-    def test_attaching_compares_the_code_of_both(self, embedded: Chain) -> None:
+    @pytest.mark.anvil
+    def test_attaching_compares_the_code_of_both(self, node: Chain) -> None:
         key = KEYS[System.CG16]
-        made = clone(embedded, key)
-        found = attach_clone(embedded, made.address, LOGIC, key.vk)
+        made = clone(node, key)
+        found = attach_clone(node, made.address, LOGIC, key.vk)
         assert (found.address, found.logic) == (made.address, made.logic)
         with pytest.raises(ChainError, match="is not this"):
-            attach_clone(embedded, made.address, LOGIC, KEYS[System.GROTH16].vk)
-        false = deploy(embedded, replace(LOGIC, bytecode=data_initcode(b"\x00"), runtime=b"\x00"))
+            attach_clone(node, made.address, LOGIC, KEYS[System.GROTH16].vk)
+        false = deploy(node, replace(LOGIC, bytecode=data_initcode(b"\x00"), runtime=b"\x00"))
         liar = clone_of(LOGIC, false.address, key.vk)
-        accepts_all = deploy(embedded, liar)
-        assert outcome(embedded, accepts_all, verify_call(accepts_all, bytes(320), X)) == ""
+        accepts_all = deploy(node, liar)
+        assert outcome(node, accepts_all, verify_call(accepts_all, bytes(320), X)) == ""
         with pytest.raises(ChainError, match="is not this ZkCloneVerifier"):
-            attach_clone(embedded, accepts_all.address, LOGIC, key.vk)
+            attach_clone(node, accepts_all.address, LOGIC, key.vk)
         with pytest.raises(ChainError, match="is not this"):
-            attach_clone(embedded, deploy(embedded, verifier(System.CG16, 2)).address, LOGIC, key.vk)
+            attach_clone(node, deploy(node, verifier(System.CG16, 2)).address, LOGIC, key.vk)
 
 
 GAS = {
