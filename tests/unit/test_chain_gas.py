@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers.evm import anvil, verifier
+from tests.helpers.evm import anvil, contracts, encode_call, verifier
 from tests.helpers.shared_checks import ceremony_key
 from tests.helpers.simulator import Toxic, simulate, toxic_key
 from zkchain import solidity
@@ -20,6 +20,7 @@ from zkchain.chain import Chain, Deployment, Receipt, connect, deploy, deploy_cl
 from zkchain.chain.gas import FORKS, TOLERANCE, Estimate
 from zkchain.errors import ChainError
 from zkchain.formats import shipped
+from zkchain.groth16.encoding import encode_proof
 from zkchain.groth16.transcript import context
 from zkchain.r1cs import Instance, System
 from zkchain.solidity import Form
@@ -220,6 +221,28 @@ def test_once_per_chain() -> None:
     }
     assert once[shipped.SHARED] <= 1_100_000
     assert once[shipped.CLONE] <= 450_000
+
+
+@pytest.mark.anvil
+@pytest.mark.parametrize(
+    ("case", "x", "most"),
+    [
+        (Case(G, 1, form=Form.SHARED), (7,), 224_500),
+        (Case(C, 2, form=Form.SHARED), (5, 6), 270_100),
+        (Case(C, 2, form=Form.CLONE), (5, 6), 264_400),
+    ],
+)
+def test_budgets_of_forms(node: Chain, case: Case, x: Instance, most: int) -> None:
+    """Of a label, say: small public inputs. A clone is asked by a contract that holds it, as it is there for."""
+    deployment, key = placed(case, node), case.key
+    proof = simulate(key, x)
+    data = ONE[case.form](key.vk, proof, x, None)
+    if case.form is Form.CLONE:
+        holder = contracts()["Holder"]
+        arguments = bytes(12) + bytes.fromhex(deployment.address[2:])
+        deployment = deploy(node, replace(holder, bytecode=holder.bytecode + arguments))
+        data = encode_call(holder, "claim", encode_proof(proof), list(x))
+    assert transact(node, deployment, data).gas_used <= most
 
 
 @pytest.mark.parametrize(("n_public", "budget"), [(1, 214_000), (10, 280_000)])
