@@ -22,11 +22,15 @@ from zkchain.cli.options import (
     BinderOpt,
     BundleArg,
     BundleOpt,
+    CallerOpt,
     ChainIdOpt,
     ConfirmationsOpt,
+    CounterOpt,
     DataOpt,
+    DeadlineOpt,
     DevelopmentOpt,
     DomainOpt,
+    ForOpt,
     GasLimitOpt,
     IndexOpt,
     InputBitsOpt,
@@ -59,6 +63,7 @@ from zkchain.cli.options import (
     compile_command,
     folder_named,
     needed,
+    parse_binder,
     parse_domains,
     parse_memory,
     parse_shapes,
@@ -267,6 +272,10 @@ def prove(
     every: Annotated[bool, typer.Option("--all", help="Prove every sample of arrays that hold many.")] = False,
     proof: ProofOpt = "proof",
     binder: BinderOpt = None,
+    consumer: ForOpt = None,
+    caller: CallerOpt = None,
+    counter: CounterOpt = 0,
+    deadline: DeadlineOpt = 0,
     key_digest: KeyDigestOpt = None,
     memory: MemoryOpt = None,
     timings: TimingsOpt = False,
@@ -293,7 +302,7 @@ def prove(
             index=index,
             every=every,
             name=proof,
-            binder=parse_word(binder, "--binder"),
+            binder=parse_binder(binder, consumer, caller, counter, deadline),
             key_digest=parse_word(key_digest, "--key-digest"),
             memory=parse_memory(memory),
             progress=step,
@@ -322,13 +331,17 @@ def solidity(
     name: Annotated[
         str | None, typer.Option(metavar="NAME", help="Name of the contract.", show_default="from the key")
     ] = None,
+    types: Annotated[
+        bool,
+        typer.Option("--types", help="Write Types.sol and Key.sol, too: public words decoded, and the key pinned."),
+    ] = False,
     json: JsonOpt = False,
 ) -> None:
     """Write and compile the verifier contract."""
     from zkchain.cli import render
     from zkchain.workspace import solidity_bundle
 
-    render.show(solidity_bundle(bundle, contract=name), json=json)
+    render.show(solidity_bundle(bundle, contract=name, types=types), json=json)
 
 
 @app.command()

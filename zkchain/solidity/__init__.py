@@ -1,8 +1,10 @@
 """Verifier contracts: a verifying key rendered as Solidity, compiled, and called."""
 
-from zkchain.solidity.calldata import ContractError, batch_calldata, binder, calldata, decode_error
+from zkchain.solidity.binding import binder
+from zkchain.solidity.calldata import ContractError, batch_calldata, calldata, decode_error
 from zkchain.solidity.compiler import Artifact, compile, compile_sources, find_solc
 from zkchain.solidity.render import VerifierSource, render
+from zkchain.solidity.types import render_key, render_types
 
 __all__ = [
     "Artifact",
@@ -16,4 +18,6 @@ __all__ = [
     "decode_error",
     "find_solc",
     "render",
+    "render_key",
+    "render_types",
 ]

@@ -27,18 +27,36 @@ from zkchain.workspace.opening import load_summary, load_verifying_key, shown_ha
 Folder = str | PathLike[str]
 
 
-def solidity_bundle(folder: Folder, *, contract: str | None = None) -> ContractReport:
-    """Write Verifier.sol and compile it."""
+def solidity_bundle(folder: Folder, *, contract: str | None = None, types: bool = False) -> ContractReport:
+    """Write Verifier.sol and compile it. ``types``: write Types.sol and Key.sol as well, for contracts on top of it."""
     opened = bundle.open_bundle(folder)
     key = load_verifying_key(opened)
     artifact = pipeline.contract(key, contract or "Verifier")
-    opened = bundle.update(folder, _contract_files(artifact))
+    written = _consumer_files(opened, key, contract) if types else {}
+    opened = bundle.update(folder, {**_contract_files(artifact), **written})
     file = str(opened.folder / bundle.KINDS["verifier"].file)
     size = len(artifact.runtime)
     data, shown = len(artifact.data), shown_hash(key)
     return ContractReport(
-        artifact.name, file, size, data, key.instance_length, artifact.compiler, shown, key.development
+        artifact.name,
+        file,
+        size,
+        data,
+        key.instance_length,
+        artifact.compiler,
+        shown,
+        key.development,
+        tuple(str(opened.folder / bundle.KINDS[name].file) for name in written),
     )
+
+
+def _consumer_files(opened: Bundle, key: VerifyingKey, name: str | None) -> dict[str, Content]:
+    """What contracts on top of the verifier import."""
+    summary = load_summary(opened)
+    types, pinned = pipeline.consumer_sources(
+        pipeline.interface_of(summary), bytes.fromhex(summary.digest), key, name or "Model"
+    )
+    return {"types": types.encode(), "key_contract": pinned.encode()}
 
 
 def load_artifact(opened: Bundle, key: VerifyingKey) -> Artifact:

@@ -98,6 +98,14 @@ class Estimate:
         return Cost(wei, ether, None if ether_price is None else ether * ether_price)
 
 
+def enough(vk: Verifies) -> dict[str, int]:
+    """Gas with which a call of a verifier checks a valid proof: of its "own" (a clone, or through an adapter), or the
+    "shared" one. More than it uses: every call within it is given 63/64 of what is left (EIP-150)."""
+    used = verification(vk, bound=vk.system is System.CG16).execution
+    own = used * 17 // 16 + 25_000
+    return {"own": own, "shared": own + 20_000 + 150 * vk.instance_length}
+
+
 def verification(
     vk: Verifies,
     *,
