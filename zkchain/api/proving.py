@@ -230,8 +230,8 @@ class Keys(arguments.Here):
         Returns
         -------
         dict
-            zkchain/ZkConsumer.sol and whatever else comes with zkchain; <name>Types.sol, which decodes the public words;
-            <name>Key.sol, ZkConsumer with this key pinned.
+            zkchain/ZkConsumer.sol and whatever else comes with zkchain; <name>Types.sol, which decodes the public
+            words; <name>Key.sol, ZkConsumer with this key pinned.
 
         Raises
         ------
