@@ -230,8 +230,8 @@ class Keys(arguments.Here):
         Returns
         -------
         dict
-            zkchain/ZkConsumer.sol and whatever else comes with zkchain; <name>Types.sol, which decodes the public
-            words; <name>Key.sol, ZkConsumer with this key pinned.
+            <name>Types.sol, which decodes the public words; <name>Key.sol, ZkConsumer with this key pinned; and the
+            files of zkchain that it imports.
 
         Raises
         ------
@@ -240,6 +240,7 @@ class Keys(arguments.Here):
         """
         from zkchain.circuit.interface import describe
         from zkchain.formats import shipped
+        from zkchain.solidity.compiler import needed
 
         circuit, named = self.circuit, arguments.text("name", name)
         meaning = describe(
@@ -247,7 +248,8 @@ class Keys(arguments.Here):
         )  # its size does not matter here
         types, pinned = pipeline.consumer_sources(meaning, circuit.digest, self.pair.verifying, named)
         given = {f"zkchain/{path}": text for path, text in shipped.contracts().items()}
-        return {**given, f"{named}Types.sol": types, f"{named}Key.sol": pinned}
+        files = {**given, f"{named}Types.sol": types, f"{named}Key.sol": pinned}
+        return needed(files, (f"{named}Types.sol", f"{named}Key.sol"))
 
     def save(self, folder: str | PathLike[str]) -> None:
         """Put both keys into a bundle, which holds their circuit. Raises BundleError, KeyMismatch."""
