@@ -12,7 +12,7 @@ from typing import Any
 
 from eth_abi.abi import decode, encode
 
-from tests.helpers.evm import contracts, encode_call, verifier
+from tests.helpers.evm import ROOT, compile_verifier, contracts, encode_call
 from tests.helpers.simulator import Toxic, simulate, toxic_key
 from zkchain import solidity
 from zkchain.bn254.curve import negate_g1, negate_g2
@@ -20,7 +20,7 @@ from zkchain.chain import Chain, Deployment, call, deploy, gas
 from zkchain.errors import TransactionReverted
 from zkchain.groth16.encoding import encode_key_points, encode_proof
 from zkchain.groth16.transcript import CONTEXT_WORDS, context, context_words, vkhash
-from zkchain.groth16.types import Proof
+from zkchain.groth16.types import Proof, VerifyingKey
 from zkchain.r1cs import Instance, System
 from zkchain.solidity.calldata import proof_types, selector
 from zkchain.solidity.render import data_initcode
@@ -52,34 +52,35 @@ def ask(chain: Chain, deployment: Deployment, name: str, kinds: Sequence[str], *
 
 
 def deploy_verifier(chain: Chain, key: Toxic) -> str:
-    """The address of an IZkVerifier of the key: a clone, where there are clones."""
+    """The address of an IZkVerifier of the key."""
+    return deploy_verifier_of(chain, key.vk)
+
+
+def deploy_verifier_of(chain: Chain, vk: VerifyingKey) -> str:
+    """A clone, where there are clones; else a generated verifier behind the adapter."""
     if "ZkCloneVerifier" in contracts():
-        return _clone(chain, deployed(chain, "ZkCloneVerifier").address, key)
-    target = deploy(chain, verifier(key.vk.system, key.vk.instance_length, label=_label(key)))
-    types = proof_types(key.vk)
-    bound = selector(f"verifyBoundProof({types},bytes32)") if key.vk.system is System.CG16 else bytes(4)
-    size = 320 if key.vk.system is System.CG16 else 256
-    values = [target.address, selector(f"verifyProof({types})"), bound, size, key.vk.instance_length]
+        return _clone(chain, deployed(chain, "ZkCloneVerifier").address, vk)
+    target = deploy(chain, compile_verifier(solidity.render(vk)))
+    types = proof_types(vk)
+    bound = selector(f"verifyBoundProof({types},bytes32)") if vk.system is System.CG16 else bytes(4)
+    size = 320 if vk.system is System.CG16 else 256
+    values = [target.address, selector(f"verifyProof({types})"), bound, size, vk.instance_length]
     kinds = ["address", "bytes4", "bytes4", "uint256", "uint256"]
     return deployed(chain, "ZkVerifierAdapter", kinds, values).address
 
 
-def _label(key: Toxic) -> str:
-    return next(name for name in ("key", "other") if toxic(key.vk.system, name).vk == key.vk)
-
-
-def _clone(chain: Chain, logic: str, key: Toxic) -> str:
+def _clone(chain: Chain, logic: str, vk: VerifyingKey) -> str:
     """EIP-1167 with system, number of inputs and key behind the proxy."""
-    head = ((key.vk.system is System.CG16) << 31 | key.vk.instance_length).to_bytes(4, "big")
+    head = ((vk.system is System.CG16) << 31 | vk.instance_length).to_bytes(4, "big")
     proxy = "363d3d373d3d3d363d73" + logic[2:] + "5af43d82803e903d91602b57fd5bf3"
-    code = bytes.fromhex(proxy) + head + encoded_key(key)
+    code = bytes.fromhex(proxy) + head + encoded_key(vk)
     artifact = replace(contracts()["ZkCloneVerifier"], bytecode=data_initcode(code), runtime=code, immutables=())
     return deploy(chain, artifact).address
 
 
-def encoded_key(key: Toxic) -> bytes:
+def encoded_key(vk: VerifyingKey) -> bytes:
     """The key as calls of the shared verifier carry it."""
-    return key.vk.circuit_digest + encode_key_points(key.vk)
+    return vk.circuit_digest + encode_key_points(vk)
 
 
 def bound_to(chain: Chain, verifier_at: str) -> str:
@@ -130,6 +131,13 @@ class Consumer:
         return ""
 
 
+def contract_sources() -> dict[str, str]:
+    """The hand-written contracts and those of the tests, path -> text, as ``evm.contracts`` compiles them."""
+    folders = (ROOT / "contracts", ROOT / "tests" / "contracts")
+    files = [file for folder in folders for file in folder.rglob("*.sol") if "generated" not in file.parts]
+    return {str(file.relative_to(ROOT)): file.read_text() for file in files}
+
+
 @cache
 def errors() -> Mapping[bytes, str]:
     """Names of all contracts' errors by their selectors."""
@@ -162,7 +170,7 @@ def shared_verifier(chain: Chain) -> str:
 
 def shared_consumer(chain: Chain, key: Toxic, verifier_at: str | None = None) -> Consumer:
     """A ZkSharedConsumer."""
-    place, vk = verifier_at or shared_verifier(chain), encoded_key(key)
+    place, vk = verifier_at or shared_verifier(chain), encoded_key(key.vk)
     kinds = ["address", "bytes32", "bytes", "uint256", "uint256", "uint256"]
     values = [place, vkhash(key.vk), vk, key.vk.instance_length, BINDING[key.vk.system], gas.enough(key.vk)["shared"]]
     return Consumer(chain, key, deployed(chain, "SharedConsumer", kinds, values), place, (vk,))
