@@ -2,6 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {IZkVerifierShared} from "./interfaces/IZkVerifierShared.sol";
+import {IZkSharedErrors} from "./interfaces/IZkVerifierErrors.sol";
 import {IERC165, IERCZKMLRegistry, IERCZKMLVerifier} from "./interfaces/IERC7992.sol";
 
 /// @title Inferences of registered models (ERC-7992, draft: see the interface for its date)
@@ -12,7 +13,7 @@ import {IERC165, IERCZKMLRegistry, IERCZKMLVerifier} from "./interfaces/IERC7992
 /// the prover's word, for zkchain's circuits do not hash their inputs; that the proof cannot be shown with others is not.
 /// Plain Groth16 binds nothing: its inputCommitment is 0. Errors of the shared verifier come through as they are.
 /// Stateless, as the draft wants it: whether an inference was used before is for its consumer to know.
-contract ModelVerifier is IERCZKMLVerifier, IERC165 {
+contract ModelVerifier is IERCZKMLVerifier, IERC165, IZkSharedErrors {
     /// @notice There is no contract at this address.
     error NoContract(address place);
 

@@ -2,6 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {IZkVerifier} from "./interfaces/IZkVerifier.sol";
+import {IZkVerifierErrors} from "./interfaces/IZkVerifierErrors.sol";
 import {ZkBinder} from "./ZkBinder.sol";
 import {ZkReplayGuard} from "./ZkReplayGuard.sol";
 import {ZkVerdict} from "./ZkVerdict.sol";
@@ -13,7 +14,7 @@ import {ZkVerdict} from "./ZkVerdict.sol";
 /// circuit has a public input, by custom called `binder`, of four integers from 0 to 2^52 - 1 that nothing else need
 /// read, and the prover puts the context's 208 highest bits there; this contract compares them. (A public input has
 /// constraints, its range, so its point of the key is not infinity: another value needs another proof.)
-abstract contract ZkConsumer is ZkReplayGuard {
+abstract contract ZkConsumer is ZkReplayGuard, IZkVerifierErrors {
     /// @notice There is no contract at the address given for the verifier: calls to it would succeed.
     error NoContract(address verifier);
     /// @notice The verifier given checks proofs of another key.

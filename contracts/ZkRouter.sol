@@ -2,6 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {IZkVerifier} from "./interfaces/IZkVerifier.sol";
+import {IZkVerifierErrors} from "./interfaces/IZkVerifierErrors.sol";
 
 /// @title One address in front of verifiers that come and go
 /// @notice A verifier is found by its selector, the first four bytes of its key's hash. Verifiers are added after a delay
@@ -12,7 +13,7 @@ import {IZkVerifier} from "./interfaces/IZkVerifier.sol";
 /// The canary is a verifier of a circuit without solutions (x = 0 and x = 1): a proof that it takes shows that the proof
 /// system, its implementation or the canary's setup is broken. Whoever made the canary's key alone could stop the router,
 /// so its key deserves the ceremony that the others had.
-contract ZkRouter {
+contract ZkRouter is IZkVerifierErrors {
     /// @notice Who may do what: the admin proposes and buries, the guardian withdraws, buries and stops.
     enum Role {
         Admin,

@@ -2,6 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {IZkVerifierShared} from "./interfaces/IZkVerifierShared.sol";
+import {IZkSharedErrors} from "./interfaces/IZkVerifierErrors.sol";
 import {ZkBinder} from "./ZkBinder.sol";
 import {ZkReplayGuard} from "./ZkReplayGuard.sol";
 import {ZkVerdict} from "./ZkVerdict.sol";
@@ -11,7 +12,7 @@ import {ZkVerdict} from "./ZkVerdict.sol";
 /// and this contract pins the key's hash.
 /// @dev Binding is as in `ZkConsumer`; proofs are bound to the shared verifier's address, the same for all of its
 /// consumers, so the consumer's own address in the binder is all that keeps them apart.
-abstract contract ZkSharedConsumer is ZkReplayGuard {
+abstract contract ZkSharedConsumer is ZkReplayGuard, IZkSharedErrors {
     /// @notice There is no contract at the address given for the verifier: calls to it would succeed.
     error NoContract(address verifier);
     /// @notice The public inputs were made for another chain, verifier, consumer, caller, counter or action.

@@ -2,6 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {IZkVerifierShared} from "../interfaces/IZkVerifierShared.sol";
+import {IZkSharedErrors} from "../interfaces/IZkVerifierErrors.sol";
 import {IProofVerifier} from "../interfaces/IERC8274.sol";
 import {ZkVerdict} from "../ZkVerdict.sol";
 
@@ -12,7 +13,7 @@ import {ZkVerdict} from "../ZkVerdict.sol";
 /// prover's word. outputHash: keccak256(abi.encodePacked(instance)), all that the circuit shows.
 /// metadata: abi.encode(bytes32 vkHash, bytes vk, uint256 gas). proof: abi.encode(bytes elements, uint256[] instance).
 /// Plain Groth16 binds nothing and is not served. Metadata or a proof that cannot be decoded reverts, as does too little gas.
-contract Erc8274ProofVerifier is IProofVerifier {
+contract Erc8274ProofVerifier is IProofVerifier, IZkSharedErrors {
     /// @notice There is no contract at this address.
     error NoContract(address verifier);
 

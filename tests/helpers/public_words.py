@@ -70,9 +70,10 @@ def probe(meaning: Interface, name: str = "Model") -> str:
     lines = []
     for f in name_fields(meaning):
         one = f.field.size == 1
-        kind = "int256" if f.signed else "uint256"
+        kind = "int256"
         given, passed = ("uint256[] calldata x", "x") if one else ("uint256[] calldata x, uint256 i", "x, i")
         lines.append(_function(f.ident, given, kind, f"{name}Types.{f.ident}({passed})"))
+        lines.append(_function(f"{f.ident}Uint", given, "uint256", f"{name}Types.{f.ident}Uint({passed})"))
         if f.wad:
             lines.append(_function(f"{f.ident}Wad", given, kind, f"{name}Types.{f.ident}Wad({passed})"))
         if not one:

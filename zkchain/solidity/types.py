@@ -28,7 +28,19 @@ WIDEST = 1 << 62
 MOST_NAMES = 256
 """Longer lists of names, and more elements with a missing value of their own, are left out of the library."""
 
-ENDINGS = ("", "_WAD", "_ALL", "_NAME", "_IS_MISSING", "_SIZE", "_MIN", "_MAX", "_WAD_NUMERATOR", "_WAD_DENOMINATOR")
+ENDINGS = (
+    "",
+    "_UINT",
+    "_WAD",
+    "_ALL",
+    "_NAME",
+    "_IS_MISSING",
+    "_SIZE",
+    "_MIN",
+    "_MAX",
+    "_WAD_NUMERATOR",
+    "_WAD_DENOMINATOR",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +72,6 @@ class Named:
     wad: tuple[int, int] | None
     names: tuple[str, ...]
     missing: tuple[tuple[int, tuple[int, ...] | None], ...]
-
-    @property
-    def signed(self) -> bool:
-        return self.field.offset > 0
 
 
 def render_types(interface: Interface, digest: bytes, name: str = "Model") -> str:
