@@ -12,6 +12,7 @@ from zkchain.formats.bundle import State
 from zkchain.formats.records import Choices, DeploymentRecord, Summary
 from zkchain.pipeline import Claim
 from zkchain.r1cs import System
+from zkchain.solidity import Form
 from zkchain.wording import line
 
 if TYPE_CHECKING:
@@ -372,6 +373,8 @@ class AbiReport:
 
 @dataclass(frozen=True, slots=True)
 class SubmitReport:
+    """``form``: how the contract comes by the key; ``proofs``: names of those in the transaction."""
+
     contract: str
     chain: str
     chain_id: int
@@ -380,6 +383,8 @@ class SubmitReport:
     block: int
     verification: GasReport
     development: bool
+    form: Form = Form.EMBEDDED
+    proofs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -12,12 +12,10 @@ from zkchain import chain as chains
 from zkchain.api.onchain import Chain, Contract
 from zkchain.api.proving import Keys, Proof
 from zkchain.errors import TransactionReverted
-from zkchain.formats import shipped
 from zkchain.formats.records import ContextRecord
 from zkchain.groth16.encoding import encode_proof
 from zkchain.solidity import Artifact, binder, compile_sources
-from zkchain.solidity.calldata import proof_types, selector
-from zkchain.solidity.compiler import needed
+from zkchain.solidity.calldata import selector
 
 
 def rpc_argument(what: str | None) -> str | None:
@@ -65,26 +63,12 @@ def build(chain: Chain, keys: Keys, model: str, contract: str, wei: int = 0) -> 
     """Deploy a verifier of the keys and, on top of it, one of contracts/, which may start with some ether."""
     file = f"{contract}.sol"
     source = Path(__file__).with_name("contracts").joinpath(file).read_text()
-    verifier = chain.deploy(keys.verifier)
+    verifier = chain.deploy(keys.verifier, form="clone")  # an IZkVerifier
     artifact = compile_sources({**keys.sources(model), file: source})[contract]
-    place = _behind_interface(chain, keys, verifier)
-    made = chains.deploy(chain.connection, _with_arguments(artifact, ["address"], [place]))
+    made = chains.deploy(chain.connection, _with_arguments(artifact, ["address"], [verifier.address]))
     if wei:
         _fund(chain, made.address, wei)
     return DApp(chain, keys, verifier, made)
-
-
-def _behind_interface(chain: Chain, keys: Keys, verifier: Contract) -> str:
-    """The verifier as an IZkVerifier: its address."""
-    vk = keys.verifier.key
-    sources = {f"zkchain/{path}": text for path, text in shipped.contracts().items()}
-    name = "zkchain/ZkVerifierAdapter.sol"
-    adapter = compile_sources(needed(sources, [name]))["ZkVerifierAdapter"]
-    types = proof_types(vk)
-    kinds = ["address", "bytes4", "bytes4", "uint256", "uint256"]
-    selectors = [selector(f"verifyProof({types})"), selector(f"verifyBoundProof({types},bytes32)")]
-    values = [verifier.address, *selectors, 320, vk.instance_length]
-    return chains.deploy(chain.connection, _with_arguments(adapter, kinds, values)).address
 
 
 def _with_arguments(artifact: Artifact, kinds: list[str], values: list[object]) -> Artifact:

@@ -46,8 +46,7 @@ def sharers(chain: Chain, system: System) -> tuple[Consumer, Consumer]:
     return shared_consumer(chain, key, place), shared_consumer(chain, key, place)
 
 
-SHARED = pytest.mark.skipif("ZkVerifierShared" not in contracts(), reason="no shared verifier yet")
-FORMS = [pytest.param(owners, id="own"), pytest.param(sharers, id="shared", marks=SHARED)]
+FORMS = [pytest.param(owners, id="own"), pytest.param(sharers, id="shared")]
 REFUSED = {System.CG16: "ProofInvalid", System.GROTH16: "AnotherContext"}
 
 

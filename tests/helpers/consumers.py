@@ -12,18 +12,19 @@ from typing import Any
 
 from eth_abi.abi import decode, encode
 
-from tests.helpers.evm import ROOT, compile_verifier, contracts, encode_call
+from tests.helpers.evm import ROOT, contracts, encode_call
 from tests.helpers.simulator import Toxic, simulate, toxic_key
 from zkchain import solidity
 from zkchain.bn254.curve import negate_g1, negate_g2
-from zkchain.chain import Chain, Deployment, call, deploy, gas
+from zkchain.chain import Chain, Deployment, call, deploy, deploy_clone, gas
 from zkchain.errors import TransactionReverted
-from zkchain.groth16.encoding import encode_key_points, encode_proof
+from zkchain.formats import shipped
+from zkchain.groth16.encoding import encode_proof
 from zkchain.groth16.transcript import CONTEXT_WORDS, context, context_words, vkhash
 from zkchain.groth16.types import Proof, VerifyingKey
 from zkchain.r1cs import Instance, System
-from zkchain.solidity.calldata import proof_types, selector
-from zkchain.solidity.render import data_initcode
+from zkchain.solidity.calldata import selector
+from zkchain.solidity.shared import travelling_key
 
 BY_CHALLENGE = 2**256 - 1
 SAID: Instance = (5, 6)
@@ -57,30 +58,8 @@ def deploy_verifier(chain: Chain, key: Toxic) -> str:
 
 
 def deploy_verifier_of(chain: Chain, vk: VerifyingKey) -> str:
-    """A clone, where there are clones; else a generated verifier behind the adapter."""
-    if "ZkCloneVerifier" in contracts():
-        return _clone(chain, deployed(chain, "ZkCloneVerifier").address, vk)
-    target = deploy(chain, compile_verifier(solidity.render(vk)))
-    types = proof_types(vk)
-    bound = selector(f"verifyBoundProof({types},bytes32)") if vk.system is System.CG16 else bytes(4)
-    size = 320 if vk.system is System.CG16 else 256
-    values = [target.address, selector(f"verifyProof({types})"), bound, size, vk.instance_length]
-    kinds = ["address", "bytes4", "bytes4", "uint256", "uint256"]
-    return deployed(chain, "ZkVerifierAdapter", kinds, values).address
-
-
-def _clone(chain: Chain, logic: str, vk: VerifyingKey) -> str:
-    """EIP-1167 with system, number of inputs and key behind the proxy."""
-    head = ((vk.system is System.CG16) << 31 | vk.instance_length).to_bytes(4, "big")
-    proxy = "363d3d373d3d3d363d73" + logic[2:] + "5af43d82803e903d91602b57fd5bf3"
-    code = bytes.fromhex(proxy) + head + encoded_key(vk)
-    artifact = replace(contracts()["ZkCloneVerifier"], bytecode=data_initcode(code), runtime=code, immutables=())
-    return deploy(chain, artifact).address
-
-
-def encoded_key(vk: VerifyingKey) -> bytes:
-    """The key as calls of the shared verifier carry it."""
-    return vk.circuit_digest + encode_key_points(vk)
+    """The address of a clone."""
+    return deploy_clone(chain, shipped.contract(shipped.CLONE), vk).address
 
 
 def bound_to(chain: Chain, verifier_at: str) -> str:
@@ -170,7 +149,7 @@ def shared_verifier(chain: Chain) -> str:
 
 def shared_consumer(chain: Chain, key: Toxic, verifier_at: str | None = None) -> Consumer:
     """A ZkSharedConsumer."""
-    place, vk = verifier_at or shared_verifier(chain), encoded_key(key.vk)
+    place, vk = verifier_at or shared_verifier(chain), travelling_key(key.vk)
     kinds = ["address", "bytes32", "bytes", "uint256", "uint256", "uint256"]
     values = [place, vkhash(key.vk), vk, key.vk.instance_length, BINDING[key.vk.system], gas.enough(key.vk)["shared"]]
     return Consumer(chain, key, deployed(chain, "SharedConsumer", kinds, values), place, (vk,))

@@ -15,6 +15,7 @@ import typer
 if TYPE_CHECKING:
     from zkchain.chain.connection import Terms
     from zkchain.quantize import Domain
+    from zkchain.solidity import Form
     from zkchain.tuning import Trial
     from zkchain.workspace import Account, Turns
 
@@ -267,6 +268,18 @@ DevelopmentOpt = Annotated[
     bool,
     typer.Option("--allow-development-key", help="Let a DEVELOPMENT key guard a chain of real value."),
 ]
+SharedOpt = Annotated[
+    bool, typer.Option("--shared", help="The one verifier for all keys: nothing to deploy but once per chain.")
+]
+CloneOpt = Annotated[
+    bool, typer.Option("--clone", help="A clone that holds the key: small, and an IZkVerifier at its own address.")
+]
+AllProofsOpt = Annotated[
+    bool, typer.Option("--all", help="All proofs of the bundle that were not sent yet, in one transaction.")
+]
+BatchContractOpt = Annotated[
+    bool, typer.Option("--batch", help="A contract that also verifies many proofs in one transaction.")
+]
 AgainOpt = Annotated[bool, typer.Option("--again", help="Do it once more, even where it was done already.")]
 UnsignedOpt = Annotated[
     Path | None,
@@ -408,6 +421,17 @@ def _number(text: str) -> float:
     if below and not int(below):
         raise typer.BadParameter(f"{text!r} divides by zero.", param_hint="'--domain'")
     return float(above) / (int(below) if below else 1)
+
+
+def parse_form(shared: bool, clone: bool, batch: bool = False) -> Form:
+    """How the contract comes by the key."""
+    from zkchain.solidity import Form
+
+    if shared and clone:
+        raise typer.BadParameter("exclude each other.", param_hint="'--shared' / '--clone'")
+    if clone and batch:
+        raise typer.BadParameter("a clone verifies proofs one by one.", param_hint="'--batch'")
+    return Form.SHARED if shared else Form.CLONE if clone else Form.EMBEDDED
 
 
 def needed(chain_id: int | None) -> int:

@@ -12,6 +12,7 @@ from zkchain.cli.console import seconds, show_json, show_pairs, show_table, size
 from zkchain.formats.records import Summary, Tensor
 from zkchain.ir.categories import shown
 from zkchain.measured import AGREEMENT, ENOUGH, Evaluation, LayerError, Promise
+from zkchain.solidity import Form
 
 if TYPE_CHECKING:
     from zkchain.circuit import Table
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
 DEVELOPMENT = (
     "this is a DEVELOPMENT key: its secrets were drawn on this machine, and whoever kept them can forge proofs"
 )
+FORMS = {
+    Form.EMBEDDED: "embedded: this key in the contract's code",
+    Form.SHARED: "shared: one contract for all keys, the key travels with every proof",
+    Form.CLONE: "clone: this key behind a proxy's code",
+}
 SHOWN = 12  # elements of a tensor in text
 
 
@@ -465,6 +471,7 @@ def deployed(report: reports.DeployReport) -> None:
     show_pairs(
         [
             ("contract", report.contract),
+            ("form", FORMS[place.form] + (", batches" if place.batch else "")),
             ("chain", f"{place.chain_id} ({place.chain})"),
             ("address", place.address + (", deployed already: nothing was sent" if report.already else "")),
             ("transaction", place.transaction),
@@ -481,10 +488,16 @@ def submitted(report: reports.SubmitReport) -> None:
     show_pairs(
         [
             ("verified by", f"{report.contract} at {report.address}"),
+            *([("proofs", ", ".join(report.proofs))] if len(report.proofs) > 1 else []),
             ("chain", f"{report.chain_id} ({report.chain})"),
             ("transaction", report.transaction),
             ("block", report.block),
-            *gas_pairs("verification", report.verification),
+            *gas_pairs(report.verification.what, report.verification),
+            *(
+                [("each proof", f"{-(-report.verification.gas // len(report.proofs)):,} gas")]
+                if report.proofs[1:]
+                else []
+            ),
             ("key", kind_of_key(report.development)),
         ]
     )

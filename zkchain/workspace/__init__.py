@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         deploy_bundle,
         deployment_gas,
         solidity_bundle,
+        submit_all,
         submit_bundle,
         verification_gas,
     )
@@ -81,6 +82,7 @@ __all__ = [
     "save_keys",
     "setup_bundle",
     "solidity_bundle",
+    "submit_all",
     "submit_bundle",
     "tune_report",
     "unsigned_deployment",
@@ -102,7 +104,7 @@ _HOME = {
     **dict.fromkeys(("list_transactions", "refreshed_transactions", "replace_transaction"), "journaling"),
     **dict.fromkeys(("abi_bundle", "calldata_bundle", "unsigned_deployment", "unsigned_submission"), "unsigned"),
     **dict.fromkeys(("Account", "deploy_bundle", "deployment_gas"), "settling"),
-    **dict.fromkeys(("solidity_bundle", "submit_bundle", "verification_gas"), "settling"),
+    **dict.fromkeys(("solidity_bundle", "submit_all", "submit_bundle", "verification_gas"), "settling"),
 }
 
 __getattr__ = lazy.names(__name__, _HOME)

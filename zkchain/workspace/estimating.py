@@ -23,7 +23,8 @@ from zkchain.typing import Array, Progress, quiet
 from zkchain.wording import listed
 from zkchain.workspace.costs import Prices, costs
 from zkchain.workspace.opening import load_outline, load_summary, load_verifying_key
-from zkchain.workspace.settling import gas_report, load_artifact
+from zkchain.workspace.placing import load_artifact
+from zkchain.workspace.settling import gas_report
 
 if TYPE_CHECKING:
     from zkchain.circuit import Circuit, RestoredCircuit
