@@ -13,7 +13,6 @@ from zkchain.api.onchain import Chain, Contract
 from zkchain.api.proving import Keys, Proof
 from zkchain.errors import TransactionReverted
 from zkchain.formats.records import ContextRecord
-from zkchain.groth16.encoding import encode_proof
 from zkchain.solidity import Artifact, binder, compile_sources
 from zkchain.solidity.calldata import selector
 
@@ -56,7 +55,7 @@ class DApp:
 
 def shown(proof: Proof) -> tuple[bytes, list[int]]:
     """A proof as contracts take it: its bytes, and the public words."""
-    return encode_proof(proof.elements), list(proof.instance)
+    return proof.encoded, list(proof.instance)
 
 
 def build(chain: Chain, keys: Keys, model: str, contract: str, wei: int = 0) -> DApp:

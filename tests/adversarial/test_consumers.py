@@ -312,3 +312,18 @@ def test_bound_claims_are_good_in_one_consumer(chain: Chain) -> None:
     transact(chain, first, data)
     with pytest.raises(TransactionReverted):
         call(chain, first, data)
+
+
+def errors_of(name: str) -> set[str]:
+    """An interface's errors with their types."""
+    entries = [entry for entry in contracts()[name].abi if entry["type"] == "error"]
+    return {f"{e['name']}({','.join(argument['type'] for argument in e['inputs'])})" for e in entries}
+
+
+def test_a_consumers_abi_decodes_its_verifiers_errors() -> None:
+    assert errors_of("IZkVerifierErrors") == errors_of("IZkVerifier")
+    for name in ("OwnConsumer", "BoundClaims", "ZkRouter", "Erc8004Validator"):
+        assert errors_of("IZkVerifier") <= errors_of(name)
+    shared = errors_of("IZkVerifier") | {"KeyMismatch(bytes32,bytes32)", "KeyLength(uint256,uint256)", "UnsafeKey()"}
+    for name in ("SharedConsumer", "ModelVerifier", "Erc8274ProofVerifier"):
+        assert shared <= errors_of(name)

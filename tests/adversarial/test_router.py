@@ -289,6 +289,6 @@ def test_a_mutant_is_noticed(what: str, monkeypatch: pytest.MonkeyPatch) -> None
     assert sources[path].count(good) == 1
     broken = compiled({**sources, path: sources[path].replace(good, bad)})
     monkeypatch.setattr(consumers, "contracts", lambda: {**contracts(), **broken})
-    long = settings(SHORT, max_examples=40, database=None)
+    long = settings(SHORT, max_examples=40, database=None, report_multiple_bugs=False)
     with pytest.raises(AssertionError):
         run_state_machine_as_test(MACHINES[OF.get(file, "consumer")], settings=long)

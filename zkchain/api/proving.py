@@ -15,6 +15,7 @@ from zkchain.errors import ArgumentError, InputError, KeyMismatch
 from zkchain.formats import proofs, tensors
 from zkchain.formats.records import ContextRecord
 from zkchain.groth16 import types
+from zkchain.groth16.encoding import encode_proof
 from zkchain.groth16.pins import check_key_digest
 from zkchain.groth16.transcript import vkhash
 from zkchain.r1cs import Instance, System
@@ -63,6 +64,11 @@ class Proof:
     def public(self) -> Mapping[str, Array]:
         """Numbers that a verifier learns: public inputs and outputs by name, as real numbers."""
         return {claim.name: claim.values for claim in pipeline.claims(self.layout, self.instance)}
+
+    @property
+    def encoded(self) -> bytes:
+        """The points as contracts take them, ``bytes calldata proof``: 256 bytes, or 320 (cg16)."""
+        return encode_proof(self.elements)
 
     def save(self, folder: str | PathLike[str]) -> Path:
         """Write proof.json and public.json (snarkjs's formats), and context.json where the proof is bound."""
