@@ -78,4 +78,5 @@ def _fund(chain: Chain, address: str, wei: int) -> None:
     """Send ether to a contract."""
     web3 = chain.connection.web3
     sender, place = map(web3.to_checksum_address, (chain.connection.sender, address))
-    web3.eth.wait_for_transaction_receipt(web3.eth.send_transaction({"from": sender, "to": place, "value": wei}))  # type: ignore[typeddict-item]
+    sent = web3.eth.send_transaction({"from": sender, "to": place, "value": wei, "gas": 50_000})  # type: ignore[typeddict-item]
+    web3.eth.wait_for_transaction_receipt(sent)
