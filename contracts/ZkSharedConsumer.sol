@@ -30,7 +30,8 @@ abstract contract ZkSharedConsumer is ZkReplayGuard, IZkSharedErrors {
     /// @notice Gas that a call of the verifier gets in `_tryVerifyFor`: with it a valid proof verifies.
     uint256 public immutable verifierGas;
 
-    /// @dev `vk` is looked at once, here: that it has this hash, and is fit to be pinned.
+    /// @dev `vk` is looked at once, here: that it has this hash, and is fit to be pinned. One of more than about 600 public
+    /// inputs does not fit into what creates a contract (EIP-3860): such circuits want CG16, or a verifier of their own.
     /// @param verifier_ The shared verifier
     /// @param vkHash_ The key that this contract is about: pinned here, and never a user's choice
     /// @param vk The key itself

@@ -7,11 +7,13 @@ from dataclasses import replace
 
 import pytest
 
+from tests.helpers import consumers
 from tests.helpers.consumers import (
     BINDING,
     Consumer,
     ask,
     bound_to,
+    contract_sources,
     deploy_verifier,
     deployed,
     malleated,
@@ -21,13 +23,14 @@ from tests.helpers.consumers import (
     shared_verifier,
     toxic,
 )
-from tests.helpers.evm import anvil, ask_node, contracts, encode_call
+from tests.helpers.evm import anvil, ask_node, compiled, contracts, encode_call
+from tests.helpers.simulator import simulate, toxic_key
 from zkchain import solidity
 from zkchain._core import keccak256
 from zkchain.chain import Chain, call, connect, transact
 from zkchain.errors import TransactionReverted
 from zkchain.groth16.encoding import encode_proof
-from zkchain.groth16.transcript import vkhash
+from zkchain.groth16.transcript import context, context_words, vkhash
 from zkchain.r1cs import System
 from zkchain.solidity.calldata import selector
 
@@ -170,6 +173,39 @@ class TestGas:
         answer = tried(here, data, needed)
         assert isinstance(answer, str)
         assert selector("GasTooLow(uint256,uint256)").hex() in answer
+
+
+@pytest.mark.slow
+def test_a_naive_try_is_turned_by_its_gas(node: Chain, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without guard and list of verdicts, as `try verifier.verify(..) catch` has it: what the tests above would see."""
+    path, sources = "contracts/ZkVerdict.sol", contract_sources()
+    naive = sources[path]
+    for line in (
+        "if (gasleft() < least) revert IZkVerifier.GasTooLow(gasleft(), least);",
+        "if (!_isVerdict(reason)) revert NoVerdict(reason & 0xffffffff);",
+    ):
+        assert naive.count(line) == 1
+        naive = naive.replace(line, "")
+    broken = compiled({**sources, path: naive})
+    monkeypatch.setattr(consumers, "contracts", lambda: {**contracts(), **broken})
+    here = own_consumer(node, toxic(System.CG16))
+    data = here.data("tryFor", *here.proof_of(node.sender), node.sender)
+    answers = {tried(here, data, limit) for limit in range(100_000, 300_000, 10_000)}
+    assert False in answers  # of a valid proof
+    assert tried(here, data, 1_000_000) is True
+
+
+@pytest.mark.slow
+def test_hundreds_of_public_inputs(node: Chain) -> None:
+    """The case that was found: so many that 1/64 of the gas was enough for a catch to run."""
+    key = toxic_key(System.GROTH16, 500)
+    here = shared_consumer(node, key)
+    ctx = context(node.chain_id, bytes.fromhex(here.bound_to[2:]), here.binder(node.sender, 0))
+    instance = (*context_words(ctx), *range(496))
+    data = here.data("tryFor", simulate(key, instance), instance, node.sender)
+    answers = [tried(here, data, limit) for limit in (*range(1_000_000, 9_000_000, 250_000), 16_000_000)]
+    assert False not in answers
+    assert answers[-1] is True
 
 
 @pytest.mark.parametrize("make", FORMS)
