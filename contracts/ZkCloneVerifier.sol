@@ -5,13 +5,14 @@ import {ZkSharedCore} from "./ZkSharedCore.sol";
 import {IZkVerifier} from "./interfaces/IZkVerifier.sol";
 
 /// @title What the verifiers of single models run that are minimal proxies with the key behind their code
-/// @notice A clone is an IZkVerifier with an address of its own: 45 bytes that delegate to this contract (EIP-1167), then
-/// system and number of public inputs in four bytes (2^31 added for CG16), then the key. All of that is its code, which
-/// nobody can change and everybody can read; there is no constructor that could be told anything else.
-/// @dev No constructor argument, no owner, no storage. Proofs are bound to the clone's address. Called as itself this
-/// contract finds no key and reverts.
+/// @notice A clone is an IZkVerifier with an address of its own: 45 bytes that delegate to this contract (EIP-1167),
+/// then system and number of public inputs in four bytes (2^31 added for CG16), then the key. All of that is its code,
+/// which nobody can change and everybody can read; there is no constructor that could be told anything else.
+/// @dev No constructor argument, no owner, no storage. Proofs are bound to the clone's address. Code that is shorter
+/// than its key reads as if zeros followed, which are no key's points; `vkHash` reverts then, and where code follows
+/// the key. It reverts, too, when this contract is called as itself, which holds no key.
 contract ZkCloneVerifier is ZkSharedCore, IZkVerifier {
-    /// @notice The code behind the proxy has not as many bytes as the key that it announces.
+    /// @notice The clone's code has not as many bytes as proxy and key take.
     error KeyLength(uint256 got, uint256 expected);
 
     /// @dev Bytes of the proxy, and of what stands before the key.
@@ -32,7 +33,10 @@ contract ZkCloneVerifier is ZkSharedCore, IZkVerifier {
     /// @inheritdoc IZkVerifier
     function vkHash() external view returns (bytes32) {
         (uint256 k, bool cg16, uint256 n) = _load();
-        return _keyHash(k, _keySize(cg16, n), cg16, n);
+        uint256 size = _keySize(cg16, n);
+        uint256 length = address(this).code.length;
+        if (length != size + PROXY + HEAD) revert KeyLength(length, size + PROXY + HEAD);
+        return _keyHash(k, size, cg16, n);
     }
 
     /// @inheritdoc IZkVerifier
@@ -73,16 +77,21 @@ contract ZkCloneVerifier is ZkSharedCore, IZkVerifier {
 
     /// @dev The key behind the proxy's code: in a delegatecall address(this) is the proxy.
     function _load() private view returns (uint256 k, bool cg16, uint256 n) {
-        uint256 size;
         assembly ("memory-safe") {
             k := add(mload(0x40), 0x20)
-            size := sub(extcodesize(address()), add(PROXY, HEAD))
+            let size := 0x320 // of a key of CG16, and enough for four public inputs of plain Groth16
             extcodecopy(address(), sub(k, HEAD), PROXY, add(size, HEAD))
             n := shr(224, mload(sub(k, HEAD)))
             cg16 := shr(31, n)
             n := and(n, 0x7fffffff)
+            if iszero(cg16) {
+                let first := size
+                size := add(0x220, shl(6, n))
+                if gt(size, first) {
+                    extcodecopy(address(), add(k, first), add(add(PROXY, HEAD), first), sub(size, first))
+                }
+            }
             mstore(0x40, add(add(k, size), 0x20))
         }
-        if (size != _keySize(cg16, n)) revert KeyLength(size, _keySize(cg16, n));
     }
 }

@@ -6,13 +6,13 @@ import {IZkVerifier} from "./interfaces/IZkVerifier.sol";
 /// @title The arithmetic of both proof systems over a verifying key that lies in memory
 /// @notice Without owner and storage. Whoever derives from this says where a key comes from, and answers for it: by its
 /// hash, or by the code that holds it.
-/// @dev A key is circuit_hash || alpha || beta || gamma || delta [|| eta] || IC_0 ..., at `k` in memory. Points are as in
-/// EIP-196 and EIP-197: of a coordinate in Fp2 the imaginary part stands first. Checked is
-/// e(-a, b) e(alpha, beta) e(IC, gamma) e(c, delta) [e(d, eta)] = 1, where IC = IC_0 + sum x_i IC_i (Groth 2016), or for
-/// CG16 IC_0 + h IC_1 + y IC_2 with a challenge h drawn from the commitment d, and y = sum x_i h^i (docs/spec/protocol.md).
-/// The precompiles check that every point, of the proof and of the key, is in its group with coordinates below p.
-/// (a, b) can be turned into (u a, b / u): never use a proof or its hash as a nullifier. A malformed point burns all gas
-/// forwarded: give the call a gas limit when it is made inside try / catch.
+/// @dev A key is circuit_hash || alpha || beta || gamma || delta [|| eta] || IC_0 ..., at `k` in memory. Points are as
+/// in EIP-196 and EIP-197: of a coordinate in Fp2 the imaginary part stands first. Checked is e(-a, b) e(alpha, beta)
+/// e(IC, gamma) e(c, delta) [e(d, eta)] = 1, where IC = IC_0 + sum x_i IC_i (Groth 2016), or for CG16 IC_0 + h IC_1 + y
+/// IC_2 with a challenge h drawn from the commitment d, and y = sum x_i h^i (docs/spec/protocol.md). The precompiles
+/// check that every point, of the proof and of the key, is in its group with coordinates below p. (a, b) can be turned
+/// into (u a, b / u): never use a proof or its hash as a nullifier. A malformed point burns all gas forwarded: give the
+/// call a gas limit when it is made inside try / catch.
 abstract contract ZkSharedCore {
     /// @dev Order r of the scalar field.
     uint256 internal constant R = 21888242871839275222246405745257275088548364400416034343698204186575808495617;
@@ -51,7 +51,8 @@ abstract contract ZkSharedCore {
         }
     }
 
-    /// @dev Hash of the key of `size` bytes at `k`: keccak256(label || key || n). Overwrites the words before and after.
+    /// @dev Hash of the key of `size` bytes at `k`: keccak256(label || key || n). Overwrites the words before and
+    /// after.
     function _keyHash(uint256 k, uint256 size, bool cg16, uint256 n) internal pure returns (bytes32 hash) {
         uint256 label = cg16 ? VK_CG16 : VK_GROTH16;
         assembly ("memory-safe") {
@@ -62,47 +63,48 @@ abstract contract ZkSharedCore {
         }
     }
 
-    /// @dev Verifies the proof at `proof` in the calldata for the `n` public inputs at `inputs`, under the key at `k`, which
-    /// is overwritten with the pairing's terms.
+    /// @dev Verifies the proof at `proof` in the calldata for the `n` public inputs at `inputs`, under the key at `k`,
+    /// which is overwritten with the pairing's terms.
     function _verifyOne(uint256 k, bytes32 hash, bool cg16, bytes32 ctx, uint256 proof, uint256 inputs, uint256 n)
         internal
         view
     {
-        uint256 point; // IC_0, IC_1, ...
-        uint256 sum; // behind the key
+        uint256 sum; // starts as IC_0, behind the key and a word that a scalar takes
         if (cg16) {
             (, uint256 challenge, uint256 y) = _challenge(hash, ctx, proof, inputs, n);
             assembly ("memory-safe") {
-                sum := add(k, 0x320)
+                sum := add(k, 0x340)
                 mcopy(sum, add(k, 0x260), 0x40)
             }
             unchecked {
-                _accumulate(sum, k + 0x2a0, challenge);
                 _accumulate(sum, k + 0x2e0, y);
+                _accumulate(sum, k + 0x2a0, challenge);
             }
         } else {
+            uint256 point;
             assembly ("memory-safe") {
-                point := add(k, 0x1e0)
-                sum := add(point, shl(6, add(n, 1)))
-                mcopy(sum, point, 0x40)
+                point := add(k, add(0x1e0, shl(6, n)))
+                sum := add(point, 0x60)
+                mcopy(sum, add(k, 0x1e0), 0x40)
             }
-            for (uint256 i = 0; i < n; ) {
+            while (n != 0) {
                 uint256 x;
                 assembly ("memory-safe") {
-                    point := add(point, 0x40)
-                    x := calldataload(add(inputs, shl(5, i)))
+                    n := sub(n, 1)
+                    x := calldataload(add(inputs, shl(5, n)))
                 }
-                if (x >= R) revert IZkVerifier.InputOutOfRange(i);
+                if (x >= R) revert IZkVerifier.InputOutOfRange(n);
                 _accumulate(sum, point, x);
                 unchecked {
-                    ++i;
+                    point -= 0x40;
                 }
             }
         }
         uint256 slot;
         assembly ("memory-safe") {
-            // Terms of the pairing, each a point of G1 and one of G2 (0x40 + 0x80): alpha, IC, c, [d,] (a, b). alpha and
-            // beta lie as they have to, at k + 0x20; eta, delta and gamma make room for the points of G1 before them
+            // Terms of the pairing, each a point of G1 and one of G2 (0x40 + 0x80): alpha, IC, c, [d,] (a, b). alpha
+            // and beta lie as they have to, at k + 0x20; eta, delta and gamma make room for the points of G1 before
+            // them.
             slot := add(k, 0x260)
             if cg16 {
                 mcopy(add(k, 0x2a0), add(k, 0x1e0), 0x80)
@@ -143,16 +145,26 @@ abstract contract ZkSharedCore {
             mstore(0x20, 1)
             challenge := addmod(mulmod(hi, TWO_256, R), keccak256(0x00, 0x40), R)
         }
-        while (n != 0) {
-            uint256 x;
-            unchecked {
-                --n;
-            }
-            assembly ("memory-safe") {
-                x := calldataload(add(inputs, shl(5, n)))
+        bool bad;
+        assembly ("memory-safe") {
+            for { let p := add(inputs, shl(5, n)) } gt(p, inputs) {} {
+                p := sub(p, 0x20)
+                let x := calldataload(p)
+                bad := or(bad, iszero(lt(x, R)))
                 y := addmod(mulmod(y, challenge, R), x, R)
             }
-            if (x >= R) revert IZkVerifier.InputOutOfRange(n);
+        }
+        if (bad) _refuseInputs(inputs, n);
+    }
+
+    /// @dev Names the first of the `n` public inputs at `inputs` in the calldata that is not below r.
+    function _refuseInputs(uint256 inputs, uint256 n) private pure {
+        for (uint256 i = 0; i < n; ++i) {
+            uint256 x;
+            assembly ("memory-safe") {
+                x := calldataload(add(inputs, shl(5, i)))
+            }
+            if (x >= R) revert IZkVerifier.InputOutOfRange(i);
         }
     }
 
@@ -179,15 +191,14 @@ abstract contract ZkSharedCore {
         if (y >= P) revert IZkVerifier.PrecompileFailed();
     }
 
-    /// @dev Adds `scalar` times the point at `point` to the point at `sum`. Overwrites the three words after that.
+    /// @dev Adds `scalar` times the point at `point` to the point at `sum`. Overwrites the word after the first, two
+    /// after the second: where points follow each other, the last one has to come first.
     function _accumulate(uint256 sum, uint256 point, uint256 scalar) internal view {
         bool ok;
         assembly ("memory-safe") {
-            let p := add(sum, 0x40)
-            mcopy(p, point, 0x40)
-            mstore(add(sum, 0x80), scalar)
+            mstore(add(point, 0x40), scalar)
             // of an expression the last argument is evaluated first
-            ok := and(eq(returndatasize(), 0x40), staticcall(gas(), EC_MUL, p, 0x60, p, 0x40))
+            ok := and(eq(returndatasize(), 0x40), staticcall(gas(), EC_MUL, point, 0x60, add(sum, 0x40), 0x40))
             ok := and(and(eq(returndatasize(), 0x40), staticcall(gas(), EC_ADD, sum, 0x80, sum, 0x40)), ok)
         }
         if (!ok) _refuse(0x300); // there are four pairs at least
@@ -202,9 +213,9 @@ abstract contract ZkSharedCore {
         if (!ok) _refuse(length);
     }
 
-    /// @dev A precompile has failed. What it refuses burns all gas forwarded, as EIP-196 and EIP-197 have it, and so does
-    /// too little gas; 63 times what is left tells how much that was (EIP-150). Less than a pairing of `length` bytes
-    /// takes, 192 for each pair, is too little: there is one at the end.
+    /// @dev A precompile has failed. What it refuses burns all gas forwarded, as EIP-196 and EIP-197 have it, and so
+    /// does too little gas; 63 times what is left tells how much that was (EIP-150). Less than a pairing of `length`
+    /// bytes takes, 192 for each pair, is too little: there is one at the end.
     function _refuse(uint256 length) private view {
         unchecked {
             uint256 got = 63 * gasleft();

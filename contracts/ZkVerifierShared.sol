@@ -8,10 +8,10 @@ import {IZkVerifierShared} from "./interfaces/IZkVerifierShared.sol";
 /// @title One verifier for all models of a chain, of both proof systems: the verifying key travels in the calldata
 /// @notice A consumer pins a key's hash, 32 bytes, and passes it with every call, never taking it from its user. All
 /// functions return if the proofs are valid and revert otherwise: no verdict that can be ignored.
-/// @dev No constructor argument, no owner, no storage, nothing immutable: the same address on every chain through CREATE2,
-/// and the address attests the code. Nothing is done with a key before its hash has been compared with the one given:
-/// keccak256(label || key || number of public inputs). The label is the proof system's, which is that of the proofs'
-/// length: neither is ever a choice of the caller's user.
+/// @dev No constructor argument, no owner, no storage, nothing immutable: the same address on every chain through
+/// CREATE2, and the address attests the code. Nothing is done with a key before its hash has been compared with the one
+/// given: keccak256(label || key || number of public inputs). The label is the proof system's, which is that of the
+/// proofs' length: neither is ever a choice of the caller's user.
 contract ZkVerifierShared is ZkSharedCore, IZkVerifierShared {
     /// @dev keccak256("zkchain/groth16/instance/1")
     uint256 private constant DOMAIN_GROTH16 = 0x1d5df59b6e74f17d292111780229507335ecc2f8fdc27527cbb162172bf35a33;
@@ -71,8 +71,9 @@ contract ZkVerifierShared is ZkSharedCore, IZkVerifierShared {
     }
 
     /// @inheritdoc IZkVerifierShared
-    /// @dev Asks of a key what zkchain asks before it renders or pins one: no point is infinity, all are in their groups;
-    /// gamma, delta and eta differ in x, and delta and eta from the generator; so do the IC_i, each from the others.
+    /// @dev Asks of a key what zkchain asks before it renders or pins one: no point is infinity, all are in their
+    /// groups; gamma, delta and eta differ in x, and delta and eta from the generator; so do the IC_i, each from the
+    /// others.
     function checkKey(bytes32 vkHash, bytes calldata vk, bool cg16, uint256 instanceLength) external view {
         if (instanceLength == 0 || instanceLength > vk.length) revert IZkVerifier.InstanceLength(instanceLength, 1);
         _requireSafe(_load(vkHash, vk, cg16, instanceLength), cg16, _keySize(cg16, instanceLength));
@@ -80,7 +81,10 @@ contract ZkVerifierShared is ZkSharedCore, IZkVerifierShared {
 
     /// @dev What `verify` and `verifyBound` do; which one it is, and its binder, is read from the calldata. Without
     /// constant arguments, because solc would make a copy for each set of them.
-    function _verify(bytes32 vkHash, bytes calldata vk, bytes calldata proof, uint256[] calldata instance) private view {
+    function _verify(bytes32 vkHash, bytes calldata vk, bytes calldata proof, uint256[] calldata instance)
+        private
+        view
+    {
         bool cg16 = proof.length == CG16_PROOF;
         if (!cg16 && proof.length != GROTH16_PROOF) revert IZkVerifier.ProofLength(proof.length, GROTH16_PROOF);
         if (instance.length == 0) revert IZkVerifier.InstanceLength(0, 1);
@@ -157,13 +161,13 @@ contract ZkVerifierShared is ZkSharedCore, IZkVerifierShared {
         return _context(binder);
     }
 
-    /// @dev The key in memory, after its length and its hash have been checked. Without gamma it is 128 bytes shorter, and
-    /// gamma is the generator, as in every key of a ceremony; the hash is that of the whole key in any case.
+    /// @dev The key in memory, after its length and its hash have been checked. Without gamma it is 128 bytes shorter,
+    /// and gamma is the generator, as in every key of a ceremony; the hash is that of the whole key in any case.
     function _load(bytes32 vkHash, bytes calldata vk, bool cg16, uint256 n) private pure returns (uint256 k) {
         uint256 size = _keySize(cg16, n);
         unchecked {
             uint256 gap = size - vk.length;
-            if (gap != 0 && gap != 0x80) revert KeyLength(vk.length, size);
+            if (gap & ~uint256(0x80) != 0) revert KeyLength(vk.length, size);
             assembly ("memory-safe") {
                 k := add(mload(0x40), 0x20)
                 mstore(0x40, add(add(k, size), 0x20))
@@ -181,8 +185,8 @@ contract ZkVerifierShared is ZkSharedCore, IZkVerifierShared {
         if (got != vkHash) revert KeyMismatch(got, vkHash);
     }
 
-    /// @dev A batch in the calldata: `count` proofs one after the other at `proof`, `n` public inputs of each at `inputs`,
-    /// and at `binders` as many words, or none for 0.
+    /// @dev A batch in the calldata: `count` proofs one after the other at `proof`, `n` public inputs of each at
+    /// `inputs`, and at `binders` as many words, or none for 0.
     struct Batch {
         bool cg16;
         uint256 count;
@@ -192,8 +196,8 @@ contract ZkVerifierShared is ZkSharedCore, IZkVerifierShared {
         uint256 binders;
     }
 
-    /// @dev Checks the product of all equations, the i-th to the power rho_i, i = 1 .. count: rho_1 = 1, then 128 bits of a
-    /// hash of everything (docs/spec/protocol.md, section 10).
+    /// @dev Checks the product of all equations, the i-th to the power rho_i, i = 1 .. count: rho_1 = 1, then 128 bits
+    /// of a hash of everything (docs/spec/protocol.md, section 10).
     function _verifyMany(uint256 k, bytes32 hash, Batch memory b) private view {
         uint256 t; // transcript: label || vkHash || count || items of nine words || index
         uint256 scalars; // sums of rho times challenge and y, or times x_j
@@ -229,13 +233,15 @@ contract ZkVerifierShared is ZkSharedCore, IZkVerifierShared {
         unchecked {
             _multiply(m, sum);
             _multiply(m + 0x0c0, sum);
-            for (uint256 j = 0; j < terms; ++j) {
+            point += terms << 6;
+            while (terms != 0) {
                 uint256 s;
                 assembly ("memory-safe") {
-                    point := add(point, 0x40)
-                    s := mload(add(scalars, shl(5, j)))
+                    terms := sub(terms, 1)
+                    s := mload(add(scalars, shl(5, terms)))
                 }
                 _accumulate(m + 0x0c0, point, s);
+                point -= 0x40;
             }
         }
         assembly ("memory-safe") {
@@ -247,8 +253,8 @@ contract ZkVerifierShared is ZkSharedCore, IZkVerifierShared {
         _requirePairing(m, end);
     }
 
-    /// @dev Writes the items of the transcript, seed || a || b || c; for CG16 also challenge and y of each proof, to the
-    /// places that (a, b) will take.
+    /// @dev Writes the items of the transcript, seed || a || b || c; for CG16 also challenge and y of each proof, to
+    /// the places that (a, b) will take.
     function _absorb(bytes32 hash, Batch memory b, uint256 t, uint256 slot) private view {
         uint256 proof = b.proof;
         uint256 inputs = b.inputs;
@@ -355,8 +361,8 @@ contract ZkVerifierShared is ZkSharedCore, IZkVerifierShared {
         _precompile(EC_MUL, p, 0x60, p, 0x40);
     }
 
-    /// @dev Top 128 bits of keccak256(transcript || i). The transcript starts with the label, the last bytes of the word at
-    /// `t`, and ends at `end`, where `i` goes.
+    /// @dev Top 128 bits of keccak256(transcript || i). The transcript starts with the label, the last bytes of the
+    /// word at `t`, and ends at `end`, where `i` goes.
     function _weight(uint256 t, uint256 end, uint256 i, bool cg16) private pure returns (uint256 rho) {
         assembly ("memory-safe") {
             mstore(end, i)

@@ -16,14 +16,14 @@ pragma solidity ^0.8.28;
 contract Cg16Words2_DEVELOPMENT_KEY {
     /// @notice Public input `index` is not below the scalar field's order r.
     error InputOutOfRange(uint256 index);
-    /// @notice A precompile refused: a point of the proof is not in its group, or a coordinate is not below p. Also on a
-    /// chain without the precompiles of EIP-196 and EIP-197.
+    /// @notice A precompile refused: a point of the proof is not in its group, or a coordinate is not below p. Also on
+    /// a chain without the precompiles of EIP-196 and EIP-197.
     error PrecompileFailed();
     /// @notice Gas ran out in a precompile, which says nothing of the proof: of the `needed` gas it had `got` or less.
     error GasTooLow(uint256 got, uint256 needed);
     /// @notice The proof is well formed, and wrong.
     error ProofInvalid();
-    /// @notice The calldata is longer than the arguments. (Shorter calldata the ABI's decoder refuses, without a reason.)
+    /// @notice The calldata is longer than the arguments. (The ABI's decoder refuses shorter one, without reason.)
     error CalldataLength(uint256 got, uint256 expected);
 
     /// @dev Order r of the scalar field.
@@ -275,8 +275,8 @@ contract Cg16Words2_DEVELOPMENT_KEY {
         if (!ok) _refuse();
     }
 
-    /// @dev A precompile has failed. What it refuses burns the gas forwarded to it, and so does too little gas; 63 times
-    /// what is left tells how much that was (EIP-150). Less than the pairing at the end takes is too little.
+    /// @dev A precompile has failed. What it refuses burns the gas forwarded to it, and so does too little gas; 63
+    /// times what is left tells how much that was (EIP-150). Less than the pairing at the end takes is too little.
     function _refuse() private view {
         uint256 needed = 215000;
         unchecked {

@@ -114,14 +114,13 @@ def deploy(chain: Chain, artifact: Artifact, *, salt: int | None = None, again: 
 def deploy_shared(chain: Chain, artifact: Artifact) -> Deployment:
     """Find the shared verifier, ``artifact``, where it stands on this chain, or deploy it: the code at its address is
     compared byte for byte. Errors as ``deploy``."""
-    found = deploy(chain, artifact, salt=_salt(chain), again=False)
-    return replace(found, form=Form.SHARED)
+    return replace(_once(chain, artifact), form=Form.SHARED)
 
 
 def deploy_clone(chain: Chain, logic: Artifact, vk: VerifyingKey, *, again: bool = False) -> Deployment:
     """Deploy the clone that carries a key, and before it ``logic`` (ZkCloneVerifier) where that does not stand yet.
     Parameters and errors as of ``deploy``."""
-    below = deploy(chain, logic, salt=_salt(chain), again=False)
+    below = _once(chain, logic)
     made = deploy(chain, clone_of(logic, below.address, vk), salt=_salt(chain), again=again)
     return replace(made, receipts=(*below.receipts, *made.receipts), form=Form.CLONE, logic=below.address)
 
@@ -130,6 +129,14 @@ def clone_of(logic: Artifact, address: str, vk: VerifyingKey) -> Artifact:
     """The contract that is a clone of ``logic`` at ``address``, with this key behind its code."""
     code = clone_code(address, vk)
     return replace(logic, name="ZkClone", bytecode=data_initcode(code), runtime=code)
+
+
+def _once(chain: Chain, artifact: Artifact) -> Deployment:
+    """What a chain needs once, for everybody: without receipts where it stands already, whoever put it there."""
+    salt = _salt(chain)
+    if salt is not None and _code(chain, address := salted_address(artifact, salt)) == artifact.runtime:
+        return Deployment(address, chain.chain_id, artifact, salt=salt)
+    return deploy(chain, artifact, salt=salt, again=False)
 
 
 def _salt(chain: Chain) -> int | None:

@@ -398,7 +398,9 @@ def estimated(report: reports.EstimateReport) -> None:
             ("estimated for", report.fork + scheduled),
             *((f"as {draft.system}", draft_line(draft)) for draft in report.drafts),
             ("system", f"{report.system}, {circuit}"),
-            *gas_pairs("deployment", report.deployment),
+            *([] if report.form is Form.EMBEDDED else [("form", FORMS[report.form])]),
+            *(gas_pairs("deployment", report.deployment) if report.deployment.gas else [("deployment", "none")]),
+            *([("", f"once per chain, for all keys: {report.once:,} gas")] if report.once else []),
             *gas_pairs(report.verification.what, report.verification),
             *([("each proof", f"{-(-report.verification.gas // report.proofs):,} gas")] if report.proofs > 1 else []),
             *rollup_pairs(report.rollup),
@@ -409,6 +411,7 @@ def estimated(report: reports.EstimateReport) -> None:
         show_costs(report)
     if report.comparison:
         show_comparison(report.comparison)
+        show_break_even(report.break_even)
 
 
 def draft_line(draft: reports.DraftReport) -> str:
@@ -450,7 +453,7 @@ def show_comparison(rows: Sequence[reports.ComparedReport]) -> None:
     for title in ("verification, a proof", "deployment"):
         cells = [
             [
-                f"{row.system} {row.way}",
+                f"{row.system} {row.way}" + ("" if row.form is Form.EMBEDDED else f", {row.form}"),
                 *(
                     f"{row.per_proof[fork]:,}{'*' if fork in row.refused else ''}"
                     if title != "deployment"
@@ -464,6 +467,17 @@ def show_comparison(rows: Sequence[reports.ComparedReport]) -> None:
         show_table([f"{title}: up to", *forks], cells)
     if any(row.refused for row in rows):
         print("* such a transaction may be over the fork's cap (EIP-7825)")
+
+
+def show_break_even(points: Sequence[reports.BreakEvenReport]) -> None:
+    """Which form is cheapest, from how many proofs on; forks that agree share a line."""
+    lines: dict[tuple[str, str], list[str]] = {}
+    for point in points:
+        said = ", ".join(f"{form} from {first:,}" if first > 1 else str(form) for first, form in point.cheapest)
+        lines.setdefault((f"{point.system} {point.way}", said), []).append(point.fork)
+    print()
+    rows = [(what, ", ".join(forks), said) for (what, said), forks in lines.items()]
+    show_table(("cheapest in all", "fork", "form, by number of proofs"), rows)
 
 
 def deployed(report: reports.DeployReport) -> None:

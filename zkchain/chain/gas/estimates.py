@@ -197,6 +197,9 @@ DATA_STEPS = 16
 DATA_CHECK_STEPS = 220
 DATA_CONSTRUCTOR_STEPS = 300
 FACTORY_STEPS = 81
+FIRST_INPUTS = 4
+"""Public inputs of plain Groth16 whose points a clone reads at once; a second copy reads the others."""
+SECOND_COPY = 123
 
 
 def tokens(data: bytes) -> int:
@@ -229,6 +232,8 @@ def _single_overhead(vk: Verifies, bound: bool, batch_contract: bool, prices: Fo
     # the key, and over it the pairing; of cg16 behind that the challenge's transcript
     touched = 38 + inputs if vk.system is System.CG16 else max(31, 28 + 2 * inputs)
     below = prices.cold_account + prices.code_read if form is Form.CLONE else 0
+    if form is Form.CLONE and vk.system is System.GROTH16 and inputs > FIRST_INPUTS:
+        below += SECOND_COPY + prices.code_read
     return STEPS[vk.system, form + (", bound" if bound else "")].at(inputs) + memory(touched) + below
 
 
