@@ -4,8 +4,8 @@ pragma solidity ^0.8.28;
 import {IERC165, IERCZKMLRegistry} from "./interfaces/IERC7992.sol";
 
 /// @title Models, and the hashes that say what they are (ERC-7992, draft: see the interface for its date)
-/// @notice Anybody registers models; nobody vouches for them. modelHash: sha256 of the ONNX file; circuitHash and vkHash:
-/// as `zkchain inspect` shows them; proofSystemId: bytes4(keccak256("groth16-bn254-v1")) or ("cg16-bn254-v1").
+/// @notice Anybody registers models; nobody vouches for them. modelHash: sha256 of the ONNX file; circuitHash and
+/// vkHash: as `zkchain inspect` shows them; proofSystemId: bytes4(keccak256("groth16-bn254-v1")) or ("cg16-bn254-v1").
 /// @dev Versions (the draft leaves it open): an update changes the commitment under the same number and counts the
 /// revision. A contract that relies on a model pins its vkHash, or number and revision, and not the number alone: the
 /// owner may change what the number means. No admin, no upgrade; an owner is an address, for ever.

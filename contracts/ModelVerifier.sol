@@ -9,9 +9,9 @@ import {IERC165, IERCZKMLRegistry, IERCZKMLVerifier} from "./interfaces/IERC7992
 /// @notice Looks the model's key hash up in the registry and has the shared verifier check the proof under the key that
 /// comes along: no verifier has to be deployed or appointed for a model.
 /// @dev output: abi.encode(uint256[] instance), the public words. proof: abi.encode(bytes vk, bytes elements).
-/// inputCommitment: the 32 bytes that a CG16 proof was made for, `binderOf`. That they are a hash of the private inputs is
-/// the prover's word, for zkchain's circuits do not hash their inputs; that the proof cannot be shown with others is not.
-/// Plain Groth16 binds nothing: its inputCommitment is 0. Errors of the shared verifier come through as they are.
+/// inputCommitment: the 32 bytes that a CG16 proof was made for, `binderOf`. That they are a hash of the private inputs
+/// is the prover's word, for zkchain's circuits do not hash their inputs; that the proof cannot be shown with others is
+/// not. Plain Groth16 binds nothing: its inputCommitment is 0. Errors of the shared verifier come through as they are.
 /// Stateless, as the draft wants it: whether an inference was used before is for its consumer to know.
 contract ModelVerifier is IERCZKMLVerifier, IERC165, IZkSharedErrors {
     /// @notice There is no contract at this address.

@@ -2,8 +2,9 @@
 pragma solidity ^0.8.28;
 
 /// @title What a proof is bound to, besides the chain and the verifier
-/// @notice A proof that is bound to its consumer, its sender and a counter can neither be copied by who sees it, nor shown
-/// to another contract, nor sent twice. The prover computes the same (`zkchain.solidity.binder`, `zkchain prove --for`).
+/// @notice A proof that is bound to its consumer, its sender and a counter can neither be copied by who sees it, nor
+/// shown to another contract, nor sent twice. The prover computes the same (`zkchain.solidity.binder`, `zkchain prove
+/// --for`).
 library ZkBinder {
     /// @dev Bits of a context that one public word carries, and words that carry it: 208 bits in all. Two contexts that
     /// share them take 2^104 steps to find, more than BN254 itself.
@@ -44,8 +45,8 @@ library ZkBinder {
         return keccak256(abi.encode(block.chainid, verifier, binder));
     }
 
-    /// @notice Whether public words carry a context: plain Groth16 has no challenge, so its circuits have a public input
-    /// for it, four integers of 52 bits, the context's highest bits first.
+    /// @notice Whether public words carry a context: plain Groth16 has no challenge, so its circuits have a public
+    /// input for it, four integers of 52 bits, the context's highest bits first.
     /// @param context_ The context
     /// @param instance Public inputs
     /// @param first Number of the first of the four words

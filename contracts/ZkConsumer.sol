@@ -8,12 +8,12 @@ import {ZkReplayGuard} from "./ZkReplayGuard.sol";
 import {ZkVerdict} from "./ZkVerdict.sol";
 
 /// @title Base of contracts that rely on proofs of one circuit
-/// @notice A proof that it takes was made for this chain, this verifier, this contract, this caller and this turn of his:
-/// it cannot be copied, shown elsewhere, or sent twice, and a re-randomised copy of it is the same turn.
-/// @dev How a proof is bound. CG16: its challenge covers the context, `verifyBound`. Plain Groth16 has no challenge: the
-/// circuit has a public input, by custom called `binder`, of four integers from 0 to 2^52 - 1 that nothing else need
-/// read, and the prover puts the context's 208 highest bits there; this contract compares them. (A public input has
-/// constraints, its range, so its point of the key is not infinity: another value needs another proof.)
+/// @notice A proof that it takes was made for this chain, this verifier, this contract, this caller and this turn of
+/// his: it cannot be copied, shown elsewhere, or sent twice, and a re-randomised copy of it is the same turn.
+/// @dev How a proof is bound. CG16: its challenge covers the context, `verifyBound`. Plain Groth16 has no challenge:
+/// the circuit has a public input, by custom called `binder`, of four integers from 0 to 2^52 - 1 that nothing else
+/// need read, and the prover puts the context's 208 highest bits there; this contract compares them. (A public input
+/// has constraints, its range, so its point of the key is not infinity: another value needs another proof.)
 abstract contract ZkConsumer is ZkReplayGuard, IZkVerifierErrors {
     /// @notice There is no contract at the address given for the verifier: calls to it would succeed.
     error NoContract(address verifier);
@@ -39,7 +39,8 @@ abstract contract ZkConsumer is ZkReplayGuard, IZkVerifierErrors {
     /// @param verifier_ Verifier of the circuit
     /// @param vkHash_ The key that this contract is about: pinned here, and never a user's choice
     /// @param bindingWord_ BY_CHALLENGE for CG16; else the number of the first public word of the input `binder`
-    /// @param verifierGas_ Gas for a try, from `zkchain solidity --types` (VERIFIER_GAS); 0 where `_tryVerify` is not used
+    /// @param verifierGas_ Gas for a try, from `zkchain solidity --types` (VERIFIER_GAS); 0 where `_tryVerify` is not
+    /// used
     constructor(IZkVerifier verifier_, bytes32 vkHash_, uint256 bindingWord_, uint256 verifierGas_) {
         if (address(verifier_).code.length == 0) revert NoContract(address(verifier_));
         bytes32 got = verifier_.vkHash();
@@ -56,7 +57,8 @@ abstract contract ZkConsumer is ZkReplayGuard, IZkVerifierErrors {
         _verifyFor(msg.sender, 0, 0, proof, instance);
     }
 
-    /// @dev Takes a proof of somebody's, whoever sends it. What the sender could choose otherwise has to be in `action`.
+    /// @dev Takes a proof of somebody's, whoever sends it. What the sender could choose otherwise has to be in
+    /// `action`.
     /// @param caller Whose proof it is
     /// @param deadline Last second at which it may be used; 0: none
     /// @param action Hash of what shall be done, with all of its arguments; 0: none
@@ -87,8 +89,8 @@ abstract contract ZkConsumer is ZkReplayGuard, IZkVerifierErrors {
         if (valid) _count(caller);
     }
 
-    /// @dev Reverts unless the proof is valid for `instance` and bound to `binder`. Whether the binder was used before is
-    /// the caller's to know.
+    /// @dev Reverts unless the proof is valid for `instance` and bound to `binder`. Whether the binder was used before
+    /// is the caller's to know.
     function _check(bytes32 binder, bytes calldata proof, uint256[] calldata instance) internal view {
         if (bindingWord == BY_CHALLENGE) {
             verifier.verifyBound(proof, instance, binder);

@@ -55,8 +55,9 @@ abstract contract ZkReplayGuard {
         ++_counters[caller];
     }
 
-    /// @dev Spends a nullifier. It has to be a public word, or a number decoded from one, of an instance that was verified:
-    /// never a proof's bytes or hash, since anyone can make another valid proof of the same statement from it.
+    /// @dev Spends a nullifier. It has to be a public word, or a number decoded from one, of an instance that was
+    /// verified: never a proof's bytes or hash, since anyone can make another valid proof of the same statement from
+    /// it.
     function _spend(bytes32 scope, uint256 nullifier) internal {
         if (_spent[scope][nullifier]) revert NullifierSpent(scope, nullifier);
         _spent[scope][nullifier] = true;

@@ -5,14 +5,14 @@ import {IZkVerifier} from "./interfaces/IZkVerifier.sol";
 import {IZkVerifierErrors} from "./interfaces/IZkVerifierErrors.sol";
 
 /// @title One address in front of verifiers that come and go
-/// @notice A verifier is found by its selector, the first four bytes of its key's hash. Verifiers are added after a delay
-/// that gives users time to leave, taken out at once and for ever, and all of them stop, for ever, when the guardian says
-/// so or anybody shows a proof of a statement that is false.
-/// @dev Nothing here is needed by a consumer that pins a verifier of its own. A consumer that goes through a router trusts
-/// its admin as far as the delay and its guardian lets it. A bound proof is bound to the verifier behind the router.
-/// The canary is a verifier of a circuit without solutions (x = 0 and x = 1): a proof that it takes shows that the proof
-/// system, its implementation or the canary's setup is broken. Whoever made the canary's key alone could stop the router,
-/// so its key deserves the ceremony that the others had.
+/// @notice A verifier is found by its selector, the first four bytes of its key's hash. Verifiers are added after a
+/// delay that gives users time to leave, taken out at once and for ever, and all of them stop, for ever, when the
+/// guardian says so or anybody shows a proof of a statement that is false.
+/// @dev Nothing here is needed by a consumer that pins a verifier of its own. A consumer that goes through a router
+/// trusts its admin as far as the delay and its guardian lets it. A bound proof is bound to the verifier behind the
+/// router. The canary is a verifier of a circuit without solutions (x = 0 and x = 1): a proof that it takes shows that
+/// the proof system, its implementation or the canary's setup is broken. Whoever made the canary's key alone could stop
+/// the router, so its key deserves the ceremony that the others had.
 contract ZkRouter is IZkVerifierErrors {
     /// @notice Who may do what: the admin proposes and buries, the guardian withdraws, buries and stops.
     enum Role {

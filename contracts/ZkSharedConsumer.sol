@@ -8,8 +8,8 @@ import {ZkReplayGuard} from "./ZkReplayGuard.sol";
 import {ZkVerdict} from "./ZkVerdict.sol";
 
 /// @title Base of contracts that rely on proofs of one circuit, checked by the verifier that all models share
-/// @notice `ZkConsumer`'s twin: nothing is deployed for the model. Its key comes with every proof, from whoever sends it,
-/// and this contract pins the key's hash.
+/// @notice `ZkConsumer`'s twin: nothing is deployed for the model. Its key comes with every proof, from whoever sends
+/// it, and this contract pins the key's hash.
 /// @dev Binding is as in `ZkConsumer`; proofs are bound to the shared verifier's address, the same for all of its
 /// consumers, so the consumer's own address in the binder is all that keeps them apart.
 abstract contract ZkSharedConsumer is ZkReplayGuard, IZkSharedErrors {
@@ -30,8 +30,9 @@ abstract contract ZkSharedConsumer is ZkReplayGuard, IZkSharedErrors {
     /// @notice Gas that a call of the verifier gets in `_tryVerifyFor`: with it a valid proof verifies.
     uint256 public immutable verifierGas;
 
-    /// @dev `vk` is looked at once, here: that it has this hash, and is fit to be pinned. One of more than about 600 public
-    /// inputs does not fit into what creates a contract (EIP-3860): such circuits want CG16, or a verifier of their own.
+    /// @dev `vk` is looked at once, here: that it has this hash, and is fit to be pinned. One of more than about 600
+    /// public inputs does not fit into what creates a contract (EIP-3860): such circuits want CG16, or a verifier of
+    /// their own.
     /// @param verifier_ The shared verifier
     /// @param vkHash_ The key that this contract is about: pinned here, and never a user's choice
     /// @param vk The key itself
@@ -59,7 +60,8 @@ abstract contract ZkSharedConsumer is ZkReplayGuard, IZkSharedErrors {
         _verifyFor(msg.sender, 0, 0, vk, proof, instance);
     }
 
-    /// @dev Takes a proof of somebody's, whoever sends it. What the sender could choose otherwise has to be in `action`.
+    /// @dev Takes a proof of somebody's, whoever sends it. What the sender could choose otherwise has to be in
+    /// `action`.
     /// @param caller Whose proof it is
     /// @param deadline Last second at which it may be used; 0: none
     /// @param action Hash of what shall be done, with all of its arguments; 0: none
@@ -76,8 +78,8 @@ abstract contract ZkSharedConsumer is ZkReplayGuard, IZkSharedErrors {
         _check(binder, vk, proof, instance);
     }
 
-    /// @dev As `_verifyFor`, and answers instead of reverting on a proof that is wrong: see `ZkConsumer`. Another key than
-    /// the pinned one is no verdict on the proof, and reverts.
+    /// @dev As `_verifyFor`, and answers instead of reverting on a proof that is wrong: see `ZkConsumer`. Another key
+    /// than the pinned one is no verdict on the proof, and reverts.
     /// @return valid Whether the proof is valid for `instance` and bound to this turn
     function _tryVerifyFor(
         address caller,
@@ -91,8 +93,8 @@ abstract contract ZkSharedConsumer is ZkReplayGuard, IZkSharedErrors {
         if (valid) _count(caller);
     }
 
-    /// @dev Reverts unless the proof is valid for `instance` and bound to `binder`. Whether the binder was used before is
-    /// the caller's to know.
+    /// @dev Reverts unless the proof is valid for `instance` and bound to `binder`. Whether the binder was used before
+    /// is the caller's to know.
     function _check(bytes32 binder, bytes calldata vk, bytes calldata proof, uint256[] calldata instance)
         internal
         view

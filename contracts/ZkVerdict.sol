@@ -10,7 +10,8 @@ library ZkVerdict {
     /// @notice The verifier reverted without saying that the proof is wrong: `reason` is its error's selector, or 0.
     error NoVerdict(bytes4 reason);
 
-    /// @dev Gas between the check and the call: a cold account (2,600), the call, the memory of its arguments is paid for.
+    /// @dev Gas between the check and the call: a cold account (2,600), the call, the memory of its arguments is paid
+    /// for.
     uint256 private constant AROUND = 5_000;
 
     /// @notice Whether a call of a verifier returns; reverts where that is not for the proof to say.

@@ -6,9 +6,9 @@ import {IERC8004ValidationRegistry} from "../interfaces/IERC8004.sol";
 import {ZkConsumer} from "../ZkConsumer.sol";
 
 /// @title A validator of ERC-8004 that answers with proofs (draft: see the interface for its text)
-/// @notice An agent names this contract as the validator of a request whose payload is abi.encode(vkHash, instance, salt).
-/// Anybody who has a proof of that instance, bound to the request, answers it with 100; a wrong proof reverts and
-/// answers nothing, so that nobody can spoil a request. It says: a model of this key gave these public words.
+/// @notice An agent names this contract as the validator of a request whose payload is abi.encode(vkHash, instance,
+/// salt). Anybody who has a proof of that instance, bound to the request, answers it with 100; a wrong proof reverts
+/// and answers nothing, so that nobody can spoil a request. It says: a model of this key gave these public words.
 contract Erc8004Validator is ZkConsumer {
     /// @notice The registry.
     IERC8004ValidationRegistry public immutable registry;

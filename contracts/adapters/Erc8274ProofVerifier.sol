@@ -8,11 +8,12 @@ import {ZkVerdict} from "../ZkVerdict.sol";
 
 /// @title CG16 proofs behind ERC-8274's IProofVerifier (draft: see the interface for its text)
 /// @notice Stateless: the key comes with the metadata, which the calling IAgentVerifier keeps and pins.
-/// @dev inputHash: any 32 bytes; the proof must be bound to keccak256(abi.encode(caller, inputHash)), the caller being the
-/// IAgentVerifier, so that one proof serves one of them and one input. That they are a hash of the private inputs is the
-/// prover's word. outputHash: keccak256(abi.encodePacked(instance)), all that the circuit shows.
+/// @dev inputHash: any 32 bytes; the proof must be bound to keccak256(abi.encode(caller, inputHash)), the caller being
+/// the IAgentVerifier, so that one proof serves one of them and one input. That they are a hash of the private inputs
+/// is the prover's word. outputHash: keccak256(abi.encodePacked(instance)), all that the circuit shows.
 /// metadata: abi.encode(bytes32 vkHash, bytes vk, uint256 gas). proof: abi.encode(bytes elements, uint256[] instance).
-/// Plain Groth16 binds nothing and is not served. Metadata or a proof that cannot be decoded reverts, as does too little gas.
+/// Plain Groth16 binds nothing and is not served. Metadata or a proof that cannot be decoded reverts, as does too
+/// little gas.
 contract Erc8274ProofVerifier is IProofVerifier, IZkSharedErrors {
     /// @notice There is no contract at this address.
     error NoContract(address verifier);

@@ -5,8 +5,8 @@ import {IZkVerifier} from "../interfaces/IZkVerifier.sol";
 import {ZkConsumer} from "../ZkConsumer.sol";
 
 /// @title Claims backed by proofs that nobody else can send, nobody twice, and nobody elsewhere
-/// @notice An example: records what an address has proved. Each proof is bound to this chain, the verifier, this contract,
-/// its sender and a number that is used once.
+/// @notice An example: records what an address has proved. Each proof is bound to this chain, the verifier, this
+/// contract, its sender and a number that is used once.
 contract BoundClaims is ZkConsumer {
     /// @notice `who` has proved a statement about `instance` with claim number `counter` of his.
     event Claimed(address indexed who, uint256 indexed counter, uint256[] instance);

@@ -4,8 +4,8 @@ pragma solidity ^0.8.28;
 /// @title Registry of models, after ERC-7992 (DRAFT)
 /// @notice "Verifiable ML Model Inference (ZKML)", a draft of 2025-07-23 in its text of 2025-11-11 (ethereum/ERCs, pull
 /// request 1133, commit 08db064). A draft changes: what was written for this text may not fit the next.
-/// @dev One departure: the text declares an event and an error of the same name, ModelDeprecated, which no compiler takes.
-/// The event keeps it; the error is ModelIsDeprecated.
+/// @dev One departure: the text declares an event and an error of the same name, ModelDeprecated, which no compiler
+/// takes. The event keeps it; the error is ModelIsDeprecated.
 interface IERCZKMLRegistry {
     /// @notice What a model is.
     struct ModelCommitment {

@@ -2,9 +2,10 @@
 pragma solidity ^0.8.28;
 
 /// @title Validation registry of ERC-8004 "Trustless Agents" (DRAFT)
-/// @notice The part that a validator calls and reads. A draft of 2025-08-13, in the text that followed its updates of January
-/// 2026 (ethereum/ERCs, commit 2395308; the date of that commit is not known to us), where `tag` is a string; before that
-/// it was bytes32, and such registries are not served. Of the three registries its authors call this one unfinished.
+/// @notice The part that a validator calls and reads. A draft of 2025-08-13, in the text that followed its updates of
+/// January 2026 (ethereum/ERCs, commit 2395308; the date of that commit is not known to us), where `tag` is a string;
+/// before that it was bytes32, and such registries are not served. Of the three registries its authors call this one
+/// unfinished.
 interface IERC8004ValidationRegistry {
     /// @notice Record what a validator says; only the one that the request names may call it.
     /// @param requestHash keccak256 of the request's payload

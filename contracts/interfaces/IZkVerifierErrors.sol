@@ -2,8 +2,8 @@
 pragma solidity ^0.8.28;
 
 /// @title The errors of verifiers, for contracts that call them
-/// @notice A verifier's revert comes through its caller. With these in the caller's ABI wallets and libraries can say what
-/// it was. They are the errors of `IZkVerifier`, one by one.
+/// @notice A verifier's revert comes through its caller. With these in the caller's ABI wallets and libraries can say
+/// what it was. They are the errors of `IZkVerifier`, one by one.
 interface IZkVerifierErrors {
     /// @notice The proof has not as many bytes as this verifier's proofs.
     error ProofLength(uint256 got, uint256 expected);

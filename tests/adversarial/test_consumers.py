@@ -350,6 +350,26 @@ def test_bound_claims_are_good_in_one_consumer(chain: Chain) -> None:
         call(chain, first, data)
 
 
+GAS = {
+    (System.CG16, "own"): 270_600,
+    (System.CG16, "shared"): 281_800,
+    (System.GROTH16, "own"): 263_300,
+    (System.GROTH16, "shared"): 276_900,
+}
+"""As docs/guide/contracts.md has it."""
+
+
+@pytest.mark.parametrize(("system", "form"), GAS)
+def test_the_gas_of_a_turn(node: Chain, system: System, form: str) -> None:
+    here, _ = {"own": owners, "shared": sharers}[form](node, system)
+    first, second = (
+        transact(node, here.contract, here.data("take", *here.proof_of(node.sender, turn))).gas_used
+        for turn in range(2)
+    )
+    assert abs(second - GAS[system, form]) < 100
+    assert abs(first - second - 17_100) < 100
+
+
 def errors_of(name: str) -> set[str]:
     """An interface's errors with their types."""
     entries = [entry for entry in contracts()[name].abi if entry["type"] == "error"]

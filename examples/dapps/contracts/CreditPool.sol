@@ -6,8 +6,8 @@ import {CreditKey} from "./CreditKey.sol";
 import {CreditTypes} from "./CreditTypes.sol";
 
 /// @title A pool that lends what a private credit model finds good, over data that stay private
-/// @notice The model has two inputs: `loan` (amount, months) is public, so that what is lent is what was scored; what the
-/// applicant tells of himself is not. The proof is bound to this pool, the applicant and his turn.
+/// @notice The model has two inputs: `loan` (amount, months) is public, so that what is lent is what was scored; what
+/// the applicant tells of himself is not. The proof is bound to this pool, the applicant and his turn.
 /// @dev An example. That the private data are true nobody proves here: a lender takes them from a source that signs or
 /// commits to them.
 contract CreditPool is CreditKey {
@@ -50,7 +50,8 @@ contract CreditPool is CreditKey {
         int256 probability = CreditTypes.outputProbabilitiesWad(instance, 1);
         if (probability < LEAST) revert Declined(probability, LEAST);
         owed[msg.sender] = amount * UNIT;
-        emit Lent(msg.sender, amount * UNIT, block.timestamp + CreditTypes.inputLoanUint(instance, 1) * 30 days, probability);
+        uint256 due = block.timestamp + CreditTypes.inputLoanUint(instance, 1) * 30 days;
+        emit Lent(msg.sender, amount * UNIT, due, probability);
         (bool paid,) = msg.sender.call{value: amount * UNIT}("");
         if (!paid) revert NotPaid();
     }
