@@ -366,7 +366,7 @@ def test_the_gas_of_a_turn(node: Chain, system: System, form: str) -> None:
         transact(node, here.contract, here.data("take", *here.proof_of(node.sender, turn))).gas_used
         for turn in range(2)
     )
-    assert abs(second - GAS[system, form]) < 100
+    assert abs(second - GAS[system, form]) < 400  # zeros of proofs and addresses are cheaper bytes
     assert abs(first - second - 17_100) < 100
 
 
