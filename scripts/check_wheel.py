@@ -16,6 +16,7 @@ REQUIRED = (
     "zkchain/py.typed",
     "zkchain/demo/digits.onnx",
     "zkchain/demo/digits.npz",
+    "zkchain/solidity/contracts.json",
     "zkchain/solidity/solc_front.js",
     "zkchain/solidity/sources.json",
     "zkchain/solidity/templates/groth16.sol.jinja",

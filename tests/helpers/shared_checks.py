@@ -147,7 +147,9 @@ def key_checks(s: Subject) -> Iterator[Check]:
     for a, b in [(96, 224), (224, 352), *([(352, 480)] if s.cg16 else [])]:
         swapped = bytearray(raw)
         swapped[a : a + 128], swapped[b : b + 128] = raw[b : b + 128], raw[a : a + 128]
-        yield Check(f"points in G2 swapped:{name}:{a}", s.verify(hash=s.hash(swapped), raw=bytes(swapped)), INVALID)
+        yield Check(
+            f"points in G2 swapped:{name}:{a}", s.verify(hash=s.hash(bytes(swapped)), raw=bytes(swapped)), INVALID
+        )
     short = without_gamma(raw)
     yield Check(f"gamma left out:{name}", s.verify(raw=short), OK)
     for i in range(0, len(short), 37):
@@ -228,8 +230,8 @@ def proof_checks(s: Subject) -> Iterator[Check]:
     for kind, point, expected in (("infinity", bytes(128), INVALID), ("words of G2", other_order, MALFORMED)):
         bad = [elements[0], point, *elements[2:]]
         yield Check(f"{kind}:{name}:b", s.verify(proof=b"".join(bad)), expected)
-    for bad in (b"", proof[:-1], proof + b"\0", proof + bytes(32), proof[:-32], bytes(300)):
-        yield Check(f"proof's length:{name}:{len(bad)}", s.verify(proof=bad), frozenset({"ProofLength"}))
+    for other in (b"", proof[:-1], proof + b"\0", proof + bytes(32), proof[:-32], bytes(300)):
+        yield Check(f"proof's length:{name}:{len(other)}", s.verify(proof=other), frozenset({"ProofLength"}))
     other = proof[:256] if s.cg16 else proof + proof[:64]
     yield Check(f"length of the other system:{name}", s.verify(proof=other), ANOTHER_KEY)
 

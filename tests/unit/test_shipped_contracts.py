@@ -58,6 +58,11 @@ def test_a_bundles_standard_input_compiles_to_what_is_deployed() -> None:
     assert given["settings"]["metadata"] == {"appendCBOR": False, "bytecodeHash": "none"}
 
 
+def test_the_guide_names_the_address() -> None:
+    guide = (ROOT / "docs" / "guide" / "forms.md").read_text()
+    assert salted_address(package.contract(package.SHARED), 0) in guide
+
+
 def test_one_address_everywhere(embedded: Chain) -> None:
     artifact = package.contract(package.SHARED)
     deployment = deploy_shared(embedded, artifact)
