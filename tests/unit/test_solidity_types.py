@@ -27,7 +27,7 @@ from zkchain.solidity.types import name_fields
 
 ZOO = {system: zoo(system) for system in System}
 FEW = settings(max_examples=1, suppress_health_check=[HealthCheck.too_slow], deadline=None)
-MANY = settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+MANY = settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 
 
 @cache
