@@ -18,6 +18,7 @@ REQUIRED = (
     "zkchain/demo/digits.npz",
     "zkchain/solidity/contracts.json",
     "zkchain/solidity/solc_front.js",
+    "zkchain/solidity/sources.json",
     "zkchain/solidity/templates/groth16.sol.jinja",
     "zkchain/solidity/templates/cg16.sol.jinja",
     "zkchain-*.dist-info/entry_points.txt",

@@ -1,4 +1,5 @@
-"""Write zkchain/solidity/contracts.json: the hand-written contracts that zkchain deploys, as they are compiled.
+"""Write zkchain/solidity/contracts.json, the hand-written contracts that zkchain deploys, as they are compiled, and
+sources.json, the text of all that others import.
 
     python scripts/ship_contracts.py [--check]
 
@@ -19,6 +20,7 @@ from zkchain.solidity import compile_sources  # noqa: E402
 from zkchain.solidity.compiler import standard_input  # noqa: E402
 
 FILE = ROOT / "zkchain" / "solidity" / "contracts.json"
+IMPORTED = FILE.with_name("sources.json")
 CONTRACTS = ("ZkVerifierShared", "ZkCloneVerifier")
 SOURCES = (
     "interfaces/IZkVerifier.sol",
@@ -39,15 +41,25 @@ def shipped() -> bytes:
     return jsontext.dumps({"input": standard_input(sources), "contracts": contracts})
 
 
+def imported() -> bytes:
+    """All contracts but examples and generated verifiers, path -> text."""
+    room = ROOT / "contracts"
+    files = sorted(file.relative_to(room) for file in room.rglob("*.sol"))
+    kept = [file for file in files if file.parts[0] not in ("examples", "generated")]
+    return jsontext.dumps({file.as_posix(): (room / file).read_text() for file in kept})
+
+
 def main(arguments: list[str]) -> int:
-    text = shipped()
-    same = FILE.is_file() and FILE.read_bytes() == text
-    if "--check" in arguments:
-        print(f"{FILE.name} is up to date" if same else f"stale: {FILE.name}")
-        return 0 if same else 1
-    FILE.write_bytes(text)
-    print(f"{FILE.name}: {'as it was' if same else 'changed'}")
-    return 0
+    stale = 0
+    for file, text in ((FILE, shipped()), (IMPORTED, imported())):
+        same = file.is_file() and file.read_bytes() == text
+        stale |= not same
+        if "--check" in arguments:
+            print(f"{file.name} is up to date" if same else f"stale: {file.name}")
+        else:
+            file.write_bytes(text)
+            print(f"{file.name}: {'as it was' if same else 'changed'}")
+    return int(stale and "--check" in arguments)
 
 
 if __name__ == "__main__":

@@ -197,6 +197,7 @@ class ContractReport:
     compiler: str
     vk_hash: str
     development: bool
+    types: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

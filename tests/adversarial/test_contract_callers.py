@@ -315,57 +315,6 @@ class TestTooLittleGas:
             assert error.name == expected
 
 
-class TestBinding:
-    """contracts/examples/BoundClaims.sol: chain, verifier, caller and nonce."""
-
-    def claims(self, chain: Chain) -> tuple[Deployment, Deployment]:
-        target = clone(chain, KEYS[System.CG16])
-        values: list[object] = [target.address, vkhash(KEYS[System.CG16].vk)]
-        return target, deployed(chain, "BoundClaims", ["address", "bytes32"], values)
-
-    def proof(self, chain_id: int, target: Deployment, caller: str, nonce: int) -> Proof:
-        binder = solidity.binder(bytes.fromhex(caller[2:]), nonce)
-        return simulate(KEYS[System.CG16], X, context(chain_id, bytes.fromhex(target.address[2:]), binder))
-
-    def claim(self, deployment: Deployment, proof: Proof) -> bytes:
-        return encode_call(deployment.artifact, "claim", encode_proof(proof), list(X))
-
-    def test_a_claim_is_taken_once(self, chain: Chain) -> None:
-        target, claims = self.claims(chain)
-        first = self.claim(claims, self.proof(chain.chain_id, target, chain.sender, 0))
-        transact(chain, claims, first)
-        with pytest.raises(TransactionReverted) as caught:
-            transact(chain, claims, first)
-        assert caught.value.data == selector("ProofInvalid()")
-        transact(chain, claims, self.claim(claims, self.proof(chain.chain_id, target, chain.sender, 1)))
-
-    def test_nobody_else_can_send_it(self, chain: Chain) -> None:
-        target, claims = self.claims(chain)
-        data = self.claim(claims, self.proof(chain.chain_id, target, chain.sender, 0))
-        thief = replace(chain, sender=list(chain.web3.eth.accounts)[1])
-        with pytest.raises(TransactionReverted) as caught:
-            call(thief, claims, data)
-        assert caught.value.data == selector("ProofInvalid()")
-        assert call(chain, claims, data) == b""
-
-    def test_it_belongs_to_one_chain_and_one_verifier(self, embedded: Chain) -> None:
-        target, claims = self.claims(embedded)
-        elsewhere = deploy_clone(embedded, LOGIC, KEYS[System.CG16].vk, again=True)
-        for proof in (
-            self.proof(embedded.chain_id + 1, target, embedded.sender, 0),
-            self.proof(embedded.chain_id, elsewhere, embedded.sender, 0),
-            simulate(KEYS[System.CG16], X),
-        ):
-            with pytest.raises(TransactionReverted) as caught:
-                call(embedded, claims, self.claim(claims, proof))
-            assert caught.value.data == selector("ProofInvalid()")
-
-    def test_another_keys_verifier_is_refused(self, embedded: Chain) -> None:
-        target = clone(embedded, KEYS[System.GROTH16])
-        with pytest.raises(TransactionReverted, match="AnotherKey"):
-            deployed(embedded, "BoundClaims", ["address", "bytes32"], [target.address, bytes(32)])
-
-
 class TestBoundBatch:
     """verifyBoundBatch computes every context itself."""
 

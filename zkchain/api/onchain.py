@@ -157,13 +157,24 @@ class Contract(arguments.Here):
         return self.deployment.gas_used
 
     def bind(self, binder: bytes | str) -> ContextRecord:
-        """The context of proofs for this contract and these 32 bytes only (cg16): ``keys.prove(..., context=...)``. A
-        shared contract separates no two callers: there the 32 bytes have to hold the address of the one meant."""
+        """The context of proofs for this contract and these 32 bytes only: ``keys.prove(..., context=...)``.
+
+        Parameters
+        ----------
+        binder
+            32 bytes, or hexadecimal: what the contract that relies on the proof computes (``solidity.binder``). A
+            shared contract separates no two callers: there the address of the one meant has to be in it.
+
+        Raises
+        ------
+        ArgumentError
+            Not 32 bytes; or a plain circuit without the public input "binder".
+        """
         word = arguments.word("binder", binder)
-        if self.verifier.key.system is not System.CG16:
+        if self.verifier.key.system is not System.CG16 and self.verifier.layout.binding is None:
             raise ArgumentError(
-                "plain Groth16 proofs are bound to nothing",
-                hint='compile the model for the other system: system="cg16"',
+                'plain Groth16 proofs are bound by a public input "binder", and this circuit has none',
+                hint='give the model one (docs/guide/binding.md), or compile it for the other system: system="cg16"',
             )
         return ContextRecord(self.connection.chain_id, self.address, "0x" + word.hex())
 

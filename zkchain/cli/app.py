@@ -24,12 +24,16 @@ from zkchain.cli.options import (
     BinderOpt,
     BundleArg,
     BundleOpt,
+    CallerOpt,
     ChainIdOpt,
     CloneOpt,
     ConfirmationsOpt,
+    CounterOpt,
     DataOpt,
+    DeadlineOpt,
     DevelopmentOpt,
     DomainOpt,
+    ForOpt,
     GasLimitOpt,
     IndexOpt,
     InputBitsOpt,
@@ -63,6 +67,7 @@ from zkchain.cli.options import (
     compile_command,
     folder_named,
     needed,
+    parse_binder,
     parse_domains,
     parse_form,
     parse_memory,
@@ -272,6 +277,10 @@ def prove(
     every: Annotated[bool, typer.Option("--all", help="Prove every sample of arrays that hold many.")] = False,
     proof: ProofOpt = "proof",
     binder: BinderOpt = None,
+    consumer: ForOpt = None,
+    caller: CallerOpt = None,
+    counter: CounterOpt = 0,
+    deadline: DeadlineOpt = 0,
     key_digest: KeyDigestOpt = None,
     memory: MemoryOpt = None,
     timings: TimingsOpt = False,
@@ -298,7 +307,7 @@ def prove(
             index=index,
             every=every,
             name=proof,
-            binder=parse_word(binder, "--binder"),
+            binder=parse_binder(binder, consumer, caller, counter, deadline),
             key_digest=parse_word(key_digest, "--key-digest"),
             memory=parse_memory(memory),
             progress=step,
@@ -327,6 +336,10 @@ def solidity(
     name: Annotated[
         str | None, typer.Option(metavar="NAME", help="Name of the contract.", show_default="from the key")
     ] = None,
+    types: Annotated[
+        bool,
+        typer.Option("--types", help="Write Types.sol and Key.sol, too: public words decoded, and the key pinned."),
+    ] = False,
     batch: BatchContractOpt = False,
     json: JsonOpt = False,
 ) -> None:
@@ -334,7 +347,7 @@ def solidity(
     from zkchain.cli import render
     from zkchain.workspace import solidity_bundle
 
-    render.show(solidity_bundle(bundle, contract=name, batch=batch), json=json)
+    render.show(solidity_bundle(bundle, contract=name, batch=batch, types=types), json=json)
 
 
 @app.command()

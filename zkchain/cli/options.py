@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from zkchain.quantize import Domain
     from zkchain.solidity import Form
     from zkchain.tuning import Trial
-    from zkchain.workspace import Account
+    from zkchain.workspace import Account, Turns
 
 PRIVATE_KEY = "ZKCHAIN_PRIVATE_KEY"
 PASSWORD = "ZKCHAIN_KEYSTORE_PASSWORD"
@@ -138,8 +138,40 @@ BinderOpt = Annotated[
     typer.Option(
         "--binder",
         metavar="HEX32",
-        help="cg16: the proof holds for the deployed contract and these 32 bytes only.",
+        help="The proof holds for the deployed contract and these 32 bytes only.",
         show_default=False,
+    ),
+]
+ForOpt = Annotated[
+    str | None,
+    typer.Option(
+        "--for",
+        metavar="ADDRESS",
+        help="The proof holds for this consumer (ZkConsumer) and --caller only, in its turn --counter.",
+        show_default=False,
+    ),
+]
+CallerOpt = Annotated[
+    str | None, typer.Option("--caller", metavar="ADDRESS", help="Whose proof it is, with --for.", show_default=False)
+]
+CounterOpt = Annotated[
+    int,
+    typer.Option(
+        "--counter",
+        min=0,
+        max=(1 << 64) - 1,
+        metavar="N",
+        help="The caller's turn, as the consumer's counterOf says; of many proofs the first one's.",
+    ),
+]
+DeadlineOpt = Annotated[
+    int,
+    typer.Option(
+        "--deadline",
+        min=0,
+        max=(1 << 64) - 1,
+        metavar="SECONDS",
+        help="Last second (of the epoch) at which the consumer may take it; 0: none.",
     ),
 ]
 KeyDigestOpt = Annotated[
@@ -306,6 +338,26 @@ def parse_word(text: str | None, option: str) -> bytes | None:
     if re.fullmatch(r"[0-9a-fA-F]{64}", digits) is None:
         raise typer.BadParameter(f"{text!r} is not 32 bytes in hexadecimal (64 digits).", param_hint=f"'{option}'")
     return bytes.fromhex(digits)
+
+
+def parse_binder(
+    binder: str | None, consumer: str | None, caller: str | None, counter: int, deadline: int
+) -> bytes | Turns | None:
+    """What proofs are bound to: 32 bytes, or turns of a caller at a consumer."""
+    if consumer is None:
+        if caller is not None or counter or deadline:
+            raise typer.BadParameter("go with --for.", param_hint="--caller, --counter, --deadline")
+        return parse_word(binder, "--binder")
+    if binder is not None:
+        raise typer.BadParameter("--binder and --for exclude each other")
+    if caller is None:
+        raise typer.BadParameter("needs --caller: whose proof it is.", param_hint="'--for'")
+    for option, text in (("--for", consumer), ("--caller", caller)):
+        if re.fullmatch(r"0x[0-9a-fA-F]{40}", text) is None:
+            raise typer.BadParameter(f"{text!r} is no address (0x and 40 digits).", param_hint=f"'{option}'")
+    from zkchain.workspace import Turns
+
+    return Turns(consumer, caller, counter, deadline)
 
 
 def parse_memory(text: str | None) -> int | None:

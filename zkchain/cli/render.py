@@ -367,6 +367,7 @@ def contracted(report: reports.ContractReport) -> None:
             ("compiler", report.compiler),
             ("vk hash", report.vk_hash),
             ("key", kind_of_key(report.development)),
+            *(("to build on", file) for file in report.types),
         ]
     )
 

@@ -41,6 +41,12 @@ def write(folder: str | PathLike[str]) -> tuple[str, ...]:
     return tuple(str(Path(folder, name)) for name in contents)
 
 
+def contracts() -> dict[str, str]:
+    """The hand-written contracts that a dApp imports, path -> source: all but examples and generated verifiers."""
+    found: dict[str, str] = json.loads(resources("zkchain").joinpath("solidity", "sources.json").read_bytes())
+    return found
+
+
 @cache
 def _contracts() -> Any:
     return json.loads(resources("zkchain").joinpath("solidity", "contracts.json").read_bytes())

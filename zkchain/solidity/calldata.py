@@ -66,13 +66,6 @@ def batch_calldata(
     return selector(f"verifyBoundBatch(({proof_types(vk)})[],bytes32[])") + head + array + _words(binders)
 
 
-def binder(caller: bytes, nonce: int) -> bytes:
-    """keccak256(abi.encode(caller, nonce)), as the contract ``ZkBinder`` computes it. ``caller`` has 20 bytes."""
-    if len(caller) != 20:
-        raise SolidityError(f"binder: expected an address of 20 bytes, got {len(caller)}")
-    return keccak256(bytes(12) + caller + word(nonce))
-
-
 def constructor_arguments(addresses: Sequence[bytes]) -> bytes:
     """The constructor's argument: the addresses (20 bytes each) of the data contracts, in order."""
     return b"".join(bytes(12) + address for address in addresses)

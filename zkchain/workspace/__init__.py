@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         load_verifying_key,
     )
     from zkchain.workspace.proving import (
+        Turns,
         open_prover,
         prove_samples,
         verify_bundle,
@@ -53,6 +54,7 @@ __all__ = [
     "Account",
     "Clock",
     "Question",
+    "Turns",
     "abi_bundle",
     "bundle_census",
     "bundle_graph",
@@ -98,7 +100,7 @@ _HOME = {
     **dict.fromkeys(("bundle_census", "bundle_graph", "model_graph"), "graphs"),
     **dict.fromkeys(("load_choices", "load_outline", "load_proving_keys"), "opening"),
     **dict.fromkeys(("load_summary", "load_verifying_key"), "opening"),
-    **dict.fromkeys(("open_prover", "prove_samples", "verify_bundle", "witness_bundle"), "proving"),
+    **dict.fromkeys(("Turns", "open_prover", "prove_samples", "verify_bundle", "witness_bundle"), "proving"),
     **dict.fromkeys(("list_transactions", "refreshed_transactions", "replace_transaction"), "journaling"),
     **dict.fromkeys(("abi_bundle", "calldata_bundle", "unsigned_deployment", "unsigned_submission"), "unsigned"),
     **dict.fromkeys(("Account", "deploy_bundle", "deployment_gas"), "settling"),

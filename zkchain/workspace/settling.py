@@ -15,6 +15,7 @@ from zkchain.chain.transactions import require_key
 from zkchain.errors import ChainError
 from zkchain.formats import bundle, proofs, shipped, state
 from zkchain.formats.bundle import Bundle
+from zkchain.formats.files import Content
 from zkchain.groth16.types import VerifyingKey
 from zkchain.reports import ContractReport, DeployReport, GasReport, SubmitReport
 from zkchain.solidity import Artifact, Form
@@ -26,18 +27,39 @@ from zkchain.workspace.placing import contract_files
 Folder = str | PathLike[str]
 
 
-def solidity_bundle(folder: Folder, *, contract: str | None = None, batch: bool = False) -> ContractReport:
-    """Write Verifier.sol and compile it; ``batch``: it verifies many proofs in one call, too."""
+def solidity_bundle(
+    folder: Folder, *, contract: str | None = None, batch: bool = False, types: bool = False
+) -> ContractReport:
+    """Write Verifier.sol and compile it; ``batch``: it verifies many proofs in one call, too. ``types``: write
+    Types.sol and Key.sol as well, for contracts on top of it."""
     opened = bundle.open_bundle(folder)
     key = load_verifying_key(opened)
     artifact = pipeline.contract(key, contract or "Verifier", batch=batch)
-    opened = bundle.update(folder, contract_files(artifact))
+    written = _consumer_files(opened, key, contract) if types else {}
+    opened = bundle.update(folder, {**contract_files(artifact), **written})
     file = str(opened.folder / bundle.KINDS["verifier"].file)
     size = len(artifact.runtime)
     data, shown = len(artifact.data), shown_hash(key)
     return ContractReport(
-        artifact.name, file, size, data, key.instance_length, artifact.compiler, shown, key.development
+        artifact.name,
+        file,
+        size,
+        data,
+        key.instance_length,
+        artifact.compiler,
+        shown,
+        key.development,
+        tuple(str(opened.folder / bundle.KINDS[name].file) for name in written),
     )
+
+
+def _consumer_files(opened: Bundle, key: VerifyingKey, name: str | None) -> dict[str, Content]:
+    """What contracts on top of the verifier import."""
+    summary = load_summary(opened)
+    types, pinned = pipeline.consumer_sources(
+        pipeline.interface_of(summary), bytes.fromhex(summary.digest), key, name or "Model"
+    )
+    return {"types": types.encode(), "key_contract": pinned.encode()}
 
 
 @dataclass(frozen=True, slots=True)

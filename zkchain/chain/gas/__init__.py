@@ -5,6 +5,7 @@ from zkchain.chain.gas.estimates import (
     Estimate,
     batch,
     deployment,
+    enough,
     tokens,
     verification,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "cheapest",
     "dearest",
     "deployment",
+    "enough",
     "fork_named",
     "memory",
     "outline",

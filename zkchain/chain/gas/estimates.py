@@ -98,6 +98,14 @@ class Estimate:
         return Cost(wei, ether, None if ether_price is None else ether * ether_price)
 
 
+def enough(vk: Verifies) -> dict[str, int]:
+    """Gas with which a call of a verifier checks a valid proof: of its "own" (a clone), or the
+    "shared" one. More than it uses: every call within it is given 63/64 of what is left (EIP-150)."""
+    bound, forms = vk.system is System.CG16, {"own": Form.CLONE, "shared": Form.SHARED}
+    used = {name: verification(vk, bound=bound, form=form).execution for name, form in forms.items()}
+    return {name: gas * 17 // 16 + 15_000 for name, gas in used.items()}
+
+
 def verification(
     vk: Verifies,
     *,
