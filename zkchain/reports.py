@@ -370,6 +370,20 @@ class AbiReport:
 
 
 @dataclass(frozen=True, slots=True)
+class ProjectReport:
+    """A project that was written: ``files`` by their paths in its ``folder``, the names of the ``proofs`` that it
+    shows."""
+
+    kind: str
+    folder: str
+    contract: str
+    files: tuple[str, ...]
+    proofs: tuple[str, ...]
+    vk_hash: str
+    development: bool
+
+
+@dataclass(frozen=True, slots=True)
 class SubmitReport:
     contract: str
     chain: str

@@ -8,9 +8,6 @@ import {IZkVerifier} from "../interfaces/IZkVerifier.sol";
 /// @dev A mock proof is bound to its public inputs and binder as a real one is, so tests can tell a contract that
 /// forgets to check them.
 contract MockZkVerifier is IZkVerifier {
-    /// @notice The proof is not the mock proof of these public inputs and this binder.
-    error ProofInvalid();
-
     /// @inheritdoc IZkVerifier
     bytes32 public immutable vkHash;
 

@@ -1,0 +1,196 @@
+"""Fill in a project's templates for one key, with proofs that hold under it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from zkchain import pipeline
+from zkchain.chain import gas
+from zkchain.circuit.layout import Layout
+from zkchain.errors import ProofFormatError
+from zkchain.formats import proofs, records, snarkjs
+from zkchain.formats.records import ContextRecord
+from zkchain.groth16.encoding import encode_proof
+from zkchain.groth16.transcript import vkhash
+from zkchain.groth16.types import Proof, VerifyingKey
+from zkchain.projects.plan import LIBRARY, PROJECTS
+from zkchain.r1cs import Instance, System
+from zkchain.solidity import Artifact, binder, calldata
+from zkchain.solidity.compiler import SETTINGS, SOLC_VERSION
+from zkchain.solidity.render import data_initcode
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+BINDERS = (
+    ("0x0000000000000000000000000000000000000001", 0),
+    ("0x4e59b44847b379578588920cA78FbF26c0B4956C", 7),
+    ("0xFFfFfFffFFfffFFfFFfFFFFFffFFFffffFfFFFfF", (1 << 256) - 1),
+)
+"""Callers and numbers: the bindings' own tests compare the binders that they make of them with ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A proof that a project shows, under a name. ``context``: what it is bound to."""
+
+    name: str
+    proof: Proof
+    instance: Instance
+    context: ContextRecord | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What a project is made of: a key, what its public numbers mean, its compiled contract, proofs that hold, and the
+    hand-written contracts by path."""
+
+    key: VerifyingKey
+    layout: Layout
+    artifact: Artifact
+    proofs: tuple[Shown, ...]
+    library: Mapping[str, str]
+
+
+def render(kind: str, material: Material) -> dict[str, str]:
+    """The files of a project.
+
+    Parameters
+    ----------
+    kind
+        One of ``KINDS``.
+    material
+        A key, its contract, and one proof or more.
+
+    Returns
+    -------
+    dict
+        Path -> text, sorted.
+
+    Raises
+    ------
+    ProofFormatError
+        A proof is for another system or another number of public inputs, or there is none.
+    """
+    if not material.proofs:
+        hint = "make one: keys.prove(...), `zkchain prove BUNDLE INPUT`"
+        raise ProofFormatError("a project's tests show a proof that holds, got none", hint=hint)
+    project, environment, values = PROJECTS[kind], _environment(), _values(material)
+    made = {}
+    for path, template in project.files.items():
+        sources = project.bindings if path.endswith(".ts") else project.contracts
+        made[path] = _text(environment, template, {**values, "sources": sources})
+    if project.contracts is not None:
+        made[f"{project.contracts}/{material.artifact.name}.sol"] = material.artifact.source
+        made |= {f"{project.contracts}/{LIBRARY}/{path}": text for path, text in material.library.items()}
+    if project.bindings is not None:
+        for shown in material.proofs:
+            made |= {f"proofs/{shown.name}/{name}": text for name, text in _kept(material, shown).items()}
+    return dict(sorted(made.items()))
+
+
+def _text(environment: Environment, name: str, values: Mapping[str, Any]) -> str:
+    if name.endswith(".jinja"):
+        return environment.get_template(name).render(values)
+    if environment.loader is None:
+        raise LookupError(f"no templates to take {name} from")
+    return environment.loader.get_source(environment, name)[0]
+
+
+def _values(material: Material) -> dict[str, Any]:
+    """What templates may name."""
+    key, artifact, fields = material.key, material.artifact, material.layout.fields
+    return {
+        "L": key.instance_length,
+        "artifact": artifact,
+        "binders": [
+            {"caller": caller, "nonce": n, "value": _hex(binder(bytes.fromhex(caller[2:]), n))} for caller, n in BINDERS
+        ],
+        "bound": any(shown.context for shown in material.proofs),
+        "cg16": key.system is System.CG16,
+        "data": [data_initcode(code) for code in artifact.data],
+        "fields": fields,
+        "gas_limit": 2 * gas.verification(key, bound=key.system is System.CG16).total,
+        "key": key,
+        "library": LIBRARY,
+        "proofs": [_shown(key, shown) for shown in material.proofs],
+        "ragged": any(field.bits < 8 * field.width for field in fields),
+        "settings": SETTINGS,
+        "solc": SOLC_VERSION,
+        "system": key.system.value,
+        "vk_hash": _hex(vkhash(key)),
+    }
+
+
+def _shown(key: VerifyingKey, shown: Shown) -> dict[str, Any]:
+    """A proof as templates have it; ``place``: the contract that it is bound to, as a number."""
+    context = _plain(shown.context)
+    place = None if context is None else int(context.contract, 16)
+    return {"name": shown.name, "context": context, "place": place, "calldata": _calldata(key, shown)}
+
+
+def _plain(context: ContextRecord | None) -> ContextRecord | None:
+    """The record with its bytes as 0x and digits, nothing else: it may have been written by anybody."""
+    if context is None:
+        return None
+    contract, binder = (_hex(proofs.unhex(text)) for text in (context.contract, context.binder))
+    return replace(context, contract=contract, binder=binder)
+
+
+def _calldata(key: VerifyingKey, shown: Shown) -> bytes:
+    bound = None if shown.context is None else proofs.unhex(shown.context.binder)
+    return calldata(key, shown.proof, shown.instance, bound)
+
+
+def _kept(material: Material, shown: Shown) -> dict[str, str]:
+    """The files of a proof, and what our own code says of it."""
+    context = _plain(shown.context)
+    expected = {
+        "calldata": _hex(_calldata(material.key, shown)),
+        "proof": _hex(encode_proof(shown.proof)),
+        "context": None if context is None else _hex(proofs.context_of(context)),
+        "claims": [_claim(claim) for claim in pipeline.claims(material.layout, shown.instance)],
+    }
+    made = {
+        "proof.json": snarkjs.dump_proof(shown.proof).decode(),
+        "public.json": snarkjs.dump_public(shown.instance).decode(),
+        "expected.json": json.dumps(expected, indent=1) + "\n",
+    }
+    return made if context is None else {**made, "context.json": records.dump(context).decode()}
+
+
+def _claim(claim: pipeline.Claim) -> dict[str, Any]:
+    """Integers as text, values as numbers (None for what is missing) or names."""
+    values = claim.values.ravel().tolist()
+    return {
+        "kind": claim.kind,
+        "name": claim.name,
+        "shape": list(claim.integers.shape),
+        "integers": [str(q) for q in claim.integers.ravel().tolist()],
+        "values": [None if isinstance(x, float) and math.isnan(x) else x for x in values],
+    }
+
+
+def _hex(data: bytes) -> str:
+    return "0x" + data.hex()
+
+
+def _environment() -> Environment:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("zkchain.projects"),
+        autoescape=False,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        undefined=StrictUndefined,
+    )
+    environment.filters["json"] = lambda value: json.dumps(value, indent=2 if isinstance(value, list) else None)
+    environment.filters["cell"] = lambda text: f"`{json.dumps(text)[1:-1].replace('|', '&#124;').replace('`', ' ')}`"
+    environment.filters["bigint"] = lambda value: "null" if value is None else f"{value}n"
+    return environment
