@@ -38,7 +38,7 @@ def _bindings(folder: str) -> dict[str, str]:
         **{f"{folder}/{name}": f"bindings/{name}.jinja" for name in filled},
         **{f"{folder}/{name}": f"bindings/{name}" for name in plain},
         "test/bindings.test.ts": "bindings/bindings.test.ts.jinja",
-        "test/proofs.ts": "bindings/proofs.ts.jinja",
+        "proofs/index.ts": "bindings/proofs.ts.jinja",
     }
 
 

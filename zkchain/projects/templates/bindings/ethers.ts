@@ -28,7 +28,8 @@ export async function verifyWithEthers(address: string, runner: ContractRunner, 
   }
   const data = encodeCall(proof);
   const name = contract.interface.parseTransaction({ data })!.name;
-  await contract.getFunction(name).staticCall(...contract.interface.decodeFunctionData(name, data));
+  const values = contract.interface.decodeFunctionData(name, data).toArray(true); // arrays that ethers may write to
+  await contract.getFunction(name).staticCall(...values);
 }
 
 /** Verifies a proof in a transaction, after a call: one that would revert is not sent. */
