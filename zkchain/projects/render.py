@@ -9,29 +9,29 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from zkchain import pipeline
+from zkchain._core import keccak256
+from zkchain.bn254.encoding import word
 from zkchain.chain import gas
 from zkchain.circuit.layout import Layout
 from zkchain.errors import ProofFormatError
 from zkchain.formats import proofs, records, snarkjs
 from zkchain.formats.records import ContextRecord
 from zkchain.groth16.encoding import encode_proof
-from zkchain.groth16.transcript import vkhash
+from zkchain.groth16.transcript import context, vkhash
 from zkchain.groth16.types import Proof, VerifyingKey
 from zkchain.projects.plan import LIBRARY, PROJECTS
 from zkchain.r1cs import Instance, System
-from zkchain.solidity import Artifact, binder, calldata
+from zkchain.solidity import Artifact, calldata
 from zkchain.solidity.compiler import SETTINGS, SOLC_VERSION
 from zkchain.solidity.render import data_initcode
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-BINDERS = (
-    ("0x0000000000000000000000000000000000000001", 0),
-    ("0x4e59b44847b379578588920cA78FbF26c0B4956C", 7),
-    ("0xFFfFfFffFFfffFFfFFfFFFFFffFFFffffFfFFFfF", (1 << 256) - 1),
-)
-"""Callers and numbers: the bindings' own tests compare the binders that they make of them with ours."""
+CONSUMER = bytes.fromhex("4e59b44847b379578588920ca78fbf26c0b4956c")
+CALLER = bytes.fromhex("f39fd6e51aad88f6f4ce6ab8827279cfffb92266")
+TURNS = ((0, 0, bytes(32)), (7, 0, bytes(32)), ((1 << 64) - 1, 1_800_000_000, bytes(32)), (3, 5, b"\x11" * 32))
+"""Counters, deadlines and actions: the bindings' own tests compare the binders that they make of them with ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +107,10 @@ def _values(material: Material) -> dict[str, Any]:
     return {
         "L": key.instance_length,
         "artifact": artifact,
-        "binders": [
-            {"caller": caller, "nonce": n, "value": _hex(binder(bytes.fromhex(caller[2:]), n))} for caller, n in BINDERS
-        ],
+        "binders": [_turn(*turn) for turn in TURNS],
         "bound": any(shown.context for shown in material.proofs),
         "cg16": key.system is System.CG16,
+        "context": _hex(context(1, CONSUMER, b"\x5a" * 32)),
         "data": [data_initcode(code) for code in artifact.data],
         "fields": fields,
         "gas_limit": 2 * gas.verification(key, bound=key.system is System.CG16).total,
@@ -126,19 +125,26 @@ def _values(material: Material) -> dict[str, Any]:
     }
 
 
+def _turn(counter: int, deadline: int, action: bytes) -> dict[str, Any]:
+    """keccak256(abi.encode(consumer, caller, deadline 2^64 + counter)), with an action keccak256(that || action)."""
+    bound = keccak256(bytes(12) + CONSUMER + bytes(12) + CALLER + word(deadline << 64 | counter))
+    binder = keccak256(bound + action) if any(action) else bound
+    return {"counter": counter, "deadline": deadline, "action": _hex(action), "binder": _hex(binder)}
+
+
 def _shown(key: VerifyingKey, shown: Shown) -> dict[str, Any]:
     """A proof as templates have it; ``place``: the contract that it is bound to, as a number."""
-    context = _plain(shown.context)
-    place = None if context is None else int(context.contract, 16)
-    return {"name": shown.name, "context": context, "place": place, "calldata": _calldata(key, shown)}
+    bound = _plain(shown.context)
+    place = None if bound is None else int(bound.contract, 16)
+    return {"name": shown.name, "context": bound, "place": place, "calldata": _calldata(key, shown)}
 
 
-def _plain(context: ContextRecord | None) -> ContextRecord | None:
+def _plain(bound: ContextRecord | None) -> ContextRecord | None:
     """The record with its bytes as 0x and digits, nothing else: it may have been written by anybody."""
-    if context is None:
+    if bound is None:
         return None
-    contract, binder = (_hex(proofs.unhex(text)) for text in (context.contract, context.binder))
-    return replace(context, contract=contract, binder=binder)
+    contract, binder = (_hex(proofs.unhex(text)) for text in (bound.contract, bound.binder))
+    return replace(bound, contract=contract, binder=binder)
 
 
 def _calldata(key: VerifyingKey, shown: Shown) -> bytes:
@@ -148,11 +154,11 @@ def _calldata(key: VerifyingKey, shown: Shown) -> bytes:
 
 def _kept(material: Material, shown: Shown) -> dict[str, str]:
     """The files of a proof, and what our own code says of it."""
-    context = _plain(shown.context)
+    bound = _plain(shown.context)
     expected = {
         "calldata": _hex(_calldata(material.key, shown)),
         "proof": _hex(encode_proof(shown.proof)),
-        "context": None if context is None else _hex(proofs.context_of(context)),
+        "context": None if bound is None else _hex(proofs.context_of(bound)),
         "claims": [_claim(claim) for claim in pipeline.claims(material.layout, shown.instance)],
     }
     made = {
@@ -160,7 +166,7 @@ def _kept(material: Material, shown: Shown) -> dict[str, str]:
         "public.json": snarkjs.dump_public(shown.instance).decode(),
         "expected.json": json.dumps(expected, indent=1) + "\n",
     }
-    return made if context is None else {**made, "context.json": records.dump(context).decode()}
+    return made if bound is None else {**made, "context.json": records.dump(bound).decode()}
 
 
 def _claim(claim: pipeline.Claim) -> dict[str, Any]:

@@ -7,7 +7,6 @@ from os import PathLike
 
 from zkchain import pipeline, projects
 from zkchain.circuit.layout import Layout
-from zkchain.errors import ArgumentError
 from zkchain.formats import bundle, contracts, folders, proofs, shipped
 from zkchain.formats.bundle import Bundle
 from zkchain.formats.records import ContextRecord
@@ -54,11 +53,12 @@ def export_project(
     contract: str = "Verifier",
     force: bool = False,
 ) -> ProjectReport:
-    """Write a project for a key; errors as ``export_bundle``. Every proof is verified, so that the project's own tests
-    can pass, and the contract is made from the key, whatever lies in a bundle."""
+    """Write a project of a kind (``projects.KINDS``) for a key; errors as ``export_bundle``.
+
+    Every proof is verified, so that the project's own tests can pass, and the contract is made from the key, whatever
+    lies in a bundle.
+    """
     folders.check_place(output, force=force)  # before the compiler's work, not after it
-    if kind not in projects.KINDS:
-        raise ArgumentError(f"kind: expected one of {', '.join(projects.KINDS)}, got {kind!r}")
     for proof, instance, context in kept.values():
         pipeline.verify(key, proof, instance, ctx=proofs.context_of(context))
     shown = tuple(Shown(proofs.checked_name(name), *proof) for name, proof in kept.items())
