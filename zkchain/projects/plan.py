@@ -65,3 +65,5 @@ PROJECTS: Mapping[str, Project] = MappingProxyType(
     }
 )
 KINDS = tuple(PROJECTS)
+COMPILED = frozenset(kind for kind, project in PROJECTS.items() if project.bindings is not None)
+"""Kinds with bindings, which hold the compiled contract."""

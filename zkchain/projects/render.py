@@ -21,7 +21,7 @@ from zkchain.groth16.transcript import context, vkhash
 from zkchain.groth16.types import Proof, VerifyingKey
 from zkchain.projects.plan import LIBRARY, PROJECTS
 from zkchain.r1cs import Instance, System
-from zkchain.solidity import Artifact, calldata
+from zkchain.solidity import Artifact, VerifierSource, calldata
 from zkchain.solidity.compiler import SETTINGS, SOLC_VERSION
 from zkchain.solidity.render import data_initcode
 
@@ -46,14 +46,15 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """What a project is made of: a key, what its public numbers mean, its compiled contract, proofs that hold, and the
-    hand-written contracts by path."""
+    """What a project is made of: a key, what its public numbers mean, its contract, proofs that hold, the hand-written
+    contracts by path; ``artifact``: the contract compiled, where the kind has bindings."""
 
     key: VerifyingKey
     layout: Layout
-    artifact: Artifact
+    contract: VerifierSource
     proofs: tuple[Shown, ...]
     library: Mapping[str, str]
+    artifact: Artifact | None = None
 
 
 def render(kind: str, material: Material) -> dict[str, str]:
@@ -64,7 +65,7 @@ def render(kind: str, material: Material) -> dict[str, str]:
     kind
         One of ``KINDS``.
     material
-        A key, its contract, and one proof or more.
+        A key, its contract, and one proof or more; for bindings the compiled contract too.
 
     Returns
     -------
@@ -85,7 +86,7 @@ def render(kind: str, material: Material) -> dict[str, str]:
         sources = project.bindings if path.endswith(".ts") else project.contracts
         made[path] = _text(environment, template, {**values, "sources": sources})
     if project.contracts is not None:
-        made[f"{project.contracts}/{material.artifact.name}.sol"] = material.artifact.source
+        made[f"{project.contracts}/{material.contract.name}.sol"] = material.contract.source
         made |= {f"{project.contracts}/{LIBRARY}/{path}": text for path, text in material.library.items()}
     if project.bindings is not None:
         for shown in material.proofs:
@@ -103,15 +104,16 @@ def _text(environment: Environment, name: str, values: Mapping[str, Any]) -> str
 
 def _values(material: Material) -> dict[str, Any]:
     """What templates may name."""
-    key, artifact, fields = material.key, material.artifact, material.layout.fields
+    key, fields = material.key, material.layout.fields
     return {
         "L": key.instance_length,
-        "artifact": artifact,
+        "artifact": material.artifact,
         "binders": [_turn(*turn) for turn in TURNS],
         "bound": any(shown.context for shown in material.proofs),
         "cg16": key.system is System.CG16,
         "context": _hex(context(1, CONSUMER, b"\x5a" * 32)),
-        "data": [data_initcode(code) for code in artifact.data],
+        "contract": material.contract.name,
+        "data": [data_initcode(code) for code in material.contract.data],
         "fields": fields,
         "gas_limit": 2 * gas.verification(key, bound=key.system is System.CG16).total,
         "key": key,

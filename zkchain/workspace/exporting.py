@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from os import PathLike
 
-from zkchain import pipeline, projects
+from zkchain import pipeline, projects, solidity
 from zkchain.circuit.layout import Layout
 from zkchain.formats import bundle, contracts, folders, proofs, shipped
 from zkchain.formats.bundle import Bundle
@@ -62,10 +62,11 @@ def export_project(
     for proof, instance, context in kept.values():
         pipeline.verify(key, proof, instance, ctx=proofs.context_of(context))
     shown = tuple(Shown(proofs.checked_name(name), *proof) for name, proof in kept.items())
-    artifact = pipeline.contract(key, contract)
-    made = projects.render(kind, Material(key, layout, artifact, shown, shipped.contracts()))
+    source = solidity.render(key, contract)
+    artifact = pipeline.contract(key, contract) if kind in projects.COMPILED else None
+    made = projects.render(kind, Material(key, layout, source, shown, shipped.contracts(), artifact))
     folders.write(output, made, force=force, executable=projects.EXECUTABLE)
-    return ProjectReport(kind, str(output), artifact.name, tuple(made), tuple(kept), shown_hash(key), key.development)
+    return ProjectReport(kind, str(output), source.name, tuple(made), tuple(kept), shown_hash(key), key.development)
 
 
 def _contract_name(opened: Bundle) -> str:
