@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 LIBRARY = "zkchain"
 """The folder of the hand-written contracts, beside the generated one; what remappings.txt calls it."""
-EXECUTABLE = frozenset({"tools/solc.js"})
+EXECUTABLE = frozenset({"tools/forge.js", "tools/solc.js"})
 """Files that are run as programs."""
 
 
@@ -50,7 +50,9 @@ NODE = (".gitignore", "README.md.jinja", "package-lock.json", "package.json")
 PROJECTS: Mapping[str, Project] = MappingProxyType(
     {
         "foundry": Project(
-            CONTRACT_TESTS | _files("foundry", *NODE, "foundry.toml.jinja", "remappings.txt", "tools/solc.js"),
+            CONTRACT_TESTS
+            | _files("foundry", *NODE, "foundry.toml.jinja", "remappings.txt")
+            | _files("foundry", "tools/forge.js", "tools/solc.js"),
             contracts="src",
         ),
         "hardhat": Project(

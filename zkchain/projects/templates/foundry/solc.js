@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // npm's solc as forge asks a native one: `--version`, and `--standard-json` on stdin. For machines that cannot download
-// solc's binaries; `npm test` sets FOUNDRY_SOLC to this file.
+// solc's binaries; tools/forge.js sets FOUNDRY_SOLC to this file.
 "use strict";
 const fs = require("node:fs");
 
