@@ -10,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import solcx
+from eth_utils.address import to_checksum_address
 
 import zkchain
 from tests.e2e.test_categories import data, proto
@@ -18,6 +20,7 @@ from tests.helpers.cli_tools import compile_into
 from tests.helpers.cli_tools import zkchain as command
 from tests.helpers.onnx_models import model, node
 from zkchain.formats.records import ContextRecord
+from zkchain.solidity import find_solc
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed")]
 SYSTEMS = ("groth16", "cg16")
@@ -138,6 +141,20 @@ def test_typescript(bundle: zkchain.Bundle, tmp_path: Path, tools: Path, variabl
         'import { decode } from "./index.js";\nexport const x: string = decode([]).outputs.label.values[0];\n'
     )
     failed(npm_tools.run(place, variables, "npm", "run", "check"), r"wrong.ts\(2,14\): error TS2322")
+
+
+def test_what_explorers_are_given_makes_the_deployed_bytes(bundle: zkchain.Bundle, deployed: dict[str, str]) -> None:
+    """Verifier.input.json, compiled anew by nothing but solc: the code that stands on a chain after deploying."""
+    given, name = json.loads((bundle.folder / "Verifier.input.json").read_text()), deployed["name"]
+    made = solcx.compile_standard(given, solc_binary=find_solc())["contracts"][f"{name}.sol"][name]["evm"]
+    chain = zkchain.connect()
+    place = to_checksum_address(chain.deploy(bundle.verifier).address)
+    assert made["deployedBytecode"]["object"] == bytes(chain.connection.web3.eth.get_code(place)).hex()
+    assert made["bytecode"]["object"] == deployed["bytecode"]
+
+    given["settings"]["viaIR"] = False  # with other settings it is other code
+    other = solcx.compile_standard(given, solc_binary=find_solc())["contracts"][f"{name}.sol"][name]["evm"]
+    assert other["bytecode"]["object"] != deployed["bytecode"]
 
 
 @pytest.mark.parametrize("system", SYSTEMS)

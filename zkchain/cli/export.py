@@ -35,24 +35,27 @@ def exporting(kind: str, help: str) -> Callable[..., None]:
 app.command("foundry")(
     exporting(
         "foundry",
-        """Write a Foundry project: verifier, contracts to build on, tests in Solidity.
+        """Write a Foundry project over the proofs.
 
-        Its tests verify the bundle's own proofs: `forge test`, or with npm alone `npm ci && npm test`.""",
+        Verifier, contracts to build on, and tests in Solidity that verify the bundle's own proofs: `forge test`, or
+        with npm alone `npm ci && npm test`.""",
     )
 )
 app.command("hardhat")(
     exporting(
         "hardhat",
-        """Write a Hardhat 3 project: verifier, contracts to build on, typed bindings, tests.
+        """Write a Hardhat 3 project over the proofs.
 
-        Its tests verify the bundle's own proofs, in Solidity and through viem and ethers: `npx hardhat test`.""",
+        Verifier, contracts to build on, typed bindings, and tests that verify the bundle's own proofs, in Solidity and
+        through viem and ethers: `npx hardhat test`.""",
     )
 )
 app.command("typescript")(
     exporting(
         "typescript",
-        """Write typed bindings for viem and ethers: calldata of proof.json, public inputs as numbers.
+        """Write typed bindings for viem and ethers.
 
-        Their tests compare them with what zkchain says of the bundle's own proofs: `npm test`.""",
+        From proof.json to calldata, from public inputs to numbers; their tests compare them with what zkchain says of
+        the bundle's own proofs: `npm test`.""",
     )
 )
