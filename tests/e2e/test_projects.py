@@ -124,8 +124,17 @@ def test_hardhat(
     failed(npm_tools.run(place, variables, "npx", "hardhat", "test"), "ProofInvalid|ProofFormatError")
 
 
+def snippet(readme: str) -> str:
+    """The README's example as a file of the project, with what it takes for granted."""
+    code = readme.partition("```ts\n")[2].partition("```")[0]
+    assert "await verify(" in code
+    given = 'import type { Writer } from "./index.js";\ndeclare const url: string;\ndeclare const wallet: Writer;\n'
+    return given + code.replace("./src/", "./")
+
+
 def test_typescript(bundle: zkchain.Bundle, tmp_path: Path, tools: Path, variables: dict[str, str]) -> None:
     place = project("typescript", bundle, tmp_path / "project", tools, variables)
+    (place / "src" / "example.ts").write_text(snippet((place / "README.md").read_text()))
     passed(npm_tools.run(place, variables, "npm", "run", "check"))
     assert not (place / "dist").exists()
     said = passed(npm_tools.run(place, variables, "npm", "test"))

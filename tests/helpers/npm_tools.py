@@ -11,7 +11,7 @@ import subprocess
 from functools import cache
 from pathlib import Path
 
-NODE = "22.22.3"
+NODE, NPM = "22.22.3", "11.19.1"
 """Taken from npm where the machine's own Node is older than Hardhat wants it."""
 LEAST = (22, 13)
 MACHINES = {"x86_64": "x64", "aarch64": "arm64", "arm64": "arm64"}
@@ -20,28 +20,21 @@ TIMEOUT = 600
 
 def environment(folder: Path) -> dict[str, str]:
     """Variables with such a Node first on PATH; it is installed into ``folder`` where there is none."""
-    path = f"{node_folder(folder)}{os.pathsep}{os.environ['PATH']}"
+    path = os.pathsep.join([*map(str, _programs(folder)), os.environ["PATH"]])
     return {**os.environ, "PATH": path, "HARDHAT_DISABLE_TELEMETRY_PROMPT": "true", "NO_COLOR": "1"}
 
 
 @cache
-def node_folder(folder: Path) -> Path:
+def _programs(folder: Path) -> tuple[Path, ...]:
+    """Folders of programs: none where the machine's own Node will do. With a Node comes an npm that runs under it."""
     own = shutil.which("node")
     if own is not None and _version(own) >= LEAST:
-        return Path(own).parent
-    name = f"node-{platform.system().lower()}-{MACHINES[platform.machine()]}"
-    command = [
-        "npm",
-        "install",
-        "--prefix",
-        str(folder),
-        "--no-audit",
-        "--no-fund",
-        "--ignore-scripts",
-        f"{name}@{NODE}",
-    ]
+        return ()
+    node = f"node-{platform.system().lower()}-{MACHINES[platform.machine()]}"
+    options = ["--prefix", str(folder), "--no-audit", "--no-fund", "--ignore-scripts"]
+    command = ["npm", "install", *options, f"{node}@{NODE}", f"npm@{NPM}"]
     subprocess.run(command, check=True, capture_output=True, timeout=TIMEOUT)
-    return folder / "node_modules" / name / "bin"
+    return folder / "node_modules" / node / "bin", folder / "node_modules" / ".bin"
 
 
 def _version(node: str) -> tuple[int, ...]:
