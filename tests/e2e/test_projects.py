@@ -100,6 +100,11 @@ def test_forge(
     assert made["bytecode"]["object"] == f"0x{deployed['bytecode']}"
     assert made["deployedBytecode"]["object"] == f"0x{deployed['runtime']}"
 
+    passed(npm_tools.run(place, variables, "node", "tools/forge.js", "fmt", "--check"))
+    contract = place / f"src/{deployed['name']}.sol"
+    altered(contract, "if (one != 1) revert ProofInvalid();", "one;")  # a verifier that takes what is near
+    failed(npm_tools.run(place, variables, "npm", "test"), r"FAIL: proof\] test_alteredWordsAreRefused")
+    contract.write_text(bundle.verifier.contract().source)
     word = bundle.proof().instance[0]
     altered(place / "test/Proofs.sol", f"{word:064x}", f"{word ^ 1:064x}")
     failed(npm_tools.run(place, variables, "npm", "test"), r"FAIL: proof\] test_proofsAreAccepted")
