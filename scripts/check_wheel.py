@@ -21,6 +21,9 @@ REQUIRED = (
     "zkchain/solidity/sources.json",
     "zkchain/solidity/templates/groth16.sol.jinja",
     "zkchain/solidity/templates/cg16.sol.jinja",
+    "zkchain/projects/templates/bindings/decode.ts",
+    "zkchain/projects/templates/foundry/package-lock.json",
+    "zkchain/projects/templates/solidity/Verifier.t.sol.jinja",
     "zkchain-*.dist-info/entry_points.txt",
     "zkchain-*.dist-info/licenses/LICENSE",
 )

@@ -387,6 +387,20 @@ class AbiReport:
 
 
 @dataclass(frozen=True, slots=True)
+class ProjectReport:
+    """A project that was written: ``files`` by their paths in its ``folder``, the names of the ``proofs`` that it
+    shows."""
+
+    kind: str
+    folder: str
+    contract: str
+    files: tuple[str, ...]
+    proofs: tuple[str, ...]
+    vk_hash: str
+    development: bool
+
+
+@dataclass(frozen=True, slots=True)
 class SubmitReport:
     """``form``: how the contract comes by the key; ``proofs``: names of those in the transaction."""
 

@@ -32,7 +32,7 @@ from zkchain import errors
 SNAPSHOT = Path(__file__).parent.parent / "snapshots" / "help.txt"
 COMMANDS = (
     *("compile", "tune", "setup", "prove", "verify", "solidity", "deploy", "submit", "calldata", "abi", "gas"),
-    *("inspect", "demo", "tx"),
+    *("inspect", "demo", "export", "tx"),
 )
 
 

@@ -23,7 +23,7 @@ from zkchain.typing import Array, Progress
 from zkchain.wording import line, listed, meant
 
 if TYPE_CHECKING:
-    from zkchain.reports import GasReport
+    from zkchain.reports import GasReport, ProjectReport
     from zkchain.solidity import Artifact
 
 Rows = Circuit | RestoredCircuit
@@ -137,6 +137,60 @@ class Verifier:
         """
         given = {} if name is None else {"name": arguments.text("name", name)}
         return pipeline.contract(self.key, **given, batch=arguments.flag("batch", batch))
+
+    def export(
+        self,
+        kind: str,
+        folder: str | PathLike[str],
+        proofs: Proof | Mapping[str, Proof],
+        *,
+        name: str | None = None,
+        force: bool = False,
+    ) -> ProjectReport:
+        """Write a project of another tool: the verifier, contracts to build on, and tests that verify these proofs.
+
+        Parameters
+        ----------
+        kind
+            "foundry", "hardhat", or "typescript" (bindings for viem and ethers).
+        folder
+            New, or empty.
+        proofs
+            A proof that holds, or several by name.
+        name
+            Of the contract.
+        force
+            Write into a folder that holds files; those of the same names are replaced.
+
+        Returns
+        -------
+        ProjectReport
+            ``files``: what was written, by the paths in the folder.
+
+        Raises
+        ------
+        ProofInvalid
+            A proof does not hold; nothing was written.
+        FormatError
+            The folder holds files, or cannot be written.
+        SolidityError
+            ``name`` is no identifier, or there is no compiler.
+        """
+        from zkchain.projects import KINDS
+        from zkchain.workspace import export_project
+
+        given = {"proof": proofs} if isinstance(proofs, Proof) else proofs
+        for proof in arguments.of_kind("proofs", given, Mapping, "a Proof, or Proofs by name").values():
+            arguments.of_kind("proofs", proof, Proof, "a Proof, or Proofs by name")
+        return export_project(
+            arguments.one_of("kind", kind, KINDS),
+            arguments.path("folder", folder),
+            self.key,
+            self.layout,
+            {arguments.text("proofs", each): (p.elements, p.instance, p.context) for each, p in given.items()},
+            contract="Verifier" if name is None else arguments.text("name", name),
+            force=arguments.flag("force", force),
+        )
 
     def gas(self, *, gas_price: float | None = None) -> GasReport:
         """Gas of one verification, part by part, before any transaction; ``gas_price`` in gwei adds the cost."""

@@ -23,8 +23,32 @@ PRIVATE_KEY = "ZKCHAIN_PRIVATE_KEY"
 PASSWORD = "ZKCHAIN_KEYSTORE_PASSWORD"
 SYSTEMS = ("groth16", "cg16", "auto")
 
+
+def folder_named(text: str) -> Path:
+    """Parse the name of a folder to make. Rejects "", since Path("") is the current folder."""
+    if not text:
+        raise typer.BadParameter("'' is no folder.")
+    return Path(text)
+
+
 BundleArg = Annotated[
     Path, typer.Argument(metavar="BUNDLE", help="Folder made by `zkchain compile`.", show_default=False)
+]
+FolderArg = Annotated[
+    Path,
+    typer.Argument(metavar="DIR", help="The project's folder: new, or empty.", show_default=False, parser=folder_named),
+]
+ForceOpt = Annotated[
+    bool, typer.Option("--force", help="Write into a folder that holds files; those of the same names are replaced.")
+]
+ShownProofsOpt = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--proof",
+        metavar="NAME",
+        help="A kept proof that the project's tests show; again for more of them.",
+        show_default="proof",
+    ),
 ]
 IndexOpt = Annotated[
     int | None,
@@ -42,13 +66,6 @@ MemoryOpt = Annotated[
         show_default="as quickest",
     ),
 ]
-
-
-def folder_named(text: str) -> Path:
-    """Parse the name of a folder to make. Rejects "", since Path("") is the current folder."""
-    if not text:
-        raise typer.BadParameter("'' is no folder.")
-    return Path(text)
 
 
 ModelArg = Annotated[Path, typer.Argument(metavar="MODEL", help="An ONNX file.", show_default=False)]

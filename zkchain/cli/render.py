@@ -528,6 +528,27 @@ def unsigned(report: reports.UnsignedReport) -> None:
     )
 
 
+NEXT = {
+    "foundry": "forge test, or npm ci && npm test",
+    "hardhat": "npm ci && npx hardhat test",
+    "typescript": "npm ci && npm test",
+}
+"""What tests a project of each kind."""
+
+
+def exported(report: reports.ProjectReport) -> None:
+    show_pairs(
+        [
+            ("project", f"{report.folder} ({report.kind}), {len(report.files)} files"),
+            ("contract", report.contract),
+            ("proofs", ", ".join(report.proofs)),
+            ("vk hash", report.vk_hash),
+            ("key", kind_of_key(report.development)),
+            ("test it", f"{NEXT[report.kind]}, there"),
+        ]
+    )
+
+
 def journal_shown(report: reports.JournalReport) -> None:
     show_pairs([("journal", report.journal), ("transactions", len(report.transactions))])
     rows = [
@@ -609,6 +630,7 @@ RENDER: dict[str, Callable[[Any], None]] = {
     "DeployReport": deployed,
     "SubmitReport": submitted,
     "UnsignedReport": unsigned,
+    "ProjectReport": exported,
     "IntentReport": intent_shown,
     "JournalReport": journal_shown,
     "CalldataReport": called,

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     )
     from zkchain.workspace.clock import Clock
     from zkchain.workspace.estimating import Question, estimate_bundle, estimate_model
+    from zkchain.workspace.exporting import export_bundle, export_project
     from zkchain.workspace.graphs import bundle_census, bundle_graph, model_graph
     from zkchain.workspace.journaling import list_transactions, refreshed_transactions, replace_transaction
     from zkchain.workspace.opening import (
@@ -64,6 +65,8 @@ __all__ = [
     "deployment_gas",
     "estimate_bundle",
     "estimate_model",
+    "export_bundle",
+    "export_project",
     "inspect_bundle",
     "layers_bundle",
     "list_transactions",
@@ -97,6 +100,7 @@ _HOME = {
     **dict.fromkeys(("save_circuit", "save_keys", "setup_bundle"), "building"),
     "Clock": "clock",
     **dict.fromkeys(("Question", "estimate_bundle", "estimate_model"), "estimating"),
+    **dict.fromkeys(("export_bundle", "export_project"), "exporting"),
     **dict.fromkeys(("bundle_census", "bundle_graph", "model_graph"), "graphs"),
     **dict.fromkeys(("load_choices", "load_outline", "load_proving_keys"), "opening"),
     **dict.fromkeys(("load_summary", "load_verifying_key"), "opening"),
