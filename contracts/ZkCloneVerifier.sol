@@ -9,8 +9,8 @@ import {IZkVerifier} from "./interfaces/IZkVerifier.sol";
 /// then system and number of public inputs in four bytes (2^31 added for CG16), then the key. All of that is its code,
 /// which nobody can change and everybody can read; there is no constructor that could be told anything else.
 /// @dev No constructor argument, no owner, no storage. Proofs are bound to the clone's address. Code that is shorter
-/// than its key reads as if zeros followed, which are no key's points; `vkHash` reverts then, and where code follows
-/// the key. It reverts, too, when this contract is called as itself, which holds no key.
+/// than its key reads as if zeros followed, points at infinity under which proofs say nothing: `vkHash` reverts then,
+/// and where code follows the key. It reverts, too, when this contract is called as itself, which holds no key.
 contract ZkCloneVerifier is ZkSharedCore, IZkVerifier {
     /// @notice The clone's code has not as many bytes as proxy and key take.
     error KeyLength(uint256 got, uint256 expected);

@@ -75,7 +75,8 @@ contract ZkVerifierShared is ZkSharedCore, IZkVerifierShared {
     /// groups; gamma, delta and eta differ in x, and delta and eta from the generator; so do the IC_i, each from the
     /// others.
     function checkKey(bytes32 vkHash, bytes calldata vk, bool cg16, uint256 instanceLength) external view {
-        if (instanceLength == 0 || instanceLength > vk.length) revert IZkVerifier.InstanceLength(instanceLength, 1);
+        if (instanceLength == 0) revert IZkVerifier.InstanceLength(0, 1);
+        if (instanceLength >> 32 != 0) revert IZkVerifier.InstanceLength(instanceLength, type(uint32).max);
         _requireSafe(_load(vkHash, vk, cg16, instanceLength), cg16, _keySize(cg16, instanceLength));
     }
 

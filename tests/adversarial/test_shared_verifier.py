@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -12,15 +13,17 @@ import pytest
 from tests.helpers.attacks import CTX, OTHER_CTX
 from tests.helpers.evm import ROOT, anvil, ask_node, compiled, encode_call, outcome
 from tests.helpers.forgeries import Batch, Forgery, Statement, Verdict, load
+from tests.helpers.mutants import of_bytes
 from tests.helpers.shared_checks import OK, SHAPES, Check, Subject, ceremony_key, checks, key_checks, thinned
+from tests.helpers.simulator import simulate
 from zkchain.bn254.encoding import encode_g1, encode_g2
-from zkchain.chain import Chain, Deployment, connect, deploy_shared
+from zkchain.chain import Chain, Deployment, connect, deploy_clone, deploy_shared
 from zkchain.formats import shipped
 from zkchain.groth16.transcript import NO_CONTEXT, vkhash
 from zkchain.groth16.types import Proof
 from zkchain.r1cs import System
 from zkchain.solidity import Artifact, Form
-from zkchain.solidity.shared import encode_key
+from zkchain.solidity.shared import clone_calldata, encode_key, shared_batch_calldata, shared_calldata
 
 ARTIFACT = shipped.contract(shipped.SHARED)
 ADDRESS = "0x" + "00" * 20
@@ -239,3 +242,31 @@ def test_the_code_stays_small() -> None:
     assert len(ARTIFACT.runtime) <= 5_000
     assert len(shipped.contract(shipped.CLONE).runtime) <= 2_000
     assert len(SHAPES) == 4
+
+
+MUTATIONS = 2_000
+
+
+@pytest.mark.slow
+@pytest.mark.anvil
+@pytest.mark.parametrize("what", ["verify", "verifyBatch", "clone"])
+@pytest.mark.parametrize("system", System)
+def test_no_random_mutation_is_accepted(node: Chain, system: System, what: str) -> None:
+    """Bytes flipped, cut, repeated, overwritten, anywhere in a valid call; what is refused says so by a known error."""
+    key, rng = ceremony_key(system, 2), random.Random(f"{system}/{what}")
+    items = [(simulate(key, (k, 7)), (k, 7)) for k in range(3)]
+    if what == "clone":
+        deployment = deploy_clone(node, shipped.contract(shipped.CLONE), key.vk)
+        data = clone_calldata(key.vk, *items[1])
+    else:
+        deployment = deploy_shared(node, ARTIFACT)
+        one = what == "verify"
+        data = shared_calldata(key.vk, *items[1]) if one else shared_batch_calldata(key.vk, items)
+    assert outcome(node, deployment, data) == ""
+    found = Counter(
+        outcome(node, deployment, mutant) for _ in range(MUTATIONS) if (mutant := of_bytes(data, rng)) != data
+    )
+    print(f"{system} {what}: {dict(found)}")
+    assert found[""] == 0
+    assert found.total() > 0.9 * MUTATIONS
+    assert len(found) >= 4

@@ -389,6 +389,9 @@ def pinning_checks(s: Subject) -> Iterator[Check]:
     yield Check(f"checkKey:{s.name}", check(vk), OK)
     short = s.call("checkKey", vkhash(vk), without_gamma(encode_key(vk)), s.cg16, vk.instance_length)
     yield Check(f"checkKey, gamma left out:{s.name}", short, OK)
+    many = ceremony_key(System.CG16, 5_000).vk  # more words than its key has bytes
+    data = s.call("checkKey", vkhash(many), encode_key(many), True, 5_000)
+    yield Check(f"checkKey, many words:{s.name}", data, OK)
     yield Check(f"checkKey, hash:{s.name}", check(vk, bytes(32)), KEY)
     for n in (0, 2**32, 2**256 - 1):
         yield Check(f"checkKey, inputs:{s.name}:{n}", check(vk, n=n), frozenset({"InstanceLength"}))
