@@ -17,6 +17,7 @@ REQUIRED = (
     "zkchain/demo/digits.onnx",
     "zkchain/demo/digits.npz",
     "zkchain/solidity/solc_front.js",
+    "zkchain/solidity/sources.json",
     "zkchain/solidity/templates/groth16.sol.jinja",
     "zkchain/solidity/templates/cg16.sol.jinja",
     "zkchain/projects/templates/bindings/decode.ts",

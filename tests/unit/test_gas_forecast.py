@@ -24,6 +24,7 @@ from zkchain.circuit.layout import Field, Layout
 from zkchain.errors import ChainError
 from zkchain.groth16.transcript import context
 from zkchain.r1cs import Instance, System
+from zkchain.solidity import Form
 from zkchain.solidity.render import data_initcode
 
 G, C = System.GROTH16, System.CG16
@@ -488,7 +489,10 @@ class TestCommand:
     def test_comparison(self, folder: Path, tmp_path: Path) -> None:
         plot = tmp_path / "gas.svg"
         outcome = zkchain("gas", folder / "circuit", "--bound", "--plot", plot, "--json")
-        rows = outcome.json["comparison"]
+        every = outcome.json["comparison"]
+        assert {row["form"] for row in every} == set(Form)
+        assert not any(row["form"] == "clone" and "batch" in row["way"] for row in every)
+        rows = [row for row in every if row["form"] == "embedded"]
         ways = ["one proof", "one proof, bound", "batch of 16", "batch of 16, bound"]
         assert [(row["system"], row["way"]) for row in rows] == [
             *(("cg16", way) for way in ways),

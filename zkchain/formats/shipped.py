@@ -1,19 +1,20 @@
-"""The files that come with the package: the digits model and its data (scripts/train_digits.py), and contracts."""
+"""The files that come with the package: the digits model and its data (scripts/train_digits.py), and the hand-written
+contracts that zkchain deploys, compiled (scripts/ship_contracts.py)."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from functools import cache
 from importlib.resources import files as resources
-from importlib.resources.abc import Traversable
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
-from zkchain.errors import FormatError
 from zkchain.formats import files, npz
+from zkchain.solidity import Artifact
 from zkchain.typing import Array
 
-NOT_IMPORTED = ("examples", "generated")
+SHARED, CLONE = "ZkVerifierShared", "ZkCloneVerifier"
 MODEL, DATA, INPUT = "digits.onnx", "digits.npz", "input.json"
 
 
@@ -41,20 +42,24 @@ def write(folder: str | PathLike[str]) -> tuple[str, ...]:
 
 
 def contracts() -> dict[str, str]:
-    """The hand-written contracts that a dApp imports, path -> source: all but examples and generated verifiers.
-
-    FormatError where they did not come with the package.
-    """
-    checkout = Path(__file__).parents[2] / "contracts"
-    for room in (resources("zkchain").joinpath("contracts"), checkout):
-        if room.is_dir():
-            return dict(_sources(room))
-    raise FormatError("the contracts that come with zkchain are not there", hint="install the package again")
+    """The hand-written contracts that a dApp imports, path -> source: all but examples and generated verifiers."""
+    found: dict[str, str] = json.loads(resources("zkchain").joinpath("solidity", "sources.json").read_bytes())
+    return found
 
 
-def _sources(room: Traversable, path: str = "") -> Iterator[tuple[str, str]]:
-    for entry in sorted(room.iterdir(), key=lambda entry: entry.name):
-        if entry.is_dir() and entry.name not in NOT_IMPORTED:
-            yield from _sources(entry, f"{path}{entry.name}/")
-        elif entry.name.endswith(".sol"):
-            yield f"{path}{entry.name}", entry.read_text(encoding="utf-8")
+@cache
+def _contracts() -> Any:
+    return json.loads(resources("zkchain").joinpath("solidity", "contracts.json").read_bytes())
+
+
+def contract(name: str) -> Artifact:
+    """SHARED or CLONE, as everybody deploys it: the same bytes give the same address on every chain."""
+    found, source = _contracts()["contracts"][name], _contracts()["input"]["sources"][f"contracts/{name}.sol"]
+    code, runtime = bytes.fromhex(found["bytecode"]), bytes.fromhex(found["runtime"])
+    return Artifact(name, tuple(found["abi"]), code, runtime, source["content"])
+
+
+def contract_input() -> dict[str, Any]:
+    """What solc was given, in its standard JSON: with it anybody gets the very bytes that we deploy."""
+    given: dict[str, Any] = _contracts()["input"]
+    return given

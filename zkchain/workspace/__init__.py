@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         load_verifying_key,
     )
     from zkchain.workspace.proving import (
+        Turns,
         open_prover,
         prove_samples,
         verify_bundle,
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
         deploy_bundle,
         deployment_gas,
         solidity_bundle,
+        submit_all,
         submit_bundle,
         verification_gas,
     )
@@ -53,6 +55,7 @@ __all__ = [
     "Account",
     "Clock",
     "Question",
+    "Turns",
     "abi_bundle",
     "bundle_census",
     "bundle_graph",
@@ -82,6 +85,7 @@ __all__ = [
     "save_keys",
     "setup_bundle",
     "solidity_bundle",
+    "submit_all",
     "submit_bundle",
     "tune_report",
     "unsigned_deployment",
@@ -100,11 +104,11 @@ _HOME = {
     **dict.fromkeys(("bundle_census", "bundle_graph", "model_graph"), "graphs"),
     **dict.fromkeys(("load_choices", "load_outline", "load_proving_keys"), "opening"),
     **dict.fromkeys(("load_summary", "load_verifying_key"), "opening"),
-    **dict.fromkeys(("open_prover", "prove_samples", "verify_bundle", "witness_bundle"), "proving"),
+    **dict.fromkeys(("Turns", "open_prover", "prove_samples", "verify_bundle", "witness_bundle"), "proving"),
     **dict.fromkeys(("list_transactions", "refreshed_transactions", "replace_transaction"), "journaling"),
     **dict.fromkeys(("abi_bundle", "calldata_bundle", "unsigned_deployment", "unsigned_submission"), "unsigned"),
     **dict.fromkeys(("Account", "deploy_bundle", "deployment_gas"), "settling"),
-    **dict.fromkeys(("solidity_bundle", "submit_bundle", "verification_gas"), "settling"),
+    **dict.fromkeys(("solidity_bundle", "submit_all", "submit_bundle", "verification_gas"), "settling"),
 }
 
 __getattr__ = lazy.names(__name__, _HOME)
