@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from zkchain import pipeline
@@ -47,7 +47,8 @@ class Shown:
 @dataclass(frozen=True, slots=True)
 class Material:
     """What a project is made of: a key, what its public numbers mean, its contract, proofs that hold, the hand-written
-    contracts by path; ``artifact``: the contract compiled, where the kind has bindings."""
+    contracts by path; ``artifact``: the contract compiled, where the kind has bindings; ``sources``: what was generated
+    beside the contract, by path."""
 
     key: VerifyingKey
     layout: Layout
@@ -55,6 +56,7 @@ class Material:
     proofs: tuple[Shown, ...]
     library: Mapping[str, str]
     artifact: Artifact | None = None
+    sources: Mapping[str, str] = field(default_factory=dict)
 
 
 def render(kind: str, material: Material) -> dict[str, str]:
@@ -87,6 +89,7 @@ def render(kind: str, material: Material) -> dict[str, str]:
         made[path] = _text(environment, template, {**values, "sources": sources})
     if project.contracts is not None:
         made[f"{project.contracts}/{material.contract.name}.sol"] = material.contract.source
+        made |= {f"{project.contracts}/{path}": text for path, text in material.sources.items()}
         made |= {f"{project.contracts}/{LIBRARY}/{path}": text for path, text in material.library.items()}
     if project.bindings is not None:
         for shown in material.proofs:
