@@ -9,8 +9,6 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from zkchain import pipeline
-from zkchain._core import keccak256
-from zkchain.bn254.encoding import word
 from zkchain.chain import gas
 from zkchain.circuit.layout import Layout
 from zkchain.errors import ProofFormatError
@@ -21,7 +19,7 @@ from zkchain.groth16.transcript import context, vkhash
 from zkchain.groth16.types import Proof, VerifyingKey
 from zkchain.projects.plan import LIBRARY, PROJECTS
 from zkchain.r1cs import Instance, System
-from zkchain.solidity import Artifact, VerifierSource, calldata
+from zkchain.solidity import Artifact, VerifierSource, binder, calldata
 from zkchain.solidity.compiler import SETTINGS, SOLC_VERSION
 from zkchain.solidity.render import data_initcode
 
@@ -131,10 +129,8 @@ def _values(material: Material) -> dict[str, Any]:
 
 
 def _turn(counter: int, deadline: int, action: bytes) -> dict[str, Any]:
-    """keccak256(abi.encode(consumer, caller, deadline 2^64 + counter)), with an action keccak256(that || action)."""
-    bound = keccak256(bytes(12) + CONSUMER + bytes(12) + CALLER + word(deadline << 64 | counter))
-    binder = keccak256(bound + action) if any(action) else bound
-    return {"counter": counter, "deadline": deadline, "action": _hex(action), "binder": _hex(binder)}
+    made = binder(CONSUMER, CALLER, counter, deadline=deadline, action=action)
+    return {"counter": counter, "deadline": deadline, "action": _hex(action), "binder": _hex(made)}
 
 
 def _shown(key: VerifyingKey, shown: Shown) -> dict[str, Any]:
