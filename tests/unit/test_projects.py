@@ -79,7 +79,9 @@ class TestFiles:
     def test_they_are_those_of_the_plan(self, exported: Path, bundle: zkchain.Bundle, kind: str) -> None:
         expected = set(PROJECTS[kind].files)
         if room := PROJECTS[kind].contracts:
-            expected |= {f"{room}/{NAME}.sol"} | {f"{room}/zkchain/{path}" for path in shipped.contracts()}
+            expected |= {f"{room}/{name}.sol" for name in (NAME, "ModelKey", "ModelTypes")} | {
+                f"{room}/zkchain/{path}" for path in shipped.contracts()
+            }
         if PROJECTS[kind].bindings:
             for proof in bundle.proofs:
                 parts = ["proof.json", "public.json", "expected.json"]
@@ -149,7 +151,11 @@ class TestContents:
         request = {
             "language": "Solidity",
             "sources": sources,
-            "settings": {"evmVersion": "cancun", "outputSelection": {"*": {"*": ["abi"]}}},
+            "settings": {
+                "evmVersion": "cancun",
+                "outputSelection": {"*": {"*": ["abi"]}},
+                "remappings": text(folder, "remappings.txt").split(),
+            },
         }
         output = solcx.compile_standard(request, solc_binary=find_solc())
         assert [entry["formattedMessage"] for entry in output.get("errors", ())] == []

@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from zkchain import pipeline
-from zkchain._core import keccak256
-from zkchain.bn254.encoding import word
 from zkchain.chain import gas
 from zkchain.circuit.layout import Layout
 from zkchain.errors import ProofFormatError
@@ -21,7 +19,7 @@ from zkchain.groth16.transcript import context, vkhash
 from zkchain.groth16.types import Proof, VerifyingKey
 from zkchain.projects.plan import LIBRARY, PROJECTS
 from zkchain.r1cs import Instance, System
-from zkchain.solidity import Artifact, VerifierSource, calldata
+from zkchain.solidity import Artifact, VerifierSource, binder, calldata
 from zkchain.solidity.compiler import SETTINGS, SOLC_VERSION
 from zkchain.solidity.render import data_initcode
 
@@ -47,7 +45,8 @@ class Shown:
 @dataclass(frozen=True, slots=True)
 class Material:
     """What a project is made of: a key, what its public numbers mean, its contract, proofs that hold, the hand-written
-    contracts by path; ``artifact``: the contract compiled, where the kind has bindings."""
+    contracts by path; ``artifact``: the contract compiled, where the kind has bindings; ``sources``: what was generated
+    beside the contract, by path."""
 
     key: VerifyingKey
     layout: Layout
@@ -55,6 +54,7 @@ class Material:
     proofs: tuple[Shown, ...]
     library: Mapping[str, str]
     artifact: Artifact | None = None
+    sources: Mapping[str, str] = field(default_factory=dict)
 
 
 def render(kind: str, material: Material) -> dict[str, str]:
@@ -87,6 +87,7 @@ def render(kind: str, material: Material) -> dict[str, str]:
         made[path] = _text(environment, template, {**values, "sources": sources})
     if project.contracts is not None:
         made[f"{project.contracts}/{material.contract.name}.sol"] = material.contract.source
+        made |= {f"{project.contracts}/{path}": text for path, text in material.sources.items()}
         made |= {f"{project.contracts}/{LIBRARY}/{path}": text for path, text in material.library.items()}
     if project.bindings is not None:
         for shown in material.proofs:
@@ -128,10 +129,8 @@ def _values(material: Material) -> dict[str, Any]:
 
 
 def _turn(counter: int, deadline: int, action: bytes) -> dict[str, Any]:
-    """keccak256(abi.encode(consumer, caller, deadline 2^64 + counter)), with an action keccak256(that || action)."""
-    bound = keccak256(bytes(12) + CONSUMER + bytes(12) + CALLER + word(deadline << 64 | counter))
-    binder = keccak256(bound + action) if any(action) else bound
-    return {"counter": counter, "deadline": deadline, "action": _hex(action), "binder": _hex(binder)}
+    made = binder(CONSUMER, CALLER, counter, deadline=deadline, action=action)
+    return {"counter": counter, "deadline": deadline, "action": _hex(action), "binder": _hex(made)}
 
 
 def _shown(key: VerifyingKey, shown: Shown) -> dict[str, Any]:

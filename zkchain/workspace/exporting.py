@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from os import PathLike
+from types import MappingProxyType
 
 from zkchain import pipeline, projects, solidity
 from zkchain.circuit.layout import Layout
@@ -38,9 +39,14 @@ def export_bundle(
     """
     opened = bundle.open_bundle(folder)
     key = load_verifying_key(opened)
-    layout = pipeline.layout_of(load_summary(opened))
+    summary = load_summary(opened)
+    meaning, named = pipeline.interface_of(summary), _contract_name(opened)
+    layout = Layout(meaning.system, meaning.fields)
+    model = "Model" if named == "Verifier" else named
+    types, pinned = pipeline.consumer_sources(meaning, bytes.fromhex(summary.digest), key, model)
+    sources = {f"{model}Types.sol": types, f"{model}Key.sol": pinned}
     kept = {name: (*proofs.load(opened, name), proofs.load_context(opened, name)) for name in names}
-    return export_project(kind, output, key, layout, kept, contract=_contract_name(opened), force=force)
+    return export_project(kind, output, key, layout, kept, contract=named, sources=sources, force=force)
 
 
 def export_project(
@@ -51,12 +57,13 @@ def export_project(
     kept: Mapping[str, Kept],
     *,
     contract: str = "Verifier",
+    sources: Mapping[str, str] = MappingProxyType({}),
     force: bool = False,
 ) -> ProjectReport:
     """Write a project of a kind (``projects.KINDS``) for a key; errors as ``export_bundle``.
 
-    Every proof is verified, so that the project's own tests can pass, and the contract is made from the key, whatever
-    lies in a bundle.
+    ``sources``: generated contracts that go along, by path. Every proof is verified, so that the project's own tests
+    can pass, and the contract is made from the key, whatever lies in a bundle.
     """
     folders.check_place(output, force=force)  # before the compiler's work, not after it
     for proof, instance, context in kept.values():
@@ -64,7 +71,7 @@ def export_project(
     shown = tuple(Shown(proofs.checked_name(name), *proof) for name, proof in kept.items())
     source = solidity.render(key, contract)
     artifact = pipeline.contract(key, contract) if kind in projects.COMPILED else None
-    made = projects.render(kind, Material(key, layout, source, shown, shipped.contracts(), artifact))
+    made = projects.render(kind, Material(key, layout, source, shown, shipped.contracts(), artifact, sources))
     folders.write(output, made, force=force, executable=projects.EXECUTABLE)
     return ProjectReport(kind, str(output), source.name, tuple(made), tuple(kept), shown_hash(key), key.development)
 
