@@ -1,4 +1,4 @@
-"""A proof that is good for one contract, one sender and one claim: python examples/bound_claim.py"""
+"""A proof that is good for one consumer, one sender and one claim: python examples/bound_claim.py"""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ def main() -> None:
     keys = zkchain.compile(shipped.model(), data, domain=(0, 16, 1), system="cg16").setup()
     contract = zkchain.connect().deploy(keys.verifier)
 
-    sender, nonce = bytes.fromhex(contract.connection.sender[2:]), 0
-    context = contract.bind(binder(sender, nonce))  # as ZkBinder.forCaller(msg.sender, nonce) in Solidity
+    consumer, sender, counter = "0x" + "c0" * 20, contract.connection.sender, 0
+    context = contract.bind(binder(consumer, sender, counter))  # as ZkConsumer computes it for msg.sender
     proof = keys.prove(image=data["test/image"][0], context=context)
     keys.verifier.verify(proof)
-    print(f"claim {nonce} accepted for {contract.submit(proof).gas_used:,} gas")
+    print(f"claim {counter} accepted for {contract.submit(proof).gas_used:,} gas")
 
-    stolen = replace(proof, context=contract.bind(binder(bytes(20), nonce)))  # shown as somebody else's
+    stolen = replace(proof, context=contract.bind(binder(consumer, bytes(20), counter)))  # shown as somebody else's
     try:
         contract.submit(stolen)
     except TransactionReverted as error:

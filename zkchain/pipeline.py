@@ -21,13 +21,13 @@ import numpy.typing as npt
 
 from zkchain import groth16
 from zkchain.circuit.interface import Interface, Port, check_interface, digest_of
-from zkchain.circuit.layout import Field, Layout, Visibility
+from zkchain.circuit.layout import BINDER, Field, Layout, Visibility
 from zkchain.errors import BundleError, CompileError, InputError, ModelError, UnsupportedOp
 from zkchain.formats import tensors
 from zkchain.formats.records import Bound, Choices, InputChoice, OutputChoice, PublicField, Summary, Tensor
 from zkchain.formats.tensors import Samples
 from zkchain.groth16.pins import check_key_digest, check_vk_hash
-from zkchain.groth16.transcript import NO_CONTEXT, vkhash
+from zkchain.groth16.transcript import CONTEXT_WORD_BITS, CONTEXT_WORDS, NO_CONTEXT, context_words, vkhash
 from zkchain.groth16.types import Proof, VerifyingKey
 from zkchain.ir import categories, interpret
 from zkchain.ir.categories import Categories
@@ -564,6 +564,28 @@ def prove(
     return Proved(proof, solution.instance, outputs)
 
 
+def bind(
+    circuit: Circuit | RestoredCircuit, arrays: Mapping[str, Array], ctx: bytes, index: int | None = None
+) -> tuple[Mapping[str, Array], bytes]:
+    """Inputs and context as ``prove`` takes them for a proof that is bound to ``ctx``: the challenge of cg16 covers it,
+    a plain circuit has a public input "binder" for it. InputError: it has none, or the input is given."""
+    if circuit.system is not System.GROTH16 or ctx == NO_CONTEXT:
+        return arrays, ctx
+    if circuit.layout.binding is None:
+        most = (1 << CONTEXT_WORD_BITS) - 1
+        raise InputError(
+            "plain Groth16 proofs are bound by a public input, and this circuit has none",
+            hint=f"give the model an int64 input {BINDER!r} of shape [1, {CONTEXT_WORDS}], public, with domain "
+            f'0:{most}:1; or compile it for the other system (system="cg16", --system cg16)',
+        )
+    if BINDER in arrays:
+        raise InputError(f"input {BINDER!r} is what the proof is bound to: leave it out, or bind to nothing")
+    (shape,) = (field.shape for field in circuit.layout.fields if (field.kind, field.name) == ("input", BINDER))
+    words = np.array(context_words(ctx), dtype=np.int64).reshape(shape)
+    many = words if index is None else np.broadcast_to(words, (index + 1, *shape[shape[:1] == (1,) :]))
+    return {**arrays, BINDER: many}, NO_CONTEXT
+
+
 def inputs_of(graph: Graph, arrays: Mapping[str, Array], index: int | None = None) -> list[npt.NDArray[np.int64]]:
     """The integers of an integer graph's inputs, from real arrays by name. Raises InputError, OutOfDomain."""
     names, shapes, arrays = graph.input_names, [graph.nodes[i].shape for i in graph.inputs], places(graph, arrays)
@@ -598,6 +620,17 @@ def contract(key: VerifyingKey, name: str = "Verifier", *, batch: bool = False) 
     from zkchain import solidity
 
     return solidity.compile(solidity.render(key, name, batch=batch))
+
+
+def consumer_sources(interface: Interface, digest: bytes, key: VerifyingKey, name: str = "Model") -> tuple[str, str]:
+    """The Solidity that contracts on top of a verifier import: the library ``<name>Types``, which decodes public words,
+    and the contracts ``<name>Key`` and ``<name>SharedKey``, which pin the key. Raises SolidityError."""
+    from zkchain import solidity
+    from zkchain.chain import gas
+
+    layout = Layout(interface.system, interface.fields)
+    pinned = solidity.render_key(key, layout, gas.enough(key), name)
+    return solidity.render_types(interface, digest, name), pinned
 
 
 def claims(layout: Layout, instance: Instance) -> tuple[Claim, ...]:

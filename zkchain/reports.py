@@ -12,6 +12,7 @@ from zkchain.formats.bundle import State
 from zkchain.formats.records import Choices, DeploymentRecord, Summary
 from zkchain.pipeline import Claim
 from zkchain.r1cs import System
+from zkchain.solidity import Form
 from zkchain.wording import line
 
 if TYPE_CHECKING:
@@ -196,6 +197,7 @@ class ContractReport:
     compiler: str
     vk_hash: str
     development: bool
+    types: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,7 +261,7 @@ class RollupReport:
 @dataclass(frozen=True, slots=True)
 class ComparedReport:
     """Bounds for one way to verify: gas by fork of the deployment, and of each proof. ``refused``: forks whose cap of a
-    transaction may be too little."""
+    transaction may be too little; ``form``: how the contract comes by the key."""
 
     system: System
     way: str
@@ -267,6 +269,17 @@ class ComparedReport:
     deployment: Mapping[str, int]
     per_proof: Mapping[str, int]
     refused: tuple[str, ...] = ()
+    form: Form = Form.EMBEDDED
+
+
+@dataclass(frozen=True, slots=True)
+class BreakEvenReport:
+    """The form that takes the least gas on a fork, deployment included: (from this number of proofs on, form)."""
+
+    system: System
+    way: str
+    fork: str
+    cheapest: tuple[tuple[int, Form], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,7 +294,8 @@ class PriceReport:
 class EstimateReport:
     """Estimates before any transaction: deployment (data contracts included), and verification of a proof or, where
     ``proofs`` is more than 1, of a batch. ``known``: what they rest on. ``notes``: what a fork would refuse, and what
-    was assumed. ``scheduled``: the fork's prices may change yet."""
+    was assumed. ``scheduled``: the fork's prices may change yet. ``form``: how the contract comes by the key; ``once``:
+    gas of what a chain needs once for all keys of this form."""
 
     source: str
     known: str
@@ -300,7 +314,10 @@ class EstimateReport:
     currency: str | None
     rollup: RollupReport | None
     comparison: tuple[ComparedReport, ...]
+    break_even: tuple[BreakEvenReport, ...]
     prices: Mapping[str, PriceReport]
+    form: Form = Form.EMBEDDED
+    once: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -370,7 +387,23 @@ class AbiReport:
 
 
 @dataclass(frozen=True, slots=True)
+class ProjectReport:
+    """A project that was written: ``files`` by their paths in its ``folder``, the names of the ``proofs`` that it
+    shows."""
+
+    kind: str
+    folder: str
+    contract: str
+    files: tuple[str, ...]
+    proofs: tuple[str, ...]
+    vk_hash: str
+    development: bool
+
+
+@dataclass(frozen=True, slots=True)
 class SubmitReport:
+    """``form``: how the contract comes by the key; ``proofs``: names of those in the transaction."""
+
     contract: str
     chain: str
     chain_id: int
@@ -379,6 +412,8 @@ class SubmitReport:
     block: int
     verification: GasReport
     development: bool
+    form: Form = Form.EMBEDDED
+    proofs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -2,36 +2,28 @@
 pragma solidity ^0.8.28;
 
 import {IZkVerifier} from "../interfaces/IZkVerifier.sol";
-import {ZkBinder} from "../ZkBinder.sol";
+import {ZkConsumer} from "../ZkConsumer.sol";
 
-/// @title Claims backed by proofs that nobody else can send, and nobody twice
-/// @notice An example: records what an address has proved. Each proof is bound to this chain, the verifier, its sender
-/// and a number that is used once.
-contract BoundClaims {
-    /// @notice `who` has proved a statement about `instance` with its claim number `nonce`.
-    event Claimed(address indexed who, uint256 indexed nonce, uint256[] instance);
-
-    /// @notice The verifier given checks proofs of another key.
-    error AnotherKey(bytes32 got, bytes32 expected);
-
-    /// @notice The verifier of the one circuit that claims are about.
-    IZkVerifier public immutable verifier;
-    /// @notice The number that the next claim of an address must be bound to.
-    mapping(address who => uint256 nonce) public nonces;
+/// @title Claims backed by proofs that nobody else can send, nobody twice, and nobody elsewhere
+/// @notice An example: records what an address has proved. Each proof is bound to this chain, the verifier, this
+/// contract, its sender and a number that is used once.
+contract BoundClaims is ZkConsumer {
+    /// @notice `who` has proved a statement about `instance` with claim number `counter` of his.
+    event Claimed(address indexed who, uint256 indexed counter, uint256[] instance);
 
     /// @param verifier_ Verifier of the circuit
-    /// @param vkHash The key that claims shall be about: guards against the address of another verifier
-    constructor(IZkVerifier verifier_, bytes32 vkHash) {
-        if (verifier_.vkHash() != vkHash) revert AnotherKey(verifier_.vkHash(), vkHash);
-        verifier = verifier_;
-    }
+    /// @param vkHash_ The key that claims shall be about: guards against the address of another verifier
+    /// @param bindingWord_ 2^256 - 1 for CG16; else the number of the first public word of the input `binder`
+    constructor(IZkVerifier verifier_, bytes32 vkHash_, uint256 bindingWord_)
+        ZkConsumer(verifier_, vkHash_, bindingWord_, 0)
+    {}
 
-    /// @notice Claim what `instance` says; reverts if the proof is not valid for it, the sender and its nonce.
+    /// @notice Claim what `instance` says; reverts unless the proof is valid for it and this claim of the sender's.
     /// @param proof The proof's elements
     /// @param instance Public inputs
     function claim(bytes calldata proof, uint256[] calldata instance) external {
-        uint256 nonce = nonces[msg.sender]++;
-        verifier.verifyBound(proof, instance, ZkBinder.forCaller(msg.sender, nonce));
-        emit Claimed(msg.sender, nonce, instance);
+        uint256 counter = counterOf(msg.sender);
+        _verify(proof, instance);
+        emit Claimed(msg.sender, counter, instance);
     }
 }

@@ -16,12 +16,14 @@ pragma solidity ^0.8.28;
 contract Cg16Words2Batch_DEVELOPMENT_KEY {
     /// @notice Public input `index` is not below the scalar field's order r.
     error InputOutOfRange(uint256 index);
-    /// @notice A precompile refused: a point of the proof is not in its group, or a coordinate is not below p. Also
-    /// when the gas runs out, and on a chain without the precompiles of EIP-196 and EIP-197.
+    /// @notice A precompile refused: a point of the proof is not in its group, or a coordinate is not below p. Also on
+    /// a chain without the precompiles of EIP-196 and EIP-197.
     error PrecompileFailed();
+    /// @notice Gas ran out in a precompile, which says nothing of the proof: of the `needed` gas it had `got` or less.
+    error GasTooLow(uint256 got, uint256 needed);
     /// @notice The proof is well formed, and wrong.
     error ProofInvalid();
-    /// @notice The calldata is longer or shorter than the arguments.
+    /// @notice The calldata is longer than the arguments. (The ABI's decoder refuses shorter one, without reason.)
     error CalldataLength(uint256 got, uint256 expected);
     /// @notice A batch holds at least one proof.
     error EmptyBatch();
@@ -128,6 +130,10 @@ contract Cg16Words2Batch_DEVELOPMENT_KEY {
     /// @dev To learn which proof of a batch is wrong, verify them one by one.
     /// @param proofs The arguments of `verifyProof`, of each proof
     function verifyBatch(Proof[] calldata proofs) external view {
+        unchecked {
+            uint256 length = 68 + proofs.length * 384;
+            if (msg.data.length != length) revert CalldataLength(msg.data.length, length);
+        }
         (uint256 t, uint256 challenges) = _allocate(proofs.length);
         uint256 proof = _first(proofs);
         for (uint256 i = 0; i < proofs.length; ++i) {
@@ -145,6 +151,10 @@ contract Cg16Words2Batch_DEVELOPMENT_KEY {
     /// @param binders As many as proofs, chosen by the calling contract
     function verifyBoundBatch(Proof[] calldata proofs, bytes32[] calldata binders) external view {
         if (binders.length != proofs.length) revert BinderCount(binders.length, proofs.length);
+        unchecked {
+            uint256 length = 132 + proofs.length * 416;
+            if (msg.data.length != length) revert CalldataLength(msg.data.length, length);
+        }
         (uint256 t, uint256 challenges) = _allocate(proofs.length);
         uint256 proof = _first(proofs);
         for (uint256 i = 0; i < proofs.length; ++i) {
@@ -397,8 +407,12 @@ contract Cg16Words2Batch_DEVELOPMENT_KEY {
             mstore(add(m, 0x2c0), MINUS_DELTA_Y1)
             mstore(add(m, 0x2e0), MINUS_DELTA_Y0)
         }
+        bool ok;
+        assembly ("memory-safe") {
+            ok := and(eq(returndatasize(), 0x20), staticcall(gas(), PAIRING, m, sub(end, m), m, 0x20))
+        }
         unchecked {
-            _precompile(PAIRING, m, end - m, m, 0x20);
+            if (!ok) _refuse(45000 + 34000 * (end - m) / 192);
         }
         uint256 one;
         assembly ("memory-safe") {
@@ -417,10 +431,15 @@ contract Cg16Words2Batch_DEVELOPMENT_KEY {
 
     /// @dev Adds `scalar` times the point at `sum` + 0x40 to the point at `sum`. Overwrites that point, the next word.
     function _accumulate(uint256 sum, uint256 scalar) private view {
-        unchecked {
-            _multiply(sum + 0x40, scalar);
+        bool ok;
+        assembly ("memory-safe") {
+            let p := add(sum, 0x40)
+            mstore(add(sum, 0x80), scalar)
+            // of an expression the last argument is evaluated first
+            ok := and(eq(returndatasize(), 0x40), staticcall(gas(), EC_MUL, p, 0x60, p, 0x40))
+            ok := and(and(eq(returndatasize(), 0x40), staticcall(gas(), EC_ADD, sum, 0x80, sum, 0x40)), ok)
         }
-        _precompile(EC_ADD, sum, 0x80, sum, 0x40);
+        if (!ok) _refuse(215000);
     }
 
     /// @dev Calls a precompile. On a chain without it the call succeeds with an empty answer: the size is checked too.
@@ -428,9 +447,18 @@ contract Cg16Words2Batch_DEVELOPMENT_KEY {
     function _precompile(uint256 which, uint256 from, uint256 length, uint256 to, uint256 size) private view {
         bool ok;
         assembly ("memory-safe") {
-            ok := staticcall(gas(), which, from, length, to, size)
-            ok := and(ok, eq(returndatasize(), size))
+            ok := and(eq(returndatasize(), size), staticcall(gas(), which, from, length, to, size))
         }
-        if (!ok) revert PrecompileFailed();
+        if (!ok) _refuse(215000);
+    }
+
+    /// @dev A precompile has failed. What it refuses burns the gas forwarded to it, and so does too little gas; 63
+    /// times what is left tells how much that was (EIP-150). Less than the pairing at the end takes is too little.
+    function _refuse(uint256 needed) private view {
+        unchecked {
+            uint256 got = 63 * gasleft();
+            if (got < needed) revert GasTooLow(got, needed);
+        }
+        revert PrecompileFailed();
     }
 }

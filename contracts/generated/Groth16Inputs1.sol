@@ -14,12 +14,14 @@ pragma solidity ^0.8.28;
 contract Groth16Inputs1_DEVELOPMENT_KEY {
     /// @notice Public input `index` is not below the scalar field's order r.
     error InputOutOfRange(uint256 index);
-    /// @notice A precompile refused: a point of the proof is not in its group, or a coordinate is not below p. Also
-    /// when the gas runs out, and on a chain without the precompiles of EIP-196 and EIP-197.
+    /// @notice A precompile refused: a point of the proof is not in its group, or a coordinate is not below p. Also on
+    /// a chain without the precompiles of EIP-196 and EIP-197.
     error PrecompileFailed();
+    /// @notice Gas ran out in a precompile, which says nothing of the proof: of the `needed` gas it had `got` or less.
+    error GasTooLow(uint256 got, uint256 needed);
     /// @notice The proof is well formed, and wrong.
     error ProofInvalid();
-    /// @notice The calldata is longer or shorter than the arguments.
+    /// @notice The calldata is longer than the arguments. (The ABI's decoder refuses shorter one, without reason.)
     error CalldataLength(uint256 got, uint256 expected);
 
     /// @dev Order r of the scalar field.
@@ -142,10 +144,15 @@ contract Groth16Inputs1_DEVELOPMENT_KEY {
 
     /// @dev Adds `scalar` times the point at `sum` + 0x40 to the point at `sum`. Overwrites that point, the next word.
     function _accumulate(uint256 sum, uint256 scalar) private view {
-        unchecked {
-            _multiply(sum + 0x40, scalar);
+        bool ok;
+        assembly ("memory-safe") {
+            let p := add(sum, 0x40)
+            mstore(add(sum, 0x80), scalar)
+            // of an expression the last argument is evaluated first
+            ok := and(eq(returndatasize(), 0x40), staticcall(gas(), EC_MUL, p, 0x60, p, 0x40))
+            ok := and(and(eq(returndatasize(), 0x40), staticcall(gas(), EC_ADD, sum, 0x80, sum, 0x40)), ok)
         }
-        _precompile(EC_ADD, sum, 0x80, sum, 0x40);
+        if (!ok) _refuse();
     }
 
     /// @dev Calls a precompile. On a chain without it the call succeeds with an empty answer: the size is checked too.
@@ -153,9 +160,19 @@ contract Groth16Inputs1_DEVELOPMENT_KEY {
     function _precompile(uint256 which, uint256 from, uint256 length, uint256 to, uint256 size) private view {
         bool ok;
         assembly ("memory-safe") {
-            ok := staticcall(gas(), which, from, length, to, size)
-            ok := and(ok, eq(returndatasize(), size))
+            ok := and(eq(returndatasize(), size), staticcall(gas(), which, from, length, to, size))
         }
-        if (!ok) revert PrecompileFailed();
+        if (!ok) _refuse();
+    }
+
+    /// @dev A precompile has failed. What it refuses burns the gas forwarded to it, and so does too little gas; 63
+    /// times what is left tells how much that was (EIP-150). Less than the pairing at the end takes is too little.
+    function _refuse() private view {
+        uint256 needed = 181000;
+        unchecked {
+            uint256 got = 63 * gasleft();
+            if (got < needed) revert GasTooLow(got, needed);
+        }
+        revert PrecompileFailed();
     }
 }

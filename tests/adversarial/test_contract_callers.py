@@ -1,8 +1,7 @@
-"""Contracts that call a verifier: frames, gas limits, adapters, bindings; chains without the precompiles."""
+"""Contracts that call a verifier: frames, gas limits, clones, bindings; chains without the precompiles."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -10,16 +9,35 @@ from typing import Any
 import pytest
 from eth_abi.abi import decode, encode
 
-from tests.helpers.evm import compile_verifier, contracts, encode_call, outcome, verifier
+from tests.helpers.evm import ask_node, compile_verifier, contracts, encode_call, outcome, verifier
 from tests.helpers.simulator import Toxic, simulate, toxic_key
 from zkchain import solidity
-from zkchain.chain import Chain, Deployment, call, connect, deploy, transact
-from zkchain.errors import TransactionReverted
+from zkchain.bn254 import R
+from zkchain.chain import (
+    Chain,
+    Deployment,
+    attach_clone,
+    call,
+    connect,
+    deploy,
+    deploy_clone,
+    deploy_shared,
+    gas,
+    transact,
+)
+from zkchain.chain.connection import node_errors
+from zkchain.chain.reverts import reverted
+from zkchain.chain.transactions import clone_of
+from zkchain.errors import ChainError, TransactionReverted
+from zkchain.formats import shipped
 from zkchain.groth16.encoding import encode_proof
 from zkchain.groth16.transcript import context, vkhash
 from zkchain.groth16.types import Proof
 from zkchain.r1cs import Instance, System
-from zkchain.solidity.calldata import proof_types, selector
+from zkchain.solidity import Form
+from zkchain.solidity.calldata import selector
+from zkchain.solidity.forms import ONE
+from zkchain.solidity.render import data_initcode
 
 X: Instance = (5, 6)
 KEYS = {system: toxic_key(system, 2) for system in System}
@@ -115,20 +133,20 @@ def names() -> dict[str, str]:
 def test_without_the_check_of_the_size_such_a_chain_goes_unnoticed(embedded: Chain) -> None:
     """The same chain and a verifier that only looks at success: the failure comes from the stale memory, by luck."""
     source = solidity.render(KEYS[System.GROTH16].vk)
-    careless = re.sub(r"ok := and\(ok, eq\(returndatasize\(\), size\)\)", "", source.source)
+    careless = source.source.replace("and(eq(returndatasize(), size), staticcall", "and(1, staticcall")
+    assert careless != source.source
     careless = careless.replace("constant PAIRING = 0x08;", "constant PAIRING = 0x1234;")
     deployment = deploy(embedded, compile_verifier(replace(source, source=careless)))
     data = solidity.calldata(KEYS[System.GROTH16].vk, simulate(KEYS[System.GROTH16], X), X)
     assert outcome(embedded, deployment, data) == "ProofInvalid"
 
 
-def adapter_of(chain: Chain, key: Toxic) -> tuple[Deployment, Deployment]:
-    """A generated verifier and its adapter."""
-    system, n = key.vk.system, key.vk.instance_length
-    target, types = deploy(chain, verifier(system, n)), proof_types(key.vk)
-    bound = selector(f"verifyBoundProof({types},bytes32)") if system is System.CG16 else bytes(4)
-    values = [target.address, selector(f"verifyProof({types})"), bound, 320 if system is System.CG16 else 256, n]
-    return target, deployed(chain, "ZkVerifierAdapter", ["address", "bytes4", "bytes4", "uint256", "uint256"], values)
+LOGIC = shipped.contract(shipped.CLONE)
+
+
+def clone(chain: Chain, key: Toxic) -> Deployment:
+    """The verifier of a key that is an IZkVerifier."""
+    return deploy_clone(chain, LOGIC, key.vk)
 
 
 def verify_call(deployment: Deployment, proof: Proof | bytes, x: Instance, binder: bytes | None = None) -> bytes:
@@ -138,99 +156,163 @@ def verify_call(deployment: Deployment, proof: Proof | bytes, x: Instance, binde
     return encode_call(deployment.artifact, "verifyBound", data, list(x), binder)
 
 
-class TestAdapter:
-    """contracts/ZkVerifierAdapter.sol: any generated verifier as an IZkVerifier."""
+class TestClone:
+    """contracts/ZkCloneVerifier.sol: any key's verifier as an IZkVerifier."""
 
+    @pytest.mark.anvil
     @pytest.mark.parametrize("system", System)
-    def test_it_hands_on(self, chain: Chain, system: System) -> None:
+    def test_it_verifies(self, node: Chain, system: System) -> None:
         key = KEYS[system]
-        target, adapter = adapter_of(chain, key)
-        assert outcome(chain, adapter, verify_call(adapter, simulate(key, X), X)) == ""
-        assert call(chain, adapter, selector("vkHash()")) == vkhash(key.vk)
-        assert ask(chain, adapter, "boundTo", "address") == target.address.lower()
+        made = clone(node, key)
+        assert outcome(node, made, verify_call(made, simulate(key, X), X)) == ""
+        assert call(node, made, selector("vkHash()")) == vkhash(key.vk)
+        assert ask(node, made, "boundTo", "address") == made.address.lower()
 
+    @pytest.mark.anvil
     @pytest.mark.parametrize("system", System)
-    def test_the_verifiers_errors_come_through(self, chain: Chain, system: System) -> None:
+    def test_its_errors(self, node: Chain, system: System) -> None:
         key = KEYS[system]
-        target, adapter = adapter_of(chain, key)
+        made = clone(node, key)
+        assert outcome(node, made, verify_call(made, simulate(key, X), (5, 7))) == "ProofInvalid"
         with pytest.raises(TransactionReverted) as caught:
-            call(chain, adapter, verify_call(adapter, simulate(key, X), (5, 7)))
-        assert caught.value.data == selector("ProofInvalid()")
-        with pytest.raises(TransactionReverted) as caught:
-            call(chain, adapter, verify_call(adapter, simulate(key, X), (5, 2**256 - 1)))
-        decoded = solidity.decode_error(target.artifact.abi, caught.value.data)
-        assert decoded is not None
-        assert (decoded.name, decoded.arguments) == ("InputOutOfRange", (1,))
+            call(node, made, verify_call(made, simulate(key, X), (5, 2**256 - 1)))
+        assert (caught.value.name, caught.value.arguments) == ("InputOutOfRange", (1,))
+        data = verify_call(made, simulate(key, X), X)
+        assert outcome(node, made, data + bytes(32)) == "CalldataLength"
+        assert outcome(node, made, data[:-1]) == "reverted"
 
     def test_lengths_are_checked(self, embedded: Chain) -> None:
         key = KEYS[System.GROTH16]
-        _, adapter = adapter_of(embedded, key)
+        made = clone(embedded, key)
         proof = encode_proof(simulate(key, X))
-        assert outcome(embedded, adapter, verify_call(adapter, proof + bytes(32), (5,))) == "ProofLength"
-        assert outcome(embedded, adapter, verify_call(adapter, proof[:-32], (5, 6, 7))) == "ProofLength"
-        assert outcome(embedded, adapter, verify_call(adapter, proof, (5,))) == "InstanceLength"
-        assert outcome(embedded, adapter, verify_call(adapter, proof, (5, 6, 7))) == "InstanceLength"
+        assert outcome(embedded, made, verify_call(made, proof + bytes(32), (5,))) == "ProofLength"
+        assert outcome(embedded, made, verify_call(made, proof[:-32], (5, 6, 7))) == "ProofLength"
+        assert outcome(embedded, made, verify_call(made, proof, (5,))) == "InstanceLength"
+        assert outcome(embedded, made, verify_call(made, proof, (5, 6, 7))) == "InstanceLength"
 
     def test_groth16_is_not_bindable(self, embedded: Chain) -> None:
         key = KEYS[System.GROTH16]
-        _, adapter = adapter_of(embedded, key)
-        assert outcome(embedded, adapter, verify_call(adapter, simulate(key, X), X, bytes(32))) == "NotBindable"
+        made = clone(embedded, key)
+        assert outcome(embedded, made, verify_call(made, simulate(key, X), X, bytes(32))) == "NotBindable"
 
-    def test_an_address_without_code_is_refused(self, embedded: Chain) -> None:
-        types = ["address", "bytes4", "bytes4", "uint256", "uint256"]
-        with pytest.raises(TransactionReverted, match="NoContract"):
-            deployed(embedded, "ZkVerifierAdapter", types, ["0x" + "77" * 20, bytes(4), bytes(4), 256, 1])
+    @pytest.mark.anvil
+    def test_a_bound_proof_is_bound_to_the_clone(self, node: Chain) -> None:
+        key, binder = KEYS[System.CG16], bytes(range(32))
+        made = clone(node, key)
+        places = [bytes.fromhex(place[2:]) for place in (made.address, str(made.logic))]
+        here, logic = (simulate(key, X, context(node.chain_id, place, binder)) for place in places)
+        assert outcome(node, made, verify_call(made, here, X, binder)) == ""
+        assert outcome(node, made, verify_call(made, here, X, bytes(32))) == "ProofInvalid"
+        assert outcome(node, made, verify_call(made, logic, X, binder)) == "ProofInvalid"
+
+    @pytest.mark.anvil
+    @pytest.mark.parametrize(("system", "n"), [(System.GROTH16, 1), (System.GROTH16, 10), (System.CG16, 26)])
+    def test_every_byte_of_its_key_counts(self, node: Chain, system: System, n: int) -> None:
+        """Another byte is another key, which its hash shows, and proofs of the first do not hold."""
+        key, x = toxic_key(system, n), tuple(range(1, n + 1))
+        made, place = clone(node, key), "0x" + "99" * 20
+        code, data = made.artifact.runtime, solidity.clone_calldata(key.vk, simulate(key, x), x)
+        for at in range(49, len(code), 61):
+            other = code[:at] + bytes([code[at] ^ 1]) + code[at + 1 :]
+            ask_node(node, "anvil_setCode", place, "0x" + other.hex())
+            altered = replace(made, address=place)
+            assert call(node, altered, selector("vkHash()")) != vkhash(key.vk)
+            named_only = at < 49 + 32 and system is System.GROTH16  # the circuit's digest: a name
+            assert outcome(node, altered, data) in ({""} if named_only else {"ProofInvalid", "PrecompileFailed"})
+
+    @pytest.mark.anvil
+    @pytest.mark.parametrize("system", System)
+    def test_a_key_that_is_cut_or_followed_by_something_has_no_hash(self, node: Chain, system: System) -> None:
+        key = KEYS[system]
+        made, place = clone(node, key), "0x" + "98" * 20
+        code, data = made.artifact.runtime, solidity.clone_calldata(key.vk, simulate(key, X), X)
+        for cut in (code[:-1], code[:-64], code[:100], code[:49], code[:45], code + b"\0"):
+            ask_node(node, "anvil_setCode", place, "0x" + cut.hex())
+            altered = replace(made, address=place)
+            assert outcome(node, altered, selector("vkHash()")) == "KeyLength"
+            assert outcome(node, altered, data) == "" if len(cut) > len(code) else outcome(node, altered, data) != ""
+
+    def test_the_logic_itself_holds_no_key(self, embedded: Chain) -> None:
+        made = clone(embedded, KEYS[System.CG16])
+        logic = replace(made, address=str(made.logic))
+        data = solidity.clone_calldata(KEYS[System.CG16].vk, simulate(KEYS[System.CG16], X), X)
+        assert outcome(embedded, logic, selector("vkHash()")) != ""
+        assert outcome(embedded, logic, data) != ""
+
+    @pytest.mark.anvil
+    def test_attaching_compares_the_code_of_both(self, node: Chain) -> None:
+        key = KEYS[System.CG16]
+        made = clone(node, key)
+        found = attach_clone(node, made.address, LOGIC, key.vk)
+        assert (found.address, found.logic) == (made.address, made.logic)
+        with pytest.raises(ChainError, match="is not this"):
+            attach_clone(node, made.address, LOGIC, KEYS[System.GROTH16].vk)
+        false = deploy(node, replace(LOGIC, bytecode=data_initcode(b"\x00"), runtime=b"\x00"))
+        liar = clone_of(LOGIC, false.address, key.vk)
+        accepts_all = deploy(node, liar)
+        assert outcome(node, accepts_all, verify_call(accepts_all, bytes(320), X)) == ""
+        with pytest.raises(ChainError, match="is not this ZkCloneVerifier"):
+            attach_clone(node, accepts_all.address, LOGIC, key.vk)
+        with pytest.raises(ChainError, match="is not this"):
+            attach_clone(node, deploy(node, verifier(System.CG16, 2)).address, LOGIC, key.vk)
 
 
-class TestBinding:
-    """contracts/examples/BoundClaims.sol: chain, verifier, caller and nonce."""
+GAS = {
+    Form.EMBEDDED: lambda chain, key: deploy(chain, verifier(key.vk.system, 2)),
+    Form.SHARED: lambda chain, key: deploy_shared(chain, shipped.contract(shipped.SHARED)),
+    Form.CLONE: clone,
+}
 
-    def claims(self, chain: Chain) -> tuple[Deployment, Deployment]:
-        target, adapter = adapter_of(chain, KEYS[System.CG16])
-        values: list[object] = [adapter.address, vkhash(KEYS[System.CG16].vk)]
-        return target, deployed(chain, "BoundClaims", ["address", "bytes32"], values)
 
-    def proof(self, chain_id: int, target: Deployment, caller: str, nonce: int) -> Proof:
-        binder = solidity.binder(bytes.fromhex(caller[2:]), nonce)
-        return simulate(KEYS[System.CG16], X, context(chain_id, bytes.fromhex(target.address[2:]), binder))
+@pytest.mark.anvil
+@pytest.mark.parametrize("system", System)
+@pytest.mark.parametrize("form", Form)
+class TestTooLittleGas:
+    """Gas that ran out is no verdict on the proof, and is told from one."""
 
-    def claim(self, deployment: Deployment, proof: Proof) -> bytes:
-        return encode_call(deployment.artifact, "claim", encode_proof(proof), list(X))
+    def answer(self, chain: Chain, deployment: Deployment, data: bytes, limit: int) -> TransactionReverted | None:
+        request: Any = {"to": deployment.address, "data": data, "gas": limit + 21_000 + gas.tokens(data) * 4}
+        try:
+            with node_errors(chain.where):
+                chain.web3.eth.call(request)
+        except TransactionReverted as error:
+            return reverted(error.data, deployment.artifact.abi)
+        except ChainError as error:  # the node's own: out of gas
+            assert "gas" in error.message.lower()  # noqa: PT017
+            return reverted(b"")
+        return None
 
-    def test_a_claim_is_taken_once(self, chain: Chain) -> None:
-        target, claims = self.claims(chain)
-        first = self.claim(claims, self.proof(chain.chain_id, target, chain.sender, 0))
-        transact(chain, claims, first)
-        with pytest.raises(TransactionReverted) as caught:
-            transact(chain, claims, first)
-        assert caught.value.data == selector("ProofInvalid()")
-        transact(chain, claims, self.claim(claims, self.proof(chain.chain_id, target, chain.sender, 1)))
+    def test_a_valid_proof(self, node: Chain, form: Form, system: System) -> None:
+        key = KEYS[system]
+        deployment = GAS[form](node, key)
+        data = ONE[form](key.vk, simulate(key, X), X, None)
+        said = {}
+        for limit in range(3_000, 250_000, 3_001):
+            error = self.answer(node, deployment, data, limit)
+            said[limit] = "" if error is None else error.name or "reverted"
+            if error is not None and error.name == "GasTooLow":
+                got, needed = (int(str(value)) for value in error.arguments)
+                assert got < needed
+                assert needed in (181_000, 215_000)
+        named = [limit for limit, name in said.items() if name == "GasTooLow"]
+        assert set(said.values()) == {"", "GasTooLow", "reverted"}
+        assert max(named) < min(limit for limit, name in said.items() if name == "")
+        assert all(said[limit] != "reverted" for limit in said if limit > 30_000)  # what comes before the pairing
 
-    def test_nobody_else_can_send_it(self, chain: Chain) -> None:
-        target, claims = self.claims(chain)
-        data = self.claim(claims, self.proof(chain.chain_id, target, chain.sender, 0))
-        thief = replace(chain, sender=list(chain.web3.eth.accounts)[1])
-        with pytest.raises(TransactionReverted) as caught:
-            call(thief, claims, data)
-        assert caught.value.data == selector("ProofInvalid()")
-        assert call(chain, claims, data) == b""
-
-    def test_it_belongs_to_one_chain_and_one_verifier(self, embedded: Chain) -> None:
-        target, claims = self.claims(embedded)
-        elsewhere, _ = self.claims(embedded)
-        for proof in (
-            self.proof(embedded.chain_id + 1, target, embedded.sender, 0),
-            self.proof(embedded.chain_id, elsewhere, embedded.sender, 0),
-            simulate(KEYS[System.CG16], X),
+    def test_a_malformed_one_is_told_from_it(self, node: Chain, form: Form, system: System) -> None:
+        key = KEYS[system]
+        deployment = GAS[form](node, key)
+        proof = simulate(key, X)
+        bad = replace(proof, c=(proof.c[0], proof.c[1] ^ 1))
+        data = ONE[form](key.vk, bad, X, None)
+        for limit, expected in (
+            (400_000, "PrecompileFailed"),
+            (10_000_000, "PrecompileFailed"),
+            (150_000, "GasTooLow"),
         ):
-            with pytest.raises(TransactionReverted) as caught:
-                call(embedded, claims, self.claim(claims, proof))
-            assert caught.value.data == selector("ProofInvalid()")
-
-    def test_another_keys_verifier_is_refused(self, embedded: Chain) -> None:
-        _, adapter = adapter_of(embedded, KEYS[System.GROTH16])
-        with pytest.raises(TransactionReverted, match="AnotherKey"):
-            deployed(embedded, "BoundClaims", ["address", "bytes32"], [adapter.address, bytes(32)])
+            error = self.answer(node, deployment, data, limit)
+            assert error is not None
+            assert error.name == expected
 
 
 class TestBoundBatch:
@@ -279,6 +361,20 @@ class TestBatchCalldata:
             assert outcome(embedded, target, data[:4] + offset.to_bytes(32, "big") + data[36:]) == "reverted"
         assert outcome(embedded, target, data[:-1]) == "reverted"
 
+    def test_a_count_with_the_rest_trailing(self, embedded: Chain, system: System) -> None:
+        """One of two proofs may be false: the count in the calldata says how many are looked at."""
+        key = KEYS[system]
+        target = deploy(embedded, verifier(system, 2, batch=True))
+        records = [as_record(simulate(key, X)), (*as_record(simulate(key, X))[:-1], [5, 7])]
+        data = encode_call(target.artifact, "verifyBatch", records)
+        fewer = data[:36] + (1).to_bytes(32, "big") + data[68:]
+        assert outcome(embedded, target, fewer) == "CalldataLength"
+        assert outcome(embedded, target, data[:36] + bytes(32) + data[68:]) in ("EmptyBatch", "CalldataLength")
+        assert outcome(embedded, target, data + bytes(32)) == "CalldataLength"
+        whole = encode_call(target.artifact, "verifyBatch", records[:1])
+        assert outcome(embedded, target, whole) == ""
+        assert outcome(embedded, target, whole + b"\0") == "CalldataLength"
+
     def test_an_input_out_of_range_is_named(self, embedded: Chain, system: System) -> None:
         target = deploy(embedded, verifier(system, 2, batch=True))
         good, proof = as_record(simulate(KEYS[system], X)), simulate(KEYS[system], X)
@@ -296,6 +392,13 @@ class TestMock:
         assert outcome(embedded, mock, verify_call(mock, proof, X)) == ""
         assert outcome(embedded, mock, verify_call(mock, proof, (5, 7))) == "ProofInvalid"
         assert outcome(embedded, mock, verify_call(mock, proof, X, bytes(32))) == "ProofInvalid"
+
+    def test_it_refuses_what_a_verifier_refuses(self, embedded: Chain) -> None:
+        mock = deployed(embedded, "MockZkVerifier", ["bytes32"], [b"\x05" * 32])
+        (proof,) = decode(["bytes"], call(embedded, mock, encode_call(mock.artifact, "mockProof", list(X))))
+        assert outcome(embedded, mock, verify_call(mock, proof, X) + bytes(32)) == "CalldataLength"
+        assert outcome(embedded, mock, verify_call(mock, proof, X, bytes(32)) + b"\0") == "CalldataLength"
+        assert outcome(embedded, mock, verify_call(mock, proof, (5, R))) == "InputOutOfRange"
 
     def test_binders_count(self, embedded: Chain) -> None:
         mock = deployed(embedded, "MockZkVerifier", ["bytes32"], [b"\x05" * 32])

@@ -8,12 +8,21 @@ from typing import Any
 
 import numpy as np
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
 import zkchain
+from tests.helpers import consumers
+from tests.helpers.evm import encode_call
 from zkchain import workspace
+from zkchain.chain import Chain, call, transact
 from zkchain.demo import PIXELS
-from zkchain.errors import ChainError, ProofInvalid, TransactionReverted
+from zkchain.errors import ArgumentError, ChainError, InputError, ProofInvalid, TransactionReverted
+from zkchain.formats.records import ContextRecord
 from zkchain.formats.shipped import data, model
+from zkchain.groth16.encoding import encode_proof
+from zkchain.groth16.transcript import context, context_words, vkhash
+from zkchain.r1cs import System
+from zkchain.solidity import binder
 
 ANVIL_KEY = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"  # public: anvil's first account
 BINDER = bytes(range(32))
@@ -60,6 +69,97 @@ def test_a_bound_proof_holds_for_its_contract_and_binder_only(
     context.unlink()  # shown as a proof in no context
     with pytest.raises(ProofInvalid):
         workspace.verify_bundle(bundle)
+
+
+def plain_model() -> bytes:
+    """y = x W, and an input that nothing reads: the context goes there."""
+    weights = np.random.default_rng(0).normal(size=(5, 2)).astype(np.float32)
+    inputs = [
+        helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 5]),
+        helper.make_tensor_value_info("binder", TensorProto.INT64, [1, 4]),
+    ]
+    outputs = [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 2])]
+    nodes = [helper.make_node("MatMul", ["x", "w"], ["y"])]
+    graph = helper.make_graph(nodes, "plain", inputs, outputs, [numpy_helper.from_array(weights, "w")])
+    made: bytes = helper.make_model(
+        graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9
+    ).SerializeToString()
+    return made
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("plain") / "bundle"
+    domain = {"x": (-1, 1), "binder": (0, 2**52 - 1, 1)}
+    zkchain.compile(plain_model(), domain=domain, public_inputs=["binder"], system="groth16").save(folder)
+    workspace.setup_bundle(folder)
+    return folder
+
+
+X = {"x": np.full((1, 5), 0.3, np.float32)}
+
+
+@pytest.mark.anvil
+@pytest.mark.parametrize("system", ["cg16", "groth16"])
+def test_a_real_proof_serves_one_consumer_once(system: str, request: pytest.FixtureRequest, node: Chain) -> None:
+    """Real circuits of both systems, by the Python API: the contract takes the proof, another of its kind does not."""
+    folder = request.getfixturevalue("plain" if system == "groth16" else "bundle")
+    inputs = X if system == "groth16" else request.getfixturevalue("arrays")
+    keys = zkchain.open(folder).keys
+    vk, chain = keys.verifier.key, zkchain.connect(node.where)
+    place = consumers.deploy_verifier_of(node, vk)
+    word = keys.layout.binding if vk.system is System.GROTH16 else consumers.BY_CHALLENGE
+    values = [place, vkhash(vk), word]
+    here, elsewhere = (
+        consumers.deployed(node, "BoundClaims", ["address", "bytes32", "uint256"], values) for _ in range(2)
+    )
+    address = consumers.bound_to(node, place)
+    bound = ContextRecord(chain.chain_id, address, "0x" + binder(here.address, node.sender, 0).hex())
+    proof = keys.prove(inputs, context=bound)
+    keys.verifier.verify(proof)
+    data = encode_call(here.artifact, "claim", encode_proof(proof.elements), list(proof.instance))
+    with pytest.raises(TransactionReverted):
+        call(node, elsewhere, data)
+    transact(node, here, data)
+    with pytest.raises(TransactionReverted):
+        call(node, here, data)
+
+
+@pytest.mark.anvil
+def test_plain_groth16_is_bound_by_a_public_input(plain: Path, anvil_rpc: str) -> None:
+    account = workspace.Account(anvil_rpc, ANVIL_KEY)
+    workspace.deploy_bundle(plain, account)
+    (record,) = json.loads((plain / "deployment.json").read_text())["deployments"][-1:]
+    turns = workspace.Turns("0x" + "c0" * 20, "0x" + "a1" * 20, 7, 99)
+    report = workspace.prove_samples(plain, [X, X], binder=turns)
+    assert len(report.proofs) == 2  # type: ignore[union-attr]
+    for i in range(2):
+        ctx = context(
+            31337, bytes.fromhex(record["address"][2:]), binder(turns.consumer, turns.caller, 7 + i, deadline=99)
+        )
+        public = json.loads((plain / "proofs" / f"proof-{i}" / "public.json").read_text())
+        assert tuple(map(int, public[:4])) == context_words(ctx)
+        assert not (plain / "proofs" / f"proof-{i}" / "context.json").exists()
+        workspace.verify_bundle(plain, name=f"proof-{i}")
+    workspace.submit_bundle(plain, account, name="proof-0")
+    with pytest.raises(InputError, match="leave it out"):
+        workspace.prove_samples(plain, [{**X, "binder": np.zeros((1, 4), np.int64)}], binder=BINDER)
+
+
+def test_context_words_are_its_highest_bits() -> None:
+    ctx = bytes(range(100, 132))
+    words = context_words(ctx)
+    assert sum(word << 52 * (3 - i) for i, word in enumerate(words)) == int.from_bytes(ctx, "big") >> 48
+    assert max(words) < 2**52
+
+
+def test_a_plain_circuit_without_the_input(tmp_path: Path) -> None:
+    keys = zkchain.compile(model(), data(), domain={"image": PIXELS}, system="groth16").setup()
+    bound = ContextRecord(1, "0x" + "11" * 20, "0x" + "00" * 32)
+    with pytest.raises(InputError, match="bound by a public input, and this circuit has none"):
+        keys.prove(image=data()["test/image"][0], context=bound)
+    with pytest.raises(ArgumentError, match="and this circuit has none"):
+        zkchain.connect().deploy(keys.verifier).bind(bytes(32))
 
 
 def test_nothing_to_bind_to(tmp_path: Path, arrays: dict[str, Any]) -> None:

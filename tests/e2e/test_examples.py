@@ -21,18 +21,23 @@ SAYS = {
     "digits": (["the digit is a 9", "refused: input 'image'", "verified in a transaction"], []),
     "quantised": (["largest difference from onnxruntime"], []),
 }
+DAPPS = {
+    "credit_pool": ["Declined", "refused for more: AnotherLoan", "lent ", "refused twice: StillOwes"],
+    "digit_oracle": ["another image: ProofInvalid", "read a 9 for ", "turn: NullifierSpent", "seen: Unsure"],
+}
+"""Examples with a contract of their own: on the embedded chain, and on a node."""
 SLOW = {"bound_claim", "digits"}
-LONGEST = 40
+LONGEST = 45
 
 
 def python(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "MYPYPATH": str(ROOT)}
     command = [sys.executable, *arguments]
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
 def test_every_example_is_run_and_short() -> None:
-    assert set(EXAMPLES) == set(SAYS)
+    assert set(EXAMPLES) == {*SAYS, *DAPPS}
     assert {
         name: lines for name, path in EXAMPLES.items() if (lines := len(path.read_text().splitlines())) >= LONGEST
     } == {}
@@ -44,6 +49,23 @@ def test_it_runs_and_says_what_it_should(name: str, tmp_path: Path) -> None:
     done = python(tmp_path, str(EXAMPLES[name]), *arguments)
     assert done.returncode == 0, done.stderr
     assert [line for line in wanted if line not in done.stdout] == [], done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", DAPPS)
+def test_a_dapp_runs_on_the_embedded_chain(name: str) -> None:
+    done = python(ROOT, "-m", f"examples.{name}")
+    assert done.returncode == 0, done.stderr
+    assert [line for line in DAPPS[name] if line not in done.stdout] == [], done.stdout
+
+
+@pytest.mark.anvil
+@pytest.mark.slow
+@pytest.mark.parametrize("name", DAPPS)
+def test_a_dapp_runs_on_a_node(name: str, anvil_rpc: str) -> None:
+    done = python(ROOT, "-m", f"examples.{name}", "--rpc", anvil_rpc)
+    assert done.returncode == 0, done.stderr
+    assert [line for line in DAPPS[name] if line not in done.stdout] == [], done.stdout
 
 
 @pytest.mark.slow

@@ -109,6 +109,11 @@ def test_gas_is_that_of_the_snapshot() -> None:
     rows = re.findall(
         r"^\| (\d+) public inputs?.*? \| ([\d,]+) \| ([\d,]+) \| ([\d,]+) \|$", README.read_text(), re.MULTILINE
     )
+    shared = re.findall(
+        r"^\| \[shared verifier\].*?1 public input.*? \| 0 \| ([\d,]+) \| ([\d,]+) \|$", README.read_text(), re.M
+    )
+    expected = [pinned["groth16 1 shared"][what] for what in ("execution", "transaction")]
+    assert [[int(figure.replace(",", "")) for figure in row] for row in shared] == [expected]
     shown = {n: [int(figure.replace(",", "")) for figure in figures] for n, *figures in rows}
     assert set(shown) == {"1", "10", "784"}
     for n, figures in shown.items():

@@ -627,10 +627,10 @@ def test_domains_and_settings_that_are_none() -> None:
     assert made.choices.quantisation["weight_bits"] == 8
 
 
-def test_plain_proofs_are_bound_to_nothing() -> None:
+def test_plain_proofs_are_bound_by_an_input_that_the_model_has() -> None:
     made = zkchain.compile(small_model(), domain=(-4, 4), system="groth16").setup()
     contract = zkchain.connect().deploy(made.verifier)
-    with pytest.raises(ArgumentError, match="bound to nothing"):
+    with pytest.raises(ArgumentError, match="and this circuit has none"):
         contract.bind(bytes(32))
     with pytest.raises(ArgumentError, match="goes with rpc"):
         zkchain.connect(account="0x" + "11" * 32)

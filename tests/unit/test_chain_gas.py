@@ -5,21 +5,26 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
 
 import pytest
 
-from tests.helpers.evm import anvil, verifier
-from tests.helpers.simulator import simulate, toxic_key
+from tests.helpers.evm import anvil, contracts, encode_call, verifier
+from tests.helpers.shared_checks import ceremony_key
+from tests.helpers.simulator import Toxic, simulate, toxic_key
 from zkchain import solidity
-from zkchain.chain import Chain, Deployment, Receipt, connect, deploy, gas, transact
+from zkchain.chain import Chain, Deployment, Receipt, connect, deploy, deploy_clone, deploy_shared, gas, transact
 from zkchain.chain.gas import FORKS, TOLERANCE, Estimate
 from zkchain.errors import ChainError
+from zkchain.formats import shipped
+from zkchain.groth16.encoding import encode_proof
 from zkchain.groth16.transcript import context
 from zkchain.r1cs import Instance, System
+from zkchain.solidity import Form
+from zkchain.solidity.forms import MANY, ONE
 
 FILE = Path(__file__).parents[1] / "snapshots" / "gas.json"
 BINDER = b"\x07" * 32
@@ -27,17 +32,25 @@ BINDER = b"\x07" * 32
 
 @dataclass(frozen=True)
 class Case:
-    """``proofs`` None: verifyProof; else verifyBatch of that many."""
+    """``proofs`` None: one proof; else a batch of that many. ``form``: how the contract comes by the key."""
 
     system: System
     n_public: int
     batch: bool = False
     bound: bool = False
     proofs: int | None = None
+    form: Form = Form.EMBEDDED
+
+    @property
+    def key(self) -> Toxic:
+        """A ceremony's, without gamma in calls, where the key travels."""
+        make = toxic_key if self.form is Form.EMBEDDED else ceremony_key
+        return make(self.system, self.n_public)
 
     @property
     def name(self) -> str:
-        kind = " bound" * self.bound + (
+        kind = "" if self.form is Form.EMBEDDED else f" {self.form}"
+        kind += " bound" * self.bound + (
             f" batch of {self.proofs}" if self.proofs else " in a batch contract" * self.batch
         )
         return f"{self.system} {self.n_public}{kind}"
@@ -52,6 +65,10 @@ CASES = [
     *(Case(G, n, batch=True, proofs=k) for n, k in ((1, 1), (1, 2), (1, 16), (10, 3), (120, 2))),
     *(Case(C, n, batch=True, proofs=k) for n, k in ((1, 1), (1, 2), (2, 16), (10, 3), (40, 2))),
     *(Case(C, n, batch=True, proofs=k, bound=True) for n, k in ((1, 1), (2, 16), (3, 7))),
+    *(Case(G, n, form=form) for form in (Form.SHARED, Form.CLONE) for n in (1, 2, 10, 50)),
+    *(Case(C, n, form=form, bound=b) for form in (Form.SHARED, Form.CLONE) for n in (1, 2, 26) for b in (False, True)),
+    *(Case(G, n, proofs=k, form=Form.SHARED) for n, k in ((1, 1), (1, 16), (10, 3))),
+    *(Case(C, n, proofs=k, form=Form.SHARED, bound=b) for n, k in ((2, 1), (2, 16), (10, 3)) for b in (False, True)),
 ]
 NAMES = [case.name for case in CASES]
 
@@ -64,6 +81,7 @@ class Run:
     deployed: tuple[int, ...]
     verification: Estimate
     receipt: Receipt
+    code: int
 
 
 def words(n: int, seed: int = 0) -> Instance:
@@ -73,24 +91,35 @@ def words(n: int, seed: int = 0) -> Instance:
 
 
 def calldata(case: Case, chain: Chain, deployment: Deployment) -> bytes:
-    key = toxic_key(case.system, case.n_public)
+    key, form = case.key, case.form
     ctx = context(chain.chain_id, bytes.fromhex(deployment.address[2:]), BINDER) if case.bound else bytes(32)
     items = [(simulate(key, x, ctx), x) for x in (words(case.n_public, i) for i in range(case.proofs or 1))]
     if case.proofs is None:
-        return solidity.calldata(key.vk, *items[0], BINDER if case.bound else None)
-    return solidity.batch_calldata(key.vk, items, [BINDER] * case.proofs if case.bound else None)
+        return ONE[form](key.vk, *items[0], BINDER if case.bound else None)
+    return MANY[form](key.vk, items, [BINDER] * case.proofs if case.bound else None)
+
+
+def placed(case: Case, chain: Chain) -> Deployment:
+    """The contract; what is there once for all keys is none of a case's."""
+    if case.form is Form.SHARED:
+        return replace(deploy_shared(chain, shipped.contract(shipped.SHARED)), receipts=())
+    if case.form is Form.CLONE:
+        made = deploy_clone(chain, shipped.contract(shipped.CLONE), case.key.vk)
+        return replace(made, receipts=made.receipts[-1:])
+    return deploy(chain, verifier(case.system, case.n_public, batch=case.batch))
 
 
 def run(case: Case, chain: Chain) -> Run:
-    artifact, vk = verifier(case.system, case.n_public, batch=case.batch), toxic_key(case.system, case.n_public).vk
-    deployment = deploy(chain, artifact)
+    deployment, vk = placed(case, chain), case.key.vk
     data = calldata(case, chain, deployment)
     if case.proofs is None:
-        estimate = gas.verification(vk, data=data, bound=case.bound, batch_contract=case.batch)
+        estimate = gas.verification(vk, data=data, bound=case.bound, batch_contract=case.batch, form=case.form)
     else:
-        estimate = gas.batch(vk, case.proofs, data=data, bound=case.bound)
+        estimate = gas.batch(vk, case.proofs, data=data, bound=case.bound, form=case.form)
     receipt = transact(chain, deployment, data)
-    return Run(gas.deployment(artifact), tuple(r.gas_used for r in deployment.receipts), estimate, receipt)
+    made = () if case.form is Form.SHARED else gas.deployment(deployment.artifact, factory=deployment.salt is not None)
+    used, code = tuple(r.gas_used for r in deployment.receipts), len(deployment.artifact.runtime)
+    return Run(made, used, estimate, receipt, code)
 
 
 @cache
@@ -113,10 +142,7 @@ def measured(name: str) -> dict[str, int]:
 
 def snapshot() -> str:
     """The text of tests/snapshots/gas.json: scripts/snapshots.py writes it."""
-    entries = {
-        case.name: {"code": len(verifier(case.system, case.n_public, batch=case.batch).runtime), **measured(case.name)}
-        for case in CASES
-    }
+    entries = {case.name: {"code": runs()[case.name].code, **measured(case.name)} for case in CASES}
     return json.dumps(entries, indent=1) + "\n"
 
 
@@ -140,6 +166,9 @@ def test_the_estimate_of_a_verification(case: Case) -> None:
 @pytest.mark.parametrize("case", CASES, ids=NAMES)
 def test_the_estimate_of_a_deployment(case: Case) -> None:
     found = runs()[case.name]
+    if case.form is Form.SHARED:
+        assert (found.deployment, found.deployed) == ((), ())
+        return
     data, contract = found.deployment[:-1], found.deployment[-1]
     assert [e.total for e in data] == list(found.deployed[:-1])
     assert abs(contract.total - found.deployed[-1]) <= (TOLERANCE if data else 0)
@@ -168,6 +197,13 @@ BUDGETS = {
     ("cg16 26 bound", "transaction"): 282_000,
     ("cg16 2 batch of 16", "transaction"): 16 * 75_000,
     ("groth16 1 batch of 16", "transaction"): 16 * 64_000,
+    ("groth16 1 shared", "execution"): 190_112,  # what the prototype of this contract took
+    ("groth16 10 shared", "execution"): 250_265,
+    ("cg16 2 shared", "execution"): 231_336,
+    ("cg16 26 shared", "execution"): 235_000,
+    ("groth16 1 clone", "transaction"): 218_494,
+    ("cg16 2 clone", "transaction"): 261_386,
+    ("cg16 2 clone", "deploy"): 240_000,
 }
 
 
@@ -176,6 +212,37 @@ BUDGETS = {
 def test_budgets(name: str, what: str) -> None:
     """As mined by a node; public inputs are packed words, 31 bytes without a zero."""
     assert measured(name)[what] <= BUDGETS[name, what]
+
+
+def test_once_per_chain() -> None:
+    """Nobody pays for a key; somebody once for the contract. A byte of it costs 216 gas, 1,530 after EIP-8037."""
+    once = {
+        name: gas.deployment(shipped.contract(name), factory=True)[0].total for name in (shipped.SHARED, shipped.CLONE)
+    }
+    assert once[shipped.SHARED] <= 1_100_000
+    assert once[shipped.CLONE] <= 450_000
+
+
+@pytest.mark.anvil
+@pytest.mark.parametrize(
+    ("case", "x", "most"),
+    [
+        (Case(G, 1, form=Form.SHARED), (7,), 224_500),
+        (Case(C, 2, form=Form.SHARED), (5, 6), 270_100),
+        (Case(C, 2, form=Form.CLONE), (5, 6), 264_400),
+    ],
+)
+def test_budgets_of_forms(node: Chain, case: Case, x: Instance, most: int) -> None:
+    """Of a label, say: small public inputs. A clone is asked by a contract that holds it, as it is there for."""
+    deployment, key = placed(case, node), case.key
+    proof = simulate(key, x)
+    data = ONE[case.form](key.vk, proof, x, None)
+    if case.form is Form.CLONE:
+        holder = contracts()["Holder"]
+        arguments = bytes(12) + bytes.fromhex(deployment.address[2:])
+        deployment = deploy(node, replace(holder, bytecode=holder.bytecode + arguments))
+        data = encode_call(holder, "claim", encode_proof(proof), list(x))
+    assert transact(node, deployment, data).gas_used <= most
 
 
 @pytest.mark.parametrize(("n_public", "budget"), [(1, 214_000), (10, 280_000)])

@@ -101,7 +101,7 @@ def test_another_key_is_noticed_before_sending(chain: Chain) -> None:
 def test_a_bound_proof(chain: Chain) -> None:
     key = toxic_key(System.CG16, 2)
     deployment = zk.deploy(chain, verifier(System.CG16, 2))
-    binder = solidity.binder(bytes.fromhex(chain.sender[2:]), 0)
+    binder = solidity.binder(deployment.address, chain.sender, 0)
     ctx = context(chain.chain_id, bytes.fromhex(deployment.address[2:]), binder)
     proof = simulate(key, X[2], ctx)
     assert zk.submit(chain, deployment, key.vk, proof, X[2], binder=binder).gas_used <= 262_000

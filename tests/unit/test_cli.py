@@ -32,7 +32,7 @@ from zkchain import errors
 SNAPSHOT = Path(__file__).parent.parent / "snapshots" / "help.txt"
 COMMANDS = (
     *("compile", "tune", "setup", "prove", "verify", "solidity", "deploy", "submit", "calldata", "abi", "gas"),
-    *("inspect", "demo", "tx"),
+    *("inspect", "demo", "export", "tx"),
 )
 
 
@@ -93,6 +93,43 @@ class TestTheWay:
         shown = {claim["name"]: claim["values"] for claim in verified.json["claims"]}
         assert shown == proved.json["outputs"]
         assert proved.json["proof_bytes"] == 256
+
+    def test_what_contracts_build_on(self, bundle: Path) -> None:
+        outcome = zkchain("solidity", bundle, "--types", "--json")
+        assert outcome.code == 0, outcome.err
+        assert [Path(file).name for file in outcome.json["types"]] == ["Types.sol", "Key.sol"]
+        types, key = ((bundle / name).read_text() for name in ("Types.sol", "Key.sol"))
+        assert "library ModelTypes" in types
+        assert "function outputLabel(" in types
+        assert outcome.json["vk_hash"] in key
+        assert zkchain("solidity", bundle, "--types", "--name", "Credit").code == 0
+        assert "abstract contract CreditKey" in (bundle / "Key.sol").read_text()
+        assert zkchain("setup", bundle).code == 0
+        states = {made["file"]: made["state"] for made in zkchain("inspect", bundle, "--json").json["artifacts"]}
+        assert (states["Types.sol"], states["Key.sol"]) == ("current", "stale")
+
+    @pytest.mark.parametrize(
+        ("options", "said"),
+        [
+            (["--for", "0x" + "11" * 20], "needs --caller"),
+            (["--caller", "0x" + "11" * 20], "go with --for"),
+            (["--counter", "1"], "go with --for"),
+            (["--for", "0x12", "--caller", "0x" + "11" * 20], "no address"),
+            (["--for", "0x" + "11" * 20, "--caller", "0x" + "11" * 20, "--binder", "00" * 32], "exclude each other"),
+        ],
+    )
+    def test_what_a_turn_needs(self, made: Path, options: list[str], said: str) -> None:
+        outcome = zkchain("prove", made, write_input(made.parent / "turn.json"), *options)
+        assert outcome.code == 2
+        assert said in " ".join(outcome.err.replace("\u2502", " ").split())
+
+    def test_a_turn_needs_a_contract(self, made: Path) -> None:
+        turn = ["--for", "0x" + "11" * 20, "--caller", "0x" + "22" * 20]
+        refused(
+            zkchain("prove", made, write_input(made.parent / "turn.json"), *turn),
+            errors.ChainError,
+            "none was deployed",
+        )
 
     def test_text_and_json_say_the_same(self, bundle: Path) -> None:
         text, values = zkchain("verify", bundle).out, zkchain("verify", bundle, "--json").json

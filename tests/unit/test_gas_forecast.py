@@ -6,14 +6,18 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.helpers.cli_tools import Outcome, compile_into, proved_bundle, small_model, write_input, zkchain
 from tests.helpers.evm import anvil, ask_node, verifier
+from tests.helpers.shared_checks import ceremony_key
 from tests.helpers.simulator import simulate, toxic_key
 from zkchain import errors, solidity
 from zkchain.bn254 import R
@@ -22,9 +26,12 @@ from zkchain.chain.gas import fees, limits, online, rollups
 from zkchain.chain.gas.foreseen import SIZES
 from zkchain.circuit.layout import Field, Layout
 from zkchain.errors import ChainError
+from zkchain.formats import shipped
 from zkchain.groth16.transcript import context
 from zkchain.r1cs import Instance, System
+from zkchain.solidity import Form
 from zkchain.solidity.render import data_initcode
+from zkchain.workspace.comparing import cheapest
 
 G, C = System.GROTH16, System.CG16
 BINDER = bytes(range(1, 33))
@@ -176,6 +183,45 @@ class TestForeseen:
         made, outline = verifier(shape.system, shape.instance_length, batch=batch), gas.outline(shape, batch=batch)
         assert len(made.runtime) <= len(outline.runtime) <= len(made.runtime) + 50
         assert [len(code) for code in made.data] == [len(code) for code in outline.data]
+
+
+class TestForms:
+    """A shared verifier, a clone: what nothing is deployed for, and what is cheapest."""
+
+    @given(st.lists(st.tuples(st.integers(0, 3_000), st.integers(1, 60)), min_size=3, max_size=3))
+    def test_the_cheapest_by_number_of_proofs(self, costs: list[tuple[int, int]]) -> None:
+        forms = dict(zip(Form, costs, strict=True))
+        found = cheapest(forms)
+        assert found[0][0] == 1
+        assert all(a[0] < b[0] and a[1] is not b[1] for a, b in pairwise(found))
+        for number in range(1, 400):
+            taken = next(form for first, form in reversed(found) if first <= number)
+            least = min(first + number * each for first, each in costs)
+            assert forms[taken][0] + number * forms[taken][1] == least
+
+    @pytest.mark.parametrize("form", [Form.SHARED, Form.CLONE])
+    @pytest.mark.parametrize("system", System)
+    def test_a_shape_costs_what_its_key_does(self, form: Form, system: System) -> None:
+        key = ceremony_key(system, 3).vk
+        shape = gas.Shape(system, 3)
+        assert len(gas.dearest(shape, form=form)) == len(gas.dearest(key, form=form))
+        most = gas.verification(shape, form=form).total
+        assert 0 <= most - gas.verification(key, form=form).total <= 12 * 20
+        if form is Form.CLONE:
+            of_key, of_shape = (gas.deployment(gas.outline(vk, form=form))[0].total for vk in (key, shape))
+            assert 0 <= of_shape - of_key <= 12 * 20
+
+    def test_the_commands(self, folder: Path) -> None:
+        shared = zkchain("gas", folder / "keys", "--shared", "--json").json
+        assert (shared["form"], shared["deployment"]["gas"]) == ("shared", 0)
+        assert shared["once"] == gas.deployment(shipped.contract(shipped.SHARED), factory=True)[0].total
+        clone = zkchain("gas", folder / "circuit", "--clone", "--json").json
+        assert 0 < clone["deployment"]["gas"] < clone["once"]
+        assert "once per chain" in zkchain("gas", folder / "keys", "--shared").out
+        dear = zkchain("gas", folder / "keys", "--shared", "--fork", "amsterdam", "--json").json
+        assert dear["once"] > 5 * shared["once"]
+        refused(zkchain("gas", folder / "keys", "--clone", "--batch", "4"), errors.InputError, "no verifyBatch")
+        assert zkchain("gas", folder / "keys", "--clone", "--shared").code == 2
 
 
 class TestPrices:
@@ -488,7 +534,16 @@ class TestCommand:
     def test_comparison(self, folder: Path, tmp_path: Path) -> None:
         plot = tmp_path / "gas.svg"
         outcome = zkchain("gas", folder / "circuit", "--bound", "--plot", plot, "--json")
-        rows = outcome.json["comparison"]
+        every = outcome.json["comparison"]
+        assert {row["form"] for row in every} == set(Form)
+        assert not any(row["form"] == "clone" and "batch" in row["way"] for row in every)
+        rows = [row for row in every if row["form"] == "embedded"]
+        points = {(p["system"], p["way"], p["fork"]): p["cheapest"] for p in outcome.json["break_even"]}
+        assert len(points) == len(rows) * len(gas.FORKS)
+        for fork in ("osaka", "amsterdam"):
+            (first, form), *_, (last, dear) = points["cg16", "one proof", fork]
+            assert ((first, form), dear) == ((1, "shared"), "embedded")
+            assert (25 < last < 70) if fork == "osaka" else (250 < last < 400)
         ways = ["one proof", "one proof, bound", "batch of 16", "batch of 16, bound"]
         assert [(row["system"], row["way"]) for row in rows] == [
             *(("cg16", way) for way in ways),

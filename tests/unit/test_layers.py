@@ -36,6 +36,7 @@ ORDER = (
     "formats",
     "pipeline",
     "tuning",
+    "projects",
     "reports",
     "workspace",
     "api",

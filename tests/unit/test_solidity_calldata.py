@@ -1,5 +1,7 @@
 """Calldata against eth_abi and the compiled ABI; reverts decoded."""
 
+from typing import Any
+
 import pytest
 from eth_abi.abi import encode
 
@@ -9,6 +11,7 @@ from zkchain import solidity
 from zkchain._core import keccak256
 from zkchain.bn254 import R
 from zkchain.errors import ProofFormatError, SolidityError
+from zkchain.formats import shipped
 from zkchain.groth16.types import Proof
 from zkchain.r1cs import System
 from zkchain.solidity.calldata import MEANINGS, constructor_arguments, selector
@@ -98,12 +101,42 @@ def test_an_empty_batch() -> None:
         solidity.batch_calldata(toxic_key(System.GROTH16, 2).vk, [])
 
 
-def test_binder_is_the_hash_of_caller_and_nonce() -> None:
-    caller = bytes(range(20))
-    assert solidity.binder(caller, 7) == keccak256(encode(["address", "uint256"], [caller, 7]))
-    assert solidity.binder(caller, 7) != solidity.binder(caller, 8)
-    with pytest.raises(SolidityError, match="20 bytes"):
-        solidity.binder(bytes(32), 7)
+def test_binder_is_the_hash_of_consumer_caller_and_turn() -> None:
+    consumer, caller, kinds = bytes(range(20)), bytes(range(1, 21)), ["address", "address", "uint256"]
+    assert solidity.binder(consumer, caller, 7) == keccak256(encode(kinds, [consumer, caller, 7]))
+    assert solidity.binder(consumer, caller, 7, deadline=9) == keccak256(
+        encode(kinds, [consumer, caller, 9 * 2**64 + 7])
+    )
+    assert solidity.binder("0x" + consumer.hex(), "0x" + caller.hex(), 7) == solidity.binder(consumer, caller, 7)
+    others = [
+        solidity.binder(caller, consumer, 7),
+        solidity.binder(consumer, caller, 8),
+        solidity.binder(consumer, caller, 7, deadline=1),
+        solidity.binder(consumer, caller, 7, action=bytes(31) + b"\1"),
+    ]
+    assert len({solidity.binder(consumer, caller, 7), *others}) == 5
+
+
+def test_an_action_is_hashed_on_top() -> None:
+    bound, action = solidity.binder(bytes(20), bytes(20), 0), keccak256(b"do")
+    assert solidity.binder(bytes(20), bytes(20), 0, action=action) == keccak256(bound + action)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"consumer": bytes(32)}, "consumer's address of 20 bytes"),
+        ({"caller": "0x12"}, "caller's address, 0x and 40 digits"),
+        ({"counter": 2**64}, "counter in"),
+        ({"deadline": -1}, "deadline in"),
+        ({"action": b"x"}, "action of 32 bytes"),
+    ],
+)
+def test_what_no_binder_is_made_of(given: dict[str, Any], said: str) -> None:
+    fine: dict[str, Any] = {"consumer": bytes(20), "caller": bytes(20), "counter": 0}
+    assert len(solidity.binder(**fine)) == 32
+    with pytest.raises(SolidityError, match=said):
+        solidity.binder(**(fine | given))
 
 
 def test_constructor_arguments_are_an_array_of_addresses() -> None:
@@ -143,5 +176,7 @@ def test_other_data_is_not_an_error_of_the_contract(data: bytes) -> None:
 
 
 def test_every_error_of_the_contracts_has_a_meaning() -> None:
-    names = {e["name"] for e in (*ABI, *verifier(System.GROTH16, 109, batch=True).abi) if e["type"] == "error"}
+    shown = (*ABI, *verifier(System.GROTH16, 109, batch=True).abi)
+    shown += tuple(entry for name in (shipped.SHARED, shipped.CLONE) for entry in shipped.contract(name).abi)
+    names = {entry["name"] for entry in shown if entry["type"] == "error"}
     assert names == set(MEANINGS)

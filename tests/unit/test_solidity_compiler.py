@@ -18,6 +18,7 @@ import solcx
 from zkchain import solidity
 from zkchain.errors import SolidityError
 from zkchain.solidity import compiler
+from zkchain.solidity.compiler import needed
 
 TINY = "// SPDX-License-Identifier: MIT\npragma solidity ^0.8.28;\ncontract Tiny { }\n"
 
@@ -352,3 +353,16 @@ def test_a_read_only_cache_is_no_error(asked: list[dict[str, Any]], monkeypatch:
     monkeypatch.setattr(compiler, "_write", refused)
     monkeypatch.setattr(compiler, "find_solc", lambda: solc)
     assert compiler.compile_sources(EMPTY)
+
+
+def test_what_is_needed_is_what_is_imported() -> None:
+    sources = {
+        "a.sol": 'import {B} from "./lib/b.sol";\nimport "z/c.sol";\n',
+        "lib/b.sol": 'import {A} from "../a.sol";\n',
+        "z/c.sol": "",
+        "d.sol": 'import "none.sol";\n',
+    }
+    assert set(needed(sources, ["a.sol"])) == {"a.sol", "lib/b.sol", "z/c.sol"}
+    assert set(needed(sources, ["z/c.sol"])) == {"z/c.sol"}
+    with pytest.raises(SolidityError, match=r"'none\.sol', which is imported, is not among"):
+        needed(sources, ["d.sol"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from os import PathLike
@@ -18,6 +19,7 @@ from zkchain.typing import Array
 if TYPE_CHECKING:
     from zkchain.circuit import RestoredCircuit
     from zkchain.formats.records import Summary
+    from zkchain.reports import ProjectReport
 
 
 @arguments.made_by("zkchain.open(folder) opens a bundle", files=bundle.Bundle)
@@ -92,6 +94,28 @@ class Bundle:
         arguments.text("name", name)
         self.verifier.verify(proof)
         return proof.save(proofs.folder(self.files, name))
+
+    def export(
+        self,
+        kind: str,
+        folder: str | PathLike[str],
+        *,
+        proofs: str | Sequence[str] = "proof",
+        force: bool = False,
+    ) -> ProjectReport:
+        """Write a project of another tool, whose tests verify kept proofs: see ``Verifier.export``.
+
+        ``proofs``: a name, or several. Raises BundleError where there is no such proof, and as ``Verifier.export``.
+        """
+        from zkchain.projects import KINDS
+
+        return workspace.export_bundle(
+            self.folder,
+            arguments.one_of("kind", kind, KINDS),
+            arguments.path("folder", folder),
+            names=arguments.names("proofs", proofs),
+            force=arguments.flag("force", force),
+        )
 
 
 def open(folder: str | PathLike[str]) -> Bundle:

@@ -11,11 +11,12 @@ from zkchain.api import arguments
 from zkchain.api.proving import Proof, Verifier
 from zkchain.chain.fees import wei
 from zkchain.chain.guard import require_safe, require_usable
-from zkchain.chain.transactions import has_factory
+from zkchain.chain.transactions import has_factory, require_key
 from zkchain.errors import ArgumentError, ChainError, InputError
-from zkchain.formats import proofs, state
+from zkchain.formats import proofs, shipped, state
 from zkchain.formats.records import ContextRecord
 from zkchain.r1cs import System
+from zkchain.solidity import Form
 from zkchain.wording import line
 
 if TYPE_CHECKING:
@@ -47,7 +48,13 @@ class Chain(arguments.Here):
         return self.connection.chain_id
 
     def deploy(
-        self, verifier: Verifier, name: str | None = None, *, batch: bool = False, again: bool = False
+        self,
+        verifier: Verifier,
+        name: str | None = None,
+        *,
+        batch: bool = False,
+        again: bool = False,
+        form: str = "embedded",
     ) -> Contract:
         """Deploy a verifier contract, or find it where it was deployed: its address is the same on all chains.
 
@@ -58,9 +65,13 @@ class Chain(arguments.Here):
         name
             Of the contract.
         batch
-            Deploy one that ``submit_batch`` can use.
+            Deploy one that ``submit_batch`` can use; the shared one is such a one in any case, a clone never.
         again
             Deploy another one, at another address.
+        form
+            "embedded": a contract with this key in its code. "shared": the one contract for all keys, which is deployed
+            once per chain; the key travels with every proof. "clone": a small contract that holds the key and delegates
+            to one for all keys; it has the interface IZkVerifier.
 
         Raises
         ------
@@ -71,22 +82,49 @@ class Chain(arguments.Here):
         """
         arguments.of_kind("verifier", verifier, Verifier, "a Verifier (keys.verifier)")
         require_safe(verifier.key, self.chain_id, self.connection.terms)
-        require_usable(verifier.key, self.connection.terms)
-        artifact = verifier.contract(name, batch=batch)
-        salt = 0 if has_factory(self.connection) else None
-        again = arguments.flag("again", again)
-        return Contract(self.connection, verifier, chains.deploy(self.connection, artifact, salt=salt, again=again))
+        kind, again = _form(form, name, batch), arguments.flag("again", again)
+        require_usable(verifier.key, self.connection.terms, kind)
+        if kind is Form.SHARED:
+            made = chains.deploy_shared(self.connection, shipped.contract(shipped.SHARED))
+            require_key(self.connection, made, verifier.key)
+        elif kind is Form.CLONE:
+            logic = shipped.contract(shipped.CLONE)
+            made = chains.deploy_clone(self.connection, logic, verifier.key, again=again)
+        else:
+            salt = 0 if has_factory(self.connection) else None
+            made = chains.deploy(self.connection, verifier.contract(name, batch=batch), salt=salt, again=again)
+        return Contract(self.connection, verifier, made)
 
-    def at(self, address: str, verifier: Verifier, *, batch: bool = False) -> Contract:
-        """Find the verifier contract that stands at an address; ``batch`` as in ``deploy``.
+    def at(self, address: str, verifier: Verifier, *, batch: bool = False, form: str = "embedded") -> Contract:
+        """Find the verifier contract that stands at an address; ``batch`` and ``form`` as in ``deploy``. Its code is
+        compared byte for byte.
 
         Raises ChainError where none stands there, or another one.
         """
         arguments.of_kind("verifier", verifier, Verifier, "a Verifier (keys.verifier)")
-        place = arguments.address("address", address)
-        return Contract(
-            self.connection, verifier, chains.attach(self.connection, place, verifier.contract(batch=batch))
-        )
+        place, kind = arguments.address("address", address), _form(form, None, batch)
+        if kind is Form.SHARED:
+            found = chains.attach(self.connection, place, shipped.contract(shipped.SHARED), kind)
+            require_key(self.connection, found, verifier.key)
+        elif kind is Form.CLONE:
+            logic = shipped.contract(shipped.CLONE)
+            found = chains.attach_clone(self.connection, place, logic, verifier.key)
+        else:
+            found = chains.attach(self.connection, place, verifier.contract(batch=batch))
+        return Contract(self.connection, verifier, found)
+
+
+def _form(form: object, name: str | None, batch: object) -> Form:
+    """The form of this name. ArgumentError for no form, and for what a form cannot have."""
+    known = tuple(str(each) for each in Form)
+    if form not in known:
+        raise arguments.wrong("form", form, f"one of {', '.join(known)}")
+    kind = Form(str(form))
+    if name is not None and kind is not Form.EMBEDDED:
+        raise ArgumentError(f"name: a {kind} verifier has its name already", hint="leave name out")
+    if arguments.flag("batch", batch) and kind is Form.CLONE:
+        raise ArgumentError("batch: a clone verifies proofs one by one", hint='take form="shared", or leave batch out')
+    return kind
 
 
 @arguments.made_by(
@@ -119,12 +157,24 @@ class Contract(arguments.Here):
         return self.deployment.gas_used
 
     def bind(self, binder: bytes | str) -> ContextRecord:
-        """The context of proofs for this contract and these 32 bytes only (cg16): ``keys.prove(..., context=...)``."""
+        """The context of proofs for this contract and these 32 bytes only: ``keys.prove(..., context=...)``.
+
+        Parameters
+        ----------
+        binder
+            32 bytes, or hexadecimal: what the contract that relies on the proof computes (``solidity.binder``). A
+            shared contract separates no two callers: there the address of the one meant has to be in it.
+
+        Raises
+        ------
+        ArgumentError
+            Not 32 bytes; or a plain circuit without the public input "binder".
+        """
         word = arguments.word("binder", binder)
-        if self.verifier.key.system is not System.CG16:
+        if self.verifier.key.system is not System.CG16 and self.verifier.layout.binding is None:
             raise ArgumentError(
-                "plain Groth16 proofs are bound to nothing",
-                hint='compile the model for the other system: system="cg16"',
+                'plain Groth16 proofs are bound by a public input "binder", and this circuit has none',
+                hint='give the model one (docs/guide/binding.md), or compile it for the other system: system="cg16"',
             )
         return ContextRecord(self.connection.chain_id, self.address, "0x" + word.hex())
 
@@ -168,7 +218,7 @@ class Contract(arguments.Here):
         if not any(item.get("name") == "verifyBatch" for item in self.deployment.artifact.abi):
             raise ChainError(
                 f"{self.deployment.artifact.name} at {self.address} has no verifyBatch",
-                hint="deploy one that has: chain.deploy(verifier, batch=True)",
+                hint='deploy one that has: chain.deploy(verifier, form="shared"), or with batch=True',
             )
         bound = [proof.context for proof in proofs if proof.context is not None]
         if bound and len(bound) < len(proofs):

@@ -15,6 +15,7 @@ from zkchain.errors import ArgumentError, InputError, KeyMismatch
 from zkchain.formats import proofs, tensors
 from zkchain.formats.records import ContextRecord
 from zkchain.groth16 import types
+from zkchain.groth16.encoding import encode_proof
 from zkchain.groth16.pins import check_key_digest
 from zkchain.groth16.transcript import vkhash
 from zkchain.r1cs import Instance, System
@@ -22,7 +23,7 @@ from zkchain.typing import Array, Progress
 from zkchain.wording import line, listed, meant
 
 if TYPE_CHECKING:
-    from zkchain.reports import GasReport
+    from zkchain.reports import GasReport, ProjectReport
     from zkchain.solidity import Artifact
 
 Rows = Circuit | RestoredCircuit
@@ -63,6 +64,11 @@ class Proof:
     def public(self) -> Mapping[str, Array]:
         """Numbers that a verifier learns: public inputs and outputs by name, as real numbers."""
         return {claim.name: claim.values for claim in pipeline.claims(self.layout, self.instance)}
+
+    @property
+    def encoded(self) -> bytes:
+        """The points as contracts take them, ``bytes calldata proof``: 256 bytes, or 320 (cg16)."""
+        return encode_proof(self.elements)
 
     def save(self, folder: str | PathLike[str]) -> Path:
         """Write proof.json and public.json (snarkjs's formats), and context.json where the proof is bound."""
@@ -132,6 +138,60 @@ class Verifier:
         given = {} if name is None else {"name": arguments.text("name", name)}
         return pipeline.contract(self.key, **given, batch=arguments.flag("batch", batch))
 
+    def export(
+        self,
+        kind: str,
+        folder: str | PathLike[str],
+        proofs: Proof | Mapping[str, Proof],
+        *,
+        name: str | None = None,
+        force: bool = False,
+    ) -> ProjectReport:
+        """Write a project of another tool: the verifier, contracts to build on, and tests that verify these proofs.
+
+        Parameters
+        ----------
+        kind
+            "foundry", "hardhat", or "typescript" (bindings for viem and ethers).
+        folder
+            New, or empty.
+        proofs
+            A proof that holds, or several by name.
+        name
+            Of the contract.
+        force
+            Write into a folder that holds files; those of the same names are replaced.
+
+        Returns
+        -------
+        ProjectReport
+            ``files``: what was written, by the paths in the folder.
+
+        Raises
+        ------
+        ProofInvalid
+            A proof does not hold; nothing was written.
+        FormatError
+            The folder holds files, or cannot be written.
+        SolidityError
+            ``name`` is no identifier, or there is no compiler.
+        """
+        from zkchain.projects import KINDS
+        from zkchain.workspace import export_project
+
+        given = {"proof": proofs} if isinstance(proofs, Proof) else proofs
+        for proof in arguments.of_kind("proofs", given, Mapping, "a Proof, or Proofs by name").values():
+            arguments.of_kind("proofs", proof, Proof, "a Proof, or Proofs by name")
+        return export_project(
+            arguments.one_of("kind", kind, KINDS),
+            arguments.path("folder", folder),
+            self.key,
+            self.layout,
+            {arguments.text("proofs", each): (p.elements, p.instance, p.context) for each, p in given.items()},
+            contract="Verifier" if name is None else arguments.text("name", name),
+            force=arguments.flag("force", force),
+        )
+
     def gas(self, *, gas_price: float | None = None) -> GasReport:
         """Gas of one verification, part by part, before any transaction; ``gas_price`` in gwei adds the cost."""
         from zkchain.workspace import verification_gas
@@ -199,7 +259,7 @@ class Keys(arguments.Here):
         index
             Which sample to take of arrays that hold many.
         context
-            What the proof is bound to (``Contract.bind``); cg16 only.
+            What the proof is bound to (``Contract.bind``): by its challenge (cg16), or by the public input "binder".
         progress
             Called with a stage and the part of it that is done.
 
@@ -218,6 +278,38 @@ class Keys(arguments.Here):
             The keys were made for another circuit.
         """
         return self.prover().prove(inputs, index=index, context=context, progress=progress, **named)
+
+    def sources(self, name: str = "Model") -> dict[str, str]:
+        """Solidity to build a contract on: file -> text, for ``solidity.compile_sources``.
+
+        Parameters
+        ----------
+        name
+            A Solidity identifier.
+
+        Returns
+        -------
+        dict
+            <name>Types.sol, which decodes the public words; <name>Key.sol, ZkConsumer with this key pinned; and the
+            files of zkchain that it imports.
+
+        Raises
+        ------
+        SolidityError
+            ``name`` is no identifier.
+        """
+        from zkchain.circuit.interface import describe
+        from zkchain.formats import shipped
+        from zkchain.solidity.compiler import needed
+
+        circuit, named = self.circuit, arguments.text("name", name)
+        meaning = describe(
+            circuit.graph, circuit.visibility, circuit.layout, (0, 0, 0)
+        )  # its size does not matter here
+        types, pinned = pipeline.consumer_sources(meaning, circuit.digest, self.pair.verifying, named)
+        given = {f"zkchain/{path}": text for path, text in shipped.contracts().items()}
+        files = {**given, f"{named}Types.sol": types, f"{named}Key.sol": pinned}
+        return needed(files, (f"{named}Types.sol", f"{named}Key.sol"))
 
     def save(self, folder: str | PathLike[str]) -> None:
         """Put both keys into a bundle, which holds their circuit. Raises BundleError, KeyMismatch."""
@@ -258,18 +350,21 @@ class Prover(arguments.Here):
         **named: Any,
     ) -> Proof:
         """Prove one inference; see ``Keys.prove``."""
-        given = self._arrays(inputs, named)
+        given: Mapping[str, Array] = self._arrays(inputs, named)
         arguments.maybe(arguments.of_kind, "context", context, ContextRecord, "a context (Contract.bind)")
+        index = arguments.maybe(arguments.whole, "index", index, 0)
+        given, ctx = pipeline.bind(self.keys.circuit, given, proofs.context_of(context), index)
         proved = pipeline.prove(
             self.keys.circuit,
             self.keys.pair,
             given,
-            index=arguments.maybe(arguments.whole, "index", index, 0),
-            ctx=proofs.context_of(context),
+            index=index,
+            ctx=ctx,
             memory=self.memory,
             progress=arguments.progress(progress),
         )
-        return Proof(proved.proof, proved.instance, self.keys.layout, proved.outputs, context)
+        held = context if self.keys.circuit.system is System.CG16 else None  # a plain proof's is in its instance
+        return Proof(proved.proof, proved.instance, self.keys.layout, proved.outputs, held)
 
     def prove_all(
         self, inputs: Mapping[str, Any] | None = None, /, *, progress: Progress | None = None, **named: Any

@@ -13,7 +13,19 @@ if TYPE_CHECKING:
     from zkchain.chain.accounts import unlock
     from zkchain.chain.connection import Chain, Patience, Terms, connect
     from zkchain.chain.journal import Journal
-    from zkchain.chain.transactions import Deployment, Receipt, attach, call, deploy, submit, submit_batch, transact
+    from zkchain.chain.transactions import (
+        Deployment,
+        Receipt,
+        attach,
+        attach_clone,
+        call,
+        deploy,
+        deploy_clone,
+        deploy_shared,
+        submit,
+        submit_batch,
+        transact,
+    )
 
 __all__ = [
     "Chain",
@@ -23,9 +35,12 @@ __all__ = [
     "Receipt",
     "Terms",
     "attach",
+    "attach_clone",
     "call",
     "connect",
     "deploy",
+    "deploy_clone",
+    "deploy_shared",
     "submit",
     "submit_batch",
     "transact",
@@ -36,8 +51,9 @@ _HOME = {
     "unlock": "accounts",
     "Journal": "journal",
     **dict.fromkeys(("Chain", "Patience", "Terms", "connect"), "connection"),
-    **dict.fromkeys(("Deployment", "Receipt", "attach", "call"), "transactions"),
-    **dict.fromkeys(("deploy", "submit", "submit_batch", "transact"), "transactions"),
+    **dict.fromkeys(("Deployment", "Receipt", "attach", "attach_clone", "call"), "transactions"),
+    **dict.fromkeys(("deploy", "deploy_clone", "deploy_shared"), "transactions"),
+    **dict.fromkeys(("submit", "submit_batch", "transact"), "transactions"),
 }
 
 __getattr__ = lazy.names(__name__, _HOME)

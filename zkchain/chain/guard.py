@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from zkchain.bn254.encoding import WORD
 from zkchain.chain import gas
 from zkchain.chain.connection import Terms
 from zkchain.errors import ChainError, UnsafeKey
-from zkchain.groth16.encoding import PROOF_BYTES
 from zkchain.groth16.types import VerifyingKey
+from zkchain.solidity import Form
 
 MAINNETS: Mapping[int, str] = {
     1: "Ethereum",
@@ -69,14 +68,10 @@ def require_safe(vk: VerifyingKey, chain_id: int, terms: Terms) -> None:
         )
 
 
-def calldata_bytes(vk: VerifyingKey) -> int:
-    """Length of the calldata that verifies one proof."""
-    return 4 + PROOF_BYTES[vk.system] + WORD * vk.instance_length
-
-
-def require_usable(vk: VerifyingKey, terms: Terms) -> None:
+def require_usable(vk: VerifyingKey, terms: Terms, form: Form = Form.EMBEDDED) -> None:
     """ChainError where no transaction could verify a proof: it would take more gas than one may have (EIP-7825)."""
-    estimate = gas.verification(vk, data=bytes(calldata_bytes(vk)))  # no calldata costs less than zeros
+    # no calldata costs less than zeros
+    estimate = gas.verification(vk, data=bytes(len(gas.cheapest(vk, form=form))), form=form)
     if estimate.over_cap and terms.gas_limit is None:
         raise ChainError(
             f"verifying a proof takes at least {estimate.total:,} gas, a transaction may have {estimate.fork.cap:,} "

@@ -12,7 +12,9 @@ from zkchain.solidity.calldata import selector
 
 HINTS: Mapping[str, str] = {
     "ProofInvalid": "was the proof made for this contract's key, these public inputs and this context?",
-    "PrecompileFailed": "the proof was altered, or the gas limit is too low",
+    "PrecompileFailed": "the proof was altered",
+    "GasTooLow": "allow the transaction more gas (gas_limit=, --gas-limit), or have it estimated",
+    "KeyMismatch": "the contract pins another key: send the one whose hash it names",
     "CalldataLength": "the call was made for another contract",
     "DataMismatch": "deploy the data contracts again",
 }

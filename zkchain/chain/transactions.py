@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from zkchain.chain import factory, gas
@@ -12,13 +12,15 @@ from zkchain.chain.connection import EMBEDDED_GAS, Chain, node_errors
 from zkchain.chain.journal import Intent
 from zkchain.chain.reverts import reverted
 from zkchain.chain.sending import Wanted, settle
-from zkchain.errors import ChainError, KeyMismatch, TransactionReverted
+from zkchain.errors import ChainError, KeyMismatch, SolidityError, TransactionReverted
 from zkchain.groth16.transcript import vkhash
 from zkchain.groth16.types import Proof, VerifyingKey
 from zkchain.r1cs import Instance
-from zkchain.solidity import Artifact, batch_calldata, calldata
+from zkchain.solidity import Artifact
 from zkchain.solidity.calldata import constructor_arguments, selector
+from zkchain.solidity.forms import ONE, Form, batch_call
 from zkchain.solidity.render import data_initcode
+from zkchain.solidity.shared import check_key_calldata, clone_code, logic_of
 from zkchain.wording import line
 
 if TYPE_CHECKING:
@@ -49,7 +51,8 @@ class Receipt:
 @dataclass(frozen=True, slots=True)
 class Deployment:
     """A contract on a chain. ``receipts``: of what deployed it, data contracts first, as far as that was done here;
-    ``data``: addresses of its data contracts; ``salt``: None for an address by the sender's nonce."""
+    ``data``: addresses of its data contracts; ``salt``: None for an address by the sender's nonce; ``form``: how it
+    comes by a verifying key; ``logic``: of a clone, the address of what it delegates to."""
 
     address: str
     chain_id: int
@@ -57,6 +60,8 @@ class Deployment:
     receipts: tuple[Receipt, ...] = ()
     data: tuple[str, ...] = ()
     salt: int | None = None
+    form: Form = Form.EMBEDDED
+    logic: str | None = None
 
     def __repr__(self) -> str:
         return line(self, f"at {self.address} on chain {self.chain_id}, {self.artifact.name}")
@@ -104,6 +109,38 @@ def deploy(chain: Chain, artifact: Artifact, *, salt: int | None = None, again: 
     made.append(_create(chain, artifact, what, salt, again))
     receipts = tuple(receipt for _, receipt in made if receipt is not None)
     return Deployment(made[-1][0], chain.chain_id, artifact, receipts, data, salt)
+
+
+def deploy_shared(chain: Chain, artifact: Artifact) -> Deployment:
+    """Find the shared verifier, ``artifact``, where it stands on this chain, or deploy it: the code at its address is
+    compared byte for byte. Errors as ``deploy``."""
+    return replace(_once(chain, artifact), form=Form.SHARED)
+
+
+def deploy_clone(chain: Chain, logic: Artifact, vk: VerifyingKey, *, again: bool = False) -> Deployment:
+    """Deploy the clone that carries a key, and before it ``logic`` (ZkCloneVerifier) where that does not stand yet.
+    Parameters and errors as of ``deploy``."""
+    below = _once(chain, logic)
+    made = deploy(chain, clone_of(logic, below.address, vk), salt=_salt(chain), again=again)
+    return replace(made, receipts=(*below.receipts, *made.receipts), form=Form.CLONE, logic=below.address)
+
+
+def clone_of(logic: Artifact, address: str, vk: VerifyingKey) -> Artifact:
+    """The contract that is a clone of ``logic`` at ``address``, with this key behind its code."""
+    code = clone_code(address, vk)
+    return replace(logic, name="ZkClone", bytecode=data_initcode(code), runtime=code)
+
+
+def _once(chain: Chain, artifact: Artifact) -> Deployment:
+    """What a chain needs once, for everybody: without receipts where it stands already, whoever put it there."""
+    salt = _salt(chain)
+    if salt is not None and _code(chain, address := salted_address(artifact, salt)) == artifact.runtime:
+        return Deployment(address, chain.chain_id, artifact, salt=salt)
+    return deploy(chain, artifact, salt=salt, again=False)
+
+
+def _salt(chain: Chain) -> int | None:
+    return 0 if has_factory(chain) else None
 
 
 def allowance(gas: int) -> int:
@@ -190,7 +227,18 @@ def _code(chain: Chain, address: str) -> bytes:
         return bytes(chain.web3.eth.get_code(_checksum(chain, address)))
 
 
-def attach(chain: Chain, address: str, artifact: Artifact) -> Deployment:
+def attach_clone(chain: Chain, address: str, logic: Artifact, vk: VerifyingKey) -> Deployment:
+    """The clone of this key that stands at ``address``; its code is compared, and that of what it delegates to. Errors
+    as ``attach``."""
+    code = _code(chain, address)
+    try:
+        below = attach(chain, logic_of(code), logic).address
+    except SolidityError:  # attach says what is wrong with it
+        below = address
+    return replace(attach(chain, address, clone_of(logic, below, vk)), form=Form.CLONE, logic=below)
+
+
+def attach(chain: Chain, address: str, artifact: Artifact, form: Form = Form.EMBEDDED) -> Deployment:
     """The contract that stands at ``address`` already. ChainError: nothing does, or its code is another contract's."""
     place, code = _checksum(chain, address), _code(chain, address)
     if not code:
@@ -203,7 +251,7 @@ def attach(chain: Chain, address: str, artifact: Artifact) -> Deployment:
             f"the contract at {address} on {chain.where} is not this {artifact.name}",
             hint="it is of another key, name or kind: deploy this one, or say batch=True where it was deployed so",
         )
-    return Deployment(place, chain.chain_id, artifact)
+    return Deployment(place, chain.chain_id, artifact, form=form)
 
 
 def _without_immutables(code: bytes, artifact: Artifact) -> bytes:
@@ -229,8 +277,8 @@ def submit(
     KeyMismatch: the contract is another key's. TransactionReverted: not valid.
     """
     require_key(chain, deployment, vk)
-    data = calldata(vk, proof, instance, binder)
-    least = gas.verification(vk, data=data, bound=binder is not None).total
+    data = ONE[deployment.form](vk, proof, instance, binder)
+    least = gas.verification(vk, data=data, bound=binder is not None, form=deployment.form).total
     return transact(chain, deployment, data, least=least, again=again)
 
 
@@ -243,15 +291,19 @@ def submit_batch(
     binders: Sequence[bytes] | None = None,
     again: bool = False,
 ) -> Receipt:
-    """Verify many proofs in one transaction, by a contract rendered with ``batch``. As ``submit``."""
+    """Verify many proofs in one transaction, by a contract rendered with ``batch`` or the shared one. As ``submit``."""
     require_key(chain, deployment, vk)
-    data = batch_calldata(vk, items, binders)
-    least = gas.batch(vk, len(items), data=data, bound=binders is not None).total if items else 0
+    data = batch_call(deployment.form, vk, items, binders)
+    least = gas.batch(vk, len(items), data=data, bound=binders is not None, form=deployment.form).total
     return transact(chain, deployment, data, least=least, again=again)
 
 
 def require_key(chain: Chain, deployment: Deployment, vk: VerifyingKey) -> None:
-    """KeyMismatch unless the contract verifies proofs of ``vk``."""
+    """KeyMismatch unless the contract verifies proofs of ``vk``. TransactionReverted: a shared one, which verifies what
+    is of any key, finds that nobody should rely on this one (``checkKey``)."""
+    if deployment.form is Form.SHARED:
+        call(chain, deployment, check_key_calldata(vk))
+        return
     expected, got = vkhash(vk), call(chain, deployment, selector("vkHash()"))
     if got != expected:
         raise KeyMismatch(

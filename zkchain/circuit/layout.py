@@ -13,6 +13,7 @@ import numpy as np
 
 from zkchain.bn254 import R
 from zkchain.errors import CompileError, ProofFormatError
+from zkchain.groth16.transcript import CONTEXT_WORD_BITS, CONTEXT_WORDS
 from zkchain.ir.categories import Categories
 from zkchain.ir.domain import may_be_missing
 from zkchain.ir.graph import Graph, Node
@@ -21,6 +22,8 @@ from zkchain.typing import IntArray
 from zkchain.wording import Brief, line, listed
 
 WORD_BYTES = 31
+BINDER = "binder"
+"""Name of the public input that a plain circuit is bound by."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -84,6 +87,20 @@ class Layout:
                 shifts.append(8 * used)
                 used += field.width
         return np.array(words, dtype=np.int64), np.array(shifts, dtype=np.int64)
+
+    @property
+    def binding(self) -> int | None:
+        """Number of the first word of the public input that carries a plain proof's context: "binder", four integers of
+        52 bits; None where there is none (cg16: the challenge does)."""
+        if self.system is not System.GROTH16:
+            return None
+        first = 0
+        for field in self.fields:
+            form = (field.kind, field.name, field.size, field.bits, field.offset, field.scale)
+            if form == ("input", BINDER, CONTEXT_WORDS, CONTEXT_WORD_BITS, 0, 1.0):
+                return first
+            first += field.size
+        return None
 
     def decode(self, instance: Instance) -> tuple[IntArray, ...]:
         """The integers of each field; raises ProofFormatError for a wrong length or a word that no encoding gives."""

@@ -11,22 +11,29 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from zkchain.cli import circom, gas, tx
+from zkchain.cli import circom, export, gas, tx
 from zkchain.cli.options import (
     AcceptErrorOpt,
     ActivationBitsOpt,
     AgainOpt,
     AgreementOpt,
     AllowedErrorOpt,
+    AllProofsOpt,
+    BatchContractOpt,
     BatchOpt,
     BinderOpt,
     BundleArg,
     BundleOpt,
+    CallerOpt,
     ChainIdOpt,
+    CloneOpt,
     ConfirmationsOpt,
+    CounterOpt,
     DataOpt,
+    DeadlineOpt,
     DevelopmentOpt,
     DomainOpt,
+    ForOpt,
     GasLimitOpt,
     IndexOpt,
     InputBitsOpt,
@@ -47,6 +54,7 @@ from zkchain.cli.options import (
     PublicInputOpt,
     RpcOpt,
     ShapeOpt,
+    SharedOpt,
     SystemOpt,
     TimingsOpt,
     TipOpt,
@@ -59,7 +67,9 @@ from zkchain.cli.options import (
     compile_command,
     folder_named,
     needed,
+    parse_binder,
     parse_domains,
+    parse_form,
     parse_memory,
     parse_shapes,
     parse_word,
@@ -103,6 +113,7 @@ app = typer.Typer(
 
 
 app.add_typer(circom.app, name="circom", help="Circuits of circom, and our circuits for circom's tools.")
+app.add_typer(export.app, name="export", help="The verifier and its contracts, in a project of another tool.")
 app.add_typer(tx.app, name="tx", help="Transactions that were sent: list them, offer more, take them back.")
 
 
@@ -267,6 +278,10 @@ def prove(
     every: Annotated[bool, typer.Option("--all", help="Prove every sample of arrays that hold many.")] = False,
     proof: ProofOpt = "proof",
     binder: BinderOpt = None,
+    consumer: ForOpt = None,
+    caller: CallerOpt = None,
+    counter: CounterOpt = 0,
+    deadline: DeadlineOpt = 0,
     key_digest: KeyDigestOpt = None,
     memory: MemoryOpt = None,
     timings: TimingsOpt = False,
@@ -293,7 +308,7 @@ def prove(
             index=index,
             every=every,
             name=proof,
-            binder=parse_word(binder, "--binder"),
+            binder=parse_binder(binder, consumer, caller, counter, deadline),
             key_digest=parse_word(key_digest, "--key-digest"),
             memory=parse_memory(memory),
             progress=step,
@@ -322,13 +337,18 @@ def solidity(
     name: Annotated[
         str | None, typer.Option(metavar="NAME", help="Name of the contract.", show_default="from the key")
     ] = None,
+    types: Annotated[
+        bool,
+        typer.Option("--types", help="Write Types.sol and Key.sol, too: public words decoded, and the key pinned."),
+    ] = False,
+    batch: BatchContractOpt = False,
     json: JsonOpt = False,
 ) -> None:
     """Write and compile the verifier contract."""
     from zkchain.cli import render
     from zkchain.workspace import solidity_bundle
 
-    render.show(solidity_bundle(bundle, contract=name), json=json)
+    render.show(solidity_bundle(bundle, contract=name, batch=batch, types=types), json=json)
 
 
 @app.command()
@@ -345,6 +365,9 @@ def deploy(
     gas_limit: GasLimitOpt = None,
     confirmations: ConfirmationsOpt = 0,
     development: DevelopmentOpt = False,
+    shared: SharedOpt = False,
+    clone: CloneOpt = False,
+    batch: BatchContractOpt = False,
     again: AgainOpt = False,
     unsigned: UnsignedOpt = None,
     json: JsonOpt = False,
@@ -352,11 +375,14 @@ def deploy(
     """Deploy the verifier contract, or say where it stands already.
 
     On the chain at --rpc; without it, as a rehearsal, on a chain embedded in this process. A command that was cut off
-    is run again: it goes on with what was sent.
+    is run again: it goes on with what was sent. `zkchain gas --compare` says which form is cheapest for how many
+    proofs.
     """
     from zkchain.cli import render
     from zkchain.workspace import deploy_bundle, unsigned_deployment
 
+    form = parse_form(shared, clone, batch)
+    batch = batch and not shared  # that one verifies batches in any case
     said = terms(
         chain_id=chain_id,
         max_fee=max_fee,
@@ -367,16 +393,18 @@ def deploy(
         development=development,
     )
     if unsigned is not None:
-        render.show(unsigned_deployment(bundle, unsigned, needed(chain_id), said), json=json)
+        planned = unsigned_deployment(bundle, unsigned, needed(chain_id), said, form=form, batch=batch or None)
+        render.show(planned, json=json)
         return
     sender = account(rpc, keystore, password_file, journal, said)
-    render.show(deploy_bundle(bundle, sender, again=again), json=json)
+    render.show(deploy_bundle(bundle, sender, again=again, form=form, batch=batch or None), json=json)
 
 
 @app.command()
 def submit(
     bundle: BundleArg,
     proof: ProofOpt = "proof",
+    every: AllProofsOpt = False,
     rpc: RpcOpt = None,
     keystore: KeystoreOpt = None,
     password_file: PasswordFileOpt = None,
@@ -395,10 +423,13 @@ def submit(
     """Verify a proof in a transaction, or report the one that did.
 
     Without --rpc the contract is deployed on an embedded chain first. A command that was cut off is run again: it goes
-    on with what was sent.
+    on with what was sent. --all takes a contract that verifies batches: `zkchain deploy --shared` or `--batch`.
     """
     from zkchain.cli import render
-    from zkchain.workspace import submit_bundle, unsigned_submission
+    from zkchain.workspace import submit_all, submit_bundle, unsigned_submission
+
+    if every and unsigned is not None:
+        raise typer.BadParameter("--all and --unsigned exclude each other")
 
     said = terms(
         chain_id=chain_id,
@@ -413,6 +444,9 @@ def submit(
         render.show(unsigned_submission(bundle, unsigned, needed(chain_id), said, name=proof), json=json)
         return
     sender = account(rpc, keystore, password_file, journal, said)
+    if every:
+        render.show(submit_all(bundle, sender, again=again), json=json)
+        return
     render.show(submit_bundle(bundle, sender, name=proof, again=again), json=json)
 
 

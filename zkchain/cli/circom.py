@@ -124,3 +124,23 @@ def export(
         witness_bundle(bundle, tensors.read(sample), wtns, index=index)
     written = tuple(str(path) for path in (r1cs, wtns) if path is not None)
     render.show(FilesReport(written), json=json)
+
+
+@app.command()
+def canary(
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="The .r1cs file to write.", show_default=False)
+    ],
+    json: JsonOpt = False,
+) -> None:
+    """Write constraints that nothing satisfies (x = 0 and x = 1).
+
+    A proof of them stops a ZkRouter for ever. Their key is made as any other: `zkchain circom setup`, or a ceremony.
+    """
+    from zkchain.cli import render
+    from zkchain.formats import r1cs
+    from zkchain.groth16.canary import FalseStatement
+    from zkchain.reports import FilesReport
+
+    r1cs.save(output, FalseStatement())
+    render.show(FilesReport((str(output),)), json=json)

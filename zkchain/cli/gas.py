@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from zkchain.cli.options import (
+    CloneOpt,
     DataOpt,
     DomainOpt,
     GasPriceOpt,
@@ -16,8 +17,10 @@ from zkchain.cli.options import (
     PrivateOutputOpt,
     PublicInputOpt,
     ShapeOpt,
+    SharedOpt,
     SystemOpt,
     parse_domains,
+    parse_form,
     parse_shapes,
     system_named,
 )
@@ -93,7 +96,8 @@ BlobGasPriceOpt = Annotated[
     float | None, typer.Option("--blob-gas-price", help="For --l2: base fee of blobs.", **_GWEI)
 ]
 CompareOpt = Annotated[
-    bool, typer.Option("--compare", help="Compare both systems, one proof and a batch (of 16), on all forks.")
+    bool,
+    typer.Option("--compare", help="Compare systems, forms, one proof and a batch (of 16), on all forks."),
 ]
 PlotOpt = Annotated[
     Path | None,
@@ -117,6 +121,8 @@ def gas(
     l1_gas_price: L1GasPriceOpt = None,
     blob_gas_price: BlobGasPriceOpt = None,
     compare: CompareOpt = False,
+    shared: SharedOpt = False,
+    clone: CloneOpt = False,
     plot: PlotOpt = None,
     data: DataOpt = None,
     domain: DomainOpt = None,
@@ -139,7 +145,7 @@ def gas(
     from zkchain.workspace.costs import Prices
 
     prices = Prices(gas_price, ether_price, currency, rpc, l2, l1_gas_price, blob_gas_price)
-    question = Question(fork, batch, bound, create2, compare or plot is not None, prices)
+    question = Question(fork, batch, bound, create2, compare or plot is not None, parse_form(shared, clone), prices)
     arrays = None if sample is None else tensors.read(sample)
     of_model = (data, domain, public_input, private_output, only_output, input_shape, system != "auto")
     if subject.is_file():

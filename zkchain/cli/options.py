@@ -15,15 +15,40 @@ import typer
 if TYPE_CHECKING:
     from zkchain.chain.connection import Terms
     from zkchain.quantize import Domain
+    from zkchain.solidity import Form
     from zkchain.tuning import Trial
-    from zkchain.workspace import Account
+    from zkchain.workspace import Account, Turns
 
 PRIVATE_KEY = "ZKCHAIN_PRIVATE_KEY"
 PASSWORD = "ZKCHAIN_KEYSTORE_PASSWORD"
 SYSTEMS = ("groth16", "cg16", "auto")
 
+
+def folder_named(text: str) -> Path:
+    """Parse the name of a folder to make. Rejects "", since Path("") is the current folder."""
+    if not text:
+        raise typer.BadParameter("'' is no folder.")
+    return Path(text)
+
+
 BundleArg = Annotated[
     Path, typer.Argument(metavar="BUNDLE", help="Folder made by `zkchain compile`.", show_default=False)
+]
+FolderArg = Annotated[
+    Path,
+    typer.Argument(metavar="DIR", help="The project's folder: new, or empty.", show_default=False, parser=folder_named),
+]
+ForceOpt = Annotated[
+    bool, typer.Option("--force", help="Write into a folder that holds files; those of the same names are replaced.")
+]
+ShownProofsOpt = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--proof",
+        metavar="NAME",
+        help="A kept proof that the project's tests show; again for more of them.",
+        show_default="proof",
+    ),
 ]
 IndexOpt = Annotated[
     int | None,
@@ -41,13 +66,6 @@ MemoryOpt = Annotated[
         show_default="as quickest",
     ),
 ]
-
-
-def folder_named(text: str) -> Path:
-    """Parse the name of a folder to make. Rejects "", since Path("") is the current folder."""
-    if not text:
-        raise typer.BadParameter("'' is no folder.")
-    return Path(text)
 
 
 ModelArg = Annotated[Path, typer.Argument(metavar="MODEL", help="An ONNX file.", show_default=False)]
@@ -137,8 +155,40 @@ BinderOpt = Annotated[
     typer.Option(
         "--binder",
         metavar="HEX32",
-        help="cg16: the proof holds for the deployed contract and these 32 bytes only.",
+        help="The proof holds for the deployed contract and these 32 bytes only.",
         show_default=False,
+    ),
+]
+ForOpt = Annotated[
+    str | None,
+    typer.Option(
+        "--for",
+        metavar="ADDRESS",
+        help="The proof holds for this consumer (ZkConsumer) and --caller only, in its turn --counter.",
+        show_default=False,
+    ),
+]
+CallerOpt = Annotated[
+    str | None, typer.Option("--caller", metavar="ADDRESS", help="Whose proof it is, with --for.", show_default=False)
+]
+CounterOpt = Annotated[
+    int,
+    typer.Option(
+        "--counter",
+        min=0,
+        max=(1 << 64) - 1,
+        metavar="N",
+        help="The caller's turn, as the consumer's counterOf says; of many proofs the first one's.",
+    ),
+]
+DeadlineOpt = Annotated[
+    int,
+    typer.Option(
+        "--deadline",
+        min=0,
+        max=(1 << 64) - 1,
+        metavar="SECONDS",
+        help="Last second (of the epoch) at which the consumer may take it; 0: none.",
     ),
 ]
 KeyDigestOpt = Annotated[
@@ -235,6 +285,18 @@ DevelopmentOpt = Annotated[
     bool,
     typer.Option("--allow-development-key", help="Let a DEVELOPMENT key guard a chain of real value."),
 ]
+SharedOpt = Annotated[
+    bool, typer.Option("--shared", help="The one verifier for all keys: nothing to deploy but once per chain.")
+]
+CloneOpt = Annotated[
+    bool, typer.Option("--clone", help="A clone that holds the key: small, and an IZkVerifier at its own address.")
+]
+AllProofsOpt = Annotated[
+    bool, typer.Option("--all", help="All proofs of the bundle that were not sent yet, in one transaction.")
+]
+BatchContractOpt = Annotated[
+    bool, typer.Option("--batch", help="A contract that also verifies many proofs in one transaction.")
+]
 AgainOpt = Annotated[bool, typer.Option("--again", help="Do it once more, even where it was done already.")]
 UnsignedOpt = Annotated[
     Path | None,
@@ -293,6 +355,26 @@ def parse_word(text: str | None, option: str) -> bytes | None:
     if re.fullmatch(r"[0-9a-fA-F]{64}", digits) is None:
         raise typer.BadParameter(f"{text!r} is not 32 bytes in hexadecimal (64 digits).", param_hint=f"'{option}'")
     return bytes.fromhex(digits)
+
+
+def parse_binder(
+    binder: str | None, consumer: str | None, caller: str | None, counter: int, deadline: int
+) -> bytes | Turns | None:
+    """What proofs are bound to: 32 bytes, or turns of a caller at a consumer."""
+    if consumer is None:
+        if caller is not None or counter or deadline:
+            raise typer.BadParameter("go with --for.", param_hint="--caller, --counter, --deadline")
+        return parse_word(binder, "--binder")
+    if binder is not None:
+        raise typer.BadParameter("--binder and --for exclude each other")
+    if caller is None:
+        raise typer.BadParameter("needs --caller: whose proof it is.", param_hint="'--for'")
+    for option, text in (("--for", consumer), ("--caller", caller)):
+        if re.fullmatch(r"0x[0-9a-fA-F]{40}", text) is None:
+            raise typer.BadParameter(f"{text!r} is no address (0x and 40 digits).", param_hint=f"'{option}'")
+    from zkchain.workspace import Turns
+
+    return Turns(consumer, caller, counter, deadline)
 
 
 def parse_memory(text: str | None) -> int | None:
@@ -356,6 +438,17 @@ def _number(text: str) -> float:
     if below and not int(below):
         raise typer.BadParameter(f"{text!r} divides by zero.", param_hint="'--domain'")
     return float(above) / (int(below) if below else 1)
+
+
+def parse_form(shared: bool, clone: bool, batch: bool = False) -> Form:
+    """How the contract comes by the key."""
+    from zkchain.solidity import Form
+
+    if shared and clone:
+        raise typer.BadParameter("exclude each other.", param_hint="'--shared' / '--clone'")
+    if clone and batch:
+        raise typer.BadParameter("a clone verifies proofs one by one.", param_hint="'--batch'")
+    return Form.SHARED if shared else Form.CLONE if clone else Form.EMBEDDED
 
 
 def needed(chain_id: int | None) -> int:

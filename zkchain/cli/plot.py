@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from zkchain.reports import ComparedReport, EstimateReport
 
 COLOURS = ("#1b6e53", "#8cc5ae", "#c98b2b", "#e6c88f", "#6b6b8d", "#a9a9c2")
+FORMS: Mapping[str, str] = {"embedded": "", "shared": ", shared", "clone": ", clone"}
 WIDTH, LABELS, BAR, GAP = 760, 250, 16, 26
 TEMPLATE = """\
 <svg xmlns="http://www.w3.org/2000/svg" width="{{ width }}" height="{{ height }}" \
@@ -69,7 +70,7 @@ def _panel(
         for k, (row, of) in enumerate(zip(rows, values, strict=True)):
             length = max(1, round((WIDTH - LABELS - 100) * of[fork] / most))
             bars.append(Bar(LABELS, y, length, BAR - 3, COLOURS[k % len(COLOURS)]))
-            texts.append(Text(LABELS - 8, y + 11, f"{row.system} {row.way}", "end"))
+            texts.append(Text(LABELS - 8, y + 11, f"{row.system} {row.way}{FORMS[row.form]}", "end"))
             texts.append(Text(LABELS + length + 6, y + 11, f"{of[fork]:,}"))
             y += BAR
         y += BAR // 2

@@ -12,6 +12,7 @@ from zkchain.cli.console import seconds, show_json, show_pairs, show_table, size
 from zkchain.formats.records import Summary, Tensor
 from zkchain.ir.categories import shown
 from zkchain.measured import AGREEMENT, ENOUGH, Evaluation, LayerError, Promise
+from zkchain.solidity import Form
 
 if TYPE_CHECKING:
     from zkchain.circuit import Table
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
 DEVELOPMENT = (
     "this is a DEVELOPMENT key: its secrets were drawn on this machine, and whoever kept them can forge proofs"
 )
+FORMS = {
+    Form.EMBEDDED: "embedded: this key in the contract's code",
+    Form.SHARED: "shared: one contract for all keys, the key travels with every proof",
+    Form.CLONE: "clone: this key behind a proxy's code",
+}
 SHOWN = 12  # elements of a tensor in text
 
 
@@ -361,6 +367,7 @@ def contracted(report: reports.ContractReport) -> None:
             ("compiler", report.compiler),
             ("vk hash", report.vk_hash),
             ("key", kind_of_key(report.development)),
+            *(("to build on", file) for file in report.types),
         ]
     )
 
@@ -391,7 +398,9 @@ def estimated(report: reports.EstimateReport) -> None:
             ("estimated for", report.fork + scheduled),
             *((f"as {draft.system}", draft_line(draft)) for draft in report.drafts),
             ("system", f"{report.system}, {circuit}"),
-            *gas_pairs("deployment", report.deployment),
+            *([] if report.form is Form.EMBEDDED else [("form", FORMS[report.form])]),
+            *(gas_pairs("deployment", report.deployment) if report.deployment.gas else [("deployment", "none")]),
+            *([("", f"once per chain, for all keys: {report.once:,} gas")] if report.once else []),
             *gas_pairs(report.verification.what, report.verification),
             *([("each proof", f"{-(-report.verification.gas // report.proofs):,} gas")] if report.proofs > 1 else []),
             *rollup_pairs(report.rollup),
@@ -402,6 +411,7 @@ def estimated(report: reports.EstimateReport) -> None:
         show_costs(report)
     if report.comparison:
         show_comparison(report.comparison)
+        show_break_even(report.break_even)
 
 
 def draft_line(draft: reports.DraftReport) -> str:
@@ -443,7 +453,7 @@ def show_comparison(rows: Sequence[reports.ComparedReport]) -> None:
     for title in ("verification, a proof", "deployment"):
         cells = [
             [
-                f"{row.system} {row.way}",
+                f"{row.system} {row.way}" + ("" if row.form is Form.EMBEDDED else f", {row.form}"),
                 *(
                     f"{row.per_proof[fork]:,}{'*' if fork in row.refused else ''}"
                     if title != "deployment"
@@ -459,11 +469,23 @@ def show_comparison(rows: Sequence[reports.ComparedReport]) -> None:
         print("* such a transaction may be over the fork's cap (EIP-7825)")
 
 
+def show_break_even(points: Sequence[reports.BreakEvenReport]) -> None:
+    """Which form is cheapest, from how many proofs on; forks that agree share a line."""
+    lines: dict[tuple[str, str], list[str]] = {}
+    for point in points:
+        said = ", ".join(f"{form} from {first:,}" if first > 1 else str(form) for first, form in point.cheapest)
+        lines.setdefault((f"{point.system} {point.way}", said), []).append(point.fork)
+    print()
+    rows = [(what, ", ".join(forks), said) for (what, said), forks in lines.items()]
+    show_table(("cheapest in all", "fork", "form, by number of proofs"), rows)
+
+
 def deployed(report: reports.DeployReport) -> None:
     place = report.deployment
     show_pairs(
         [
             ("contract", report.contract),
+            ("form", FORMS[place.form] + (", batches" if place.batch else "")),
             ("chain", f"{place.chain_id} ({place.chain})"),
             ("address", place.address + (", deployed already: nothing was sent" if report.already else "")),
             ("transaction", place.transaction),
@@ -480,10 +502,16 @@ def submitted(report: reports.SubmitReport) -> None:
     show_pairs(
         [
             ("verified by", f"{report.contract} at {report.address}"),
+            *([("proofs", ", ".join(report.proofs))] if len(report.proofs) > 1 else []),
             ("chain", f"{report.chain_id} ({report.chain})"),
             ("transaction", report.transaction),
             ("block", report.block),
-            *gas_pairs("verification", report.verification),
+            *gas_pairs(report.verification.what, report.verification),
+            *(
+                [("each proof", f"{-(-report.verification.gas // len(report.proofs)):,} gas")]
+                if report.proofs[1:]
+                else []
+            ),
             ("key", kind_of_key(report.development)),
         ]
     )
@@ -496,6 +524,27 @@ def unsigned(report: reports.UnsignedReport) -> None:
             ("chain", report.chain_id),
             ("address", report.address),
             *(("file", file) for file in report.files),
+        ]
+    )
+
+
+NEXT = {
+    "foundry": "forge test, or npm ci && npm test",
+    "hardhat": "npm ci && npx hardhat test",
+    "typescript": "npm ci && npm test",
+}
+"""What tests a project of each kind."""
+
+
+def exported(report: reports.ProjectReport) -> None:
+    show_pairs(
+        [
+            ("project", f"{report.folder} ({report.kind}), {len(report.files)} files"),
+            ("contract", report.contract),
+            ("proofs", ", ".join(report.proofs)),
+            ("vk hash", report.vk_hash),
+            ("key", kind_of_key(report.development)),
+            ("test it", f"{NEXT[report.kind]}, there"),
         ]
     )
 
@@ -581,6 +630,7 @@ RENDER: dict[str, Callable[[Any], None]] = {
     "DeployReport": deployed,
     "SubmitReport": submitted,
     "UnsignedReport": unsigned,
+    "ProjectReport": exported,
     "IntentReport": intent_shown,
     "JournalReport": journal_shown,
     "CalldataReport": called,

@@ -11,6 +11,7 @@
     Verifier.sol           the generated contract
     Verifier.json          the same compiled: abi, code
     Verifier.input.json    what the compiler was given, in its standard JSON
+    Types.sol, Key.sol     what contracts on top of it import: the public words decoded, the key pinned
     deployment.json        where contracts stand
     proofs/                proofs and their public inputs: they verify or they do not, so no digest vouches for them
 
@@ -72,6 +73,8 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "verifier": Kind("Verifier.sol", "verifier contract", "solidity", ("verification_key",)),
         "contract": Kind("Verifier.json", "compiled contract", "solidity", ("verifier",)),
         "compiler_input": Kind("Verifier.input.json", "compiler input", "solidity", ("verifier",)),
+        "types": Kind("Types.sol", "library that decodes public words", "solidity", ("circuit",)),
+        "key_contract": Kind("Key.sol", "contract that pins the key", "solidity", ("circuit", "verification_key")),
         "deployment": Kind("deployment.json", "deployment", "deploy", ("verification_key",)),
     }
 )

@@ -22,12 +22,17 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}", re.ASCII)
 
 def folder(bundle: Bundle, name: str) -> Path:
     """The folder of the proof of this name; InputError for a name that is no plain file name."""
+    return bundle.folder / "proofs" / checked_name(name)
+
+
+def checked_name(name: str) -> str:
+    """The name itself; InputError for one that is no plain file name."""
     if not _NAME.fullmatch(name):
         raise InputError(
             f"proof name {name!r}: expected at most 64 letters, digits, '_', '-' and '.'",
             hint="it names a folder in the bundle's proofs/, such as image-7",
         )
-    return bundle.folder / "proofs" / name
+    return name
 
 
 def save(bundle: Bundle, name: str, proof: Proof, instance: Instance, context: ContextRecord | None = None) -> Path:

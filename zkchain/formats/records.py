@@ -23,6 +23,7 @@ from zkchain.formats import jsontext
 from zkchain.ir.graph import BOUND
 from zkchain.measured import Evaluation, LayerError, Promise
 from zkchain.r1cs import System
+from zkchain.solidity.forms import Form
 from zkchain.wording import Brief, line, listed
 
 T = TypeVar("T")
@@ -192,7 +193,8 @@ class DeploymentRecord(Brief):
 
     ``transaction``, ``block_hash``, ``sender``: None where it stood there before we came; ``data``: addresses of its
     data contracts; ``arguments``: the constructor's, in hex; ``salt``: of CREATE2, None for an address by the sender's
-    nonce; ``vk_hash``: of the key whose proofs it verifies.
+    nonce; ``vk_hash``: of the key whose proofs it verifies; ``form``: how it comes by that key (solidity.forms), and
+    ``logic`` of a clone what it delegates to; ``batch``: it has ``verifyBatch``.
     """
 
     chain: Literal["embedded", "rpc"]
@@ -208,6 +210,9 @@ class DeploymentRecord(Brief):
     arguments: str = ""
     salt: Big | None = None
     compiler: str = ""
+    form: Form = Form.EMBEDDED
+    logic: str | None = None
+    batch: bool = False
 
 
 @dataclass(frozen=True, slots=True, repr=False)

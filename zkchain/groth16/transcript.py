@@ -41,6 +41,7 @@ BATCH_LABEL = {System.GROTH16: b"zkchain/groth16/batch/1", System.CG16: b"zkchai
 
 DOMAIN = keccak256(b"zkchain/cg16/challenge/1")
 DOMAIN_GROTH16 = keccak256(b"zkchain/groth16/instance/1")
+CONTEXT_WORDS, CONTEXT_WORD_BITS = 4, 52
 
 
 def vkhash(vk: VerifyingKey) -> bytes:
@@ -53,6 +54,17 @@ def context(chain_id: int, address: bytes, binder: bytes = bytes(32)) -> bytes:
     if len(address) != 20 or len(binder) != 32:
         raise InputError(f"context: expected 20 and 32 bytes (address, binder), got {len(address)} and {len(binder)}")
     return keccak256(word(chain_id) + bytes(12) + address + binder)
+
+
+def context_words(ctx: bytes) -> tuple[int, ...]:
+    """What the public input ``binder`` of a plain circuit holds: the context's highest 208 bits, 52 in each word.
+
+    Plain Groth16 has no challenge that a context could enter. Two contexts that share 208 bits take 2^104 steps to
+    find.
+    """
+    whole = int.from_bytes(ctx, "big") >> 256 - CONTEXT_WORDS * CONTEXT_WORD_BITS
+    mask = (1 << CONTEXT_WORD_BITS) - 1
+    return tuple(whole >> CONTEXT_WORD_BITS * i & mask for i in reversed(range(CONTEXT_WORDS)))
 
 
 def seed(vk_hash: bytes, ctx: bytes, d: G1, instance: Instance) -> bytes:

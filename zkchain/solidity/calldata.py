@@ -44,7 +44,7 @@ def calldata(vk: VerifyingKey, proof: Proof, instance: Instance, binder: bytes |
     record = _record(vk, proof, instance)
     if binder is None:
         return selector(f"verifyProof({proof_types(vk)})") + record
-    _check_binders(vk, (binder,))
+    check_binders(vk, (binder,))
     return selector(f"verifyBoundProof({proof_types(vk)},bytes32)") + record + binder
 
 
@@ -59,18 +59,11 @@ def batch_calldata(
     array = word(len(items)) + records
     if binders is None:
         return selector(f"verifyBatch(({proof_types(vk)})[])") + word(WORD) + array
-    _check_binders(vk, binders)
+    check_binders(vk, binders)
     if len(binders) != len(items):
         raise SolidityError(f"batch: expected {len(items)} binders, one per proof, got {len(binders)}")
     head = word(2 * WORD) + word(2 * WORD + len(array))
     return selector(f"verifyBoundBatch(({proof_types(vk)})[],bytes32[])") + head + array + _words(binders)
-
-
-def binder(caller: bytes, nonce: int) -> bytes:
-    """keccak256(abi.encode(caller, nonce)), as the contract ``ZkBinder`` computes it. ``caller`` has 20 bytes."""
-    if len(caller) != 20:
-        raise SolidityError(f"binder: expected an address of 20 bytes, got {len(caller)}")
-    return keccak256(bytes(12) + caller + word(nonce))
 
 
 def constructor_arguments(addresses: Sequence[bytes]) -> bytes:
@@ -79,6 +72,12 @@ def constructor_arguments(addresses: Sequence[bytes]) -> bytes:
 
 
 def _record(vk: VerifyingKey, proof: Proof, instance: Instance) -> bytes:
+    check_statement(vk, proof, instance)
+    return encode_proof(proof) + b"".join(map(word, instance))
+
+
+def check_statement(vk: VerifyingKey, proof: Proof, instance: Instance) -> None:
+    """ProofFormatError unless proof and public inputs have the form of the key's."""
     if proof.system is not vk.system:
         raise ProofFormatError(f"expected a {vk.system} proof, got a {proof.system} proof")
     if len(instance) != vk.instance_length:
@@ -86,10 +85,10 @@ def _record(vk: VerifyingKey, proof: Proof, instance: Instance) -> bytes:
     for i, x in enumerate(instance):
         if not 0 <= x < R:
             raise ProofFormatError(f"public input {i}: expected an integer in [0, r), got {x}")
-    return encode_proof(proof) + b"".join(map(word, instance))
 
 
-def _check_binders(vk: VerifyingKey, binders: Sequence[bytes]) -> None:
+def check_binders(vk: VerifyingKey, binders: Sequence[bytes]) -> None:
+    """SolidityError for a groth16 key, and for a binder that has not 32 bytes."""
     if vk.system is not System.CG16:
         raise SolidityError(
             "a groth16 proof cannot be bound to a context: it holds no challenge",
@@ -120,12 +119,19 @@ class ContractError:
 
 MEANINGS: Mapping[str, str] = {
     "InputOutOfRange": "this public input is not below the scalar field's order r",
-    "PrecompileFailed": "an element of the proof is not a point of its group (or the gas ran out)",
+    "PrecompileFailed": "an element of the proof is not a point of its group",
+    "GasTooLow": "gas that a precompile had at most, and that the pairing takes; this says nothing of the proof",
     "ProofInvalid": "the proof does not verify for these public inputs (and this context)",
     "CalldataLength": "bytes of calldata got and expected",
     "EmptyBatch": "a batch holds at least one proof",
     "BinderCount": "number of binders got and expected",
     "DataMismatch": "the code at this data address is not the key's data",
+    "KeyMismatch": "hash of the key that was sent, and the hash that was pinned",
+    "KeyLength": "bytes of the key got and expected",
+    "UnsafeKey": "nobody may rely on this key: a point is infinity, or trapdoors depend on each other",
+    "ProofLength": "bytes of the proofs got and expected",
+    "InstanceLength": "number of public inputs got and expected",
+    "NotBindable": "a groth16 proof cannot be bound to a context: it holds no challenge",
 }
 BUILT_IN = (
     {"type": "error", "name": "Error", "inputs": [{"type": "string"}]},

@@ -14,11 +14,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import posixpath
+import re
 import shlex
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -31,6 +33,7 @@ SOLC_VERSION = "0.8.37"
 EVM_VERSION = "cancun"
 MAX_CODE_BYTES = 24_576
 """EIP-170: the longest code a contract may have."""
+IMPORT = re.compile(r'^import [^;"]*"([^"]+)";', re.MULTILINE)
 FRONT = Path(__file__).with_name("solc_front.js")
 NPM_TIMEOUT = 300.0
 KEPT = 256  # answers of the compiler, the ones used last
@@ -82,6 +85,24 @@ def standard_input(sources: Mapping[str, str]) -> dict[str, Any]:
         "sources": {name: {"content": text} for name, text in sources.items()},
         "settings": SETTINGS,
     }
+
+
+def needed(sources: Mapping[str, str], roots: Iterable[str]) -> dict[str, str]:
+    """Of many files (name -> text) those that ``roots`` import, and those that these import. SolidityError: one is not
+    there."""
+    found: dict[str, str] = {}
+    left = list(roots)
+    while left:
+        name = left.pop()
+        if name in found:
+            continue
+        if name not in sources:
+            raise SolidityError(f"file {name!r}, which is imported, is not among the sources")
+        found[name] = sources[name]
+        for path in IMPORT.findall(sources[name]):
+            near = path.startswith("./") or path.startswith("../")
+            left.append(posixpath.normpath(posixpath.join(posixpath.dirname(name), path)) if near else path)
+    return found
 
 
 def compile_sources(sources: Mapping[str, str]) -> dict[str, Artifact]:

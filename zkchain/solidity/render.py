@@ -31,7 +31,7 @@ from zkchain.groth16.types import VerifyingKey
 from zkchain.r1cs import System
 
 if TYPE_CHECKING:
-    from jinja2 import Environment
+    from jinja2 import Environment, Template
 
 MAX_INLINE_INPUTS = 108
 POINTS_PER_DATA_CONTRACT = 383
@@ -77,7 +77,7 @@ def render(vk: VerifyingKey, name: str = "Verifier", *, batch: bool = False) -> 
         )
     name += DEVELOPMENT_SUFFIX if vk.development else ""
     chunks = split_points(vk.gamma_abc_g1[1:]) if vk.system is System.GROTH16 else ()
-    template = _environment().get_template(f"{vk.system.value}.sol.jinja")
+    template = template_named(f"{vk.system.value}.sol.jinja")
     source = template.render(
         name=name,
         batch=batch,
@@ -126,6 +126,11 @@ def _labels(vk: VerifyingKey) -> dict[str, Any]:
     label = BATCH_LABEL[vk.system]
     domain = DOMAIN if vk.system is System.CG16 else DOMAIN_GROTH16
     return {"label": label.rjust(32, b"\0").hex(), "label_bytes": len(label), "domain": domain.hex()}
+
+
+def template_named(name: str) -> Template:
+    """One of templates/, with the filters that they use."""
+    return _environment().get_template(name)
 
 
 def _environment() -> Environment:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     )
     from zkchain.workspace.clock import Clock
     from zkchain.workspace.estimating import Question, estimate_bundle, estimate_model
+    from zkchain.workspace.exporting import export_bundle, export_project
     from zkchain.workspace.graphs import bundle_census, bundle_graph, model_graph
     from zkchain.workspace.journaling import list_transactions, refreshed_transactions, replace_transaction
     from zkchain.workspace.opening import (
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
         load_verifying_key,
     )
     from zkchain.workspace.proving import (
+        Turns,
         open_prover,
         prove_samples,
         verify_bundle,
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
         deploy_bundle,
         deployment_gas,
         solidity_bundle,
+        submit_all,
         submit_bundle,
         verification_gas,
     )
@@ -52,6 +55,7 @@ __all__ = [
     "Account",
     "Clock",
     "Question",
+    "Turns",
     "abi_bundle",
     "bundle_census",
     "bundle_graph",
@@ -61,6 +65,8 @@ __all__ = [
     "deployment_gas",
     "estimate_bundle",
     "estimate_model",
+    "export_bundle",
+    "export_project",
     "inspect_bundle",
     "layers_bundle",
     "list_transactions",
@@ -79,6 +85,7 @@ __all__ = [
     "save_keys",
     "setup_bundle",
     "solidity_bundle",
+    "submit_all",
     "submit_bundle",
     "tune_report",
     "unsigned_deployment",
@@ -93,14 +100,15 @@ _HOME = {
     **dict.fromkeys(("save_circuit", "save_keys", "setup_bundle"), "building"),
     "Clock": "clock",
     **dict.fromkeys(("Question", "estimate_bundle", "estimate_model"), "estimating"),
+    **dict.fromkeys(("export_bundle", "export_project"), "exporting"),
     **dict.fromkeys(("bundle_census", "bundle_graph", "model_graph"), "graphs"),
     **dict.fromkeys(("load_choices", "load_outline", "load_proving_keys"), "opening"),
     **dict.fromkeys(("load_summary", "load_verifying_key"), "opening"),
-    **dict.fromkeys(("open_prover", "prove_samples", "verify_bundle", "witness_bundle"), "proving"),
+    **dict.fromkeys(("Turns", "open_prover", "prove_samples", "verify_bundle", "witness_bundle"), "proving"),
     **dict.fromkeys(("list_transactions", "refreshed_transactions", "replace_transaction"), "journaling"),
     **dict.fromkeys(("abi_bundle", "calldata_bundle", "unsigned_deployment", "unsigned_submission"), "unsigned"),
     **dict.fromkeys(("Account", "deploy_bundle", "deployment_gas"), "settling"),
-    **dict.fromkeys(("solidity_bundle", "submit_bundle", "verification_gas"), "settling"),
+    **dict.fromkeys(("solidity_bundle", "submit_all", "submit_bundle", "verification_gas"), "settling"),
 }
 
 __getattr__ = lazy.names(__name__, _HOME)

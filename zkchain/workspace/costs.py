@@ -69,6 +69,7 @@ def costs(
         No answer from the node.
     """
     codes = (*map(data_initcode, artifact.data), artifact.bytecode + bytes(32 * len(artifact.data)))
+    codes = codes if deployment else ()
     sent = Sent(codes, calldata, tuple(estimate.total for estimate in deployment), verification_gas)
     rollup = None if prices.rollup is None else rollups.rollup_named(prices.rollup)  # before a node is asked
     chain = None if prices.rpc is None else _reading(prices.rpc)

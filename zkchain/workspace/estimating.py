@@ -17,20 +17,21 @@ from zkchain.formats import bundle, proofs
 from zkchain.formats.bundle import Bundle
 from zkchain.groth16.types import VerifyingKey
 from zkchain.r1cs import Instance, System
-from zkchain.reports import ComparedReport, DraftReport, EstimateReport, GasReport, PriceReport
-from zkchain.solidity import Artifact, batch_calldata, calldata
+from zkchain.reports import DraftReport, EstimateReport, GasReport, PriceReport
+from zkchain.solidity import Artifact, Form
+from zkchain.solidity.forms import ONE, batch_call
 from zkchain.typing import Array, Progress, quiet
 from zkchain.wording import listed
+from zkchain.workspace.comparing import Asked, compare, once
 from zkchain.workspace.costs import Prices, costs
 from zkchain.workspace.opening import load_outline, load_summary, load_verifying_key
-from zkchain.workspace.settling import gas_report, load_artifact
+from zkchain.workspace.placing import contract_of, has_batch
+from zkchain.workspace.settling import gas_report
 
 if TYPE_CHECKING:
     from zkchain.circuit import Circuit, RestoredCircuit
     from zkchain.quantize import Domain
 
-COMPARED_BATCH = 16
-"""Proofs of a batch in the comparison, unless another number is asked for."""
 ASSUMED = (-1, 1)
 """The domain of inputs of which nothing is known."""
 
@@ -38,13 +39,15 @@ ASSUMED = (-1, 1)
 @dataclass(frozen=True, slots=True)
 class Question:
     """What is asked, whatever it is about. ``batch``: proofs in one transaction. ``factory``: deploy through the
-    CREATE2 factory. ``compare``: with the other system, and with batches, on all forks."""
+    CREATE2 factory. ``compare``: with the other system, with batches and all forms, on all forks. ``form``: how the
+    contract comes by the key."""
 
     fork: str = gas.DEFAULT_FORK
     batch: int | None = None
     bound: bool = False
     factory: bool = True
     compare: bool = False
+    form: Form = Form.EMBEDDED
     prices: Prices = field(default_factory=Prices)
 
 
@@ -108,7 +111,8 @@ def estimate_bundle(
             subject = _with_proofs(subject, opened, key, names, question)
         _require_bindable(subject, question)
         many = len(names) > 1 or (question.batch or 1) > 1
-        subject = replace(subject, artifact=_artifact(opened, key, many))
+        kept = contract_of(opened, key, question.form, batch=True if many else None)
+        subject = replace(subject, artifact=kept)
     elif names:
         raise InputError(f"bundle {folder} has no keys, and so no proofs", hint=f"run `zkchain setup {folder}` first")
     if sample is not None:
@@ -124,14 +128,6 @@ def _with_sample(subject: Subject, circuit: Circuit | RestoredCircuit, sample: M
         raise InputError("a sample and a proof: a proof has its public inputs already", hint="name one of them")
     instance = solve(circuit, pipeline.inputs_of(circuit.graph, sample)).instance
     return replace(subject, known=f"{subject.known}, and an input", instance=instance)
-
-
-def _artifact(opened: Bundle, key: VerifyingKey, batch: bool) -> Artifact:
-    """The contract as it is in the bundle, or would be; for a batch one that has ``verifyBatch``."""
-    kept = load_artifact(opened, key)
-    if batch and not any(item.get("name") == "verifyBatch" for item in kept.abi):
-        return pipeline.contract(key, batch=True)
-    return kept
 
 
 def _with_proofs(
@@ -151,9 +147,9 @@ def _with_proofs(
         )
     binders = [proofs.unhex(context.binder) for context in contexts] or None
     if len(names) > 1:
-        data = batch_calldata(key, items, binders)
+        data = batch_call(question.form, key, items, binders)
     else:
-        data = calldata(key, *items[0], None if binders is None else binders[0])
+        data = ONE[question.form](key, *items[0], None if binders is None else binders[0])
     known = f"proof{'s' if len(names) > 1 else ''} {listed(names)}"
     return replace(subject, known=known, data=data, proofs=len(names), bound=bool(binders))
 
@@ -248,14 +244,17 @@ def _answer(subject: Subject, question: Question) -> EstimateReport:
     fork, many = gas.fork_named(question.fork), question.batch if subject.data is None else subject.proofs
     bound, many = subject.bound or question.bound, None if many == 1 else many
     _require_bindable(subject, question)
-    artifact = subject.artifact or gas.outline(subject.vk, batch=many is not None)
-    deployment = gas.deployment(artifact, fork=fork.name, factory=question.factory)
-    if subject.artifact is None:
-        deployment = tuple(replace(estimate, at_most=True) for estimate in deployment)
-    data = subject.data or gas.dearest(subject.vk, many, layout=subject.layout, bound=bound, instance=subject.instance)
-    verification, least = _verification(subject, artifact, data, many, bound, fork.name)
+    form = question.form
+    _require_batches(form, many)
+    artifact = subject.artifact or gas.outline(subject.vk, batch=many is not None, form=form)
+    deployment = _deployment(subject, artifact, question)
+    data = subject.data or gas.dearest(
+        subject.vk, many, layout=subject.layout, bound=bound, instance=subject.instance, form=form
+    )
+    verification, least = _verification(subject, artifact, data, many, bound, question)
     notes = [*subject.notes, *limits.of_deployment(deployment, artifact, subject.vk.system)]
     notes += limits.refusals(verification, subject.vk.system, many, least)
+    asked = Asked(question.batch, bound, question.factory)
     spent, paid = _report("deployment", deployment), _report(verification.what, (verification,), least)
     return EstimateReport(
         subject.source,
@@ -272,9 +271,27 @@ def _answer(subject: Subject, question: Question) -> EstimateReport:
         tuple(notes),
         subject.drafts,
         *costs(question.prices, artifact, deployment, data, verification.total),
-        _comparison(subject, question, bound) if question.compare else (),
+        *(compare(subject.layouts or {}, asked) if question.compare else ((), ())),
         {name: PriceReport(getattr(fork, name), source) for name, source in gas.SOURCES.items()},
+        form,
+        once(form, fork.name, question.factory),
     )
+
+
+def _deployment(subject: Subject, artifact: Artifact, question: Question) -> tuple[gas.Estimate, ...]:
+    """The transactions that a key's own contract takes: none where it has none."""
+    if question.form is Form.SHARED:
+        return ()
+    made = gas.deployment(artifact, fork=question.fork, factory=question.factory)
+    return made if subject.artifact is not None else tuple(replace(estimate, at_most=True) for estimate in made)
+
+
+def _require_batches(form: Form, many: int | None) -> None:
+    if form is Form.CLONE and many is not None:
+        raise InputError(
+            "a clone verifies proofs one by one: it has no verifyBatch",
+            hint='ask for another form (form="shared", --shared), or for one proof (batch=, --batch)',
+        )
 
 
 def _require_bindable(subject: Subject, question: Question) -> None:
@@ -286,52 +303,31 @@ def _require_bindable(subject: Subject, question: Question) -> None:
 
 
 def _verification(
-    subject: Subject, artifact: Artifact, data: bytes, many: int | None, bound: bool, fork: str
+    subject: Subject, artifact: Artifact, data: bytes, many: int | None, bound: bool, question: Question
 ) -> tuple[gas.Estimate, int | None]:
     """Of one proof or a batch; where no proof is there yet, a bound, and what it will use at least."""
-    has_batch = any(item.get("name") == "verifyBatch" for item in artifact.abi)
+    batches = has_batch(artifact)
 
     def of(data: bytes) -> gas.Estimate:
         if many is not None:
-            return gas.batch(subject.vk, many, data=data, bound=bound, fork=fork)
-        return gas.verification(subject.vk, data=data, bound=bound, batch_contract=has_batch, fork=fork)
+            return gas.batch(subject.vk, many, data=data, bound=bound, fork=question.fork, form=question.form)
+        return gas.verification(
+            subject.vk,
+            data=data,
+            bound=bound,
+            batch_contract=batches,
+            fork=question.fork,
+            form=question.form,
+        )
 
     if subject.data is not None:
         return of(data), None
-    least = gas.cheapest(subject.vk, many, bound=bound, instance=subject.instance)
+    least = gas.cheapest(subject.vk, many, bound=bound, instance=subject.instance, form=question.form)
     return of(data).bounding(), of(least).total - gas.TOLERANCE
 
 
 def _report(what: str, estimates: Sequence[gas.Estimate], least: int | None = None) -> GasReport:
     """``gas_report``, with what is only a bound said to be one; over the cap is what is so for certain."""
-    at_most, cap = any(estimate.at_most for estimate in estimates), estimates[-1].fork.cap
-    over = any(e.over_cap and (least is None or cap is None or least > cap) for e in estimates)
+    at_most = any(estimate.at_most for estimate in estimates)
+    over = any(e.over_cap and (least is None or e.fork.cap is None or least > e.fork.cap) for e in estimates)
     return replace(gas_report(what, estimates), at_most=at_most, least=least, over_cap=over)
-
-
-def _comparison(subject: Subject, question: Question, bound: bool) -> tuple[ComparedReport, ...]:
-    """Bounds for both systems, one by one and in a batch, for all forks: what is known of one alone is not used."""
-    rows = []
-    many = question.batch or COMPARED_BATCH
-    for system, layout in sorted((subject.layouts or {}).items()):
-        shape = gas.Shape(system, layout.length)
-        for batch in (None, many):
-            for tied in (False, True) if bound and system is System.CG16 else (False,):
-                rows.append(_compared(shape, layout, batch, tied, question.factory))
-    return tuple(rows)
-
-
-def _compared(shape: gas.Shape, layout: Layout, many: int | None, bound: bool, factory: bool) -> ComparedReport:
-    data, outline = gas.dearest(shape, many, bound=bound, layout=layout), gas.outline(shape, batch=many is not None)
-    deployment, per_proof, refused = {}, {}, []
-    for fork in gas.FORKS:
-        estimate = (
-            gas.verification(shape, data=data, bound=bound, fork=fork)
-            if many is None
-            else gas.batch(shape, many, data=data, bound=bound, fork=fork)
-        ).bounding()
-        deployment[fork] = sum(e.total for e in gas.deployment(outline, fork=fork, factory=factory))
-        per_proof[fork] = -(-estimate.total // (many or 1))
-        refused += [fork] if estimate.over_cap else []
-    way = ("one proof" if many is None else f"batch of {many}") + (", bound" if bound else "")
-    return ComparedReport(shape.system, way, shape.instance_length, deployment, per_proof, tuple(refused))

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from os import PathLike
 from typing import TYPE_CHECKING
 
-from zkchain import pipeline
+from zkchain import pipeline, solidity
+from zkchain.circuit.layout import BINDER
 from zkchain.errors import ChainError, InputError, KeyFormatError, KeyMismatch, UnsatisfiedConstraint
 from zkchain.formats import bundle, exports, proofs, records, tensors
 from zkchain.formats.bundle import Bundle
@@ -15,6 +16,7 @@ from zkchain.formats.records import ContextRecord, DeploymentsRecord
 from zkchain.groth16.encoding import encode_proof
 from zkchain.groth16.pins import compare_digest
 from zkchain.pipeline import Keys
+from zkchain.r1cs import System
 from zkchain.reports import ProveManyReport, ProveReport, VerifyReport
 from zkchain.typing import Array, Progress, quiet
 from zkchain.workspace.clock import Clock, Stages
@@ -55,10 +57,11 @@ class Prover:
         binder: bytes | None = None,
         progress: Progress = quiet,
     ) -> ProveReport:
-        """Prove one inference and keep the proof under ``name``. With a ``binder`` (32 bytes, cg16) the proof holds for
-        the deployed contract and this binder only. Raises as ``pipeline.prove``."""
+        """Prove one inference and keep the proof under ``name``. With a ``binder`` (32 bytes) the proof holds for the
+        deployed contract and this binder only. Raises as ``pipeline.bind`` and ``pipeline.prove``."""
         proofs.folder(self.bundle, name)  # a bad name is refused before any work
         bound = None if binder is None else _bind(self.bundle, binder)
+        arrays, ctx = pipeline.bind(self.circuit, arrays, proofs.context_of(bound), index)
         stages = Stages(progress)
         try:
             proved = pipeline.prove(
@@ -66,7 +69,7 @@ class Prover:
                 self.keys,
                 arrays,
                 index=index,
-                ctx=proofs.context_of(bound),
+                ctx=ctx,
                 memory=self.memory,
                 progress=stages,
             )
@@ -76,7 +79,8 @@ class Prover:
             audit_rows(self.bundle, self.circuit)
             raise
         stages("write", 0.0)
-        place = proofs.save(self.bundle, name, proved.proof, proved.instance, bound)
+        held = bound if self.circuit.system is System.CG16 else None  # a plain proof's context is in its instance
+        place = proofs.save(self.bundle, name, proved.proof, proved.instance, held)
         stages.close()
         public = tuple(field.name for field in self.circuit.layout.fields if field.kind == "output")
         size = len(encode_proof(proved.proof))
@@ -102,30 +106,56 @@ def prove_samples(
     index: int | None = None,
     every: bool = False,
     name: str = "proof",
-    binder: bytes | None = None,
+    binder: bytes | Turns | None = None,
     key_digest: bytes | None = None,
     memory: int | None = None,
     progress: Progress = quiet,
 ) -> ProveReport | ProveManyReport:
     """Prove one sample of each of the ``inputs``, or with ``every`` all that they hold, under one open key. More than
-    one proof are kept as NAME-0, NAME-1, ...; those made before an error stay."""
+    one proof are kept as NAME-0, NAME-1, ...; those made before an error stay. ``binder``: one for all, or turns of a
+    caller's, the next one for each."""
     clock = Clock()
     prover = open_prover(folder, key_digest=key_digest, memory=memory)
     clock.lap("open")
     if len(inputs) == 1 and not every:
-        report = prover.prove(inputs[0], index=index, name=name, binder=binder, progress=progress)
+        report = prover.prove(inputs[0], index=index, name=name, binder=_binder(binder, 0), progress=progress)
         return replace(report, seconds={**clock.laps, **report.seconds})
-    graph = prover.circuit.graph
-    names, shapes = graph.input_names, [graph.nodes[i].shape for i in graph.inputs]
+    names, shapes = _asked_for(prover.circuit, bound=binder is not None)
     jobs = [
         (arrays, k) for arrays in inputs for k in (range(tensors.count(arrays, names, shapes)) if every else (index,))
     ]
     proved = tuple(
-        prover.prove(arrays, index=k, name=f"{name}-{i}", binder=binder, progress=progress)
+        prover.prove(arrays, index=k, name=f"{name}-{i}", binder=_binder(binder, i), progress=progress)
         for i, (arrays, k) in enumerate(jobs)
     )
     clock.lap("proofs")
     return ProveManyReport(proved, clock.laps)
+
+
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """Turns of a caller at a consumer, from ``counter`` on (``solidity.binder``)."""
+
+    consumer: str
+    caller: str
+    counter: int = 0
+    deadline: int = 0
+
+
+def _binder(given: bytes | Turns | None, i: int) -> bytes | None:
+    """The binder of the i-th proof."""
+    if not isinstance(given, Turns):
+        return given
+    return solidity.binder(given.consumer, given.caller, given.counter + i, deadline=given.deadline)
+
+
+def _asked_for(circuit: RestoredCircuit, *, bound: bool) -> tuple[list[str], list[tuple[int, ...]]]:
+    """Names and shapes of inputs that are given from outside: all but what binding fills in."""
+    filled = bound and circuit.layout.binding is not None
+    graph = circuit.graph
+    asked = [(n, graph.nodes[i].shape) for n, i in zip(graph.input_names, graph.inputs, strict=True)]
+    kept = [(name, shape) for name, shape in asked if not (filled and name == BINDER)]
+    return [name for name, _ in kept], [shape for _, shape in kept]
 
 
 def witness_bundle(folder: Folder, arrays: Mapping[str, Array], path: Folder, *, index: int | None = None) -> None:

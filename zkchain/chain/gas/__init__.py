@@ -1,18 +1,17 @@
 """Gas, before any is spent: prices of forks, estimates of transactions, what a fork would refuse, fees, rollups."""
 
 from zkchain.chain.gas.estimates import (
-    TOLERANCE,
     Cost,
     Estimate,
     batch,
     deployment,
-    memory,
+    enough,
     tokens,
     verification,
-    words,
 )
 from zkchain.chain.gas.foreseen import Shape, Verifies, cheapest, dearest, outline
 from zkchain.chain.gas.prices import DEFAULT_FORK, FORKS, SOURCES, Fork, fork_named
+from zkchain.chain.gas.steps import TOLERANCE, memory, words
 
 __all__ = [
     "DEFAULT_FORK",
@@ -28,6 +27,7 @@ __all__ = [
     "cheapest",
     "dearest",
     "deployment",
+    "enough",
     "fork_named",
     "memory",
     "outline",

@@ -9,17 +9,17 @@ what the pinned compiler makes, which differs from one number of inputs to the n
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
 from zkchain.bn254.encoding import WORD
-from zkchain.chain.gas.foreseen import Verifies, dearest, form
+from zkchain.chain.gas.foreseen import Verifies, dearest, placing
 from zkchain.chain.gas.prices import DEFAULT_FORK, Fork, fork_named
+from zkchain.chain.gas.steps import STEPS, TOLERANCE, memory, words
 from zkchain.groth16.transcript import BATCH_LABEL
 from zkchain.r1cs import System
-from zkchain.solidity import Artifact
+from zkchain.solidity import Artifact, Form
 from zkchain.solidity.render import MAX_INLINE_INPUTS, POINTS_PER_DATA_CONTRACT, data_initcode
 
 NONZERO_TOKENS = 4
@@ -98,6 +98,14 @@ class Estimate:
         return Cost(wei, ether, None if ether_price is None else ether * ether_price)
 
 
+def enough(vk: Verifies) -> dict[str, int]:
+    """Gas with which a call of a verifier checks a valid proof: of its "own" (a clone), or the
+    "shared" one. More than it uses: every call within it is given 63/64 of what is left (EIP-150)."""
+    bound, forms = vk.system is System.CG16, {"own": Form.CLONE, "shared": Form.SHARED}
+    used = {name: verification(vk, bound=bound, form=form).execution for name, form in forms.items()}
+    return {name: gas * 17 // 16 + 15_000 for name, gas in used.items()}
+
+
 def verification(
     vk: Verifies,
     *,
@@ -105,21 +113,18 @@ def verification(
     bound: bool = False,
     batch_contract: bool = False,
     fork: str = DEFAULT_FORK,
+    form: Form = Form.EMBEDDED,
 ) -> Estimate:
     """One proof, verified in a transaction.
 
     ``data`` is the calldata (``solidity.calldata``, or ``calldata.dearest`` of one that does not exist yet); without it
     every byte is taken as nonzero, the most it can cost.
-    ``batch_contract``: the contract was rendered with ``batch``. ChainError: an unknown fork.
+    ``batch_contract``: the contract was rendered with ``batch``; ``form``: how it comes by the key. ChainError: an
+    unknown fork.
     """
     prices = fork_named(fork)
-    data = data if data is not None else dearest(vk, bound=bound)
-    kind = _kind(vk, bound) + (", batch" if batch_contract else "")
-    overhead = (
-        STEPS[vk.system, kind].at(vk.instance_length)
-        + memory(_single_words(vk, batch_contract))
-        + _data_access(vk, prices)
-    )
+    data = data if data is not None else dearest(vk, bound=bound, form=form)
+    overhead = _single_overhead(vk, bound, batch_contract, prices, form)
     inputs = _input_terms(vk)
     return Estimate(
         what="verification",
@@ -132,11 +137,17 @@ def verification(
 
 
 def batch(
-    vk: Verifies, proofs: int, *, data: bytes | None = None, bound: bool = False, fork: str = DEFAULT_FORK
+    vk: Verifies,
+    proofs: int,
+    *,
+    data: bytes | None = None,
+    bound: bool = False,
+    fork: str = DEFAULT_FORK,
+    form: Form = Form.EMBEDDED,
 ) -> Estimate:
     """``proofs`` proofs verified in one transaction. Arguments and errors as ``verification``."""
     prices = fork_named(fork)
-    data = data if data is not None else dearest(vk, proofs, bound=bound)
+    data = data if data is not None else dearest(vk, proofs, bound=bound, form=form)
     sums, inputs = (2 if vk.system is System.CG16 else 1), _input_terms(vk)
     return Estimate(
         what=f"batch of {proofs}",
@@ -145,7 +156,7 @@ def batch(
         # rho A, rho C (rho D) of every proof but the first, whose rho is 1; alpha and IC_0 times the sum of rho
         ec_mul=((1 + sums) * (proofs - 1) + 2 + inputs) * prices.ec_mul,
         ec_add=(sums * proofs + inputs) * prices.ec_add,
-        overhead=_batch_overhead(vk, proofs, bound, prices),
+        overhead=_batch_overhead(vk, proofs, bound, prices, form),
     )
 
 
@@ -155,7 +166,7 @@ def deployment(artifact: Artifact, *, fork: str = DEFAULT_FORK, factory: bool = 
     Parameters
     ----------
     artifact
-        A compiled contract, or the ``outline`` of one.
+        A compiled contract, a clone, or the ``outline`` of one.
     fork
         Whose prices.
     factory
@@ -173,21 +184,22 @@ def deployment(artifact: Artifact, *, fork: str = DEFAULT_FORK, factory: bool = 
         for code in artifact.data
     )
     arguments = (bytes(12) + b"\x01" * 20) * len(artifact.data)
-    steps = CREATION_STEPS + _copy(artifact.runtime, at=4)
+    clone = artifact.bytecode == data_initcode(artifact.runtime)
+    steps = DATA_STEPS + _copy(artifact.runtime) if clone else CREATION_STEPS + _copy(artifact.runtime, at=4)
     if artifact.data:
         steps += DATA_CONSTRUCTOR_STEPS + len(artifact.data) * (DATA_CHECK_STEPS + prices.cold_account)
     contract = create(artifact.name, prices, artifact.bytecode + arguments, len(artifact.runtime), steps)
     return (*data, contract)
 
 
-def memory(n_words: int) -> int:
-    """Gas of the first ``n_words`` words of memory: 3 w + w^2 / 512."""
-    return 3 * n_words + n_words * n_words // 512
-
-
-def words(n_bytes: int) -> int:
-    """Number of words that ``n_bytes`` bytes take."""
-    return -(-n_bytes // WORD)
+CREATION_STEPS = 45
+DATA_STEPS = 16
+DATA_CHECK_STEPS = 220
+DATA_CONSTRUCTOR_STEPS = 300
+FACTORY_STEPS = 81
+FIRST_INPUTS = 4
+"""Public inputs of plain Groth16 whose points a clone reads at once; a second copy reads the others."""
+SECOND_COPY = 123
 
 
 def tokens(data: bytes) -> int:
@@ -196,50 +208,11 @@ def tokens(data: bytes) -> int:
     return zeros + NONZERO_TOKENS * (len(data) - zeros)
 
 
-@dataclass(frozen=True, slots=True)
-class Steps:
-    """Gas around precompiles, memory and hashing: base + inputs L + n (proofs + proof_inputs L)."""
-
-    base: int
-    inputs: int
-    proofs: int = 0
-    proof_inputs: int = 0
-
-    def at(self, instance_length: int, n: int = 0) -> int:
-        return self.base + self.inputs * instance_length + n * (self.proofs + self.proof_inputs * instance_length)
-
-
-# Measured with solc 0.8.37 (cancun, viaIR, 200 runs); tests/snapshots/gas.json pins what they are compared with.
-STEPS: Mapping[tuple[System, str], Steps] = {
-    (System.GROTH16, "one input"): Steps(1_065, 0),
-    (System.GROTH16, "inline"): Steps(761, 444),
-    (System.GROTH16, "data"): Steps(773, 414),
-    (System.GROTH16, "one input, batch"): Steps(1_218, 0),
-    (System.GROTH16, "inline, batch"): Steps(874, 519),
-    (System.GROTH16, "data, batch"): Steps(893, 489),
-    (System.GROTH16, "verifyBatch, one input"): Steps(1_422, 0, 1_321, 0),
-    (System.GROTH16, "verifyBatch, inline"): Steps(1_043, 521, 1_167, 154),
-    (System.GROTH16, "verifyBatch, data"): Steps(857, 491, 1_167, 154),
-    (System.CG16, "unbound"): Steps(2_031, 138),
-    (System.CG16, "bound"): Steps(2_123, 138),
-    (System.CG16, "unbound, batch"): Steps(2_260, 179),
-    (System.CG16, "bound, batch"): Steps(2_391, 174),
-    (System.CG16, "verifyBatch, unbound"): Steps(1_790, 0, 2_160, 182),
-    (System.CG16, "verifyBatch, bound"): Steps(1_965, 0, 2_316, 182),
-}
-TOLERANCE = 100
-CREATION_STEPS = 45
-DATA_STEPS = 16
-DATA_CHECK_STEPS = 220
-DATA_CONSTRUCTOR_STEPS = 300
-FACTORY_STEPS = 81
-
-
 def _kind(vk: Verifies, bound: bool) -> str:
     """Choose the measurement that applies."""
     if vk.system is System.CG16:
         return "bound" if bound else "unbound"
-    return form(vk)
+    return placing(vk)
 
 
 def _pairs(vk: Verifies) -> int:
@@ -249,6 +222,19 @@ def _pairs(vk: Verifies) -> int:
 def _input_terms(vk: Verifies) -> int:
     """Points that the public inputs are multiplied with: IC_1 .. IC_L, or those of the challenge and the polynomial."""
     return 2 if vk.system is System.CG16 else vk.instance_length
+
+
+def _single_overhead(vk: Verifies, bound: bool, batch_contract: bool, prices: Fork, form: Form) -> int:
+    inputs = vk.instance_length
+    if form is Form.EMBEDDED:
+        steps = STEPS[vk.system, _kind(vk, bound) + (", batch" if batch_contract else "")].at(inputs)
+        return steps + memory(_single_words(vk, batch_contract)) + _data_access(vk, prices)
+    # the key, and over it the pairing; of cg16 behind that the challenge's transcript
+    touched = 38 + inputs if vk.system is System.CG16 else max(31, 28 + 2 * inputs)
+    below = prices.cold_account + prices.code_read if form is Form.CLONE else 0
+    if form is Form.CLONE and vk.system is System.GROTH16 and inputs > FIRST_INPUTS:
+        below += SECOND_COPY + prices.code_read
+    return STEPS[vk.system, form + (", bound" if bound else "")].at(inputs) + memory(touched) + below
 
 
 def _single_words(vk: Verifies, batch_contract: bool) -> int:
@@ -270,14 +256,17 @@ def _data_access(vk: Verifies, prices: Fork) -> int:
     return chunks * (prices.cold_account + prices.code_read) + 3 * 2 * vk.instance_length
 
 
-def _batch_overhead(vk: Verifies, n: int, bound: bool, prices: Fork) -> int:
+def _batch_overhead(vk: Verifies, n: int, bound: bool, prices: Fork, form: Form) -> int:
     # each weight hashes the label, three words, and nine words per proof
     hashing = (n - 1) * 6 * words(len(BATCH_LABEL[vk.system]) + WORD * (3 + 9 * n))
-    if vk.system is System.CG16:
-        touched = 8 + 11 * n + max(24 + 6 * n, 6 + vk.instance_length)
-    else:
-        touched = 26 + 15 * n + vk.instance_length + _point_words(vk)
-    steps = STEPS[vk.system, f"verifyBatch, {_kind(vk, bound)}"].at(vk.instance_length, n)
+    inputs, cg16 = vk.instance_length, vk.system is System.CG16
+    if form is not Form.EMBEDDED:
+        touched = 15 * n + (71 + 2 * inputs if cg16 else 52 + 5 * inputs)
+        steps = STEPS[vk.system, f"{form}, verifyBatch" + (", bound" if bound else "")].at(inputs, n)
+        return steps + hashing + memory(touched)
+    own = 11 * n + 8 + max(24 + 6 * n, 6 + inputs)
+    touched = own if cg16 else 15 * n + 26 + inputs + _point_words(vk)
+    steps = STEPS[vk.system, f"verifyBatch, {_kind(vk, bound)}"].at(inputs, n)
     return steps + hashing + memory(touched) + _data_access(vk, prices)
 
 

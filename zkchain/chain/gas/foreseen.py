@@ -10,6 +10,7 @@ its width, and what is left of a word is zero.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -17,9 +18,11 @@ from zkchain._core import keccak256
 from zkchain.bn254.encoding import WORD, word
 from zkchain.circuit.layout import Layout
 from zkchain.groth16.encoding import PROOF_BYTES
+from zkchain.groth16.types import VerifyingKey
 from zkchain.r1cs import Instance, System
-from zkchain.solidity import Artifact
-from zkchain.solidity.render import MAX_INLINE_INPUTS, POINTS_PER_DATA_CONTRACT
+from zkchain.solidity import Artifact, Form
+from zkchain.solidity.render import MAX_INLINE_INPUTS, POINTS_PER_DATA_CONTRACT, data_initcode
+from zkchain.solidity.shared import PROXY_HEAD, PROXY_TAIL, encode_key, travelling_key
 
 POINT = 2 * WORD
 ZEROS = 20
@@ -51,6 +54,7 @@ def dearest(
     bound: bool = False,
     layout: Layout | None = None,
     instance: Instance | None = None,
+    form: Form = Form.EMBEDDED,
 ) -> bytes:
     """Calldata of the right length, none of whose kind costs more.
 
@@ -66,6 +70,8 @@ def dearest(
         What the public inputs are; without it all their bytes are taken as nonzero.
     instance
         The public inputs of every proof, where they are known.
+    form
+        Of the contract that is called.
 
     Returns
     -------
@@ -73,16 +79,22 @@ def dearest(
         Noise without a zero byte (so that it does not compress, either) where a byte can be nonzero, else zeros.
     """
     public = b"\1" * WORD * vk.instance_length if layout is None else b"".join(map(_full, _widths(layout)))
-    return _calldata(vk, proofs, bound, public if instance is None else b"".join(map(word, instance)))
+    public = public if instance is None else b"".join(map(word, instance))
+    return CALLS[form](vk, proofs, bound, public, 0)
 
 
 def cheapest(
-    vk: Verifies, proofs: int | None = None, *, bound: bool = False, instance: Instance | None = None
+    vk: Verifies,
+    proofs: int | None = None,
+    *,
+    bound: bool = False,
+    instance: Instance | None = None,
+    form: Form = Form.EMBEDDED,
 ) -> bytes:
     """Calldata of the right length, none of whose kind costs less: public inputs that are not known are zero, and so
     are ZEROS of a proof's bytes. Parameters as of ``dearest``."""
     public = bytes(WORD * vk.instance_length) if instance is None else b"".join(map(word, instance))
-    return _calldata(vk, proofs, bound, public, ZEROS)
+    return CALLS[form](vk, proofs, bound, public, ZEROS)
 
 
 def _full(width: int) -> bytes:
@@ -101,14 +113,63 @@ def _widths(layout: Layout) -> list[int]:
     return [WORD if field.offset else field.width for field in layout.fields for _ in range(field.size)]
 
 
-def _calldata(vk: Verifies, proofs: int | None, bound: bool, public: bytes, zeros: int = 0) -> bytes:
-    record = b"\1" * (PROOF_BYTES[vk.system] - zeros) + bytes(zeros) + public
+def _proof(vk: Verifies, zeros: int) -> bytes:
+    return b"\1" * (PROOF_BYTES[vk.system] - zeros) + bytes(zeros)
+
+
+def _embedded(vk: Verifies, proofs: int | None, bound: bool, public: bytes, zeros: int) -> bytes:
+    record = _proof(vk, zeros) + public
     binder = b"\1" * WORD if bound else b""
     if proofs is None:
         return _noise(b"\1" * 4 + record + binder)
     # the heads of a batch's arrays: an offset, a length, each of at most four bytes
     head = _full(4) * 2 * (2 if bound else 1)
     return _noise(b"\1" * 4 + head + (record + binder) * proofs)
+
+
+def _shared(vk: Verifies, proofs: int | None, bound: bool, public: bytes, zeros: int) -> bytes:
+    """Hash, key, [count,] proofs, public inputs, [binders]: gamma is left out of a key that does not exist yet."""
+    count = proofs or 1
+    arrays = [_key(vk), _proof(vk, zeros) * count, public * count]
+    number = [] if proofs is None or bound else [word(count)]
+    if bound and proofs is not None:
+        arrays.append(b"\1" * WORD * count)
+    return _dynamic([b"\1" * WORD, *number], arrays, b"\1" * WORD if bound and proofs is None else b"")
+
+
+def _clone(vk: Verifies, proofs: int | None, bound: bool, public: bytes, zeros: int) -> bytes:
+    return _dynamic([], [_proof(vk, zeros), public], b"\1" * WORD if bound else b"")
+
+
+def _key(vk: Verifies) -> bytes:
+    if isinstance(vk, VerifyingKey):
+        return travelling_key(vk)
+    g1, g2 = (4, 3) if vk.system is System.CG16 else (vk.instance_length + 2, 2)
+    return b"\1" * (WORD + POINT * (g1 + 2 * g2))
+
+
+def _whole_key(vk: Verifies) -> bytes:
+    return encode_key(vk) if isinstance(vk, VerifyingKey) else _key(vk) + b"\1" * 2 * POINT
+
+
+def _dynamic(before: Sequence[bytes], arrays: Sequence[bytes], behind: bytes) -> bytes:
+    """The ABI's encoding of a selector, words, arrays and another word; of offsets and lengths just the bytes that they
+    take are not zero."""
+    at = WORD * (len(before) + len(arrays)) + len(behind)
+    head, tail = b"".join(before), b""
+    for array in arrays:
+        head += word(at + len(tail))
+        tail += word(len(array)) + array
+    return _noise(b"\1" * 4 + head + behind + tail)
+
+
+CALLS: Mapping[Form, Callable[[Verifies, int | None, bool, bytes, int], bytes]] = {
+    Form.EMBEDDED: _embedded,
+    Form.SHARED: _shared,
+    Form.CLONE: _clone,
+}
+"""Form -> a pattern of its calldata: key or shape, proofs of a batch, bound or not, public inputs of one proof, bytes
+of each proof that are zero."""
 
 
 def _noise(pattern: bytes) -> bytes:
@@ -132,18 +193,18 @@ class Size:
 
 # Measured with solc 0.8.37 (cancun, viaIR, 200 runs), and some bytes more: points that start with zeros shorten it.
 SIZES = {
-    (System.GROTH16, "one input", False): Size(1_089),
-    (System.GROTH16, "inline", False): Size(1_056, inputs=78),
-    (System.GROTH16, "data", False): Size(1_056, chunks=44, constructor=200, constructor_chunks=94),
-    (System.GROTH16, "one input", True): Size(2_011),
-    (System.GROTH16, "inline", True): Size(1_998, inputs=78),
-    (System.GROTH16, "data", True): Size(1_995, chunks=46, constructor=200, constructor_chunks=94),
-    (System.CG16, "", False): Size(1_762),
-    (System.CG16, "", True): Size(3_124),
+    (System.GROTH16, "one input", False): Size(1_127),
+    (System.GROTH16, "inline", False): Size(1_097, inputs=78),
+    (System.GROTH16, "data", False): Size(1_097, chunks=44, constructor=200, constructor_chunks=94),
+    (System.GROTH16, "one input", True): Size(2_163),
+    (System.GROTH16, "inline", True): Size(2_151, inputs=78),
+    (System.GROTH16, "data", True): Size(2_147, chunks=46, constructor=200, constructor_chunks=94),
+    (System.CG16, "", False): Size(1_801),
+    (System.CG16, "", True): Size(3_273),
 }
 
 
-def form(vk: Verifies) -> str:
+def placing(vk: Verifies) -> str:
     """How a groth16 contract holds the points of its public inputs: one input, inline, or data contracts."""
     if vk.system is System.CG16:
         return ""
@@ -152,10 +213,13 @@ def form(vk: Verifies) -> str:
     return "inline" if vk.instance_length <= MAX_INLINE_INPUTS else "data"
 
 
-def outline(vk: Verifies, *, batch: bool = False) -> Artifact:
+def outline(vk: Verifies, *, batch: bool = False, form: Form = Form.EMBEDDED) -> Artifact:
     """A contract that does not exist yet, for ``estimates.deployment``: noise where code will be, not less of it."""
-    size, inputs = SIZES[vk.system, form(vk), batch], vk.instance_length
-    starts = range(0, inputs, POINTS_PER_DATA_CONTRACT) if form(vk) == "data" else ()
+    if form is Form.CLONE:
+        whole = PROXY_HEAD + b"\1" * 20 + PROXY_TAIL + b"\1" * 4 + _whole_key(vk)
+        return Artifact("ZkClone", (), data_initcode(_noise(whole)), _noise(whole), "")
+    size, inputs = SIZES[vk.system, placing(vk), batch], vk.instance_length
+    starts = range(0, inputs, POINTS_PER_DATA_CONTRACT) if placing(vk) == "data" else ()
     points = [min(POINTS_PER_DATA_CONTRACT, inputs - first) for first in starts]
     code = size.base + size.inputs * inputs + size.chunks * len(points)
     return Artifact(

@@ -67,6 +67,8 @@ def oversized(artifact: Artifact, fork: Fork, arguments: int = 0) -> tuple[str, 
 
 def of_deployment(estimates: Sequence[Estimate], artifact: Artifact, system: System) -> tuple[str, ...]:
     """All refusals of a deployment's transactions, each said once."""
+    if not estimates:
+        return ()
     fork = estimates[-1].fork
     found = [*oversized(artifact, fork, 32 * len(artifact.data))]
     for estimate in estimates:

@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.28;
+
+import {IZkVerifier} from "./interfaces/IZkVerifier.sol";
+import {IZkVerifierErrors} from "./interfaces/IZkVerifierErrors.sol";
+
+/// @title One address in front of verifiers that come and go
+/// @notice A verifier is found by its selector, the first four bytes of its key's hash. Verifiers are added after a
+/// delay that gives users time to leave, taken out at once and for ever, and all of them stop, for ever, when the
+/// guardian says so or anybody shows a proof of a statement that is false.
+/// @dev Nothing here is needed by a consumer that pins a verifier of its own. A consumer that goes through a router
+/// trusts its admin as far as the delay and its guardian lets it. A bound proof is bound to the verifier behind the
+/// router. The canary is a verifier of a circuit without solutions (x = 0 and x = 1): a proof that it takes shows that
+/// the proof system, its implementation or the canary's setup is broken. Whoever made the canary's key alone could stop
+/// the router, so its key deserves the ceremony that the others had.
+contract ZkRouter is IZkVerifierErrors {
+    /// @notice Who may do what: the admin proposes and buries, the guardian withdraws, buries and stops.
+    enum Role {
+        Admin,
+        Guardian
+    }
+
+    /// @notice The router stopped, for ever.
+    error IsStopped();
+    /// @notice There is no verifier with this selector.
+    error UnknownSelector(bytes4 selector);
+    /// @notice The verifier with this selector was taken out, and none will have it again.
+    error IsBuried(bytes4 selector);
+    /// @notice This selector is proposed, added or buried already.
+    error SelectorTaken(bytes4 selector);
+    /// @notice The delay of this proposal is not over.
+    error TooEarly(uint256 time, uint256 from);
+    /// @notice Only another account may do this.
+    error NotAllowed(address caller);
+    /// @notice There is no contract at this address.
+    error NoContract(address verifier);
+    /// @notice The contract answers with another key's hash than before.
+    error AnotherKey(bytes32 got, bytes32 expected);
+    /// @notice A delay shorter than a day, or longer than a year, is none.
+    error DelayOutOfRange(uint256 delay);
+
+    /// @notice `verifier` can be added from the time `from` on.
+    event Proposed(bytes4 indexed selector, IZkVerifier indexed verifier, bytes32 vkHash, uint256 from);
+    /// @notice The proposal is off; it can be made again.
+    event Withdrawn(bytes4 indexed selector);
+    /// @notice Proofs with this selector go to `verifier` from now on.
+    event Added(bytes4 indexed selector, IZkVerifier indexed verifier);
+    /// @notice The selector is dead.
+    event Buried(bytes4 indexed selector);
+    /// @notice The router stopped; `byProof`: because somebody showed a proof of the false statement.
+    event Stopped(address indexed by, bool byProof);
+    /// @notice A role was offered to an account, which has to take it.
+    event Offered(Role indexed role, address indexed to);
+    /// @notice A role has another holder.
+    event Taken(Role indexed role, address indexed by);
+
+    /// @dev `from` is 0 where there is no proposal; a live or buried route keeps its verifier.
+    struct Route {
+        IZkVerifier verifier;
+        uint64 from;
+        bool live;
+        bool buried;
+        bytes32 vkHash;
+    }
+
+    /// @notice Seconds between a proposal and the time from which it can be added.
+    uint256 public immutable delay;
+    /// @notice Verifier of the circuit without solutions.
+    IZkVerifier public immutable canary;
+    /// @notice True for ever once the router stopped.
+    bool public stopped;
+    /// @notice Who holds a role.
+    mapping(Role role => address) public holder;
+    /// @notice To whom a role is offered.
+    mapping(Role role => address) public offered;
+    mapping(bytes4 selector => Route) private _routes;
+
+    modifier only(Role role) {
+        if (msg.sender != holder[role]) revert NotAllowed(msg.sender);
+        _;
+    }
+
+    modifier running() {
+        if (stopped) revert IsStopped();
+        _;
+    }
+
+    /// @param admin Proposes verifiers
+    /// @param guardian Can stop what the admin does, and the router
+    /// @param delay_ Seconds, from a day to a year
+    /// @param canary_ Verifier of the circuit without solutions
+    /// @param canaryHash Hash of the canary's key
+    constructor(address admin, address guardian, uint256 delay_, IZkVerifier canary_, bytes32 canaryHash) {
+        if (delay_ < 1 days || delay_ > 365 days) revert DelayOutOfRange(delay_);
+        if (_keyOf(canary_) != canaryHash) revert AnotherKey(_keyOf(canary_), canaryHash);
+        delay = delay_;
+        canary = canary_;
+        holder[Role.Admin] = admin;
+        holder[Role.Guardian] = guardian;
+        emit Taken(Role.Admin, admin);
+        emit Taken(Role.Guardian, guardian);
+    }
+
+    /// @notice The selector of a key.
+    /// @param vkHash Hash of the verifying key
+    /// @return Its first four bytes
+    function selectorOf(bytes32 vkHash) public pure returns (bytes4) {
+        return bytes4(vkHash);
+    }
+
+    /// @notice The verifier with a selector; reverts where there is none, or none any more.
+    /// @param selector First four bytes of the key's hash
+    /// @return The verifier
+    function verifierOf(bytes4 selector) public view running returns (IZkVerifier) {
+        Route storage route = _routes[selector];
+        if (route.buried) revert IsBuried(selector);
+        if (!route.live) revert UnknownSelector(selector);
+        return route.verifier;
+    }
+
+    /// @notice What is known of a selector, live or not.
+    /// @param selector First four bytes of a key's hash
+    /// @return The route
+    function routeOf(bytes4 selector) external view returns (Route memory) {
+        return _routes[selector];
+    }
+
+    /// @notice `IZkVerifier.verify` of the verifier with this selector.
+    /// @param selector First four bytes of the key's hash
+    /// @param proof The proof's elements
+    /// @param instance Public inputs
+    function verify(bytes4 selector, bytes calldata proof, uint256[] calldata instance) external view {
+        verifierOf(selector).verify(proof, instance);
+    }
+
+    /// @notice `IZkVerifier.verifyBound` of the verifier with this selector.
+    /// @param selector First four bytes of the key's hash
+    /// @param proof The proof's elements
+    /// @param instance Public inputs
+    /// @param binder Computed by the calling contract, with its own address in it: see `ZkBinder`
+    function verifyBound(bytes4 selector, bytes calldata proof, uint256[] calldata instance, bytes32 binder)
+        external
+        view
+    {
+        verifierOf(selector).verifyBound(proof, instance, binder);
+    }
+
+    /// @notice Propose a verifier: it can be added when the delay is over.
+    /// @param verifier The verifier
+    function propose(IZkVerifier verifier) external running only(Role.Admin) {
+        bytes32 vkHash = _keyOf(verifier);
+        bytes4 selector = selectorOf(vkHash);
+        Route storage route = _routes[selector];
+        if (route.from != 0) revert SelectorTaken(selector);
+        uint64 from = uint64(block.timestamp + delay);
+        _routes[selector] = Route(verifier, from, false, false, vkHash);
+        emit Proposed(selector, verifier, vkHash, from);
+    }
+
+    /// @notice Take a proposal back before it is added: admin or guardian.
+    /// @param selector The proposed verifier's
+    function withdraw(bytes4 selector) external {
+        _requireEither();
+        Route storage route = _routes[selector];
+        if (route.from == 0 || route.live || route.buried) revert UnknownSelector(selector);
+        delete _routes[selector];
+        emit Withdrawn(selector);
+    }
+
+    /// @notice Add a proposed verifier whose delay is over: anybody.
+    /// @param selector The proposed verifier's
+    function add(bytes4 selector) external running {
+        Route storage route = _routes[selector];
+        if (route.from == 0) revert UnknownSelector(selector);
+        if (route.live || route.buried) revert SelectorTaken(selector);
+        if (block.timestamp < route.from) revert TooEarly(block.timestamp, route.from);
+        if (_keyOf(route.verifier) != route.vkHash) revert AnotherKey(_keyOf(route.verifier), route.vkHash);
+        route.live = true;
+        emit Added(selector, route.verifier);
+    }
+
+    /// @notice Take a verifier out, at once and for ever: admin or guardian.
+    /// @param selector The verifier's
+    function bury(bytes4 selector) external {
+        _requireEither();
+        Route storage route = _routes[selector];
+        if (!route.live) revert UnknownSelector(selector);
+        if (route.buried) revert IsBuried(selector);
+        route.buried = true;
+        emit Buried(selector);
+    }
+
+    /// @notice Stop everything, for ever: the guardian.
+    function stop() external running only(Role.Guardian) {
+        stopped = true;
+        emit Stopped(msg.sender, false);
+    }
+
+    /// @notice Stop everything, for ever: anybody who has a proof of the false statement.
+    /// @param proof A proof that the canary takes
+    /// @param instance Its public inputs, whatever they are
+    function stopByProof(bytes calldata proof, uint256[] calldata instance) external running {
+        canary.verify(proof, instance);
+        stopped = true;
+        emit Stopped(msg.sender, true);
+    }
+
+    /// @notice Offer one's own role to another account.
+    /// @param role The role
+    /// @param to Who may take it; 0: nobody
+    function offer(Role role, address to) external only(role) {
+        offered[role] = to;
+        emit Offered(role, to);
+    }
+
+    /// @notice Take a role that was offered.
+    /// @param role The role
+    function take(Role role) external {
+        if (msg.sender != offered[role]) revert NotAllowed(msg.sender);
+        delete offered[role];
+        holder[role] = msg.sender;
+        emit Taken(role, msg.sender);
+    }
+
+    function _requireEither() private view {
+        if (msg.sender != holder[Role.Admin] && msg.sender != holder[Role.Guardian]) revert NotAllowed(msg.sender);
+    }
+
+    function _keyOf(IZkVerifier verifier) private view returns (bytes32) {
+        if (address(verifier).code.length == 0) revert NoContract(address(verifier));
+        return verifier.vkHash();
+    }
+}

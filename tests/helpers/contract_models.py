@@ -1,0 +1,330 @@
+"""Models of ZkConsumer, ZkRouter and ModelRegistry as state machines: what the contracts do is what these few lines
+say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from tests.helpers.consumers import BY_CHALLENGE, ask, deployed, named
+from tests.helpers.evm import encode_call
+from zkchain import solidity
+from zkchain._core import keccak256
+from zkchain.chain import Chain, Deployment, call, connect, transact
+from zkchain.errors import TransactionReverted
+
+WHO = st.integers(0, 3)
+ZERO = "0x" + "00" * 20
+HASH = keccak256(b"a key")
+
+
+def sent(chain: Chain, who: str, place: Deployment, name: str, *arguments: object) -> str:
+    """Send a transaction: '' or the error's name."""
+    try:
+        transact(replace(chain, sender=who), place, encode_call(place.artifact, name, *arguments))
+    except TransactionReverted as error:
+        return error.name or named(error.data)
+    return ""
+
+
+class Machine(RuleBasedStateMachine):
+    """A chain with four accounts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.chain = connect()
+        self.people = list(map(str, self.chain.web3.eth.accounts))[:4]
+
+    def mock(self, key: bytes) -> Deployment:
+        return deployed(self.chain, "MockZkVerifier", ["bytes32"], [key])
+
+    def send(self, who: int, place: Deployment, name: str, *arguments: object) -> str:
+        return sent(self.chain, self.people[who], place, name, *arguments)
+
+
+class ConsumerMachine(Machine):
+    """Two consumers of one verifier. The model: a counter for each caller, and what was spent."""
+
+    @initialize()
+    def start(self) -> None:
+        self.verifier = self.mock(HASH)
+        values = [self.verifier.address, HASH, BY_CHALLENGE, 200_000]
+        kinds = ["address", "bytes32", "uint256", "uint256"]
+        self.consumers = [deployed(self.chain, "OwnConsumer", kinds, values) for _ in range(2)]
+        self.counters: dict[tuple[int, int], int] = {}
+        self.spent: set[tuple[int, int, int]] = set()
+        self.kept: list[tuple[int, int, int, list[int], bytes]] = []
+
+    def made(self, place: int, who: int, instance: list[int], turn: int, **more: Any) -> bytes:
+        """A mock proof for a turn; it is remembered."""
+        binder = solidity.binder(self.consumers[place].address, self.people[who], turn, **more)
+        (proof,) = ask(self.chain, self.verifier, "mockBoundProof", ["bytes"], instance, binder)
+        self.kept.append((place, who, turn, instance, proof))
+        return bytes(proof)
+
+    @rule(place=st.integers(0, 1), who=WHO, ahead=st.integers(-1, 1), word=st.integers(0, 3))
+    def take(self, place: int, who: int, ahead: int, word: int) -> None:
+        """A proof of the caller's own, for this turn or one beside it."""
+        now = self.counters.get((place, who), 0)
+        turn = max(0, now + ahead)
+        proof = self.made(place, who, [word], turn)
+        told = self.send(who, self.consumers[place], "take", proof, [word])
+        assert told == ("" if turn == now else "ProofInvalid")
+        self.counters[place, who] = now + (turn == now)
+
+    @precondition(lambda self: bool(getattr(self, "kept", ())))
+    @rule(data=st.data(), place=st.integers(0, 1), who=WHO)
+    def replay(self, data: st.DataObject, place: int, who: int) -> None:
+        """Any proof that was ever made, by anybody, anywhere: good for its own turn alone."""
+        made_for, whose, turn, instance, proof = data.draw(st.sampled_from(self.kept))
+        now = self.counters.get((place, who), 0)
+        good = (made_for, whose, turn) == (place, who, now)
+        assert self.send(who, self.consumers[place], "take", proof, instance) == ("" if good else "ProofInvalid")
+        self.counters[place, who] = now + good
+
+    @precondition(lambda self: bool(getattr(self, "kept", ())))
+    @rule(data=st.data(), place=st.integers(0, 1), who=WHO, caller=WHO)
+    def try_it(self, data: st.DataObject, place: int, who: int, caller: int) -> None:
+        """A relayer's try: only what is valid takes a turn, and it takes its owner's."""
+        made_for, whose, turn, instance, proof = data.draw(st.sampled_from(self.kept))
+        now = self.counters.get((place, caller), 0)
+        good = (made_for, whose, turn) == (place, caller, now)
+        assert self.send(who, self.consumers[place], "tryFor", self.people[caller], proof, instance) == ""
+        self.counters[place, caller] = now + good
+
+    @rule(place=st.integers(0, 1), who=WHO, scope=st.integers(0, 1), word=st.integers(0, 2))
+    def vote(self, place: int, who: int, scope: int, word: int) -> None:
+        """A nullifier is spent once in a scope, and a vote that reverts takes no turn."""
+        now = self.counters.get((place, who), 0)
+        proof = self.made(place, who, [7, word], now)
+        told = self.send(who, self.consumers[place], "vote", bytes([scope]) * 32, 1, proof, [7, word])
+        fresh = (place, scope, word) not in self.spent
+        assert told == ("" if fresh else "NullifierSpent")
+        self.counters[place, who] = now + fresh
+        self.spent.add((place, scope, word))
+
+    @rule(who=WHO, caller=WHO, late=st.booleans(), action=st.sampled_from([bytes(32), HASH]), moved=st.booleans())
+    def take_for(self, who: int, caller: int, late: bool, action: bytes, moved: bool) -> None:
+        """A relayed proof with deadline and action, of which he may move the deadline."""
+        now, deadline = self.counters.get((0, caller), 0), 1 if late else 10**11
+        proof = self.made(0, caller, [1], now, deadline=deadline, action=action)
+        self.kept.pop()  # another turn than its counter says
+        told = self.send(who, self.consumers[0], "takeFor", self.people[caller], deadline + moved, action, proof, [1])
+        assert told == ("DeadlinePassed" if late else "ProofInvalid" if moved else "")
+        self.counters[0, caller] = now + (told == "")
+
+    @invariant()
+    def the_counters_are_the_models(self) -> None:
+        for (place, who), count in getattr(self, "counters", {}).items():
+            assert ask(self.chain, self.consumers[place], "counterOf", ["uint64"], self.people[who]) == (count,)
+
+
+@dataclass
+class Known:
+    """A verifier that the router knows."""
+
+    state: str
+    since: int
+
+
+class RouterMachine(Machine):
+    """Person 0 is admin, 1 guardian. The model: what is proposed, live, buried, and whether it stopped."""
+
+    DELAY = 86_400
+
+    @initialize()
+    def start(self) -> None:
+        self.canary = self.mock(bytes(31) + b"\7")
+        values = [self.people[0], self.people[1], self.DELAY, self.canary.address, bytes(31) + b"\7"]
+        kinds = ["address", "address", "uint256", "address", "bytes32"]
+        self.router = deployed(self.chain, "ZkRouter", kinds, values)
+        self.verifiers = [self.mock(bytes([i]) * 32) for i in (1, 2, 3)]
+        self.routes: dict[int, Known] = {}
+        self.stopped, self.roles, self.offers = False, {0: 0, 1: 1}, {0: -1, 1: -1}
+
+    @property
+    def now(self) -> int:
+        return int(self.chain.web3.eth.get_block("pending")["timestamp"])
+
+    def selector(self, which: int) -> bytes:
+        return bytes([which + 1]) * 4
+
+    def either(self, who: int) -> bool:
+        return who in self.roles.values()
+
+    @rule(seconds=st.sampled_from([3_600, 40_000, 86_400]))
+    def time_passes(self, seconds: int) -> None:
+        self.chain.web3.provider.ethereum_tester.time_travel(self.now + seconds)  # type: ignore[attr-defined]
+
+    @rule(who=WHO, which=st.integers(0, 2))
+    def propose(self, who: int, which: int) -> None:
+        told = self.send(who, self.router, "propose", self.verifiers[which].address)
+        if self.stopped:
+            assert told == "IsStopped"
+        elif who != self.roles[0]:
+            assert told == "NotAllowed"
+        elif which in self.routes:
+            assert told == "SelectorTaken"
+        else:
+            assert told == ""
+            stamp = int(self.chain.web3.eth.get_block("latest")["timestamp"])
+            self.routes[which] = Known("proposed", stamp)
+
+    @rule(who=WHO, which=st.integers(0, 2))
+    def withdraw(self, who: int, which: int) -> None:
+        told = self.send(who, self.router, "withdraw", self.selector(which))
+        known = self.routes.get(which)
+        if not self.either(who):
+            assert told == "NotAllowed"
+        elif known is None or known.state != "proposed":
+            assert told == "UnknownSelector"
+        else:
+            assert told == ""
+            del self.routes[which]
+
+    @rule(who=WHO, which=st.integers(0, 2))
+    def add(self, who: int, which: int) -> None:
+        told = self.send(who, self.router, "add", self.selector(which))
+        known = self.routes.get(which)
+        if self.stopped:
+            assert told == "IsStopped"
+        elif known is None:
+            assert told == "UnknownSelector"
+        elif known.state != "proposed":
+            assert told == "SelectorTaken"
+        elif told == "":
+            stamp = int(self.chain.web3.eth.get_block("latest")["timestamp"])
+            assert stamp >= known.since + self.DELAY
+            known.state = "live"
+        else:
+            assert told == "TooEarly"
+            assert self.now - 60 < known.since + self.DELAY
+
+    @rule(who=WHO, which=st.integers(0, 2))
+    def bury(self, who: int, which: int) -> None:
+        told = self.send(who, self.router, "bury", self.selector(which))
+        known = self.routes.get(which)
+        if not self.either(who):
+            assert told == "NotAllowed"
+        elif known is None or known.state == "proposed":
+            assert told == "UnknownSelector"
+        elif known.state == "buried":
+            assert told == "IsBuried"
+        else:
+            assert told == ""
+            known.state = "buried"
+
+    @rule(role=st.integers(0, 1), who=WHO, to=WHO)
+    def offer(self, role: int, who: int, to: int) -> None:
+        told = self.send(who, self.router, "offer", role, self.people[to])
+        assert told == ("" if who == self.roles[role] else "NotAllowed")
+        if not told:
+            self.offers[role] = to
+
+    @rule(role=st.integers(0, 1), who=WHO)
+    def take(self, role: int, who: int) -> None:
+        told = self.send(who, self.router, "take", role)
+        assert told == ("" if who == self.offers[role] else "NotAllowed")
+        if not told:
+            self.roles[role], self.offers[role] = who, -1
+
+    @rule(who=WHO, chance=st.integers(0, 9))
+    def stop(self, who: int, chance: int) -> None:
+        """Once in a while: nothing goes on after it."""
+        if who == self.roles[1] and chance:
+            return
+        told = self.send(who, self.router, "stop")
+        assert told == ("IsStopped" if self.stopped else "" if who == self.roles[1] else "NotAllowed")
+        self.stopped = self.stopped or not told
+
+    @rule(who=WHO, honest=st.integers(0, 9))
+    def stop_by_proof(self, who: int, honest: int) -> None:
+        """Nobody has a proof of the false statement; once in a while somebody has."""
+        (proof,) = ask(self.chain, self.canary, "mockProof", ["bytes"], [0])
+        told = self.send(who, self.router, "stopByProof", b"nonsense" if honest else proof, [0])
+        assert told == ("IsStopped" if self.stopped else "ProofInvalid" if honest else "")
+        self.stopped = self.stopped or not told
+
+    @invariant()
+    def only_what_is_live_verifies(self) -> None:
+        if not hasattr(self, "router"):
+            return
+        for which, verifier in enumerate(self.verifiers):
+            (proof,) = ask(self.chain, verifier, "mockProof", ["bytes"], [5])
+            state = self.routes[which].state if which in self.routes else "unknown"
+            told = {"live": "", "buried": "IsBuried"}.get(state, "UnknownSelector")
+            assert self.asked("verify", self.selector(which), proof, [5]) == ("IsStopped" if self.stopped else told)
+            if state == "live" and not self.stopped:
+                assert self.asked("verify", self.selector(which), proof, [6]) == "ProofInvalid"
+
+    def asked(self, name: str, *arguments: object) -> str:
+        try:
+            call(self.chain, self.router, encode_call(self.router.artifact, name, *arguments))
+        except TransactionReverted as error:
+            return error.name or named(error.data)
+        return ""
+
+
+class RegistryMachine(Machine):
+    """The model: for each number owner, commitment, deprecation and revision."""
+
+    @initialize()
+    def start(self) -> None:
+        self.registry = deployed(self.chain, "ModelRegistry")
+        self.models: list[tuple[int, tuple[object, ...], bool, int]] = []
+
+    commitments = st.tuples(
+        st.binary(min_size=32, max_size=32),
+        st.binary(min_size=32, max_size=32),
+        st.sampled_from([bytes(32), HASH, keccak256(b"another")]),
+        st.sampled_from([keccak256(b"cg16-bn254-v1")[:4], bytes(4)]),
+        st.text(max_size=40),
+    )
+
+    @rule(who=WHO, commitment=commitments)
+    def register(self, who: int, commitment: tuple[object, ...]) -> None:
+        told = self.send(who, self.registry, "registerModel", commitment)
+        assert told == ("" if any(bytes(commitment[2])) else "NoKey")  # type: ignore[call-overload]
+        if not told:
+            self.models.append((who, commitment, False, 0))
+
+    def refusal(self, who: int, number: int) -> str:
+        if not 1 <= number <= len(self.models):
+            return "ModelNotFound"
+        owner, _, deprecated, _ = self.models[number - 1]
+        return "NotModelOwner" if owner != who else "ModelIsDeprecated" if deprecated else ""
+
+    @rule(who=WHO, number=st.integers(0, 5), commitment=commitments)
+    def update(self, who: int, number: int, commitment: tuple[object, ...]) -> None:
+        told = self.send(who, self.registry, "updateModel", number, commitment)
+        keyed = any(bytes(commitment[2]))  # type: ignore[call-overload]
+        assert told == (self.refusal(who, number) or ("" if keyed else "NoKey"))
+        if not told:
+            owner, _, deprecated, revision = self.models[number - 1]
+            self.models[number - 1] = (owner, commitment, deprecated, revision + 1)
+
+    @rule(who=WHO, number=st.integers(0, 5))
+    def deprecate(self, who: int, number: int) -> None:
+        told = self.send(who, self.registry, "deprecateModel", number)
+        assert told == self.refusal(who, number)
+        if not told:
+            owner, commitment, _, revision = self.models[number - 1]
+            self.models[number - 1] = (owner, commitment, True, revision)
+
+    @invariant()
+    def the_registry_is_the_model(self) -> None:
+        kinds = ["(bytes32,bytes32,bytes32,bytes4,string)", "bool", "address"]
+        for number, (owner, commitment, deprecated, revision) in enumerate(getattr(self, "models", []), 1):
+            found = ask(self.chain, self.registry, "getModel", kinds, number)
+            assert found == (commitment, deprecated, self.people[owner].lower())
+            assert ask(self.chain, self.registry, "revisionOf", ["uint64"], number) == (revision,)
+
+
+MACHINES: dict[str, type[RuleBasedStateMachine]] = {
+    "consumer": ConsumerMachine,
+    "router": RouterMachine,
+    "registry": RegistryMachine,
+}

@@ -1,0 +1,176 @@
+"""Where a bundle's proofs are checked: a contract of its own, the shared one, or a clone; deployed, or found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from zkchain import pipeline
+from zkchain.chain import Chain, Deployment, attach, attach_clone, deploy, deploy_clone, deploy_shared
+from zkchain.chain.transactions import clone_of, has_factory, salted_address
+from zkchain.errors import ChainError, NodeUnreachable
+from zkchain.formats import bundle, contracts, jsontext, records, shipped
+from zkchain.formats.bundle import Bundle
+from zkchain.formats.files import Content
+from zkchain.formats.records import DeploymentRecord, DeploymentsRecord
+from zkchain.groth16.types import VerifyingKey
+from zkchain.solidity import Artifact, Form
+from zkchain.solidity.compiler import standard_input
+from zkchain.wording import listed
+from zkchain.workspace.opening import shown_hash
+
+SALT = 0
+
+
+def load_artifact(opened: Bundle, key: VerifyingKey, *, batch: bool | None = None) -> Artifact:
+    """The bundle's contract, or where it has none yet what ``zkchain solidity`` would write; ``batch``: one that has
+    ``verifyBatch``, or one that has not."""
+    if not opened.has("contract"):
+        return pipeline.contract(key, batch=bool(batch))
+    kept = contracts.load(opened.read("contract"), opened.read("verifier").decode())
+    return kept if batch in (None, has_batch(kept)) else pipeline.contract(key, batch=bool(batch))
+
+
+def has_batch(artifact: Artifact) -> bool:
+    """Whether the contract verifies many proofs in one call."""
+    return any(item.get("name") == "verifyBatch" for item in artifact.abi)
+
+
+def contract_of(opened: Bundle, key: VerifyingKey, form: Form, *, batch: bool | None = None) -> Artifact:
+    """The contract of this form, as far as it is known before it stands anywhere: a clone's logic is where it is on
+    chains that have the factory."""
+    if form is Form.EMBEDDED:
+        return load_artifact(opened, key, batch=batch)
+    if form is Form.SHARED:
+        return shipped.contract(shipped.SHARED)
+    logic = shipped.contract(shipped.CLONE)
+    return clone_of(logic, salted_address(logic, SALT), key)
+
+
+def place(
+    chain: Chain, opened: Bundle, key: VerifyingKey, form: Form, *, batch: bool | None = None, again: bool = False
+) -> Deployment:
+    """Deploy the contract of this form, or find it where it stands. Errors as ``chain.deploy``."""
+    if form is Form.SHARED:
+        return deploy_shared(chain, shipped.contract(shipped.SHARED))
+    if form is Form.CLONE:
+        return deploy_clone(chain, shipped.contract(shipped.CLONE), key, again=again)
+    salt = SALT if has_factory(chain) else None
+    return deploy(chain, load_artifact(opened, key, batch=batch), salt=salt, again=again)
+
+
+def attach_recorded(chain: Chain, opened: Bundle, key: VerifyingKey, record: DeploymentRecord) -> Deployment:
+    """The contract that the bundle knows of. ChainError where another one stands there, or none."""
+    if record.form is Form.CLONE:
+        return attach_clone(chain, record.address, shipped.contract(shipped.CLONE), key)
+    if record.form is Form.SHARED:
+        return attach(chain, record.address, shipped.contract(shipped.SHARED), Form.SHARED)
+    return attach(chain, record.address, load_artifact(opened, key, batch=record.batch))
+
+
+def standing(
+    chain: Chain, opened: Bundle, key: VerifyingKey, form: Form, *, batch: bool | None = None
+) -> tuple[DeploymentRecord, Deployment] | None:
+    """A contract of this key and form on this chain that the bundle knows of and that is there."""
+    named = shown_hash(key)
+    for record in reversed(load_deployments(opened)):
+        known = (record.chain, record.chain_id, record.vk_hash, record.form)
+        if known != ("rpc", chain.chain_id, named, form) or chain.embedded or batch not in (None, record.batch):
+            continue
+        try:
+            return record, attach_recorded(chain, opened, key, record)
+        except NodeUnreachable:
+            raise
+        except ChainError:  # a development chain that was started anew, or a contract of another kind
+            continue
+    return None
+
+
+def load_deployments(opened: Bundle) -> tuple[DeploymentRecord, ...]:
+    """All that the bundle says about contracts, those of earlier keys too, the newest last."""
+    if not opened.is_there("deployment"):
+        return ()
+    data = opened.read("deployment", stale=True)
+    return records.load(DeploymentsRecord, data, what="deployment").deployments
+
+
+def newest_deployment(opened: Bundle, key: VerifyingKey, chain_id: int | None = None) -> DeploymentRecord | None:
+    """The last contract that was deployed or found for this key, on any chain or on one; None where there is none."""
+    named = shown_hash(key)
+    for record in reversed(load_deployments(opened)):
+        if record.vk_hash == named and record.chain == "rpc" and chain_id in (None, record.chain_id):
+            return record
+    return None
+
+
+def form_of(opened: Bundle, key: VerifyingKey) -> Form:
+    """The form of the last contract for this key, wherever it is; a contract of its own where there is none."""
+    named = shown_hash(key)
+    found = [record.form for record in load_deployments(opened) if record.vk_hash == named]
+    return found[-1] if found else Form.EMBEDDED
+
+
+def find(chain: Chain, opened: Bundle, key: VerifyingKey) -> Deployment:
+    """The contract that proofs of this bundle go to on this chain. ChainError where it knows of none."""
+    record = newest_deployment(opened, key, chain.chain_id)
+    if record is not None:
+        return attach_recorded(chain, opened, key, record)
+    hint = f"run `zkchain deploy {opened.folder} --rpc URL` with this node first"
+    opened.read("deployment")  # it says so where the bundle has none, or one of another key
+    known = load_deployments(opened)
+    places = sorted({"the embedded chain" if r.chain == "embedded" else f"chain {r.chain_id}" for r in known})
+    raise ChainError(
+        f"the contract was deployed on {listed(places)}, {chain.where} is chain {chain.chain_id}", hint=hint
+    )
+
+
+def keep(opened: Bundle, chain: Chain, record: DeploymentRecord, artifact: Artifact | None) -> None:
+    """Write down where the contract stands, last, and the source of a contract of its own. A rehearsal does not forget
+    contracts on other chains."""
+    kept = load_deployments(opened)
+    if kept and kept[-1] == record:
+        return
+    contents = {} if artifact is None else contract_files(artifact)
+    if not (chain.embedded and any(other.chain == "rpc" for other in kept)):
+        contents["deployment"] = records.dump(DeploymentsRecord(_last(kept, record)))
+    bundle.update(opened.folder, contents)
+
+
+def _last(kept: Sequence[DeploymentRecord], record: DeploymentRecord) -> tuple[DeploymentRecord, ...]:
+    def of(each: DeploymentRecord) -> tuple[str, int, str, str]:
+        # many keys share one address, and a chain may have gone
+        return each.chain, each.chain_id, each.address.lower(), each.vk_hash
+
+    return (*(each for each in kept if of(each) != of(record)), record)
+
+
+def record_of(chain: Chain, deployment: Deployment, key: VerifyingKey) -> DeploymentRecord:
+    """What is written down about a deployment."""
+    last = deployment.receipts[-1] if deployment.receipts else None
+    return DeploymentRecord(
+        chain="embedded" if chain.embedded else "rpc",
+        chain_id=deployment.chain_id,
+        address=deployment.address,
+        transaction=None if last is None else last.transaction,
+        gas=deployment.gas_used,
+        block=None if last is None else last.block,
+        vk_hash=shown_hash(key),
+        sender=None if last is None else last.sender,
+        block_hash=None if last is None else last.block_hash,
+        data=deployment.data,
+        arguments=deployment.arguments.hex(),
+        salt=deployment.salt,
+        compiler=deployment.artifact.compiler,
+        form=deployment.form,
+        logic=deployment.logic,
+        batch=has_batch(deployment.artifact),
+    )
+
+
+def contract_files(artifact: Artifact) -> dict[str, Content]:
+    """A contract of the bundle's own, on disk."""
+    given = standard_input({f"{artifact.name}.sol": artifact.source})
+    return {
+        "verifier": artifact.source.encode(),
+        "contract": contracts.dump(artifact),
+        "compiler_input": jsontext.dumps(given),
+    }
