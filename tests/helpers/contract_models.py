@@ -174,6 +174,21 @@ class RouterMachine(Machine):
             self.routes[which] = Known("proposed", stamp)
 
     @rule(who=WHO, which=st.integers(0, 2))
+    def bring_up(self, who: int, which: int) -> None:
+        """What single steps seldom come to: proposed, waited for, added."""
+        if self.stopped or which in self.routes:
+            return
+        self.propose(self.roles[0], which)
+        self.time_passes(self.DELAY + 1)
+        self.add(who, which)
+        assert self.routes[which].state == "live"
+
+    @rule(which=st.integers(0, 2), role=st.integers(0, 1))
+    def take_out(self, which: int, role: int) -> None:
+        """By one who may."""
+        self.bury(self.roles[role], which)
+
+    @rule(who=WHO, which=st.integers(0, 2))
     def withdraw(self, who: int, which: int) -> None:
         told = self.send(who, self.router, "withdraw", self.selector(which))
         known = self.routes.get(which)
