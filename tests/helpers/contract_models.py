@@ -329,6 +329,14 @@ class RegistryMachine(Machine):
             owner, commitment, _, revision = self.models[number - 1]
             self.models[number - 1] = (owner, commitment, True, revision)
 
+    @precondition(lambda self: bool(getattr(self, "models", ())))
+    @rule(data=st.data(), commitment=commitments, last=st.booleans())
+    def by_its_owner(self, data: st.DataObject, commitment: tuple[object, ...], last: bool) -> None:
+        """Who may do it does it: single steps seldom find him."""
+        number = data.draw(st.integers(1, len(self.models)))
+        owner = self.models[number - 1][0]
+        self.deprecate(owner, number) if last else self.update(owner, number, commitment)
+
     @invariant()
     def the_registry_is_the_model(self) -> None:
         kinds = ["(bytes32,bytes32,bytes32,bytes4,string)", "bool", "address"]
