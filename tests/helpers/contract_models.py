@@ -174,6 +174,21 @@ class RouterMachine(Machine):
             self.routes[which] = Known("proposed", stamp)
 
     @rule(who=WHO, which=st.integers(0, 2))
+    def bring_up(self, who: int, which: int) -> None:
+        """What single steps seldom come to: proposed, waited for, added."""
+        if self.stopped or which in self.routes:
+            return
+        self.propose(self.roles[0], which)
+        self.time_passes(self.DELAY + 1)
+        self.add(who, which)
+        assert self.routes[which].state == "live"
+
+    @rule(which=st.integers(0, 2), role=st.integers(0, 1))
+    def take_out(self, which: int, role: int) -> None:
+        """By one who may."""
+        self.bury(self.roles[role], which)
+
+    @rule(who=WHO, which=st.integers(0, 2))
     def withdraw(self, who: int, which: int) -> None:
         told = self.send(who, self.router, "withdraw", self.selector(which))
         known = self.routes.get(which)
@@ -313,6 +328,14 @@ class RegistryMachine(Machine):
         if not told:
             owner, commitment, _, revision = self.models[number - 1]
             self.models[number - 1] = (owner, commitment, True, revision)
+
+    @precondition(lambda self: bool(getattr(self, "models", ())))
+    @rule(data=st.data(), commitment=commitments, last=st.booleans())
+    def by_its_owner(self, data: st.DataObject, commitment: tuple[object, ...], last: bool) -> None:
+        """Who may do it does it: single steps seldom find him."""
+        number = data.draw(st.integers(1, len(self.models)))
+        owner = self.models[number - 1][0]
+        self.deprecate(owner, number) if last else self.update(owner, number, commitment)
 
     @invariant()
     def the_registry_is_the_model(self) -> None:
