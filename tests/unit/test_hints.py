@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -84,5 +85,10 @@ def test_one_sided_hints_are_found() -> None:
 
 
 def test_the_options_are_those_of_the_commands() -> None:
-    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
-    assert set(PYTHON) <= {option for command in commands.values() for p in command.params for option in p.opts}
+    assert set(PYTHON) <= options(typer.main.get_command(app))
+
+
+def options(command: Any) -> set[str]:
+    """Of a command and of those below it."""
+    own = {option for parameter in command.params for option in parameter.opts}
+    return own.union(*(options(below) for below in getattr(command, "commands", {}).values()))
