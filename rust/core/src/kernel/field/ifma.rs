@@ -647,7 +647,7 @@ mod tests {
     }
 
     /// Whether the value is below k p and its limbs are normalised.
-    fn below<S: Simd<V = [u64; 8]>, M: Modulus>(e: &Lanes<[u64; 8]>, k: usize) -> bool {
+    fn below<M: Modulus>(e: &Lanes<[u64; 8]>, k: usize) -> bool {
         let limbs = e.0.map(|limb| limb[0]);
         limbs.iter().rev().lt(M::MULTIPLES_52[k].iter().rev()) && limbs.iter().all(|limb| *limb <= MASK52)
     }
@@ -675,7 +675,7 @@ mod tests {
                 let (b0, b1) = (&six[(3 * i + j) % six.len()], &six[(5 * j + i) % six.len()]);
                 let product =
                     <Ifma<S> as Arith<M>>::mul_pair(&[elem::<S>(a0), elem::<S>(a1)], &[elem::<S>(b0), elem::<S>(b1)]);
-                assert!(product.iter().all(|x| below::<S, M>(x, 6)));
+                assert!(product.iter().all(|x| below::<M>(x, 6)));
                 assert_eq!(residue::<S, M>(&product[0]), two_products::<S, M>(a0, b0, true, a1, b1));
                 assert_eq!(residue::<S, M>(&product[1]), two_products::<S, M>(a0, b1, false, a1, b0));
                 let (b0, b1) = (&sixteen[(3 * i + j) % sixteen.len()], &sixteen[(5 * j + i) % sixteen.len()]);
@@ -686,7 +686,7 @@ mod tests {
                     &c,
                 );
                 let back = [0, 1].map(|k| residue::<S, M>(&<Ifma<S> as Arith<M>>::add_loose(&less[k], &c[k])));
-                assert!(less.iter().all(|x| below::<S, M>(x, 2)));
+                assert!(less.iter().all(|x| below::<M>(x, 2)));
                 assert_eq!(back[0], two_products::<S, M>(a0, b0, true, a1, b1));
                 assert_eq!(back[1], two_products::<S, M>(a0, b1, false, a1, b0));
             }
@@ -710,7 +710,7 @@ mod tests {
                 let d = <Ifma<S> as Arith<M>>::sub_loose(&y, &x);
                 let sum = <Ifma<S> as Arith<M>>::add_loose(&x, &y);
                 let back = |e: &Lanes<[u64; 8]>| {
-                    assert!(below::<S, M>(e, 2));
+                    assert!(below::<M>(e, 2));
                     residue::<S, M>(&<Ifma<S> as Arith<M>>::add_loose(e, &sum))
                 };
                 let [real, imaginary] =
