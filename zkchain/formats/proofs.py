@@ -41,8 +41,11 @@ def save(bundle: Bundle, name: str, proof: Proof, instance: Instance, context: C
 
 
 def write(place: Path, proof: Proof, instance: Instance, context: ContextRecord | None = None) -> Path:
-    """Write all files, the proof last: where there is a proof.json, what belongs to it is there too."""
+    """Write all files, the proof last: where there is a proof.json, what belongs to it is there too. An earlier proof
+    of this name goes first, or a process killed in between would leave it with the new one's public inputs."""
     with files.staged(place / PROOF, snarkjs.dump_proof(proof)) as staged:
+        (place / PROOF).unlink(missing_ok=True)
+        files.sync(place)
         files.write(place / PUBLIC, snarkjs.dump_public(instance))
         if context is None:
             (place / CONTEXT).unlink(missing_ok=True)

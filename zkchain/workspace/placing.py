@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from zkchain import pipeline
 from zkchain.chain import Chain, Deployment, attach, attach_clone, deploy, deploy_clone, deploy_shared
 from zkchain.chain.transactions import clone_of, has_factory, salted_address
-from zkchain.errors import ChainError, NodeUnreachable
+from zkchain.errors import BundleError, ChainError, NodeUnreachable
 from zkchain.formats import bundle, contracts, jsontext, records, shipped
 from zkchain.formats.bundle import Bundle
 from zkchain.formats.files import Content
@@ -86,11 +86,19 @@ def standing(
 
 
 def load_deployments(opened: Bundle) -> tuple[DeploymentRecord, ...]:
-    """All that the bundle says about contracts, those of earlier keys too, the newest last."""
-    if not opened.is_there("deployment"):
-        return ()
-    data = opened.read("deployment", stale=True)
-    return records.load(DeploymentsRecord, data, what="deployment").deployments
+    """All that the bundle says about contracts, those of earlier keys too, the newest last; those as well that another
+    process has written down since it was opened."""
+    while True:
+        newest = bundle.open_bundle(opened.folder)
+        if not newest.is_there("deployment"):
+            return ()
+        try:
+            data = newest.read("deployment", stale=True)
+        except BundleError:
+            if newest.manifest == bundle.open_bundle(opened.folder).manifest:
+                raise
+            continue  # another process wrote it in between
+        return records.load(DeploymentsRecord, data, what="deployment").deployments
 
 
 def newest_deployment(opened: Bundle, key: VerifyingKey, chain_id: int | None = None) -> DeploymentRecord | None:
@@ -125,14 +133,19 @@ def find(chain: Chain, opened: Bundle, key: VerifyingKey) -> Deployment:
 
 def keep(opened: Bundle, chain: Chain, record: DeploymentRecord, artifact: Artifact | None) -> None:
     """Write down where the contract stands, last, and the source of a contract of its own. A rehearsal does not forget
-    contracts on other chains."""
-    kept = load_deployments(opened)
-    if kept and kept[-1] == record:
-        return
-    contents = {} if artifact is None else contract_files(artifact)
-    if not (chain.embedded and any(other.chain == "rpc" for other in kept)):
-        contents["deployment"] = records.dump(DeploymentsRecord(_last(kept, record)))
-    bundle.update(opened.folder, contents)
+    contracts on other chains, and no process what another one has written down meanwhile."""
+
+    def change(now: Bundle | None) -> dict[str, Content]:
+        kept = () if now is None else load_deployments(now)
+        if kept and kept[-1] == record:
+            return {}
+        same_key = now is not None and now.identity("verification_key") == opened.identity("verification_key")
+        contents = contract_files(artifact) if artifact is not None and same_key else {}
+        if not (chain.embedded and any(other.chain == "rpc" for other in kept)):
+            contents["deployment"] = records.dump(DeploymentsRecord(_last(kept, record)))
+        return contents
+
+    bundle.revise(opened.folder, change)
 
 
 def _last(kept: Sequence[DeploymentRecord], record: DeploymentRecord) -> tuple[DeploymentRecord, ...]:

@@ -98,6 +98,7 @@ def deploy_bundle(
         record, deployment = known
         placing.keep(opened, chain, record, None)
     else:
+        bundle.check_writable(folder)
         deployment = placing.place(chain, opened, verifying, form, batch=batch, again=again)
         if form is Form.SHARED:
             require_key(chain, deployment, verifying)
