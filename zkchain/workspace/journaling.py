@@ -14,7 +14,7 @@ from zkchain.workspace.settling import Account, Folder
 
 def list_transactions(journal: Folder | None = None) -> JournalReport:
     """All that the journal holds, as it was known last."""
-    opened = state.open_journal(journal)
+    opened = state.open_journal(journal, reading=True)
     return JournalReport(_named(journal), tuple(map(_report, opened.all())))
 
 

@@ -74,7 +74,7 @@ class Account:
 
     def connect(self, *, reading: bool = False) -> Chain:
         """Open the chain. Errors as ``chain.connect``."""
-        journal = None if self.rpc is None else state.open_journal(self.journal)
+        journal = None if self.rpc is None else state.open_journal(self.journal, reading=reading)
         return connect(self.rpc, key=self.key, journal=journal, terms=self.terms, reading=reading)
 
 
