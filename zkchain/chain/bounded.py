@@ -24,7 +24,7 @@ PIECE = 1 << 14
 
 
 class BoundedSession(requests.Session):
-    """``where``: the node, for messages; ``seconds``: what a request may take with its answer, which has ``most`` bytes.
+    """``where``: the node, for messages; ``seconds``: what a request may take, ``most``: bytes of an answer.
     ReadTimeout, ChainError."""
 
     def __init__(self, where: str, seconds: float, most: int = MOST) -> None:
