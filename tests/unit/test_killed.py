@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Callable
@@ -16,7 +17,8 @@ import pytest
 from tests.helpers.cli_tools import proved_bundle, write_input
 from zkchain import pipeline, workspace
 from zkchain.chain import Chain
-from zkchain.formats import bundle, proofs, tensors
+from zkchain.errors import FormatError
+from zkchain.formats import bundle, files, proofs, tensors
 from zkchain.formats.records import DeploymentRecord
 from zkchain.workspace import placing
 from zkchain.workspace.opening import load_verifying_key, shown_hash
@@ -184,3 +186,18 @@ def test_many_writers_at_once(made: Path, tmp_path: Path) -> None:
     after = read(bundle.open_bundle(folder))
     assert after[: len(before)] == before
     assert sorted(after[len(before) :]) == list(range(24))
+
+
+def test_a_full_disk_leaves_the_earlier_proof(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "bundle"
+    shutil.copytree(made, folder)
+    before = {path.name: path.read_bytes() for path in (folder / "proofs" / "proof").iterdir()}
+
+    def full(path: Path) -> None:
+        if path.name.startswith(".proof.json"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(files, "sync", full)
+    with pytest.raises(FormatError, match="No space left on device"):
+        prove(folder)
+    assert {path.name: path.read_bytes() for path in (folder / "proofs" / "proof").iterdir()} == before
