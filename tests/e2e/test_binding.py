@@ -50,6 +50,9 @@ def test_a_bound_proof_holds_for_its_contract_and_binder_only(
     workspace.deploy_bundle(bundle, workspace.Account(anvil_rpc, ANVIL_KEY))
     workspace.open_prover(bundle).prove(arrays, binder=BINDER)
     workspace.verify_bundle(bundle)
+    function = workspace.calldata_bundle(bundle).function
+    assert function == "verifyBoundProof"
+    assert function in {entry.get("name") for entry in workspace.abi_bundle(bundle).abi}
     report = workspace.submit_bundle(bundle, workspace.Account(anvil_rpc, ANVIL_KEY))
     assert report.chain_id == 31337
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import secrets
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +19,7 @@ from tests.helpers.evm import anvil, ask_node, verifier
 from zkchain import errors
 from zkchain.chain import Chain, Patience, connect, deploy
 from zkchain.chain.sending import follow, replaced
+from zkchain.formats import bundle as bundles
 from zkchain.formats.state import open_journal
 from zkchain.r1cs import System
 
@@ -226,6 +229,43 @@ def test_a_second_deployment_says_where_the_first_is(deployed: Path, node: Chain
     ]
 
 
+@pytest.mark.parametrize("form", [(), ("--clone",)])
+def test_a_contract_that_could_not_be_written_down(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: tuple[str, ...]
+) -> None:
+    """The disk was full when it was deployed: the next command has it from the journal, and pays nothing."""
+    folder = tmp_path / "bundle"
+    shutil.copytree(bundle, folder)
+    (folder / "deployment.json").unlink(missing_ok=True)
+    with anvil() as rpc:
+        deploying = ("deploy", folder, "--rpc", rpc, "--json", *form)
+        first = zkchain(*deploying).json["deployment"]
+        with monkeypatch.context() as patch:
+            patch.setattr(bundles, "revise", full)
+            refused(zkchain(*deploying, "--again"), errors.FormatError, "cannot write")
+        block = connect(rpc).web3.eth.block_number
+        assert [record["address"] for record in records_of(folder)] == [first["address"]]
+        second = zkchain(*deploying).json["deployment"]
+        assert second["salt"] == 1
+        assert zkchain(*deploying).json["deployment"] == second
+        assert records_of(folder) == [first, second]
+        assert zkchain("submit", folder, "--rpc", rpc, "--json").json["address"] == second["address"]
+        assert connect(rpc).web3.eth.block_number == block + 1, "the proof, and nothing else"
+
+
+def full(*_: object) -> None:
+    raise errors.FormatError("cannot write deployment.json: No space left on device")
+
+
+def test_nothing_is_paid_for_a_bundle_that_cannot_be_written(
+    deployed: Path, node: Chain, anvil_rpc: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    block = node.web3.eth.block_number
+    monkeypatch.setattr(secrets, "token_hex", lambda _: "x" * 300)  # no name that a file can have
+    refused(zkchain("deploy", deployed, "--rpc", anvil_rpc, "--again"), errors.FormatError, "cannot write")
+    assert node.web3.eth.block_number == block
+
+
 def records_of(bundle: Path) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = json.loads((bundle / "deployment.json").read_text())["deployments"]
     return found
@@ -324,3 +364,31 @@ def test_a_transaction_that_waits_is_sped_up() -> None:
         assert listed["fees"]["maxFeePerGas"] > waiting["fees"]["maxFeePerGas"]
         assert len(listed["hashes"]) == 2
         assert node.web3.eth.get_transaction_count(ADDRESS) == 1  # type: ignore[arg-type]
+
+
+def test_an_interruption_says_what_is_under_way(bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C while a transaction waits for a block, and the same command again."""
+    folder = tmp_path / "bundle"
+    shutil.copytree(bundle, folder)
+    (folder / "deployment.json").unlink(missing_ok=True)
+
+    def interrupted(_: float) -> None:
+        raise KeyboardInterrupt
+
+    with anvil() as rpc:
+        deploying = ("deploy", folder, "--rpc", rpc, "--json")
+        node = connect(rpc)
+        ask_node(node, "evm_setAutomine", False)
+        with monkeypatch.context() as patch:
+            patch.setattr(
+                Patience.__init__, "__defaults__", (*(Patience.__init__.__defaults__ or ())[:-1], interrupted)
+            )
+            outcome = zkchain(*deploying)
+        assert outcome.code == 130
+        said = r"^interrupted: deployment of Verifier\w* \(transaction \d+\) may be mined .*: run the command again"
+        assert re.search(said, outcome.err), outcome.err
+        ask_node(node, "evm_setAutomine", True)
+        ask_node(node, "evm_mine")
+        block = node.web3.eth.block_number
+        assert zkchain(*deploying).code == 0
+        assert node.web3.eth.block_number == block, "it was not sent again"

@@ -174,6 +174,8 @@ BUSY = frozenset({429, 502, 503, 504})
 def _provider(rpc: str, where: str, timeout: float, patience: Patience) -> HTTPProvider:
     from web3 import HTTPProvider
 
+    from zkchain.chain.bounded import BoundedSession
+
     class Node(HTTPProvider):
         """Every answer is checked as it comes in; reading is tried again where the node was busy."""
 
@@ -190,7 +192,8 @@ def _provider(rpc: str, where: str, timeout: float, patience: Patience) -> HTTPP
     # minutes of proving may lie between two requests: a kept-alive connection would be closed by then
     headers = {"Content-Type": "application/json", "User-Agent": "zkchain", "Connection": "close"}
     options = {"timeout": timeout, "headers": headers}
-    return Node(rpc, request_kwargs=options, exception_retry_configuration=None)
+    session = BoundedSession(where, timeout + 1.0)  # silence is over before, and told as such
+    return Node(rpc, request_kwargs=options, session=session, exception_retry_configuration=None)
 
 
 def patiently(request: Callable[[], Answer], patience: Patience) -> Answer:

@@ -23,17 +23,32 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from threading import RLock
-from typing import Literal
+from typing import Annotated, Literal, NoReturn
+
+import msgspec
+from msgspec import Meta
 
 from zkchain.errors import ChainError
 from zkchain.wording import line
 
 State = Literal["intended", "sent", "mined", "confirmed", "failed", "replaced"]
+Natural = Annotated[int, Meta(ge=0)]
+Hash = Annotated[str, Meta(pattern=r"^0x[0-9a-fA-F]{64}$")]
+Address = Annotated[str, Meta(pattern=r"^0x[0-9a-fA-F]{40}$")]
+Time = Annotated[float, Meta(ge=0, le=1e11)]
+"""Seconds since 1970, of the next 3,000 years."""
 OPEN: tuple[State, ...] = ("intended", "sent")
 DONE: tuple[State, ...] = ("mined", "confirmed")
+OVER: tuple[State, ...] = ("confirmed", "failed", "replaced")
 BUSY = 30.0
 """Seconds to wait for another process that holds the journal."""
 VERSION = 1
+LONGEST = 300
+"""Characters of what is wrong with a row."""
+DAMAGED = (
+    "put back a copy of the file, or name another one (journal=, --journal, ZKCHAIN_JOURNAL): what only this one knows "
+    "of is then sent, and paid for, again"
+)
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS intents (
@@ -60,9 +75,9 @@ class Version:
     computed here, or as the node told. ``fees``: its prices, in wei per gas, by their names in a transaction."""
 
     kind: Literal["first", "faster", "cancel"]
-    fees: dict[str, int]
+    fees: dict[str, Natural]
     raw: bytes | None = None
-    hash: str | None = None
+    hash: Hash | None = None
 
     def __repr__(self) -> str:
         return line(self, f"{self.kind} {self.hash}")
@@ -72,11 +87,11 @@ class Version:
 class Mined:
     """What a chain made of an intent; ``gas_price`` in wei per gas."""
 
-    transaction: str
-    block: int
-    block_hash: str
-    gas_used: int
-    gas_price: int
+    transaction: Hash
+    block: Natural
+    block_hash: Hash
+    gas_used: Natural
+    gas_price: Natural
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -84,21 +99,21 @@ class Intent:
     """``network``: chain id and first block; ``purpose``: what makes two intents the same; ``began``: the chain's block
     when it was written down; ``note``: why it is in this state."""
 
-    network: str
-    sender: str
-    nonce: int
+    network: Annotated[str, Meta(pattern=r"^[0-9]+:")]
+    sender: Address
+    nonce: Natural
     purpose: str
     title: str
-    recipient: str | None
+    recipient: Address | None
     data: bytes
-    gas: int
-    began: int
+    gas: Natural
+    began: Natural
     versions: tuple[Version, ...]
     state: State = "intended"
     note: str = ""
     mined: Mined | None = None
     id: int = 0
-    created: float = 0.0
+    created: Time = 0.0
 
     def __repr__(self) -> str:
         return line(self, f"{self.id}, {self.title}, nonce {self.nonce}, {self.state}")
@@ -114,10 +129,12 @@ class Intent:
 
 
 class Journal:
-    """Intents in an SQLite database. ChainError: it is of another version, damaged, or locked for too long."""
+    """Intents in an SQLite database, ``place`` its file for messages. ChainError: it is of another version, damaged, or
+    locked for too long."""
 
-    def __init__(self, database: sqlite3.Connection) -> None:
+    def __init__(self, database: sqlite3.Connection, place: object = None) -> None:
         self._database, self._mutex = database, RLock()
+        self._name = "the journal of transactions" + ("" if place is None else f" {place}")
         database.isolation_level = None  # transactions begin where we say
         database.row_factory = sqlite3.Row
         with self._held():
@@ -127,7 +144,7 @@ class Journal:
             (found,) = database.execute("PRAGMA user_version").fetchone()
             if found not in (0, VERSION):
                 raise ChainError(
-                    f"the journal of transactions is of version {found}, this zkchain reads version {VERSION}",
+                    f"{self._name} is of version {found}, this zkchain reads version {VERSION}",
                     hint="use the zkchain that wrote it, or name another file (journal=, --journal)",
                 )
             database.executescript(f"{SCHEMA} PRAGMA user_version = {VERSION};")
@@ -171,9 +188,11 @@ class Journal:
     def next_nonce(self, network: str, sender: str, at_the_node: int) -> int:
         """The first nonce that neither the node nor an intent of the journal has taken."""
         (last,) = self._database.execute(
-            "SELECT max(nonce) FROM intents WHERE network = ? AND sender = ? AND state IN ('intended','sent','mined')",
+            f"SELECT max(nonce) FROM intents WHERE network = ? AND sender = ? AND state NOT IN {OVER}",
             (network, sender),
         ).fetchone()
+        if not isinstance(last, int | None):
+            self._damaged(f"a nonce is {last!r:.80}")
         return max(at_the_node, 0 if last is None else last + 1)
 
     def write(self, intent: Intent) -> Intent:
@@ -227,7 +246,10 @@ class Journal:
                 yield
         except (sqlite3.Error, OverflowError) as error:
             hint = "look at the file, or name another one (journal=, --journal, ZKCHAIN_JOURNAL)"
-            raise ChainError(f"the journal of transactions: {error}", hint=hint) from error
+            raise ChainError(f"{self._name}: {error}", hint=hint) from error
+
+    def _damaged(self, what: str) -> NoReturn:
+        raise ChainError(f"{self._name} is damaged: {what}", hint=DAMAGED)
 
     def _add(self, intent: Intent, version: Version) -> None:
         self._database.execute(
@@ -241,14 +263,25 @@ class Journal:
             return tuple(self._intent(row) for row in rows)
 
     def _intent(self, row: sqlite3.Row) -> Intent:
+        """The intent of a row and its versions, every field of its kind: what a damaged one says costs money."""
+        from pydantic_core import from_json  # unlike json's, its parser bounds the nesting
+
         fields = dict(row)
-        receipt = fields.pop("receipt")
-        rows = self._database.execute(
+        versions = self._database.execute(
             "SELECT kind, fees, raw, hash FROM versions WHERE intent = ? ORDER BY rowid", (fields["id"],)
         ).fetchall()
-        versions = tuple(Version(kind, json.loads(fees), raw, hash) for kind, fees, raw, hash in rows)
-        mined = None if receipt is None else Mined(**json.loads(receipt))
-        return Intent(**fields, versions=versions, mined=mined)
+        try:
+            fields["versions"] = [dict(each) | {"fees": from_json(each["fees"])} for each in versions]
+            receipt = fields.pop("receipt")
+            fields["mined"] = None if receipt is None else from_json(receipt)
+            intent = msgspec.convert(fields, Intent, builtin_types=(bytes,))
+        except (ValueError, TypeError) as error:  # msgspec's errors are ValueErrors
+            self._damaged(f"transaction {fields['id']}: {str(error) or type(error).__name__}"[:LONGEST])
+        if not intent.versions:
+            self._damaged(f"transaction {intent.id} has no version")
+        if intent.state in DONE and intent.mined is None:
+            self._damaged(f"transaction {intent.id} is {intent.state} and has no receipt")
+        return intent
 
 
 def in_memory() -> Journal:

@@ -12,6 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from zkchain.cli import circom, export, gas, tx
+from zkchain.cli.console import interrupted
 from zkchain.cli.options import (
     AcceptErrorOpt,
     ActivationBitsOpt,
@@ -87,8 +88,13 @@ class Commands(TyperGroup):
             return super().make_context(*arguments, **options)
 
     def invoke(self, ctx: Any) -> Any:
-        with _without_secrets():
-            return super().invoke(ctx)
+        try:
+            with _without_secrets():
+                return super().invoke(ctx)
+        except KeyboardInterrupt as stop:  # typer makes it an exit code, and what it says is lost
+            if stop.args:
+                interrupted(redacted(str(stop)))
+            raise
 
 
 @contextmanager

@@ -64,6 +64,10 @@ def warn(text: str) -> None:
     print(f"warning: {visible(text)}", file=sys.stderr)
 
 
+def interrupted(text: str) -> None:
+    print(f"interrupted: {visible(text)}", file=sys.stderr)
+
+
 def plain(value: Any) -> Any:
     """JSON values of a report: dataclasses become objects, bytes 0x-hex, arrays lists, numbers over 2^53 strings,
     what is missing (NaN) null."""

@@ -31,6 +31,13 @@ def folder_named(text: str) -> Path:
     return Path(text)
 
 
+def file_named(text: str) -> Path:
+    """Parse the name of a file to make. Rejects "", since Path("") is the current folder."""
+    if not text:
+        raise typer.BadParameter("'' is no file.")
+    return Path(text)
+
+
 BundleArg = Annotated[
     Path, typer.Argument(metavar="BUNDLE", help="Folder made by `zkchain compile`.", show_default=False)
 ]
@@ -239,6 +246,7 @@ JournalOpt = Annotated[
         help="Where transactions are written down before they are sent.",
         envvar="ZKCHAIN_JOURNAL",
         show_default="one per user",
+        parser=file_named,
     ),
 ]
 ChainIdOpt = Annotated[

@@ -24,7 +24,8 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from os import PathLike
@@ -41,6 +42,8 @@ from zkchain.wording import line
 
 MANIFEST = "manifest.json"
 _MANIFEST_LIMIT = 1 << 20
+_ROOM = 1 << 16
+"""Bytes that records and a contract need, roughly."""
 MAKING = "circuit.save(folder) makes a bundle, and so does `zkchain compile MODEL -o FOLDER`"
 PLACE = "give a folder that is new, empty or a bundle, in one that can be written"
 State = Literal["current", "stale", "altered", "missing", "unreadable"]
@@ -116,7 +119,12 @@ class Bundle:
 
     def is_there(self, name: str) -> bool:
         """True when the manifest lists the artifact and its file has not been removed."""
-        return self.has(name) and (self.folder / KINDS[name].file).exists()
+        return self.has(name) and self.file(name).exists()
+
+    def file(self, name: str) -> Path:
+        """Where a listed artifact's bytes are: its file, or where a writer that was killed left them."""
+        staged = _staged(self.folder, name, self._entry(name))
+        return staged if staged.is_file() else self.folder / KINDS[name].file
 
     def is_current(self, name: str) -> bool:
         """True when the artifact is listed and was made from what the bundle holds now; its file is not looked at."""
@@ -128,7 +136,7 @@ class Bundle:
 
     def state(self, name: str) -> State:
         """Compare a listed artifact with the manifest; reads its file as a whole."""
-        entry, path = self._entry(name), self.folder / KINDS[name].file
+        entry, path = self._entry(name), self.file(name)
         try:
             if files.size(path) != entry.bytes or files.sha256(path) != entry.sha256:
                 return "altered"
@@ -144,7 +152,7 @@ class Bundle:
 
     def header_digest(self, name: str) -> str:
         """Hex digest in the header of an artifact's file, whatever the manifest says. OSError."""
-        return _identity(KINDS[name], self.folder / KINDS[name].file)
+        return _identity(KINDS[name], self.file(name))
 
     def read(self, name: str, *, stale: bool = False) -> bytes:
         """The artifact's bytes; ``stale``: also those that were made from what the bundle no longer holds. Raises
@@ -152,7 +160,7 @@ class Bundle:
         entry, kind = self._entry(name), KINDS[name]
         if not stale:
             self._check_sources(name, entry)
-        data = files.read(self.folder / kind.file, what=kind.label, limit=entry.bytes + 1, error=_error(kind))
+        data = files.read(self.file(name), what=kind.label, limit=entry.bytes + 1, error=_error(kind))
         if len(data) != entry.bytes or hashlib.sha256(data).hexdigest() != entry.sha256:
             raise self._altered(name, len(data))
         return data
@@ -162,7 +170,7 @@ class Bundle:
         for whoever maps it. Raises as ``read``."""
         entry, kind = self._entry(name), KINDS[name]
         self._check_sources(name, entry)
-        path = self.folder / kind.file
+        path = self.file(name)
         try:
             size = files.size(path)
             expected = entry.sha256 if kind.header is None else entry.identity
@@ -193,7 +201,7 @@ class Bundle:
         kind, entry = KINDS[name], self.manifest.files[name]
         what = "truncated or altered" if size != entry.bytes else "altered"
         return _error(kind)(
-            f"{kind.label} {self.folder / kind.file} is {what}: expected {entry.bytes} bytes with sha256 "
+            f"{kind.label} {self.file(name)} is {what}: expected {entry.bytes} bytes with sha256 "
             f"{entry.sha256[:12]}..., got {size} bytes with another",
             hint=f"restore the file, or run `zkchain {kind.command}` again",
         )
@@ -249,34 +257,98 @@ def _no_bundle(folder: Path) -> BundleError:
 def update(
     folder: str | PathLike[str], contents: Mapping[str, files.Content], *, circuit: bytes | None = None
 ) -> Bundle:
-    """Put artifacts in, all or none as far as a file system allows: stage every file, rename them, then the manifest.
+    """Put artifacts in, all or none, wherever the process is killed.
 
     ``circuit`` is the digest that becomes the identity of a "circuit" among ``contents``. Sources of an artifact are
     recorded as the bundle holds them after this update; they must be in it.
     """
+    return revise(folder, lambda _: contents, circuit=circuit)
+
+
+def revise(
+    folder: str | PathLike[str],
+    change: Callable[[Bundle | None], Mapping[str, files.Content]],
+    *,
+    circuit: bytes | None = None,
+) -> Bundle:
+    """``update`` with what ``change`` makes of the bundle as it is (None: there is none) while no other process can
+    write it. Nothing is written where that is nothing."""
     folder = Path(folder)
     check_place(folder)
     _make(folder)
-    with _locked(folder), ExitStack() as stack:
-        old = open_bundle(folder).manifest.files if (folder / MANIFEST).is_file() else {}
-        staged = {n: stack.enter_context(files.staged(folder / KINDS[n].file, c)) for n, c in contents.items()}
-        entries, identities = dict(old), {"circuit": None if circuit is None else circuit.hex()}
-        for name, path in staged.items():
-            digest = files.sha256(path)
-            identity = identities.get(name) or _identity(KINDS[name], path, digest)
-            entries[name] = Entry(sha256=digest, bytes=path.stat().st_size, identity=identity)
-        for name in staged:
+    with _locked(folder):
+        old = open_bundle(folder) if (folder / MANIFEST).is_file() else None
+        _tidy(folder, old)
+        contents = change(old)
+        return old if old is not None and not contents else _put(folder, old, contents, circuit)
+
+
+def _put(
+    folder: Path, old: Bundle | None, contents: Mapping[str, files.Content], circuit: bytes | None = None
+) -> Bundle:
+    """Stage every file under a name with its digest, rename the manifest, then the files.
+
+    The manifest's rename is what counts: a reader takes a staged file that has the digest of its entry for the
+    artifact, and the next writer finishes the renames.
+    """
+    entries, identities = dict(old.manifest.files if old else {}), {"circuit": circuit.hex() if circuit else None}
+    with ExitStack() as undo:
+        staged: dict[str, Path] = {}
+        for name, content in contents.items():
+            kind = KINDS[name]
+            with files.staged(folder / kind.file, content) as path:
+                digest, size = files.sha256(path), path.stat().st_size
+                identity = identities.get(name) or _identity(kind, path, digest)
+                entries[name] = Entry(sha256=digest, bytes=size, identity=identity)
+                staged[name] = _staged(folder, name, entries[name])
+                os.replace(path, staged[name])
+            undo.callback(staged[name].unlink, missing_ok=True)
+        for name in contents:
             made_from = {source: entries[source].identity for source in KINDS[name].sources}
             entries[name] = replace(entries[name], made_from=made_from)
         listed = {name: entries[name] for name in KINDS if name in entries}
         manifest = Manifest(format="zkchain-bundle", version=VERSION, files=listed)
-        text = jsontext.dumps(manifest)
-        temporary = stack.enter_context(files.staged(folder / MANIFEST, text))
+        files.sync(folder)
+        files.write(folder / MANIFEST, jsontext.dumps(manifest))
+        undo.pop_all()
+    with files.writing(folder):
         for name, path in staged.items():
             os.replace(path, folder / KINDS[name].file)
-        os.replace(temporary, folder / MANIFEST)
         files.sync(folder)
     return Bundle(folder, manifest)
+
+
+def _staged(folder: Path, name: str, entry: Entry) -> Path:
+    """Where an artifact lies that the manifest has and that is not in its place yet."""
+    return folder / f".{KINDS[name].file}.{entry.sha256[:32]}.new"
+
+
+_OURS = re.compile(r"\.(.+)\.(?:[0-9a-f]{12}\.tmp|[0-9a-f]{32}\.new)")
+
+
+def _tidy(folder: Path, old: Bundle | None) -> None:
+    """Finish the renames of a writer that was killed, and remove what it had staged for nothing. Of temporary files the
+    proving key's stay: it is made without the lock."""
+    with files.writing(folder):
+        for name, entry in old.manifest.files.items() if old else ():
+            if (path := _staged(folder, name, entry)).is_file():
+                os.replace(path, folder / KINDS[name].file)
+        for path in folder.iterdir():
+            being_made = path.suffix == ".tmp" and path.name.startswith(f".{KINDS['proving_key'].file}.")
+            if _is_ours(path.name) and not being_made:
+                path.unlink(missing_ok=True)
+
+
+def _is_ours(name: str) -> bool:
+    """Whether it is the name of a file that a writer of bundles stages."""
+    found = _OURS.fullmatch(name)
+    return found is not None and found[1] in (MANIFEST, *(kind.file for kind in KINDS.values()))
+
+
+def check_writable(folder: str | PathLike[str]) -> None:
+    """FormatError unless files can be made in the bundle: before money is spent, not after it."""
+    with files.scratch(Path(folder) / MANIFEST) as path:
+        path.write_bytes(bytes(_ROOM))
 
 
 def check_place(folder: str | PathLike[str]) -> None:
@@ -284,7 +356,7 @@ def check_place(folder: str | PathLike[str]) -> None:
     folder = Path(folder)
     try:
         if folder.is_dir() and not (folder / MANIFEST).is_file():
-            found = sorted(path.name for path in folder.iterdir())
+            found = sorted(path.name for path in folder.iterdir() if not _is_ours(path.name))
             if found:
                 shown = ", ".join(map(repr, found[:3])) + (", ..." if len(found) > 3 else "")
                 raise BundleError(

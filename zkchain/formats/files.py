@@ -42,7 +42,7 @@ def scratch(path: Path) -> Iterator[Path]:
     """A temporary name beside ``path``; what the body leaves there is removed. FormatError: it cannot be written."""
     if not path.name or path.is_dir():
         raise FormatError(f"cannot write {path}: it is a folder", hint="give the name of a file")
-    with _writing(path):
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
         try:
@@ -52,7 +52,7 @@ def scratch(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _writing(path: Path) -> Iterator[None]:
+def writing(path: Path) -> Iterator[None]:
     """Turn what the system refuses (no folder, no right, no room) into a FormatError."""
     try:
         yield

@@ -4,6 +4,7 @@ proof is bound to a context."""
 from __future__ import annotations
 
 import re
+from contextlib import ExitStack
 from pathlib import Path
 
 from zkchain.errors import BundleError, InputError
@@ -41,14 +42,20 @@ def save(bundle: Bundle, name: str, proof: Proof, instance: Instance, context: C
 
 
 def write(place: Path, proof: Proof, instance: Instance, context: ContextRecord | None = None) -> Path:
-    """Write all files, the proof last: where there is a proof.json, what belongs to it is there too."""
-    with files.staged(place / PROOF, snarkjs.dump_proof(proof)) as staged:
-        files.write(place / PUBLIC, snarkjs.dump_public(instance))
-        if context is None:
-            (place / CONTEXT).unlink(missing_ok=True)
-        else:
-            files.write(place / CONTEXT, records.dump(context))
-        files.move(staged, place / PROOF)
+    """Write all files, the proof last: where there is a proof.json, what belongs to it is there too. An earlier proof
+    of this name goes first, once the disk has taken the new one's files, or a process killed in between would leave it
+    with the new one's public inputs."""
+    contents = {PUBLIC: snarkjs.dump_public(instance)}
+    if context is not None:
+        contents[CONTEXT] = records.dump(context)
+    contents[PROOF] = snarkjs.dump_proof(proof)
+    with ExitStack() as stack:
+        staged = {name: stack.enter_context(files.staged(place / name, each)) for name, each in contents.items()}
+        for name in (PROOF, CONTEXT):
+            (place / name).unlink(missing_ok=True)
+        files.sync(place)
+        for name, path in staged.items():
+            files.move(path, place / name)
     return place
 
 

@@ -9,12 +9,12 @@ from zkchain.chain.sending import checked, follow, replaced
 from zkchain.errors import ChainError, TransactionReplaced
 from zkchain.formats import state
 from zkchain.reports import IntentReport, JournalReport
-from zkchain.workspace.settling import Account, Folder
+from zkchain.workspace.settling import Account, Folder, interruptible
 
 
 def list_transactions(journal: Folder | None = None) -> JournalReport:
     """All that the journal holds, as it was known last."""
-    opened = state.open_journal(journal)
+    opened = state.open_journal(journal, reading=True)
     return JournalReport(_named(journal), tuple(map(_report, opened.all())))
 
 
@@ -36,7 +36,8 @@ def replace_transaction(account: Account, number: int, kind: str) -> IntentRepor
             hint="give the address of its own chain's node (rpc=, --rpc)",
         )
     try:
-        intent = follow(chain, replaced(chain, intent, kind))
+        with interruptible(chain):
+            intent = follow(chain, replaced(chain, intent, kind))
     except TransactionReplaced:
         intent = chain.journal.get(number)
     return _report(intent)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from zkchain import pipeline
-from zkchain.chain import Chain, Deployment, attach, attach_clone, deploy, deploy_clone, deploy_shared
+from zkchain.chain import Chain, Deployment, attach, attach_clone, deploy, deploy_clone, deploy_shared, factory
+from zkchain.chain.journal import DONE, OPEN
 from zkchain.chain.transactions import clone_of, has_factory, salted_address
-from zkchain.errors import ChainError, NodeUnreachable
+from zkchain.errors import BundleError, ChainError, NodeUnreachable
 from zkchain.formats import bundle, contracts, jsontext, records, shipped
 from zkchain.formats.bundle import Bundle
 from zkchain.formats.files import Content
@@ -47,15 +50,50 @@ def contract_of(opened: Bundle, key: VerifyingKey, form: Form, *, batch: bool | 
 
 
 def place(
-    chain: Chain, opened: Bundle, key: VerifyingKey, form: Form, *, batch: bool | None = None, again: bool = False
+    chain: Chain,
+    opened: Bundle,
+    key: VerifyingKey,
+    form: Form,
+    *,
+    batch: bool | None = None,
+    again: bool = False,
+    salt: int | None = None,
 ) -> Deployment:
-    """Deploy the contract of this form, or find it where it stands. Errors as ``chain.deploy``."""
+    """Deploy the contract of this form, or find it where it stands: the one under ``salt`` where ``unrecorded`` told of
+    one. Errors as ``chain.deploy``."""
     if form is Form.SHARED:
         return deploy_shared(chain, shipped.contract(shipped.SHARED))
     if form is Form.CLONE:
-        return deploy_clone(chain, shipped.contract(shipped.CLONE), key, again=again)
-    salt = SALT if has_factory(chain) else None
+        logic = shipped.contract(shipped.CLONE)
+        if salt is None:
+            return deploy_clone(chain, logic, key, again=again)
+        made = deploy(chain, contract_of(opened, key, form), salt=salt, again=False)
+        return replace(made, form=form, logic=salted_address(logic, SALT))
+    if salt is None:
+        salt = SALT if has_factory(chain) else None
     return deploy(chain, load_artifact(opened, key, batch=batch), salt=salt, again=again)
+
+
+SALTED = re.compile(r"create2:([0-9]+):[0-9a-f]{64}")
+"""What the journal calls the creation of a contract with a salt."""
+
+
+def unrecorded(chain: Chain, opened: Bundle, key: VerifyingKey, form: Form, *, batch: bool | None = None) -> int | None:
+    """The salt of a contract that was begun, or deployed, after all that the bundle knows of, by a command that could
+    not write it down. The journal has it; None where there is none."""
+    if chain.embedded or form is Form.SHARED:
+        return None
+    known = {each.address.lower() for each in load_deployments(opened) if each.chain_id == chain.chain_id}
+    begun = [each for each in chain.journal.all(chain.network) if each.state in (*OPEN, *DONE)]
+    salted = [(int(found[1]), each.data) for each in begun if (found := SALTED.fullmatch(each.purpose))]
+    if not salted:
+        return None
+    artifact = contract_of(opened, key, form, batch=batch)
+    for salt, data in reversed(salted):
+        address = salted_address(artifact, salt)
+        if factory.address(data[32:], salt) == address:  # the factory is called with a salt and code
+            return None if address.lower() in known else salt
+    return None
 
 
 def attach_recorded(chain: Chain, opened: Bundle, key: VerifyingKey, record: DeploymentRecord) -> Deployment:
@@ -86,11 +124,19 @@ def standing(
 
 
 def load_deployments(opened: Bundle) -> tuple[DeploymentRecord, ...]:
-    """All that the bundle says about contracts, those of earlier keys too, the newest last."""
-    if not opened.is_there("deployment"):
-        return ()
-    data = opened.read("deployment", stale=True)
-    return records.load(DeploymentsRecord, data, what="deployment").deployments
+    """All that the bundle says about contracts, those of earlier keys too, the newest last; those as well that another
+    process has written down since it was opened."""
+    while True:
+        newest = bundle.open_bundle(opened.folder)
+        if not newest.is_there("deployment"):
+            return ()
+        try:
+            data = newest.read("deployment", stale=True)
+        except BundleError:
+            if newest.manifest == bundle.open_bundle(opened.folder).manifest:
+                raise
+            continue  # another process wrote it in between
+        return records.load(DeploymentsRecord, data, what="deployment").deployments
 
 
 def newest_deployment(opened: Bundle, key: VerifyingKey, chain_id: int | None = None) -> DeploymentRecord | None:
@@ -125,14 +171,19 @@ def find(chain: Chain, opened: Bundle, key: VerifyingKey) -> Deployment:
 
 def keep(opened: Bundle, chain: Chain, record: DeploymentRecord, artifact: Artifact | None) -> None:
     """Write down where the contract stands, last, and the source of a contract of its own. A rehearsal does not forget
-    contracts on other chains."""
-    kept = load_deployments(opened)
-    if kept and kept[-1] == record:
-        return
-    contents = {} if artifact is None else contract_files(artifact)
-    if not (chain.embedded and any(other.chain == "rpc" for other in kept)):
-        contents["deployment"] = records.dump(DeploymentsRecord(_last(kept, record)))
-    bundle.update(opened.folder, contents)
+    contracts on other chains, and no process what another one has written down meanwhile."""
+
+    def change(now: Bundle | None) -> dict[str, Content]:
+        kept = () if now is None else load_deployments(now)
+        if kept and kept[-1] == record:
+            return {}
+        same_key = now is not None and now.identity("verification_key") == opened.identity("verification_key")
+        contents = contract_files(artifact) if artifact is not None and same_key else {}
+        if not (chain.embedded and any(other.chain == "rpc" for other in kept)):
+            contents["deployment"] = records.dump(DeploymentsRecord(_last(kept, record)))
+        return contents
+
+    bundle.revise(opened.folder, change)
 
 
 def _last(kept: Sequence[DeploymentRecord], record: DeploymentRecord) -> tuple[DeploymentRecord, ...]:

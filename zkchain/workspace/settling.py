@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from os import PathLike
@@ -11,6 +12,7 @@ from zkchain import pipeline
 from zkchain.chain import Chain, Deployment, Receipt, connect, gas, submit
 from zkchain.chain.connection import Terms
 from zkchain.chain.guard import require_safe, require_usable
+from zkchain.chain.journal import OPEN
 from zkchain.chain.transactions import require_key
 from zkchain.errors import ChainError
 from zkchain.formats import bundle, proofs, shipped, state
@@ -19,6 +21,7 @@ from zkchain.formats.files import Content
 from zkchain.groth16.types import VerifyingKey
 from zkchain.reports import ContractReport, DeployReport, GasReport, SubmitReport
 from zkchain.solidity import Artifact, Form
+from zkchain.wording import listed
 from zkchain.workspace import batches, placing
 from zkchain.workspace.batches import load_binder
 from zkchain.workspace.opening import load_summary, load_verifying_key, shown_hash
@@ -74,8 +77,24 @@ class Account:
 
     def connect(self, *, reading: bool = False) -> Chain:
         """Open the chain. Errors as ``chain.connect``."""
-        journal = None if self.rpc is None else state.open_journal(self.journal)
+        journal = None if self.rpc is None else state.open_journal(self.journal, reading=reading)
         return connect(self.rpc, key=self.key, journal=journal, terms=self.terms, reading=reading)
+
+
+@contextmanager
+def interruptible(chain: Chain) -> Iterator[None]:
+    """Say with an interruption (Ctrl-C) what is under way: it goes on without us, and nothing is to be paid again."""
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        waiting: list[str] = []
+        with suppress(ChainError):
+            ours = [each for each in chain.journal.all(chain.network) if each.sender.lower() == chain.sender.lower()]
+            waiting = [f"{each.title} (transaction {each.id})" for each in ours if each.state in (*OPEN, "mined")]
+        if chain.embedded or not waiting:
+            raise
+        said = f"{listed(waiting)} may be mined all the same: run the command again to go on with it"
+        raise KeyboardInterrupt(said) from stop
 
 
 def deploy_bundle(
@@ -93,12 +112,16 @@ def deploy_bundle(
     chain = account.connect()
     require_safe(verifying, chain.chain_id, chain.terms)
     require_usable(verifying, chain.terms, form)
-    known = None if again else placing.standing(chain, opened, verifying, form, batch=batch)
+    salt = None if again else placing.unrecorded(chain, opened, verifying, form, batch=batch)
+    anew = again or salt is not None
+    known = None if anew else placing.standing(chain, opened, verifying, form, batch=batch)
     if known is not None:
         record, deployment = known
         placing.keep(opened, chain, record, None)
     else:
-        deployment = placing.place(chain, opened, verifying, form, batch=batch, again=again)
+        bundle.check_writable(folder)
+        with interruptible(chain):
+            deployment = placing.place(chain, opened, verifying, form, batch=batch, again=again, salt=salt)
         if form is Form.SHARED:
             require_key(chain, deployment, verifying)
         record = placing.record_of(chain, deployment, verifying)
@@ -124,7 +147,8 @@ def submit_bundle(
     verifying, chain = _settling(opened, account)
     deployment = _contract(chain, opened, verifying)
     binder = load_binder(opened, name, deployment.address, chain.chain_id)
-    receipt = submit(chain, deployment, verifying, proof, instance, binder=binder, again=again)
+    with interruptible(chain):
+        receipt = submit(chain, deployment, verifying, proof, instance, binder=binder, again=again)
     return submit_report(chain, deployment, verifying, receipt, (name,))
 
 
@@ -150,7 +174,8 @@ def submit_all(folder: Folder, account: Account = Account(), *, again: bool = Fa
             f"{deployment.artifact.name} at {deployment.address} has no verifyBatch",
             hint=f"run `zkchain deploy {folder} --shared` or `zkchain deploy {folder} --batch`",
         )
-    receipt, names = batches.send(chain, deployment, verifying, kept, again=again)
+    with interruptible(chain):
+        receipt, names = batches.send(chain, deployment, verifying, kept, again=again)
     return submit_report(chain, deployment, verifying, receipt, names)
 
 
