@@ -10,9 +10,18 @@ from typing import TYPE_CHECKING, Any, cast
 from zkchain.chain import factory, gas
 from zkchain.chain.connection import EMBEDDED_GAS, Chain, node_errors
 from zkchain.chain.journal import Intent
+from zkchain.chain.looking import begun
 from zkchain.chain.reverts import reverted
-from zkchain.chain.sending import Wanted, settle
-from zkchain.errors import ChainError, KeyMismatch, SolidityError, TransactionReverted
+from zkchain.chain.sending import settle
+from zkchain.chain.writing import Wanted
+from zkchain.errors import (
+    ChainError,
+    KeyMismatch,
+    SolidityError,
+    TransactionRefused,
+    TransactionReplaced,
+    TransactionReverted,
+)
 from zkchain.groth16.transcript import vkhash
 from zkchain.groth16.types import Proof, VerifyingKey
 from zkchain.r1cs import Instance
@@ -102,13 +111,19 @@ def deploy(chain: Chain, artifact: Artifact, *, salt: int | None = None, again: 
     made: list[tuple[str, Receipt | None]] = []
     for code, estimate in zip(artifact.data, estimates, strict=False):
         what = Creation(data_initcode(code), code, "data contract", estimate.total)
-        made.append(_create(chain, artifact, what, salt, again))
+        chain = _after(chain, one := _create(chain, artifact, what, salt, again))
+        made.append(one[:2])
     data = tuple(address for address, _ in made)
     arguments = constructor_arguments([bytes.fromhex(address[2:]) for address in data])
     what = Creation(artifact.bytecode + arguments, artifact.runtime, artifact.name, estimates[-1].total)
-    made.append(_create(chain, artifact, what, salt, again))
+    made.append(_create(chain, artifact, what, salt, again)[:2])
     receipts = tuple(receipt for _, receipt in made if receipt is not None)
     return Deployment(made[-1][0], chain.chain_id, artifact, receipts, data, salt)
+
+
+def _after(chain: Chain, done: tuple[str, Receipt | None, int | None]) -> Chain:
+    """The nonce that the user chose is for one transaction: who has it leaves the next ones to be counted."""
+    return replace(chain, terms=replace(chain.terms, nonce=None)) if done[2] == chain.terms.nonce else chain
 
 
 def deploy_shared(chain: Chain, artifact: Artifact) -> Deployment:
@@ -144,8 +159,9 @@ def _salt(chain: Chain) -> int | None:
 
 
 def allowance(gas: int) -> int:
-    """The gas limit of a transaction that is forecast to use this much."""
-    return gas + gas // MARGIN
+    """The gas limit of a transaction that is forecast to use this much: with the margin, as far as a transaction may
+    have that much."""
+    return max(gas, min(gas + gas // MARGIN, EMBEDDED_GAS))
 
 
 def has_factory(chain: Chain) -> bool:
@@ -194,8 +210,9 @@ class Creation:
 
 def _create(
     chain: Chain, artifact: Artifact, what: Creation, salt: int | None, again: bool
-) -> tuple[str, Receipt | None]:
-    """The address of a contract, and the receipt if it was created by us. ChainError: something else stands there."""
+) -> tuple[str, Receipt | None, int | None]:
+    """The address of a contract, and receipt and nonce if it was created by us. ChainError: something else stands
+    there."""
     digest = hashlib.sha256(what.initcode).hexdigest()
     title, least = f"deployment of {what.title}", allowance(what.gas)
     if salt is None:
@@ -205,17 +222,22 @@ def _create(
     else:
         address = factory.address(what.initcode, salt)
         wanted = Wanted(f"create2:{salt}:{digest}", title, factory.FACTORY, factory.salted(what.initcode, salt), least)
-        known = chain.journal.newest(chain.network, wanted.purpose)
+        known = begun(chain, wanted.purpose)
         if known is None and _matches(_code(chain, address), artifact, what):
-            return address, None
-        intent = _settled(chain, wanted, artifact, title)
+            return address, None, None
+        try:
+            intent = _settled(chain, wanted, artifact, title)
+        except (TransactionReverted, TransactionReplaced, TransactionRefused):
+            if _matches(_code(chain, address), artifact, what):  # somebody else was quicker: it is as good as ours
+                return address, None, None
+            raise
     if not _matches(code := _code(chain, address), artifact, what):
         found = "nothing" if not code else "other code"
         raise ChainError(
             f"{chain.where}: {title} is mined in {intent.hashes[0]}, but {found} stands at {address}",
             hint="this node is not to be relied on: look at the transaction at another",
         )
-    return address, _receipt(intent, address)
+    return address, _receipt(intent, address), intent.nonce
 
 
 def _matches(code: bytes, artifact: Artifact, what: Creation) -> bool:
@@ -279,7 +301,7 @@ def submit(
     require_key(chain, deployment, vk)
     data = ONE[deployment.form](vk, proof, instance, binder)
     least = gas.verification(vk, data=data, bound=binder is not None, form=deployment.form).total
-    return transact(chain, deployment, data, least=least, again=again)
+    return transact(chain, deployment, data, least=allowance(least), again=again)
 
 
 def submit_batch(
@@ -295,7 +317,7 @@ def submit_batch(
     require_key(chain, deployment, vk)
     data = batch_call(deployment.form, vk, items, binders)
     least = gas.batch(vk, len(items), data=data, bound=binders is not None, form=deployment.form).total
-    return transact(chain, deployment, data, least=least, again=again)
+    return transact(chain, deployment, data, least=allowance(least), again=again)
 
 
 def require_key(chain: Chain, deployment: Deployment, vk: VerifyingKey) -> None:
