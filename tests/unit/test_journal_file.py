@@ -14,7 +14,8 @@ from tests.helpers.cli_tools import zkchain
 from tests.helpers.model_chain import OWN, ModelChain
 from zkchain.chain import connect
 from zkchain.chain.journal import Intent, Journal, Version
-from zkchain.chain.sending import Wanted, settle
+from zkchain.chain.sending import settle
+from zkchain.chain.writing import Wanted
 from zkchain.errors import ChainError
 from zkchain.formats.state import open_journal
 
