@@ -176,7 +176,8 @@ class NodeRefused(ChainError):
 
 
 class TransactionRefused(NodeRefused):
-    """The node does not take a transaction, and says why. It was never sent, and so its nonce is free."""
+    """The node answers with an error where a transaction is sent. It may have taken it all the same: before it is sent
+    anew it is looked for, and then it has the same nonce, so that one of the two is mined at most."""
 
     exit_code = 33
 

@@ -179,7 +179,13 @@ class ModelChain:
         return "0x" + self.contracts().get(address.lower(), b"").hex()
 
     def eth_getTransactionCount(self, sender: str, tag: str) -> str:
+        if tag.startswith("0x"):
+            return hex(sum(s.sender == sender.lower() for number, s in self.mined() if number <= int(tag, 16)))
         return hex((self.waiting if tag == "pending" else self.count)(sender.lower()))
+
+    def eth_getTransactionByHash(self, hash: str) -> Any:
+        known = [*(sent for _, sent in self.mined()), *self.pool.values()]
+        return next((shown(sent) for sent in known if sent.hash == hash), None)
 
     def eth_getBlockByNumber(self, tag: str, _: bool) -> Any:
         if tag == "pending":
@@ -295,6 +301,9 @@ AFTER: Mapping[str, Callable[[ModelChain, str, Any], Any]] = {
     "foreign hash": lambda model, method, answer: _foreign(method, answer),
     "already known": lambda model, method, answer: _says(method, answer, "already known"),
     "nonce too low": lambda model, method, answer: _says(method, answer, "nonce too low"),
+    "error after": lambda model, method, answer: _says(method, answer, "internal error: request timed out"),
+    "stale count": lambda model, method, answer: _stale(method, answer),
+    "receipt lag": lambda model, method, answer: _lagging(method, answer),
 }
 FAULTS = (*BEFORE, *AFTER)
 
@@ -307,3 +316,16 @@ def _says(method: str, answer: Any, words: str) -> Any:
     if not method.startswith("eth_send"):
         return answer
     return {"jsonrpc": "2.0", "id": 0, "error": {"code": -32000, "message": words}}
+
+
+def _stale(method: str, answer: Any) -> Any:
+    """A node one transaction behind."""
+    if method != "eth_getTransactionCount" or "result" not in answer:
+        return answer
+    return {**answer, "result": hex(max(int(answer["result"], 16) - 1, 0))}
+
+
+def _lagging(method: str, answer: Any) -> Any:
+    """A node that has the block, but not yet the index of its transactions."""
+    late = ("eth_getTransactionReceipt", "eth_getTransactionByHash")
+    return {**answer, "result": None} if method in late else answer

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from tests.helpers.model_chain import FAULTS, GWEI, NODES, OWN, Killed, ModelChain
 from tests.helpers.simulator import toxic_key
-from zkchain.chain import Chain, Deployment, Terms, connect, deploy, fees, transact
+from tests.helpers.toy_contract import CALL, TOY, model_with, once, opened
+from zkchain.chain import Chain, Terms, connect, deploy, fees
 from zkchain.chain.guard import require_safe, require_usable
 from zkchain.chain.journal import Journal, in_memory
 from zkchain.chain.sending import follow, replaced
@@ -22,30 +23,6 @@ from zkchain.chain.transactions import Receipt, salted_address
 from zkchain.errors import ChainError, UnsafeKey
 from zkchain.formats.state import open_journal
 from zkchain.r1cs import System
-from zkchain.solidity import Artifact
-from zkchain.solidity.render import data_initcode
-
-TOY = Artifact("Toy", (), b"\x60\x01", b"\x02\x03", "", data=(b"\x00\x07",))
-CALL = b"\x11\x22\x33\x44"
-
-
-def runtime(initcode: bytes) -> bytes:
-    """What the toy's creations leave behind."""
-    return TOY.runtime if initcode.startswith(TOY.bytecode) else TOY.data[0]
-
-
-def model_with(faults: Mapping[int, str] | None = None) -> ModelChain:
-    assert data_initcode(TOY.data[0]).startswith(TOY.bytecode) is False
-    return ModelChain(runtime, dict(faults or {}))
-
-
-def opened(model: ModelChain, journal: Journal, key: str | None = OWN, terms: Terms | None = None) -> Chain:
-    return connect("http://model", key=key, journal=journal, patience=model.patience(), terms=terms)
-
-
-def once(chain: Chain, deployment: Deployment, data: bytes, again: bool = False) -> Receipt:
-    """A call that is made once, as the submission of a proof is."""
-    return transact(chain, deployment, data, again=again)
 
 
 def walk(model: ModelChain, journal: Journal, key: str | None, salt: int | None) -> Receipt:

@@ -161,7 +161,7 @@ SENT: Mapping[str, Reader] = {
     "to": optional(address),
     "input": data,
 }
-"""Fields of a transaction in a block."""
+"""Fields of a transaction."""
 RUNS = frozenset({"eth_call", "eth_estimateGas", "eth_sendRawTransaction", "eth_sendTransaction"})
 """Methods that run a contract: their errors may hold what it returned."""
 READERS: Mapping[str, Reader] = {
@@ -183,6 +183,7 @@ READERS: Mapping[str, Reader] = {
         transactions=absent([], every(either(word, fields(**SENT)))),
     ),
     "eth_getCode": data,
+    "eth_getTransactionByHash": optional(fields(**SENT)),
     "eth_getTransactionCount": number,
     "eth_getTransactionReceipt": optional(
         fields(

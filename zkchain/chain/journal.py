@@ -9,6 +9,7 @@ intent by its purpose and goes on with it.
     mined     in a block, but not yet under as many as were asked for
     confirmed done
     failed    mined, and reverted
+    refused   a node answered with an error when it was sent; whether it is in a pool all the same nobody knows
     replaced  another transaction took its nonce (a cancellation, or one that is not ours)
 
 Nonces are chosen under the database's lock: processes of one user never choose the same.
@@ -28,7 +29,7 @@ from typing import Literal
 from zkchain.errors import ChainError
 from zkchain.wording import line
 
-State = Literal["intended", "sent", "mined", "confirmed", "failed", "replaced"]
+State = Literal["intended", "sent", "mined", "confirmed", "failed", "refused", "replaced"]
 OPEN: tuple[State, ...] = ("intended", "sent")
 DONE: tuple[State, ...] = ("mined", "confirmed")
 BUSY = 30.0
@@ -164,17 +165,34 @@ class Journal:
         where = "1 ORDER BY id" if network is None else "network = ? ORDER BY id"
         return self._intents(where, *(() if network is None else (network,)))
 
+    def of_purpose(self, chain_id: int, purpose: str) -> tuple[Intent, ...]:
+        """All intents for a purpose on chains of this id, whatever their first block, the newest first."""
+        return self._intents("network LIKE ? AND purpose = ? ORDER BY id DESC", f"{chain_id}:%", purpose)
+
     def unfinished(self, network: str, sender: str) -> tuple[Intent, ...]:
         """An account's intents that are not mined, by nonce."""
         return self._intents(f"network = ? AND sender = ? AND state IN {OPEN} ORDER BY nonce", network, sender)
 
+    def of_nonces(self, network: str, sender: str, nonces: range) -> tuple[Intent, ...]:
+        """An account's intents with these nonces, in their order."""
+        where = "network = ? AND sender = ? AND nonce >= ? AND nonce < ? ORDER BY nonce, id"
+        return self._intents(where, network, sender, nonces.start, nonces.stop)
+
     def next_nonce(self, network: str, sender: str, at_the_node: int) -> int:
-        """The first nonce that neither the node nor an intent of the journal has taken."""
+        """The first nonce that neither the node nor an intent of the journal has taken. What is confirmed counts, too:
+        a node may be behind. Only a refused transaction leaves its nonce, and one that another wallet replaced."""
         (last,) = self._database.execute(
-            "SELECT max(nonce) FROM intents WHERE network = ? AND sender = ? AND state IN ('intended','sent','mined')",
+            "SELECT max(nonce) FROM intents WHERE network = ? AND sender = ? "
+            f"AND (state IN {(*OPEN, *DONE)} OR receipt IS NOT NULL)",
             (network, sender),
         ).fetchone()
         return max(at_the_node, 0 if last is None else last + 1)
+
+    def adopt(self, intent: Intent, network: str) -> Intent:
+        """Keep that an intent is of a chain that has another first block now."""
+        with self._held():
+            self._database.execute("UPDATE intents SET network = ? WHERE id = ?", (network, intent.id))
+        return replace(intent, network=network)
 
     def write(self, intent: Intent) -> Intent:
         """Write a new intent down; as it is then, with its id."""

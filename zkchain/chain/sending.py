@@ -1,6 +1,6 @@
 """Sending a transaction so that it happens once: written down, signed, sent, watched, however often that is begun anew.
 
-    settle = find the intent of this purpose, or write one down  ->  follow it until it is mined
+    settle = look for what was begun for this purpose, or write it down  ->  follow it until it is mined
 
 Following is a loop that may be entered at any point: look for a receipt of any version; without one send the newest
 version (again: that is harmless, it has one nonce); wait. Whatever the node says about a transaction that was sent is
@@ -10,13 +10,14 @@ held against what was computed here: the hash, and who took the nonce.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from zkchain.chain import fees
 from zkchain.chain.connection import EMBEDDED_GAS, Chain, node_errors
-from zkchain.chain.journal import DONE, OPEN, Intent, Mined, Version
+from zkchain.chain.journal import DONE, OPEN, Intent, Version
+from zkchain.chain.looking import as_hex, at_the_node, begun, checked, count, identified, taker
 from zkchain.chain.reverts import reverted
 from zkchain.errors import (
     ChainError,
@@ -27,8 +28,6 @@ from zkchain.errors import (
     TransactionReverted,
 )
 
-SCANNED = 5_000
-"""Blocks that are searched for the transaction that took a nonce."""
 SEND_AGAIN = 12.0
 """Seconds after which a transaction that no block has is sent again."""
 FAR = 64
@@ -58,12 +57,22 @@ def settle(chain: Chain, wanted: Wanted, *, again: bool = False) -> Intent:
     TransactionReverted: it was mined, and failed. NodeUnreachable, ChainError: what is written in the journal is
     followed by calling this again.
     """
-    intent = chain.journal.newest(chain.network, wanted.purpose)
-    if intent is not None and (intent.state in DONE or intent.mined is None):
-        intent = checked(chain, intent)  # a reorganisation may have taken it out, or a refusal was none
-    if intent is None or intent.state not in (*OPEN, *DONE) or (again and intent.state in DONE):
-        intent = _written(chain, wanted, after=intent)
-    return follow(chain, intent)
+    before = chain.journal.of_purpose(chain.chain_id, wanted.purpose)
+    intent = begun(chain, wanted.purpose, again=again)
+    if intent is None:
+        try:
+            intent = _written(chain, wanted, before, again=again)
+        except TransactionReverted:  # it may have been in vain because another process was quicker
+            intent = None if again else begun(chain, wanted.purpose)
+            if intent is None:
+                raise
+    try:
+        return follow(chain, intent)
+    except TransactionReplaced:  # perhaps by what was signed earlier for the same work
+        done = None if again else begun(chain, wanted.purpose)
+        if done is None or done.state not in DONE:
+            raise
+        return follow(chain, done)
 
 
 def follow(chain: Chain, intent: Intent) -> Intent:
@@ -95,43 +104,26 @@ def follow(chain: Chain, intent: Intent) -> Intent:
         except ChainError as error:  # what is sent is sent: the node may have recovered when it is asked again
             trouble = error
         if clock.now() >= until:
-            raise _overdue(chain, intent, trouble)
+            intent = _passed_by(chain, intent) if trouble is None else intent
+            if intent.state != "replaced":
+                raise _overdue(chain, intent, trouble)
         clock.sleep(pause)
         pause = min(pause * 1.5, clock.poll)
-
-
-def checked(chain: Chain, intent: Intent) -> Intent:
-    """The intent as the chain has it now: mined, failed, replaced, or (after a reorganisation) none of these."""
-    found = _receipt(chain, intent)
-    if found is None:
-        if intent.state in DONE:
-            return chain.journal.move(intent, "sent", note="its block left the chain")
-        return intent
-    version, receipt = found
-    mined = Mined(
-        transaction=_hex(receipt["transactionHash"]),
-        block=receipt["blockNumber"],
-        block_hash=_hex(receipt["blockHash"]),
-        gas_used=receipt["gasUsed"],
-        gas_price=receipt["effectiveGasPrice"],
-    )
-    if version.kind == "cancel":
-        return chain.journal.move(intent, "replaced", note="it was cancelled", mined=mined)
-    if receipt["status"] != 1:
-        return chain.journal.move(intent, "failed", note="it reverted", mined=mined)
-    wanted = chain.terms.confirmations
-    if wanted and _head(chain) - mined.block < wanted:
-        return chain.journal.move(intent, "mined", mined=mined)
-    return chain.journal.move(intent, "confirmed", mined=mined)
 
 
 def replaced(chain: Chain, intent: Intent, kind: str) -> Intent:
     """Sign another transaction for the intent's nonce, with higher fees: the same ("faster"), or an empty one to the
     sender ("cancel"). ChainError: it is mined, or the account is another."""
     intent = checked(chain, intent)
-    if intent.state not in OPEN:
+    if intent.state not in (*OPEN, "refused"):
         raise ChainError(
             f"transaction {intent.id} ({intent.title}) is {intent.state}", hint="only one that waits can be replaced"
+        )
+    if kind == "faster" and intent.versions[-1].kind == "cancel":
+        raise ChainError(
+            f"transaction {intent.id} ({intent.title}) is taken back, what waits is its cancellation",
+            hint=f"`zkchain tx cancel {intent.id}` offers more for that; to send it all the same wait for it, and run "
+            "the command again",
         )
     if intent.sender.lower() != chain.sender.lower():
         raise ChainError(
@@ -147,8 +139,9 @@ def replaced(chain: Chain, intent: Intent, kind: str) -> Intent:
     return _send(chain, intent)
 
 
-def _written(chain: Chain, wanted: Wanted, *, after: Intent | None) -> Intent:
-    """Choose gas, fees and nonce, sign, and write it down. Nothing is sent yet."""
+def _written(chain: Chain, wanted: Wanted, before: Sequence[Intent], *, again: bool) -> Intent:
+    """Choose gas, fees and nonce, sign, and write it down. Nothing is sent yet. ``before``: intents for the same work
+    that are known, none of which waits; another process may have written one since."""
     gas = _gas(chain, wanted)
     with node_errors(chain.where):
         eth = chain.web3.eth
@@ -156,21 +149,24 @@ def _written(chain: Chain, wanted: Wanted, *, after: Intent | None) -> Intent:
             {} if chain.embedded else fees.chosen(fees.offers(eth), max_fee=chain.terms.max_fee, tip=chain.terms.tip)
         )
         began = eth.block_number
-        waiting, at_the_node = (_count(chain, chain.sender, tag) for tag in ("latest", "pending"))
+        waiting, pending = (count(chain, chain.sender, tag) for tag in ("latest", "pending"))
         if prices:
             _affordable(chain, gas * max(prices.values()))
-    if at_the_node - waiting > FAR and chain.terms.nonce is None:
+    if pending - waiting > FAR and chain.terms.nonce is None:
         raise ChainError(
-            f"{chain.where} says that {at_the_node - waiting} transactions of {chain.sender} wait",
+            f"{chain.where} says that {pending - waiting} transactions of {chain.sender} wait",
             hint="look at them first, or choose the number of this one (nonce=, --nonce)",
         )
     with chain.journal.locked():  # from choosing a nonce to writing it down no other process comes between
-        newest = chain.journal.newest(chain.network, wanted.purpose)
-        if newest is not None and (after is None or newest.id != after.id) and newest.state in (*OPEN, *DONE):
-            return newest
-        nonce = chain.terms.nonce
+        known = chain.journal.of_purpose(chain.chain_id, wanted.purpose)
+        for other in known[: len(known) - len(before)]:
+            if other.network == chain.network and other.state in (*OPEN, *DONE):
+                return other
+        nonce = _held(chain, known, waiting)
         if nonce is None:
-            nonce = chain.journal.next_nonce(chain.network, chain.sender, max(at_the_node, waiting))
+            nonce = chain.terms.nonce
+        if nonce is None:
+            nonce = chain.journal.next_nonce(chain.network, chain.sender, max(pending, waiting))
         intent = Intent(
             network=chain.network,
             sender=chain.sender,
@@ -184,6 +180,21 @@ def _written(chain: Chain, wanted: Wanted, *, after: Intent | None) -> Intent:
             versions=(),
         )
         return chain.journal.write(replace(intent, versions=(_version(chain, intent, "first", prices),)))
+
+
+def _held(chain: Chain, known: Sequence[Intent], spent: int) -> int | None:
+    """The nonce of an earlier transaction for the same work that may be in some pool, though the node refused it: the
+    new one has that, so that one of the two is mined at most. ``spent``: the first nonce that no block has."""
+    ours = (chain.network, chain.sender.lower())
+    held = (
+        intent.nonce
+        for intent in known
+        if (intent.network, intent.sender.lower()) == ours
+        and intent.state not in (*OPEN, *DONE)
+        and intent.versions[-1].kind != "cancel"
+        and intent.nonce >= spent
+    )
+    return min(held, default=None)
 
 
 def _gas(chain: Chain, wanted: Wanted) -> int:
@@ -220,7 +231,7 @@ def _version(chain: Chain, intent: Intent, kind: Any, prices: Mapping[str, int])
         return Version(kind, dict(prices))
     params = _params(intent, kind, prices)
     signed = chain.signer.sign_transaction(cast(Any, {**params, "chainId": chain.chain_id}))
-    return Version(kind, dict(prices), bytes(signed.raw_transaction), _hex(signed.hash))
+    return Version(kind, dict(prices), bytes(signed.raw_transaction), as_hex(signed.hash))
 
 
 def _params(intent: Intent, kind: str, prices: Mapping[str, int]) -> dict[str, Any]:
@@ -242,28 +253,38 @@ def _send(chain: Chain, intent: Intent) -> Intent:
                 eth.send_raw_transaction(cast(Any, version.raw))
             else:
                 params = _params(intent, version.kind, version.fees)
-                intent = chain.journal.told(intent, _hex(eth.send_transaction(cast(Any, params))))
+                intent = chain.journal.told(intent, as_hex(eth.send_transaction(cast(Any, params))))
     except TransactionReverted as error:  # some nodes run a transaction before they take it
-        chain.journal.move(intent, "failed", note=f"the node refused it: {error.message}")
-        raise
+        if (taken := _refused(chain, intent, error)).state == "refused":
+            raise
+        return taken
     except NodeRefused as error:
         if PRESENT.search(error.message):
-            return chain.journal.move(_identified(chain, intent), "sent")
+            return chain.journal.move(identified(chain, intent), "sent")
         if TAKEN.search(error.message):
             return _nonce_taken(chain, intent)
         if intent.state == "sent" or LATER.search(error.message):
             raise
-        chain.journal.move(intent, "failed", note=f"the node refused it: {error.message}")
-        raise TransactionRefused(error.message, hint=error.hint) from error
+        if (taken := _refused(chain, intent, error)).state == "refused":
+            raise TransactionRefused(error.message, hint=error.hint) from error
+        return taken
     return chain.journal.move(intent, "sent")
 
 
+def _refused(chain: Chain, intent: Intent, error: ChainError) -> Intent:
+    """Whatever a node says, it may have taken the transaction: look. Where it is not to be found, it may be in a pool
+    all the same, and so its nonce is what the next one for this work has (``_held``)."""
+    intent = chain.journal.move(intent, "refused", note=f"the node refused it: {error.message}")
+    return chain.journal.move(intent, "sent") if at_the_node(chain, intent) else intent
+
+
 def _send_earlier(chain: Chain, intent: Intent) -> None:
-    """Send again what the same account has waiting before this: no later nonce is mined without it."""
-    for earlier in chain.journal.unfinished(chain.network, intent.sender):
-        if earlier.nonce >= intent.nonce:
-            return
-        if checked(chain, earlier).state in OPEN:
+    """Send again what the same account has waiting before this: no later nonce is mined without it. That may be what
+    was confirmed, in blocks that have left the chain since."""
+    first = count(chain, intent.sender, "latest")
+    for known in chain.journal.of_nonces(chain.network, intent.sender, range(first, intent.nonce)):
+        earlier = checked(chain, known)
+        if earlier.state in OPEN:
             try:
                 _send(chain, earlier)
             except NodeUnreachable:
@@ -274,9 +295,10 @@ def _send_earlier(chain: Chain, intent: Intent) -> None:
 
 def _nonce_taken(chain: Chain, intent: Intent) -> Intent:
     """A block has this nonce of the account: find out whether it is a version of ours."""
-    if _count(chain, intent.sender, "latest") <= intent.nonce:
+    if count(chain, intent.sender, "latest") <= intent.nonce:
         return intent  # the node contradicts itself
-    by = _transaction(chain, intent)
+    by = taker(chain, intent)
+    intent = chain.journal.get(intent.id)  # another process may have signed that version meanwhile
     if by is None:
         return intent  # the receipt or the block may be there in a moment
     hash, same = by
@@ -287,51 +309,19 @@ def _nonce_taken(chain: Chain, intent: Intent) -> Intent:
     return chain.journal.move(intent, "replaced", note=f"another transaction took nonce {intent.nonce}: {hash}")
 
 
-def _identified(chain: Chain, intent: Intent) -> Intent:
-    """The hash of a transaction that the node signed, where an answer with it was lost."""
-    if intent.hashes or intent.versions[-1].raw is not None:
+def _passed_by(chain: Chain, intent: Intent) -> Intent:
+    """When time is up: replaced, where the account's blocks are past this nonce and nothing of ours is to be found."""
+    try:
+        intent = checked(chain, intent)
+        if intent.state not in OPEN or count(chain, intent.sender, "latest") <= intent.nonce:
+            return intent
+        by = taker(chain, intent)
+        if at_the_node(chain, intent) or (by is not None and by[0] in intent.hashes):
+            return intent
+    except ChainError:
         return intent
-    by = _transaction(chain, intent)
-    return intent if by is None or not by[1] else chain.journal.told(intent, by[0])
-
-
-def _transaction(chain: Chain, intent: Intent) -> tuple[str, bool] | None:
-    """The transaction that took an intent's nonce: its hash, and whether it is what was intended."""
-    with node_errors(chain.where):
-        eth = chain.web3.eth
-        tags: list[Any] = ["pending", *range(eth.block_number, max(intent.began - 1, -1), -1)]
-        for tag in tags[:SCANNED]:
-            for found in cast(Any, eth.get_block(tag, True)).get("transactions") or ():
-                if (found["from"].lower(), found["nonce"]) == (intent.sender.lower(), intent.nonce):
-                    to = (found.get("to") or "").lower()
-                    same = (to, bytes(found["input"])) == ((intent.recipient or "").lower(), intent.data)
-                    return _hex(found["hash"]), same
-    return None
-
-
-def _receipt(chain: Chain, intent: Intent) -> tuple[Version, Any] | None:
-    """The receipt of whichever version is mined. ChainError: a receipt of something else."""
-    from web3.exceptions import TransactionNotFound
-
-    for version in reversed(intent.versions):
-        if version.hash is None:
-            continue
-        with node_errors(chain.where):
-            try:
-                receipt = chain.web3.eth.get_transaction_receipt(cast(Any, version.hash))
-            except TransactionNotFound:
-                continue
-        if _hex(receipt["transactionHash"]) != version.hash:
-            raise ChainError(
-                f"{chain.where}: asked for the receipt of {version.hash}, got that of "
-                f"{_hex(receipt['transactionHash'])}",
-                hint="this node is not to be relied on: use another",
-            )
-        return version, receipt
-    if intent.state == "sent" and not intent.hashes:  # it has no hash that we know: look whether its nonce is taken
-        found = _identified(chain, intent)
-        return _receipt(chain, found) if found.hashes else None
-    return None
+    note = f"nonce {intent.nonce} is taken, and by none of its transactions"
+    return chain.journal.move(intent, "replaced", note=note)
 
 
 def _reason(chain: Chain, intent: Intent) -> TransactionReverted:
@@ -373,23 +363,9 @@ def _overdue(chain: Chain, intent: Intent, trouble: ChainError | None) -> ChainE
 def _waits_for(chain: Chain, intent: Intent) -> str:
     """Name the nonces that have to come first."""
     try:
-        next_one = _count(chain, intent.sender, "latest")
+        next_one = count(chain, intent.sender, "latest")
     except ChainError:
         return ""
     if next_one >= intent.nonce:
         return ""
     return f": its nonce is {intent.nonce}, the account's next is {next_one}"
-
-
-def _count(chain: Chain, account: str, tag: Any) -> int:
-    with node_errors(chain.where):
-        return int(chain.web3.eth.get_transaction_count(cast(Any, account), tag))
-
-
-def _head(chain: Chain) -> int:
-    with node_errors(chain.where):
-        return int(chain.web3.eth.block_number)
-
-
-def _hex(value: Any) -> str:
-    return "0x" + bytes(value).hex()

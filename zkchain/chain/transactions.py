@@ -10,9 +10,17 @@ from typing import TYPE_CHECKING, Any, cast
 from zkchain.chain import factory, gas
 from zkchain.chain.connection import EMBEDDED_GAS, Chain, node_errors
 from zkchain.chain.journal import Intent
+from zkchain.chain.looking import begun
 from zkchain.chain.reverts import reverted
 from zkchain.chain.sending import Wanted, settle
-from zkchain.errors import ChainError, KeyMismatch, SolidityError, TransactionReverted
+from zkchain.errors import (
+    ChainError,
+    KeyMismatch,
+    SolidityError,
+    TransactionRefused,
+    TransactionReplaced,
+    TransactionReverted,
+)
 from zkchain.groth16.transcript import vkhash
 from zkchain.groth16.types import Proof, VerifyingKey
 from zkchain.r1cs import Instance
@@ -144,8 +152,9 @@ def _salt(chain: Chain) -> int | None:
 
 
 def allowance(gas: int) -> int:
-    """The gas limit of a transaction that is forecast to use this much."""
-    return gas + gas // MARGIN
+    """The gas limit of a transaction that is forecast to use this much: with the margin, as far as a transaction may
+    have that much."""
+    return max(gas, min(gas + gas // MARGIN, EMBEDDED_GAS))
 
 
 def has_factory(chain: Chain) -> bool:
@@ -205,10 +214,15 @@ def _create(
     else:
         address = factory.address(what.initcode, salt)
         wanted = Wanted(f"create2:{salt}:{digest}", title, factory.FACTORY, factory.salted(what.initcode, salt), least)
-        known = chain.journal.newest(chain.network, wanted.purpose)
+        known = begun(chain, wanted.purpose)
         if known is None and _matches(_code(chain, address), artifact, what):
             return address, None
-        intent = _settled(chain, wanted, artifact, title)
+        try:
+            intent = _settled(chain, wanted, artifact, title)
+        except (TransactionReverted, TransactionReplaced, TransactionRefused):
+            if _matches(_code(chain, address), artifact, what):  # somebody else was quicker: it is as good as ours
+                return address, None
+            raise
     if not _matches(code := _code(chain, address), artifact, what):
         found = "nothing" if not code else "other code"
         raise ChainError(
@@ -279,7 +293,7 @@ def submit(
     require_key(chain, deployment, vk)
     data = ONE[deployment.form](vk, proof, instance, binder)
     least = gas.verification(vk, data=data, bound=binder is not None, form=deployment.form).total
-    return transact(chain, deployment, data, least=least, again=again)
+    return transact(chain, deployment, data, least=allowance(least), again=again)
 
 
 def submit_batch(
@@ -295,7 +309,7 @@ def submit_batch(
     require_key(chain, deployment, vk)
     data = batch_call(deployment.form, vk, items, binders)
     least = gas.batch(vk, len(items), data=data, bound=binders is not None, form=deployment.form).total
-    return transact(chain, deployment, data, least=least, again=again)
+    return transact(chain, deployment, data, least=allowance(least), again=again)
 
 
 def require_key(chain: Chain, deployment: Deployment, vk: VerifyingKey) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from zkchain.chain.journal import Intent
-from zkchain.chain.sending import checked, follow, replaced
+from zkchain.chain.looking import checked
+from zkchain.chain.sending import follow, replaced
 from zkchain.errors import ChainError, TransactionReplaced
 from zkchain.formats import state
 from zkchain.reports import IntentReport, JournalReport
