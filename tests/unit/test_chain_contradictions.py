@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
-from tests.helpers.model_chain import OWN, ModelChain, Refusal
+from tests.helpers import toy_contract
+from tests.helpers.model_chain import GWEI, OWN, ModelChain, Refusal
 from tests.helpers.simulator import simulate, toxic_key
-from tests.helpers.toy_contract import CALL, TOY, model_with, once, opened
+from tests.helpers.toy_contract import CALL, TOY, model_with, once
 from zkchain import chain as zk
-from zkchain.chain import Chain, Deployment, deploy, gas
-from zkchain.chain.journal import Intent, in_memory
+from zkchain.chain import Chain, Deployment, Terms, deploy, gas
+from zkchain.chain.journal import Intent, Journal, in_memory
 from zkchain.chain.sending import follow, replaced
 from zkchain.chain.transactions import allowance
 from zkchain.errors import ChainError, TransactionRefused, TransactionReplaced, TransactionReverted
@@ -28,6 +29,11 @@ def model() -> Iterator[ModelChain]:
     made = model_with()
     with made.served():
         yield made
+
+
+def opened(model: ModelChain, journal: Journal, key: str | None = OWN, terms: Terms | None = None) -> Chain:
+    """With a patience of a few blocks only."""
+    return replace(toy_contract.opened(model, journal, key, terms), patience=model.patience(30.0))
 
 
 @contextmanager
@@ -421,3 +427,102 @@ def test_no_gas_limit_below_our_own_forecast(model: ModelChain) -> None:
     zk.submit(chain, deployment, toxic.vk, simulate(toxic, (5,)), (5,))
     sent = last(chain)
     assert sent.gas == allowance(gas.verification(toxic.vk, data=sent.data).total)
+
+
+# what the user says of a transaction that waits
+
+
+def test_a_nonce_that_was_a_lie(model: ModelChain) -> None:
+    """What waits for ever is signed anew with the account's own nonce; should its turn come, it is a cancellation."""
+    chain = opened(model, in_memory())
+    deployment = deploy(chain, TOY, salt=0)
+    with lying(model, "eth_getTransactionCount", lambda told: hex(int(told, 16) + 3)), pytest.raises(ChainError):
+        once(chain, deployment, CALL)
+    with pytest.raises(ChainError, match="its nonce is 5, the account's next is 2") as caught:
+        once(chain, deployment, CALL)
+    assert "--nonce 2 signs it anew" in str(caught.value.hint)
+    with pytest.raises(ChainError, match="nonce 1 is used, the next one of 0x"):
+        once(with_terms(chain, nonce=1), deployment, CALL)
+    with pytest.raises(ChainError, match=r"waits with nonce 5: with 6 it would be done a second time"):
+        once(with_terms(chain, nonce=6), deployment, CALL)
+    old = last(chain)
+    once(with_terms(chain, nonce=2), deployment, CALL)
+    assert (chain.journal.get(old.id).state, last(chain).nonce) == ("replaced", 2)
+    for number in range(3, 6):
+        once(chain, deployment, bytes([number]))
+    assert submissions(model) == 1
+    assert model.count(chain.sender.lower()) == 7
+
+
+def test_a_chosen_nonce_is_for_the_first_transaction(model: ModelChain) -> None:
+    chain = opened(model, in_memory(), terms=Terms(nonce=0))
+    assert len(deploy(chain, TOY, salt=0).receipts) == 2
+    assert len(deploy(chain, TOY, salt=0).receipts) == 2
+    assert sorted(model.calls().values()) == [1, 1]
+
+
+def test_a_nonce_for_what_a_node_refused(model: ModelChain) -> None:
+    chain = opened(model, in_memory())
+    deploy(chain, TOY, salt=0)
+    with refusing(model, "no", taking=False), pytest.raises(TransactionRefused):
+        submit(chain)
+    refused = last(chain)
+    with pytest.raises(ChainError, match="another one with nonce 7 would do the same work twice") as caught:
+        submit(with_terms(chain, nonce=7))
+    assert f"tx cancel {refused.id}" in str(caught.value.hint)
+    submit(with_terms(chain, nonce=refused.nonce))
+    assert submissions(model) == 1
+
+
+def test_another_account_and_what_a_node_refused(model: ModelChain) -> None:
+    journal = in_memory()
+    first, other = opened(model, journal), opened(model, journal, "0x" + "4d" * 32)
+    deploy(first, TOY, salt=0)
+    with refusing(model, "no", taking=False), pytest.raises(TransactionRefused):
+        submit(first)
+    with pytest.raises(ChainError, match=r"may still be mined: the node refused it: http://model: no"):
+        submit(other)
+    submit(first)
+    assert submit(other).sender == first.sender
+    assert submissions(model) == 1
+
+
+def test_fees_of_what_waits(model: ModelChain) -> None:
+    chain = opened(model, in_memory())
+    old = stuck(model, chain)
+    offered = old.versions[-1].fees["maxFeePerGas"]
+    with pytest.raises(ChainError, match="which cannot be lowered to 1") as caught:
+        submit(with_terms(chain, max_fee=GWEI))
+    assert f"tx cancel {old.id}" in str(caught.value.hint)
+    with pytest.raises(ChainError, match="has to offer"):
+        submit(with_terms(chain, max_fee=offered + 1))
+    for _ in range(2):  # once, and then it has that fee
+        with pytest.raises(ChainError, match="is not in the chain"):
+            submit(with_terms(chain, max_fee=2 * offered))
+    assert [version.fees["maxFeePerGas"] for version in last(chain).versions] == [offered, 2 * offered]
+    with pytest.raises(ChainError, match="is not in the chain"):
+        submit(with_terms(chain, tip=2 * offered))
+    assert last(chain).versions[-1].fees["maxPriorityFeePerGas"] == 2 * offered
+    assert submissions(model) == 1
+
+
+def test_a_gas_limit_for_what_waits(model: ModelChain) -> None:
+    chain = opened(model, in_memory())
+    old = stuck(model, chain)
+    with pytest.raises(ChainError, match=r"waits with a gas limit of 100,000, not 200,000"):
+        submit(with_terms(chain, gas_limit=200_000))
+    with pytest.raises(ChainError, match="is not in the chain"):
+        submit(with_terms(chain, gas_limit=old.gas))
+    assert submissions(model) == 1
+
+
+def test_a_transaction_that_waits_for_another_says_which(model: ModelChain) -> None:
+    chain = opened(model, in_memory())
+    old = stuck(model, chain)
+    with pytest.raises(ChainError, match=r"its nonce is 3, the account's next is 2") as caught:
+        submit(chain, b"another")
+    assert f"`zkchain tx speed-up {old.id}` offers more for that of nonce 2" in str(caught.value.hint)
+
+
+def with_terms(chain: Chain, **said: Any) -> Chain:
+    return replace(chain, terms=replace(chain.terms, **said))

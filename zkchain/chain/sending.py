@@ -10,15 +10,14 @@ held against what was computed here: the hash, and who took the nonce.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from zkchain.chain import fees
-from zkchain.chain.connection import EMBEDDED_GAS, Chain, node_errors
-from zkchain.chain.journal import DONE, OPEN, Intent, Version
+from zkchain.chain.connection import Chain, node_errors
+from zkchain.chain.journal import DONE, OPEN, Intent
 from zkchain.chain.looking import as_hex, at_the_node, begun, checked, count, identified, taker
 from zkchain.chain.reverts import reverted
+from zkchain.chain.writing import Wanted, params_of, signed, written
 from zkchain.errors import (
     ChainError,
     NodeRefused,
@@ -30,25 +29,11 @@ from zkchain.errors import (
 
 SEND_AGAIN = 12.0
 """Seconds after which a transaction that no block has is sent again."""
-FAR = 64
-"""Transactions that an account may have waiting at a node before we ask what is going on."""
 PRESENT = re.compile(r"already known|known transaction|already imported|already exists|alreadyknown", re.IGNORECASE)
 TAKEN = re.compile(r"nonce (?:is )?too low|oldnonce|nonce has already been used|invalid nonce", re.IGNORECASE)
 LATER = re.compile(
     r"underpriced|fee too low|base fee|max fee per gas|limit exceeded|too many|rate limit", re.IGNORECASE
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What a transaction is for. ``purpose``: the same for two that are the same; ``least``: gas that it takes for
-    sure, whatever the node estimates; ``recipient`` None: it creates a contract."""
-
-    purpose: str
-    title: str
-    recipient: str | None
-    data: bytes
-    least: int = 0
 
 
 def settle(chain: Chain, wanted: Wanted, *, again: bool = False) -> Intent:
@@ -59,9 +44,11 @@ def settle(chain: Chain, wanted: Wanted, *, again: bool = False) -> Intent:
     """
     before = chain.journal.of_purpose(chain.chain_id, wanted.purpose)
     intent = begun(chain, wanted.purpose, again=again)
+    if intent is not None and intent.state in OPEN:
+        intent = _as_asked(chain, intent)
     if intent is None:
         try:
-            intent = _written(chain, wanted, before, again=again)
+            intent = written(chain, wanted, before, again=again)
         except TransactionReverted:  # it may have been in vain because another process was quicker
             intent = None if again else begun(chain, wanted.purpose)
             if intent is None:
@@ -111,6 +98,57 @@ def follow(chain: Chain, intent: Intent) -> Intent:
         pause = min(pause * 1.5, clock.poll)
 
 
+def _as_asked(chain: Chain, intent: Intent) -> Intent | None:
+    """The intent that waits, with what the user says today of its fees; None: set aside for another nonce. ChainError:
+    what is said can no longer be had."""
+    terms, newest = chain.terms, intent.versions[-1]
+    if newest.kind != "cancel" and terms.gas_limit not in (None, intent.gas):
+        raise ChainError(
+            f"{_waiting(intent)} with a gas limit of {intent.gas:,}, not {terms.gas_limit:,}",
+            hint=f"leave the gas limit out to go on with it, or take it back: `zkchain tx cancel {intent.id}`",
+        )
+    if terms.nonce not in (None, intent.nonce):
+        _set_aside(chain, intent, terms.nonce)
+        return None
+    if newest.kind == "cancel" or not newest.fees:
+        return intent
+    offered = max(newest.fees.values())
+    if terms.max_fee is not None and terms.max_fee < offered:
+        raise ChainError(
+            f"{_waiting(intent)} and offers up to {offered / fees.GWEI:,.9g} gwei, which cannot be lowered to "
+            f"{terms.max_fee / fees.GWEI:,.9g}",
+            hint=f"leave the fee out to go on with it, or take it back: `zkchain tx cancel {intent.id}`",
+        )
+    tip = min(terms.tip or 0, terms.max_fee or terms.tip or 0)
+    more = (terms.max_fee or 0) > offered or tip > newest.fees.get("maxPriorityFeePerGas", tip)
+    return replaced(chain, intent, "faster") if more else intent
+
+
+def _set_aside(chain: Chain, intent: Intent, nonce: int) -> None:
+    """Take back what waits with a nonce that is too high, so that it is signed anew with a lower one: should its turn
+    come, an empty transaction that pays more has its place. ChainError: its turn comes first."""
+    if nonce > intent.nonce:
+        raise ChainError(
+            f"{_waiting(intent)} with nonce {intent.nonce}: with {nonce} it would be done a second time",
+            hint=f"leave the nonce out to go on with it, or take it back: `zkchain tx cancel {intent.id}`",
+        )
+    first = count(chain, intent.sender, "latest")
+    if nonce < first:
+        raise ChainError(f"nonce {nonce} is used, the next one of {intent.sender} is {first}", hint=f"--nonce {first}")
+    try:
+        taken_back = intent.versions[-1].kind == "cancel"
+        intent = _send(chain, intent) if taken_back else replaced(chain, intent, "cancel")
+    except NodeRefused as error:  # a node that takes no such nonce has the transaction itself in no pool either
+        if LATER.search(error.message):
+            raise
+    intent = chain.journal.get(intent.id)
+    chain.journal.move(intent, "replaced", note=f"taken back, to be signed anew with nonce {nonce}")
+
+
+def _waiting(intent: Intent) -> str:
+    return f"transaction {intent.id} ({intent.title}) waits"
+
+
 def replaced(chain: Chain, intent: Intent, kind: str) -> Intent:
     """Sign another transaction for the intent's nonce, with higher fees: the same ("faster"), or an empty one to the
     sender ("cancel"). ChainError: it is mined, or the account is another."""
@@ -133,114 +171,10 @@ def replaced(chain: Chain, intent: Intent, kind: str) -> Intent:
     with node_errors(chain.where):
         offer = fees.offers(chain.web3.eth)
     prices = fees.raised(intent.versions[-1].fees, offer, max_fee=chain.terms.max_fee, tip=chain.terms.tip)
-    version = _version(chain, intent, cast(Any, kind), prices)
+    version = signed(chain, intent, cast(Any, kind), prices)
     with chain.journal.locked():
         intent = chain.journal.add(intent, version)
     return _send(chain, intent)
-
-
-def _written(chain: Chain, wanted: Wanted, before: Sequence[Intent], *, again: bool) -> Intent:
-    """Choose gas, fees and nonce, sign, and write it down. Nothing is sent yet. ``before``: intents for the same work
-    that are known, none of which waits; another process may have written one since."""
-    gas = _gas(chain, wanted)
-    with node_errors(chain.where):
-        eth = chain.web3.eth
-        prices = (
-            {} if chain.embedded else fees.chosen(fees.offers(eth), max_fee=chain.terms.max_fee, tip=chain.terms.tip)
-        )
-        began = eth.block_number
-        waiting, pending = (count(chain, chain.sender, tag) for tag in ("latest", "pending"))
-        if prices:
-            _affordable(chain, gas * max(prices.values()))
-    if pending - waiting > FAR and chain.terms.nonce is None:
-        raise ChainError(
-            f"{chain.where} says that {pending - waiting} transactions of {chain.sender} wait",
-            hint="look at them first, or choose the number of this one (nonce=, --nonce)",
-        )
-    with chain.journal.locked():  # from choosing a nonce to writing it down no other process comes between
-        known = chain.journal.of_purpose(chain.chain_id, wanted.purpose)
-        for other in known[: len(known) - len(before)]:
-            if other.network == chain.network and other.state in (*OPEN, *DONE):
-                return other
-        nonce = _held(chain, known, waiting)
-        if nonce is None:
-            nonce = chain.terms.nonce
-        if nonce is None:
-            nonce = chain.journal.next_nonce(chain.network, chain.sender, max(pending, waiting))
-        intent = Intent(
-            network=chain.network,
-            sender=chain.sender,
-            nonce=nonce,
-            purpose=wanted.purpose,
-            title=wanted.title,
-            recipient=wanted.recipient,
-            data=wanted.data,
-            gas=gas,
-            began=began,
-            versions=(),
-        )
-        return chain.journal.write(replace(intent, versions=(_version(chain, intent, "first", prices),)))
-
-
-def _held(chain: Chain, known: Sequence[Intent], spent: int) -> int | None:
-    """The nonce of an earlier transaction for the same work that may be in some pool, though the node refused it: the
-    new one has that, so that one of the two is mined at most. ``spent``: the first nonce that no block has."""
-    ours = (chain.network, chain.sender.lower())
-    held = (
-        intent.nonce
-        for intent in known
-        if (intent.network, intent.sender.lower()) == ours
-        and intent.state not in (*OPEN, *DONE)
-        and intent.versions[-1].kind != "cancel"
-        and intent.nonce >= spent
-    )
-    return min(held, default=None)
-
-
-def _gas(chain: Chain, wanted: Wanted) -> int:
-    """The gas limit: the node's estimate, but never less than what the transaction takes for sure."""
-    if chain.terms.gas_limit is not None:
-        return chain.terms.gas_limit
-    if chain.embedded:
-        if wanted.least > EMBEDDED_GAS:
-            raise ChainError(
-                f"{wanted.title} takes at least {wanted.least:,} gas, one may have {EMBEDDED_GAS:,} (EIP-7825)",
-                hint='public inputs are what it costs: have fewer, or pack them (system="cg16", --system cg16)',
-            )
-        return EMBEDDED_GAS
-    params: dict[str, Any] = {"data": wanted.data, "from": chain.sender, "value": 0}
-    if wanted.recipient is not None:
-        params["to"] = wanted.recipient
-    with node_errors(chain.where):
-        return max(int(chain.web3.eth.estimate_gas(cast(Any, params))), wanted.least)
-
-
-def _affordable(chain: Chain, most: int) -> None:
-    balance = int(chain.web3.eth.get_balance(cast(Any, chain.sender)))
-    if balance < most:
-        raise ChainError(
-            f"{chain.where}: Insufficient funds: {chain.sender} has {balance / 10**18:.6g} ether, the transaction may "
-            f"take {most / 10**18:.6g}",
-            hint="the account that sends needs ether on this chain: fund it, or sign with another one",
-        )
-
-
-def _version(chain: Chain, intent: Intent, kind: Any, prices: Mapping[str, int]) -> Version:
-    """Sign, where the key is here."""
-    if chain.signer is None:
-        return Version(kind, dict(prices))
-    params = _params(intent, kind, prices)
-    signed = chain.signer.sign_transaction(cast(Any, {**params, "chainId": chain.chain_id}))
-    return Version(kind, dict(prices), bytes(signed.raw_transaction), as_hex(signed.hash))
-
-
-def _params(intent: Intent, kind: str, prices: Mapping[str, int]) -> dict[str, Any]:
-    """The transaction of an intent; a cancellation sends nothing to the sender itself."""
-    params: dict[str, Any] = {"from": intent.sender, "nonce": intent.nonce, "value": 0, **prices}
-    if kind == "cancel":
-        return {**params, "to": intent.sender, "data": b"", "gas": 21_000}
-    to = {} if intent.recipient is None else {"to": intent.recipient}
-    return {**params, **to, "data": intent.data, "gas": intent.gas}
 
 
 def _send(chain: Chain, intent: Intent) -> Intent:
@@ -252,7 +186,7 @@ def _send(chain: Chain, intent: Intent) -> Intent:
             if version.raw is not None:
                 eth.send_raw_transaction(cast(Any, version.raw))
             else:
-                params = _params(intent, version.kind, version.fees)
+                params = params_of(intent, version.kind, version.fees)
                 intent = chain.journal.told(intent, as_hex(eth.send_transaction(cast(Any, params))))
     except TransactionReverted as error:  # some nodes run a transaction before they take it
         if (taken := _refused(chain, intent, error)).state == "refused":
@@ -327,7 +261,7 @@ def _passed_by(chain: Chain, intent: Intent) -> Intent:
 def _reason(chain: Chain, intent: Intent) -> TransactionReverted:
     """Why a mined transaction failed: the same call again, in the state before its block."""
     block = 0 if intent.mined is None else intent.mined.block
-    params = _params(intent, "first", {})
+    params = params_of(intent, "first", {})
     params.pop("nonce")
     try:
         with node_errors(chain.where):
@@ -352,20 +286,35 @@ def _overdue(chain: Chain, intent: Intent, trouble: ChainError | None) -> ChainE
         )
     else:
         said = f"{intent.title} ({newest}) was sent and is not in the chain {within}{_waits_for(chain, intent)}"
-    hint = (
-        f"run the command again to go on waiting; `zkchain tx speed-up {intent.id}` offers more for it, `zkchain tx "
-        f"cancel {intent.id}` takes it back"
-    )
+    hint = _way_on(chain, intent)
     kind = NodeUnreachable if isinstance(trouble, NodeUnreachable) else ChainError
     return kind(said, hint=hint)
 
 
+def _way_on(chain: Chain, intent: Intent) -> str:
+    """What may be done about a transaction that waits: about the one that has to come first, where there is one."""
+    again = "run the command again to go on waiting"
+    first = _first_to_come(chain, intent)
+    if first == intent.nonce:
+        return (
+            f"{again}; `zkchain tx speed-up {intent.id}` offers more for it, `zkchain tx cancel {intent.id}` takes it "
+            "back"
+        )
+    known = [one for one in chain.journal.unfinished(chain.network, intent.sender) if one.nonce == first]
+    if known:
+        return f"{again}; `zkchain tx speed-up {known[0].id}` offers more for that of nonce {first}, which comes first"
+    return f"{again}; where nothing with nonce {first} is under way, nonce={first}, --nonce {first} signs it anew"
+
+
+def _first_to_come(chain: Chain, intent: Intent) -> int:
+    """The account's next nonce, if it is below the intent's."""
+    try:
+        return min(count(chain, intent.sender, "latest"), intent.nonce)
+    except ChainError:
+        return intent.nonce
+
+
 def _waits_for(chain: Chain, intent: Intent) -> str:
     """Name the nonces that have to come first."""
-    try:
-        next_one = count(chain, intent.sender, "latest")
-    except ChainError:
-        return ""
-    if next_one >= intent.nonce:
-        return ""
-    return f": its nonce is {intent.nonce}, the account's next is {next_one}"
+    first = _first_to_come(chain, intent)
+    return "" if first == intent.nonce else f": its nonce is {intent.nonce}, the account's next is {first}"

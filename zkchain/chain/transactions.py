@@ -12,7 +12,8 @@ from zkchain.chain.connection import EMBEDDED_GAS, Chain, node_errors
 from zkchain.chain.journal import Intent
 from zkchain.chain.looking import begun
 from zkchain.chain.reverts import reverted
-from zkchain.chain.sending import Wanted, settle
+from zkchain.chain.sending import settle
+from zkchain.chain.writing import Wanted
 from zkchain.errors import (
     ChainError,
     KeyMismatch,
@@ -110,13 +111,19 @@ def deploy(chain: Chain, artifact: Artifact, *, salt: int | None = None, again: 
     made: list[tuple[str, Receipt | None]] = []
     for code, estimate in zip(artifact.data, estimates, strict=False):
         what = Creation(data_initcode(code), code, "data contract", estimate.total)
-        made.append(_create(chain, artifact, what, salt, again))
+        chain = _after(chain, one := _create(chain, artifact, what, salt, again))
+        made.append(one[:2])
     data = tuple(address for address, _ in made)
     arguments = constructor_arguments([bytes.fromhex(address[2:]) for address in data])
     what = Creation(artifact.bytecode + arguments, artifact.runtime, artifact.name, estimates[-1].total)
-    made.append(_create(chain, artifact, what, salt, again))
+    made.append(_create(chain, artifact, what, salt, again)[:2])
     receipts = tuple(receipt for _, receipt in made if receipt is not None)
     return Deployment(made[-1][0], chain.chain_id, artifact, receipts, data, salt)
+
+
+def _after(chain: Chain, done: tuple[str, Receipt | None, int | None]) -> Chain:
+    """The nonce that the user chose is for one transaction: who has it leaves the next ones to be counted."""
+    return replace(chain, terms=replace(chain.terms, nonce=None)) if done[2] == chain.terms.nonce else chain
 
 
 def deploy_shared(chain: Chain, artifact: Artifact) -> Deployment:
@@ -203,8 +210,9 @@ class Creation:
 
 def _create(
     chain: Chain, artifact: Artifact, what: Creation, salt: int | None, again: bool
-) -> tuple[str, Receipt | None]:
-    """The address of a contract, and the receipt if it was created by us. ChainError: something else stands there."""
+) -> tuple[str, Receipt | None, int | None]:
+    """The address of a contract, and receipt and nonce if it was created by us. ChainError: something else stands
+    there."""
     digest = hashlib.sha256(what.initcode).hexdigest()
     title, least = f"deployment of {what.title}", allowance(what.gas)
     if salt is None:
@@ -216,12 +224,12 @@ def _create(
         wanted = Wanted(f"create2:{salt}:{digest}", title, factory.FACTORY, factory.salted(what.initcode, salt), least)
         known = begun(chain, wanted.purpose)
         if known is None and _matches(_code(chain, address), artifact, what):
-            return address, None
+            return address, None, None
         try:
             intent = _settled(chain, wanted, artifact, title)
         except (TransactionReverted, TransactionReplaced, TransactionRefused):
             if _matches(_code(chain, address), artifact, what):  # somebody else was quicker: it is as good as ours
-                return address, None
+                return address, None, None
             raise
     if not _matches(code := _code(chain, address), artifact, what):
         found = "nothing" if not code else "other code"
@@ -229,7 +237,7 @@ def _create(
             f"{chain.where}: {title} is mined in {intent.hashes[0]}, but {found} stands at {address}",
             hint="this node is not to be relied on: look at the transaction at another",
         )
-    return address, _receipt(intent, address)
+    return address, _receipt(intent, address), intent.nonce
 
 
 def _matches(code: bytes, artifact: Artifact, what: Creation) -> bool:

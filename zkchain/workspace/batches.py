@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from zkchain import pipeline
 from zkchain.chain import Chain, Deployment, Receipt, gas, submit, submit_batch, transact
-from zkchain.chain.journal import OPEN, Intent
+from zkchain.chain.journal import DONE, OPEN, Intent
+from zkchain.chain.looking import at_home, checked
 from zkchain.errors import BundleError, ChainError, InputError, ProofFormatError, ProofInvalid
 from zkchain.formats import proofs
 from zkchain.formats.bundle import Bundle
@@ -91,12 +92,13 @@ def send(
 
 
 def _sent(chain: Chain, deployment: Deployment, kept: Sequence[Kept]) -> list[Intent]:
-    """Transactions to the contract that carry some of the proofs, but for those that failed or were taken back."""
+    """Transactions to the contract that carry some of the proofs and wait or are done."""
     found = []
-    for intent in chain.journal.all(chain.network):
-        ours = (intent.recipient or "").lower() == deployment.address.lower()
-        if ours and intent.state not in ("failed", "replaced") and _names(intent, kept):
-            found.append(intent)
+    for known in chain.journal.all():
+        ours = known.chain_id == chain.chain_id and (known.recipient or "").lower() == deployment.address.lower()
+        if ours and _names(known, kept) and (intent := at_home(chain, known)) is not None:
+            intent = checked(chain, intent)  # whatever was known of it last: what failed may have been mined since
+            found += [intent] if intent.state in (*OPEN, *DONE) else []
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from zkchain.chain.journal import Intent
-from zkchain.chain.looking import checked
+from zkchain.chain.looking import at_home, checked
 from zkchain.chain.sending import follow, replaced
 from zkchain.errors import ChainError, TransactionReplaced
 from zkchain.formats import state
@@ -30,10 +30,11 @@ def replace_transaction(account: Account, number: int, kind: str) -> IntentRepor
     """Offer more for a transaction that waits ("faster"), or take it back ("cancel"); waits until one of them is
     mined. ChainError: it does not wait, or is another account's or chain's."""
     chain = account.connect()
-    intent = chain.journal.get(number)
-    if intent.network != chain.network:
+    known = chain.journal.get(number)
+    intent = at_home(chain, known)
+    if intent is None:
         raise ChainError(
-            f"transaction {number} is of chain {intent.chain_id}, {chain.where} is chain {chain.chain_id}",
+            f"transaction {number} is of chain {known.chain_id}, {chain.where} is chain {chain.chain_id}",
             hint="give the address of its own chain's node (rpc=, --rpc)",
         )
     try:
