@@ -52,6 +52,7 @@ def honest() -> dict[str, Any]:
         "eth_getBalance": "0xde0b6b3a7640000",
         "eth_getBlockByNumber": {"number": "0x1", "hash": WORD, "baseFeePerGas": "0x7", "transactions": []},
         "eth_getCode": "0x" + artifact.runtime.hex(),
+        "eth_getTransactionByHash": {"hash": WORD, "from": ADDRESS, "nonce": "0x0", "to": None, "input": "0x"},
         "eth_getTransactionCount": "0x0",
         "eth_getTransactionReceipt": receipt,
         "eth_maxPriorityFeePerGas": "0x1",
