@@ -152,6 +152,25 @@ def test_the_nonce_of_what_was_refused_is_used_again(model: ModelChain) -> None:
     assert submissions(model) == submissions(model, b"another") == 1
 
 
+def test_a_node_that_signs_and_lies_about_the_hash_always(model: ModelChain) -> None:
+    """What stands in the block says which it is."""
+    chain = opened(model, in_memory(), None)
+    deployment = deploy(chain, TOY, salt=0)
+    honest = model.answer
+
+    def answer(method: str, params: Any) -> Any:
+        told = honest(method, params)
+        lies = method == "eth_sendTransaction"
+        return {"jsonrpc": "2.0", "id": 0, "result": "0x" + "55" * 32} if lies else told
+
+    model.__dict__["answer"] = answer
+    with pytest.raises(ChainError, match="is not in the chain"):
+        once(chain, deployment, CALL)
+    del model.__dict__["answer"]
+    once(chain, deployment, CALL)
+    assert submissions(model) == 1
+
+
 def test_a_receipt_that_says_it_failed(model: ModelChain) -> None:
     chain = opened(model, in_memory())
     deploy(chain, TOY, salt=0)
@@ -446,9 +465,11 @@ def test_a_nonce_that_was_a_lie(model: ModelChain) -> None:
     with pytest.raises(ChainError, match=r"waits with nonce 5: with 6 it would be done a second time"):
         once(with_terms(chain, nonce=6), deployment, CALL)
     old = last(chain)
-    once(with_terms(chain, nonce=2), deployment, CALL)
-    assert (chain.journal.get(old.id).state, last(chain).nonce) == ("replaced", 2)
-    for number in range(3, 6):
+    once(chain, deployment, b"another")  # what waits in vain blocks nobody
+    assert last(chain).nonce == 2
+    once(with_terms(chain, nonce=3), deployment, CALL)
+    assert (chain.journal.get(old.id).state, last(chain).nonce) == ("replaced", 3)
+    for number in (4, 5):
         once(chain, deployment, bytes([number]))
     assert submissions(model) == 1
     assert model.count(chain.sender.lower()) == 7

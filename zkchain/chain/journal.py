@@ -179,14 +179,17 @@ class Journal:
         return self._intents(where, network, sender, nonces.start, nonces.stop)
 
     def next_nonce(self, network: str, sender: str, at_the_node: int) -> int:
-        """The first nonce that neither the node nor an intent of the journal has taken. What is confirmed counts, too:
-        a node may be behind. Only a refused transaction leaves its nonce, and one that another wallet replaced."""
+        """The first nonce that neither the node nor an intent of the journal has taken. A node may be behind what is
+        mined; what waits leaves room before it, where a node has made its nonce up."""
         (last,) = self._database.execute(
-            "SELECT max(nonce) FROM intents WHERE network = ? AND sender = ? "
-            f"AND (state IN {(*OPEN, *DONE)} OR receipt IS NOT NULL)",
+            f"SELECT max(nonce) FROM intents WHERE network = ? AND sender = ? AND (state IN {DONE} OR receipt NOTNULL)",
             (network, sender),
         ).fetchone()
-        return max(at_the_node, 0 if last is None else last + 1)
+        free = max(at_the_node, 0 if last is None else last + 1)
+        waiting = {intent.nonce for intent in self.unfinished(network, sender)}
+        while free in waiting:
+            free += 1
+        return free
 
     def adopt(self, intent: Intent, network: str) -> Intent:
         """Keep that an intent is of a chain that has another first block now."""

@@ -231,13 +231,15 @@ def _nonce_taken(chain: Chain, intent: Intent) -> Intent:
     """A block has this nonce of the account: find out whether it is a version of ours."""
     if count(chain, intent.sender, "latest") <= intent.nonce:
         return intent  # the node contradicts itself
-    by = taker(chain, intent)
+    return _judged(chain, intent, taker(chain, intent))
+
+
+def _judged(chain: Chain, intent: Intent, by: tuple[str, bool] | None) -> Intent:
+    """The intent, by what took its nonce: ours under a hash that we know, or were not told; or a stranger's."""
     intent = chain.journal.get(intent.id)  # another process may have signed that version meanwhile
-    if by is None:
+    if by is None or by[0] in intent.hashes:
         return intent  # the receipt or the block may be there in a moment
     hash, same = by
-    if hash in intent.hashes:
-        return intent
     if same and intent.versions[-1].raw is None:
         return chain.journal.told(intent, hash)
     return chain.journal.move(intent, "replaced", note=f"another transaction took nonce {intent.nonce}: {hash}")
@@ -249,8 +251,9 @@ def _passed_by(chain: Chain, intent: Intent) -> Intent:
         intent = checked(chain, intent)
         if intent.state not in OPEN or count(chain, intent.sender, "latest") <= intent.nonce:
             return intent
-        by = taker(chain, intent)
-        if at_the_node(chain, intent) or (by is not None and by[0] in intent.hashes):
+        if (by := taker(chain, intent)) is not None:
+            return _judged(chain, intent, by)
+        if at_the_node(chain, intent):
             return intent
     except ChainError:
         return intent
