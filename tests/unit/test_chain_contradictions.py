@@ -16,12 +16,13 @@ from tests.helpers.simulator import simulate, toxic_key
 from tests.helpers.toy_contract import CALL, TOY, model_with, once
 from zkchain import chain as zk
 from zkchain.chain import Chain, Deployment, Terms, deploy, gas
-from zkchain.chain.journal import Intent, Journal, in_memory
+from zkchain.chain.journal import Intent, Journal, Version, in_memory
 from zkchain.chain.sending import follow, replaced
 from zkchain.chain.transactions import allowance
 from zkchain.errors import ChainError, TransactionRefused, TransactionReplaced, TransactionReverted
 from zkchain.groth16.transcript import vkhash
 from zkchain.r1cs import System
+from zkchain.workspace import batches
 
 
 @pytest.fixture
@@ -391,6 +392,26 @@ def test_another_wallet_and_the_same_nonce_after_a_reorganisation(model: ModelCh
     assert submissions(model) == 1
 
 
+@pytest.mark.parametrize("lost", ["refused", "another first block"])
+def test_proofs_of_a_batch_that_the_journal_gave_up(model: ModelChain, lost: str) -> None:
+    toxic, journal = toxic_key(System.GROTH16, 1), in_memory()
+    chain = opened(model, journal)
+    deployment = Deployment(chain.sender, chain.chain_id, TOY)
+    model.__dict__["eth_call"] = lambda *_: "0x" + vkhash(toxic.vk).hex()
+    kept = [batches.Kept(str(x), simulate(toxic, (x,)), (x,), None) for x in (5, 6, 7)]
+    if lost == "refused":
+        hidden = lying(model, "eth_getTransactionByHash", lambda _: None)
+        with refusing(model, "internal error", taking=True), hidden, pytest.raises(TransactionRefused):
+            batches.send(chain, deployment, toxic.vk, kept[:2])
+    else:
+        batches.send(chain, deployment, toxic.vk, kept[:2])
+        model.blocks[0] = ("0x" + "ab" * 32, ())
+    model.mine()
+    _, names = batches.send(opened(model, journal), deployment, toxic.vk, kept)
+    assert names == ("7",)
+    assert len(model.calls()) == 2
+
+
 # two people and one address
 
 
@@ -473,6 +494,30 @@ def test_a_nonce_that_was_a_lie(model: ModelChain) -> None:
         once(chain, deployment, bytes([number]))
     assert submissions(model) == 1
     assert model.count(chain.sender.lower()) == 7
+
+
+def test_a_nonce_that_was_a_lie_at_a_node_that_takes_no_such(model: ModelChain) -> None:
+    """It refuses the empty transaction of that nonce as well: no reason not to sign the work anew."""
+    chain = opened(model, in_memory())
+    deployment = deploy(chain, TOY, salt=0)
+    with lying(model, "eth_getTransactionCount", lambda told: hex(int(told, 16) + 3)), pytest.raises(ChainError):
+        once(chain, deployment, CALL)
+    old = last(chain)
+    honest = model.eth_sendRawTransaction
+    model.pool.clear()
+
+    def send(raw: str) -> str:
+        if any(version.raw and raw == "0x" + version.raw.hex() for version in versions()):
+            raise Refusal("nonce too high")
+        return honest(raw)
+
+    def versions() -> tuple[Version, ...]:
+        return chain.journal.get(old.id).versions
+
+    model.__dict__["eth_sendRawTransaction"] = send
+    once(with_terms(chain, nonce=2), deployment, CALL)
+    assert [version.kind for version in versions()] == ["first", "cancel"]
+    assert submissions(model) == 1
 
 
 def test_a_chosen_nonce_is_for_the_first_transaction(model: ModelChain) -> None:

@@ -16,6 +16,7 @@ from zkchain.cli.app import app
 PACKAGE = Path(__file__).parents[2] / "zkchain"
 PYTHON = {
     "--accept-error": "accept_error=True",
+    "--again": "again=True",
     "--batch": "batch=",
     "--binder": "context=",
     "--blob-gas-price": "blob_gas_price=",

@@ -166,11 +166,6 @@ class Journal:
                 raise
             self._database.execute("COMMIT")
 
-    def newest(self, network: str, purpose: str) -> Intent | None:
-        """The last intent for a purpose."""
-        found = self._intents("network = ? AND purpose = ? ORDER BY id DESC LIMIT 1", network, purpose)
-        return found[0] if found else None
-
     def get(self, number: int) -> Intent:
         """The intent of this id. ChainError: there is none."""
         found = self._intents("id = ?", number)

@@ -134,7 +134,10 @@ def _set_aside(chain: Chain, intent: Intent, nonce: int) -> None:
         )
     first = count(chain, intent.sender, "latest")
     if nonce < first:
-        raise ChainError(f"nonce {nonce} is used, the next one of {intent.sender} is {first}", hint=f"--nonce {first}")
+        raise ChainError(
+            f"nonce {nonce} is used, the next one of {intent.sender} is {first}",
+            hint=f"choose one that no block has (nonce={first}, --nonce {first})",
+        )
     try:
         taken_back = intent.versions[-1].kind == "cancel"
         intent = _send(chain, intent) if taken_back else replaced(chain, intent, "cancel")
