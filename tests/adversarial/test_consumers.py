@@ -100,13 +100,34 @@ class TestReplayMatrix:
         alice, bob = list(chain.web3.eth.accounts)[:2]
         deadline, action = 10**11, keccak256(b"lend 5")
         proof, instance = here.prove(here.binder(alice, 0, deadline=deadline, action=action))
-        assert here.outcome("takeFor", proof, instance, alice, deadline, action, sender=bob) == ""
-        assert here.outcome("takeFor", proof, instance, alice, deadline + 1, action, sender=bob) == REFUSED[system]
-        assert here.outcome("takeFor", proof, instance, alice, 0, action, sender=bob) == REFUSED[system]
-        assert here.outcome("takeFor", proof, instance, alice, deadline, bytes(32), sender=bob) == REFUSED[system]
-        assert here.outcome("takeFor", proof, instance, bob, deadline, action, sender=bob) == REFUSED[system]
+        says = here.consent(alice, proof, instance, deadline=deadline, action=action)
+        assert here.outcome("takeFor", proof, instance, alice, deadline, action, says, sender=bob) == ""
+        others = [(alice, deadline + 1, action), (alice, 0, action), (alice, deadline, bytes(32))]
+        for other in others:
+            assert here.outcome("takeFor", proof, instance, *other, says, sender=bob) == "NoConsent"
+            assert here.outcome("takeFor", proof, instance, *other, b"", sender=alice) == REFUSED[system]
+        assert here.outcome("takeFor", proof, instance, bob, deadline, action, b"", sender=bob) == REFUSED[system]
         late, instance = here.prove(here.binder(alice, 0, deadline=1))
-        assert here.outcome("takeFor", late, instance, alice, 1, bytes(32)) == "DeadlinePassed"
+        assert here.outcome("takeFor", late, instance, alice, 1, bytes(32), b"") == "DeadlinePassed"
+
+    def test_a_proof_that_is_bound_to_somebody_is_no_word_of_his(
+        self, chain: Chain, system: System, make: Make
+    ) -> None:
+        """Anybody with the proving key makes a valid proof for the victim's turn, of an input of his own."""
+        here, elsewhere = make(chain, system)
+        victim, relayer = list(chain.web3.eth.accounts)[:2]
+        proof, instance = here.proof_of(victim)
+        wrong = (*instance[:-1], 7)
+        says = here.consent(victim, proof, instance)
+        for given in (b"", bytes(65), here.consent(relayer, proof, instance), here.consent(victim, proof, wrong)):
+            assert here.outcome("takeFor", proof, instance, victim, 0, bytes(32), given, sender=relayer) == "NoConsent"
+            assert here.outcome("tryFor", proof, instance, victim, given, sender=relayer) == "NoConsent"
+        assert here.outcome("tryFor", proof, wrong, victim, says, sender=relayer) == "NoConsent"  # no verdict: no slash
+        assert here.outcome("tryFor", malleated(proof), instance, victim, says, sender=relayer) == "NoConsent"
+        assert elsewhere.outcome("tryFor", proof, instance, victim, says, sender=relayer) == "NoConsent"
+        there = replace(chain, sender=relayer)
+        transact(there, here.contract, here.data("takeFor", proof, instance, victim, 0, bytes(32), says))
+        assert here.outcome("tryFor", proof, instance, victim, says, sender=relayer) == "NoConsent"  # another turn
 
     def test_the_contract_computes_the_binder_as_python_does(self, chain: Chain, system: System, make: Make) -> None:
         here, _ = make(chain, system)
@@ -142,7 +163,7 @@ class TestGas:
 
     def test_no_gas_limit_makes_a_valid_proof_invalid(self, chain: Chain, system: System, make: Make) -> None:
         here, _ = make(chain, system)
-        data = here.data("tryFor", *here.proof_of(chain.sender), chain.sender)
+        data = here.data("tryFor", *here.proof_of(chain.sender), chain.sender, b"")
         answers = {limit: tried(here, data, limit) for limit in (*range(30_000, 420_000, 3_000), 1_000_000, 16_000_000)}
         assert False not in answers.values()
         said = [limit for limit, answer in answers.items() if answer is True]
@@ -152,23 +173,29 @@ class TestGas:
     def test_a_wrong_proof_is_invalid_or_nothing_is_said(self, chain: Chain, system: System, make: Make) -> None:
         here, _ = make(chain, system)
         proof, instance = here.proof_of(chain.sender)
-        wrong = here.data("tryFor", proof, (*instance[:-1], 7), chain.sender)
-        no_point = here.data("tryFor", replace(proof, a=(1, 3)), instance, chain.sender)
+        wrong = here.data("tryFor", proof, (*instance[:-1], 7), chain.sender, b"")
+        no_point = here.data("tryFor", replace(proof, a=(1, 3)), instance, chain.sender, b"")
         for data in (wrong, no_point):
             answers = [tried(here, data, limit) for limit in (*range(30_000, 420_000, 15_000), 16_000_000)]
             assert True not in answers
             assert answers[-1] is False
 
-    def test_a_wrong_proof_takes_nobodys_turn(self, chain: Chain, system: System, make: Make) -> None:
+    def test_a_verdict_takes_the_turn_of_who_asked_for_it(self, chain: Chain, system: System, make: Make) -> None:
+        """One wrong proof that its owner signed is held against him once."""
         here, _ = make(chain, system)
-        proof, instance = here.proof_of(chain.sender)
-        for sent, told in (((proof, (*instance[:-1], 7)), False), ((proof, instance), True)):
-            transact(chain, here.contract, here.data("tryFor", *sent, chain.sender))
-            assert ask(chain, here.contract, "counterOf", ["uint64"], chain.sender) == (int(told),)
+        owner, relayer = list(chain.web3.eth.accounts)[:2]
+        proof, instance = here.proof_of(owner)
+        wrong = (*instance[:-1], 7)
+        says = here.consent(owner, proof, wrong)
+        by_relayer, data = replace(chain, sender=relayer), here.data("tryFor", proof, wrong, owner, says)
+        assert call(by_relayer, here.contract, data) == bytes(32)
+        transact(by_relayer, here.contract, data)
+        assert ask(chain, here.contract, "counterOf", ["uint64"], owner) == (1,)
+        assert here.outcome("tryFor", proof, wrong, owner, says, sender=relayer) == "NoConsent"
 
     def test_less_gas_than_is_stated_is_named(self, node: Chain, system: System, make: Make) -> None:
         here, _ = make(node, system)
-        data = here.data("tryFor", *here.proof_of(node.sender), node.sender)
+        data = here.data("tryFor", *here.proof_of(node.sender), node.sender, b"")
         (needed,) = ask(node, here.contract, "verifierGas", ["uint256"])
         answer = tried(here, data, needed)
         assert isinstance(answer, str)
@@ -189,7 +216,7 @@ def test_a_naive_try_is_turned_by_its_gas(node: Chain, monkeypatch: pytest.Monke
     broken = compiled({**sources, path: naive})
     monkeypatch.setattr(consumers, "contracts", lambda: {**contracts(), **broken})
     here = own_consumer(node, toxic(System.CG16))
-    data = here.data("tryFor", *here.proof_of(node.sender), node.sender)
+    data = here.data("tryFor", *here.proof_of(node.sender), node.sender, b"")
     answers = {tried(here, data, limit) for limit in range(100_000, 300_000, 10_000)}
     assert False in answers  # of a valid proof
     assert tried(here, data, 1_000_000) is True
@@ -202,7 +229,7 @@ def test_hundreds_of_public_inputs(node: Chain) -> None:
     here = shared_consumer(node, key)
     ctx = context(node.chain_id, bytes.fromhex(here.bound_to[2:]), here.binder(node.sender, 0))
     instance = (*context_words(ctx), *range(496))
-    data = here.data("tryFor", simulate(key, instance), instance, node.sender)
+    data = here.data("tryFor", simulate(key, instance), instance, node.sender, b"")
     answers = [tried(here, data, limit) for limit in (*range(1_000_000, 9_000_000, 250_000), 16_000_000)]
     assert False not in answers
     assert answers[-1] is True
@@ -238,6 +265,28 @@ def verifier_call(here: Consumer, binder: bytes, proof: bytes, instance: list[in
     return encode_call(interface, "verify", *key, proof, instance), here.chain.web3.to_checksum_address(place)
 
 
+def test_a_contract_consents_by_its_own_word(node: Chain) -> None:
+    """EIP-1271."""
+    here, _ = owners(node, System.CG16)
+    wallet = deployed(node, "Wallet")
+    proof, instance = here.proof_of(wallet.address)
+    asked = (wallet.address, 0, bytes(32))
+    digest = ask(node, here.contract, "consentDigest", ["bytes32"], *asked, encode_proof(proof), list(instance))[0]
+    assert here.outcome("takeFor", proof, instance, *asked, b"") == "NoConsent"
+    transact(node, wallet, encode_call(wallet.artifact, "agree", digest))
+    assert here.outcome("takeFor", proof, instance, *asked, b"") == ""
+    odd = deployed(node, "OddVerifier", ["bytes32"], [bytes(32)]).address  # a contract that has no such word
+    assert here.outcome("takeFor", *here.proof_of(odd), odd, 0, bytes(32), b"") == "NoConsent"
+
+
+def test_nobody_consents_for_the_zero_address(node: Chain) -> None:
+    """What ecrecover answers to a signature that is none."""
+    here, _ = owners(node, System.CG16)
+    nobody = "0x" + "00" * 20
+    proof, instance = here.proof_of(nobody)
+    assert here.outcome("takeFor", proof, instance, nobody, 0, bytes(32), bytes(64) + b"\5") == "NoConsent"
+
+
 class TestVerdicts:
     """What counts as "invalid" in a try: errors that a proof alone can cause."""
 
@@ -254,7 +303,7 @@ class TestVerdicts:
         odd = deployed(chain, "OddVerifier", ["bytes32"], [bytes(31) + b"\1"])
         values = [odd.address, bytes(31) + b"\1", BINDING[System.CG16], 100_000]
         consumer = deployed(chain, "OwnConsumer", ["address", "bytes32", "uint256", "uint256"], values)
-        data = encode_call(consumer.artifact, "tryFor", chain.sender, b"", [])
+        data = encode_call(consumer.artifact, "tryFor", chain.sender, b"", b"", [])
         for error in self.VERDICTS:
             transact(chain, odd, encode_call(odd.artifact, "set", selector(error) + bytes(64)))
             assert call(chain, consumer, data) == bytes(32)
@@ -316,11 +365,11 @@ class TestSharedMock:
         here = deployed(
             chain, "SharedConsumer", kinds, [mock.address, keccak256(vk), vk, 1, BINDING[System.CG16], 100_000]
         )
-        call_ = encode_call(here.artifact, "tryFor", chain.sender, b"another", b"proof", [5])
+        call_ = encode_call(here.artifact, "tryFor", chain.sender, b"", b"another", b"proof", [5])
         with pytest.raises(TransactionReverted) as caught:
             call(chain, here, call_)
         assert caught.value.data[:4] == selector("NoVerdict(bytes4)")
-        assert call(chain, here, encode_call(here.artifact, "tryFor", chain.sender, vk, b"p", [5])) == bytes(32)
+        assert call(chain, here, encode_call(here.artifact, "tryFor", chain.sender, b"", vk, b"p", [5])) == bytes(32)
 
 
 def test_a_deadline_passes() -> None:
@@ -328,10 +377,10 @@ def test_a_deadline_passes() -> None:
         chain = connect(rpc)
         here, deadline = own_consumer(chain, toxic(System.CG16)), 2_000_001_000
         proof, instance = here.prove(here.binder(chain.sender, 0, deadline=deadline))
-        assert here.outcome("takeFor", proof, instance, chain.sender, deadline, bytes(32)) == ""
+        assert here.outcome("takeFor", proof, instance, chain.sender, deadline, bytes(32), b"") == ""
         ask_node(chain, "evm_setNextBlockTimestamp", deadline + 1)
         ask_node(chain, "evm_mine")
-        assert here.outcome("takeFor", proof, instance, chain.sender, deadline, bytes(32)) == "DeadlinePassed"
+        assert here.outcome("takeFor", proof, instance, chain.sender, deadline, bytes(32), b"") == "DeadlinePassed"
 
 
 def test_bound_claims_are_good_in_one_consumer(chain: Chain) -> None:

@@ -266,7 +266,12 @@ MUTANTS = {
     "no consumer": ("ZkReplayGuard", "ZkBinder.forConsumer(address(this),", "ZkBinder.forConsumer(address(0),"),
     "no caller": ("ZkBinder", HASHED + ";", "keccak256(abi.encode(consumer, counter));"),
     "no action": ("ZkBinder", ACTED, "return binder;"),
-    "a try takes turns": ("ZkConsumer", "if (valid) _count(caller);", "_count(caller);"),
+    "nobody is asked": ("ZkReplayGuard", "if (!ZkConsent.signed(", "if (false && !ZkConsent.signed("),
+    "anybody consents": (
+        "ZkConsent",
+        "_recover(digest_, signature) == account",
+        "_recover(digest_, signature) != address(0)",
+    ),
     "no delay": ("ZkRouter", "if (block.timestamp < route.from)", "if (false)"),
     "no tombstone": ("ZkRouter", "route.buried = true;", "delete _routes[selector];"),
     "anybody stops": ("ZkRouter", "running only(Role.Guardian)", "running"),

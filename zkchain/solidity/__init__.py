@@ -1,6 +1,6 @@
 """Verifier contracts: a verifying key rendered as Solidity, compiled, and called."""
 
-from zkchain.solidity.binding import binder
+from zkchain.solidity.binding import binder, consent
 from zkchain.solidity.calldata import ContractError, batch_calldata, calldata, decode_error
 from zkchain.solidity.compiler import Artifact, compile, compile_sources, find_solc
 from zkchain.solidity.forms import Form
@@ -19,6 +19,7 @@ __all__ = [
     "clone_calldata",
     "compile",
     "compile_sources",
+    "consent",
     "decode_error",
     "find_solc",
     "render",
