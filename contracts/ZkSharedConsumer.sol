@@ -20,11 +20,16 @@ abstract contract ZkSharedConsumer is ZkReplayGuard, IZkSharedErrors {
 
     /// @notice `bindingWord` of circuits whose proofs are bound by their challenge (CG16).
     uint256 internal constant BY_CHALLENGE = type(uint256).max;
+    /// @dev Bytes of a proof.
+    uint256 private constant GROTH16_PROOF = 256;
+    uint256 private constant CG16_PROOF = 320;
 
     /// @notice The shared verifier.
     IZkVerifierShared public immutable verifier;
     /// @notice Hash of the verifying key whose proofs are taken.
     bytes32 public immutable vkHash;
+    /// @notice Number of public inputs of the circuit (CG16: packed words).
+    uint256 public immutable instanceLength;
     /// @notice Number of the first of four public words that hold the context, or 2^256 - 1: the challenge does.
     uint256 public immutable bindingWord;
     /// @notice Gas that a call of the verifier gets in `_tryVerifyFor`: with it a valid proof verifies.
@@ -36,19 +41,20 @@ abstract contract ZkSharedConsumer is ZkReplayGuard, IZkSharedErrors {
     /// @param verifier_ The shared verifier
     /// @param vkHash_ The key that this contract is about: pinned here, and never a user's choice
     /// @param vk The key itself
-    /// @param instanceLength Number of public inputs (CG16: packed words)
+    /// @param instanceLength_ Number of public inputs (CG16: packed words)
     /// @param bindingWord_ BY_CHALLENGE for CG16; else the number of the first public word of the input `binder`
     /// @param verifierGas_ Gas for a try; 0 where `_tryVerifyFor` is not used
     constructor(
         IZkVerifierShared verifier_,
         bytes32 vkHash_,
         bytes memory vk,
-        uint256 instanceLength,
+        uint256 instanceLength_,
         uint256 bindingWord_,
         uint256 verifierGas_
     ) {
         if (address(verifier_).code.length == 0) revert NoContract(address(verifier_));
-        verifier_.checkKey(vkHash_, vk, bindingWord_ == BY_CHALLENGE, instanceLength);
+        verifier_.checkKey(vkHash_, vk, bindingWord_ == BY_CHALLENGE, instanceLength_);
+        instanceLength = instanceLength_;
         verifier = verifier_;
         vkHash = vkHash_;
         bindingWord = bindingWord_;
@@ -118,14 +124,17 @@ abstract contract ZkSharedConsumer is ZkReplayGuard, IZkSharedErrors {
         verifier.verify(vkHash, vk, proof, instance);
     }
 
-    /// @dev `_check` with an answer, by `ZkVerdict.attempt`.
+    /// @dev `_check` with an answer, by `ZkVerdict.attempt`. A proof of another length, or with another number of public
+    /// inputs, is wrong: the shared verifier would look for a key of that kind, and say that the key is another.
     function _isValid(bytes32 binder, bytes calldata vk, bytes calldata proof, uint256[] calldata instance)
         internal
         view
         returns (bool)
     {
+        bool cg16 = bindingWord == BY_CHALLENGE;
+        if (proof.length != (cg16 ? CG16_PROOF : GROTH16_PROOF) || instance.length != instanceLength) return false;
         address shared = address(verifier);
-        if (bindingWord == BY_CHALLENGE) {
+        if (cg16) {
             bytes memory bound = abi.encodeCall(IZkVerifierShared.verifyBound, (vkHash, vk, proof, instance, binder));
             return ZkVerdict.attempt(shared, bound, verifierGas);
         }

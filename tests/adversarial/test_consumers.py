@@ -10,6 +10,7 @@ import pytest
 from tests.helpers import consumers
 from tests.helpers.consumers import (
     BINDING,
+    WORDS,
     Consumer,
     ask,
     bound_to,
@@ -27,12 +28,14 @@ from tests.helpers.evm import anvil, ask_node, compiled, contracts, encode_call
 from tests.helpers.simulator import simulate, toxic_key
 from zkchain import solidity
 from zkchain._core import keccak256
-from zkchain.chain import Chain, call, connect, transact
+from zkchain.bn254 import R
+from zkchain.chain import Chain, Deployment, call, connect, transact
 from zkchain.errors import TransactionReverted
 from zkchain.groth16.encoding import encode_proof
 from zkchain.groth16.transcript import context, context_words, vkhash
 from zkchain.r1cs import System
 from zkchain.solidity.calldata import selector
+from zkchain.solidity.shared import travelling_key
 
 Make = Callable[[Chain, System], tuple[Consumer, Consumer]]
 
@@ -315,6 +318,37 @@ class TestVerdicts:
             assert caught.value.data == selector("NoVerdict(bytes4)") + told.ljust(32, b"\0")
 
 
+@pytest.mark.parametrize("make", FORMS)
+@pytest.mark.parametrize("system", System)
+def test_a_proof_of_another_shape_is_wrong_and_not_unheard(node: Chain, system: System, make: Make) -> None:
+    """Whoever owes a proof could keep away a verdict by one of another length, or with another number of words."""
+    here, _ = make(node, system)
+    proof, instance = here.proof_of(node.sender)
+    encoded = encode_proof(proof)
+    for elements, words in (
+        (encoded[:-64] if system is System.CG16 else encoded + bytes(64), instance),  # the other system's length
+        (encoded + b"\0", instance),
+        (b"", instance),
+        (encoded, (*instance, 0)),
+        (encoded, instance[:-1]),
+        (encoded, ()),
+    ):
+        data = encode_call(here.contract.artifact, "tryFor", node.sender, b"", *here.vk, elements, list(words))
+        assert call(node, here.contract, data) == bytes(32)
+
+
+def test_a_verifier_that_is_gone_says_nothing(chain: Chain) -> None:
+    """It was destroyed in the transaction that made it and its consumer: calls to where it was succeed."""
+    made = deployed(chain, "VanishingFactory")
+    (place,) = ask(chain, made, "consumer", ["address"])
+    consumer = replace(made, address=chain.web3.to_checksum_address(place), artifact=contracts()["OwnConsumer"])
+    (verifier,) = ask(chain, consumer, "verifier", ["address"])
+    assert not chain.web3.eth.get_code(chain.web3.to_checksum_address(verifier))
+    with pytest.raises(TransactionReverted) as caught:
+        call(chain, consumer, encode_call(consumer.artifact, "tryFor", chain.sender, b"", b"junk", [1]))
+    assert caught.value.data == selector("NoVerdict(bytes4)") + bytes(32)
+
+
 class TestConstructors:
     def test_an_address_without_code_is_refused(self, chain: Chain) -> None:
         values = ["0x" + "77" * 20, bytes(32), 0, 0]
@@ -333,7 +367,7 @@ class TestConstructors:
     def test_another_key_is_refused_by_the_shared_form(self, chain: Chain) -> None:
         mock = deployed(chain, "MockZkVerifierShared")
         kinds = ["address", "bytes32", "bytes", "uint256", "uint256", "uint256"]
-        values = [mock.address, keccak256(b"key"), b"another", 1, BINDING[System.CG16], 0]
+        values = [mock.address, keccak256(b"key"), bytes(0x2A0), 1, BINDING[System.CG16], 0]
         with pytest.raises(TransactionReverted) as caught:
             deployed(chain, "SharedConsumer", kinds, values)
         assert named(caught.value.data) == "KeyMismatch"
@@ -343,33 +377,97 @@ class TestSharedMock:
     """ZkSharedConsumer by contracts/mocks/MockZkVerifierShared.sol, as a dApp's own tests would."""
 
     def test_key_consumer_and_turn(self, chain: Chain) -> None:
-        mock, vk = deployed(chain, "MockZkVerifierShared"), b"a key"
-        kinds = ["address", "bytes32", "bytes", "uint256", "uint256", "uint256"]
-        values = [mock.address, keccak256(vk), vk, 1, BINDING[System.CG16], 100_000]
-        here, elsewhere = (deployed(chain, "SharedConsumer", kinds, values) for _ in range(2))
+        here, elsewhere, mock, vk = self.place(chain)
         binder = solidity.binder(here.address, chain.sender, 0)
-        (proof,) = ask(chain, mock, "mockBoundProof", ["bytes"], keccak256(vk), [5], binder)
+        (proof,) = ask(chain, mock, "mockBoundProof", ["bytes"], vkhash(self.KEY.vk), [5, 6], binder)
         with pytest.raises(TransactionReverted) as caught:
-            call(chain, elsewhere, encode_call(here.artifact, "take", vk, proof, [5]))
+            call(chain, elsewhere, encode_call(here.artifact, "take", vk, proof, [5, 6]))
         assert caught.value.data == selector("ProofInvalid()")
         with pytest.raises(TransactionReverted) as caught:
-            call(chain, here, encode_call(here.artifact, "take", b"another", proof, [5]))
+            call(chain, here, encode_call(here.artifact, "take", self.another(vk), proof, [5, 6]))
         assert caught.value.data[:4] == selector("KeyMismatch(bytes32,bytes32)")
-        transact(chain, here, encode_call(here.artifact, "take", vk, proof, [5]))
+        transact(chain, here, encode_call(here.artifact, "take", vk, proof, [5, 6]))
         with pytest.raises(TransactionReverted):
-            call(chain, here, encode_call(here.artifact, "take", vk, proof, [5]))
+            call(chain, here, encode_call(here.artifact, "take", vk, proof, [5, 6]))
 
     def test_another_key_in_a_try_is_no_verdict(self, chain: Chain) -> None:
-        mock, vk = deployed(chain, "MockZkVerifierShared"), b"a key"
-        kinds = ["address", "bytes32", "bytes", "uint256", "uint256", "uint256"]
-        here = deployed(
-            chain, "SharedConsumer", kinds, [mock.address, keccak256(vk), vk, 1, BINDING[System.CG16], 100_000]
-        )
-        call_ = encode_call(here.artifact, "tryFor", chain.sender, b"", b"another", b"proof", [5])
+        here, _, _, vk = self.place(chain)
+        call_ = encode_call(here.artifact, "tryFor", chain.sender, b"", self.another(vk), bytes(320), [5, 6])
         with pytest.raises(TransactionReverted) as caught:
             call(chain, here, call_)
         assert caught.value.data[:4] == selector("NoVerdict(bytes4)")
         assert call(chain, here, encode_call(here.artifact, "tryFor", chain.sender, b"", vk, b"p", [5])) == bytes(32)
+
+    KEY = toxic(System.CG16)
+
+    def place(self, chain: Chain) -> tuple[Deployment, Deployment, Deployment, bytes]:
+        """Two consumers of one real key, its mock verifier, and the key."""
+        mock, vk = deployed(chain, "MockZkVerifierShared"), travelling_key(self.KEY.vk)
+        kinds = ["address", "bytes32", "bytes", "uint256", "uint256", "uint256"]
+        values = [mock.address, vkhash(self.KEY.vk), vk, 2, BINDING[System.CG16], 300_000]
+        here, elsewhere = (deployed(chain, "SharedConsumer", kinds, values) for _ in range(2))
+        return here, elsewhere, mock, vk
+
+    def another(self, vk: bytes) -> bytes:
+        return bytes([vk[0] ^ 1]) + vk[1:]
+
+    @pytest.mark.parametrize("system", System)
+    def test_it_says_of_shapes_what_the_real_one_says(self, node: Chain, system: System) -> None:
+        """Lengths, counts, ranges, keys and calldata: error by error."""
+        real, mock = deployed(node, "ZkVerifierShared"), deployed(node, "MockZkVerifierShared")
+        key = toxic(system)
+        n, size = WORDS[system], 320 if system is System.CG16 else 256
+        hash_, vk, words, binder = vkhash(key.vk), travelling_key(key.vk), [1] * n, bytes(32)
+        proof, order = bytes(size), R
+        calls: list[tuple[str, tuple[object, ...]]] = [
+            ("verify", (hash_, vk, proof[1:], words)),
+            ("verify", (hash_, vk, proof, [])),
+            ("verify", (hash_, vk, proof, [*words, 1])),
+            ("verify", (hash_, vk, proof, [*words[1:], order])),
+            ("verify", (hash_, vk[:-32], proof, words)),
+            ("verify", (hash_, self.another(vk), proof, words)),
+            ("verify", (hash_, vk, bytes(576 - size), words)),
+            ("verifyBound", (hash_, vk, bytes(256), words, binder)),
+            ("verifyBatch", (hash_, vk, 0, b"", [])),
+            ("verifyBatch", (hash_, vk, 2, proof, words)),
+            ("verifyBatch", (hash_, vk, 2, proof * 2, words)),
+            ("verifyBatch", (hash_, vk, 2, proof * 2, [*words, *words, 1])),
+            ("verifyBatch", (hash_, vk, 2, proof * 2, [*words, *words[1:], order])),
+            ("verifyBoundBatch", (hash_, vk, b"", [], [])),
+            ("verifyBoundBatch", (hash_, vk, proof * 2, words * 2, [binder])),
+            ("checkKey", (hash_, vk, system is System.CG16, 0)),
+            ("checkKey", (hash_, vk, system is System.CG16, n + 1)),
+            ("checkKey", (hash_, vk, system is not System.CG16, n)),
+            ("checkKey", (hash_, vk, system is System.CG16, 2**32)),
+        ]
+        for name, arguments in calls:
+            data = encode_call(mock.artifact, name, *arguments)
+            assert reverted(node, mock, data) == reverted(node, real, data) != b"", (name, arguments)
+        long = encode_call(mock.artifact, "verify", hash_, vk, proof, words) + bytes(32)
+        assert reverted(node, mock, long) == reverted(node, real, long)
+        assert reverted(node, mock, encode_call(mock.artifact, "checkKey", hash_, vk, system is System.CG16, n)) == b""
+
+    def test_a_batch_is_its_proofs_one_after_the_other(self, chain: Chain) -> None:
+        _, _, mock, vk = self.place(chain)
+        hash_, binders = vkhash(self.KEY.vk), [bytes([i]) * 32 for i in (1, 2)]
+        free = [ask(chain, mock, "mockProof", ["bytes"], hash_, True, [5, i])[0] for i in (1, 2)]
+        bound = [ask(chain, mock, "mockBoundProof", ["bytes"], hash_, [5, i], binders[i - 1])[0] for i in (1, 2)]
+        good, swapped = b"".join(free), b"".join(reversed(free))
+        assert reverted(chain, mock, encode_call(mock.artifact, "verifyBatch", hash_, vk, 2, good, [5, 1, 5, 2])) == b""
+        wrong = reverted(chain, mock, encode_call(mock.artifact, "verifyBatch", hash_, vk, 2, swapped, [5, 1, 5, 2]))
+        assert wrong == selector("ProofInvalid()")
+        for order, told in ((binders, b""), (binders[::-1], selector("ProofInvalid()"))):
+            data = encode_call(mock.artifact, "verifyBoundBatch", hash_, vk, b"".join(bound), [5, 1, 5, 2], order)
+            assert reverted(chain, mock, data) == told
+
+
+def reverted(chain: Chain, place: Deployment, data: bytes) -> bytes:
+    """What a call reverts with, or nothing."""
+    try:
+        call(chain, place, data)
+    except TransactionReverted as error:
+        return error.data
+    return b""
 
 
 def test_a_deadline_passes() -> None:

@@ -146,6 +146,26 @@ contract OddVerifier is IZkVerifier {
     }
 }
 
+/// @title A verifier that its maker destroys
+contract Vanishing is OddVerifier {
+    constructor() OddVerifier(bytes32(uint256(1))) {}
+
+    function vanish() external {
+        selfdestruct(payable(msg.sender));
+    }
+}
+
+/// @title Makes a consumer whose verifier is gone at the end of the transaction
+contract VanishingFactory {
+    address public consumer;
+
+    constructor() {
+        Vanishing verifier = new Vanishing();
+        consumer = address(new OwnConsumer(verifier, bytes32(uint256(1)), type(uint256).max, 100_000));
+        verifier.vanish();
+    }
+}
+
 /// @title ERC-8004's validation registry, as much of it as a validator meets (after the text that the interface names)
 contract ToyValidationRegistry is IERC8004ValidationRegistry {
     struct Status {

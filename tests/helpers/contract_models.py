@@ -247,7 +247,7 @@ class RouterMachine(Machine):
         known = self.routes.get(which)
         if not self.either(who):
             assert told == "NotAllowed"
-        elif known is None or known.state == "proposed":
+        elif known is None:
             assert told == "UnknownSelector"
         elif known.state == "buried":
             assert told == "IsBuried"
@@ -294,9 +294,11 @@ class RouterMachine(Machine):
             (proof,) = ask(self.chain, verifier, "mockProof", ["bytes"], [5])
             state = self.routes[which].state if which in self.routes else "unknown"
             told = {"live": "", "buried": "IsBuried"}.get(state, "UnknownSelector")
-            assert self.asked("verify", self.selector(which), proof, [5]) == ("IsStopped" if self.stopped else told)
+            key = bytes([which + 1]) * 32
+            assert self.asked("verify", key, proof, [5]) == ("IsStopped" if self.stopped else told)
             if state == "live" and not self.stopped:
-                assert self.asked("verify", self.selector(which), proof, [6]) == "ProofInvalid"
+                assert self.asked("verify", key, proof, [6]) == "ProofInvalid"
+                assert self.asked("verify", self.selector(which) + bytes(28), proof, [5]) == "AnotherKey"
 
     def asked(self, name: str, *arguments: object) -> str:
         try:
