@@ -5,7 +5,7 @@ from zkchain.solidity.calldata import ContractError, batch_calldata, calldata, d
 from zkchain.solidity.compiler import Artifact, compile, compile_sources, find_solc
 from zkchain.solidity.forms import Form
 from zkchain.solidity.render import VerifierSource, render
-from zkchain.solidity.shared import clone_calldata, shared_batch_calldata, shared_calldata
+from zkchain.solidity.shared import clone_calldata, shared_batch_calldata, shared_calldata, travelling_key
 from zkchain.solidity.types import render_key, render_types
 
 __all__ = [
@@ -27,4 +27,5 @@ __all__ = [
     "render_types",
     "shared_batch_calldata",
     "shared_calldata",
+    "travelling_key",
 ]
