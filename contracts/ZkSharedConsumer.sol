@@ -91,8 +91,7 @@ abstract contract ZkSharedConsumer is ZkReplayGuard, IZkSharedErrors {
     /// @dev As `_verifyFor`, and answers instead of reverting on a proof that is wrong. It answers only of proofs that
     /// the caller sent or signed, so "wrong" can be held against him, and either answer takes his turn, so it can be held
     /// against him once. Reverts with GasTooLow where the transaction has less gas than a valid proof needs, so that no
-    /// relayer can make one look invalid. Another key
-    /// than the pinned one is no verdict on the proof, and reverts.
+    /// relayer can make one look invalid. Another key than the pinned one is no verdict on the proof, and reverts.
     /// @return valid Whether the proof is valid for `instance` and bound to this turn
     function _tryVerifyFor(
         address caller,

@@ -80,7 +80,8 @@ class TestFiles:
         expected = set(PROJECTS[kind].files)
         if room := PROJECTS[kind].contracts:
             expected |= {f"{room}/{name}.sol" for name in (NAME, "ModelKey", "ModelTypes")} | {
-                f"{room}/zkchain/{path}" for path in shipped.contracts()
+                f"{PROJECTS[kind].mocks if PROJECTS[kind].mocks and path.startswith('mocks/') else room}/zkchain/{path}"
+                for path in shipped.contracts()
             }
         if PROJECTS[kind].bindings:
             for proof in bundle.proofs:
@@ -98,7 +99,11 @@ class TestFiles:
         assert {"ZkBinder.sol", "interfaces/IZkVerifier.sol", "mocks/MockZkVerifier.sol"} <= set(there)
         assert not any(path.startswith(("examples", "generated")) for path in there)
         assert text(exported, "foundry/src/zkchain/ZkBinder.sol") == there["ZkBinder.sol"]
-        assert text(exported, "foundry/remappings.txt") == "zkchain/=src/zkchain/\n"
+        remapped = "zkchain/mocks/=test/zkchain/mocks/\nzkchain/=src/zkchain/\n"
+        assert text(exported, "foundry/remappings.txt") == remapped
+        assert not list((exported / "foundry" / "src").rglob("Mock*"))  # nobody deploys one by mistake
+        mock = text(exported, "foundry/test/zkchain/mocks/MockZkVerifier.sol")
+        assert mock == there["mocks/MockZkVerifier.sol"].replace('"../interfaces/', '"zkchain/interfaces/')
         assert text(exported, "hardhat/remappings.txt") == "zkchain/=contracts/zkchain/\n"
 
     def test_programs_can_be_run(self, exported: Path) -> None:
