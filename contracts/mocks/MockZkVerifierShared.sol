@@ -25,7 +25,7 @@ contract MockZkVerifierShared is IZkVerifierShared {
     /// @inheritdoc IZkVerifierShared
     function verify(bytes32 vkHash, bytes calldata vk, bytes calldata proof, uint256[] calldata instance)
         external
-        view
+        pure
     {
         bool cg16 = _checkOne(vkHash, vk, proof, instance);
         _checkCall(0xe4 + vk.length + proof.length + 32 * instance.length, instance, instance.length);
@@ -52,7 +52,7 @@ contract MockZkVerifierShared is IZkVerifierShared {
         uint256 count,
         bytes calldata proofs,
         uint256[] calldata instances
-    ) external view {
+    ) external pure {
         (bool cg16, uint256 n) = _checkMany(vkHash, vk, count, proofs, instances, false);
         _checkCall(0x104 + vk.length + proofs.length + 32 * instances.length, instances, n);
         bytes memory expected;
