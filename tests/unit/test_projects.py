@@ -80,7 +80,9 @@ class TestFiles:
         expected = set(PROJECTS[kind].files)
         if room := PROJECTS[kind].contracts:
             expected |= {f"{room}/{name}.sol" for name in (NAME, "ModelKey", "ModelTypes")} | {
-                f"{PROJECTS[kind].mocks if PROJECTS[kind].mocks and path.startswith('mocks/') else room}/zkchain/{path}"
+                f"{PROJECTS[kind].mocks}/{path}"
+                if PROJECTS[kind].mocks and path.startswith("mocks/")
+                else f"{room}/zkchain/{path}"
                 for path in shipped.contracts()
             }
         if PROJECTS[kind].bindings:
@@ -99,11 +101,11 @@ class TestFiles:
         assert {"ZkBinder.sol", "interfaces/IZkVerifier.sol", "mocks/MockZkVerifier.sol"} <= set(there)
         assert not any(path.startswith(("examples", "generated")) for path in there)
         assert text(exported, "foundry/src/zkchain/ZkBinder.sol") == there["ZkBinder.sol"]
-        remapped = "zkchain/mocks/=test/zkchain/mocks/\nzkchain/=src/zkchain/\n"
-        assert text(exported, "foundry/remappings.txt") == remapped
+        assert text(exported, "foundry/remappings.txt") == "zkchain/=src/zkchain/\n"
         assert not list((exported / "foundry" / "src").rglob("Mock*"))  # nobody deploys one by mistake
-        mock = text(exported, "foundry/test/zkchain/mocks/MockZkVerifier.sol")
-        assert mock == there["mocks/MockZkVerifier.sol"].replace('"../interfaces/', '"zkchain/interfaces/')
+        mock = text(exported, "foundry/test/mocks/MockZkVerifier.sol")
+        moved = there["mocks/MockZkVerifier.sol"].replace('"../interfaces/', '"../../src/zkchain/interfaces/')
+        assert mock == moved
         assert text(exported, "hardhat/remappings.txt") == "zkchain/=contracts/zkchain/\n"
 
     def test_programs_can_be_run(self, exported: Path) -> None:

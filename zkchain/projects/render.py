@@ -96,10 +96,10 @@ def render(kind: str, material: Material) -> dict[str, str]:
 
 
 def _library(project: Project, path: str, text: str) -> tuple[str, str]:
-    """Where a hand-written contract goes, and its text there: mocks that stand apart import by remapping."""
+    """Where a hand-written contract goes, and its text there: mocks that stand apart import across folders."""
     if project.mocks is None or not path.startswith(MOCKS):
         return f"{project.contracts}/{LIBRARY}/{path}", text
-    return f"{project.mocks}/{LIBRARY}/{path}", text.replace('from "../', f'from "{LIBRARY}/')
+    return f"{project.mocks}/{path}", text.replace('from "../', f'from "../../{project.contracts}/{LIBRARY}/')
 
 
 def _text(environment: Environment, name: str, values: Mapping[str, Any]) -> str:
