@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 import zkchain
 from tests.helpers import consumers
+from tests.helpers.cli_tools import small_model
 from tests.helpers.cli_tools import zkchain as zkchain_command
 from tests.helpers.evm import encode_call
 from zkchain import workspace
@@ -22,6 +24,7 @@ from zkchain.formats.records import ContextRecord
 from zkchain.formats.shipped import data, model
 from zkchain.groth16.encoding import encode_proof
 from zkchain.groth16.transcript import context, context_words, vkhash
+from zkchain.pipeline import layout_of
 from zkchain.r1cs import System
 from zkchain.reports import ProveManyReport
 from zkchain.solidity import Form, binder, travelling_key
@@ -152,6 +155,19 @@ def test_plain_groth16_is_bound_by_a_public_input(plain: Path, anvil_rpc: str) -
     workspace.submit_bundle(plain, account, name="proof-0")
     with pytest.raises(InputError, match="leave it out"):
         workspace.prove_samples(plain, [{**X, "binder": np.zeros((1, 4), np.int64)}], binder=BINDER)
+
+
+def test_samples_need_no_binder() -> None:
+    """No data of a model has it, held-out ones neither."""
+    graph = onnx.load_from_string(small_model())
+    graph.graph.input.append(helper.make_tensor_value_info("binder", TensorProto.INT64, [1, 4]))
+    draw = np.random.default_rng(0).uniform(-1, 1, (12, 4)).astype(np.float32)
+    for samples in ({"x": draw}, {"x": draw, "test/x": draw[:5]}):
+        domain = {"x": (-1, 1), "binder": (0, 2**52 - 1, 1)}
+        made = zkchain.compile(
+            graph.SerializeToString(), samples, domain=domain, public_inputs=["binder"], system="groth16"
+        )
+        assert layout_of(made.summary).binding is not None
 
 
 @pytest.mark.anvil
