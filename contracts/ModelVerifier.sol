@@ -8,7 +8,8 @@ import {IERC165, IERCZKMLRegistry, IERCZKMLVerifier} from "./interfaces/IERC7992
 /// @title Inferences of registered models (ERC-7992, draft: see the interface for its date)
 /// @notice Looks the model's key hash up in the registry and has the shared verifier check the proof under the key that
 /// comes along: no verifier has to be deployed or appointed for a model.
-/// @dev output: abi.encode(uint256[] instance), the public words. proof: abi.encode(bytes vk, bytes elements).
+/// @dev output: abi.encode(uint256[] instance), the public words, and no other encoding of them (OutputMismatch): so equal
+/// outputs are equal bytes. proof: abi.encode(bytes vk, bytes elements).
 /// inputCommitment: the 32 bytes that a CG16 proof was made for, `binderOf`. That they are a hash of the private inputs
 /// is the prover's word, for zkchain's circuits do not hash their inputs; that the proof cannot be shown with others is
 /// not. Plain Groth16 binds nothing: its inputCommitment is 0. Errors of the shared verifier come through as they are.
@@ -50,6 +51,7 @@ contract ModelVerifier is IERCZKMLVerifier, IERC165, IZkSharedErrors {
     {
         (bytes32 vkHash, bytes4 system) = _model(modelId);
         uint256[] memory instance = abi.decode(output, (uint256[]));
+        if (keccak256(output) != keccak256(abi.encode(instance))) revert OutputMismatch();
         (bytes memory vk, bytes memory elements) = abi.decode(proof, (bytes, bytes));
         if (system == CG16) {
             verifier.verifyBound(vkHash, vk, elements, instance, binderOf(modelId, inputCommitment));

@@ -54,43 +54,51 @@ abstract contract ZkConsumer is ZkReplayGuard, IZkVerifierErrors {
 
     /// @dev Takes a proof of the sender's; reverts unless it is valid for `instance` and bound to this turn of his.
     function _verify(bytes calldata proof, uint256[] calldata instance) internal {
-        _verifyFor(msg.sender, 0, 0, proof, instance);
+        _verifyFor(msg.sender, 0, 0, "", proof, instance);
     }
 
-    /// @dev Takes a proof of somebody's, whoever sends it. What the sender could choose otherwise has to be in
-    /// `action`.
+    /// @dev Takes a proof of somebody's, whoever sends it. That it is bound to `caller` does not say that he made it:
+    /// anybody with the proving key makes such proofs, of inputs of his own. `consent` is his signature under this one.
     /// @param caller Whose proof it is
     /// @param deadline Last second at which it may be used; 0: none
-    /// @param action Hash of what shall be done, with all of its arguments; 0: none
+    /// @param action Hash of what shall be done, with all of its arguments: what the sender could choose otherwise has to
+    /// be in it; 0: none
+    /// @param consent The caller's signature of `consentDigest`; nothing where he is the sender
     function _verifyFor(
         address caller,
         uint64 deadline,
         bytes32 action,
+        bytes memory consent,
         bytes calldata proof,
         uint256[] calldata instance
     ) internal {
         bytes32 binder = _binder(caller, deadline, action);
+        _requireConsent(caller, binder, consent, proof, instance);
         _count(caller);
         _check(binder, proof, instance);
     }
 
-    /// @dev As `_verifyFor`, and answers instead of reverting on a proof that is wrong. Only a valid proof takes the
-    /// caller's turn: else anybody could use it up with nonsense. Reverts with GasTooLow where the transaction has less
-    /// gas than a valid proof needs, so that no relayer can make one look invalid.
+    /// @dev As `_verifyFor`, and answers instead of reverting on a proof that is wrong. It answers only of proofs that
+    /// the caller sent or signed, so "wrong" can be held against him, and either answer takes his turn, so it can be held
+    /// against him once. Reverts with GasTooLow where the transaction has less gas than a valid proof needs, so that no
+    /// relayer can make one look invalid.
     /// @return valid Whether the proof is valid for `instance` and bound to this turn
     function _tryVerifyFor(
         address caller,
         uint64 deadline,
         bytes32 action,
+        bytes memory consent,
         bytes calldata proof,
         uint256[] calldata instance
     ) internal returns (bool valid) {
-        valid = _isValid(_binder(caller, deadline, action), proof, instance);
-        if (valid) _count(caller);
+        bytes32 binder = _binder(caller, deadline, action);
+        _requireConsent(caller, binder, consent, proof, instance);
+        _count(caller);
+        return _isValid(binder, proof, instance);
     }
 
-    /// @dev Reverts unless the proof is valid for `instance` and bound to `binder`. Whether the binder was used before
-    /// is the caller's to know.
+    /// @dev Reverts unless the proof is valid for `instance` and bound to `binder`. Whether the binder was used before,
+    /// and who made the proof, is the caller's to know.
     function _check(bytes32 binder, bytes calldata proof, uint256[] calldata instance) internal view {
         if (bindingWord == BY_CHALLENGE) {
             verifier.verifyBound(proof, instance, binder);

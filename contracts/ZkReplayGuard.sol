@@ -2,6 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {ZkBinder} from "./ZkBinder.sol";
+import {ZkConsent} from "./ZkConsent.sol";
 
 /// @title What makes a proof good once: counters, deadlines, nullifiers
 /// @notice `ZkConsumer` and `ZkSharedConsumer` stand on it. It holds no verifier.
@@ -10,6 +11,8 @@ import {ZkBinder} from "./ZkBinder.sol";
 abstract contract ZkReplayGuard {
     /// @notice The proof's deadline has passed.
     error DeadlinePassed(uint256 time, uint256 deadline);
+    /// @notice Somebody else sent the proof, and this account did not sign it.
+    error NoConsent(address caller);
     /// @notice This nullifier was spent in this scope before.
     error NullifierSpent(bytes32 scope, uint256 nullifier);
 
@@ -36,6 +39,23 @@ abstract contract ZkReplayGuard {
         return ZkBinder.withAction(ZkBinder.forConsumer(address(this), caller, turn), action);
     }
 
+    /// @notice What an account has to sign so that somebody else can send its next proof: EIP-712, see `ZkConsent`.
+    /// @param caller Whose proof
+    /// @param deadline Last second at which it may be used; 0: none
+    /// @param action Hash of what shall be done with it; 0: none
+    /// @param proof The proof's elements
+    /// @param instance Public inputs
+    /// @return The digest
+    function consentDigest(
+        address caller,
+        uint64 deadline,
+        bytes32 action,
+        bytes calldata proof,
+        uint256[] calldata instance
+    ) external view returns (bytes32) {
+        return ZkConsent.digest(binderOf(caller, deadline, action), proof, instance);
+    }
+
     /// @notice Whether a nullifier was spent.
     /// @param scope What it is for: "one vote in election 7", say, as a hash
     /// @param nullifier A value that the circuit proves
@@ -48,6 +68,19 @@ abstract contract ZkReplayGuard {
     function _binder(address caller, uint64 deadline, bytes32 action) internal view returns (bytes32) {
         if (deadline != 0 && block.timestamp > deadline) revert DeadlinePassed(block.timestamp, deadline);
         return binderOf(caller, deadline, action);
+    }
+
+    /// @dev Reverts unless the sender is the caller, or has his signature under this proof for this turn. A proof alone
+    /// says nothing of who made it, whatever it is bound to.
+    function _requireConsent(
+        address caller,
+        bytes32 binder,
+        bytes memory consent,
+        bytes calldata proof,
+        uint256[] calldata instance
+    ) internal view {
+        if (caller == msg.sender) return;
+        if (!ZkConsent.signed(caller, ZkConsent.digest(binder, proof, instance), consent)) revert NoConsent(caller);
     }
 
     /// @dev The caller's proof was taken: the next one needs another.

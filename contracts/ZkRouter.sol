@@ -5,16 +5,26 @@ import {IZkVerifier} from "./interfaces/IZkVerifier.sol";
 import {IZkVerifierErrors} from "./interfaces/IZkVerifierErrors.sol";
 
 /// @title One address in front of verifiers that come and go
-/// @notice A verifier is found by its selector, the first four bytes of its key's hash. Verifiers are added after a
-/// delay that gives users time to leave, taken out at once and for ever, and all of them stop, for ever, when the
-/// guardian says so or anybody shows a proof of a statement that is false.
+/// @notice A verifier is found by its key's hash, of which the first four bytes, the selector, are its place here.
+/// Verifiers are added after a delay that gives users time to leave, taken out at once and for ever, and all of them
+/// stop, for ever, when the guardian says so or anybody shows a proof of a statement that is false.
 /// @dev Nothing here is needed by a consumer that pins a verifier of its own. A consumer that goes through a router
 /// trusts its admin as far as the delay and its guardian lets it. A bound proof is bound to the verifier behind the
-/// router. The canary is a verifier of a circuit without solutions (x = 0 and x = 1): a proof that it takes shows that
-/// the proof system, its implementation or the canary's setup is broken. Whoever made the canary's key alone could stop
-/// the router, so its key deserves the ceremony that the others had.
+/// router.
+///
+/// FOR GUARDIANS. The delay is there for you to read the CODE of what is proposed: `vkHash()` is the word of the contract
+/// itself, and one that says the right hash can take any proof a day later. A clone of zkchain's (`ZkCloneVerifier`)
+/// has its key in its code and nothing that changes; so compare the code (`zkchain` does), and bury what you do not
+/// know. The router records the hash of the code at the proposal, and adds no other; it cannot see behind a proxy, whose
+/// code stays and whose behaviour does not.
+///
+/// FOR DEPLOYERS. The canary is a verifier of a circuit without solutions (x = 0 and x = 1): a proof that it takes shows
+/// that the proof system, its implementation or the canary's setup is broken. Nothing here can see that the circuit has
+/// no solutions: with the canary of another one, anybody who satisfies that stops the router. `zkchain circom canary`
+/// writes the constraints. Whoever made the canary's key alone could stop the router, so its key deserves the ceremony
+/// that the others had.
 contract ZkRouter is IZkVerifierErrors {
-    /// @notice Who may do what: the admin proposes and buries, the guardian withdraws, buries and stops.
+    /// @notice Who may do what: the admin proposes, withdraws and buries; the guardian withdraws, buries and stops.
     enum Role {
         Admin,
         Guardian
@@ -34,13 +44,18 @@ contract ZkRouter is IZkVerifierErrors {
     error NotAllowed(address caller);
     /// @notice There is no contract at this address.
     error NoContract(address verifier);
-    /// @notice The contract answers with another key's hash than before.
+    /// @notice The contract answers with another key's hash than before, or the verifier that has the selector is another
+    /// key's.
     error AnotherKey(bytes32 got, bytes32 expected);
+    /// @notice The contract's code is another than when it was proposed.
+    error AnotherCode(bytes32 got, bytes32 expected);
     /// @notice A delay shorter than a day, or longer than a year, is none.
     error DelayOutOfRange(uint256 delay);
 
-    /// @notice `verifier` can be added from the time `from` on.
-    event Proposed(bytes4 indexed selector, IZkVerifier indexed verifier, bytes32 vkHash, uint256 from);
+    /// @notice `verifier`, with code of this hash, can be added from the time `from` on.
+    event Proposed(
+        bytes4 indexed selector, IZkVerifier indexed verifier, bytes32 vkHash, bytes32 codeHash, uint256 from
+    );
     /// @notice The proposal is off; it can be made again.
     event Withdrawn(bytes4 indexed selector);
     /// @notice Proofs with this selector go to `verifier` from now on.
@@ -54,13 +69,15 @@ contract ZkRouter is IZkVerifierErrors {
     /// @notice A role has another holder.
     event Taken(Role indexed role, address indexed by);
 
-    /// @dev `from` is 0 where there is no proposal; a live or buried route keeps its verifier.
+    /// @dev `from` is 0 where there is no proposal; a live or buried route keeps its verifier. `buried` may be what was
+    /// live, or what was only proposed.
     struct Route {
         IZkVerifier verifier;
         uint64 from;
         bool live;
         bool buried;
         bytes32 vkHash;
+        bytes32 codeHash;
     }
 
     /// @notice Seconds between a proposal and the time from which it can be added.
@@ -108,13 +125,16 @@ contract ZkRouter is IZkVerifierErrors {
         return bytes4(vkHash);
     }
 
-    /// @notice The verifier with a selector; reverts where there is none, or none any more.
-    /// @param selector First four bytes of the key's hash
+    /// @notice The verifier of a key; reverts where there is none, or none any more.
+    /// @param vkHash Hash of the verifying key, all of it: four bytes are met by trying, and another key's verifier
+    /// would answer
     /// @return The verifier
-    function verifierOf(bytes4 selector) public view running returns (IZkVerifier) {
+    function verifierOf(bytes32 vkHash) public view running returns (IZkVerifier) {
+        bytes4 selector = selectorOf(vkHash);
         Route storage route = _routes[selector];
         if (route.buried) revert IsBuried(selector);
         if (!route.live) revert UnknownSelector(selector);
+        if (route.vkHash != vkHash) revert AnotherKey(route.vkHash, vkHash);
         return route.verifier;
     }
 
@@ -125,36 +145,37 @@ contract ZkRouter is IZkVerifierErrors {
         return _routes[selector];
     }
 
-    /// @notice `IZkVerifier.verify` of the verifier with this selector.
-    /// @param selector First four bytes of the key's hash
+    /// @notice `IZkVerifier.verify` of the verifier of this key.
+    /// @param vkHash Hash of the verifying key, a constant of the calling contract
     /// @param proof The proof's elements
     /// @param instance Public inputs
-    function verify(bytes4 selector, bytes calldata proof, uint256[] calldata instance) external view {
-        verifierOf(selector).verify(proof, instance);
+    function verify(bytes32 vkHash, bytes calldata proof, uint256[] calldata instance) external view {
+        verifierOf(vkHash).verify(proof, instance);
     }
 
-    /// @notice `IZkVerifier.verifyBound` of the verifier with this selector.
-    /// @param selector First four bytes of the key's hash
+    /// @notice `IZkVerifier.verifyBound` of the verifier of this key.
+    /// @param vkHash Hash of the verifying key, a constant of the calling contract
     /// @param proof The proof's elements
     /// @param instance Public inputs
     /// @param binder Computed by the calling contract, with its own address in it: see `ZkBinder`
-    function verifyBound(bytes4 selector, bytes calldata proof, uint256[] calldata instance, bytes32 binder)
+    function verifyBound(bytes32 vkHash, bytes calldata proof, uint256[] calldata instance, bytes32 binder)
         external
         view
     {
-        verifierOf(selector).verifyBound(proof, instance, binder);
+        verifierOf(vkHash).verifyBound(proof, instance, binder);
     }
 
     /// @notice Propose a verifier: it can be added when the delay is over.
-    /// @param verifier The verifier
+    /// @param verifier The verifier, as its code stands; that it answers with a key's hash is no evidence of what it checks
     function propose(IZkVerifier verifier) external running only(Role.Admin) {
         bytes32 vkHash = _keyOf(verifier);
         bytes4 selector = selectorOf(vkHash);
         Route storage route = _routes[selector];
         if (route.from != 0) revert SelectorTaken(selector);
         uint64 from = uint64(block.timestamp + delay);
-        _routes[selector] = Route(verifier, from, false, false, vkHash);
-        emit Proposed(selector, verifier, vkHash, from);
+        bytes32 codeHash = address(verifier).codehash;
+        _routes[selector] = Route(verifier, from, false, false, vkHash, codeHash);
+        emit Proposed(selector, verifier, vkHash, codeHash, from);
     }
 
     /// @notice Take a proposal back before it is added: admin or guardian.
@@ -174,17 +195,20 @@ contract ZkRouter is IZkVerifierErrors {
         if (route.from == 0) revert UnknownSelector(selector);
         if (route.live || route.buried) revert SelectorTaken(selector);
         if (block.timestamp < route.from) revert TooEarly(block.timestamp, route.from);
+        bytes32 code = address(route.verifier).codehash;
+        if (code != route.codeHash) revert AnotherCode(code, route.codeHash);
         if (_keyOf(route.verifier) != route.vkHash) revert AnotherKey(_keyOf(route.verifier), route.vkHash);
         route.live = true;
         emit Added(selector, route.verifier);
     }
 
-    /// @notice Take a verifier out, at once and for ever: admin or guardian.
+    /// @notice Take a verifier out, or a proposal, at once and for ever: admin or guardian. A proposal that is only
+    /// withdrawn can be made again.
     /// @param selector The verifier's
     function bury(bytes4 selector) external {
         _requireEither();
         Route storage route = _routes[selector];
-        if (!route.live) revert UnknownSelector(selector);
+        if (route.from == 0) revert UnknownSelector(selector);
         if (route.buried) revert IsBuried(selector);
         route.buried = true;
         emit Buried(selector);

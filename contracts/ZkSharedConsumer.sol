@@ -20,11 +20,16 @@ abstract contract ZkSharedConsumer is ZkReplayGuard, IZkSharedErrors {
 
     /// @notice `bindingWord` of circuits whose proofs are bound by their challenge (CG16).
     uint256 internal constant BY_CHALLENGE = type(uint256).max;
+    /// @dev Bytes of a proof.
+    uint256 private constant GROTH16_PROOF = 256;
+    uint256 private constant CG16_PROOF = 320;
 
     /// @notice The shared verifier.
     IZkVerifierShared public immutable verifier;
     /// @notice Hash of the verifying key whose proofs are taken.
     bytes32 public immutable vkHash;
+    /// @notice Number of public inputs of the circuit (CG16: packed words).
+    uint256 public immutable instanceLength;
     /// @notice Number of the first of four public words that hold the context, or 2^256 - 1: the challenge does.
     uint256 public immutable bindingWord;
     /// @notice Gas that a call of the verifier gets in `_tryVerifyFor`: with it a valid proof verifies.
@@ -36,19 +41,20 @@ abstract contract ZkSharedConsumer is ZkReplayGuard, IZkSharedErrors {
     /// @param verifier_ The shared verifier
     /// @param vkHash_ The key that this contract is about: pinned here, and never a user's choice
     /// @param vk The key itself
-    /// @param instanceLength Number of public inputs (CG16: packed words)
+    /// @param instanceLength_ Number of public inputs (CG16: packed words)
     /// @param bindingWord_ BY_CHALLENGE for CG16; else the number of the first public word of the input `binder`
     /// @param verifierGas_ Gas for a try; 0 where `_tryVerifyFor` is not used
     constructor(
         IZkVerifierShared verifier_,
         bytes32 vkHash_,
         bytes memory vk,
-        uint256 instanceLength,
+        uint256 instanceLength_,
         uint256 bindingWord_,
         uint256 verifierGas_
     ) {
         if (address(verifier_).code.length == 0) revert NoContract(address(verifier_));
-        verifier_.checkKey(vkHash_, vk, bindingWord_ == BY_CHALLENGE, instanceLength);
+        verifier_.checkKey(vkHash_, vk, bindingWord_ == BY_CHALLENGE, instanceLength_);
+        instanceLength = instanceLength_;
         verifier = verifier_;
         vkHash = vkHash_;
         bindingWord = bindingWord_;
@@ -57,44 +63,53 @@ abstract contract ZkSharedConsumer is ZkReplayGuard, IZkSharedErrors {
 
     /// @dev Takes a proof of the sender's; reverts unless it is valid for `instance` and bound to this turn of his.
     function _verify(bytes calldata vk, bytes calldata proof, uint256[] calldata instance) internal {
-        _verifyFor(msg.sender, 0, 0, vk, proof, instance);
+        _verifyFor(msg.sender, 0, 0, "", vk, proof, instance);
     }
 
-    /// @dev Takes a proof of somebody's, whoever sends it. What the sender could choose otherwise has to be in
-    /// `action`.
+    /// @dev Takes a proof of somebody's, whoever sends it. That it is bound to `caller` does not say that he made it:
+    /// anybody with the proving key makes such proofs, of inputs of his own. `consent` is his signature under this one.
     /// @param caller Whose proof it is
     /// @param deadline Last second at which it may be used; 0: none
-    /// @param action Hash of what shall be done, with all of its arguments; 0: none
+    /// @param action Hash of what shall be done, with all of its arguments: what the sender could choose otherwise has to
+    /// be in it; 0: none
+    /// @param consent The caller's signature of `consentDigest`; nothing where he is the sender
     function _verifyFor(
         address caller,
         uint64 deadline,
         bytes32 action,
+        bytes memory consent,
         bytes calldata vk,
         bytes calldata proof,
         uint256[] calldata instance
     ) internal {
         bytes32 binder = _binder(caller, deadline, action);
+        _requireConsent(caller, binder, consent, proof, instance);
         _count(caller);
         _check(binder, vk, proof, instance);
     }
 
-    /// @dev As `_verifyFor`, and answers instead of reverting on a proof that is wrong: see `ZkConsumer`. Another key
-    /// than the pinned one is no verdict on the proof, and reverts.
+    /// @dev As `_verifyFor`, and answers instead of reverting on a proof that is wrong. It answers only of proofs that
+    /// the caller sent or signed, so "wrong" can be held against him, and either answer takes his turn, so it can be held
+    /// against him once. Reverts with GasTooLow where the transaction has less gas than a valid proof needs, so that no
+    /// relayer can make one look invalid. Another key than the pinned one is no verdict on the proof, and reverts.
     /// @return valid Whether the proof is valid for `instance` and bound to this turn
     function _tryVerifyFor(
         address caller,
         uint64 deadline,
         bytes32 action,
+        bytes memory consent,
         bytes calldata vk,
         bytes calldata proof,
         uint256[] calldata instance
     ) internal returns (bool valid) {
-        valid = _isValid(_binder(caller, deadline, action), vk, proof, instance);
-        if (valid) _count(caller);
+        bytes32 binder = _binder(caller, deadline, action);
+        _requireConsent(caller, binder, consent, proof, instance);
+        _count(caller);
+        return _isValid(binder, vk, proof, instance);
     }
 
-    /// @dev Reverts unless the proof is valid for `instance` and bound to `binder`. Whether the binder was used before
-    /// is the caller's to know.
+    /// @dev Reverts unless the proof is valid for `instance` and bound to `binder`. Whether the binder was used before,
+    /// and who made the proof, is the caller's to know.
     function _check(bytes32 binder, bytes calldata vk, bytes calldata proof, uint256[] calldata instance)
         internal
         view
@@ -108,14 +123,17 @@ abstract contract ZkSharedConsumer is ZkReplayGuard, IZkSharedErrors {
         verifier.verify(vkHash, vk, proof, instance);
     }
 
-    /// @dev `_check` with an answer, by `ZkVerdict.attempt`.
+    /// @dev `_check` with an answer, by `ZkVerdict.attempt`. A proof of another length, or with another number of public
+    /// inputs, is wrong: the shared verifier would look for a key of that kind, and say that the key is another.
     function _isValid(bytes32 binder, bytes calldata vk, bytes calldata proof, uint256[] calldata instance)
         internal
         view
         returns (bool)
     {
+        bool cg16 = bindingWord == BY_CHALLENGE;
+        if (proof.length != (cg16 ? CG16_PROOF : GROTH16_PROOF) || instance.length != instanceLength) return false;
         address shared = address(verifier);
-        if (bindingWord == BY_CHALLENGE) {
+        if (cg16) {
             bytes memory bound = abi.encodeCall(IZkVerifierShared.verifyBound, (vkHash, vk, proof, instance, binder));
             return ZkVerdict.attempt(shared, bound, verifierGas);
         }

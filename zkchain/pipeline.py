@@ -9,6 +9,7 @@ by it: proving is a matter of tenths of a second.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache, partial
@@ -225,7 +226,7 @@ def import_model(
     load = partial(frontend.load, model, batch=batch, input_shapes=shapes, sample_shapes=sizes, outputs=outputs)
     graph = load()
     progress("import", 1.0)
-    data = None if data is None else places(graph, data)
+    data = None if data is None else places(graph, _with_binder(graph, data))
     visible = visibility(graph, public_inputs, private_outputs)
     source = Source(model, graph, visible, tuple(_domains(domains, graph)), *_samples(data, graph), batch)
     return _with_missing(source, load)
@@ -389,6 +390,19 @@ def places(graph: Graph, arrays: Mapping[str, Array]) -> dict[str, Array]:
         of = name if name in sizes else name.removeprefix(tensors.HELD_OUT)
         if of in sizes or array.dtype.kind in categories.TEXTS:
             found[name] = categories.indices(name, lists.get(of, ()), array, sizes.get(of, 1))
+    return found
+
+
+def _with_binder(graph: Graph, arrays: Mapping[str, Array]) -> Mapping[str, Array]:
+    """Samples with zeros for what binds proofs, which no sample of a model's data has: nothing else reads it."""
+    shapes = {name: graph.nodes[i].shape for name, i in zip(graph.input_names, graph.inputs, strict=True)}
+    if BINDER in arrays or math.prod(shapes.get(BINDER, ())) != CONTEXT_WORDS:
+        return arrays
+    found = dict(arrays)
+    for prefix in ("", tensors.HELD_OUT):
+        beside = [len(arrays[prefix + name]) for name in shapes if np.ndim(arrays.get(prefix + name, 0))]
+        if beside:
+            found.setdefault(prefix + BINDER, np.zeros((beside[0], *shapes[BINDER][1:]), dtype=np.int64))
     return found
 
 

@@ -69,6 +69,21 @@ class SetupReport:
     development: bool
 
 
+@dataclass(frozen=True, slots=True)
+class BoundReport:
+    """What a proof is bound to: a verifier on a chain, of a form, and 32 bytes; these are a turn of a caller's at a
+    consumer where they were given so."""
+
+    contract: str
+    chain_id: int
+    form: str
+    binder: str
+    consumer: str | None = None
+    caller: str | None = None
+    counter: int | None = None
+    deadline: int | None = None
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class ProveReport:
     """``outputs``: all outputs by name, hidden ones too: this is the prover's report. ``folder``: the proof's place.
@@ -80,6 +95,7 @@ class ProveReport:
     public: tuple[str, ...]
     proof_bytes: int
     seconds: Mapping[str, float]
+    bound: BoundReport | None = None
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -198,6 +214,7 @@ class ContractReport:
     vk_hash: str
     development: bool
     types: tuple[str, ...] = ()
+    travelling_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

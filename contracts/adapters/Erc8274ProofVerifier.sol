@@ -11,14 +11,17 @@ import {ZkVerdict} from "../ZkVerdict.sol";
 /// @dev inputHash: any 32 bytes; the proof must be bound to keccak256(abi.encode(caller, inputHash)), the caller being
 /// the IAgentVerifier, so that one proof serves one of them and one input. That they are a hash of the private inputs
 /// is the prover's word. outputHash: keccak256(abi.encodePacked(instance)), all that the circuit shows.
-/// metadata: abi.encode(bytes32 vkHash, bytes vk, uint256 gas). proof: abi.encode(bytes elements, uint256[] instance).
-/// Plain Groth16 binds nothing and is not served. Metadata or a proof that cannot be decoded reverts, as does too
-/// little gas.
+/// metadata: abi.encode(bytes32 vkHash, bytes vk, uint256 words, uint256 gas), words being the number of packed words of
+/// the key. proof: abi.encode(bytes elements, uint256[] instance). A proof of another length, or with another number of
+/// words, is false. Plain Groth16 binds nothing and is not served. Metadata or a proof that cannot be decoded reverts, as
+/// does too little gas.
 contract Erc8274ProofVerifier is IProofVerifier, IZkSharedErrors {
     /// @notice There is no contract at this address.
     error NoContract(address verifier);
 
     string private constant SYSTEM = "zk/zkchain-cg16";
+    /// @dev Bytes of a proof.
+    uint256 private constant CG16_PROOF = 320;
     /// @notice The shared verifier.
     IZkVerifierShared public immutable verifier;
 
@@ -42,8 +45,10 @@ contract Erc8274ProofVerifier is IProofVerifier, IZkSharedErrors {
         view
         returns (bool)
     {
-        (bytes32 vkHash, bytes memory vk, uint256 needed) = abi.decode(metadata, (bytes32, bytes, uint256));
+        (bytes32 vkHash, bytes memory vk, uint256 words, uint256 needed) =
+            abi.decode(metadata, (bytes32, bytes, uint256, uint256));
         (bytes memory elements, uint256[] memory instance) = abi.decode(proof, (bytes, uint256[]));
+        if (elements.length != CG16_PROOF || instance.length != words) return false;
         if (keccak256(abi.encodePacked(instance)) != outputHash) return false;
         bytes32 binder = binderOf(msg.sender, inputHash);
         bytes memory data =

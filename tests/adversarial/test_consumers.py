@@ -10,6 +10,7 @@ import pytest
 from tests.helpers import consumers
 from tests.helpers.consumers import (
     BINDING,
+    WORDS,
     Consumer,
     ask,
     bound_to,
@@ -27,12 +28,14 @@ from tests.helpers.evm import anvil, ask_node, compiled, contracts, encode_call
 from tests.helpers.simulator import simulate, toxic_key
 from zkchain import solidity
 from zkchain._core import keccak256
-from zkchain.chain import Chain, call, connect, transact
+from zkchain.bn254 import R
+from zkchain.chain import Chain, Deployment, call, connect, transact
 from zkchain.errors import TransactionReverted
 from zkchain.groth16.encoding import encode_proof
 from zkchain.groth16.transcript import context, context_words, vkhash
 from zkchain.r1cs import System
 from zkchain.solidity.calldata import selector
+from zkchain.solidity.shared import travelling_key
 
 Make = Callable[[Chain, System], tuple[Consumer, Consumer]]
 
@@ -100,13 +103,34 @@ class TestReplayMatrix:
         alice, bob = list(chain.web3.eth.accounts)[:2]
         deadline, action = 10**11, keccak256(b"lend 5")
         proof, instance = here.prove(here.binder(alice, 0, deadline=deadline, action=action))
-        assert here.outcome("takeFor", proof, instance, alice, deadline, action, sender=bob) == ""
-        assert here.outcome("takeFor", proof, instance, alice, deadline + 1, action, sender=bob) == REFUSED[system]
-        assert here.outcome("takeFor", proof, instance, alice, 0, action, sender=bob) == REFUSED[system]
-        assert here.outcome("takeFor", proof, instance, alice, deadline, bytes(32), sender=bob) == REFUSED[system]
-        assert here.outcome("takeFor", proof, instance, bob, deadline, action, sender=bob) == REFUSED[system]
+        says = here.consent(alice, proof, instance, deadline=deadline, action=action)
+        assert here.outcome("takeFor", proof, instance, alice, deadline, action, says, sender=bob) == ""
+        others = [(alice, deadline + 1, action), (alice, 0, action), (alice, deadline, bytes(32))]
+        for other in others:
+            assert here.outcome("takeFor", proof, instance, *other, says, sender=bob) == "NoConsent"
+            assert here.outcome("takeFor", proof, instance, *other, b"", sender=alice) == REFUSED[system]
+        assert here.outcome("takeFor", proof, instance, bob, deadline, action, b"", sender=bob) == REFUSED[system]
         late, instance = here.prove(here.binder(alice, 0, deadline=1))
-        assert here.outcome("takeFor", late, instance, alice, 1, bytes(32)) == "DeadlinePassed"
+        assert here.outcome("takeFor", late, instance, alice, 1, bytes(32), b"") == "DeadlinePassed"
+
+    def test_a_proof_that_is_bound_to_somebody_is_no_word_of_his(
+        self, chain: Chain, system: System, make: Make
+    ) -> None:
+        """Anybody with the proving key makes a valid proof for the victim's turn, of an input of his own."""
+        here, elsewhere = make(chain, system)
+        victim, relayer = list(chain.web3.eth.accounts)[:2]
+        proof, instance = here.proof_of(victim)
+        wrong = (*instance[:-1], 7)
+        says = here.consent(victim, proof, instance)
+        for given in (b"", bytes(65), here.consent(relayer, proof, instance), here.consent(victim, proof, wrong)):
+            assert here.outcome("takeFor", proof, instance, victim, 0, bytes(32), given, sender=relayer) == "NoConsent"
+            assert here.outcome("tryFor", proof, instance, victim, given, sender=relayer) == "NoConsent"
+        assert here.outcome("tryFor", proof, wrong, victim, says, sender=relayer) == "NoConsent"  # no verdict: no slash
+        assert here.outcome("tryFor", malleated(proof), instance, victim, says, sender=relayer) == "NoConsent"
+        assert elsewhere.outcome("tryFor", proof, instance, victim, says, sender=relayer) == "NoConsent"
+        there = replace(chain, sender=relayer)
+        transact(there, here.contract, here.data("takeFor", proof, instance, victim, 0, bytes(32), says))
+        assert here.outcome("tryFor", proof, instance, victim, says, sender=relayer) == "NoConsent"  # another turn
 
     def test_the_contract_computes_the_binder_as_python_does(self, chain: Chain, system: System, make: Make) -> None:
         here, _ = make(chain, system)
@@ -142,7 +166,7 @@ class TestGas:
 
     def test_no_gas_limit_makes_a_valid_proof_invalid(self, chain: Chain, system: System, make: Make) -> None:
         here, _ = make(chain, system)
-        data = here.data("tryFor", *here.proof_of(chain.sender), chain.sender)
+        data = here.data("tryFor", *here.proof_of(chain.sender), chain.sender, b"")
         answers = {limit: tried(here, data, limit) for limit in (*range(30_000, 420_000, 3_000), 1_000_000, 16_000_000)}
         assert False not in answers.values()
         said = [limit for limit, answer in answers.items() if answer is True]
@@ -152,23 +176,29 @@ class TestGas:
     def test_a_wrong_proof_is_invalid_or_nothing_is_said(self, chain: Chain, system: System, make: Make) -> None:
         here, _ = make(chain, system)
         proof, instance = here.proof_of(chain.sender)
-        wrong = here.data("tryFor", proof, (*instance[:-1], 7), chain.sender)
-        no_point = here.data("tryFor", replace(proof, a=(1, 3)), instance, chain.sender)
+        wrong = here.data("tryFor", proof, (*instance[:-1], 7), chain.sender, b"")
+        no_point = here.data("tryFor", replace(proof, a=(1, 3)), instance, chain.sender, b"")
         for data in (wrong, no_point):
             answers = [tried(here, data, limit) for limit in (*range(30_000, 420_000, 15_000), 16_000_000)]
             assert True not in answers
             assert answers[-1] is False
 
-    def test_a_wrong_proof_takes_nobodys_turn(self, chain: Chain, system: System, make: Make) -> None:
+    def test_a_verdict_takes_the_turn_of_who_asked_for_it(self, chain: Chain, system: System, make: Make) -> None:
+        """One wrong proof that its owner signed is held against him once."""
         here, _ = make(chain, system)
-        proof, instance = here.proof_of(chain.sender)
-        for sent, told in (((proof, (*instance[:-1], 7)), False), ((proof, instance), True)):
-            transact(chain, here.contract, here.data("tryFor", *sent, chain.sender))
-            assert ask(chain, here.contract, "counterOf", ["uint64"], chain.sender) == (int(told),)
+        owner, relayer = list(chain.web3.eth.accounts)[:2]
+        proof, instance = here.proof_of(owner)
+        wrong = (*instance[:-1], 7)
+        says = here.consent(owner, proof, wrong)
+        by_relayer, data = replace(chain, sender=relayer), here.data("tryFor", proof, wrong, owner, says)
+        assert call(by_relayer, here.contract, data) == bytes(32)
+        transact(by_relayer, here.contract, data)
+        assert ask(chain, here.contract, "counterOf", ["uint64"], owner) == (1,)
+        assert here.outcome("tryFor", proof, wrong, owner, says, sender=relayer) == "NoConsent"
 
     def test_less_gas_than_is_stated_is_named(self, node: Chain, system: System, make: Make) -> None:
         here, _ = make(node, system)
-        data = here.data("tryFor", *here.proof_of(node.sender), node.sender)
+        data = here.data("tryFor", *here.proof_of(node.sender), node.sender, b"")
         (needed,) = ask(node, here.contract, "verifierGas", ["uint256"])
         answer = tried(here, data, needed)
         assert isinstance(answer, str)
@@ -189,7 +219,7 @@ def test_a_naive_try_is_turned_by_its_gas(node: Chain, monkeypatch: pytest.Monke
     broken = compiled({**sources, path: naive})
     monkeypatch.setattr(consumers, "contracts", lambda: {**contracts(), **broken})
     here = own_consumer(node, toxic(System.CG16))
-    data = here.data("tryFor", *here.proof_of(node.sender), node.sender)
+    data = here.data("tryFor", *here.proof_of(node.sender), node.sender, b"")
     answers = {tried(here, data, limit) for limit in range(100_000, 300_000, 10_000)}
     assert False in answers  # of a valid proof
     assert tried(here, data, 1_000_000) is True
@@ -202,7 +232,7 @@ def test_hundreds_of_public_inputs(node: Chain) -> None:
     here = shared_consumer(node, key)
     ctx = context(node.chain_id, bytes.fromhex(here.bound_to[2:]), here.binder(node.sender, 0))
     instance = (*context_words(ctx), *range(496))
-    data = here.data("tryFor", simulate(key, instance), instance, node.sender)
+    data = here.data("tryFor", simulate(key, instance), instance, node.sender, b"")
     answers = [tried(here, data, limit) for limit in (*range(1_000_000, 9_000_000, 250_000), 16_000_000)]
     assert False not in answers
     assert answers[-1] is True
@@ -238,6 +268,28 @@ def verifier_call(here: Consumer, binder: bytes, proof: bytes, instance: list[in
     return encode_call(interface, "verify", *key, proof, instance), here.chain.web3.to_checksum_address(place)
 
 
+def test_a_contract_consents_by_its_own_word(node: Chain) -> None:
+    """EIP-1271."""
+    here, _ = owners(node, System.CG16)
+    wallet = deployed(node, "Wallet")
+    proof, instance = here.proof_of(wallet.address)
+    asked = (wallet.address, 0, bytes(32))
+    digest = ask(node, here.contract, "consentDigest", ["bytes32"], *asked, encode_proof(proof), list(instance))[0]
+    assert here.outcome("takeFor", proof, instance, *asked, b"") == "NoConsent"
+    transact(node, wallet, encode_call(wallet.artifact, "agree", digest))
+    assert here.outcome("takeFor", proof, instance, *asked, b"") == ""
+    odd = deployed(node, "OddVerifier", ["bytes32"], [bytes(32)]).address  # a contract that has no such word
+    assert here.outcome("takeFor", *here.proof_of(odd), odd, 0, bytes(32), b"") == "NoConsent"
+
+
+def test_nobody_consents_for_the_zero_address(node: Chain) -> None:
+    """What ecrecover answers to a signature that is none."""
+    here, _ = owners(node, System.CG16)
+    nobody = "0x" + "00" * 20
+    proof, instance = here.proof_of(nobody)
+    assert here.outcome("takeFor", proof, instance, nobody, 0, bytes(32), bytes(64) + b"\5") == "NoConsent"
+
+
 class TestVerdicts:
     """What counts as "invalid" in a try: errors that a proof alone can cause."""
 
@@ -254,7 +306,7 @@ class TestVerdicts:
         odd = deployed(chain, "OddVerifier", ["bytes32"], [bytes(31) + b"\1"])
         values = [odd.address, bytes(31) + b"\1", BINDING[System.CG16], 100_000]
         consumer = deployed(chain, "OwnConsumer", ["address", "bytes32", "uint256", "uint256"], values)
-        data = encode_call(consumer.artifact, "tryFor", chain.sender, b"", [])
+        data = encode_call(consumer.artifact, "tryFor", chain.sender, b"", b"", [])
         for error in self.VERDICTS:
             transact(chain, odd, encode_call(odd.artifact, "set", selector(error) + bytes(64)))
             assert call(chain, consumer, data) == bytes(32)
@@ -264,6 +316,37 @@ class TestVerdicts:
                 call(chain, consumer, data)
             told = reason if len(reason) >= 4 else bytes(4)
             assert caught.value.data == selector("NoVerdict(bytes4)") + told.ljust(32, b"\0")
+
+
+@pytest.mark.parametrize("make", FORMS)
+@pytest.mark.parametrize("system", System)
+def test_a_proof_of_another_shape_is_wrong_and_not_unheard(node: Chain, system: System, make: Make) -> None:
+    """Whoever owes a proof could keep away a verdict by one of another length, or with another number of words."""
+    here, _ = make(node, system)
+    proof, instance = here.proof_of(node.sender)
+    encoded = encode_proof(proof)
+    for elements, words in (
+        (encoded[:-64] if system is System.CG16 else encoded + bytes(64), instance),  # the other system's length
+        (encoded + b"\0", instance),
+        (b"", instance),
+        (encoded, (*instance, 0)),
+        (encoded, instance[:-1]),
+        (encoded, ()),
+    ):
+        data = encode_call(here.contract.artifact, "tryFor", node.sender, b"", *here.vk, elements, list(words))
+        assert call(node, here.contract, data) == bytes(32)
+
+
+def test_a_verifier_that_is_gone_says_nothing(chain: Chain) -> None:
+    """It was destroyed in the transaction that made it and its consumer: calls to where it was succeed."""
+    made = deployed(chain, "VanishingFactory")
+    (place,) = ask(chain, made, "consumer", ["address"])
+    consumer = replace(made, address=chain.web3.to_checksum_address(place), artifact=contracts()["OwnConsumer"])
+    (verifier,) = ask(chain, consumer, "verifier", ["address"])
+    assert not chain.web3.eth.get_code(chain.web3.to_checksum_address(verifier))
+    with pytest.raises(TransactionReverted) as caught:
+        call(chain, consumer, encode_call(consumer.artifact, "tryFor", chain.sender, b"", b"junk", [1]))
+    assert caught.value.data == selector("NoVerdict(bytes4)") + bytes(32)
 
 
 class TestConstructors:
@@ -284,7 +367,7 @@ class TestConstructors:
     def test_another_key_is_refused_by_the_shared_form(self, chain: Chain) -> None:
         mock = deployed(chain, "MockZkVerifierShared")
         kinds = ["address", "bytes32", "bytes", "uint256", "uint256", "uint256"]
-        values = [mock.address, keccak256(b"key"), b"another", 1, BINDING[System.CG16], 0]
+        values = [mock.address, keccak256(b"key"), bytes(0x2A0), 1, BINDING[System.CG16], 0]
         with pytest.raises(TransactionReverted) as caught:
             deployed(chain, "SharedConsumer", kinds, values)
         assert named(caught.value.data) == "KeyMismatch"
@@ -294,33 +377,97 @@ class TestSharedMock:
     """ZkSharedConsumer by contracts/mocks/MockZkVerifierShared.sol, as a dApp's own tests would."""
 
     def test_key_consumer_and_turn(self, chain: Chain) -> None:
-        mock, vk = deployed(chain, "MockZkVerifierShared"), b"a key"
-        kinds = ["address", "bytes32", "bytes", "uint256", "uint256", "uint256"]
-        values = [mock.address, keccak256(vk), vk, 1, BINDING[System.CG16], 100_000]
-        here, elsewhere = (deployed(chain, "SharedConsumer", kinds, values) for _ in range(2))
+        here, elsewhere, mock, vk = self.place(chain)
         binder = solidity.binder(here.address, chain.sender, 0)
-        (proof,) = ask(chain, mock, "mockBoundProof", ["bytes"], keccak256(vk), [5], binder)
+        (proof,) = ask(chain, mock, "mockBoundProof", ["bytes"], vkhash(self.KEY.vk), [5, 6], binder)
         with pytest.raises(TransactionReverted) as caught:
-            call(chain, elsewhere, encode_call(here.artifact, "take", vk, proof, [5]))
+            call(chain, elsewhere, encode_call(here.artifact, "take", vk, proof, [5, 6]))
         assert caught.value.data == selector("ProofInvalid()")
         with pytest.raises(TransactionReverted) as caught:
-            call(chain, here, encode_call(here.artifact, "take", b"another", proof, [5]))
+            call(chain, here, encode_call(here.artifact, "take", self.another(vk), proof, [5, 6]))
         assert caught.value.data[:4] == selector("KeyMismatch(bytes32,bytes32)")
-        transact(chain, here, encode_call(here.artifact, "take", vk, proof, [5]))
+        transact(chain, here, encode_call(here.artifact, "take", vk, proof, [5, 6]))
         with pytest.raises(TransactionReverted):
-            call(chain, here, encode_call(here.artifact, "take", vk, proof, [5]))
+            call(chain, here, encode_call(here.artifact, "take", vk, proof, [5, 6]))
 
     def test_another_key_in_a_try_is_no_verdict(self, chain: Chain) -> None:
-        mock, vk = deployed(chain, "MockZkVerifierShared"), b"a key"
-        kinds = ["address", "bytes32", "bytes", "uint256", "uint256", "uint256"]
-        here = deployed(
-            chain, "SharedConsumer", kinds, [mock.address, keccak256(vk), vk, 1, BINDING[System.CG16], 100_000]
-        )
-        call_ = encode_call(here.artifact, "tryFor", chain.sender, b"another", b"proof", [5])
+        here, _, _, vk = self.place(chain)
+        call_ = encode_call(here.artifact, "tryFor", chain.sender, b"", self.another(vk), bytes(320), [5, 6])
         with pytest.raises(TransactionReverted) as caught:
             call(chain, here, call_)
         assert caught.value.data[:4] == selector("NoVerdict(bytes4)")
-        assert call(chain, here, encode_call(here.artifact, "tryFor", chain.sender, vk, b"p", [5])) == bytes(32)
+        assert call(chain, here, encode_call(here.artifact, "tryFor", chain.sender, b"", vk, b"p", [5])) == bytes(32)
+
+    KEY = toxic(System.CG16)
+
+    def place(self, chain: Chain) -> tuple[Deployment, Deployment, Deployment, bytes]:
+        """Two consumers of one real key, its mock verifier, and the key."""
+        mock, vk = deployed(chain, "MockZkVerifierShared"), travelling_key(self.KEY.vk)
+        kinds = ["address", "bytes32", "bytes", "uint256", "uint256", "uint256"]
+        values = [mock.address, vkhash(self.KEY.vk), vk, 2, BINDING[System.CG16], 300_000]
+        here, elsewhere = (deployed(chain, "SharedConsumer", kinds, values) for _ in range(2))
+        return here, elsewhere, mock, vk
+
+    def another(self, vk: bytes) -> bytes:
+        return bytes([vk[0] ^ 1]) + vk[1:]
+
+    @pytest.mark.parametrize("system", System)
+    def test_it_says_of_shapes_what_the_real_one_says(self, node: Chain, system: System) -> None:
+        """Lengths, counts, ranges, keys and calldata: error by error."""
+        real, mock = deployed(node, "ZkVerifierShared"), deployed(node, "MockZkVerifierShared")
+        key = toxic(system)
+        n, size = WORDS[system], 320 if system is System.CG16 else 256
+        hash_, vk, words, binder = vkhash(key.vk), travelling_key(key.vk), [1] * n, bytes(32)
+        proof, order = bytes(size), R
+        calls: list[tuple[str, tuple[object, ...]]] = [
+            ("verify", (hash_, vk, proof[1:], words)),
+            ("verify", (hash_, vk, proof, [])),
+            ("verify", (hash_, vk, proof, [*words, 1])),
+            ("verify", (hash_, vk, proof, [*words[1:], order])),
+            ("verify", (hash_, vk[:-32], proof, words)),
+            ("verify", (hash_, self.another(vk), proof, words)),
+            ("verify", (hash_, vk, bytes(576 - size), words)),
+            ("verifyBound", (hash_, vk, bytes(256), words, binder)),
+            ("verifyBatch", (hash_, vk, 0, b"", [])),
+            ("verifyBatch", (hash_, vk, 2, proof, words)),
+            ("verifyBatch", (hash_, vk, 2, proof * 2, words)),
+            ("verifyBatch", (hash_, vk, 2, proof * 2, [*words, *words, 1])),
+            ("verifyBatch", (hash_, vk, 2, proof * 2, [*words, *words[1:], order])),
+            ("verifyBoundBatch", (hash_, vk, b"", [], [])),
+            ("verifyBoundBatch", (hash_, vk, proof * 2, words * 2, [binder])),
+            ("checkKey", (hash_, vk, system is System.CG16, 0)),
+            ("checkKey", (hash_, vk, system is System.CG16, n + 1)),
+            ("checkKey", (hash_, vk, system is not System.CG16, n)),
+            ("checkKey", (hash_, vk, system is System.CG16, 2**32)),
+        ]
+        for name, arguments in calls:
+            data = encode_call(mock.artifact, name, *arguments)
+            assert reverted(node, mock, data) == reverted(node, real, data) != b"", (name, arguments)
+        long = encode_call(mock.artifact, "verify", hash_, vk, proof, words) + bytes(32)
+        assert reverted(node, mock, long) == reverted(node, real, long)
+        assert reverted(node, mock, encode_call(mock.artifact, "checkKey", hash_, vk, system is System.CG16, n)) == b""
+
+    def test_a_batch_is_its_proofs_one_after_the_other(self, chain: Chain) -> None:
+        _, _, mock, vk = self.place(chain)
+        hash_, binders = vkhash(self.KEY.vk), [bytes([i]) * 32 for i in (1, 2)]
+        free = [ask(chain, mock, "mockProof", ["bytes"], hash_, True, [5, i])[0] for i in (1, 2)]
+        bound = [ask(chain, mock, "mockBoundProof", ["bytes"], hash_, [5, i], binders[i - 1])[0] for i in (1, 2)]
+        good, swapped = b"".join(free), b"".join(reversed(free))
+        assert reverted(chain, mock, encode_call(mock.artifact, "verifyBatch", hash_, vk, 2, good, [5, 1, 5, 2])) == b""
+        wrong = reverted(chain, mock, encode_call(mock.artifact, "verifyBatch", hash_, vk, 2, swapped, [5, 1, 5, 2]))
+        assert wrong == selector("ProofInvalid()")
+        for order, told in ((binders, b""), (binders[::-1], selector("ProofInvalid()"))):
+            data = encode_call(mock.artifact, "verifyBoundBatch", hash_, vk, b"".join(bound), [5, 1, 5, 2], order)
+            assert reverted(chain, mock, data) == told
+
+
+def reverted(chain: Chain, place: Deployment, data: bytes) -> bytes:
+    """What a call reverts with, or nothing."""
+    try:
+        call(chain, place, data)
+    except TransactionReverted as error:
+        return error.data
+    return b""
 
 
 def test_a_deadline_passes() -> None:
@@ -328,10 +475,10 @@ def test_a_deadline_passes() -> None:
         chain = connect(rpc)
         here, deadline = own_consumer(chain, toxic(System.CG16)), 2_000_001_000
         proof, instance = here.prove(here.binder(chain.sender, 0, deadline=deadline))
-        assert here.outcome("takeFor", proof, instance, chain.sender, deadline, bytes(32)) == ""
+        assert here.outcome("takeFor", proof, instance, chain.sender, deadline, bytes(32), b"") == ""
         ask_node(chain, "evm_setNextBlockTimestamp", deadline + 1)
         ask_node(chain, "evm_mine")
-        assert here.outcome("takeFor", proof, instance, chain.sender, deadline, bytes(32)) == "DeadlinePassed"
+        assert here.outcome("takeFor", proof, instance, chain.sender, deadline, bytes(32), b"") == "DeadlinePassed"
 
 
 def test_bound_claims_are_good_in_one_consumer(chain: Chain) -> None:

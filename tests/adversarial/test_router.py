@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from eth_abi.abi import encode
@@ -15,7 +16,7 @@ from tests.helpers import consumers
 from tests.helpers.cli_tools import zkchain
 from tests.helpers.consumers import BY_CHALLENGE, ask, deployed, named
 from tests.helpers.contract_models import HASH, MACHINES, sent
-from tests.helpers.evm import compiled, contracts, encode_call
+from tests.helpers.evm import ask_node, compiled, contracts, encode_call
 from tests.helpers.simulator import simulate, toxic_key
 from tests.helpers.snarkjs_tool import FILES
 from zkchain._core import keccak256
@@ -25,12 +26,15 @@ from zkchain.groth16.canary import FalseStatement
 from zkchain.groth16.encoding import encode_proof
 from zkchain.groth16.transcript import vkhash
 from zkchain.r1cs import Csr, System
+from zkchain.solidity.shared import travelling_key
 
 PTAU = FILES / "toy.ptau"
 DAY = 86_400
 CANARY = bytes(31) + b"\7"
 KEY = bytes([1]) * 32
 SELECTOR = KEY[:4]
+NEIGHBOUR = SELECTOR + bytes(28)
+"""Another key whose selector is the same."""
 ROUTER = ["address", "address", "uint256", "address", "bytes32"]
 
 
@@ -68,17 +72,52 @@ class TestRouter:
         assert told(chain, made, "add", SELECTOR) == "TooEarly"
         later(chain, DAY + 1)
         assert told(chain, made, "add", SELECTOR) == ""
-        assert ask(chain, made, "verifierOf", ["address"], SELECTOR) == (verifier.address.lower(),)
-        assert ask(chain, made, "verify", [], SELECTOR, proof, [5]) == ()
+        assert ask(chain, made, "verifierOf", ["address"], KEY) == (verifier.address.lower(),)
+        assert ask(chain, made, "verify", [], KEY, proof, [5]) == ()
         binder = bytes(range(32))
         (bound,) = ask(chain, verifier, "mockBoundProof", ["bytes"], [5], binder)
-        assert ask(chain, made, "verifyBound", [], SELECTOR, bound, [5], binder) == ()
+        assert ask(chain, made, "verifyBound", [], KEY, bound, [5], binder) == ()
         with pytest.raises(TransactionReverted):
-            ask(chain, made, "verifyBound", [], SELECTOR, bound, [5], bytes(32))
+            ask(chain, made, "verifyBound", [], KEY, bound, [5], bytes(32))
         assert told(chain, made, "bury", SELECTOR) == ""
         assert told(chain, made, "propose", verifier.address) == "SelectorTaken"  # a tombstone
         with pytest.raises(TransactionReverted, match="IsBuried"):
-            ask(chain, made, "verifierOf", ["address"], SELECTOR)
+            ask(chain, made, "verifierOf", ["address"], KEY)
+
+    def test_another_key_with_the_same_selector_has_no_verifier(self, chain: Chain) -> None:
+        made, _ = router(chain)
+        verifier = mock(chain, KEY)
+        (proof,) = ask(chain, verifier, "mockProof", ["bytes"], [5])
+        assert told(chain, made, "propose", verifier.address) == ""
+        later(chain, DAY + 1)
+        assert told(chain, made, "add", SELECTOR) == ""
+        for name, more in (("verify", ([5],)), ("verifyBound", ([5], bytes(32)))):
+            with pytest.raises(TransactionReverted, match="AnotherKey"):
+                ask(chain, made, name, [], NEIGHBOUR, proof, *more)
+
+    @pytest.mark.anvil
+    def test_other_code_under_a_proposal_is_not_added(self, node: Chain) -> None:
+        made, _ = router(node)
+        verifier = mock(node, b"\5" * 32)
+        assert told(node, made, "propose", verifier.address) == ""
+        code = mock(node, b"\6" * 32)
+        other = node.web3.eth.get_code(node.web3.to_checksum_address(code.address))
+        ask_node(node, "anvil_setCode", verifier.address, other.to_0x_hex())
+        ask_node(node, "evm_increaseTime", DAY + 1)
+        ask_node(node, "evm_mine")
+        assert told(node, made, "add", b"\5" * 4) == "AnotherCode"
+
+    def test_a_guardian_buries_a_proposal(self, chain: Chain) -> None:
+        """One that is only withdrawn comes back with the next block."""
+        made, _ = router(chain)
+        verifier = mock(chain, KEY)
+        for after in ("withdraw", "bury"):
+            assert told(chain, made, "propose", verifier.address) == ""
+            assert told(chain, made, after, SELECTOR) == ""
+        assert told(chain, made, "propose", verifier.address) == "SelectorTaken"
+        assert told(chain, made, "withdraw", SELECTOR) == "UnknownSelector"
+        later(chain, DAY + 1)
+        assert told(chain, made, "add", SELECTOR) == "SelectorTaken"
 
     def test_a_proof_of_the_false_statement_stops_it_for_ever(self, chain: Chain) -> None:
         made, canary = router(chain)
@@ -152,29 +191,31 @@ class TestModelVerifier:
 
     CG16 = keccak256(b"cg16-bn254-v1")[:4]
     GROTH16 = keccak256(b"groth16-bn254-v1")[:4]
-    VK = b"a key"
+    KEYS: ClassVar = {CG16: toxic_key(System.CG16, 1).vk, GROTH16: toxic_key(System.GROTH16, 1).vk}
 
     def place(self, chain: Chain, system: bytes) -> tuple[Deployment, Deployment, Deployment]:
         registry, shared = deployed(chain, "ModelRegistry"), deployed(chain, "MockZkVerifierShared")
         verifier = deployed(chain, "ModelVerifier", ["address", "address"], [registry.address, shared.address])
-        commitment = (bytes(32), bytes(32), keccak256(self.VK), system, "ipfs://x")
+        vk = self.KEYS.get(system)
+        commitment = (bytes(32), bytes(32), HASH if vk is None else vkhash(vk), system, "ipfs://x")
         transact(chain, registry, encode_call(registry.artifact, "registerModel", commitment))
         return registry, shared, verifier
 
-    def data(self, proof: bytes, instance: list[int]) -> tuple[bytes, bytes]:
-        return encode(["uint256[]"], [instance]), encode(["bytes", "bytes"], [self.VK, proof])
+    def data(self, proof: bytes, instance: list[int], system: bytes = CG16) -> tuple[bytes, bytes]:
+        vk = travelling_key(self.KEYS[system])
+        return encode(["uint256[]"], [instance]), encode(["bytes", "bytes"], [vk, proof])
 
     def test_an_inference_is_bound_to_model_and_commitment(self, chain: Chain) -> None:
         registry, shared, verifier = self.place(chain, self.CG16)
         commitment = keccak256(b"inputs and a salt")
         (binder,) = ask(chain, verifier, "binderOf", ["bytes32"], 1, commitment)
-        (proof,) = ask(chain, shared, "mockBoundProof", ["bytes"], keccak256(self.VK), [5], binder)
+        (proof,) = ask(chain, shared, "mockBoundProof", ["bytes"], vkhash(self.KEYS[self.CG16]), [5], binder)
         output, packed = self.data(proof, [5])
         assert told(chain, verifier, "verifyInference", 1, commitment, output, packed) == ""
         assert told(chain, verifier, "verifyInference", 1, bytes(32), output, packed) == "ProofInvalid"
         assert told(chain, verifier, "verifyInference", 1, commitment, *self.data(proof, [6])) == "ProofInvalid"
         assert told(chain, verifier, "verifyInference", 2, commitment, output, packed) == "ModelNotFound"
-        other = encode(["bytes", "bytes"], [b"another", proof])
+        other = encode(["bytes", "bytes"], [bytes(0x320), proof])
         assert told(chain, verifier, "verifyInference", 1, commitment, output, other) == "KeyMismatch"
         assert ask(chain, verifier, "proofSystemOf", ["bytes4"], 1) == (self.CG16,)
         transact(chain, registry, encode_call(registry.artifact, "deprecateModel", 1))
@@ -183,9 +224,20 @@ class TestModelVerifier:
 
     def test_plain_groth16_has_no_commitment(self, chain: Chain) -> None:
         _, shared, verifier = self.place(chain, self.GROTH16)
-        (proof,) = ask(chain, shared, "mockProof", ["bytes"], keccak256(self.VK), [5])
-        assert told(chain, verifier, "verifyInference", 1, bytes(32), *self.data(proof, [5])) == ""
-        assert told(chain, verifier, "verifyInference", 1, HASH, *self.data(proof, [5])) == "InputCommitmentMismatch"
+        hashed = vkhash(self.KEYS[self.GROTH16])
+        (proof,) = ask(chain, shared, "mockProof", ["bytes"], hashed, False, [5])
+        given = self.data(proof, [5], self.GROTH16)
+        assert told(chain, verifier, "verifyInference", 1, bytes(32), *given) == ""
+        assert told(chain, verifier, "verifyInference", 1, HASH, *given) == "InputCommitmentMismatch"
+
+    def test_an_output_has_one_encoding(self, chain: Chain) -> None:
+        """Its bytes are in the event: who compares them must not be shown the same words in other bytes."""
+        _, shared, verifier = self.place(chain, self.GROTH16)
+        (proof,) = ask(chain, shared, "mockProof", ["bytes"], vkhash(self.KEYS[self.GROTH16]), False, [5])
+        output, packed = self.data(proof, [5], self.GROTH16)
+        far = (64).to_bytes(32, "big") + bytes(32) + output[32:]  # the array one word further on
+        for other in (output + bytes(32), far):
+            assert told(chain, verifier, "verifyInference", 1, bytes(32), other, packed) == "OutputMismatch"
 
     def test_other_systems_are_refused(self, chain: Chain) -> None:
         _, _, verifier = self.place(chain, b"\1\2\3\4")
@@ -204,43 +256,70 @@ class TestDrafts:
         kinds = ["address", "bytes32", "uint256", "address"]
         made = deployed(chain, "Erc8004Validator", kinds, [verifier.address, HASH, BY_CHALLENGE, registry.address])
         salt, instance = bytes([9]) * 32, [5, 6]
-        (request,) = ask(chain, made, "requestHashOf", ["bytes32"], instance, salt)
-        assert request == keccak256(encode(["bytes32", "uint256[]", "bytes32"], [HASH, instance, salt]))
+        (request,) = ask(chain, made, "requestHashOf", ["bytes32"], 3, instance, salt)
+        payload = ["address", "uint256", "bytes32", "uint256[]", "bytes32"]
+        assert request == keccak256(encode(payload, [registry.address, 3, HASH, instance, salt]))
         (binder,) = ask(chain, made, "binderOfRequest", ["bytes32"], request)
         (proof,) = ask(chain, verifier, "mockBoundProof", ["bytes"], instance, binder)
-        assert told(chain, made, "respond", proof, instance, salt) == "Error"  # nobody asked
+        assert told(chain, made, "respond", 3, proof, instance, salt) == "AnotherAgent"  # nobody asked
         ask_for = encode_call(registry.artifact, "validationRequest", made.address, 3, "", request)
         transact(chain, registry, ask_for)
-        assert told(chain, made, "respond", proof, instance, bytes(32)) == "ProofInvalid"  # another request
-        assert told(chain, made, "respond", proof, instance, salt) == ""
-        status = ask(
-            chain,
-            registry,
-            "getValidationStatus",
-            ["address", "uint256", "uint8", "bytes32", "string"],
-            request,
-        )
-        assert status == (made.address.lower(), 3, 100, keccak256(proof), "zkchain")
+        assert told(chain, made, "respond", 4, proof, instance, salt) == "AnotherAgent"  # another request
+        assert told(chain, made, "respond", 3, proof, instance, bytes(32)) == "AnotherAgent"
+        assert told(chain, made, "respond", 3, proof[:-1] + b"x", instance, salt) == "ProofInvalid"
+        assert told(chain, made, "respond", 3, proof, instance, salt) == ""
+        kinds = ["address", "uint256", "uint8", "bytes32", "string"]
+        status = ask(chain, registry, "getValidationStatus", kinds, request)
+        evidence = keccak256(encode(["bytes32", "uint256[]"], [HASH, instance]))  # and not the proof's bytes
+        assert status == (made.address.lower(), 3, 100, evidence, "zkchain")
+
+    def test_a_request_that_a_stranger_made_first_is_not_answered(self, chain: Chain) -> None:
+        """He names the hash of another agent's request, and would get that agent's answer for his own."""
+        verifier, registry = mock(chain, HASH), deployed(chain, "ToyValidationRegistry")
+        kinds = ["address", "bytes32", "uint256", "address"]
+        made = deployed(chain, "Erc8004Validator", kinds, [verifier.address, HASH, BY_CHALLENGE, registry.address])
+        (request,) = ask(chain, made, "requestHashOf", ["bytes32"], 3, [5], bytes(32))
+        (binder,) = ask(chain, made, "binderOfRequest", ["bytes32"], request)
+        (proof,) = ask(chain, verifier, "mockBoundProof", ["bytes"], [5], binder)
+        transact(chain, registry, encode_call(registry.artifact, "validationRequest", made.address, 666, "", request))
+        for agent in (3, 666):
+            assert told(chain, made, "respond", agent, proof, [5], bytes(32)) == "AnotherAgent"
 
     def test_erc_8274_says_true_or_false(self, chain: Chain) -> None:
-        shared, vk = deployed(chain, "MockZkVerifierShared"), b"a key"
+        shared, key = deployed(chain, "MockZkVerifierShared"), toxic_key(System.CG16, 2).vk
+        vk, hashed = travelling_key(key), vkhash(key)
         made = deployed(chain, "Erc8274ProofVerifier", ["address"], [shared.address])
         instance, given = [5, 6], keccak256(b"input")
         (binder,) = ask(chain, made, "binderOf", ["bytes32"], chain.sender, given)
-        (proof,) = ask(chain, shared, "mockBoundProof", ["bytes"], keccak256(vk), instance, binder)
-        metadata = encode(["bytes32", "bytes", "uint256"], [keccak256(vk), vk, 200_000])
-        output = keccak256(b"".join(x.to_bytes(32, "big") for x in instance))
+        (proof,) = ask(chain, shared, "mockBoundProof", ["bytes"], hashed, instance, binder)
+        kinds = ["bytes32", "bytes", "uint256", "uint256"]
+        metadata = encode(kinds, [hashed, vk, 2, 300_000])
+
+        def says(given: bytes, output: bytes, proof: bytes, instance: list[int], by: Chain = chain) -> bool:
+            packed = encode(["bytes", "uint256[]"], [proof, instance])
+            (found,) = ask(by, made, "verify", ["bool"], given, output, metadata, packed)
+            return bool(found)
+
+        output = shown(instance)
+        assert says(given, output, proof, instance)
+        assert not says(HASH, output, proof, instance)
+        assert not says(given, HASH, proof, instance)
+        assert not says(given, output, proof, instance, replace(chain, sender=list(chain.web3.eth.accounts)[1]))
+        for words in ([5], [5, 6, 0], []):  # another number than the key's is false, and not an error
+            assert not says(given, shown(words), proof, words)
+        for elements in (proof[:256], proof + b"x", b""):
+            assert not says(given, output, elements, instance)
+        other = encode(kinds, [hashed, bytes([vk[0] ^ 1]) + vk[1:], 2, 300_000])
         packed = encode(["bytes", "uint256[]"], [proof, instance])
-        assert ask(chain, made, "verify", ["bool"], given, output, metadata, packed) == (True,)
-        assert ask(chain, made, "verify", ["bool"], HASH, output, metadata, packed) == (False,)
-        assert ask(chain, made, "verify", ["bool"], given, HASH, metadata, packed) == (False,)
-        stranger = replace(chain, sender=list(chain.web3.eth.accounts)[1])
-        assert ask(stranger, made, "verify", ["bool"], given, output, metadata, packed) == (False,)
-        other = encode(["bytes32", "bytes", "uint256"], [keccak256(vk), b"another", 200_000])
         with pytest.raises(TransactionReverted) as caught:
             ask(chain, made, "verify", ["bool"], given, output, other, packed)
         assert named(caught.value.data) == "NoVerdict"
         assert ask(chain, made, "proofSystem", ["string"]) == ("zk/zkchain-cg16",)
+
+
+def shown(instance: list[int]) -> bytes:
+    """ERC-8274's hash of an output."""
+    return keccak256(b"".join(x.to_bytes(32, "big") for x in instance))
 
 
 SHORT = settings(max_examples=6, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck))
@@ -266,7 +345,12 @@ MUTANTS = {
     "no consumer": ("ZkReplayGuard", "ZkBinder.forConsumer(address(this),", "ZkBinder.forConsumer(address(0),"),
     "no caller": ("ZkBinder", HASHED + ";", "keccak256(abi.encode(consumer, counter));"),
     "no action": ("ZkBinder", ACTED, "return binder;"),
-    "a try takes turns": ("ZkConsumer", "if (valid) _count(caller);", "_count(caller);"),
+    "nobody is asked": ("ZkReplayGuard", "if (!ZkConsent.signed(", "if (false && !ZkConsent.signed("),
+    "anybody consents": (
+        "ZkConsent",
+        "_recover(digest_, signature) == account",
+        "_recover(digest_, signature) != address(0)",
+    ),
     "no delay": ("ZkRouter", "if (block.timestamp < route.from)", "if (false)"),
     "no tombstone": ("ZkRouter", "route.buried = true;", "delete _routes[selector];"),
     "anybody stops": ("ZkRouter", "running only(Role.Guardian)", "running"),
@@ -274,6 +358,7 @@ MUTANTS = {
     "no canary": ("ZkRouter", "canary.verify(proof, instance);", ""),
     "anybody updates": ("ModelRegistry", "if (model.owner != msg.sender)", "if (false)"),
     "deprecated is nothing": ("ModelRegistry", "if (model.deprecated) revert", "if (false) revert"),
+    "four bytes are a key": ("ZkRouter", "if (route.vkHash != vkHash) revert", "if (false) revert"),
     "revisions are not counted": ("ModelRegistry", "++model.revision;", ""),
 }
 OF = {"ZkRouter": "router", "ModelRegistry": "registry"}

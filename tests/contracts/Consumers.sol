@@ -23,14 +23,18 @@ contract OwnConsumer is ZkConsumer {
         address caller,
         uint64 deadline,
         bytes32 action,
+        bytes calldata consent,
         bytes calldata proof,
         uint256[] calldata instance
     ) external {
-        _verifyFor(caller, deadline, action, proof, instance);
+        _verifyFor(caller, deadline, action, consent, proof, instance);
     }
 
-    function tryFor(address caller, bytes calldata proof, uint256[] calldata instance) external returns (bool valid) {
-        valid = _tryVerifyFor(caller, 0, 0, proof, instance);
+    function tryFor(address caller, bytes calldata consent, bytes calldata proof, uint256[] calldata instance)
+        external
+        returns (bool valid)
+    {
+        valid = _tryVerifyFor(caller, 0, 0, consent, proof, instance);
         emit Tried(caller, valid);
     }
 
@@ -61,18 +65,22 @@ contract SharedConsumer is ZkSharedConsumer {
         address caller,
         uint64 deadline,
         bytes32 action,
+        bytes calldata consent,
         bytes calldata vk,
         bytes calldata proof,
         uint256[] calldata instance
     ) external {
-        _verifyFor(caller, deadline, action, vk, proof, instance);
+        _verifyFor(caller, deadline, action, consent, vk, proof, instance);
     }
 
-    function tryFor(address caller, bytes calldata vk, bytes calldata proof, uint256[] calldata instance)
-        external
-        returns (bool valid)
-    {
-        valid = _tryVerifyFor(caller, 0, 0, vk, proof, instance);
+    function tryFor(
+        address caller,
+        bytes calldata consent,
+        bytes calldata vk,
+        bytes calldata proof,
+        uint256[] calldata instance
+    ) external returns (bool valid) {
+        valid = _tryVerifyFor(caller, 0, 0, consent, vk, proof, instance);
         emit Tried(caller, valid);
     }
 
@@ -85,6 +93,19 @@ contract SharedConsumer is ZkSharedConsumer {
     ) external {
         _verify(vk, proof, instance);
         _spend(scope, instance[word]);
+    }
+}
+
+/// @title An account that is a contract, and consents to what it was told to (EIP-1271)
+contract Wallet {
+    bytes32 public agreed;
+
+    function agree(bytes32 digest) external {
+        agreed = digest;
+    }
+
+    function isValidSignature(bytes32 digest, bytes calldata) external view returns (bytes4) {
+        return digest == agreed ? bytes4(0x1626ba7e) : bytes4(0xffffffff);
     }
 }
 
@@ -122,6 +143,26 @@ contract OddVerifier is IZkVerifier {
         assembly ("memory-safe") {
             revert(add(data, 0x20), mload(data))
         }
+    }
+}
+
+/// @title A verifier that its maker destroys
+contract Vanishing is OddVerifier {
+    constructor() OddVerifier(bytes32(uint256(1))) {}
+
+    function vanish() external {
+        selfdestruct(payable(msg.sender));
+    }
+}
+
+/// @title Makes a consumer whose verifier is gone at the end of the transaction
+contract VanishingFactory {
+    address public consumer;
+
+    constructor() {
+        Vanishing verifier = new Vanishing();
+        consumer = address(new OwnConsumer(verifier, bytes32(uint256(1)), type(uint256).max, 100_000));
+        verifier.vanish();
     }
 }
 

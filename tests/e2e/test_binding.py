@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 import zkchain
 from tests.helpers import consumers
+from tests.helpers.cli_tools import small_model
+from tests.helpers.cli_tools import zkchain as zkchain_command
 from tests.helpers.evm import encode_call
 from zkchain import workspace
 from zkchain.chain import Chain, call, transact
@@ -21,8 +24,11 @@ from zkchain.formats.records import ContextRecord
 from zkchain.formats.shipped import data, model
 from zkchain.groth16.encoding import encode_proof
 from zkchain.groth16.transcript import context, context_words, vkhash
+from zkchain.pipeline import layout_of
 from zkchain.r1cs import System
-from zkchain.solidity import binder
+from zkchain.reports import ProveManyReport
+from zkchain.solidity import Form, binder, travelling_key
+from zkchain.workspace import batches
 
 ANVIL_KEY = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"  # public: anvil's first account
 BINDER = bytes(range(32))
@@ -135,8 +141,13 @@ def test_plain_groth16_is_bound_by_a_public_input(plain: Path, anvil_rpc: str) -
     (record,) = json.loads((plain / "deployment.json").read_text())["deployments"][-1:]
     turns = workspace.Turns("0x" + "c0" * 20, "0x" + "a1" * 20, 7, 99)
     report = workspace.prove_samples(plain, [X, X], binder=turns)
-    assert len(report.proofs) == 2  # type: ignore[union-attr]
+    assert isinstance(report, ProveManyReport)
+    assert len(report.proofs) == 2
     for i in range(2):
+        told = report.proofs[i].bound
+        assert told is not None
+        assert (told.contract, told.chain_id, told.form) == (record["address"], 31337, "embedded")
+        assert (told.consumer, told.caller, told.counter, told.deadline) == (turns.consumer, turns.caller, 7 + i, 99)
         ctx = context(
             31337, bytes.fromhex(record["address"][2:]), binder(turns.consumer, turns.caller, 7 + i, deadline=99)
         )
@@ -147,6 +158,46 @@ def test_plain_groth16_is_bound_by_a_public_input(plain: Path, anvil_rpc: str) -
     workspace.submit_bundle(plain, account, name="proof-0")
     with pytest.raises(InputError, match="leave it out"):
         workspace.prove_samples(plain, [{**X, "binder": np.zeros((1, 4), np.int64)}], binder=BINDER)
+
+
+def test_samples_need_no_binder() -> None:
+    """No data of a model has it, held-out ones neither."""
+    graph = onnx.load_from_string(small_model())
+    graph.graph.input.append(helper.make_tensor_value_info("binder", TensorProto.INT64, [1, 4]))
+    draw = np.random.default_rng(0).uniform(-1, 1, (12, 4)).astype(np.float32)
+    for samples in ({"x": draw}, {"x": draw, "test/x": draw[:5]}):
+        domain = {"x": (-1, 1), "binder": (0, 2**52 - 1, 1)}
+        made = zkchain.compile(
+            graph.SerializeToString(), samples, domain=domain, public_inputs=["binder"], system="groth16"
+        )
+        assert layout_of(made.summary).binding is not None
+
+
+@pytest.mark.anvil
+def test_the_command_says_what_the_proof_is_bound_to(plain: Path, anvil_rpc: str, tmp_path: Path) -> None:
+    """The one deployed last, unless --verifier names another; and a submission elsewhere says how to bind it there."""
+    account = workspace.Account(anvil_rpc, ANVIL_KEY)
+    for form in (Form.CLONE, Form.EMBEDDED):
+        workspace.deploy_bundle(plain, account, form=form)
+    kept = json.loads((plain / "deployment.json").read_text())["deployments"]
+    at = {record["form"]: record["address"] for record in kept}
+    sample, consumer, caller = tmp_path / "x.json", "0x" + "c0" * 20, "0x" + "a1" * 20
+    sample.write_text(json.dumps({name: value.tolist() for name, value in X.items()}))
+    asked = ("prove", plain, sample, "--for", consumer, "--caller", caller, "--counter", 3)
+    choices = {(): "embedded", ("--verifier", "clone"): "clone", ("--verifier", at["clone"]): "clone"}
+    for given, place in choices.items():
+        done = zkchain_command(*asked, *given)
+        assert done.code == 0, done.err
+        assert f"{place} verifier {at[place]} on chain 31337" in done.out
+        assert f"{consumer}, turn 3 of {caller}" in done.out
+    refused = zkchain_command(*asked, "--verifier", "shared")
+    assert refused.code != 0
+    assert "expected the form or the address" in refused.err
+    with pytest.raises(ChainError) as caught:
+        batches.binder_of("p", ContextRecord(1, at["clone"], "0x" + "00" * 32), at["embedded"], 31337)
+    assert "--for" in str(caught.value.hint)
+    key = zkchain_command("solidity", plain, "--key", "--json")
+    assert json.loads(key.out)["travelling_key"] == "0x" + travelling_key(zkchain.open(plain).keys.verifier.key).hex()
 
 
 def test_context_words_are_its_highest_bits() -> None:

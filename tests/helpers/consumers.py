@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any
 
 from eth_abi.abi import decode, encode
+from eth_account import Account
 
 from tests.helpers.evm import ROOT, contracts, encode_call
 from tests.helpers.simulator import Toxic, simulate, toxic_key
@@ -94,6 +95,11 @@ class Consumer:
         instance = (*context_words(ctx), *SAID)
         return simulate(self.key, instance), instance
 
+    def consent(self, who: str, proof: Proof, instance: Instance, counter: int = 0, **more: Any) -> bytes:
+        """What ``who`` signs for his proof of a turn."""
+        bound = self.binder(who, counter, **more)
+        return consent(self.chain, who, self.contract.address, bound, encode_proof(proof), instance)
+
     def proof_of(self, caller: str, counter: int = 0) -> tuple[Proof, Instance]:
         return self.prove(self.binder(caller, counter))
 
@@ -153,6 +159,30 @@ def shared_consumer(chain: Chain, key: Toxic, verifier_at: str | None = None) ->
     kinds = ["address", "bytes32", "bytes", "uint256", "uint256", "uint256"]
     values = [place, vkhash(key.vk), vk, key.vk.instance_length, BINDING[key.vk.system], gas.enough(key.vk)["shared"]]
     return Consumer(chain, key, deployed(chain, "SharedConsumer", kinds, values), place, (vk,))
+
+
+MNEMONIC = "test test test test test test test test test test test junk"
+"""Anvil's accounts."""
+
+
+def signing_key(chain: Chain, who: str) -> str:
+    """The key of an account of the embedded chain or of anvil."""
+    tester = getattr(chain.web3.provider, "ethereum_tester", None)
+    if tester is not None:
+        keys = {key.public_key.to_checksum_address(): key.to_hex() for key in tester.backend.account_keys}
+        return str(keys[chain.web3.to_checksum_address(who)])
+    Account.enable_unaudited_hdwallet_features()
+    for number in range(10):
+        account = Account.from_mnemonic(MNEMONIC, account_path=f"m/44'/60'/0'/0/{number}")
+        if account.address == who:
+            return str(account.key.hex())
+    raise AssertionError(f"no key of {who}")
+
+
+def consent(chain: Chain, who: str, place: str, binder: bytes, encoded: bytes, instance: Sequence[int]) -> bytes:
+    """What ``who`` signs for a proof to a consumer."""
+    message = solidity.consent(place, chain.chain_id, binder, encoded, instance)
+    return bytes(Account.sign_typed_data(signing_key(chain, who), full_message=message).signature)
 
 
 def malleated(proof: Proof) -> Proof:

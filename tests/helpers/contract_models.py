@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from tests.helpers.consumers import BY_CHALLENGE, ask, deployed, named
+from tests.helpers.consumers import BY_CHALLENGE, ask, consent, deployed, named
 from tests.helpers.evm import encode_call
 from zkchain import solidity
 from zkchain._core import keccak256
@@ -86,14 +86,34 @@ class ConsumerMachine(Machine):
         self.counters[place, who] = now + good
 
     @precondition(lambda self: bool(getattr(self, "kept", ())))
-    @rule(data=st.data(), place=st.integers(0, 1), who=WHO, caller=WHO)
-    def try_it(self, data: st.DataObject, place: int, who: int, caller: int) -> None:
-        """A relayer's try: only what is valid takes a turn, and it takes its owner's."""
+    @rule(data=st.data(), place=st.integers(0, 1), who=WHO, caller=WHO, signer=WHO)
+    def try_it(self, data: st.DataObject, place: int, who: int, caller: int, signer: int) -> None:
+        """A relayer's try: he needs the word of whose turn it is, and either answer takes the turn."""
         made_for, whose, turn, instance, proof = data.draw(st.sampled_from(self.kept))
         now = self.counters.get((place, caller), 0)
-        good = (made_for, whose, turn) == (place, caller, now)
-        assert self.send(who, self.consumers[place], "tryFor", self.people[caller], proof, instance) == ""
-        self.counters[place, caller] = now + good
+        signed = self.signed(place, caller, signer, proof, instance, now)
+        given = who == caller or signer == caller
+        here = self.consumers[place]
+        before = self.chain.web3.eth.block_number
+        told = self.send(who, here, "tryFor", self.people[caller], signed, proof, instance)
+        assert told == ("" if given else "NoConsent")
+        self.counters[place, caller] = now + given
+        if given:
+            good = (made_for, whose, turn) == (place, caller, now)
+            assert self.verdicts(before + 1) == [good]
+
+    def signed(
+        self, place: int, caller: int, signer: int, proof: bytes, instance: list[int], turn: int, **more: Any
+    ) -> bytes:
+        """Somebody's signature under a proof for a turn of the caller's."""
+        address = self.consumers[place].address
+        binder = solidity.binder(address, self.people[caller], turn, **more)
+        return consent(self.chain, self.people[signer], address, binder, proof, instance)
+
+    def verdicts(self, since: int) -> list[bool]:
+        """What tries answered, from a block on."""
+        logs = self.chain.web3.eth.get_logs({"fromBlock": since})
+        return [bool(int.from_bytes(bytes(log["data"]), "big")) for log in logs]
 
     @rule(place=st.integers(0, 1), who=WHO, scope=st.integers(0, 1), word=st.integers(0, 2))
     def vote(self, place: int, who: int, scope: int, word: int) -> None:
@@ -108,12 +128,15 @@ class ConsumerMachine(Machine):
 
     @rule(who=WHO, caller=WHO, late=st.booleans(), action=st.sampled_from([bytes(32), HASH]), moved=st.booleans())
     def take_for(self, who: int, caller: int, late: bool, action: bytes, moved: bool) -> None:
-        """A relayed proof with deadline and action, of which he may move the deadline."""
+        """A relayed proof with deadline and action, of which he may move the deadline; its owner signed."""
         now, deadline = self.counters.get((0, caller), 0), 1 if late else 10**11
         proof = self.made(0, caller, [1], now, deadline=deadline, action=action)
         self.kept.pop()  # another turn than its counter says
-        told = self.send(who, self.consumers[0], "takeFor", self.people[caller], deadline + moved, action, proof, [1])
-        assert told == ("DeadlinePassed" if late else "ProofInvalid" if moved else "")
+        signed = self.signed(0, caller, caller, proof, [1], now, deadline=deadline, action=action)
+        sent = (self.people[caller], deadline + moved, action, signed, proof, [1])
+        told = self.send(who, self.consumers[0], "takeFor", *sent)
+        refused = "ProofInvalid" if who == caller else "NoConsent"  # what is signed covers the deadline as well
+        assert told == ("DeadlinePassed" if late else refused if moved else "")
         self.counters[0, caller] = now + (told == "")
 
     @invariant()
@@ -224,7 +247,7 @@ class RouterMachine(Machine):
         known = self.routes.get(which)
         if not self.either(who):
             assert told == "NotAllowed"
-        elif known is None or known.state == "proposed":
+        elif known is None:
             assert told == "UnknownSelector"
         elif known.state == "buried":
             assert told == "IsBuried"
@@ -271,9 +294,11 @@ class RouterMachine(Machine):
             (proof,) = ask(self.chain, verifier, "mockProof", ["bytes"], [5])
             state = self.routes[which].state if which in self.routes else "unknown"
             told = {"live": "", "buried": "IsBuried"}.get(state, "UnknownSelector")
-            assert self.asked("verify", self.selector(which), proof, [5]) == ("IsStopped" if self.stopped else told)
+            key = bytes([which + 1]) * 32
+            assert self.asked("verify", key, proof, [5]) == ("IsStopped" if self.stopped else told)
             if state == "live" and not self.stopped:
-                assert self.asked("verify", self.selector(which), proof, [6]) == "ProofInvalid"
+                assert self.asked("verify", key, proof, [6]) == "ProofInvalid"
+                assert self.asked("verify", self.selector(which) + bytes(28), proof, [5]) == "AnotherKey"
 
     def asked(self, name: str, *arguments: object) -> str:
         try:

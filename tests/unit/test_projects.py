@@ -80,7 +80,10 @@ class TestFiles:
         expected = set(PROJECTS[kind].files)
         if room := PROJECTS[kind].contracts:
             expected |= {f"{room}/{name}.sol" for name in (NAME, "ModelKey", "ModelTypes")} | {
-                f"{room}/zkchain/{path}" for path in shipped.contracts()
+                f"{PROJECTS[kind].mocks}/{path}"
+                if PROJECTS[kind].mocks and path.startswith("mocks/")
+                else f"{room}/zkchain/{path}"
+                for path in shipped.contracts()
             }
         if PROJECTS[kind].bindings:
             for proof in bundle.proofs:
@@ -99,6 +102,10 @@ class TestFiles:
         assert not any(path.startswith(("examples", "generated")) for path in there)
         assert text(exported, "foundry/src/zkchain/ZkBinder.sol") == there["ZkBinder.sol"]
         assert text(exported, "foundry/remappings.txt") == "zkchain/=src/zkchain/\n"
+        assert not list((exported / "foundry" / "src").rglob("Mock*"))  # nobody deploys one by mistake
+        mock = text(exported, "foundry/test/mocks/MockZkVerifier.sol")
+        moved = there["mocks/MockZkVerifier.sol"].replace('"../interfaces/', '"../../src/zkchain/interfaces/')
+        assert mock == moved
         assert text(exported, "hardhat/remappings.txt") == "zkchain/=contracts/zkchain/\n"
 
     def test_programs_can_be_run(self, exported: Path) -> None:

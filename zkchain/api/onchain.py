@@ -235,7 +235,8 @@ class Contract(arguments.Here):
         if (context.chain_id, context.contract.lower()) != here:
             raise ChainError(
                 f"the proof is bound to contract {context.contract} on chain {context.chain_id}, "
-                f"this is {self.address} on chain {self.connection.chain_id}"
+                f"this is {self.address} on chain {self.connection.chain_id}",
+                hint="for this one: keys.prove(..., context=contract.bind(solidity.binder(consumer, caller, counter)))",
             )
         return proofs.unhex(context.binder)
 

@@ -62,6 +62,7 @@ from zkchain.cli.options import (
     TriedBitsOpt,
     TriedErrorOpt,
     UnsignedOpt,
+    VerifierOpt,
     VkHashOpt,
     WeightBitsOpt,
     account,
@@ -288,6 +289,7 @@ def prove(
     caller: CallerOpt = None,
     counter: CounterOpt = 0,
     deadline: DeadlineOpt = 0,
+    verifier: VerifierOpt = None,
     key_digest: KeyDigestOpt = None,
     memory: MemoryOpt = None,
     timings: TimingsOpt = False,
@@ -306,6 +308,9 @@ def prove(
     started = age()
     if every and index is not None:
         raise typer.BadParameter("--all and --index exclude each other")
+    bound = parse_binder(binder, consumer, caller, counter, deadline)
+    if verifier is not None and bound is None:
+        raise typer.BadParameter("goes with --for, or --binder.", param_hint="'--verifier'")
     arrays = [tensors.read(sample) for sample in samples]
     with progress() as step:
         report = prove_samples(
@@ -314,7 +319,8 @@ def prove(
             index=index,
             every=every,
             name=proof,
-            binder=parse_binder(binder, consumer, caller, counter, deadline),
+            binder=bound,
+            verifier=verifier,
             key_digest=parse_word(key_digest, "--key-digest"),
             memory=parse_memory(memory),
             progress=step,
@@ -347,6 +353,9 @@ def solidity(
         bool,
         typer.Option("--types", help="Write Types.sol and Key.sol, too: public words decoded, and the key pinned."),
     ] = False,
+    key: Annotated[
+        bool, typer.Option("--key", help="Show the key's bytes, which calls of the shared verifier carry.")
+    ] = False,
     batch: BatchContractOpt = False,
     json: JsonOpt = False,
 ) -> None:
@@ -354,7 +363,7 @@ def solidity(
     from zkchain.cli import render
     from zkchain.workspace import solidity_bundle
 
-    render.show(solidity_bundle(bundle, contract=name, batch=batch, types=types), json=json)
+    render.show(solidity_bundle(bundle, contract=name, batch=batch, types=types, travelling=key), json=json)
 
 
 @app.command()

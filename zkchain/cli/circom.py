@@ -136,6 +136,7 @@ def canary(
     """Write constraints that nothing satisfies (x = 0 and x = 1).
 
     A proof of them stops a ZkRouter for ever. Their key is made as any other: `zkchain circom setup`, or a ceremony.
+    How its verifier is deployed: docs/guide/contracts.md.
     """
     from zkchain.cli import render
     from zkchain.formats import r1cs

@@ -178,6 +178,15 @@ ForOpt = Annotated[
 CallerOpt = Annotated[
     str | None, typer.Option("--caller", metavar="ADDRESS", help="Whose proof it is, with --for.", show_default=False)
 ]
+VerifierOpt = Annotated[
+    str | None,
+    typer.Option(
+        "--verifier",
+        metavar="WHICH",
+        help="The deployed contract that the proof is bound to: its address, or its form (embedded, shared, clone).",
+        show_default="the last one",
+    ),
+]
 CounterOpt = Annotated[
     int,
     typer.Option(

@@ -229,10 +229,20 @@ def proved(report: reports.ProveReport) -> None:
             ("proof", report.folder),
             ("system", report.system.value),
             *outputs,
+            *([] if report.bound is None else bindings(report.bound)),
             ("size", f"{report.proof_bytes} bytes"),
             ("time", seconds(sum(report.seconds.values()))),
         ]
     )
+
+
+def bindings(bound: reports.BoundReport) -> list[tuple[str, str]]:
+    """What a proof is bound to, so that whoever made it for another contract sees it."""
+    rows = [("bound to", f"{bound.form} verifier {bound.contract} on chain {bound.chain_id}")]
+    if bound.consumer is None:
+        return [*rows, ("binder", bound.binder)]
+    until = f", until {bound.deadline}" if bound.deadline else ""
+    return [*rows, ("for", f"{bound.consumer}, turn {bound.counter} of {bound.caller}{until}")]
 
 
 def proved_many(report: reports.ProveManyReport) -> None:
@@ -242,6 +252,8 @@ def proved_many(report: reports.ProveManyReport) -> None:
 
     show_table(("proof", "time", "outputs"), [line(one) for one in report.proofs])
     print()
+    if report.proofs and report.proofs[0].bound is not None:  # the first one's; the others are the next turns
+        show_pairs(bindings(report.proofs[0].bound))
     spent = ", ".join(f"{name} {seconds(value)}" for name, value in report.seconds.items())
     show_pairs([("proofs", len(report.proofs)), ("time", spent)])
 
@@ -368,6 +380,7 @@ def contracted(report: reports.ContractReport) -> None:
             ("vk hash", report.vk_hash),
             ("key", kind_of_key(report.development)),
             *(("to build on", file) for file in report.types),
+            *([] if report.travelling_key is None else [("key's bytes", report.travelling_key)]),
         ]
     )
 

@@ -11,6 +11,8 @@ from types import MappingProxyType
 
 LIBRARY = "zkchain"
 """The folder of the hand-written contracts, beside the generated one; what remappings.txt calls it."""
+MOCKS = "mocks/"
+"""The part of them that is for tests."""
 EXECUTABLE = frozenset({"tools/forge.js", "tools/solc.js"})
 """Files that are run as programs."""
 
@@ -18,10 +20,11 @@ EXECUTABLE = frozenset({"tools/forge.js", "tools/solc.js"})
 @dataclass(frozen=True, slots=True)
 class Project:
     """One kind of project. ``files``: path -> template; ``contracts``, ``bindings``: the folders of these, where it has
-    them."""
+    them; ``mocks``: that of contracts for tests alone, where it is another."""
 
     files: Mapping[str, str]
     contracts: str | None = None
+    mocks: str | None = None
     bindings: str | None = None
 
 
@@ -54,6 +57,7 @@ PROJECTS: Mapping[str, Project] = MappingProxyType(
             | _files("foundry", *NODE, "foundry.toml.jinja", "remappings.txt")
             | _files("foundry", "tools/forge.js", "tools/solc.js"),
             contracts="src",
+            mocks="test",  # what `forge build` deploys from src/ holds no verifier that takes mock proofs
         ),
         "hardhat": Project(
             CONTRACT_TESTS

@@ -17,7 +17,7 @@ from zkchain.formats.records import ContextRecord
 from zkchain.groth16.encoding import encode_proof
 from zkchain.groth16.transcript import context, vkhash
 from zkchain.groth16.types import Proof, VerifyingKey
-from zkchain.projects.plan import LIBRARY, PROJECTS
+from zkchain.projects.plan import LIBRARY, MOCKS, PROJECTS, Project
 from zkchain.r1cs import Instance, System
 from zkchain.solidity import Artifact, VerifierSource, binder, calldata
 from zkchain.solidity.compiler import SETTINGS, SOLC_VERSION
@@ -88,11 +88,18 @@ def render(kind: str, material: Material) -> dict[str, str]:
     if project.contracts is not None:
         made[f"{project.contracts}/{material.contract.name}.sol"] = material.contract.source
         made |= {f"{project.contracts}/{path}": text for path, text in material.sources.items()}
-        made |= {f"{project.contracts}/{LIBRARY}/{path}": text for path, text in material.library.items()}
+        made |= dict(_library(project, path, text) for path, text in material.library.items())
     if project.bindings is not None:
         for shown in material.proofs:
             made |= {f"proofs/{shown.name}/{name}": text for name, text in _kept(material, shown).items()}
     return dict(sorted(made.items()))
+
+
+def _library(project: Project, path: str, text: str) -> tuple[str, str]:
+    """Where a hand-written contract goes, and its text there: mocks that stand apart import across folders."""
+    if project.mocks is None or not path.startswith(MOCKS):
+        return f"{project.contracts}/{LIBRARY}/{path}", text
+    return f"{project.mocks}/{path}", text.replace('from "../', f'from "../../{project.contracts}/{LIBRARY}/')
 
 
 def _text(environment: Environment, name: str, values: Mapping[str, Any]) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from typing import Any
 
 from zkchain._core import keccak256
 from zkchain.bn254.encoding import WORD, word
@@ -11,6 +13,17 @@ from zkchain.errors import SolidityError
 ADDRESS_BYTES = 20
 TURN_BITS = 64
 """Of the counter, and of the deadline above it."""
+
+CONSENT = {
+    "EIP712Domain": (
+        ("name", "string"),
+        ("version", "string"),
+        ("chainId", "uint256"),
+        ("verifyingContract", "address"),
+    ),
+    "Consent": (("binder", "bytes32"), ("proof", "bytes"), ("instance", "uint256[]")),
+}
+"""EIP-712's types of a consent: ``ZkConsent`` has them, too."""
 
 
 def binder(
@@ -50,6 +63,49 @@ def binder(
     turn = word(deadline << TURN_BITS | counter)
     bound = keccak256(_padded("consumer", consumer) + _padded("caller", caller) + turn)
     return keccak256(bound + action) if any(action) else bound
+
+
+def consent(consumer: str, chain_id: int, bound: bytes, encoded: bytes, instance: Sequence[int]) -> dict[str, Any]:
+    """Write what an account signs so that somebody else can send its proof: a proof itself says nothing of who made it.
+
+    Parameters
+    ----------
+    consumer
+        The contract that the proof is for.
+    chain_id
+        The chain's number.
+    bound
+        The binder: ``binder(...)``, or the consumer's ``binderOf``.
+    encoded
+        The proof's bytes, ``Proof.encoded``.
+    instance
+        Its public words, ``Proof.instance``.
+
+    Returns
+    -------
+    dict
+        An EIP-712 message, as eth_signTypedData_v4 and ``eth_account.Account.sign_typed_data(key, full_message=...)``
+        take it; its digest is the consumer's ``consentDigest``.
+
+    Raises
+    ------
+    SolidityError
+        Not an address, or not 32 bytes.
+    """
+    _padded("consumer", consumer)
+    if len(bound) != WORD:
+        raise SolidityError(f"consent: expected a binder of {WORD} bytes, got {len(bound)}")
+    kinds = {name: [{"name": key, "type": kind} for key, kind in fields] for name, fields in CONSENT.items()}
+    return {
+        "types": kinds,
+        "primaryType": "Consent",
+        "domain": {"name": "zkchain", "version": "1", "chainId": chain_id, "verifyingContract": consumer},
+        "message": {
+            "binder": f"0x{bound.hex()}",
+            "proof": f"0x{encoded.hex()}",
+            "instance": [str(number) for number in instance],  # JSON's numbers end at 2^53
+        },
+    }
 
 
 def _padded(name: str, address: bytes | str) -> bytes:

@@ -61,7 +61,8 @@ def binder_of(name: str, bound: ContextRecord | None, address: str, chain_id: in
         raise ChainError(
             f"proof {name!r} is bound to contract {bound.contract} on chain {bound.chain_id}, "
             f"this is {address} on chain {chain_id}",
-            hint="prove it again for this contract: `zkchain prove BUNDLE INPUT --binder HEX32`",
+            hint="prove it again for this contract: `zkchain prove BUNDLE INPUT --for CONSUMER --caller ADDRESS "
+            "--counter N --verifier ADDRESS`, or for a consumer of another kind `--binder HEX32`",
         )
     return proofs.unhex(bound.binder)
 

@@ -17,8 +17,9 @@ from zkchain.groth16.encoding import encode_proof
 from zkchain.groth16.pins import compare_digest
 from zkchain.pipeline import Keys
 from zkchain.r1cs import System
-from zkchain.reports import ProveManyReport, ProveReport, VerifyReport
+from zkchain.reports import BoundReport, ProveManyReport, ProveReport, VerifyReport
 from zkchain.typing import Array, Progress, quiet
+from zkchain.wording import listed
 from zkchain.workspace.clock import Clock, Stages
 from zkchain.workspace.opening import (
     audit_rows,
@@ -54,13 +55,16 @@ class Prover:
         *,
         index: int | None = None,
         name: str = "proof",
-        binder: bytes | None = None,
+        binder: bytes | Turns | None = None,
+        verifier: str | None = None,
         progress: Progress = quiet,
     ) -> ProveReport:
-        """Prove one inference and keep the proof under ``name``. With a ``binder`` (32 bytes) the proof holds for the
-        deployed contract and this binder only. Raises as ``pipeline.bind`` and ``pipeline.prove``."""
+        """Prove one inference and keep the proof under ``name``. With a ``binder`` (32 bytes, or the first of turns)
+        the proof holds for it and the deployed contract only: the last one, or with ``verifier`` the one at this
+        address or the last of this form. Raises as ``pipeline.bind`` and ``pipeline.prove``."""
         proofs.folder(self.bundle, name)  # a bad name is refused before any work
-        bound = None if binder is None else _bind(self.bundle, binder)
+        told = None if binder is None else _bind(self.bundle, binder, verifier)
+        bound = None if told is None else ContextRecord(told.chain_id, told.contract, told.binder)
         arrays, ctx = pipeline.bind(self.circuit, arrays, proofs.context_of(bound), index)
         stages = Stages(progress)
         try:
@@ -84,7 +88,7 @@ class Prover:
         stages.close()
         public = tuple(field.name for field in self.circuit.layout.fields if field.kind == "output")
         size = len(encode_proof(proved.proof))
-        return ProveReport(str(place), self.circuit.system, proved.outputs, public, size, stages.seconds)
+        return ProveReport(str(place), self.circuit.system, proved.outputs, public, size, stages.seconds, told)
 
 
 def open_prover(folder: Folder, *, key_digest: bytes | None = None, memory: int | None = None) -> Prover:
@@ -107,25 +111,26 @@ def prove_samples(
     every: bool = False,
     name: str = "proof",
     binder: bytes | Turns | None = None,
+    verifier: str | None = None,
     key_digest: bytes | None = None,
     memory: int | None = None,
     progress: Progress = quiet,
 ) -> ProveReport | ProveManyReport:
     """Prove one sample of each of the ``inputs``, or with ``every`` all that they hold, under one open key. More than
     one proof are kept as NAME-0, NAME-1, ...; those made before an error stay. ``binder``: one for all, or turns of a
-    caller's, the next one for each."""
+    caller's, the next one for each; ``verifier`` as in ``Prover.prove``."""
     clock = Clock()
     prover = open_prover(folder, key_digest=key_digest, memory=memory)
     clock.lap("open")
     if len(inputs) == 1 and not every:
-        report = prover.prove(inputs[0], index=index, name=name, binder=_binder(binder, 0), progress=progress)
+        report = prover.prove(inputs[0], index=index, name=name, binder=binder, verifier=verifier, progress=progress)
         return replace(report, seconds={**clock.laps, **report.seconds})
     names, shapes = _asked_for(prover.circuit, bound=binder is not None)
     jobs = [
         (arrays, k) for arrays in inputs for k in (range(tensors.count(arrays, names, shapes)) if every else (index,))
     ]
     proved = tuple(
-        prover.prove(arrays, index=k, name=f"{name}-{i}", binder=_binder(binder, i), progress=progress)
+        prover.prove(arrays, index=k, name=f"{name}-{i}", binder=_turn(binder, i), verifier=verifier, progress=progress)
         for i, (arrays, k) in enumerate(jobs)
     )
     clock.lap("proofs")
@@ -142,11 +147,9 @@ class Turns:
     deadline: int = 0
 
 
-def _binder(given: bytes | Turns | None, i: int) -> bytes | None:
-    """The binder of the i-th proof."""
-    if not isinstance(given, Turns):
-        return given
-    return solidity.binder(given.consumer, given.caller, given.counter + i, deadline=given.deadline)
+def _turn(given: bytes | Turns | None, i: int) -> bytes | Turns | None:
+    """What the i-th proof is bound to."""
+    return replace(given, counter=given.counter + i) if isinstance(given, Turns) else given
 
 
 def _asked_for(circuit: RestoredCircuit, *, bound: bool) -> tuple[list[str], list[tuple[int, ...]]]:
@@ -180,12 +183,28 @@ def verify_bundle(folder: Folder, *, name: str = "proof", vk_hash: bytes | None 
     return VerifyReport(place, summary.system, summary.digest, shown_hash(key), claims, seconds, key.development)
 
 
-def _bind(opened: Bundle, binder: bytes) -> ContextRecord:
-    """The context of the bundle's deployed contract. ChainError: it was not deployed to a node."""
+def _bind(opened: Bundle, binder: bytes | Turns, verifier: str | None) -> BoundReport:
+    """What a proof for one of the bundle's deployed contracts is bound to. ChainError: none was deployed to a node."""
     if not opened.has("deployment"):
         raise ChainError("a proof is bound to a contract, and none was deployed", hint="run `zkchain deploy --rpc URL`")
     kept = records.load(DeploymentsRecord, opened.read("deployment"), what="deployment").deployments
-    record = next((place for place in reversed(kept) if place.chain == "rpc"), None)
-    if record is None:
+    standing = [place for place in kept if place.chain == "rpc"]
+    if not standing:
         raise ChainError("a proof cannot be bound to a contract on the embedded chain: it ends with the command")
-    return ContextRecord(record.chain_id, record.address, "0x" + binder.hex())
+    meant = [place for place in standing if verifier in (None, place.form.value) or _same(place.address, verifier)]
+    if not meant:
+        known = listed([f"{place.form.value} at {place.address}" for place in standing])
+        raise ChainError(
+            f"verifier {verifier!r}: expected the form or the address of a contract that was deployed, got neither",
+            hint=f"the bundle knows {known}",
+        )
+    place = meant[-1]
+    if not isinstance(binder, Turns):
+        return BoundReport(place.address, place.chain_id, place.form.value, f"0x{binder.hex()}")
+    bound = solidity.binder(binder.consumer, binder.caller, binder.counter, deadline=binder.deadline)
+    turn = (binder.consumer, binder.caller, binder.counter, binder.deadline or None)
+    return BoundReport(place.address, place.chain_id, place.form.value, f"0x{bound.hex()}", *turn)
+
+
+def _same(address: str, other: str | None) -> bool:
+    return other is not None and address.lower() == other.lower()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from os import PathLike
 
-from zkchain import pipeline
+from zkchain import pipeline, solidity
 from zkchain.chain import Chain, Deployment, Receipt, connect, gas, submit
 from zkchain.chain.connection import Terms
 from zkchain.chain.guard import require_safe, require_usable
@@ -31,10 +31,10 @@ Folder = str | PathLike[str]
 
 
 def solidity_bundle(
-    folder: Folder, *, contract: str | None = None, batch: bool = False, types: bool = False
+    folder: Folder, *, contract: str | None = None, batch: bool = False, types: bool = False, travelling: bool = False
 ) -> ContractReport:
     """Write Verifier.sol and compile it; ``batch``: it verifies many proofs in one call, too. ``types``: write
-    Types.sol and Key.sol as well, for contracts on top of it."""
+    Types.sol and Key.sol as well, for contracts on top of it. ``travelling``: say the key's bytes, too."""
     opened = bundle.open_bundle(folder)
     key = load_verifying_key(opened)
     artifact = pipeline.contract(key, contract or "Verifier", batch=batch)
@@ -53,6 +53,7 @@ def solidity_bundle(
         shown,
         key.development,
         tuple(str(opened.folder / bundle.KINDS[name].file) for name in written),
+        f"0x{solidity.travelling_key(key).hex()}" if travelling else None,
     )
 
 
