@@ -101,10 +101,20 @@ def _round(state: Lowering, name: str, x: Value) -> Value:
     return state.out.add(Op.ADD, name, (twice, odd), 0)
 
 
+def _outside(ends: tuple[int, int]) -> tuple[int, int]:
+    """The nearest integers beyond both ends that floating numbers hold: beyond 2^53 they lie further apart."""
+    lo, hi = ends
+    below, above = float(lo - 1), float(hi + 1)
+    return (
+        int(below if below < lo else np.nextafter(below, -np.inf)),
+        int(above if above > hi else np.nextafter(above, np.inf)),
+    )
+
+
 def _clipped_above(state: Lowering, name: str, x: Value, integer: int) -> Value:
     """[q > integer]"""
-    lo, hi = _ends(state, x)
-    over = _plus(state, name, x, -min(max(integer, lo - 1), hi + 1))
+    lo, hi = _outside(_ends(state, x))
+    over = _plus(state, name, x, -min(max(integer, lo), hi))
     return relabelled(state, name, state.out.add(Op.CLIP, name, (over,), x.frac, lo=0, hi=1), 0, state.out[x].shape)
 
 
@@ -124,9 +134,9 @@ def _sign(state: Lowering, name: str, x: Value) -> Value:
 
 
 def _equal(state: Lowering, name: str, x: Value, c: float) -> Value:
-    integer, (lo, hi) = _integer(state, x, c), _ends(state, x)
+    integer, (lo, hi) = _integer(state, x, c), _outside(_ends(state, x))
     exact = not state.out.error(x).any() and np.ldexp(float(integer), -x.frac) != c
-    away = hi + 1 if exact else min(max(integer, lo - 1), hi + 1)
+    away = hi if exact else min(max(integer, lo), hi)
     off = _sign(state, name, _plus(state, name, x, -away))
     square = state.out.add(Op.MUL, name, (off, off), 0)
     return state.out.add(Op.SUB, name, (state.out.const(name, np.asarray(1.0), 0), square), 0)
