@@ -44,6 +44,7 @@ MENDED = {
     3299: "a table of one entry forgot the error that its argument came with",
     308: "a row of zeros under Normalizer was 0 / 0",
     2858: "large scores before a softmax, all of whose samples are certain, were kept too coarsely for a near tie",
+    638: "the steps of an argument that is coarser than they are had its bound",
     985: "beside an argument beyond 2^53 the end that a comparison was moved to was rounded into its range",
     3590: "a row of zeros under LpNormalization was 0 / 0",
 }

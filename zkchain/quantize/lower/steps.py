@@ -28,6 +28,8 @@ def lower_step(state: Lowering, i: int, node: Node) -> Value:
     fn, x = node.arg["fn"], prefer(state, node.src[0])
     y = STEPS[fn[0]](state, node.name, x, *fn[1:])
     jumps = functions.jumps(fn)
+    if y == x and state.out.error(x).any():  # integers already, and perhaps not those that belong here
+        y = relabelled(state, node.name, x, x.frac, state.out[x].shape)
     if jumps is not None and y != x:
         exact = add_regions(state, node, x, jumps)
         state.out.errors[y.index] = np.asarray(0.0 if exact else np.inf)
