@@ -410,7 +410,9 @@ class TestMock:
 
 
 def test_hand_written_contracts_compile_without_a_warning() -> None:
-    assert {w for artifact in contracts().values() for w in artifact.warnings} == set()
+    """Those of tests may do what nobody should, such as to destroy themselves."""
+    warnings = {w for artifact in contracts().values() for w in artifact.warnings}
+    assert {w for w in warnings if "--> tests/contracts/" not in w} == set()
 
 
 def test_the_embedded_chain_is_its_own() -> None:
