@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 
+from zkchain.form import Form
 from zkchain.formats.bundle import State
 from zkchain.formats.records import Choices, DeploymentRecord, Summary
 from zkchain.pipeline import Claim
 from zkchain.r1cs import System
-from zkchain.solidity import Form
 from zkchain.wording import line
 
 if TYPE_CHECKING:

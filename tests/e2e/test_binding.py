@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -198,6 +199,19 @@ def test_the_command_says_what_the_proof_is_bound_to(plain: Path, anvil_rpc: str
     assert "--for" in str(caught.value.hint)
     key = zkchain_command("solidity", plain, "--key", "--json")
     assert json.loads(key.out)["travelling_key"] == "0x" + travelling_key(zkchain.open(plain).keys.verifier.key).hex()
+
+
+@pytest.mark.anvil
+def test_a_contract_of_an_earlier_key_is_nothing_to_bind_to(plain: Path, anvil_rpc: str, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(plain, tmp_path / "bundle"))
+    account = workspace.Account(anvil_rpc, ANVIL_KEY, journal=tmp_path / "journal")
+    workspace.deploy_bundle(folder, account, form=Form.CLONE)
+    workspace.setup_bundle(folder)
+    workspace.solidity_bundle(folder)
+    workspace.deploy_bundle(folder, account)
+    with pytest.raises(ChainError, match=r"verifier 'clone': expected the form or the address"):
+        workspace.prove_samples(folder, [X], binder=bytes(32), verifier="clone")
+    assert workspace.prove_samples(folder, [X], binder=bytes(32)).bound.form == "embedded"  # type: ignore[union-attr]
 
 
 def test_context_words_are_its_highest_bits() -> None:

@@ -586,6 +586,12 @@ class TestCommandLine:
         loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
         assert not re.search(r"'(numpy|onnx|onnxruntime|web3|pydantic|scipy|rich|jinja2|solcx|zkchain\._core)'", loaded)
 
+    def test_verify_imports_no_contracts_and_no_chain(self, bundle: Path) -> None:
+        code = f"import sys; from zkchain import cli; cli.run(['verify', {str(bundle)!r}]); print(sorted(sys.modules))"
+        loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+        assert "'zkchain.form'" in loaded
+        assert not re.search(r"'(onnx|onnxruntime|web3|scipy|jinja2|solcx|zkchain\.solidity|zkchain\.chain)'", loaded)
+
     def test_debug_shows_the_traceback(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         plain = zkchain("inspect", tmp_path)
         assert "Traceback" not in plain.err

@@ -18,6 +18,7 @@ ORDER = (
     "measured",
     "bn254",
     "r1cs",
+    "form",
     "regular",
     "groth16",
     "redaction",

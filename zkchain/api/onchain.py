@@ -13,10 +13,10 @@ from zkchain.chain.fees import wei
 from zkchain.chain.guard import require_safe, require_usable
 from zkchain.chain.transactions import has_factory, require_key
 from zkchain.errors import ArgumentError, ChainError, InputError
+from zkchain.form import Form
 from zkchain.formats import proofs, shipped, state
 from zkchain.formats.records import ContextRecord
 from zkchain.r1cs import System
-from zkchain.solidity import Form
 from zkchain.wording import line
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from zkchain.chain import gas
 from zkchain.chain.connection import Terms
 from zkchain.errors import ChainError, UnsafeKey
+from zkchain.form import Form
 from zkchain.groth16.types import VerifyingKey
-from zkchain.solidity import Form
 
 MAINNETS: Mapping[int, str] = {
     1: "Ethereum",

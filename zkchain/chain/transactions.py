@@ -22,12 +22,13 @@ from zkchain.errors import (
     TransactionReplaced,
     TransactionReverted,
 )
+from zkchain.form import Form
 from zkchain.groth16.transcript import vkhash
 from zkchain.groth16.types import Proof, VerifyingKey
 from zkchain.r1cs import Instance
 from zkchain.solidity import Artifact
 from zkchain.solidity.calldata import constructor_arguments, selector
-from zkchain.solidity.forms import ONE, Form, batch_call
+from zkchain.solidity.forms import ONE, batch_call
 from zkchain.solidity.render import data_initcode
 from zkchain.solidity.shared import check_key_calldata, clone_code, logic_of
 from zkchain.wording import line

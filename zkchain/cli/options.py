@@ -14,8 +14,8 @@ import typer
 
 if TYPE_CHECKING:
     from zkchain.chain.connection import Terms
+    from zkchain.form import Form
     from zkchain.quantize import Domain
-    from zkchain.solidity import Form
     from zkchain.tuning import Trial
     from zkchain.workspace import Account, Turns
 
@@ -459,7 +459,7 @@ def _number(text: str) -> float:
 
 def parse_form(shared: bool, clone: bool, batch: bool = False) -> Form:
     """How the contract comes by the key."""
-    from zkchain.solidity import Form
+    from zkchain.form import Form
 
     if shared and clone:
         raise typer.BadParameter("exclude each other.", param_hint="'--shared' / '--clone'")

@@ -9,10 +9,10 @@ import numpy as np
 
 from zkchain import reports
 from zkchain.cli.console import seconds, show_json, show_pairs, show_table, size, visible
+from zkchain.form import Form
 from zkchain.formats.records import Summary, Tensor
 from zkchain.ir.categories import shown
 from zkchain.measured import AGREEMENT, ENOUGH, Evaluation, LayerError, Promise
-from zkchain.solidity import Form
 
 if TYPE_CHECKING:
     from zkchain.circuit import Table

@@ -19,11 +19,11 @@ from msgspec import Meta
 from zkchain.circuit.interface import MOST
 from zkchain.circuit.interface import MOST_DIMENSIONS as DIMENSIONS
 from zkchain.errors import BundleError, InputError
+from zkchain.form import Form
 from zkchain.formats import jsontext
 from zkchain.ir.graph import BOUND
 from zkchain.measured import Evaluation, LayerError, Promise
 from zkchain.r1cs import System
-from zkchain.solidity.forms import Form
 from zkchain.wording import Brief, line, listed
 
 T = TypeVar("T")
@@ -193,7 +193,7 @@ class DeploymentRecord(Brief):
 
     ``transaction``, ``block_hash``, ``sender``: None where it stood there before we came; ``data``: addresses of its
     data contracts; ``arguments``: the constructor's, in hex; ``salt``: of CREATE2, None for an address by the sender's
-    nonce; ``vk_hash``: of the key whose proofs it verifies; ``form``: how it comes by that key (solidity.forms), and
+    nonce; ``vk_hash``: of the key whose proofs it verifies; ``form``: how it comes by that key (zkchain.form), and
     ``logic`` of a clone what it delegates to; ``batch``: it has ``verifyBatch``.
     """
 

@@ -1,29 +1,15 @@
-"""The three forms in which a contract checks proofs, and how each is called.
-
-embedded  a contract of its own for each key, rendered (``render``): the cheapest to call, the dearest to deploy
-shared    one contract for all keys (``ZkVerifierShared``): nothing to deploy, the key is paid for with every call
-clone     a proxy with the key behind its code (``ZkCloneVerifier``): an IZkVerifier, at an address of its own
-"""
+"""How each form of a verifier is called: ``zkchain.form``."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from enum import StrEnum
 
 from zkchain.errors import SolidityError
+from zkchain.form import Form
 from zkchain.groth16.types import Proof, VerifyingKey
 from zkchain.r1cs import Instance
 from zkchain.solidity.calldata import batch_calldata, calldata
 from zkchain.solidity.shared import clone_calldata, shared_batch_calldata, shared_calldata
-
-
-class Form(StrEnum):
-    """How a contract comes by the verifying key."""
-
-    EMBEDDED = "embedded"
-    SHARED = "shared"
-    CLONE = "clone"
-
 
 ONE: Mapping[Form, Callable[[VerifyingKey, Proof, Instance, bytes | None], bytes]] = {
     Form.EMBEDDED: calldata,

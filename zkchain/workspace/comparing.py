@@ -8,10 +8,10 @@ from itertools import permutations
 
 from zkchain.chain import gas
 from zkchain.circuit.layout import Layout
+from zkchain.form import Form
 from zkchain.formats import shipped
 from zkchain.r1cs import System
 from zkchain.reports import BreakEvenReport, ComparedReport
-from zkchain.solidity import Form
 
 COMPARED_BATCH = 16
 """Proofs of a batch in the comparison, unless another number is asked for."""

@@ -13,12 +13,13 @@ from zkchain.chain.gas import limits
 from zkchain.choice import candidate, choose
 from zkchain.circuit.layout import Layout
 from zkchain.errors import InputError, UnsupportedOp
+from zkchain.form import Form
 from zkchain.formats import bundle, proofs
 from zkchain.formats.bundle import Bundle
 from zkchain.groth16.types import VerifyingKey
 from zkchain.r1cs import Instance, System
 from zkchain.reports import DraftReport, EstimateReport, GasReport, PriceReport
-from zkchain.solidity import Artifact, Form
+from zkchain.solidity import Artifact
 from zkchain.solidity.forms import ONE, batch_call
 from zkchain.typing import Array, Progress, quiet
 from zkchain.wording import listed

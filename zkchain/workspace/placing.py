@@ -11,12 +11,13 @@ from zkchain.chain import Chain, Deployment, attach, attach_clone, deploy, deplo
 from zkchain.chain.journal import DONE, OPEN
 from zkchain.chain.transactions import clone_of, has_factory, salted_address
 from zkchain.errors import BundleError, ChainError, NodeUnreachable
+from zkchain.form import Form
 from zkchain.formats import bundle, contracts, jsontext, records, shipped
 from zkchain.formats.bundle import Bundle
 from zkchain.formats.files import Content
 from zkchain.formats.records import DeploymentRecord, DeploymentsRecord
 from zkchain.groth16.types import VerifyingKey
-from zkchain.solidity import Artifact, Form
+from zkchain.solidity import Artifact
 from zkchain.solidity.compiler import standard_input
 from zkchain.wording import listed
 from zkchain.workspace.opening import shown_hash

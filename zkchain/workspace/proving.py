@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from os import PathLike
 from typing import TYPE_CHECKING
 
-from zkchain import pipeline, solidity
+from zkchain import pipeline
 from zkchain.circuit.layout import BINDER
 from zkchain.errors import ChainError, InputError, KeyFormatError, KeyMismatch, UnsatisfiedConstraint
-from zkchain.formats import bundle, exports, proofs, records, tensors
+from zkchain.formats import bundle, exports, proofs, tensors
 from zkchain.formats.bundle import Bundle
-from zkchain.formats.records import ContextRecord, DeploymentsRecord
+from zkchain.formats.records import ContextRecord
 from zkchain.groth16.encoding import encode_proof
 from zkchain.groth16.pins import compare_digest
 from zkchain.pipeline import Keys
@@ -187,9 +187,14 @@ def _bind(opened: Bundle, binder: bytes | Turns, verifier: str | None) -> BoundR
     """What a proof for one of the bundle's deployed contracts is bound to. ChainError: none was deployed to a node."""
     if not opened.has("deployment"):
         raise ChainError("a proof is bound to a contract, and none was deployed", hint="run `zkchain deploy --rpc URL`")
-    kept = records.load(DeploymentsRecord, opened.read("deployment"), what="deployment").deployments
+    from zkchain import solidity
+    from zkchain.workspace.placing import load_deployments
+
+    named = shown_hash(load_verifying_key(opened))
+    kept = [place for place in load_deployments(opened) if place.vk_hash == named]
     standing = [place for place in kept if place.chain == "rpc"]
     if not standing:
+        opened.read("deployment")  # it says so where it is of another key
         raise ChainError("a proof cannot be bound to a contract on the embedded chain: it ends with the command")
     meant = [place for place in standing if verifier in (None, place.form.value) or _same(place.address, verifier)]
     if not meant:

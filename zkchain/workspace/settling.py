@@ -15,12 +15,13 @@ from zkchain.chain.guard import require_safe, require_usable
 from zkchain.chain.journal import OPEN
 from zkchain.chain.transactions import require_key
 from zkchain.errors import ChainError
+from zkchain.form import Form
 from zkchain.formats import bundle, proofs, shipped, state
 from zkchain.formats.bundle import Bundle
 from zkchain.formats.files import Content
 from zkchain.groth16.types import VerifyingKey
 from zkchain.reports import ContractReport, DeployReport, GasReport, SubmitReport
-from zkchain.solidity import Artifact, Form
+from zkchain.solidity import Artifact
 from zkchain.wording import listed
 from zkchain.workspace import batches, placing
 from zkchain.workspace.batches import load_binder

@@ -8,11 +8,12 @@ from zkchain.chain import factory, gas
 from zkchain.chain.connection import Terms
 from zkchain.chain.guard import require_safe, require_usable
 from zkchain.chain.transactions import allowance, salted_address
+from zkchain.form import Form
 from zkchain.formats import bundle, proofs, shipped, unsigned
 from zkchain.formats.bundle import Bundle
 from zkchain.groth16.types import VerifyingKey
 from zkchain.reports import AbiReport, CalldataReport, UnsignedReport
-from zkchain.solidity import Artifact, Form
+from zkchain.solidity import Artifact
 from zkchain.solidity.calldata import constructor_arguments
 from zkchain.solidity.forms import ONE
 from zkchain.solidity.render import data_initcode

@@ -17,9 +17,10 @@ from zkchain.bn254.encoding import WORD
 from zkchain.chain.gas.foreseen import Verifies, dearest, placing
 from zkchain.chain.gas.prices import DEFAULT_FORK, Fork, fork_named
 from zkchain.chain.gas.steps import STEPS, TOLERANCE, memory, words
+from zkchain.form import Form
 from zkchain.groth16.transcript import BATCH_LABEL
 from zkchain.r1cs import System
-from zkchain.solidity import Artifact, Form
+from zkchain.solidity import Artifact
 from zkchain.solidity.render import MAX_INLINE_INPUTS, POINTS_PER_DATA_CONTRACT, data_initcode
 
 NONZERO_TOKENS = 4

@@ -17,10 +17,11 @@ from typing import Protocol
 from zkchain._core import keccak256
 from zkchain.bn254.encoding import WORD, word
 from zkchain.circuit.layout import Layout
+from zkchain.form import Form
 from zkchain.groth16.encoding import PROOF_BYTES
 from zkchain.groth16.types import VerifyingKey
 from zkchain.r1cs import Instance, System
-from zkchain.solidity import Artifact, Form
+from zkchain.solidity import Artifact
 from zkchain.solidity.render import MAX_INLINE_INPUTS, POINTS_PER_DATA_CONTRACT, data_initcode
 from zkchain.solidity.shared import PROXY_HEAD, PROXY_TAIL, encode_key, travelling_key
 
