@@ -7,10 +7,10 @@ have them. In calldata gamma is left out where it is the generator of G2, as in 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import Any
 
 from zkchain.bn254.curve import G2_GENERATOR
-from zkchain.bn254.encoding import G1_BYTES, G2_BYTES, WORD, word
+from zkchain.bn254.encoding import G1_BYTES, G2_BYTES, WORD
 from zkchain.errors import ProofFormatError, SolidityError
 from zkchain.groth16.encoding import encode_key_points, encode_proof
 from zkchain.groth16.transcript import vkhash
@@ -31,14 +31,6 @@ PROXY_TAIL = bytes.fromhex("5af43d82803e903d91602b57fd5bf3")
 CG16_FLAG = 1 << 31
 GAMMA = slice(WORD + G1_BYTES + G2_BYTES, WORD + G1_BYTES + 2 * G2_BYTES)
 """Where gamma stands among a key's bytes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Array:
-    """A dynamic argument: its length, and its contents in whole words."""
-
-    length: int
-    words: bytes
 
 
 def encode_key(vk: VerifyingKey) -> bytes:
@@ -63,11 +55,11 @@ def shared_calldata(vk: VerifyingKey, proof: Proof, instance: Instance, binder: 
         A binder for groth16, or not of 32 bytes.
     """
     check_statement(vk, proof, instance)
-    arguments: list[bytes | Array] = [*_key(vk), _array(encode_proof(proof)), _numbers(instance)]
+    arguments = (*_key(vk), encode_proof(proof), instance)
     if binder is None:
-        return _call(SIGNATURES["verify"], arguments)
+        return _call(SIGNATURES["verify"], *arguments)
     check_binders(vk, (binder,))
-    return _call(SIGNATURES["verifyBound"], [*arguments, binder])
+    return _call(SIGNATURES["verifyBound"], *arguments, binder)
 
 
 def shared_batch_calldata(
@@ -79,20 +71,19 @@ def shared_batch_calldata(
         raise ProofFormatError("batch: expected at least one proof, got none")
     for proof, instance in items:
         check_statement(vk, proof, instance)
-    proofs = _array(b"".join(encode_proof(proof) for proof, _ in items))
-    inputs = _numbers([x for _, instance in items for x in instance])
+    proofs = b"".join(encode_proof(proof) for proof, _ in items)
+    inputs = [x for _, instance in items for x in instance]
     if binders is None:
-        return _call(SIGNATURES["verifyBatch"], [*_key(vk), word(len(items)), proofs, inputs])
+        return _call(SIGNATURES["verifyBatch"], *_key(vk), len(items), proofs, inputs)
     check_binders(vk, binders)
     if len(binders) != len(items):
         raise SolidityError(f"batch: expected {len(items)} binders, one per proof, got {len(binders)}")
-    return _call(SIGNATURES["verifyBoundBatch"], [*_key(vk), proofs, inputs, Array(len(binders), b"".join(binders))])
+    return _call(SIGNATURES["verifyBoundBatch"], *_key(vk), proofs, inputs, binders)
 
 
 def check_key_calldata(vk: VerifyingKey) -> bytes:
     """A call of ``checkKey``: is this key fit to be pinned by its hash?"""
-    known = [word(int(vk.system is System.CG16)), word(vk.instance_length)]
-    return _call(SIGNATURES["checkKey"], [*_key(vk), *known])
+    return _call(SIGNATURES["checkKey"], *_key(vk), vk.system is System.CG16, vk.instance_length)
 
 
 def clone_code(logic: str, vk: VerifyingKey) -> bytes:
@@ -114,34 +105,20 @@ def logic_of(code: bytes) -> str:
 def clone_calldata(vk: VerifyingKey, proof: Proof, instance: Instance, binder: bytes | None = None) -> bytes:
     """A call of ``IZkVerifier.verify`` or ``verifyBound``, which all clones have. Errors as ``shared_calldata``."""
     check_statement(vk, proof, instance)
-    arguments = [_array(encode_proof(proof)), _numbers(instance)]
     if binder is None:
-        return _call("verify(bytes,uint256[])", arguments)
+        return _call("verify(bytes,uint256[])", encode_proof(proof), instance)
     check_binders(vk, (binder,))
-    return _call("verifyBound(bytes,uint256[],bytes32)", [*arguments, binder])
+    return _call("verifyBound(bytes,uint256[],bytes32)", encode_proof(proof), instance, binder)
 
 
-def _key(vk: VerifyingKey) -> tuple[bytes, Array]:
+def _key(vk: VerifyingKey) -> tuple[bytes, bytes]:
     """The first two arguments of all functions of the shared verifier: hash and key."""
-    return vkhash(vk), _array(travelling_key(vk))
+    return vkhash(vk), travelling_key(vk)
 
 
-def _array(data: bytes) -> Array:
-    return Array(len(data), data + bytes(-len(data) % WORD))
+def _call(signature: str, *arguments: Any) -> bytes:
+    """The ABI's encoding of a call."""
+    from eth_abi.abi import encode
 
-
-def _numbers(values: Sequence[int]) -> Array:
-    return Array(len(values), b"".join(map(word, values)))
-
-
-def _call(signature: str, arguments: Sequence[bytes | Array]) -> bytes:
-    """The ABI's encoding: for each argument a word, which for an array is where its length and contents are behind the
-    head."""
-    head, tail = b"", b""
-    for argument in arguments:
-        if isinstance(argument, bytes):
-            head += argument
-        else:
-            head += word(WORD * len(arguments) + len(tail))
-            tail += word(argument.length) + argument.words
-    return selector(signature) + head + tail
+    types = signature.removesuffix(")").partition("(")[2].split(",")
+    return selector(signature) + encode(types, arguments)
