@@ -11,13 +11,14 @@ from zkchain.api import arguments
 from zkchain.api.proving import Proof, Verifier
 from zkchain.chain.fees import wei
 from zkchain.chain.guard import require_safe, require_usable
-from zkchain.chain.transactions import has_factory, require_key
+from zkchain.chain.transactions import require_key
 from zkchain.errors import ArgumentError, ChainError, InputError
 from zkchain.form import Form
-from zkchain.formats import proofs, shipped, state
+from zkchain.formats import proofs, state
 from zkchain.formats.records import ContextRecord
 from zkchain.r1cs import System
 from zkchain.wording import line
+from zkchain.workspace.placing import has_batch, put, stand
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -84,15 +85,9 @@ class Chain(arguments.Here):
         require_safe(verifier.key, self.chain_id, self.connection.terms)
         kind, again = _form(form, name, batch), arguments.flag("again", again)
         require_usable(verifier.key, self.connection.terms, kind)
+        made = put(self.connection, verifier.key, kind, lambda: verifier.contract(name, batch=batch), again=again)
         if kind is Form.SHARED:
-            made = chains.deploy_shared(self.connection, shipped.contract(shipped.SHARED))
             require_key(self.connection, made, verifier.key)
-        elif kind is Form.CLONE:
-            logic = shipped.contract(shipped.CLONE)
-            made = chains.deploy_clone(self.connection, logic, verifier.key, again=again)
-        else:
-            salt = 0 if has_factory(self.connection) else None
-            made = chains.deploy(self.connection, verifier.contract(name, batch=batch), salt=salt, again=again)
         return Contract(self.connection, verifier, made)
 
     def at(self, address: str, verifier: Verifier, *, batch: bool = False, form: str = "embedded") -> Contract:
@@ -103,14 +98,9 @@ class Chain(arguments.Here):
         """
         arguments.of_kind("verifier", verifier, Verifier, "a Verifier (keys.verifier)")
         place, kind = arguments.address("address", address), _form(form, None, batch)
+        found = stand(self.connection, place, verifier.key, kind, lambda: verifier.contract(batch=batch))
         if kind is Form.SHARED:
-            found = chains.attach(self.connection, place, shipped.contract(shipped.SHARED), kind)
             require_key(self.connection, found, verifier.key)
-        elif kind is Form.CLONE:
-            logic = shipped.contract(shipped.CLONE)
-            found = chains.attach_clone(self.connection, place, logic, verifier.key)
-        else:
-            found = chains.attach(self.connection, place, verifier.contract(batch=batch))
         return Contract(self.connection, verifier, found)
 
 
@@ -215,7 +205,7 @@ class Contract(arguments.Here):
         """
         for proof in arguments.of_kind("proofs", proofs, Sequence, "a list of Proofs"):
             arguments.of_kind("proofs", proof, Proof, "a list of Proofs")
-        if not any(item.get("name") == "verifyBatch" for item in self.deployment.artifact.abi):
+        if not has_batch(self.deployment.artifact):
             raise ChainError(
                 f"{self.deployment.artifact.name} at {self.address} has no verifyBatch",
                 hint='deploy one that has: chain.deploy(verifier, form="shared"), or with batch=True',

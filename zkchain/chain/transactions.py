@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 MARGIN = 32
 """A call passes on all gas but a 64th (EIP-150): this part more than a forecast is allowed."""
+SALT = 0
+"""Of contracts that nobody asked for a second one of."""
 SALTS = 1_000
 
 
@@ -133,11 +135,14 @@ def deploy_shared(chain: Chain, artifact: Artifact) -> Deployment:
     return replace(_once(chain, artifact), form=Form.SHARED)
 
 
-def deploy_clone(chain: Chain, logic: Artifact, vk: VerifyingKey, *, again: bool = False) -> Deployment:
+def deploy_clone(
+    chain: Chain, logic: Artifact, vk: VerifyingKey, *, salt: int | None = None, again: bool = False
+) -> Deployment:
     """Deploy the clone that carries a key, and before it ``logic`` (ZkCloneVerifier) where that does not stand yet.
-    Parameters and errors as of ``deploy``."""
+    Parameters and errors as of ``deploy``; ``salt`` None: the usual one."""
     below = _once(chain, logic)
-    made = deploy(chain, clone_of(logic, below.address, vk), salt=_salt(chain), again=again)
+    salt = usual_salt(chain) if salt is None else salt
+    made = deploy(chain, clone_of(logic, below.address, vk), salt=salt, again=again)
     return replace(made, receipts=(*below.receipts, *made.receipts), form=Form.CLONE, logic=below.address)
 
 
@@ -149,14 +154,15 @@ def clone_of(logic: Artifact, address: str, vk: VerifyingKey) -> Artifact:
 
 def _once(chain: Chain, artifact: Artifact) -> Deployment:
     """What a chain needs once, for everybody: without receipts where it stands already, whoever put it there."""
-    salt = _salt(chain)
+    salt = usual_salt(chain)
     if salt is not None and _code(chain, address := salted_address(artifact, salt)) == artifact.runtime:
         return Deployment(address, chain.chain_id, artifact, salt=salt)
     return deploy(chain, artifact, salt=salt, again=False)
 
 
-def _salt(chain: Chain) -> int | None:
-    return 0 if has_factory(chain) else None
+def usual_salt(chain: Chain) -> int | None:
+    """The salt under which verifiers stand at the same address on all chains; None on a chain without the factory."""
+    return SALT if has_factory(chain) else None
 
 
 def allowance(gas: int) -> int:

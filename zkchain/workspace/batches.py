@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from zkchain import pipeline
@@ -80,32 +80,32 @@ def send(
     ChainError
         Too many for one transaction; and as ``chain.submit_batch``.
     """
-    before = [] if again else _sent(chain, deployment, kept)
+    before = () if again else _sent(chain, deployment, {one.name: encode_proof(one.proof) for one in kept})
     done = None
-    for intent in before:
-        if intent.state in OPEN or intent is before[-1]:
-            done = transact(chain, deployment, intent.data, again=False), _names(intent, kept)
-    sent = {name for intent in before for name in _names(intent, kept)}
+    for intent, names in before:
+        if intent.state in OPEN or intent is before[-1][0]:
+            done = transact(chain, deployment, intent.data, again=False), names
+    sent = {name for _, names in before for name in names}
     left = [one for one in kept if one.name not in sent]
     if not left and done is not None:
         return done
     return _send(chain, deployment, key, left, again), tuple(one.name for one in left)
 
 
-def _sent(chain: Chain, deployment: Deployment, kept: Sequence[Kept]) -> list[Intent]:
-    """Transactions to the contract that carry some of the proofs and wait or are done."""
+def _sent(
+    chain: Chain, deployment: Deployment, encoded: Mapping[str, bytes]
+) -> tuple[tuple[Intent, tuple[str, ...]], ...]:
+    """Transactions to the contract that wait or are done, and which of the proofs each carries: their bytes lie in its
+    calldata as they are, in all forms."""
     found = []
     for known in chain.journal.all():
-        ours = known.chain_id == chain.chain_id and (known.recipient or "").lower() == deployment.address.lower()
-        if ours and _names(known, kept) and (intent := at_home(chain, known)) is not None:
+        if known.chain_id != chain.chain_id or (known.recipient or "").lower() != deployment.address.lower():
+            continue
+        names = tuple(name for name, proof in encoded.items() if proof in known.data)
+        if names and (intent := at_home(chain, known)) is not None:
             intent = checked(chain, intent)  # whatever was known of it last: what failed may have been mined since
-            found += [intent] if intent.state in (*OPEN, *DONE) else []
-    return found
-
-
-def _names(intent: Intent, kept: Sequence[Kept]) -> tuple[str, ...]:
-    """The proofs that a transaction carries: their bytes lie in its calldata as they are, in all forms."""
-    return tuple(one.name for one in kept if encode_proof(one.proof) in intent.data)
+            found += [(intent, names)] if intent.state in (*OPEN, *DONE) else []
+    return tuple(found)
 
 
 def _send(chain: Chain, deployment: Deployment, key: VerifyingKey, left: Sequence[Kept], again: bool) -> Receipt:

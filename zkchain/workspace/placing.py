@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from zkchain import pipeline
 from zkchain.chain import Chain, Deployment, attach, attach_clone, deploy, deploy_clone, deploy_shared, factory
 from zkchain.chain.journal import DONE, OPEN
-from zkchain.chain.transactions import clone_of, has_factory, salted_address
+from zkchain.chain.transactions import SALT, clone_of, salted_address, usual_salt
 from zkchain.errors import BundleError, ChainError, NodeUnreachable
 from zkchain.form import Form
 from zkchain.formats import bundle, contracts, jsontext, records, shipped
@@ -21,8 +21,6 @@ from zkchain.solidity import Artifact
 from zkchain.solidity.compiler import standard_input
 from zkchain.wording import listed
 from zkchain.workspace.opening import shown_hash
-
-SALT = 0
 
 
 def load_artifact(opened: Bundle, key: VerifyingKey, *, batch: bool | None = None) -> Artifact:
@@ -62,17 +60,33 @@ def place(
 ) -> Deployment:
     """Deploy the contract of this form, or find it where it stands: the one under ``salt`` where ``unrecorded`` told of
     one. Errors as ``chain.deploy``."""
+    return put(chain, key, form, partial(load_artifact, opened, key, batch=batch), again=again, salt=salt)
+
+
+def put(
+    chain: Chain,
+    key: VerifyingKey,
+    form: Form,
+    own: Callable[[], Artifact],
+    *,
+    again: bool = False,
+    salt: int | None = None,
+) -> Deployment:
+    """As ``place``, without a bundle; ``own`` makes the contract that holds the key itself."""
     if form is Form.SHARED:
         return deploy_shared(chain, shipped.contract(shipped.SHARED))
     if form is Form.CLONE:
-        logic = shipped.contract(shipped.CLONE)
-        if salt is None:
-            return deploy_clone(chain, logic, key, again=again)
-        made = deploy(chain, contract_of(opened, key, form), salt=salt, again=False)
-        return replace(made, form=form, logic=salted_address(logic, SALT))
-    if salt is None:
-        salt = SALT if has_factory(chain) else None
-    return deploy(chain, load_artifact(opened, key, batch=batch), salt=salt, again=again)
+        return deploy_clone(chain, shipped.contract(shipped.CLONE), key, salt=salt, again=again)
+    return deploy(chain, own(), salt=usual_salt(chain) if salt is None else salt, again=again)
+
+
+def stand(chain: Chain, address: str, key: VerifyingKey, form: Form, own: Callable[[], Artifact]) -> Deployment:
+    """The contract of this form at ``address``. ChainError where another one stands there, or none."""
+    if form is Form.CLONE:
+        return attach_clone(chain, address, shipped.contract(shipped.CLONE), key)
+    if form is Form.SHARED:
+        return attach(chain, address, shipped.contract(shipped.SHARED), form)
+    return attach(chain, address, own())
 
 
 SALTED = re.compile(r"create2:([0-9]+):[0-9a-f]{64}")
@@ -99,11 +113,8 @@ def unrecorded(chain: Chain, opened: Bundle, key: VerifyingKey, form: Form, *, b
 
 def attach_recorded(chain: Chain, opened: Bundle, key: VerifyingKey, record: DeploymentRecord) -> Deployment:
     """The contract that the bundle knows of. ChainError where another one stands there, or none."""
-    if record.form is Form.CLONE:
-        return attach_clone(chain, record.address, shipped.contract(shipped.CLONE), key)
-    if record.form is Form.SHARED:
-        return attach(chain, record.address, shipped.contract(shipped.SHARED), Form.SHARED)
-    return attach(chain, record.address, load_artifact(opened, key, batch=record.batch))
+    own = partial(load_artifact, opened, key, batch=record.batch)
+    return stand(chain, record.address, key, record.form, own)
 
 
 def standing(

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from zkchain.chain import factory, gas
 from zkchain.chain.connection import Terms
 from zkchain.chain.guard import require_safe, require_usable
-from zkchain.chain.transactions import allowance, salted_address
+from zkchain.chain.transactions import SALT, allowance, salted_address
 from zkchain.form import Form
 from zkchain.formats import bundle, proofs, shipped, unsigned
 from zkchain.formats.bundle import Bundle
@@ -19,7 +19,7 @@ from zkchain.solidity.forms import ONE
 from zkchain.solidity.render import data_initcode
 from zkchain.workspace.batches import load_binder
 from zkchain.workspace.opening import load_summary, load_verifying_key
-from zkchain.workspace.placing import SALT, contract_of, form_of, newest_deployment
+from zkchain.workspace.placing import contract_of, form_of, newest_deployment
 from zkchain.workspace.settling import Folder
 
 Transaction = Mapping[str, str]
