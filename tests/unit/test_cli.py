@@ -653,7 +653,7 @@ class TestWhatTheSystemRefuses:
         refused(zkchain("demo", "--files", target.parent), errors.FormatError, "cannot write ")
         (bundle / "proofs" / "new").write_text("")
         outcome = zkchain("prove", bundle, write_input(bundle.parent / "i.json"), "--proof", "new")
-        refused(outcome, errors.FormatError, "cannot write .*proofs/new/")
+        refused(outcome, errors.FormatError, "cannot write .*proofs/new/public.json")
 
     @pytest.mark.parametrize("command", ["setup", "prove", "solidity"])
     def test_a_full_disk(self, bundle: Path, command: str) -> None:
