@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
-import {IZkVerifier} from "./interfaces/IZkVerifier.sol";
+import {IZkVerifierErrors} from "./interfaces/IZkVerifierErrors.sol";
 
 /// @title The arithmetic of both proof systems over a verifying key that lies in memory
 /// @notice Without owner and storage. Whoever derives from this says where a key comes from, and answers for it: by its
@@ -93,7 +93,7 @@ abstract contract ZkSharedCore {
                     n := sub(n, 1)
                     x := calldataload(add(inputs, shl(5, n)))
                 }
-                if (x >= R) revert IZkVerifier.InputOutOfRange(n);
+                if (x >= R) revert IZkVerifierErrors.InputOutOfRange(n);
                 _accumulate(sum, point, x);
                 unchecked {
                     point -= 0x40;
@@ -164,7 +164,7 @@ abstract contract ZkSharedCore {
             assembly ("memory-safe") {
                 x := calldataload(add(inputs, shl(5, i)))
             }
-            if (x >= R) revert IZkVerifier.InputOutOfRange(i);
+            if (x >= R) revert IZkVerifierErrors.InputOutOfRange(i);
         }
     }
 
@@ -177,7 +177,7 @@ abstract contract ZkSharedCore {
         assembly ("memory-safe") {
             one := mload(0x00)
         }
-        if (one != 1) revert IZkVerifier.ProofInvalid();
+        if (one != 1) revert IZkVerifierErrors.ProofInvalid();
     }
 
     /// @dev Negates the point at `p`: (x, p - y); infinity, (0, 0), stays what it is. Requires y < p.
@@ -188,7 +188,7 @@ abstract contract ZkSharedCore {
             y := mload(p)
             mstore(p, mod(sub(P, y), P))
         }
-        if (y >= P) revert IZkVerifier.PrecompileFailed();
+        if (y >= P) revert IZkVerifierErrors.PrecompileFailed();
     }
 
     /// @dev Adds `scalar` times the point at `point` to the point at `sum`. Overwrites the word after the first, two
@@ -220,8 +220,8 @@ abstract contract ZkSharedCore {
         unchecked {
             uint256 got = 63 * gasleft();
             uint256 needed = 45_000 + 34_000 * length / 192;
-            if (got < needed) revert IZkVerifier.GasTooLow(got, needed);
+            if (got < needed) revert IZkVerifierErrors.GasTooLow(got, needed);
         }
-        revert IZkVerifier.PrecompileFailed();
+        revert IZkVerifierErrors.PrecompileFailed();
     }
 }

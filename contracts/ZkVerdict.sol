@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
-import {IZkVerifier} from "./interfaces/IZkVerifier.sol";
+import {IZkVerifierErrors} from "./interfaces/IZkVerifierErrors.sol";
 
 /// @title A verdict on a proof that whoever sends the transaction cannot turn by its gas
 /// @notice A verifier that runs out of gas reverts, and a try / catch around it would take that for "invalid". Here the
@@ -25,7 +25,7 @@ library ZkVerdict {
     function attempt(address verifier, bytes memory data, uint256 needed) internal view returns (bool valid) {
         if (verifier.code.length == 0) revert NoVerdict(0);
         uint256 least = needed + needed / 63 + 1 + AROUND;
-        if (gasleft() < least) revert IZkVerifier.GasTooLow(gasleft(), least);
+        if (gasleft() < least) revert IZkVerifierErrors.GasTooLow(gasleft(), least);
         bytes4 reason;
         uint256 size;
         assembly ("memory-safe") {
@@ -40,8 +40,8 @@ library ZkVerdict {
 
     /// @dev Errors that a proof or its public inputs alone can cause.
     function _isVerdict(bytes4 reason) private pure returns (bool) {
-        return reason == IZkVerifier.ProofInvalid.selector || reason == IZkVerifier.PrecompileFailed.selector
-            || reason == IZkVerifier.InputOutOfRange.selector || reason == IZkVerifier.ProofLength.selector
-            || reason == IZkVerifier.InstanceLength.selector;
+        return reason == IZkVerifierErrors.ProofInvalid.selector || reason == IZkVerifierErrors.PrecompileFailed.selector
+            || reason == IZkVerifierErrors.InputOutOfRange.selector || reason == IZkVerifierErrors.ProofLength.selector
+            || reason == IZkVerifierErrors.InstanceLength.selector;
     }
 }

@@ -2,7 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {ZkSharedCore} from "./ZkSharedCore.sol";
-import {IZkVerifier} from "./interfaces/IZkVerifier.sol";
+import {IZkVerifierErrors} from "./interfaces/IZkVerifierErrors.sol";
 import {IZkVerifierShared} from "./interfaces/IZkVerifierShared.sol";
 
 /// @title One verifier for all models of a chain, of both proof systems: the verifying key travels in the calldata
@@ -75,8 +75,8 @@ contract ZkVerifierShared is ZkSharedCore, IZkVerifierShared {
     /// groups; gamma, delta and eta differ in x, and delta and eta from the generator; so do the IC_i, each from the
     /// others.
     function checkKey(bytes32 vkHash, bytes calldata vk, bool cg16, uint256 instanceLength) external view {
-        if (instanceLength == 0) revert IZkVerifier.InstanceLength(0, 1);
-        if (instanceLength >> 32 != 0) revert IZkVerifier.InstanceLength(instanceLength, type(uint32).max);
+        if (instanceLength == 0) revert IZkVerifierErrors.InstanceLength(0, 1);
+        if (instanceLength >> 32 != 0) revert IZkVerifierErrors.InstanceLength(instanceLength, type(uint32).max);
         _requireSafe(_load(vkHash, vk, cg16, instanceLength), cg16, _keySize(cg16, instanceLength));
     }
 
@@ -87,8 +87,8 @@ contract ZkVerifierShared is ZkSharedCore, IZkVerifierShared {
         view
     {
         bool cg16 = proof.length == CG16_PROOF;
-        if (!cg16 && proof.length != GROTH16_PROOF) revert IZkVerifier.ProofLength(proof.length, GROTH16_PROOF);
-        if (instance.length == 0) revert IZkVerifier.InstanceLength(0, 1);
+        if (!cg16 && proof.length != GROTH16_PROOF) revert IZkVerifierErrors.ProofLength(proof.length, GROTH16_PROOF);
+        if (instance.length == 0) revert IZkVerifierErrors.InstanceLength(0, 1);
         uint256 k = _load(vkHash, vk, cg16, instance.length);
         bytes32 ctx;
         uint256 expected;
@@ -96,13 +96,13 @@ contract ZkVerifierShared is ZkSharedCore, IZkVerifierShared {
             expected = 0xe4 + vk.length + proof.length + (instance.length << 5);
         }
         if (msg.sig == this.verifyBound.selector) {
-            if (!cg16) revert IZkVerifier.NotBindable();
+            if (!cg16) revert IZkVerifierErrors.NotBindable();
             ctx = _contextAt(0x84);
             assembly ("memory-safe") {
                 expected := add(expected, 0x20)
             }
         }
-        if (msg.data.length != expected) revert IZkVerifier.CalldataLength(msg.data.length, expected);
+        if (msg.data.length != expected) revert IZkVerifierErrors.CalldataLength(msg.data.length, expected);
         uint256 elements;
         uint256 inputs;
         assembly ("memory-safe") {
@@ -136,14 +136,14 @@ contract ZkVerifierShared is ZkSharedCore, IZkVerifierShared {
         uint256 n;
         unchecked {
             uint256 size = count * (cg16 ? CG16_PROOF : GROTH16_PROOF);
-            if (proofs.length != size || proofs.length < count) revert IZkVerifier.ProofLength(proofs.length, size);
-            if (binders != 0 && !cg16) revert IZkVerifier.NotBindable();
+            if (proofs.length != size || proofs.length < count) revert IZkVerifierErrors.ProofLength(proofs.length, size);
+            if (binders != 0 && !cg16) revert IZkVerifierErrors.NotBindable();
             n = instances.length / count;
-            if (n == 0 || n * count != instances.length) revert IZkVerifier.InstanceLength(instances.length, count);
+            if (n == 0 || n * count != instances.length) revert IZkVerifierErrors.InstanceLength(instances.length, count);
             expected += vk.length + proofs.length + (instances.length << 5);
         }
         uint256 k = _load(vkHash, vk, cg16, n);
-        if (msg.data.length != expected) revert IZkVerifier.CalldataLength(msg.data.length, expected);
+        if (msg.data.length != expected) revert IZkVerifierErrors.CalldataLength(msg.data.length, expected);
         uint256 proof;
         uint256 inputs;
         assembly ("memory-safe") {
@@ -323,7 +323,7 @@ contract ZkVerifierShared is ZkSharedCore, IZkVerifierShared {
                         let s := add(scalars, shl(5, j))
                         mstore(s, addmod(mload(s), mulmod(rho, x, R), R))
                     }
-                    if (x >= R) revert IZkVerifier.InputOutOfRange(j);
+                    if (x >= R) revert IZkVerifierErrors.InputOutOfRange(j);
                 }
                 _addScaled(m + 0x180, proof + 0x0c0, rho);
                 if (cg16) _addScaled(m + 0x240, proof + 0x100, rho);

@@ -17,22 +17,17 @@ sys.path.insert(0, str(ROOT))
 
 from zkchain.formats import jsontext  # noqa: E402
 from zkchain.solidity import compile_sources  # noqa: E402
-from zkchain.solidity.compiler import standard_input  # noqa: E402
+from zkchain.solidity.compiler import needed, standard_input  # noqa: E402
 
 FILE = ROOT / "zkchain" / "solidity" / "contracts.json"
 IMPORTED = FILE.with_name("sources.json")
 CONTRACTS = ("ZkVerifierShared", "ZkCloneVerifier")
-SOURCES = (
-    "interfaces/IZkVerifier.sol",
-    "interfaces/IZkVerifierShared.sol",
-    "ZkSharedCore.sol",
-    *(f"{name}.sol" for name in CONTRACTS),
-)
 
 
 def shipped() -> bytes:
     """The text of the file."""
-    sources = {f"contracts/{name}": (ROOT / "contracts" / name).read_text() for name in SOURCES}
+    there = {path.relative_to(ROOT).as_posix(): path.read_text() for path in (ROOT / "contracts").rglob("*.sol")}
+    sources = needed(there, [f"contracts/{name}.sol" for name in CONTRACTS])
     made = compile_sources(sources)
     contracts = {
         name: {"abi": made[name].abi, "bytecode": made[name].bytecode.hex(), "runtime": made[name].runtime.hex()}

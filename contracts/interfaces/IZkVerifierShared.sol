@@ -1,16 +1,12 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
+import {IZkSharedErrors} from "./IZkVerifierErrors.sol";
+
 /// @title One verifier for all models of a chain: the verifying key travels in the calldata
 /// @notice A consumer pins `vkHash` and passes it with every call; it never takes it from its user. The errors are those
-/// of `IZkVerifier`, and the ones below.
-interface IZkVerifierShared {
-    /// @notice The key does not hash to what the caller pinned.
-    error KeyMismatch(bytes32 got, bytes32 expected);
-    /// @notice The key has not as many bytes as a key of this system with so many public inputs.
-    error KeyLength(uint256 got, uint256 expected);
-    /// @notice The key is not fit to be pinned: a point is infinity or off its curve, or trapdoors depend on each other.
-    error UnsafeKey();
+/// of `IZkSharedErrors`, and the one below.
+interface IZkVerifierShared is IZkSharedErrors {
     /// @notice There is no proof in the batch.
     error EmptyBatch();
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
-import {IZkVerifier} from "../interfaces/IZkVerifier.sol";
+import {IZkVerifierErrors} from "../interfaces/IZkVerifierErrors.sol";
 import {IZkVerifierShared} from "../interfaces/IZkVerifierShared.sol";
 
 /// @title A shared verifier for tests of contracts that rely on proofs: no cryptography, little gas
@@ -29,7 +29,7 @@ contract MockZkVerifierShared is IZkVerifierShared {
     {
         bool cg16 = _checkOne(vkHash, vk, proof, instance);
         _checkCall(0xe4 + vk.length + proof.length + 32 * instance.length, instance, instance.length);
-        if (keccak256(proof) != keccak256(mockProof(vkHash, cg16, instance))) revert IZkVerifier.ProofInvalid();
+        if (keccak256(proof) != keccak256(mockProof(vkHash, cg16, instance))) revert IZkVerifierErrors.ProofInvalid();
     }
 
     /// @inheritdoc IZkVerifierShared
@@ -40,9 +40,9 @@ contract MockZkVerifierShared is IZkVerifierShared {
         uint256[] calldata instance,
         bytes32 binder
     ) external view {
-        if (!_checkOne(vkHash, vk, proof, instance)) revert IZkVerifier.NotBindable();
+        if (!_checkOne(vkHash, vk, proof, instance)) revert IZkVerifierErrors.NotBindable();
         _checkCall(0x104 + vk.length + proof.length + 32 * instance.length, instance, instance.length);
-        if (keccak256(proof) != keccak256(mockBoundProof(vkHash, instance, binder))) revert IZkVerifier.ProofInvalid();
+        if (keccak256(proof) != keccak256(mockBoundProof(vkHash, instance, binder))) revert IZkVerifierErrors.ProofInvalid();
     }
 
     /// @inheritdoc IZkVerifierShared
@@ -59,7 +59,7 @@ contract MockZkVerifierShared is IZkVerifierShared {
         for (uint256 i = 0; i < count; ++i) {
             expected = bytes.concat(expected, mockProof(vkHash, cg16, instances[i * n:(i + 1) * n]));
         }
-        if (keccak256(proofs) != keccak256(expected)) revert IZkVerifier.ProofInvalid();
+        if (keccak256(proofs) != keccak256(expected)) revert IZkVerifierErrors.ProofInvalid();
     }
 
     /// @inheritdoc IZkVerifierShared
@@ -77,13 +77,13 @@ contract MockZkVerifierShared is IZkVerifierShared {
         for (uint256 i = 0; i < binders.length; ++i) {
             expected = bytes.concat(expected, mockBoundProof(vkHash, instances[i * n:(i + 1) * n], binders[i]));
         }
-        if (keccak256(proofs) != keccak256(expected)) revert IZkVerifier.ProofInvalid();
+        if (keccak256(proofs) != keccak256(expected)) revert IZkVerifierErrors.ProofInvalid();
     }
 
     /// @inheritdoc IZkVerifierShared
     function checkKey(bytes32 vkHash, bytes calldata vk, bool cg16, uint256 instanceLength) external pure {
-        if (instanceLength == 0) revert IZkVerifier.InstanceLength(0, 1);
-        if (instanceLength >> 32 != 0) revert IZkVerifier.InstanceLength(instanceLength, type(uint32).max);
+        if (instanceLength == 0) revert IZkVerifierErrors.InstanceLength(0, 1);
+        if (instanceLength >> 32 != 0) revert IZkVerifierErrors.InstanceLength(instanceLength, type(uint32).max);
         _checkKey(vkHash, vk, cg16, instanceLength);
     }
 
@@ -129,8 +129,8 @@ contract MockZkVerifierShared is IZkVerifierShared {
         returns (bool cg16)
     {
         cg16 = proof.length == CG16_PROOF;
-        if (!cg16 && proof.length != GROTH16_PROOF) revert IZkVerifier.ProofLength(proof.length, GROTH16_PROOF);
-        if (instance.length == 0) revert IZkVerifier.InstanceLength(0, 1);
+        if (!cg16 && proof.length != GROTH16_PROOF) revert IZkVerifierErrors.ProofLength(proof.length, GROTH16_PROOF);
+        if (instance.length == 0) revert IZkVerifierErrors.InstanceLength(0, 1);
         _checkKey(vkHash, vk, cg16, instance.length);
     }
 
@@ -147,12 +147,12 @@ contract MockZkVerifierShared is IZkVerifierShared {
         uint256 each = cg16 ? CG16_PROOF : GROTH16_PROOF;
         if (proofs.length % count != 0 || proofs.length / count != each) {
             unchecked {
-                revert IZkVerifier.ProofLength(proofs.length, count * each);
+                revert IZkVerifierErrors.ProofLength(proofs.length, count * each);
             }
         }
-        if (bound && !cg16) revert IZkVerifier.NotBindable();
+        if (bound && !cg16) revert IZkVerifierErrors.NotBindable();
         n = instances.length / count;
-        if (n == 0 || n * count != instances.length) revert IZkVerifier.InstanceLength(instances.length, count);
+        if (n == 0 || n * count != instances.length) revert IZkVerifierErrors.InstanceLength(instances.length, count);
         _checkKey(vkHash, vk, cg16, n);
     }
 
@@ -164,9 +164,9 @@ contract MockZkVerifierShared is IZkVerifierShared {
     /// @dev Keys and proofs are whole words, so the calldata holds no padding. A public input that is out of range is told
     /// by its number among the `n` of its proof.
     function _checkCall(uint256 expected, uint256[] calldata instance, uint256 n) private pure {
-        if (msg.data.length != expected) revert IZkVerifier.CalldataLength(msg.data.length, expected);
+        if (msg.data.length != expected) revert IZkVerifierErrors.CalldataLength(msg.data.length, expected);
         for (uint256 i = 0; i < instance.length; ++i) {
-            if (instance[i] >= R) revert IZkVerifier.InputOutOfRange(i % n);
+            if (instance[i] >= R) revert IZkVerifierErrors.InputOutOfRange(i % n);
         }
     }
 

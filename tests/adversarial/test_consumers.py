@@ -211,7 +211,7 @@ def test_a_naive_try_is_turned_by_its_gas(node: Chain, monkeypatch: pytest.Monke
     path, sources = "contracts/ZkVerdict.sol", contract_sources()
     naive = sources[path]
     for line in (
-        "if (gasleft() < least) revert IZkVerifier.GasTooLow(gasleft(), least);",
+        "if (gasleft() < least) revert IZkVerifierErrors.GasTooLow(gasleft(), least);",
         "if (!_isVerdict(reason)) revert NoVerdict(reason & 0xffffffff);",
     ):
         assert naive.count(line) == 1
