@@ -21,7 +21,7 @@ from zkchain.projects.plan import LIBRARY, MOCKS, PROJECTS, Project
 from zkchain.r1cs import Instance, System
 from zkchain.solidity import Artifact, VerifierSource, binder, calldata
 from zkchain.solidity.compiler import SETTINGS, SOLC_VERSION
-from zkchain.solidity.render import data_initcode
+from zkchain.solidity.render import data_initcode, environment
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -80,11 +80,11 @@ def render(kind: str, material: Material) -> dict[str, str]:
     if not material.proofs:
         hint = "make one: keys.prove(...), `zkchain prove BUNDLE INPUT`"
         raise ProofFormatError("a project's tests show a proof that holds, got none", hint=hint)
-    project, environment, values = PROJECTS[kind], _environment(), _values(material)
+    project, templates, values = PROJECTS[kind], _environment(), _values(material)
     made = {}
     for path, template in project.files.items():
         sources = project.bindings if path.endswith(".ts") else project.contracts
-        made[path] = _text(environment, template, {**values, "sources": sources})
+        made[path] = _text(templates, template, {**values, "sources": sources})
     if project.contracts is not None:
         made[f"{project.contracts}/{material.contract.name}.sol"] = material.contract.source
         made |= {f"{project.contracts}/{path}": text for path, text in material.sources.items()}
@@ -102,12 +102,12 @@ def _library(project: Project, path: str, text: str) -> tuple[str, str]:
     return f"{project.mocks}/{path}", text.replace('from "../', f'from "../../{project.contracts}/{LIBRARY}/')
 
 
-def _text(environment: Environment, name: str, values: Mapping[str, Any]) -> str:
+def _text(templates: Environment, name: str, values: Mapping[str, Any]) -> str:
     if name.endswith(".jinja"):
-        return environment.get_template(name).render(values)
-    if environment.loader is None:
+        return templates.get_template(name).render(values)
+    if templates.loader is None:
         raise LookupError(f"no templates to take {name} from")
-    return environment.loader.get_source(environment, name)[0]
+    return templates.loader.get_source(templates, name)[0]
 
 
 def _values(material: Material) -> dict[str, Any]:
@@ -194,17 +194,8 @@ def _hex(data: bytes) -> str:
 
 
 def _environment() -> Environment:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("zkchain.projects"),
-        autoescape=False,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        undefined=StrictUndefined,
-    )
-    environment.filters["json"] = lambda value: json.dumps(value, indent=2 if isinstance(value, list) else None)
-    environment.filters["cell"] = lambda text: f"`{json.dumps(text)[1:-1].replace('|', '&#124;').replace('`', ' ')}`"
-    environment.filters["bigint"] = lambda value: "null" if value is None else f"{value}n"
-    return environment
+    made = environment("zkchain.projects")
+    made.filters["json"] = lambda value: json.dumps(value, indent=2 if isinstance(value, list) else None)
+    made.filters["cell"] = lambda text: f"`{json.dumps(text)[1:-1].replace('|', '&#124;').replace('`', ' ')}`"
+    made.filters["bigint"] = lambda value: "null" if value is None else f"{value}n"
+    return made

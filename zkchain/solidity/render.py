@@ -130,21 +130,23 @@ def _labels(vk: VerifyingKey) -> dict[str, Any]:
 
 def template_named(name: str) -> Template:
     """One of templates/, with the filters that they use."""
-    return _environment().get_template(name)
+    filled = environment("zkchain.solidity")
+    filled.filters["word"] = lambda value: word(value).hex()
+    filled.filters["hex"] = lambda value: f"0x{value:03x}"
+    filled.filters["at"] = lambda offset: f"add(m, 0x{offset:03x})" if offset else "m"
+    return filled.get_template(name)
 
 
-def _environment() -> Environment:
+def environment(package: str) -> Environment:
+    """jinja2 over a package's templates/, for text that is no HTML; what a template names and is not there is an
+    error."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    environment = Environment(
-        loader=PackageLoader("zkchain.solidity"),
+    return Environment(
+        loader=PackageLoader(package),
         autoescape=False,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
         undefined=StrictUndefined,
     )
-    environment.filters["word"] = lambda value: word(value).hex()
-    environment.filters["hex"] = lambda value: f"0x{value:03x}"
-    environment.filters["at"] = lambda offset: f"add(m, 0x{offset:03x})" if offset else "m"
-    return environment
