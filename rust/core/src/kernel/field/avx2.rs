@@ -7,6 +7,8 @@ use std::marker::PhantomData;
 
 use super::ifma::vector_kernel;
 use super::modulus::Limbs;
+#[cfg(test)]
+use super::modulus::MASK52;
 use super::simd::{Halves, Instructions, Simd};
 
 /// Vectors of AVX2, with products by `P`. Only used inside `Kernel::enter` below, which is reached through a `KernelId`:
@@ -178,3 +180,39 @@ impl Halves<__m256i> for Instructions {
 }
 
 vector_kernel!(Avx2<Instructions>, 4, "avx2,avxifma,bmi2,adx");
+
+/// AVX-IFMA's two instructions, a lane at a time: all else of `Avx2` is tested on every machine that has AVX2.
+#[cfg(test)]
+#[derive(Clone, Copy)]
+pub struct PerLane;
+
+#[cfg(test)]
+impl PerLane {
+    fn each(acc: __m256i, a: __m256i, b: __m256i, half: impl Fn(u128) -> u64) -> __m256i {
+        // SAFETY: both are 32 bytes without padding, every bit pattern is valid.
+        let words = |v| unsafe { std::mem::transmute::<__m256i, [u64; 4]>(v) };
+        let (acc, a, b) = (words(acc), words(a), words(b));
+        let sums: [u64; 4] = std::array::from_fn(|i| {
+            let product = u128::from(a[i] & MASK52) * u128::from(b[i] & MASK52);
+            acc[i].wrapping_add(half(product))
+        });
+        // SAFETY: as above.
+        unsafe { std::mem::transmute::<[u64; 4], __m256i>(sums) }
+    }
+}
+
+#[cfg(test)]
+impl Halves<__m256i> for PerLane {
+    #[inline(never)]
+    fn madd_lo(acc: __m256i, a: __m256i, b: __m256i) -> __m256i {
+        Self::each(acc, a, b, |product| product as u64 & MASK52)
+    }
+
+    #[inline(never)]
+    fn madd_hi(acc: __m256i, a: __m256i, b: __m256i) -> __m256i {
+        Self::each(acc, a, b, |product| (product >> 52) as u64)
+    }
+}
+
+#[cfg(test)]
+vector_kernel!(Avx2<PerLane>, 4, "avx2,bmi2,adx");

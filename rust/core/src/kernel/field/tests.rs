@@ -5,6 +5,10 @@
 use ark_ff::{AdditiveGroup, BigInt, Field, Fp256, MontBackend, MontConfig, PrimeField};
 
 use super::arith::{Arith, Kernel, Work};
+#[cfg(target_arch = "x86_64")]
+use super::avx2::{Avx2, PerLane};
+#[cfg(target_arch = "x86_64")]
+use super::ifma::Ifma;
 use super::modulus::{Base, Limbs, Modulus, Order};
 #[cfg(target_arch = "x86_64")]
 use super::scalar::AdxEngine;
@@ -119,6 +123,17 @@ fn fields_agree_with_arkworks() {
         field_agrees::<K, Base, ark_bn254::FqConfig>();
         field_agrees::<K, Order, ark_bn254::FrConfig>();
     });
+}
+
+/// No machine that tests run on may have AVX-IFMA: its kernel, with its two instructions emulated.
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn four_lanes_agree_with_arkworks() {
+    type K = Ifma<Avx2<PerLane>>;
+    if std::arch::is_x86_feature_detected!("avx2") && super::adx::available() {
+        field_agrees::<K, Base, ark_bn254::FqConfig>();
+        field_agrees::<K, Order, ark_bn254::FrConfig>();
+    }
 }
 
 #[test]
