@@ -181,7 +181,8 @@ MUTANTS: Mapping[str, tuple[str, str, str]] = {
     "label of the system": (CORE, "uint256 label = cg16 ? VK_CG16 : VK_GROTH16;", "uint256 label = VK_GROTH16;"),
     "length of a proof": (
         MAIN,
-        "if (!cg16 && proof.length != GROTH16_PROOF) revert IZkVerifierErrors.ProofLength(proof.length, GROTH16_PROOF);",
+        "if (!cg16 && proof.length != GROTH16_PROOF) "
+        "revert IZkVerifierErrors.ProofLength(proof.length, GROTH16_PROOF);",
         "",
     ),
     "trailing data": (
@@ -192,7 +193,8 @@ MUTANTS: Mapping[str, tuple[str, str, str]] = {
     ),
     "number of proofs": (
         MAIN,
-        "if (proofs.length != size || proofs.length < count) revert IZkVerifierErrors.ProofLength(proofs.length, size);",
+        "if (proofs.length != size || proofs.length < count) "
+        "revert IZkVerifierErrors.ProofLength(proofs.length, size);",
         "size;",
     ),
     "contexts of a batch": (MAIN, "b.binders == 0 ? bytes32(0) : _contextAt(b.binders + (i << 5))", "bytes32(0)"),
