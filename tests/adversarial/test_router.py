@@ -375,6 +375,6 @@ def test_a_mutant_is_noticed(what: str, monkeypatch: pytest.MonkeyPatch) -> None
     broken = compiled({**sources, path: sources[path].replace(good, bad)})
     monkeypatch.setattr(consumers, "contracts", lambda: {**contracts(), **broken})
     found = (Phase.generate,)  # one is enough, however long
-    long = settings(SHORT, max_examples=40, database=None, report_multiple_bugs=False, phases=found)
+    long = settings(SHORT, max_examples=400, derandomize=True, database=None, report_multiple_bugs=False, phases=found)
     with pytest.raises(AssertionError):
         run_state_machine_as_test(MACHINES[OF.get(file, "consumer")], settings=long)
