@@ -84,19 +84,18 @@ def _check_readable(settings: bytes, circuit: bytes) -> None:
 def setup_bundle(folder: Folder, *, memory: int | None = None, progress: Progress = quiet) -> SetupReport:
     """Make a development key pair for the bundle's circuit; the proving key is written where it will stay, not held.
     ``memory``: bytes that the process should hold at most beside it."""
+    start = time.perf_counter()
     opened = bundle.open_bundle(folder)
     circuit = load_circuit(opened)
-    start = time.perf_counter()
     with files.scratch(opened.folder / bundle.KINDS["proving_key"].file) as place:
         keys = pipeline.setup(circuit, place=place, memory=memory, progress=progress)
-        seconds = time.perf_counter() - start
         made = _put_keys(folder, files.moved(place), keys.verifying).manifest.files
     return SetupReport(
         str(folder),
         circuit.system,
         circuit.digest.hex(),
         circuit.n_rows,
-        seconds,
+        time.perf_counter() - start,
         made["proving_key"].bytes,
         made["verification_key"].bytes,
         made["proving_key"].identity,

@@ -228,9 +228,9 @@ impl ProvingKey {
     fn products_on_coset(&self, z: &Assignment<'_>, monitor: &dyn Monitor) -> Result<Zeroizing<Vec<SignedScalar>>> {
         let n = self.domain_size;
         let domain = Domain::new(n)?;
-        let on_coset = |rows: &[Fr], dummy: &[Fr]| -> Result<Vec<Fr>> {
+        let on_coset = |rows: &[Fr], dummy: &[Fr]| -> Result<Zeroizing<Vec<Fr>>> {
             let at = |i: usize| rows.get(i).or_else(|| dummy.get(i - rows.len())).copied().unwrap_or(Fr::ZERO);
-            let mut out = collect(n, at);
+            let mut out = Zeroizing::new(collect(n, at));
             domain.extend(&mut out)?;
             Ok(out)
         };

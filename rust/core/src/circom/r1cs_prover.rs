@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use ark_ff::{AdditiveGroup, Field};
+use zeroize::Zeroizing;
 
 use crate::circom::r1cs::{R1cs, Side, BLOCK_ROWS};
 use crate::error::{Error, Result};
@@ -98,8 +99,8 @@ impl R1csProver {
         }
         monitor.step("rows", 0.0)?;
         room_for(monitor, "prove", 3 * BYTES * shape.n_rows + self.key.least_memory())?;
-        let values =
-            |side: usize| collect(shape.n_rows, |row| self.blocks[row / BLOCK_ROWS][side].dot(row % BLOCK_ROWS, wires));
+        let value = |side: usize, row: usize| self.blocks[row / BLOCK_ROWS][side].dot(row % BLOCK_ROWS, wires);
+        let values = |side: usize| Zeroizing::new(collect(shape.n_rows, |row| value(side, row)));
         let [a, b, c] = &[values(0), values(1), values(2)];
         let public = &wires[1..=shape.n_public];
         let proof = self.key.prove(&Assignment { wires, a, b, c }, None, public, &NO_CTX, monitor)?;

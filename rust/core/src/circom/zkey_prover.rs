@@ -76,7 +76,7 @@ impl Zkey {
         let blinding = Zeroizing::new([field::random()?, field::random()?]);
         let [r, s] = *blinding;
         monitor.step("prove: quotient", 0.0)?;
-        let quotient = signed_scalars(&Zeroizing::new(self.quotient(wires, monitor)?));
+        let quotient = signed_scalars(&self.quotient(wires, monitor)?);
         monitor.step("prove: h", 0.25)?;
         let h = self.multiply::<G1>(Part::H, &quotient, monitor)?;
         drop(quotient);
@@ -120,17 +120,17 @@ impl Zkey {
     }
 
     /// The values a b - c on the odd points.
-    fn quotient(&self, wires: &[Fr], monitor: &dyn Monitor) -> Result<Vec<Fr>> {
-        let low = collect(wires.len(), |i| lowered(canonical(&wires[i])));
-        let [mut a, mut b] = self.row_values(wires, &low).map_err(key_error)?;
+    fn quotient(&self, wires: &[Fr], monitor: &dyn Monitor) -> Result<Zeroizing<Vec<Fr>>> {
+        let low = Zeroizing::new(collect(wires.len(), |i| lowered(canonical(&wires[i]))));
+        let [mut a, mut b] = self.row_values(wires, &low).map_err(key_error)?.map(Zeroizing::new);
         drop(low);
-        let mut c = collect(a.len(), |i| a[i] * b[i]);
+        let mut c = Zeroizing::new(collect(a.len(), |i| a[i] * b[i]));
         let domain = Domain::new(self.domain_size)?;
         for (values, fraction) in [(&mut a, 0.08), (&mut b, 0.14), (&mut c, 0.2)] {
             monitor.step("prove: quotient", fraction)?;
             domain.extend(values)?;
         }
-        a.par_iter_mut().zip(&b).zip(&c).with_min_len(1 << 10).for_each(|((x, y), z)| *x = *x * y - z);
+        a.par_iter_mut().zip(&*b).zip(&*c).with_min_len(1 << 10).for_each(|((x, y), z)| *x = *x * y - z);
         Ok(a)
     }
 }
