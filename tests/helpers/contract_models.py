@@ -4,7 +4,7 @@ say."""
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -31,18 +31,43 @@ def sent(chain: Chain, who: str, place: Deployment, name: str, *arguments: objec
 
 
 class Machine(RuleBasedStateMachine):
-    """A chain with four accounts."""
+    """A chain with four accounts. ``steps``: of all machines so far."""
+
+    steps: ClassVar[int] = 0
+
+    @invariant()
+    def a_step_was_taken(self) -> None:
+        Machine.steps += 1
 
     def __init__(self) -> None:
         super().__init__()
         self.chain = connect()
         self.people = list(map(str, self.chain.web3.eth.accounts))[:4]
 
+    @property
+    def tester(self) -> Any:
+        return self.chain.web3.provider.ethereum_tester  # type: ignore[attr-defined]
+
     def mock(self, key: bytes) -> Deployment:
         return deployed(self.chain, "MockZkVerifier", ["bytes32"], [key])
 
     def send(self, who: int, place: Deployment, name: str, *arguments: object) -> str:
-        return sent(self.chain, self.people[who], place, name, *arguments)
+        """Send a transaction, unless it would revert: '' or the error's name."""
+        sender, data = self.people[who], encode_call(place.artifact, name, *arguments)
+        told = self.outcome(replace(self.chain, sender=sender), place, data)
+        if not told:  # not by our own way, which keeps a journal that knows nothing of forks
+            eth = self.chain.web3.eth
+            given: Any = {"from": sender, "to": place.address, "data": "0x" + data.hex(), "gas": 2_000_000}
+            assert eth.wait_for_transaction_receipt(eth.send_transaction(given))["status"] == 1
+        return told
+
+    def outcome(self, chain: Chain, place: Deployment, data: bytes) -> str:
+        """What a call says, '' or the error's name."""
+        try:
+            call(chain, place, data)
+        except TransactionReverted as error:
+            return error.name or named(error.data)
+        return ""
 
 
 class ConsumerMachine(Machine):
@@ -101,6 +126,17 @@ class ConsumerMachine(Machine):
         if given:
             good = (made_for, whose, turn) == (place, caller, now)
             assert self.verdicts(before + 1) == [good]
+
+    @rule(place=st.integers(0, 1), caller=WHO, other=st.integers(1, 3))
+    def a_strangers_word(self, place: int, caller: int, other: int) -> None:
+        """A good proof of the caller's turn, which somebody else sends and signs."""
+        who = (caller + other) % 4
+        now = self.counters.get((place, caller), 0)
+        proof = self.made(place, caller, [2], now)
+        signed = self.signed(place, caller, who, proof, [2], now)
+        for consent_ in (signed, b""):
+            told = self.send(who, self.consumers[place], "tryFor", self.people[caller], consent_, proof, [2])
+            assert told == "NoConsent"
 
     def signed(
         self, place: int, caller: int, signer: int, proof: bytes, instance: list[int], turn: int, **more: Any
@@ -165,6 +201,7 @@ class RouterMachine(Machine):
         kinds = ["address", "address", "uint256", "address", "bytes32"]
         self.router = deployed(self.chain, "ZkRouter", kinds, values)
         self.verifiers = [self.mock(bytes([i]) * 32) for i in (1, 2, 3)]
+        self.proofs = [[self.mocked(verifier, word) for word in (5, 6)] for verifier in self.verifiers]
         self.routes: dict[int, Known] = {}
         self.stopped, self.roles, self.offers = False, {0: 0, 1: 1}, {0: -1, 1: -1}
 
@@ -178,9 +215,18 @@ class RouterMachine(Machine):
     def either(self, who: int) -> bool:
         return who in self.roles.values()
 
+    def mocked(self, verifier: Deployment, word: int) -> bytes:
+        """A mock proof for an instance of one word."""
+        (proof,) = ask(self.chain, verifier, "mockProof", ["bytes"], [word])
+        return bytes(proof)
+
+    def wait_until(self, time: int) -> None:
+        if time > self.now:
+            self.tester.time_travel(time)
+
     @rule(seconds=st.sampled_from([3_600, 40_000, 86_400]))
     def time_passes(self, seconds: int) -> None:
-        self.chain.web3.provider.ethereum_tester.time_travel(self.now + seconds)  # type: ignore[attr-defined]
+        self.wait_until(self.now + seconds)
 
     @rule(who=WHO, which=st.integers(0, 2))
     def propose(self, who: int, which: int) -> None:
@@ -198,18 +244,59 @@ class RouterMachine(Machine):
 
     @rule(who=WHO, which=st.integers(0, 2))
     def bring_up(self, who: int, which: int) -> None:
-        """What single steps seldom come to: proposed, waited for, added."""
+        """What single steps seldom come to: proposed, tried at once and a moment too early, waited for, added."""
         if self.stopped or which in self.routes:
             return
         self.propose(self.roles[0], which)
-        self.time_passes(self.DELAY + 1)
+        self.add(who, which)
+        self.wait_until(self.routes[which].since + self.DELAY)  # calls have the time of the last block, a second less
+        self.add(who, which)
+        assert self.routes[which].state == "proposed"
+        self.wait_until(self.routes[which].since + self.DELAY + 1)
         self.add(who, which)
         assert self.routes[which].state == "live"
 
-    @rule(which=st.integers(0, 2), role=st.integers(0, 1))
-    def take_out(self, which: int, role: int) -> None:
+    @precondition(lambda self: bool(getattr(self, "routes", ())))
+    @rule(data=st.data(), role=st.integers(0, 1))
+    def take_out(self, data: st.DataObject, role: int) -> None:
         """By one who may."""
-        self.bury(self.roles[role], which)
+        self.bury(self.roles[role], data.draw(st.sampled_from(sorted(self.routes))))
+
+    @precondition(lambda self: bool(getattr(self, "routes", ())))
+    @rule(data=st.data())
+    def act_on_what_is_there(self, data: st.DataObject) -> None:
+        """Whatever its state: admin and anybody try all that can be done to it."""
+        which = data.draw(st.sampled_from(sorted(self.routes)))
+        self.add(data.draw(WHO), which)
+        self.propose(self.roles[0], which)
+
+    @rule(data=st.data(), which=st.integers(0, 2))
+    def a_stranger_tries_all(self, data: st.DataObject, which: int) -> None:
+        """Who has no role does what takes one."""
+        who = data.draw(st.sampled_from(sorted(set(range(4)) - set(self.roles.values()))))
+        for act in (self.propose, self.withdraw, self.bury):
+            act(who, which)
+        self.halt(who)
+        for role in self.roles:
+            self.offer(role, who, who)
+
+    @rule(who=WHO, by_proof=st.booleans())
+    def what_if_it_stopped(self, who: int, by_proof: bool) -> None:
+        """On a fork of the chain, from which we come back: after a stop nothing goes on."""
+        if self.stopped:
+            return
+        before = self.tester.take_snapshot()
+        if by_proof:
+            self.prove_false(who, self.mocked(self.canary, 0))
+        else:
+            self.halt(self.roles[1])
+        assert self.stopped
+        self.only_what_is_live_verifies()
+        for which in range(3):
+            self.propose(self.roles[0], which)
+            self.add(who, which)
+        self.tester.revert_to_snapshot(before)
+        self.stopped = False
 
     @rule(who=WHO, which=st.integers(0, 2))
     def withdraw(self, who: int, which: int) -> None:
@@ -272,8 +359,10 @@ class RouterMachine(Machine):
     @rule(who=WHO, chance=st.integers(0, 9))
     def stop(self, who: int, chance: int) -> None:
         """Once in a while: nothing goes on after it."""
-        if who == self.roles[1] and chance:
-            return
+        if who != self.roles[1] or not chance:
+            self.halt(who)
+
+    def halt(self, who: int) -> None:
         told = self.send(who, self.router, "stop")
         assert told == ("IsStopped" if self.stopped else "" if who == self.roles[1] else "NotAllowed")
         self.stopped = self.stopped or not told
@@ -281,31 +370,29 @@ class RouterMachine(Machine):
     @rule(who=WHO, honest=st.integers(0, 9))
     def stop_by_proof(self, who: int, honest: int) -> None:
         """Nobody has a proof of the false statement; once in a while somebody has."""
-        (proof,) = ask(self.chain, self.canary, "mockProof", ["bytes"], [0])
-        told = self.send(who, self.router, "stopByProof", b"nonsense" if honest else proof, [0])
-        assert told == ("IsStopped" if self.stopped else "ProofInvalid" if honest else "")
+        self.prove_false(who, b"nonsense" if honest else self.mocked(self.canary, 0))
+
+    def prove_false(self, who: int, proof: bytes) -> None:
+        told = self.send(who, self.router, "stopByProof", proof, [0])
+        assert told == ("IsStopped" if self.stopped else "ProofInvalid" if proof == b"nonsense" else "")
         self.stopped = self.stopped or not told
 
     @invariant()
     def only_what_is_live_verifies(self) -> None:
         if not hasattr(self, "router"):
             return
-        for which, verifier in enumerate(self.verifiers):
-            (proof,) = ask(self.chain, verifier, "mockProof", ["bytes"], [5])
+        for which, (proof, other) in enumerate(self.proofs):
             state = self.routes[which].state if which in self.routes else "unknown"
             told = {"live": "", "buried": "IsBuried"}.get(state, "UnknownSelector")
             key = bytes([which + 1]) * 32
             assert self.asked("verify", key, proof, [5]) == ("IsStopped" if self.stopped else told)
             if state == "live" and not self.stopped:
+                assert self.asked("verify", key, other, [6]) == ""
                 assert self.asked("verify", key, proof, [6]) == "ProofInvalid"
                 assert self.asked("verify", self.selector(which) + bytes(28), proof, [5]) == "AnotherKey"
 
     def asked(self, name: str, *arguments: object) -> str:
-        try:
-            call(self.chain, self.router, encode_call(self.router.artifact, name, *arguments))
-        except TransactionReverted as error:
-            return error.name or named(error.data)
-        return ""
+        return self.outcome(self.chain, self.router, encode_call(self.router.artifact, name, *arguments))
 
 
 class RegistryMachine(Machine):
@@ -353,6 +440,25 @@ class RegistryMachine(Machine):
         if not told:
             owner, commitment, _, revision = self.models[number - 1]
             self.models[number - 1] = (owner, commitment, True, revision)
+
+    @precondition(lambda self: bool(getattr(self, "models", ())))
+    @rule(data=st.data(), commitment=commitments, other=st.integers(1, 3))
+    def by_a_stranger(self, data: st.DataObject, commitment: tuple[object, ...], other: int) -> None:
+        """Who does not own it does what its owner may."""
+        number = data.draw(st.integers(1, len(self.models)))
+        who = (self.models[number - 1][0] + other) % 4
+        self.update(who, number, commitment)
+        self.deprecate(who, number)
+
+    @precondition(lambda self: bool(getattr(self, "models", ())))
+    @rule(data=st.data(), commitment=commitments)
+    def after_its_end(self, data: st.DataObject, commitment: tuple[object, ...]) -> None:
+        """A model that is deprecated stays as it is, for its owner too."""
+        number = data.draw(st.integers(1, len(self.models)))
+        owner = self.models[number - 1][0]
+        self.deprecate(owner, number)
+        self.update(owner, number, commitment)
+        self.deprecate(owner, number)
 
     @precondition(lambda self: bool(getattr(self, "models", ())))
     @rule(data=st.data(), commitment=commitments, last=st.booleans())
