@@ -33,6 +33,7 @@ PLACE = ROOT / ".cache" / "analysis"
 SLITHER, SOLHINT = "0.11.6", "6.2.4"
 ROW = re.compile(r"^\| (slither|solhint|solc) `([\w-]+)` \| (.+?) \| (.+) \|$", re.MULTILINE)
 TIMEOUT = 600
+FOR_SLITHER = {"*": {"*": ["abi", "metadata", "devdoc", "userdoc", "evm.bytecode", "evm.deployedBytecode"], "": ["ast"]}}
 
 
 @dataclass(frozen=True, order=True)
@@ -151,7 +152,7 @@ def _solc(given: Mapping[str, str]) -> Iterator[Finding]:
 
 def _slither(given: Mapping[str, str], folder: Path, python: Path) -> Iterator[Finding]:
     request = folder / "input.json"
-    request.write_text(json.dumps(_input(given)))
+    request.write_text(json.dumps(_input(given, outputSelection=FOR_SLITHER)))
     said = _run(python, ROOT / "scripts" / "slither_findings.py", request, find_solc(), folder=folder)
     yield from (Finding("slither", check, place) for check, place in json.loads(said))
 
