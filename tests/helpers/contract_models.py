@@ -3,6 +3,9 @@ say."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -82,6 +85,7 @@ class ConsumerMachine(Machine):
         self.counters: dict[tuple[int, int], int] = {}
         self.spent: set[tuple[int, int, int]] = set()
         self.kept: list[tuple[int, int, int, list[int], bytes]] = []
+        self.touched: set[tuple[int, int]] = set()
 
     def made(self, place: int, who: int, instance: list[int], turn: int, **more: Any) -> bytes:
         """A mock proof for a turn; it is remembered."""
@@ -89,6 +93,20 @@ class ConsumerMachine(Machine):
         (proof,) = ask(self.chain, self.verifier, "mockBoundProof", ["bytes"], instance, binder)
         self.kept.append((place, who, turn, instance, proof))
         return bytes(proof)
+
+    def counted(self, place: int, who: int, taken: bool) -> None:
+        """A turn was taken, or was not."""
+        self.counters[place, who] = self.counters.get((place, who), 0) + taken
+        self.touched.add((place, who))
+
+    @rule(place=st.integers(0, 1), who=WHO, other=st.integers(1, 3))
+    def a_whole_turn(self, place: int, who: int, other: int) -> None:
+        """A proof that is shown elsewhere, by somebody else, where it belongs, and there again."""
+        proof = self.made(place, who, [4], self.counters.get((place, who), 0))
+        shown = ((1 - place, who, False), (place, (who + other) % 4, False), (place, who, True), (place, who, False))
+        for at, sender, good in shown:
+            assert self.send(sender, self.consumers[at], "take", proof, [4]) == ("" if good else "ProofInvalid")
+            self.counted(at, sender, good)
 
     @rule(place=st.integers(0, 1), who=WHO, ahead=st.integers(-1, 1), word=st.integers(0, 3))
     def take(self, place: int, who: int, ahead: int, word: int) -> None:
@@ -98,7 +116,7 @@ class ConsumerMachine(Machine):
         proof = self.made(place, who, [word], turn)
         told = self.send(who, self.consumers[place], "take", proof, [word])
         assert told == ("" if turn == now else "ProofInvalid")
-        self.counters[place, who] = now + (turn == now)
+        self.counted(place, who, turn == now)
 
     @precondition(lambda self: bool(getattr(self, "kept", ())))
     @rule(data=st.data(), place=st.integers(0, 1), who=WHO)
@@ -108,7 +126,7 @@ class ConsumerMachine(Machine):
         now = self.counters.get((place, who), 0)
         good = (made_for, whose, turn) == (place, who, now)
         assert self.send(who, self.consumers[place], "take", proof, instance) == ("" if good else "ProofInvalid")
-        self.counters[place, who] = now + good
+        self.counted(place, who, good)
 
     @precondition(lambda self: bool(getattr(self, "kept", ())))
     @rule(data=st.data(), place=st.integers(0, 1), who=WHO, caller=WHO, signer=WHO)
@@ -122,21 +140,20 @@ class ConsumerMachine(Machine):
         before = self.chain.web3.eth.block_number
         told = self.send(who, here, "tryFor", self.people[caller], signed, proof, instance)
         assert told == ("" if given else "NoConsent")
-        self.counters[place, caller] = now + given
+        self.counted(place, caller, given)
         if given:
             good = (made_for, whose, turn) == (place, caller, now)
             assert self.verdicts(before + 1) == [good]
 
     @rule(place=st.integers(0, 1), caller=WHO, other=st.integers(1, 3))
-    def a_strangers_word(self, place: int, caller: int, other: int) -> None:
+    def somebody_elses_word(self, place: int, caller: int, other: int) -> None:
         """A good proof of the caller's turn, which somebody else sends and signs."""
         who = (caller + other) % 4
         now = self.counters.get((place, caller), 0)
         proof = self.made(place, caller, [2], now)
         signed = self.signed(place, caller, who, proof, [2], now)
-        for consent_ in (signed, b""):
-            told = self.send(who, self.consumers[place], "tryFor", self.people[caller], consent_, proof, [2])
-            assert told == "NoConsent"
+        told = self.send(who, self.consumers[place], "tryFor", self.people[caller], signed, proof, [2])
+        assert told == "NoConsent"
 
     def signed(
         self, place: int, caller: int, signer: int, proof: bytes, instance: list[int], turn: int, **more: Any
@@ -151,15 +168,19 @@ class ConsumerMachine(Machine):
         logs = self.chain.web3.eth.get_logs({"fromBlock": since})
         return [bool(int.from_bytes(bytes(log["data"]), "big")) for log in logs]
 
-    @rule(place=st.integers(0, 1), who=WHO, scope=st.integers(0, 1), word=st.integers(0, 2))
-    def vote(self, place: int, who: int, scope: int, word: int) -> None:
-        """A nullifier is spent once in a scope, and a vote that reverts takes no turn."""
+    @rule(place=st.integers(0, 1), who=WHO, again=WHO, scope=st.integers(0, 1), word=st.integers(0, 2))
+    def vote(self, place: int, who: int, again: int, scope: int, word: int) -> None:
+        """A nullifier is spent once in a scope, whoever shows it, and a vote that reverts takes no turn."""
+        for voter in (who, again):
+            self.show(place, voter, scope, word)
+
+    def show(self, place: int, who: int, scope: int, word: int) -> None:
         now = self.counters.get((place, who), 0)
         proof = self.made(place, who, [7, word], now)
         told = self.send(who, self.consumers[place], "vote", bytes([scope]) * 32, 1, proof, [7, word])
         fresh = (place, scope, word) not in self.spent
         assert told == ("" if fresh else "NullifierSpent")
-        self.counters[place, who] = now + fresh
+        self.counted(place, who, fresh)
         self.spent.add((place, scope, word))
 
     @rule(who=WHO, caller=WHO, late=st.booleans(), action=st.sampled_from([bytes(32), HASH]), moved=st.booleans())
@@ -173,12 +194,15 @@ class ConsumerMachine(Machine):
         told = self.send(who, self.consumers[0], "takeFor", *sent)
         refused = "ProofInvalid" if who == caller else "NoConsent"  # what is signed covers the deadline as well
         assert told == ("DeadlinePassed" if late else refused if moved else "")
-        self.counters[0, caller] = now + (told == "")
+        self.counted(0, caller, told == "")
 
     @invariant()
     def the_counters_are_the_models(self) -> None:
-        for (place, who), count in getattr(self, "counters", {}).items():
+        """Of those who may have moved; the others show by what is taken of them."""
+        for place, who in getattr(self, "touched", ()):
+            count = self.counters[place, who]
             assert ask(self.chain, self.consumers[place], "counterOf", ["uint64"], self.people[who]) == (count,)
+        self.touched = set()
 
 
 @dataclass
@@ -271,7 +295,7 @@ class RouterMachine(Machine):
         self.propose(self.roles[0], which)
 
     @rule(data=st.data(), which=st.integers(0, 2))
-    def a_stranger_tries_all(self, data: st.DataObject, which: int) -> None:
+    def anybody_tries_all(self, data: st.DataObject, which: int) -> None:
         """Who has no role does what takes one."""
         who = data.draw(st.sampled_from(sorted(set(range(4)) - set(self.roles.values()))))
         for act in (self.propose, self.withdraw, self.bury):
@@ -280,23 +304,36 @@ class RouterMachine(Machine):
         for role in self.roles:
             self.offer(role, who, who)
 
-    @rule(who=WHO, by_proof=st.booleans())
-    def what_if_it_stopped(self, who: int, by_proof: bool) -> None:
-        """On a fork of the chain, from which we come back: after a stop nothing goes on."""
+    @contextmanager
+    def forked(self) -> Iterator[None]:
+        """On a fork of the chain, from which it comes back."""
+        before = self.tester.take_snapshot()
+        kept = deepcopy((self.routes, self.stopped, self.roles, self.offers))
+        yield
+        self.tester.revert_to_snapshot(before)
+        self.routes, self.stopped, self.roles, self.offers = kept
+
+    @rule(who=WHO, by_proof=st.booleans(), role=st.integers(0, 1))
+    def a_whole_life(self, who: int, by_proof: bool, role: int) -> None:
+        """Up, out, and the end of all: nothing goes on after it. What is there already may be gone then as well."""
         if self.stopped:
             return
-        before = self.tester.take_snapshot()
-        if by_proof:
-            self.prove_false(who, self.mocked(self.canary, 0))
-        else:
-            self.halt(self.roles[1])
-        assert self.stopped
-        self.only_what_is_live_verifies()
-        for which in range(3):
-            self.propose(self.roles[0], which)
-            self.add(who, which)
-        self.tester.revert_to_snapshot(before)
-        self.stopped = False
+        with self.forked():
+            if free := set(range(3)) - set(self.routes):
+                self.bring_up(who, min(free))
+                self.only_what_is_live_verifies()
+            if left := [which for which, known in self.routes.items() if known.state != "buried"]:
+                self.bury(self.roles[role], max(left))
+                self.only_what_is_live_verifies()
+            if by_proof:
+                self.prove_false(who, self.mocked(self.canary, 0))
+            else:
+                self.halt(self.roles[1])
+            assert self.stopped
+            self.only_what_is_live_verifies()
+            for which in range(3):
+                self.propose(self.roles[0], which)
+                self.add(who, which)
 
     @rule(who=WHO, which=st.integers(0, 2))
     def withdraw(self, who: int, which: int) -> None:
