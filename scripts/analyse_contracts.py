@@ -33,7 +33,15 @@ PLACE = ROOT / ".cache" / "analysis"
 SLITHER, SOLHINT = "0.11.6", "6.2.4"
 ROW = re.compile(r"^\| (slither|solhint|solc) `([\w-]+)` \| (.+?) \| (.+) \|$", re.MULTILINE)
 TIMEOUT = 600
-FOR_SLITHER = {"*": {"*": ["abi", "metadata", "devdoc", "userdoc", "evm.bytecode", "evm.deployedBytecode"], "": ["ast"]}}
+FOR_SLITHER = {
+    "*": {"*": ["abi", "metadata", "devdoc", "userdoc", "evm.bytecode", "evm.deployedBytecode"], "": ["ast"]}
+}
+NATSPEC = {tag: {"enabled": tag != "author"} for tag in ("title", "author", "notice", "param", "return")}
+VISIBLE = {"ignoreConstructors": True}
+RULES = {
+    "extends": "solhint:recommended",
+    "rules": {"use-natspec": ["warn", NATSPEC], "func-visibility": ["warn", VISIBLE]},
+}
 
 
 @dataclass(frozen=True, order=True)
@@ -158,7 +166,7 @@ def _slither(given: Mapping[str, str], folder: Path, python: Path) -> Iterator[F
 
 
 def _solhint(given: Mapping[str, str], folder: Path, solhint: Path) -> Iterator[Finding]:
-    (folder / ".solhint.json").write_text('{"extends": "solhint:recommended"}')
+    (folder / ".solhint.json").write_text(json.dumps(RULES))
     command = ("node", solhint, "--disc", "--noPoster", "--formatter", "json", *sorted(given))
     said = _run(*command, folder=folder, codes=(0, 1))
     for each in json.loads(said[said.index("[") :]):
