@@ -375,7 +375,9 @@ ROOTS = {
 @cache
 def mutants() -> dict[str, Artifact]:
     """The broken contracts, compiled together: solc's start takes longest."""
-    whole, given, names = consumers.contract_sources(), {}, {}
+    whole = consumers.contract_sources()
+    given: dict[str, str] = {}
+    names: dict[str, str] = {}
     for number, (what, (file, good, bad)) in enumerate(MUTANTS.items()):
         root, contract = ROOTS[OF.get(file, "consumer")]
         path, names[what] = f"contracts/{file}.sol", f"Mutant{number}"
