@@ -9,7 +9,7 @@ CORE := $(VENV)/.zkchain-core
 READY := $(VENV)/.zkchain-ready
 RUST := $(shell find rust -path '*/target' -prune -o \( -name '*.rs' -o -name 'Cargo.*' \) -print)
 
-.PHONY: help setup demo test test-slow lint rust-check arm-check wheel clean
+.PHONY: help setup demo test test-slow lint analyse rust-check arm-check wheel clean
 
 help:
 	@echo "make setup       virtual environment, native core, development tools"
@@ -17,6 +17,7 @@ help:
 	@echo "make test        the test suite (minutes)"
 	@echo "make test-slow   the tests marked slow"
 	@echo "make lint        ruff and mypy --strict"
+	@echo "make analyse     slither, solhint and solc's warnings over all Solidity: everything is answered"
 	@echo "make rust-check  cargo fmt, clippy and test"
 	@echo "make arm-check   the Rust tests for 64-bit ARM, emulated by qemu"
 	@echo "make wheel       build a wheel into dist and look into it"
@@ -52,6 +53,10 @@ test-slow: $(READY)
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+# installs slither and solhint, at pinned versions, into .cache/analysis
+analyse: $(READY)
+	$(BIN)/python scripts/analyse_contracts.py
 
 rust-check:
 	cd rust && cargo fmt --all --check && cargo clippy --workspace --all-targets -- -D warnings && cargo test --workspace -- --include-ignored

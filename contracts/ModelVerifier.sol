@@ -28,6 +28,7 @@ contract ModelVerifier is IERCZKMLVerifier, IERC165, IZkSharedErrors {
     /// @notice The shared verifier.
     IZkVerifierShared public immutable verifier;
 
+    /// @notice Keeps both addresses for ever.
     /// @param registry_ Where models are registered
     /// @param verifier_ The shared verifier
     constructor(IERCZKMLRegistry registry_, IZkVerifierShared verifier_) {

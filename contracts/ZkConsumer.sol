@@ -36,6 +36,7 @@ abstract contract ZkConsumer is ZkReplayGuard, IZkVerifierErrors {
     /// @notice Gas that a call of the verifier gets in `_tryVerify`: with it a valid proof verifies.
     uint256 public immutable verifierGas;
 
+    /// @notice Looks at the verifier once, and keeps it for ever.
     /// @param verifier_ Verifier of the circuit
     /// @param vkHash_ The key that this contract is about: pinned here, and never a user's choice
     /// @param bindingWord_ BY_CHALLENGE for CG16; else the number of the first public word of the input `binder`
@@ -57,13 +58,16 @@ abstract contract ZkConsumer is ZkReplayGuard, IZkVerifierErrors {
         _verifyFor(msg.sender, 0, 0, "", proof, instance);
     }
 
-    /// @dev Takes a proof of somebody's, whoever sends it. That it is bound to `caller` does not say that he made it:
-    /// anybody with the proving key makes such proofs, of inputs of his own. `consent` is his signature under this one.
+    /// @notice Takes a proof of somebody's, whoever sends it; reverts unless it is valid and bound to his turn.
+    /// @dev That it is bound to `caller` does not say that he made it: anybody with the proving key makes such proofs, of
+    /// inputs of his own. `consent` is his signature under this one.
     /// @param caller Whose proof it is
     /// @param deadline Last second at which it may be used; 0: none
     /// @param action Hash of what shall be done, with all of its arguments: what the sender could choose otherwise has to
     /// be in it; 0: none
     /// @param consent The caller's signature of `consentDigest`; nothing where he is the sender
+    /// @param proof The proof's elements
+    /// @param instance Public inputs
     function _verifyFor(
         address caller,
         uint64 deadline,
@@ -78,10 +82,16 @@ abstract contract ZkConsumer is ZkReplayGuard, IZkVerifierErrors {
         _check(binder, proof, instance);
     }
 
-    /// @dev As `_verifyFor`, and answers instead of reverting on a proof that is wrong. It answers only of proofs that
-    /// the caller sent or signed, so "wrong" can be held against him, and either answer takes his turn, so it can be held
-    /// against him once. Reverts with GasTooLow where the transaction has less gas than a valid proof needs, so that no
-    /// relayer can make one look invalid.
+    /// @notice As `_verifyFor`, and answers instead of reverting on a proof that is wrong.
+    /// @dev It answers only of proofs that the caller sent or signed, so "wrong" can be held against him, and either
+    /// answer takes his turn, so it can be held against him once. Reverts with GasTooLow where the transaction has less
+    /// gas than a valid proof needs, so that no relayer can make one look invalid.
+    /// @param caller Whose proof it is
+    /// @param deadline Last second at which it may be used; 0: none
+    /// @param action Hash of what shall be done, as for `_verifyFor`; 0: none
+    /// @param consent The caller's signature of `consentDigest`; nothing where he is the sender
+    /// @param proof The proof's elements
+    /// @param instance Public inputs
     /// @return valid Whether the proof is valid for `instance` and bound to this turn
     function _tryVerifyFor(
         address caller,

@@ -16,7 +16,9 @@ abstract contract ZkReplayGuard {
     /// @notice This nullifier was spent in this scope before.
     error NullifierSpent(bytes32 scope, uint256 nullifier);
 
-    /// @notice `nullifier`, a value that the circuit proves, was spent in `scope`.
+    /// @notice A nullifier was spent.
+    /// @param scope What it was for
+    /// @param nullifier A value that the circuit proves
     event Spent(bytes32 indexed scope, uint256 indexed nullifier);
 
     mapping(address caller => uint64 counter) private _counters;

@@ -52,21 +52,36 @@ contract ZkRouter is IZkVerifierErrors {
     /// @notice A delay shorter than a day, or longer than a year, is none.
     error DelayOutOfRange(uint256 delay);
 
-    /// @notice `verifier`, with code of this hash, can be added from the time `from` on.
+    /// @notice A verifier can be added when a delay is over.
+    /// @param selector First four bytes of the key's hash
+    /// @param verifier The verifier
+    /// @param vkHash Its key's hash, as it says
+    /// @param codeHash Hash of its code: no other is added
+    /// @param from Time from which it can be added
     event Proposed(
         bytes4 indexed selector, IZkVerifier indexed verifier, bytes32 vkHash, bytes32 codeHash, uint256 from
     );
     /// @notice The proposal is off; it can be made again.
+    /// @param selector First four bytes of the key's hash
     event Withdrawn(bytes4 indexed selector);
-    /// @notice Proofs with this selector go to `verifier` from now on.
+    /// @notice Proofs with this selector go to a verifier from now on.
+    /// @param selector First four bytes of the key's hash
+    /// @param verifier The verifier
     event Added(bytes4 indexed selector, IZkVerifier indexed verifier);
     /// @notice The selector is dead.
+    /// @param selector First four bytes of the key's hash
     event Buried(bytes4 indexed selector);
-    /// @notice The router stopped; `byProof`: because somebody showed a proof of the false statement.
+    /// @notice The router stopped.
+    /// @param by Who stopped it
+    /// @param byProof Whether by a proof of the false statement, and not as guardian
     event Stopped(address indexed by, bool byProof);
     /// @notice A role was offered to an account, which has to take it.
+    /// @param role The role
+    /// @param to The account
     event Offered(Role indexed role, address indexed to);
     /// @notice A role has another holder.
+    /// @param role The role
+    /// @param by Who holds it now
     event Taken(Role indexed role, address indexed by);
 
     /// @dev `from` is 0 where there is no proposal; a live or buried route keeps its verifier. `buried` may be what was
@@ -102,6 +117,7 @@ contract ZkRouter is IZkVerifierErrors {
         _;
     }
 
+    /// @notice A router without verifiers.
     /// @param admin Proposes verifiers
     /// @param guardian Can stop what the admin does, and the router
     /// @param delay_ Seconds, from a day to a year

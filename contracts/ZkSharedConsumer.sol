@@ -35,9 +35,9 @@ abstract contract ZkSharedConsumer is ZkReplayGuard, IZkSharedErrors {
     /// @notice Gas that a call of the verifier gets in `_tryVerifyFor`: with it a valid proof verifies.
     uint256 public immutable verifierGas;
 
-    /// @dev `vk` is looked at once, here: that it has this hash, and is fit to be pinned. One of more than about 600
-    /// public inputs does not fit into what creates a contract (EIP-3860): such circuits want CG16, or a verifier of
-    /// their own.
+    /// @notice Looks at the key once, that it has this hash and is fit to be pinned, and keeps its hash for ever.
+    /// @dev A key of more than about 600 public inputs does not fit into what creates a contract (EIP-3860): such
+    /// circuits want CG16, or a verifier of their own.
     /// @param verifier_ The shared verifier
     /// @param vkHash_ The key that this contract is about: pinned here, and never a user's choice
     /// @param vk The key itself
@@ -66,13 +66,17 @@ abstract contract ZkSharedConsumer is ZkReplayGuard, IZkSharedErrors {
         _verifyFor(msg.sender, 0, 0, "", vk, proof, instance);
     }
 
-    /// @dev Takes a proof of somebody's, whoever sends it. That it is bound to `caller` does not say that he made it:
-    /// anybody with the proving key makes such proofs, of inputs of his own. `consent` is his signature under this one.
+    /// @notice Takes a proof of somebody's, whoever sends it; reverts unless it is valid and bound to his turn.
+    /// @dev That it is bound to `caller` does not say that he made it: anybody with the proving key makes such proofs, of
+    /// inputs of his own. `consent` is his signature under this one.
     /// @param caller Whose proof it is
     /// @param deadline Last second at which it may be used; 0: none
     /// @param action Hash of what shall be done, with all of its arguments: what the sender could choose otherwise has to
     /// be in it; 0: none
     /// @param consent The caller's signature of `consentDigest`; nothing where he is the sender
+    /// @param vk The key, whose hash is pinned
+    /// @param proof The proof's elements
+    /// @param instance Public inputs
     function _verifyFor(
         address caller,
         uint64 deadline,
@@ -88,10 +92,18 @@ abstract contract ZkSharedConsumer is ZkReplayGuard, IZkSharedErrors {
         _check(binder, vk, proof, instance);
     }
 
-    /// @dev As `_verifyFor`, and answers instead of reverting on a proof that is wrong. It answers only of proofs that
-    /// the caller sent or signed, so "wrong" can be held against him, and either answer takes his turn, so it can be held
-    /// against him once. Reverts with GasTooLow where the transaction has less gas than a valid proof needs, so that no
-    /// relayer can make one look invalid. Another key than the pinned one is no verdict on the proof, and reverts.
+    /// @notice As `_verifyFor`, and answers instead of reverting on a proof that is wrong.
+    /// @dev It answers only of proofs that the caller sent or signed, so "wrong" can be held against him, and either
+    /// answer takes his turn, so it can be held against him once. Reverts with GasTooLow where the transaction has less
+    /// gas than a valid proof needs, so that no relayer can make one look invalid. Another key than the pinned one is
+    /// no verdict on the proof, and reverts.
+    /// @param caller Whose proof it is
+    /// @param deadline Last second at which it may be used; 0: none
+    /// @param action Hash of what shall be done, as for `_verifyFor`; 0: none
+    /// @param consent The caller's signature of `consentDigest`; nothing where he is the sender
+    /// @param vk The key, whose hash is pinned
+    /// @param proof The proof's elements
+    /// @param instance Public inputs
     /// @return valid Whether the proof is valid for `instance` and bound to this turn
     function _tryVerifyFor(
         address caller,

@@ -82,6 +82,7 @@ class BoundReport:
     caller: str | None = None
     counter: int | None = None
     deadline: int | None = None
+    action: str | None = None
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -395,6 +396,23 @@ class CalldataReport:
     function: str
     calldata: str
     address: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentReport:
+    """A caller's consent to a proof for one turn of his at a consumer. ``message``: what is signed, by EIP-712;
+    ``signature``: None where it is left to his wallet."""
+
+    proof: str
+    consumer: str
+    caller: str
+    chain_id: int
+    counter: int
+    deadline: int | None
+    action: str | None
+    binder: str
+    message: Mapping[str, Any]
+    signature: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ contract Erc8004Validator is ZkConsumer {
     /// @notice The registry.
     IERC8004ValidationRegistry public immutable registry;
 
+    /// @notice As a consumer of proofs, and keeps the registry's address for ever.
     /// @param verifier_ Verifier of the agent's model
     /// @param vkHash_ The model's key
     /// @param bindingWord_ 2^256 - 1 for CG16; else the number of the first public word of the input `binder`

@@ -25,6 +25,7 @@ contract Erc8274ProofVerifier is IProofVerifier, IZkSharedErrors {
     /// @notice The shared verifier.
     IZkVerifierShared public immutable verifier;
 
+    /// @notice Keeps the shared verifier's address for ever.
     /// @param verifier_ The shared verifier
     constructor(IZkVerifierShared verifier_) {
         if (address(verifier_).code.length == 0) revert NoContract(address(verifier_));

@@ -8,9 +8,13 @@ import {ZkConsumer} from "../ZkConsumer.sol";
 /// @notice An example: records what an address has proved. Each proof is bound to this chain, the verifier, this
 /// contract, its sender and a number that is used once.
 contract BoundClaims is ZkConsumer {
-    /// @notice `who` has proved a statement about `instance` with claim number `counter` of his.
+    /// @notice Somebody has proved a statement.
+    /// @param who Whose claim it is
+    /// @param counter Its number, of his
+    /// @param instance What it is about
     event Claimed(address indexed who, uint256 indexed counter, uint256[] instance);
 
+    /// @notice A consumer of proofs of one key.
     /// @param verifier_ Verifier of the circuit
     /// @param vkHash_ The key that claims shall be about: guards against the address of another verifier
     /// @param bindingWord_ 2^256 - 1 for CG16; else the number of the first public word of the input `binder`

@@ -244,14 +244,6 @@ contract Cg16Words2_DEVELOPMENT_KEY {
         if (one != 1) revert ProofInvalid();
     }
 
-    /// @dev Scalar multiplication in place: the point at `p` times `scalar`. Overwrites the word after the point.
-    function _multiply(uint256 p, uint256 scalar) private view {
-        assembly ("memory-safe") {
-            mstore(add(p, 0x40), scalar)
-        }
-        _precompile(EC_MUL, p, 0x60, p, 0x40);
-    }
-
     /// @dev Adds `scalar` times the point at `sum` + 0x40 to the point at `sum`. Overwrites that point, the next word.
     function _accumulate(uint256 sum, uint256 scalar) private view {
         bool ok;

@@ -61,6 +61,7 @@ contract Groth16Inputs784_DEVELOPMENT_KEY {
     bytes32 private constant DATA_HASH_2 = 0xb3ae0443d56b87a188edccdec8cdbb85ed9388b779b96d409db8873e068e8957;
     address private immutable DATA_2;
 
+    /// @notice Keeps where the key's points are.
     /// @param data Addresses of the data contracts, in order. Their code is checked once: it cannot change.
     constructor(address[3] memory data) {
         if (data[0].codehash != DATA_HASH_0) revert DataMismatch(0);
@@ -161,14 +162,6 @@ contract Groth16Inputs784_DEVELOPMENT_KEY {
             one := mload(m)
         }
         if (one != 1) revert ProofInvalid();
-    }
-
-    /// @dev Scalar multiplication in place: the point at `p` times `scalar`. Overwrites the word after the point.
-    function _multiply(uint256 p, uint256 scalar) private view {
-        assembly ("memory-safe") {
-            mstore(add(p, 0x40), scalar)
-        }
-        _precompile(EC_MUL, p, 0x60, p, 0x40);
     }
 
     /// @dev Adds `scalar` times the point at `sum` + 0x40 to the point at `sum`. Overwrites that point, the next word.

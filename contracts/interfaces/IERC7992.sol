@@ -17,10 +17,17 @@ interface IERCZKMLRegistry {
     }
 
     /// @notice A model has a number now.
+    /// @param modelId Its number
+    /// @param owner Whose it is
+    /// @param commitment What it is
     event ModelRegistered(uint256 indexed modelId, address indexed owner, ModelCommitment commitment);
     /// @notice A model's commitment is another one now.
+    /// @param modelId Its number
+    /// @param oldCommitment What it was
+    /// @param newCommitment What it is from now on
     event ModelUpdated(uint256 indexed modelId, ModelCommitment oldCommitment, ModelCommitment newCommitment);
     /// @notice A model should not be used any more.
+    /// @param modelId Its number
     event ModelDeprecated(uint256 indexed modelId);
 
     /// @notice No model has this number.
@@ -55,9 +62,14 @@ interface IERCZKMLRegistry {
         returns (ModelCommitment memory commitment, bool deprecated, address owner);
 }
 
-/// @title Verifier of inferences of registered models, after ERC-7992 (DRAFT, text of 2025-11-11)
+/// @title Verifier of inferences of registered models, after ERC-7992 (DRAFT)
+/// @notice As `IERCZKMLRegistry`, from the text of 2025-11-11.
 interface IERCZKMLVerifier {
-    /// @notice `output` is what the model says of the input behind `inputCommitment`.
+    /// @notice A model says something of an input.
+    /// @param modelId The model's number
+    /// @param inputCommitment Commitment to its inputs
+    /// @param output What it says
+    /// @param caller Who showed the proof
     event InferenceVerified(
         uint256 indexed modelId, bytes32 indexed inputCommitment, bytes output, address indexed caller
     );
@@ -94,6 +106,7 @@ interface IERCZKMLVerifier {
 }
 
 /// @title Detection of interfaces (ERC-165, final)
+/// @notice A contract says itself which interfaces it has.
 interface IERC165 {
     /// @notice Whether this contract has an interface.
     /// @param interfaceId Its identifier

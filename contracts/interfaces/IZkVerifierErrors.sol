@@ -26,6 +26,7 @@ interface IZkVerifierErrors {
 }
 
 /// @title The errors of the shared verifier, those of all verifiers among them
+/// @notice As `IZkVerifierErrors`, for contracts that call the shared verifier.
 interface IZkSharedErrors is IZkVerifierErrors {
     /// @notice The key does not hash to what the caller pinned.
     error KeyMismatch(bytes32 got, bytes32 expected);

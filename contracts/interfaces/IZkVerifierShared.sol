@@ -18,6 +18,10 @@ interface IZkVerifierShared is IZkSharedErrors {
     function verify(bytes32 vkHash, bytes calldata vk, bytes calldata proof, uint256[] calldata instance) external view;
 
     /// @notice As `verify`, for a proof that was made for this chain, this contract and `binder`.
+    /// @param vkHash Hash of the verifying key, pinned by the calling contract
+    /// @param vk The key, as for `verify`
+    /// @param proof The proof's elements
+    /// @param instance Public inputs
     /// @param binder Computed by the calling contract; it must hold that contract's own address: see `ZkBinder`
     function verifyBound(
         bytes32 vkHash,
@@ -28,6 +32,8 @@ interface IZkVerifierShared is IZkSharedErrors {
     ) external view;
 
     /// @notice Returns if all proofs are valid, in no particular context; reverts if any is not, or if there is none.
+    /// @param vkHash Hash of the verifying key, pinned by the calling contract
+    /// @param vk The key, as for `verify`
     /// @param count Number of proofs
     /// @param proofs One after the other
     /// @param instances Public inputs of all proofs, one after the other
@@ -40,6 +46,11 @@ interface IZkVerifierShared is IZkSharedErrors {
     ) external view;
 
     /// @notice As `verifyBatch`, the i-th proof made for this chain, this contract and the i-th binder.
+    /// @param vkHash Hash of the verifying key, pinned by the calling contract
+    /// @param vk The key, as for `verify`
+    /// @param proofs One after the other
+    /// @param instances Public inputs of all proofs, one after the other
+    /// @param binders Computed by the calling contract, as for `verifyBound`, as many as there are proofs
     function verifyBoundBatch(
         bytes32 vkHash,
         bytes calldata vk,
@@ -50,6 +61,8 @@ interface IZkVerifierShared is IZkSharedErrors {
 
     /// @notice Returns if the key hashes to `vkHash` and is fit to be pinned; reverts otherwise. For constructors and
     /// eth_call.
+    /// @param vkHash What the key should hash to
+    /// @param vk The key, as for `verify`
     /// @param cg16 Whether it is a key of CG16 (else of plain Groth16)
     /// @param instanceLength Number of public inputs, or of packed words
     function checkKey(bytes32 vkHash, bytes calldata vk, bool cg16, uint256 instanceLength) external view;

@@ -14,6 +14,7 @@ contract MockZkVerifier is IZkVerifier {
     /// @inheritdoc IZkVerifier
     bytes32 public immutable vkHash;
 
+    /// @notice A mock of some key's verifier.
     /// @param hash What `vkHash` shall answer
     constructor(bytes32 hash) {
         vkHash = hash;

@@ -55,7 +55,7 @@ contract MockZkVerifierShared is IZkVerifierShared {
     ) external pure {
         (bool cg16, uint256 n) = _checkMany(vkHash, vk, count, proofs, instances, false);
         _checkCall(0x104 + vk.length + proofs.length + 32 * instances.length, instances, n);
-        bytes memory expected;
+        bytes memory expected = "";
         for (uint256 i = 0; i < count; ++i) {
             expected = bytes.concat(expected, mockProof(vkHash, cg16, instances[i * n:(i + 1) * n]));
         }
@@ -73,7 +73,7 @@ contract MockZkVerifierShared is IZkVerifierShared {
         (, uint256 n) = _checkMany(vkHash, vk, binders.length, proofs, instances, true);
         uint256 words = instances.length + binders.length;
         _checkCall(0x124 + vk.length + proofs.length + 32 * words, instances, n);
-        bytes memory expected;
+        bytes memory expected = "";
         for (uint256 i = 0; i < binders.length; ++i) {
             expected = bytes.concat(expected, mockBoundProof(vkHash, instances[i * n:(i + 1) * n], binders[i]));
         }

@@ -4,30 +4,35 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 import pytest
+from eth_account import Account
+from eth_account.messages import encode_typed_data
 from onnx import TensorProto, helper, numpy_helper
 
 import zkchain
 from tests.helpers import consumers
-from tests.helpers.cli_tools import small_model
+from tests.helpers.cli_tools import keystore, small_model
 from tests.helpers.cli_tools import zkchain as zkchain_command
 from tests.helpers.evm import encode_call
 from zkchain import workspace
-from zkchain.chain import Chain, call, transact
+from zkchain._core import keccak256
+from zkchain.chain import Chain, Deployment, call, transact
 from zkchain.demo import PIXELS
-from zkchain.errors import ArgumentError, ChainError, InputError, ProofInvalid, TransactionReverted
+from zkchain.errors import ArgumentError, ChainError, InputError, ProofFormatError, ProofInvalid, TransactionReverted
 from zkchain.formats.records import ContextRecord
 from zkchain.formats.shipped import data, model
 from zkchain.groth16.encoding import encode_proof
 from zkchain.groth16.transcript import context, context_words, vkhash
 from zkchain.pipeline import layout_of
 from zkchain.r1cs import System
-from zkchain.reports import ProveManyReport
+from zkchain.reports import ProveManyReport, ProveReport
 from zkchain.solidity import Form, binder, travelling_key
 from zkchain.workspace import batches
 
@@ -133,6 +138,112 @@ def test_a_real_proof_serves_one_consumer_once(system: str, request: pytest.Fixt
     transact(node, here, data)
     with pytest.raises(TransactionReverted):
         call(node, here, data)
+
+
+ANOTHER_KEY = "0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d"  # public: anvil's second account
+ACTION, DEADLINE = "0x" + "5c" * 32, 10**11
+
+
+@dataclass(frozen=True)
+class Relayed:
+    """A bundle with a proof for the caller's first turn at a consumer, which somebody else sends."""
+
+    folder: Path
+    consumer: Deployment
+    caller: str
+    sender: Chain
+
+    def asked(self, *more: object) -> tuple[object, ...]:
+        turn = ("--for", self.consumer.address, "--deadline", DEADLINE, "--action", ACTION)
+        return ("consent", self.folder, *turn, *more)
+
+    def arguments(self, *consent: bytes) -> tuple[object, ...]:
+        proof = zkchain.open(self.folder).proof()
+        return self.caller, DEADLINE, bytes.fromhex(ACTION[2:]), *consent, proof.encoded, list(proof.instance)
+
+    def call(self, consent: bytes) -> bytes:
+        return encode_call(self.consumer.artifact, "takeFor", *self.arguments(consent))
+
+
+@pytest.fixture(params=["cg16", "groth16"])
+def relayed(request: pytest.FixtureRequest, node: Chain, tmp_path: Path) -> Relayed:
+    system = request.param
+    kept = request.getfixturevalue("plain" if system == "groth16" else "bundle")
+    inputs = X if system == "groth16" else request.getfixturevalue("arrays")
+    folder = Path(shutil.copytree(kept, tmp_path / "bundle"))
+    account = workspace.Account(node.where, ANVIL_KEY, journal=tmp_path / "journal")
+    place = workspace.deploy_bundle(folder, account, form=Form.CLONE).deployment.address
+    keys = zkchain.open(folder).keys
+    word = keys.layout.binding if system == "groth16" else consumers.BY_CHALLENGE
+    kinds = ["address", "bytes32", "uint256", "uint256"]
+    consumer = consumers.deployed(node, "OwnConsumer", kinds, [place, vkhash(keys.verifier.key), word, 0])
+    caller, other = (str(node.web3.to_checksum_address(each)) for each in node.web3.eth.accounts[:2])
+    turn = workspace.Turns(consumer.address, caller, 0, DEADLINE, bytes.fromhex(ACTION[2:]))
+    report = workspace.prove_samples(folder, [inputs], binder=turn)
+    assert isinstance(report, ProveReport)
+    assert report.bound is not None
+    assert report.bound.action == ACTION
+    return Relayed(folder, consumer, caller, replace(node, sender=other))
+
+
+@pytest.mark.anvil
+def test_a_consumer_takes_what_the_command_signed(
+    relayed: Relayed, node: Chain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever sends it; and nobody else's word."""
+    sealed, password = tmp_path / "key.json", tmp_path / "password"
+    sealed.write_text(keystore(ANVIL_KEY, "word"))
+    password.write_text("word")
+    report = zkchain_command(*relayed.asked("--keystore", sealed, "--password-file", password, "--json")).json
+    assert (report["caller"], report["chain_id"]) == (relayed.caller, node.chain_id)
+    message = zkchain_command(*relayed.asked("--caller", relayed.caller)).json
+    assert message == report["message"]
+    digest = consumers.ask(node, relayed.consumer, "consentDigest", ["bytes32"], *relayed.arguments())
+    assert digest == (_signing_digest(message),)
+
+    theirs = bytes(Account.sign_typed_data(ANOTHER_KEY, full_message=message).signature)
+    for word in (theirs, b""):
+        with pytest.raises(TransactionReverted, match="NoConsent"):
+            call(relayed.sender, relayed.consumer, relayed.call(word))
+    monkeypatch.setenv("ZKCHAIN_PRIVATE_KEY", ANVIL_KEY)
+    signed = zkchain_command(*relayed.asked())
+    assert signed.out == report["signature"] + "\n"
+    transact(relayed.sender, relayed.consumer, relayed.call(bytes.fromhex(signed.out.strip()[2:])))
+    assert consumers.ask(node, relayed.consumer, "counterOf", ["uint64"], relayed.caller) == (1,)
+
+
+@pytest.mark.anvil
+def test_nothing_else_is_signed(relayed: Relayed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another turn than the proof's, and another account's turn."""
+    monkeypatch.setenv("ZKCHAIN_PRIVATE_KEY", ANVIL_KEY)
+    for wrong in (("--counter", 1), ("--action", "0x" + "00" * 31 + "01"), ("--for", "0x" + "11" * 20)):
+        outcome = zkchain_command(*relayed.asked(*wrong))
+        assert (outcome.code, outcome.out) == (InputError.exit_code, "")
+        assert "is not bound to turn" in outcome.err
+    monkeypatch.setenv("ZKCHAIN_PRIVATE_KEY", ANOTHER_KEY)
+    outcome = zkchain_command(*relayed.asked("--caller", relayed.caller))
+    assert (outcome.code, outcome.out) == (ChainError.exit_code, "")
+    assert f"the key is account {relayed.sender.sender}'s, expected {relayed.caller}'s" in outcome.err
+    assert ANOTHER_KEY[2:] not in outcome.err
+
+
+def _signing_digest(message: Mapping[str, Any]) -> bytes:
+    """What EIP-712 signs."""
+    parts = encode_typed_data(full_message=dict(message))
+    return keccak256(b"\x19" + parts.version + parts.header + parts.body)
+
+
+def test_a_consent_takes_a_proof_that_holds(bundle: Path, arrays: dict[str, Any], tmp_path: Path) -> None:
+    """Whoever signs a wrong one can be held to it; and one that is bound to nothing is nobody's turn."""
+    folder, place = Path(shutil.copytree(bundle, tmp_path / "b")), "0x" + "c0" * 20
+    asked = ("consent", folder, "--for", place)
+    assert zkchain_command(*asked).code == 2  # neither a key nor a caller
+    workspace.prove_samples(folder, [arrays])
+    outcome = zkchain_command(*asked, "--caller", place)
+    assert (outcome.code, outcome.out) == (InputError.exit_code, "")
+    public = folder / "proofs" / "proof" / "public.json"
+    public.write_text(public.read_text().replace('"', '"1', 1))
+    assert zkchain_command(*asked, "--caller", place).code in (ProofInvalid.exit_code, ProofFormatError.exit_code)
 
 
 @pytest.mark.anvil

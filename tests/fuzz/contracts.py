@@ -10,9 +10,9 @@ import time
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from tests.helpers.contract_models import MACHINES
+from tests.helpers.contract_models import MACHINES, Machine
 
-STEPS = 40
+STEPS, RUNS = 40, 10
 
 
 def main() -> None:
@@ -25,17 +25,15 @@ def main() -> None:
         parser.error(f"no contract {', '.join(sorted(wrong))}: expected some of {', '.join(MACHINES)}")
     start = random.randrange(1 << 32) if given.seed is None else given.seed
     for name in given.names or MACHINES:
-        print(
-            f"{name}: {hunt(name, 60 * given.minutes, start):,} runs of up to {STEPS} steps from seed {start}",
-            flush=True,
-        )
+        runs, steps = hunt(name, 60 * given.minutes, start)
+        print(f"{name}: {runs:,} runs, {steps:,} steps from seed {start}", flush=True)
 
 
-def hunt(name: str, seconds: float, start: int) -> int:
-    """Runs of a machine until the time is over; the first that disagrees raises, shrunk."""
-    end, done = time.monotonic() + seconds, 0
+def hunt(name: str, seconds: float, start: int) -> tuple[int, int]:
+    """Runs of a machine, and their steps, until the time is over; the first that disagrees raises, shrunk."""
+    end, done, before = time.monotonic() + seconds, 0, Machine.steps
     few = settings(
-        max_examples=5,
+        max_examples=RUNS,
         stateful_step_count=STEPS,
         deadline=None,
         database=None,
@@ -44,8 +42,8 @@ def hunt(name: str, seconds: float, start: int) -> int:
     )
     while time.monotonic() < end:
         run_state_machine_as_test(seed(start + done)(MACHINES[name]), settings=few)
-        done += 5
-    return done
+        done += RUNS
+    return done, Machine.steps - before
 
 
 if __name__ == "__main__":

@@ -31,8 +31,8 @@ from zkchain import errors
 
 SNAPSHOT = Path(__file__).parent.parent / "snapshots" / "help.txt"
 COMMANDS = (
-    *("compile", "tune", "setup", "prove", "verify", "solidity", "deploy", "submit", "calldata", "abi", "gas"),
-    *("inspect", "demo", "export", "tx"),
+    *("compile", "tune", "setup", "prove", "verify", "solidity", "deploy", "submit", "consent", "calldata", "abi"),
+    *("gas", "inspect", "demo", "export", "tx"),
 )
 
 

@@ -80,9 +80,7 @@ class TestFiles:
         expected = set(PROJECTS[kind].files)
         if room := PROJECTS[kind].contracts:
             expected |= {f"{room}/{name}.sol" for name in (NAME, "ModelKey", "ModelTypes")} | {
-                f"{PROJECTS[kind].mocks}/{path}"
-                if PROJECTS[kind].mocks and path.startswith("mocks/")
-                else f"{room}/zkchain/{path}"
+                f"{PROJECTS[kind].mocks}/{path}" if path.startswith("mocks/") else f"{room}/zkchain/{path}"
                 for path in shipped.contracts()
             }
         if PROJECTS[kind].bindings:
@@ -102,10 +100,11 @@ class TestFiles:
         assert not any(path.startswith(("examples", "generated")) for path in there)
         assert text(exported, "foundry/src/zkchain/ZkBinder.sol") == there["ZkBinder.sol"]
         assert text(exported, "foundry/remappings.txt") == "zkchain/=src/zkchain/\n"
-        assert not list((exported / "foundry" / "src").rglob("Mock*"))  # nobody deploys one by mistake
-        mock = text(exported, "foundry/test/mocks/MockZkVerifier.sol")
-        moved = there["mocks/MockZkVerifier.sol"].replace('"../interfaces/', '"../../src/zkchain/interfaces/')
-        assert mock == moved
+        for kind, room in (("foundry", "src"), ("hardhat", "contracts")):
+            assert not list((exported / kind / room).rglob("*[Mm]ock*"))  # nobody imports or deploys one by mistake
+            mock = text(exported, f"{kind}/test/mocks/MockZkVerifier.sol")
+            moved = there["mocks/MockZkVerifier.sol"].replace('"../interfaces/', f'"../../{room}/zkchain/interfaces/')
+            assert mock == moved
         assert text(exported, "hardhat/remappings.txt") == "zkchain/=contracts/zkchain/\n"
 
     def test_programs_can_be_run(self, exported: Path) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from zkchain import lazy
 
 if TYPE_CHECKING:
-    from zkchain.chain.accounts import unlock
+    from zkchain.chain.accounts import account_of, sign_typed, unlock
     from zkchain.chain.connection import Chain, Patience, Terms, connect
     from zkchain.chain.journal import Journal
     from zkchain.chain.transactions import (
@@ -34,6 +34,7 @@ __all__ = [
     "Patience",
     "Receipt",
     "Terms",
+    "account_of",
     "attach",
     "attach_clone",
     "call",
@@ -41,6 +42,7 @@ __all__ = [
     "deploy",
     "deploy_clone",
     "deploy_shared",
+    "sign_typed",
     "submit",
     "submit_batch",
     "transact",
@@ -48,7 +50,7 @@ __all__ = [
 ]
 
 _HOME = {
-    "unlock": "accounts",
+    **dict.fromkeys(("account_of", "sign_typed", "unlock"), "accounts"),
     "Journal": "journal",
     **dict.fromkeys(("Chain", "Patience", "Terms", "connect"), "connection"),
     **dict.fromkeys(("Deployment", "Receipt", "attach", "attach_clone", "call"), "transactions"),

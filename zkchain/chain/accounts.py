@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 from math import prod
 from typing import TYPE_CHECKING, Any
@@ -72,3 +73,14 @@ def account_of(key: str) -> LocalAccount:
         "private key: expected 32 bytes in hex, below the order of secp256k1, not zero",
         hint="give 64 hexadecimal digits (account=, ZKCHAIN_PRIVATE_KEY); a key file of geth's goes to --keystore",
     ) from None
+
+
+def sign_typed(key: str, account: str, message: Mapping[str, Any]) -> bytes:
+    """An account's signature, r || s || v, of an EIP-712 message. ChainError: no key, or another account's."""
+    signer = account_of(key)
+    if signer.address.lower() != account.lower():
+        raise ChainError(
+            f"the key is account {signer.address}'s, expected {account}'s",
+            hint="sign with that account's key (--keystore, ZKCHAIN_PRIVATE_KEY), or leave --caller out",
+        )
+    return bytes(signer.sign_typed_data(full_message=dict(message)).signature)

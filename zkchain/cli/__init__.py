@@ -17,7 +17,7 @@ from zkchain.errors import FormatError, MemoryTooSmall, ZkchainError
 from zkchain.redaction import learn_arguments, redacted, trace
 
 INTERRUPTED = 130
-WORDS = ("--key-digest", "--vk-hash", "--binder")
+WORDS = ("--key-digest", "--vk-hash", "--binder", "--action")
 """Options whose values are 32 bytes that all may see."""
 
 

@@ -15,6 +15,7 @@ from zkchain.cli import circom, export, gas, tx
 from zkchain.cli.console import interrupted
 from zkchain.cli.options import (
     AcceptErrorOpt,
+    ActionOpt,
     ActivationBitsOpt,
     AgainOpt,
     AgreementOpt,
@@ -29,6 +30,8 @@ from zkchain.cli.options import (
     ChainIdOpt,
     CloneOpt,
     ConfirmationsOpt,
+    ConsentingOpt,
+    ConsumerOpt,
     CounterOpt,
     DataOpt,
     DeadlineOpt,
@@ -56,6 +59,7 @@ from zkchain.cli.options import (
     RpcOpt,
     ShapeOpt,
     SharedOpt,
+    SignersKeystoreOpt,
     SystemOpt,
     TimingsOpt,
     TipOpt,
@@ -66,6 +70,7 @@ from zkchain.cli.options import (
     VkHashOpt,
     WeightBitsOpt,
     account,
+    account_named,
     compile_command,
     folder_named,
     needed,
@@ -74,7 +79,9 @@ from zkchain.cli.options import (
     parse_form,
     parse_memory,
     parse_shapes,
+    parse_turn,
     parse_word,
+    signer,
     system_named,
     terms,
 )
@@ -289,6 +296,7 @@ def prove(
     caller: CallerOpt = None,
     counter: CounterOpt = 0,
     deadline: DeadlineOpt = 0,
+    action: ActionOpt = None,
     verifier: VerifierOpt = None,
     key_digest: KeyDigestOpt = None,
     memory: MemoryOpt = None,
@@ -308,7 +316,7 @@ def prove(
     started = age()
     if every and index is not None:
         raise typer.BadParameter("--all and --index exclude each other")
-    bound = parse_binder(binder, consumer, caller, counter, deadline)
+    bound = parse_binder(binder, consumer, caller, counter, deadline, action)
     if verifier is not None and bound is None:
         raise typer.BadParameter("goes with --for, or --binder.", param_hint="'--verifier'")
     arrays = [tensors.read(sample) for sample in samples]
@@ -463,6 +471,33 @@ def submit(
         render.show(submit_all(bundle, sender, again=again), json=json)
         return
     render.show(submit_bundle(bundle, sender, name=proof, again=again), json=json)
+
+
+@app.command()
+def consent(
+    bundle: BundleArg,
+    consumer: ConsumerOpt,
+    proof: ProofOpt = "proof",
+    caller: ConsentingOpt = None,
+    counter: CounterOpt = 0,
+    deadline: DeadlineOpt = 0,
+    action: ActionOpt = None,
+    keystore: SignersKeystoreOpt = None,
+    password_file: PasswordFileOpt = None,
+    json: JsonOpt = False,
+) -> None:
+    """Sign a proof, so that somebody else can send it to its consumer.
+
+    Prints the caller's consent, an EIP-712 signature, for a proof that holds and is bound to this turn. The key comes
+    from --keystore or $ZKCHAIN_PRIVATE_KEY; with --caller and no key the message is printed, for his wallet's
+    eth_signTypedData_v4.
+    """
+    from zkchain.cli import render
+    from zkchain.workspace import consent_bundle
+
+    key = signer(keystore, password_file)
+    turn = parse_turn(consumer, caller or account_named(key), counter, deadline, action)
+    render.show(consent_bundle(bundle, turn, key=key, name=proof), json=json)
 
 
 @app.command()

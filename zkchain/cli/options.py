@@ -178,6 +178,25 @@ ForOpt = Annotated[
 CallerOpt = Annotated[
     str | None, typer.Option("--caller", metavar="ADDRESS", help="Whose proof it is, with --for.", show_default=False)
 ]
+ActionOpt = Annotated[
+    str | None,
+    typer.Option(
+        "--action",
+        metavar="HEX32",
+        help="Hash of what the consumer shall do, where it asks for one.",
+        show_default=False,
+    ),
+]
+ConsumerOpt = Annotated[
+    str,
+    typer.Option(
+        "--for", metavar="ADDRESS", help="The consumer (ZkConsumer) that the proof is for.", show_default=False
+    ),
+]
+ConsentingOpt = Annotated[
+    str | None,
+    typer.Option("--caller", metavar="ADDRESS", help="Whose proof it is.", show_default="the key's account"),
+]
 VerifierOpt = Annotated[
     str | None,
     typer.Option(
@@ -235,6 +254,15 @@ KeystoreOpt = Annotated[
         "--keystore",
         metavar="FILE",
         help=f"The sender's encrypted key file (geth's JSON). Without it: ${PRIVATE_KEY}, else the node's own account.",
+        show_default=False,
+    ),
+]
+SignersKeystoreOpt = Annotated[
+    Path | None,
+    typer.Option(
+        "--keystore",
+        metavar="FILE",
+        help=f"The caller's encrypted key file (geth's JSON). Without it: ${PRIVATE_KEY}.",
         show_default=False,
     ),
 ]
@@ -375,23 +403,40 @@ def parse_word(text: str | None, option: str) -> bytes | None:
 
 
 def parse_binder(
-    binder: str | None, consumer: str | None, caller: str | None, counter: int, deadline: int
+    binder: str | None, consumer: str | None, caller: str | None, counter: int, deadline: int, action: str | None
 ) -> bytes | Turns | None:
     """What proofs are bound to: 32 bytes, or turns of a caller at a consumer."""
     if consumer is None:
-        if caller is not None or counter or deadline:
-            raise typer.BadParameter("go with --for.", param_hint="--caller, --counter, --deadline")
+        if caller is not None or counter or deadline or action is not None:
+            raise typer.BadParameter("go with --for.", param_hint="--caller, --counter, --deadline, --action")
         return parse_word(binder, "--binder")
     if binder is not None:
         raise typer.BadParameter("--binder and --for exclude each other")
     if caller is None:
         raise typer.BadParameter("needs --caller: whose proof it is.", param_hint="'--for'")
+    return parse_turn(consumer, caller, counter, deadline, action)
+
+
+def parse_turn(consumer: str, caller: str, counter: int, deadline: int, action: str | None) -> Turns:
+    """A turn of a caller at a consumer."""
     for option, text in (("--for", consumer), ("--caller", caller)):
         if re.fullmatch(r"0x[0-9a-fA-F]{40}", text) is None:
             raise typer.BadParameter(f"{text!r} is no address (0x and 40 digits).", param_hint=f"'{option}'")
     from zkchain.workspace import Turns
 
-    return Turns(consumer, caller, counter, deadline)
+    return Turns(consumer, caller, counter, deadline, parse_word(action, "--action") or bytes(32))
+
+
+def account_named(key: str | None) -> str:
+    """The address of a private key's account."""
+    if key is None:
+        raise typer.BadParameter(
+            f"needs a key: --keystore or ${PRIVATE_KEY}; or --caller, for a message that his wallet signs.",
+            param_hint="consent",
+        )
+    from zkchain.chain import account_of
+
+    return str(account_of(key).address)
 
 
 def parse_memory(text: str | None) -> int | None:

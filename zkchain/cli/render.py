@@ -242,7 +242,8 @@ def bindings(bound: reports.BoundReport) -> list[tuple[str, str]]:
     if bound.consumer is None:
         return [*rows, ("binder", bound.binder)]
     until = f", until {bound.deadline}" if bound.deadline else ""
-    return [*rows, ("for", f"{bound.consumer}, turn {bound.counter} of {bound.caller}{until}")]
+    rows.append(("for", f"{bound.consumer}, turn {bound.counter} of {bound.caller}{until}"))
+    return rows if bound.action is None else [*rows, ("action", bound.action)]
 
 
 def proved_many(report: reports.ProveManyReport) -> None:
@@ -591,6 +592,12 @@ def called(report: reports.CalldataReport) -> None:
     print(report.calldata)
 
 
+def consented(report: reports.ConsentReport) -> None:
+    import json
+
+    print(json.dumps(report.message) if report.signature is None else report.signature)
+
+
 def interface(report: reports.AbiReport) -> None:
     import json
 
@@ -647,6 +654,7 @@ RENDER: dict[str, Callable[[Any], None]] = {
     "IntentReport": intent_shown,
     "JournalReport": journal_shown,
     "CalldataReport": called,
+    "ConsentReport": consented,
     "AbiReport": interface,
     "DemoReport": demonstrated,
     "FilesReport": written,

@@ -20,11 +20,12 @@ EXECUTABLE = frozenset({"tools/forge.js", "tools/solc.js"})
 @dataclass(frozen=True, slots=True)
 class Project:
     """One kind of project. ``files``: path -> template; ``contracts``, ``bindings``: the folders of these, where it has
-    them; ``mocks``: that of contracts for tests alone, where it is another."""
+    them; ``mocks``: that of contracts for tests alone, for among the others a verifier that takes mock proofs would be
+    one import away."""
 
     files: Mapping[str, str]
     contracts: str | None = None
-    mocks: str | None = None
+    mocks: str = ""
     bindings: str | None = None
 
 
@@ -57,7 +58,7 @@ PROJECTS: Mapping[str, Project] = MappingProxyType(
             | _files("foundry", *NODE, "foundry.toml.jinja", "remappings.txt")
             | _files("foundry", "tools/forge.js", "tools/solc.js"),
             contracts="src",
-            mocks="test",  # what `forge build` deploys from src/ holds no verifier that takes mock proofs
+            mocks="test",
         ),
         "hardhat": Project(
             CONTRACT_TESTS
@@ -65,6 +66,7 @@ PROJECTS: Mapping[str, Project] = MappingProxyType(
             | _files("hardhat", *NODE, "hardhat.config.ts.jinja", "remappings.txt", "tsconfig.json")
             | _files("hardhat", "test/Verifier.ts.jinja"),
             contracts="contracts",
+            mocks="test",
             bindings="bindings",
         ),
         "typescript": Project(_bindings("src") | _files("typescript", *NODE, "tsconfig.json"), bindings="src"),

@@ -96,8 +96,8 @@ def render(kind: str, material: Material) -> dict[str, str]:
 
 
 def _library(project: Project, path: str, text: str) -> tuple[str, str]:
-    """Where a hand-written contract goes, and its text there: mocks that stand apart import across folders."""
-    if project.mocks is None or not path.startswith(MOCKS):
+    """Where a hand-written contract goes, and its text there: mocks stand apart, and import across folders."""
+    if not path.startswith(MOCKS):
         return f"{project.contracts}/{LIBRARY}/{path}", text
     return f"{project.mocks}/{path}", text.replace('from "../', f'from "../../{project.contracts}/{LIBRARY}/')
 

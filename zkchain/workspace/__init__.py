@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         tune_report,
     )
     from zkchain.workspace.clock import Clock
+    from zkchain.workspace.consenting import consent_bundle
     from zkchain.workspace.estimating import Question, estimate_bundle, estimate_model
     from zkchain.workspace.exporting import export_bundle, export_project
     from zkchain.workspace.graphs import bundle_census, bundle_graph, model_graph
@@ -61,6 +62,7 @@ __all__ = [
     "bundle_graph",
     "calldata_bundle",
     "compile_report",
+    "consent_bundle",
     "deploy_bundle",
     "deployment_gas",
     "estimate_bundle",
@@ -99,6 +101,7 @@ _HOME = {
     **dict.fromkeys(("compile_report", "inspect_bundle", "layers_bundle", "r1cs_bundle", "tune_report"), "building"),
     **dict.fromkeys(("save_circuit", "save_keys", "setup_bundle"), "building"),
     "Clock": "clock",
+    "consent_bundle": "consenting",
     **dict.fromkeys(("Question", "estimate_bundle", "estimate_model"), "estimating"),
     **dict.fromkeys(("export_bundle", "export_project"), "exporting"),
     **dict.fromkeys(("bundle_census", "bundle_graph", "model_graph"), "graphs"),

@@ -31,7 +31,7 @@ class Kept:
 
 def load_proofs(opened: Bundle, key: VerifyingKey) -> tuple[Kept, ...]:
     """All proofs of a bundle. BundleError: it has none; ProofInvalid, ProofFormatError: one does not hold."""
-    found = tuple(_load(opened, key, name) for name in proofs.names(opened))
+    found = tuple(load_proof(opened, key, name) for name in proofs.names(opened))
     if not found:
         raise BundleError(
             f"bundle {opened.folder} has no proofs", hint=f"make some with `zkchain prove {opened.folder} INPUT --all`"
@@ -39,12 +39,13 @@ def load_proofs(opened: Bundle, key: VerifyingKey) -> tuple[Kept, ...]:
     return found
 
 
-def _load(opened: Bundle, key: VerifyingKey, name: str) -> Kept:
+def load_proof(opened: Bundle, key: VerifyingKey, name: str) -> Kept:
+    """A proof of a bundle. BundleError: there is none; ProofInvalid, ProofFormatError: it does not hold."""
     kept = Kept(name, *proofs.load(opened, name), proofs.load_context(opened, name))
     try:
         pipeline.verify(key, kept.proof, kept.instance, ctx=proofs.context_of(kept.context))
     except (ProofInvalid, ProofFormatError) as error:
-        raise type(error)(f"proof {name!r}: {error.message}", hint="remove it, or submit the others by name") from None
+        raise type(error)(f"proof {name!r}: {error.message}", hint="remove it, or give the others by name") from None
     return kept
 
 

@@ -145,6 +145,7 @@ class Turns:
     caller: str
     counter: int = 0
     deadline: int = 0
+    action: bytes = bytes(32)
 
 
 def _turn(given: bytes | Turns | None, i: int) -> bytes | Turns | None:
@@ -206,8 +207,11 @@ def _bind(opened: Bundle, binder: bytes | Turns, verifier: str | None) -> BoundR
     place = meant[-1]
     if not isinstance(binder, Turns):
         return BoundReport(place.address, place.chain_id, place.form.value, f"0x{binder.hex()}")
-    bound = solidity.binder(binder.consumer, binder.caller, binder.counter, deadline=binder.deadline)
-    turn = (binder.consumer, binder.caller, binder.counter, binder.deadline or None)
+    bound = solidity.binder(
+        binder.consumer, binder.caller, binder.counter, deadline=binder.deadline, action=binder.action
+    )
+    action = f"0x{binder.action.hex()}" if any(binder.action) else None
+    turn = (binder.consumer, binder.caller, binder.counter, binder.deadline or None, action)
     return BoundReport(place.address, place.chain_id, place.form.value, f"0x{bound.hex()}", *turn)
 
 
