@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         inspect_bundle,
         layers_bundle,
         r1cs_bundle,
+        rows_bundle,
         save_circuit,
         save_keys,
         setup_bundle,
@@ -81,6 +82,7 @@ __all__ = [
     "r1cs_bundle",
     "refreshed_transactions",
     "replace_transaction",
+    "rows_bundle",
     "save_circuit",
     "save_keys",
     "setup_bundle",
@@ -96,7 +98,9 @@ __all__ = [
 ]
 
 _HOME = {
-    **dict.fromkeys(("compile_report", "inspect_bundle", "layers_bundle", "r1cs_bundle", "tune_report"), "building"),
+    **dict.fromkeys(
+        ("compile_report", "inspect_bundle", "layers_bundle", "r1cs_bundle", "rows_bundle", "tune_report"), "building"
+    ),
     **dict.fromkeys(("save_circuit", "save_keys", "setup_bundle"), "building"),
     "Clock": "clock",
     **dict.fromkeys(("Question", "estimate_bundle", "estimate_model"), "estimating"),

@@ -8,6 +8,7 @@ from os import PathLike
 from typing import TYPE_CHECKING
 
 from zkchain import pipeline
+from zkchain.circuit.interface import text_of
 from zkchain.errors import BundleError, CompileError
 from zkchain.formats import bundle, exports, files, program, proofs, records, snarkjs, tensors
 from zkchain.formats.bundle import Bundle
@@ -118,6 +119,12 @@ def _put_keys(folder: Folder, proving: Content, verifying: VerifyingKey) -> Bund
 def r1cs_bundle(folder: Folder, path: Folder) -> None:
     """Write the circuit as .r1cs, for circom's tools. FormatError for cg16."""
     exports.write_r1cs(path, load_circuit(bundle.open_bundle(folder)))
+
+
+def rows_bundle(folder: Folder, path: Folder) -> None:
+    """Write the circuit's constraints, of either system, for programs that verify a ceremony."""
+    made = load_circuit(bundle.open_bundle(folder))
+    exports.write_rows(path, made, text_of(made.interface))
 
 
 def layers_bundle(folder: Folder) -> LayersReport:
