@@ -210,6 +210,25 @@ class R1csProver:
     ) -> tuple[bytes, list[int]]:
         """As ``ZkeyProver.prove``; UnsatisfiedConstraint names the row."""
 
+class Unfold:
+    """Between our K query and a .zkey's. ``h``: the H points of either, 64 bytes each (Montgomery limbs)."""
+
+    def __new__(cls, h: bytes, n_wires: int, progress: _Progress | None = None) -> Unfold: ...
+    def add_rows(self, c: CsrLike) -> None:
+        """The next rows of C."""
+
+    def finish(self, points: bytes, *, minus: bool, progress: _Progress | None = None) -> bytes:
+        """``points``, one for each wire, plus or minus sum_i C_ij L_i t / (z0 delta). Infinity is all zeros."""
+
+def point_differences(a: bytes, b: bytes) -> bytes:
+    """a - b for each pair of points of G1 (64 bytes each, Montgomery limbs)."""
+
+def uncompressed_points(points: bytes, second: bool) -> bytes:
+    """Points of G1, or of G2 (``second``), as snarkjs hashes them."""
+
+def replace_sections(key: bytes, sections: Sequence[tuple[int, bytes]]) -> bytes:
+    """A key file with some sections replaced by others of the same length, digests anew."""
+
 def keccak256(data: bytes) -> bytes:
     """Keccak-256 with the original padding, as the EVM's opcode."""
 

@@ -54,7 +54,7 @@ func (rec *record) checkSource() error {
 	rest, randomness := source[sourceHead:], source[16:48]
 	if rec.kind == byHash {
 		exponent := source[0]
-		if exponent > 40 || !zeros(source[8:16]) || len(rest) < 16 || len(rest) > 64 {
+		if exponent > 24 || !zeros(source[8:16]) || len(rest) < 16 || len(rest) > 64 {
 			return rec.refuse("a hash beacon of 2^%d iterations on %d bytes", exponent, len(rest))
 		}
 		if !bytes.Equal(iterated(rest, exponent), randomness) {
@@ -124,7 +124,7 @@ func (rec *record) verifyDrand(chain byte, round uint64, rest []byte) ([]byte, e
 		if len(rest) != blsG2+before {
 			break
 		}
-		signature, previous := rest[:blsG2], rest[blsG2:]
+		previous, signature := rest[:before], rest[before:]
 		digest := sha256.Sum256(append(append([]byte{}, previous...), word...))
 		if !verifyDefault(digest[:], signature) {
 			return nil, rec.refuse("not drand's signature of round %d of the default chain", round)

@@ -479,3 +479,31 @@ impl KeyWriter {
         ProvingKey::parse(Bytes::Owned(self.map))
     }
 }
+
+/// A key file with some sections replaced by others of the same length, digests anew. The sections' meaning is not
+/// checked. Errors (KeyFormat): not such a file, an unknown section, another length.
+pub fn with_sections(key: &[u8], replaced: &[(u32, Vec<u8>)]) -> Result<Vec<u8>> {
+    if key.len() < TABLE_END {
+        return Err(corrupt("the file is shorter than a header"));
+    }
+    check_header(&bytemuck::pod_read_unaligned(&key[..FIXED]), key)?;
+    let mut bytes = key.to_vec();
+    for (id, content) in replaced {
+        let known = Section::ALL.iter().any(|section| *section as u32 == *id);
+        let at = FIXED + ENTRY * (*id as usize).wrapping_sub(1);
+        let mut entry: Entry = match known {
+            true => bytemuck::pod_read_unaligned(&bytes[at..at + ENTRY]),
+            false => return Err(corrupt(format!("there is no section {id}"))),
+        };
+        let end = entry.offset.checked_add(entry.length).and_then(aligned);
+        if entry.length != content.len() as u64 || end.is_none_or(|end| end > bytes.len() as u64) {
+            return Err(corrupt(format!("section {id}: expected {} bytes, got {}", entry.length, content.len())));
+        }
+        bytes[entry.offset as usize..(entry.offset + entry.length) as usize].copy_from_slice(content);
+        entry.digest = *blake3::Hasher::new().update_rayon(padded(&bytes, &entry)).finalize().as_bytes();
+        bytes[at..at + ENTRY].copy_from_slice(bytemuck::bytes_of(&entry));
+    }
+    let digest = header_digest(&bytes);
+    bytes[HEADER_DIGEST].copy_from_slice(&digest);
+    Ok(bytes)
+}

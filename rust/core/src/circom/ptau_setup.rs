@@ -58,7 +58,7 @@ impl Trapdoors {
 
 /// A matrix by those columns that have entries: column wires[k], in rising order, has the entries starts[k] ..
 /// starts[k + 1] of `rows` and `values`.
-struct Columns {
+pub(super) struct Columns {
     wires: Vec<u32>,
     starts: Vec<usize>,
     rows: Vec<u32>,
@@ -67,21 +67,21 @@ struct Columns {
 
 /// Entries in the order in which rows came.
 #[derive(Default)]
-struct Entries {
+pub(super) struct Entries {
     wires: Vec<u32>,
     rows: Vec<u32>,
     values: Vec<Fr>,
 }
 
 impl Entries {
-    fn push(&mut self, row: usize, wire: usize, value: Fr) {
+    pub(super) fn push(&mut self, row: usize, wire: usize, value: Fr) {
         self.wires.push(wire as u32);
         self.rows.push(row as u32);
         self.values.push(value);
     }
 
     /// The entries sorted by wire.
-    fn into_columns(self) -> Columns {
+    pub(super) fn into_columns(self) -> Columns {
         let mut order: Vec<(u32, usize)> = self.wires.iter().copied().zip(0..).collect();
         order.par_sort_unstable();
         let (mut wires, mut starts) = (Vec::new(), Vec::new());
@@ -100,7 +100,7 @@ impl Entries {
 
 impl Columns {
     /// The sum of M_ij base_i over all rows i, for one wire j.
-    fn sum<C: Curve>(&self, wire: u32, base: &Base<'_, C>, monitor: &dyn Monitor) -> Result<Projective<C>> {
+    pub(super) fn sum<C: Curve>(&self, wire: u32, base: &Base<'_, C>, monitor: &dyn Monitor) -> Result<Projective<C>> {
         let Ok(column) = self.wires.binary_search(&wire) else { return Ok(Projective::ZERO) };
         let range = self.starts[column]..self.starts[column + 1];
         let (rows, values) = (&self.rows[range.clone()], &self.values[range]);
@@ -114,9 +114,9 @@ impl Columns {
 }
 
 /// Every `stride`-th of some points, from the first on.
-struct Base<'a, C: Curve> {
-    points: Points<'a, C>,
-    stride: usize,
+pub(super) struct Base<'a, C: Curve> {
+    pub(super) points: Points<'a, C>,
+    pub(super) stride: usize,
 }
 
 impl<C: Curve> Base<'_, C> {
