@@ -56,6 +56,7 @@ type share struct {
 	s          fr.Element
 	rawNew1    []byte
 	rawP, rawR []byte
+	twoIsZero  bool // a contribution of snarkjs whose delta in G2 is not known
 }
 
 type record struct {
@@ -81,6 +82,7 @@ type ceremony struct {
 	records       []record
 	key           *keyFile
 	transcripts   [][32]byte // transcripts[i]: after i contributions
+	snarkjsHash   []byte     // csHash, where contributions are snarkjs's
 }
 
 // parseCeremony does the checks 1 and 2 (but for the trapdoors' own), and reads the records' points.
@@ -169,7 +171,7 @@ func parseRecord(h *reader, number int, system uint32) (*record, error) {
 		return nil, rec.refuse("unknown kind %d", rec.kind)
 	}
 	for i := range count(system) {
-		s, err := parseShare(r.take(shareBytes), r.err)
+		s, err := parseShare(r.take(shareBytes), rec.kind, r.err)
 		if err != nil {
 			return nil, rec.refuse("%s: %w", table[i].label, err)
 		}
@@ -186,14 +188,17 @@ func parseRecord(h *reader, number int, system uint32) (*record, error) {
 	return rec, nil
 }
 
-func parseShare(data []byte, short error) (*share, error) {
+func parseShare(data []byte, kind byte, short error) (*share, error) {
 	if short != nil || len(data) < shareBytes {
 		return nil, errShort
 	}
 	s := &share{rawNew1: data[:64], rawP: data[192:256], rawR: data[256:320]}
 	var err [5]error
 	s.new1, err[0] = parseG1(data)
-	s.new2, err[1] = parseG2(data[64:])
+	s.twoIsZero = kind == bySnarkjs && zeros(data[64:192])
+	if !s.twoIsZero {
+		s.new2, err[1] = parseG2(data[64:])
+	}
 	s.p, err[2] = parseG1(data[192:])
 	s.r, err[3] = parseG1(data[256:])
 	s.s, err[4] = parseScalar(data[320:])
@@ -231,15 +236,28 @@ func (c *ceremony) checkRecords() error {
 		previous[i] = trapdoorPoints{generator1, generator2}
 	}
 	secrets := map[[32]byte]int{}
+	chain := &snarkjsChain{}
 	for i := range c.records {
 		rec := &c.records[i]
-		if err := rec.check(c.transcripts[i], previous, secrets); err != nil {
+		if rec.kind == bySnarkjs {
+			if c.system != groth16 || (i > 0 && c.records[i-1].kind != bySnarkjs) {
+				return rec.refuse("contributions by snarkjs come first, and to plain Groth16")
+			}
+			last := i+1 == len(c.records) || c.records[i+1].kind != bySnarkjs
+			if err := chain.check(rec, &previous[0], last); err != nil {
+				return err
+			}
+			if err := rec.checkDistinct(); last && err != nil {
+				return err
+			}
+		} else if err := rec.check(c.transcripts[i], previous, secrets); err != nil {
 			return err
 		}
 		for k := range rec.shares {
 			previous[k] = trapdoorPoints{rec.shares[k].new1, rec.shares[k].new2}
 		}
 	}
+	c.snarkjsHash = chain.circuitHash
 	return nil
 }
 
@@ -248,9 +266,6 @@ func (rec *record) check(transcript [32]byte, previous []trapdoorPoints, secrets
 	context := keccak([]byte("zkchain/ceremony/context/1"), transcript[:], []byte{rec.kind}, name[:], source[:])
 	if rec.kind == byPerson && len(rec.source) != 0 {
 		return rec.refuse("a contribution with a source")
-	}
-	if rec.kind == bySnarkjs {
-		return rec.refuse("contributions of this kind are not understood by this version")
 	}
 	for k := range rec.shares {
 		s, label := &rec.shares[k], table[k].label

@@ -16,7 +16,7 @@ import (
 // Sections of a .ptau: powers of tau in both groups, times alpha, times beta; then their Lagrange bases, those of the
 // domains of size 1, 2, 4 .. one after the other.
 const (
-	tauG1, tauG2, alphaG1, betaG1, betaG2                  = 2, 3, 4, 5, 6
+	tauG1, tauG2, alphaG1, betaG1, betaG2                   = 2, 3, 4, 5, 6
 	lagrangeG1, lagrangeG2, lagrangeAlphaG1, lagrangeBetaG1 = 12, 13, 14, 15
 )
 
@@ -78,13 +78,13 @@ func within(section uint32, err error) error {
 
 // powersFor are the points that a domain of size n = 2^log uses.
 type powersFor struct {
-	n                int64
-	tau              []bn254.G1Affine // powers; one fewer than 2n where the file ends there
-	tau2             []bn254.G2Affine
-	alpha, beta      []bn254.G1Affine
-	beta2            bn254.G2Affine
-	base, double     []bn254.G1Affine // Lagrange bases of size n and 2n
-	base2            []bn254.G2Affine
+	n                 int64
+	tau               []bn254.G1Affine // powers; one fewer than 2n where the file ends there
+	tau2              []bn254.G2Affine
+	alpha, beta       []bn254.G1Affine
+	beta2             bn254.G2Affine
+	base, double      []bn254.G1Affine // Lagrange bases of size n and 2n
+	base2             []bn254.G2Affine
 	alphaBase, beBase []bn254.G1Affine
 }
 

@@ -79,6 +79,9 @@ func (c *ceremony) deriveInitial(powers *ptau, circuit *constraints, say func(st
 	if initial.digest != c.initialDigest {
 		return nil, errors.New("the initial key derived from circuit and .ptau is not the one that the ceremony was started from")
 	}
+	if c.snarkjsHash != nil && !bytes.Equal(c.snarkjsHash, snarkjsCircuitHash(circuit, loaded)) {
+		return nil, errors.New("the circuit hash of snarkjs is not that of circuit and .ptau")
+	}
 	say("the initial key is that of circuit and .ptau")
 	return initial, nil
 }
