@@ -9,7 +9,7 @@ Errors are those of ``zkchain.errors``; misuse gives ValueError, TypeError, Inde
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from os import PathLike
-from typing import Protocol, TypedDict, final, overload
+from typing import Literal, Protocol, TypedDict, final, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -265,8 +265,8 @@ class Ceremony:
         progress: _Progress | None = None,
     ) -> bytes:
         """The same with secrets that follow from ``source``, which the caller has checked."""
-    def finish(self, place: str | PathLike[str]) -> None:
-        """Write the key as a production key. The caller has checked the ceremony. UnsafeKey: nobody contributed."""
+    def finish(self, place: str | PathLike[str], *, development: bool) -> None:
+        """Write the key, so marked. The caller has checked the ceremony. UnsafeKey: nobody contributed."""
 
 @final
 class InitialKey:

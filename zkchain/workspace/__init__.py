@@ -24,6 +24,14 @@ if TYPE_CHECKING:
     from zkchain.workspace.clock import Clock
     from zkchain.workspace.estimating import Question, estimate_bundle, estimate_model
     from zkchain.workspace.exporting import export_bundle, export_project
+    from zkchain.workspace.ceremonies import (
+        Source,
+        apply_beacon,
+        contribute,
+        finish_ceremony,
+        start_ceremony,
+        verify_ceremony,
+    )
     from zkchain.workspace.graphs import bundle_census, bundle_graph, model_graph
     from zkchain.workspace.journaling import list_transactions, refreshed_transactions, replace_transaction
     from zkchain.workspace.opening import (
@@ -55,18 +63,22 @@ __all__ = [
     "Account",
     "Clock",
     "Question",
+    "Source",
     "Turns",
     "abi_bundle",
+    "apply_beacon",
     "bundle_census",
     "bundle_graph",
     "calldata_bundle",
     "compile_report",
+    "contribute",
     "deploy_bundle",
     "deployment_gas",
     "estimate_bundle",
     "estimate_model",
     "export_bundle",
     "export_project",
+    "finish_ceremony",
     "inspect_bundle",
     "layers_bundle",
     "list_transactions",
@@ -85,6 +97,7 @@ __all__ = [
     "save_keys",
     "setup_bundle",
     "solidity_bundle",
+    "start_ceremony",
     "submit_all",
     "submit_bundle",
     "tune_report",
@@ -92,6 +105,7 @@ __all__ = [
     "unsigned_submission",
     "verification_gas",
     "verify_bundle",
+    "verify_ceremony",
     "witness_bundle",
 ]
 
@@ -99,6 +113,8 @@ _HOME = {
     **dict.fromkeys(("compile_report", "inspect_bundle", "layers_bundle", "r1cs_bundle", "tune_report"), "building"),
     **dict.fromkeys(("save_circuit", "save_keys", "setup_bundle"), "building"),
     "Clock": "clock",
+    **dict.fromkeys(("Source", "apply_beacon", "contribute", "finish_ceremony"), "ceremonies"),
+    **dict.fromkeys(("start_ceremony", "verify_ceremony"), "ceremonies"),
     **dict.fromkeys(("Question", "estimate_bundle", "estimate_model"), "estimating"),
     **dict.fromkeys(("export_bundle", "export_project"), "exporting"),
     **dict.fromkeys(("bundle_census", "bundle_graph", "model_graph"), "graphs"),

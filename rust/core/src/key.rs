@@ -304,10 +304,10 @@ impl ProvingKey {
         Ok(file.sync_all()?)
     }
 
-    /// Writes and syncs the key without the mark of a development key, which the digest covers.
-    pub(crate) fn save_finished(&self, path: &Path) -> Result<()> {
+    /// Writes and syncs the key with or without the mark of a development key, which the digest covers.
+    pub(crate) fn save_marked(&self, path: &Path, development: bool) -> Result<()> {
         let mut header: FixedHeader = bytemuck::pod_read_unaligned(&self.bytes[..FIXED]);
-        header.flags &= !FLAG_DEVELOPMENT;
+        header.flags = if development { FLAG_DEVELOPMENT } else { 0 };
         let mut start = self.bytes[..TABLE_END].to_vec();
         start[..FIXED].copy_from_slice(bytemuck::bytes_of(&header));
         header.digest = header_digest(&start);

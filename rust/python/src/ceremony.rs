@@ -96,9 +96,10 @@ impl Ceremony {
         Ok(bytes(py, &hash))
     }
 
-    /// The key as a production key at `place`.
-    fn finish(&self, py: Python<'_>, place: PathBuf) -> PyResult<()> {
-        run(py, None, |_| finish(&self.0, &place))
+    /// The key at `place`, with or without the mark of a development key.
+    #[pyo3(signature = (place, *, development))]
+    fn finish(&self, py: Python<'_>, place: PathBuf, development: bool) -> PyResult<()> {
+        run(py, None, |_| finish(&self.0, &place, development))
     }
 }
 

@@ -37,11 +37,11 @@ pub fn apply_beacon(file: &Ceremony, origin: Origin, place: &Path, monitor: &dyn
     append(file, origin, secrets, place, monitor)
 }
 
-/// Writes the key of a ceremony as a production key. The caller has checked all of the ceremony, and that somebody
-/// contributed. Errors (UnsafeKey): nobody did.
-pub fn finish(file: &Ceremony, place: &Path) -> Result<()> {
+/// Writes the key of a ceremony, all of which the caller has checked. `development`: as what it is marked. Errors
+/// (UnsafeKey): nobody contributed.
+pub fn finish(file: &Ceremony, place: &Path, development: bool) -> Result<()> {
     file.key.vk.check_trapdoors()?;
-    file.key.save_finished(place)
+    file.key.save_marked(place, development)
 }
 
 fn append(
