@@ -13,10 +13,10 @@ from os import fspath
 from pathlib import Path
 
 from zkchain import regular
-from zkchain._core import Ceremony, InitialBuilder, InitialKey
+from zkchain._core import Ceremony, InitialKey
 from zkchain.ceremony.beacons import Beacon
+from zkchain.ceremony.start import initial_key
 from zkchain.ceremony.transcripts import Contribution, Transcript, check_beacons, transcript, words
-from zkchain.circuit import Circuit
 from zkchain.errors import FormatError, InputError, KeyFormatError, KeyMismatch
 from zkchain.formats import bundle, circom, files, snarkjs
 from zkchain.groth16.key import open_key, verifying_key
@@ -46,30 +46,9 @@ class Source:
                 return InitialKey.of_r1cs(content, ptau, ptau_digest=digest, progress=progress)
             if self.bundle is None:
                 raise InputError("ceremony: expected a bundle or a file of constraints")
-            return _of_circuit(load_circuit(bundle.open_bundle(self.bundle)), ptau, digest, progress)
+            return initial_key(load_circuit(bundle.open_bundle(self.bundle)), ptau, digest, progress)
         except OSError as error:
             raise FormatError(f"cannot read powers of tau {ptau}: {error.strerror}") from error
-
-
-def _of_circuit(circuit: Circuit, ptau: Path, digest: bytes, progress: Progress) -> InitialKey:
-    builder = InitialBuilder(
-        ptau,
-        ptau_digest=digest,
-        system=str(circuit.system),
-        n_wires=circuit.n_wires,
-        n_public=circuit.n_public,
-        n_committed=circuit.n_committed,
-        n_rows=circuit.n_rows,
-        instance_length=circuit.instance_length,
-        circuit_hash=circuit.digest,
-        progress=progress,
-    )
-    done = 0
-    for block in circuit.blocks():
-        builder.add_rows(block.a, block.b, block.c)
-        done += block.rows
-        progress("setup: constraints", done / circuit.n_rows)
-    return builder.finish(progress)
 
 
 def start_ceremony(source: Source, ptau: Path, output: Path, *, progress: Progress = quiet) -> CeremonyReport:
