@@ -9,7 +9,7 @@ Errors are those of ``zkchain.errors``; misuse gives ValueError, TypeError, Inde
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from os import PathLike
-from typing import Protocol, TypedDict, final, overload
+from typing import Literal, Protocol, TypedDict, final, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -240,6 +240,87 @@ def setup_r1cs_ptau(r1cs: bytes, ptau: str | PathLike[str], progress: _Progress 
 
     FormatError: either file is malformed, or the powers are too few (power k serves 2^(k-1) rows).
     """
+
+class ContributionInfo(TypedDict):
+    kind: Literal["contribution", "drand beacon", "hash beacon"]
+    name: str
+    source: bytes
+    attestation: bytes
+
+class CeremonyInfo(TypedDict):
+    system: str
+    power: int
+    circuit_hash: bytes
+    ptau: bytes
+    initial: bytes
+    start: bytes
+    contributions: list[ContributionInfo]
+
+@final
+class Ceremony:
+    """The ceremony in a file, mapped. The file must not change while it is open."""
+
+    @staticmethod
+    def open(path: str | PathLike[str]) -> Ceremony:
+        """FormatError, KeyFormatError, UnsafeKey; KeyMismatch (head and key of different circuits), OSError."""
+    @property
+    def info(self) -> CeremonyInfo:
+        """What the transcript says, checked for its form only."""
+    def check(self, progress: _Progress | None = None) -> None:
+        """Everything that can be checked of the file alone. UnsafeKey names the contribution."""
+    def check_against(self, initial: InitialKey, progress: _Progress | None = None) -> None:
+        """That the key is what the contributions make of this initial key. KeyMismatch, UnsafeKey."""
+    def contribute(
+        self, place: str | PathLike[str], *, name: str, typed: bytes = b"", progress: _Progress | None = None
+    ) -> bytes:
+        """A new file with one more contribution, after ``check``; the attestation. ValueError: a bad name."""
+    def beacon(
+        self,
+        place: str | PathLike[str],
+        *,
+        name: str,
+        kind: Literal["drand beacon", "hash beacon"],
+        source: bytes,
+        progress: _Progress | None = None,
+    ) -> bytes:
+        """The same with secrets that follow from ``source``, which the caller has checked."""
+    def finish(self, place: str | PathLike[str], *, development: bool) -> None:
+        """Write the key, so marked. The caller has checked the ceremony. UnsafeKey: nobody contributed."""
+
+@final
+class InitialKey:
+    """The key with delta = eta = 1 of a circuit on powers of tau, from which a ceremony starts."""
+
+    @staticmethod
+    def of_r1cs(
+        r1cs: bytes, ptau: str | PathLike[str], *, ptau_digest: bytes, progress: _Progress | None = None
+    ) -> InitialKey:
+        """FormatError for either file; what is used of the powers is checked."""
+    @property
+    def digest(self) -> bytes: ...
+    def start(self, place: str | PathLike[str]) -> bytes:
+        """Write a ceremony without contributions to a new file; its transcript."""
+
+@final
+class InitialBuilder:
+    """Streams rows into an initial key. FormatError: the powers are not what they say, or too few."""
+
+    def __new__(
+        cls,
+        ptau: str | PathLike[str],
+        *,
+        ptau_digest: bytes,
+        system: str,
+        n_wires: int,
+        n_public: int,
+        n_committed: int,
+        n_rows: int,
+        instance_length: int,
+        circuit_hash: bytes,
+        progress: _Progress | None = None,
+    ) -> InitialBuilder: ...
+    def add_rows(self, a: CsrLike, b: CsrLike, c: CsrLike) -> None: ...
+    def finish(self, progress: _Progress | None = None) -> InitialKey: ...
 
 @final
 class VerifyingKey:

@@ -25,6 +25,14 @@ if TYPE_CHECKING:
     from zkchain.workspace.clock import Clock
     from zkchain.workspace.estimating import Question, estimate_bundle, estimate_model
     from zkchain.workspace.exporting import export_bundle, export_project
+    from zkchain.workspace.ceremonies import (
+        Source,
+        apply_beacon,
+        contribute,
+        finish_ceremony,
+        start_ceremony,
+        verify_ceremony,
+    )
     from zkchain.workspace.graphs import bundle_census, bundle_graph, model_graph
     from zkchain.workspace.journaling import list_transactions, refreshed_transactions, replace_transaction
     from zkchain.workspace.opening import (
@@ -56,18 +64,22 @@ __all__ = [
     "Account",
     "Clock",
     "Question",
+    "Source",
     "Turns",
     "abi_bundle",
+    "apply_beacon",
     "bundle_census",
     "bundle_graph",
     "calldata_bundle",
     "compile_report",
+    "contribute",
     "deploy_bundle",
     "deployment_gas",
     "estimate_bundle",
     "estimate_model",
     "export_bundle",
     "export_project",
+    "finish_ceremony",
     "inspect_bundle",
     "layers_bundle",
     "list_transactions",
@@ -87,6 +99,7 @@ __all__ = [
     "save_keys",
     "setup_bundle",
     "solidity_bundle",
+    "start_ceremony",
     "submit_all",
     "submit_bundle",
     "tune_report",
@@ -94,6 +107,7 @@ __all__ = [
     "unsigned_submission",
     "verification_gas",
     "verify_bundle",
+    "verify_ceremony",
     "witness_bundle",
 ]
 
@@ -103,6 +117,8 @@ _HOME = {
     ),
     **dict.fromkeys(("save_circuit", "save_keys", "setup_bundle"), "building"),
     "Clock": "clock",
+    **dict.fromkeys(("Source", "apply_beacon", "contribute", "finish_ceremony"), "ceremonies"),
+    **dict.fromkeys(("start_ceremony", "verify_ceremony"), "ceremonies"),
     **dict.fromkeys(("Question", "estimate_bundle", "estimate_model"), "estimating"),
     **dict.fromkeys(("export_bundle", "export_project"), "exporting"),
     **dict.fromkeys(("bundle_census", "bundle_graph", "model_graph"), "graphs"),

@@ -143,6 +143,7 @@ def inspect_bundle(folder: Folder) -> InspectReport:
     )
     summary = load_summary(opened)
     whole = {artifact.name for artifact in made if artifact.state == "current"}
+    key = load_verifying_key(opened) if "verification_key" in whole else None
     return InspectReport(
         str(folder),
         summary,
@@ -150,5 +151,7 @@ def inspect_bundle(folder: Folder) -> InspectReport:
         made,
         tuple(proofs.names(opened)),
         opened.header_digest("proving_key") if "proving_key" in whole else None,
-        shown_hash(load_verifying_key(opened)) if "verification_key" in whole else None,
+        None if key is None else shown_hash(key),
+        None if key is None else key.development,
+        None if key is None else key.ceremony,
     )

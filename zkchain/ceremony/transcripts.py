@@ -1,0 +1,98 @@
+"""What a ceremony's transcript says: its circuit, its powers of tau, and who contributed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from zkchain._core import Ceremony, ContributionInfo
+from zkchain.ceremony import beacons
+from zkchain.ceremony.beacons import Beacon
+from zkchain.groth16.types import Provenance
+from zkchain.r1cs import System
+
+ENOUGH = 2
+"""Contributions under this many names make production keys: one of them is not its maker's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contribution:
+    """``number`` counts from 1; ``attestation``: the transcript with it; ``source``: of a beacon, as it stands there."""
+
+    number: int
+    kind: Literal["contribution", "drand beacon", "hash beacon"]
+    name: str
+    attestation: bytes
+    source: bytes = b""
+
+    @property
+    def who(self) -> str:
+        """As messages have it."""
+        return f'contribution {self.number} ("{self.name}")'
+
+    @property
+    def beacon(self) -> Beacon | None:
+        """The beacon, unchecked; None for a contribution."""
+        return None if self.kind == "contribution" else Beacon(self.kind, self.source)
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """``ptau``: sha256 of the file of that power; ``initial``: digest of the key from which all started."""
+
+    system: System
+    circuit: bytes
+    power: int
+    ptau: bytes
+    initial: bytes
+    start: bytes
+    contributions: tuple[Contribution, ...]
+
+    @property
+    def digest(self) -> bytes:
+        """The last attestation: it covers everything."""
+        return self.contributions[-1].attestation if self.contributions else self.start
+
+    @property
+    def people(self) -> tuple[Contribution, ...]:
+        """The contributions that are no beacons."""
+        return tuple(one for one in self.contributions if one.kind == "contribution")
+
+    @property
+    def makes_production_keys(self) -> bool:
+        """Whether somebody else than the maker contributed, as far as names tell."""
+        return len({one.name for one in self.people}) >= ENOUGH
+
+    @property
+    def provenance(self) -> Provenance:
+        """What verification keys and contracts say of this ceremony."""
+        last = next((one.beacon for one in reversed(self.contributions) if one.beacon is not None), None)
+        text = None if last is None else last.text
+        return Provenance(self.digest, len(self.people), self.ptau, self.power, text)
+
+
+def transcript(file: Ceremony) -> Transcript:
+    """What the file's transcript says; nothing of it is checked here."""
+    info = file.info
+    made = tuple(_contribution(number, one) for number, one in enumerate(info["contributions"], 1))
+    return Transcript(
+        System(info["system"]), info["circuit_hash"], info["power"], info["ptau"], info["initial"], info["start"], made
+    )
+
+
+def _contribution(number: int, info: ContributionInfo) -> Contribution:
+    return Contribution(number, info["kind"], info["name"], info["attestation"], info["source"])
+
+
+def check_beacons(said: Transcript) -> None:
+    """UnsafeKey unless the randomness of every beacon is that of its source; names the first one that is not."""
+    for one in said.contributions:
+        if one.kind != "contribution":
+            beacons.check(one.kind, one.source, one.who)
+
+
+def words(attestation: bytes) -> str:
+    """A hash as 24 words (BIP-39), to be read out or compared by eye."""
+    from eth_account.hdaccount.mnemonic import Mnemonic
+
+    return Mnemonic("english").to_mnemonic(attestation)
