@@ -1,6 +1,6 @@
 """The second verifier of ceremonies, tools/ceremony-verify: its own tests, and the files of the first one's tests.
 
-It is written in Go and shares no code with the core. What the core accepts it accepts, what the core refuses it refuses,
+It is written in Go and shares no code with the core. It accepts what the core accepts, refuses what the core refuses,
 and it names the same contribution.
 """
 
