@@ -257,7 +257,7 @@ var attacks = []attack{
 	}, "contribution 3 (Carol): section"},
 	{"a byte of the key altered", func(t *testing.T, circuit circuitMaker) []byte {
 		data := three(t, circuit).bytes()
-		data[len(data)-1000] ^= 1
+		data[len(data)-100] ^= 1
 		return data
 	}, "the key: section HPoints does not have its digest"},
 	{"a contribution with a source", drafted(func(_ *maker, d *draft) { d.source = []byte{1} }), "contribution 4 (Mallory): a contribution with a source"},
