@@ -107,10 +107,8 @@ func altered(section int, change func(points []bn254.G1Affine)) func(*testing.T,
 
 func double(i int) func([]bn254.G1Affine) {
 	return func(points []bn254.G1Affine) {
-		if i < 0 {
-			i += len(points)
-		}
-		points[i].Double(&points[i])
+		at := (i + len(points)) % len(points)
+		points[at].Double(&points[at])
 	}
 }
 
