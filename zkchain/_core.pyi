@@ -242,10 +242,11 @@ def setup_r1cs_ptau(r1cs: bytes, ptau: str | PathLike[str], progress: _Progress 
     """
 
 class ContributionInfo(TypedDict):
-    kind: Literal["contribution", "drand beacon", "hash beacon"]
+    kind: Literal["contribution", "drand beacon", "hash beacon", "contribution by snarkjs"]
     name: str
     source: bytes
     attestation: bytes
+    record: bytes
 
 class CeremonyInfo(TypedDict):
     system: str

@@ -19,9 +19,10 @@ csHash covers the initial key (``circuit_hash`` of ``zkchain.formats.zkey_exchan
 from __future__ import annotations
 
 import hashlib
+import re
 import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from zkchain.bn254 import G1, G2, Fp2, P, R
 from zkchain.bn254.curve import (
@@ -38,7 +39,7 @@ from zkchain.bn254.curve import (
     negate_g1,
     on_curve_g1,
 )
-from zkchain.bn254.encoding import encode_g1, encode_g2
+from zkchain.bn254.encoding import decode_g1, decode_g2, encode_g1, encode_g2
 from zkchain.errors import FormatError, ProofInvalid
 
 WHAT = ".zkey file, section 10"
@@ -47,7 +48,7 @@ UNMONT = pow(1 << 256, -1, P)
 COFACTOR = 2 * P - R
 """Points of the curve over Fp2 are r times this many."""
 CONTRIBUTION, BEACON = 0, 1
-MOST_ITERATIONS = 40
+MOST_ITERATIONS = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +183,79 @@ def read_g2(data: bytes, what: str) -> G2:
     if point == ((0, 0), (0, 0)) or not in_subgroup_g2(point):
         raise FormatError(f"{what}: a point is not of G2, or infinity")
     return point
+
+
+# ------------------------------------------------------------------------------------------------------------- records
+# A ceremony's records of kind 4 (docs/spec/ceremony.md, section 8): head of 8 bytes, name, source, then 352 bytes of
+# delta, secret and proof, and two digests of sections.
+
+KIND = 4
+STEP, DIGESTS = 352, 64
+PLAIN = "snarkjs"
+"""The name in a record for one that is empty or not plain text."""
+HIDING = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
+
+
+def record(circuit_hash: bytes, made: Contribution, delta2: bytes | None, digests: bytes | None) -> bytes:
+    """A record; delta in G2 (Ethereum's encoding) and the digests of K and H are the last contribution's alone."""
+    own = made.name.encode()
+    name = (PLAIN if not own or len(own) > 128 or HIDING.search(made.name) else made.name).encode()
+    source = circuit_hash + encode_g2(made.spx) + bytes([len(own)]) + own
+    if made.exponent is None:
+        source += bytes([CONTRIBUTION])
+    else:
+        source += bytes([BEACON, made.exponent, len(made.beacon)]) + made.beacon
+    points = encode_g1(made.delta) + (delta2 or bytes(G2_BYTES)) + encode_g1(made.s) + encode_g1(made.sx) + bytes(32)
+    body = bytes([KIND, len(name)]) + struct.pack("<H", len(source)) + name + source + points
+    return struct.pack("<I", len(body) + 4 + DIGESTS) + body + (digests or bytes(DIGESTS))
+
+
+def of_records(records: Sequence[bytes]) -> tuple[bytes, tuple[Contribution, ...]]:
+    """csHash and contributions, with the transcripts that they must have had. ProofInvalid: they differ in csHash.
+    FormatError: a source is malformed."""
+    found: list[Contribution] = []
+    first, keys = b"", b""
+    for number, data in enumerate(records, 1):
+        what = f"ceremony: contribution {number}"
+        circuit_hash, made = _of_record(data, what)
+        if found and circuit_hash != first:
+            raise ProofInvalid(f"{what} ({made.name or 'no name'}): another circuit hash than those before")
+        first = circuit_hash
+        transcript = _hash(first, keys, encode_g1(made.s), encode_g1(made.sx))
+        made = replace(made, transcript=transcript)
+        keys += made.key
+        found.append(made)
+    return first, tuple(found)
+
+
+def _of_record(data: bytes, what: str) -> tuple[bytes, Contribution]:
+    start = 8 + data[5]
+    source = data[start : start + int.from_bytes(data[6:8], "little")]
+    step = data[-STEP - DIGESTS : -DIGESTS]
+    circuit_hash, name, exponent, value = _source(source, what)
+    delta, s, sx = (decode_g1(step[i : i + G1_BYTES], what, FormatError) for i in (0, 192, 256))
+    spx = decode_g2(source[HASH_BYTES : HASH_BYTES + G2_BYTES], what, FormatError)
+    if G1_INFINITY in (delta, s, sx) or not in_subgroup_g2(spx) or spx == ((0, 0), (0, 0)):
+        raise FormatError(f"{what}: a point is infinity, or outside the subgroup of order r")
+    return circuit_hash, Contribution(delta, s, sx, spx, b"", name, exponent, value)
+
+
+def _source(source: bytes, what: str) -> tuple[bytes, str, int | None, bytes]:
+    """csHash, name, and of a beacon exponent and value."""
+    rest = source[HASH_BYTES + G2_BYTES :]
+    size = rest[0] if rest else 0
+    name, tail = rest[1 : 1 + size], rest[1 + size :]
+    is_plain, is_beacon = tail == bytes([CONTRIBUTION]), len(tail) >= 3 and tail[0] == BEACON
+    if len(name) != size or not (is_plain or (is_beacon and len(tail) == 3 + tail[2] and tail[1] <= MOST_ITERATIONS)):
+        raise FormatError(f"{what}: a source that is not snarkjs's")
+    exponent, value = (tail[1], tail[3:]) if is_beacon else (None, b"")
+    return source[:HASH_BYTES], name.decode("utf-8", "replace"), exponent, value
+
+
+def is_beacon(source: bytes) -> bool:
+    """Whether a record with this source is a beacon of snarkjs's."""
+    place = HASH_BYTES + G2_BYTES
+    return len(source) > place and source[place + 1 + source[place] :][:1] == bytes([BEACON])
 
 
 # -------------------------------------------------------------------------------------------------------------- proofs

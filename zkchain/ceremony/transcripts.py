@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from zkchain._core import Ceremony, ContributionInfo
-from zkchain.ceremony import beacons
+from zkchain.ceremony import beacons, snarkjs
 from zkchain.ceremony.beacons import Beacon
+from zkchain.errors import UNSAFE_HINT, ProofInvalid, UnsafeKey
 from zkchain.groth16.types import Provenance
 from zkchain.r1cs import System
 
+BEACONS = ("drand beacon", "hash beacon")
+BY_SNARKJS = "contribution by snarkjs"
 ENOUGH = 2
 """Contributions under this many names make production keys: one of them is not its maker's."""
 
 
 @dataclass(frozen=True, slots=True)
 class Contribution:
-    """``number`` counts from 1; ``attestation``: the transcript with it; ``source``: of a beacon, as it stands there."""
+    """``number`` counts from 1; ``attestation``: the transcript with it; ``source``: of a beacon or of snarkjs, as it
+    stands there; ``record``: all of it."""
 
     number: int
-    kind: Literal["contribution", "drand beacon", "hash beacon"]
+    kind: Literal["contribution", "drand beacon", "hash beacon", "contribution by snarkjs"]
     name: str
     attestation: bytes
     source: bytes = b""
+    record: bytes = field(default=b"", repr=False)
 
     @property
     def who(self) -> str:
@@ -33,7 +38,14 @@ class Contribution:
     @property
     def beacon(self) -> Beacon | None:
         """The beacon, unchecked; None for a contribution."""
-        return None if self.kind == "contribution" else Beacon(self.kind, self.source)
+        return Beacon(self.kind, self.source) if self.kind in BEACONS else None
+
+    @property
+    def is_person(self) -> bool:
+        """A contribution, and no beacon (of which snarkjs has its own)."""
+        if self.kind == BY_SNARKJS:
+            return not snarkjs.is_beacon(self.source)
+        return self.kind not in BEACONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +68,7 @@ class Transcript:
     @property
     def people(self) -> tuple[Contribution, ...]:
         """The contributions that are no beacons."""
-        return tuple(one for one in self.contributions if one.kind == "contribution")
+        return tuple(one for one in self.contributions if one.is_person)
 
     @property
     def makes_production_keys(self) -> bool:
@@ -81,14 +93,21 @@ def transcript(file: Ceremony) -> Transcript:
 
 
 def _contribution(number: int, info: ContributionInfo) -> Contribution:
-    return Contribution(number, info["kind"], info["name"], info["attestation"], info["source"])
+    return Contribution(number, info["kind"], info["name"], info["attestation"], info["source"], info["record"])
 
 
 def check_beacons(said: Transcript) -> None:
-    """UnsafeKey unless the randomness of every beacon is that of its source; names the first one that is not."""
+    """UnsafeKey unless the randomness of every beacon is that of its source, and snarkjs's proofs of its contributions
+    hold; names the first one where it is not so."""
+    foreign = [one.record for one in said.contributions if one.kind == BY_SNARKJS]
+    if foreign:
+        try:
+            snarkjs.check(*snarkjs.of_records(foreign))
+        except ProofInvalid as error:
+            raise UnsafeKey(f"ceremony: {error.message}", hint=UNSAFE_HINT) from None
     for one in said.contributions:
-        if one.kind != "contribution":
-            beacons.check(one.kind, one.source, one.who)
+        if one.beacon is not None:
+            beacons.check(one.beacon.kind, one.source, one.who)
 
 
 def words(attestation: bytes) -> str:

@@ -110,6 +110,7 @@ impl Ceremony {
         out.set_item("name", &record.origin.name)?;
         out.set_item("source", PyBytes::new(py, &record.origin.source))?;
         out.set_item("attestation", bytes(py, &self.0.transcripts[at + 1]))?;
+        out.set_item("record", PyBytes::new(py, &record.to_bytes(self.0.head.system)))?;
         Ok(out)
     }
 }

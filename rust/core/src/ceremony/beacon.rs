@@ -17,7 +17,7 @@ pub fn randomness(origin: &Origin) -> Parse<Word> {
     let well_formed = source.len() > FIXED
         && source[1..8] == [0; 7]
         && (origin.kind == Kind::Drand || source[8..16] == [0; 8])
-        && origin.kind != Kind::Contribution;
+        && matches!(origin.kind, Kind::Drand | Kind::Hash);
     if !well_formed {
         return Err(String::from("the source of a beacon is malformed"));
     }

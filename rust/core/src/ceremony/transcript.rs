@@ -83,16 +83,19 @@ pub enum Kind {
     Contribution = 1,
     Drand,
     Hash,
+    /// By snarkjs on a .zkey, with a proof of its own kind.
+    Snarkjs,
 }
 
 impl Kind {
-    const ALL: [Kind; 3] = [Kind::Contribution, Kind::Drand, Kind::Hash];
+    const ALL: [Kind; 4] = [Kind::Contribution, Kind::Drand, Kind::Hash, Kind::Snarkjs];
 
     pub fn name(self) -> &'static str {
         match self {
             Kind::Contribution => "contribution",
             Kind::Drand => "drand beacon",
             Kind::Hash => "hash beacon",
+            Kind::Snarkjs => "contribution by snarkjs",
         }
     }
 }
@@ -193,7 +196,7 @@ impl Record {
         if Self::length(system, &origin) != length {
             return Err(format!("a record says that it has {length} bytes, which it cannot have"));
         }
-        let steps = trapdoors(system).iter().map(|_| Step::read(&mut rest)).collect::<Parse<_>>()?;
+        let steps = trapdoors(system).iter().map(|_| Step::read(&mut rest, kind)).collect::<Parse<_>>()?;
         let digests = (0..divided(system)).map(|_| take::<32>(&mut rest)).collect::<Parse<_>>()?;
         Ok((Record { origin, steps, digests }, length))
     }
@@ -205,8 +208,9 @@ impl Record {
 }
 
 impl Step {
-    fn read(rest: &mut &[u8]) -> Parse<Self> {
-        let new = Pair { g1: g1(rest, "the trapdoor in G1")?, g2: g2(rest)? };
+    /// snarkjs does not say what the trapdoor is in G2, but for the last contribution: zeros stand for it.
+    fn read(rest: &mut &[u8], kind: Kind) -> Parse<Self> {
+        let new = Pair { g1: g1(rest, "the trapdoor in G1")?, g2: g2(rest, kind == Kind::Snarkjs)? };
         let (secret, nonce) = (g1(rest, "the secret's point")?, g1(rest, "the proof's point")?);
         let answer = field::from_be(&take::<BYTES>(rest)?).ok_or_else(|| String::from("the proof's scalar is not below r"))?;
         Ok(Step { new, secret, nonce, answer })
@@ -233,9 +237,9 @@ fn g1(rest: &mut &[u8], what: &str) -> Parse<G1Affine> {
     }
 }
 
-fn g2(rest: &mut &[u8]) -> Parse<G2Affine> {
+fn g2(rest: &mut &[u8], or_zeros: bool) -> Parse<G2Affine> {
     let point = decode_g2(slice(rest, G2_BYTES)?, "the trapdoor in G2").map_err(|e| e.to_string())?;
-    match point.is_zero() {
+    match point.is_zero() && !or_zeros {
         true => Err(String::from("the trapdoor in G2 is infinity")),
         false => Ok(point),
     }

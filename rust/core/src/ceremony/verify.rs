@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use ark_ec::{AffineRepr, CurveGroup};
-use ark_ff::AdditiveGroup;
+use ark_ff::{AdditiveGroup, Zero};
 use rayon::prelude::*;
 
 use super::file::{named, Ceremony};
@@ -60,15 +60,20 @@ struct Known {
     now: Vec<Pair>,
     /// The x of all secrets' points, which is the same for a secret and its negative, and who used it.
     secrets: HashMap<Fp, String>,
+    /// Whether there was a contribution that is not snarkjs's.
+    ours: bool,
 }
 
 impl Known {
     fn start(system: System) -> Self {
-        Known { now: vec![Pair::one(); trapdoors(system).len()], secrets: HashMap::new() }
+        Known { now: vec![Pair::one(); trapdoors(system).len()], secrets: HashMap::new(), ours: false }
     }
 
-    /// Check 3 for the next record, which becomes known.
-    fn add(&mut self, system: System, number: usize, record: &Record, before: &Word) -> Parse<()> {
+    /// Check 3 for the next record, which becomes known. `next`: the kind of the one after it.
+    fn add(&mut self, system: System, number: usize, record: &Record, before: &Word, next: Option<Kind>) -> Parse<()> {
+        if record.origin.kind == Kind::Snarkjs {
+            return self.add_of_snarkjs(system, record, next != Some(Kind::Snarkjs));
+        }
         let context = record.origin.context(before);
         beacon::check_source(&record.origin)?;
         for ((trapdoor, step), prev) in trapdoors(system).iter().zip(&record.steps).zip(&self.now) {
@@ -87,7 +92,34 @@ impl Known {
             }
         }
         self.now = record.steps.iter().map(|step| step.new).collect();
+        self.ours = true;
         self.independent(system)
+    }
+
+    /// The same for a contribution by snarkjs, but for its proof of knowledge, which the caller checks as snarkjs does:
+    /// it is in the source and says [new]1. `last`: no other one comes right after it.
+    fn add_of_snarkjs(&mut self, system: System, record: &Record, last: bool) -> Parse<()> {
+        let ([step], [now]) = (&record.steps[..], &self.now[..]) else {
+            return Err(String::from("snarkjs contributes to plain Groth16 alone"));
+        };
+        if self.ours {
+            return Err(String::from("contributions by snarkjs come before all others"));
+        }
+        if step.new.g1.x == now.g1.x {
+            return Err(String::from("it leaves delta as it was, up to sign: nobody contributed"));
+        }
+        if step.new.g2.is_zero() == last || !step.answer.is_zero() {
+            return Err(String::from("something stands where zeros are due, or zeros where delta is"));
+        }
+        self.now = vec![step.new];
+        if !last {
+            return Ok(());
+        }
+        let one = Pair::one();
+        match pairing_is_one(&[(step.new.g1, one.g2), (-one.g1, step.new.g2)]) {
+            true => self.independent(system),
+            false => Err(String::from("delta differs between G1 and G2")),
+        }
     }
 
     /// gamma = 1 and all trapdoors are pairwise distinct up to sign.
@@ -123,7 +155,8 @@ fn check_step(step: &Step, trapdoor: &Trapdoor, context: &Word, prev: &Pair) -> 
 fn chain(file: &Ceremony) -> Result<()> {
     let mut known = Known::start(file.head.system);
     for (at, record) in file.records.iter().enumerate() {
-        let outcome = known.add(file.head.system, at + 1, record, &file.transcripts[at]);
+        let next = file.records.get(at + 1).map(|record| record.origin.kind);
+        let outcome = known.add(file.head.system, at + 1, record, &file.transcripts[at], next);
         outcome.map_err(|text| refused(format!("{}: {text}", named(at + 1, &record.origin.name))))?;
     }
     Ok(())
@@ -133,12 +166,15 @@ fn chain(file: &Ceremony) -> Result<()> {
 pub(super) fn appended(file: &Ceremony, record: &Record) -> Result<()> {
     let mut known = Known::start(file.head.system);
     for (at, earlier) in file.records.iter().enumerate() {
+        known.now = earlier.steps.iter().map(|step| step.new).collect();
+        if earlier.origin.kind == Kind::Snarkjs {
+            continue;
+        }
         let used = earlier.steps.iter().map(|step| (step.secret.x, named(at + 1, &earlier.origin.name)));
         known.secrets.extend(used);
-        known.now = earlier.steps.iter().map(|step| step.new).collect();
     }
     let number = file.records.len() + 1;
-    let outcome = known.add(file.head.system, number, record, &file.transcript_hash());
+    let outcome = known.add(file.head.system, number, record, &file.transcript_hash(), None);
     outcome.map_err(|text| refused(format!("{}: {text}", named(number, &record.origin.name))))
 }
 
