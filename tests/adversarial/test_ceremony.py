@@ -275,9 +275,7 @@ ATTACKS: dict[str, Attack] = {
         lambda system: joined(contributed(first(system), SECRETS["ann"], "bob")), LAST + ": .* was used before"
     ),
     "minus the same secrets": Attack(
-        lambda system: joined(
-            contributed(first(system), {label: R - x for label, x in SECRETS["ann"].items()}, "bob")
-        ),
+        lambda system: joined(contributed(first(system), {label: R - x for label, x in SECRETS["ann"].items()}, "bob")),
         LAST + ": .* was used before",
     ),
     "the inverse: delta = gamma": Attack(
@@ -352,7 +350,7 @@ def test_what_another_implementation_makes_holds(system: System, tmp_path: Path)
 
 @BOTH
 def test_a_contribution_of_the_core_is_the_specified_one(system: System, tmp_path: Path) -> None:
-    """A beacon's record is a function of transcript and source, so that of the core is that of the tests, to the byte."""
+    """A beacon's record is a function of transcript and source, so the core's is that of the tests, to the byte."""
     path = tmp_path / "x.ceremony"
     path.write_bytes(joined(honest(system)))
     ceremony = Ceremony.open(path)

@@ -1,12 +1,12 @@
 """Where the randomness of a beacon comes from: bytes in the transcript, checked and told in words.
 
-    offset  bytes   drand                           hash
-    0       1       chain: 1 quicknet, 2 default    e: sha256 is iterated 2^e times
-    1       7       zero                            zero
-    8       8       round, little-endian            zero
-    16      32      randomness                      randomness
-    48      rest    what the signature is checked   the start, 16 to 64 bytes
-                    with (``drand.randomness``)
+offset  bytes   drand                           hash
+0       1       chain: 1 quicknet, 2 default    e: sha256 is iterated 2^e times
+1       7       zero                            zero
+8       8       round, little-endian            zero
+16      32      randomness                      randomness
+48      rest    what the signature is checked   the start, 16 to 64 bytes
+                with (``drand.randomness``)
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ ENOUGH = 2
 
 @dataclass(frozen=True, slots=True)
 class Contribution:
-    """``number`` counts from 1; ``attestation``: the transcript with it; ``source``: of a beacon, as it stands there."""
+    """``number`` counts from 1; ``attestation``: the transcript with it; ``source``: of a beacon, as stored."""
 
     number: int
     kind: Literal["contribution", "drand beacon", "hash beacon"]
