@@ -18,9 +18,11 @@ import pytest
 
 from tests.helpers import ceremonies, keyfile, toy
 from tests.helpers.ceremonies import Parts, Record, contributed, joined, last, raw, split
+from tests.helpers.mutations import OUTSIDE_SUBGROUP
 from tests.helpers.snarkjs_tool import FILES
 from zkchain._core import Ceremony, InitialKey
-from zkchain.bn254 import R
+from zkchain.bn254 import G2, R
+from zkchain.bn254.encoding import decode_g1, encode_g1
 from zkchain.ceremony import beacons
 from zkchain.ceremony.start import initial_key
 from zkchain.ceremony.transcripts import check_beacons, transcript
@@ -132,25 +134,19 @@ def swapped(system: System) -> bytes:
     return joined(replace(parts, records=parts.records[::-1]))
 
 
-def with_g2(change: Callable[[object], object]) -> Callable[[System], bytes]:
+def with_g2(change: Callable[[G2], G2]) -> Callable[[System], bytes]:
     def make(system: System) -> bytes:
         def altered(record: Record) -> Record:
             step = record.steps[0]
-            return replace(record, steps=(replace(step, new2=change(step.new2)), *record.steps[1:]))  # type: ignore[arg-type]
+            return replace(record, steps=(replace(step, new2=change(step.new2)), *record.steps[1:]))
 
         return joined(last(honest(system), altered))
 
     return make
 
 
-def outside_subgroup(_point: object) -> object:
-    from tests.unit.test_keycheck import OUTSIDE_SUBGROUP
-
-    return OUTSIDE_SUBGROUP
-
-
-def another_g2(point: object) -> object:
-    return points.affine_g2(points.add(points.g2(point), points.G2))  # type: ignore[arg-type]
+def another_g2(point: G2) -> G2:
+    return points.affine_g2(points.add(points.g2(point), points.G2))
 
 
 def undivided(*sections: str) -> Callable[[System], bytes]:
@@ -219,8 +215,8 @@ def another_ic(system: System) -> bytes:
     parts = honest(system)
 
     def change(data: bytes) -> bytes:
-        point = points.g1(ceremonies.decode_g1(data[-64:], "ic", FormatError))
-        return data[:-64] + ceremonies.encode_g1(points.affine_g1(points.add(point, point)))
+        point = points.g1(decode_g1(data[-64:], "ic", FormatError))
+        return data[:-64] + encode_g1(points.affine_g1(points.add(point, point)))
 
     return joined(replace(parts, key=keyfile.altered(parts.key, {"vk": change})))
 
@@ -293,7 +289,7 @@ ATTACKS: dict[str, Attack] = {
     "a wrong proof": Attack(of_last(wrong_answer), LAST + ": .*known is wrong"),
     "a replayed proof": Attack(replayed, LAST + ": .*known is wrong"),
     "another name": Attack(renamed, r'contribution 2 \("eve"\): .*known is wrong'),
-    "G2 outside the subgroup": Attack(with_g2(outside_subgroup), "contribution 2: .*subgroup", FormatError),
+    "G2 outside the subgroup": Attack(with_g2(lambda _: OUTSIDE_SUBGROUP), "contribution 2: .*subgroup", FormatError),
     "another point of G2": Attack(with_g2(another_g2), LAST + ": delta is not the one before times its secret"),
     "K' and E not divided": Attack(undivided("k"), LAST + ": KPoints is not the initial one divided by delta"),
     "H not divided": Attack(undivided("h"), LAST + ": HPoints is not the initial one divided by delta"),
@@ -391,9 +387,10 @@ def test_another_start(system: System, tmp_path: Path) -> None:
     path = tmp_path / "x.ceremony"
     path.write_bytes(joined(honest(system)))
     digest = hashlib.sha256(POWERS.read_bytes()).digest()
-    renamed = replace(toy.factors(system), digest=bytes(32))
+    other = toy.factors(system)
+    other.row("one more", {"w0": 1}, {toy.ONE: 1}, {"w0": 1})
     for circuit, powers, match in (
-        (renamed, digest, "of another circuit"),
+        (other, digest, "of another circuit"),
         (toy.factors(system), bytes(32), "from another .ptau file"),
     ):
         with pytest.raises(KeyMismatch, match=match):

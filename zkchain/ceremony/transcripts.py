@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from zkchain._core import Ceremony, ContributionInfo
+from zkchain._core import Ceremony
 from zkchain.ceremony import beacons
 from zkchain.ceremony.beacons import Beacon
 from zkchain.groth16.types import Provenance
 from zkchain.r1cs import System
+
+if TYPE_CHECKING:
+    from zkchain._core import ContributionInfo
 
 ENOUGH = 2
 """Contributions under this many names make production keys: one of them is not its maker's."""
@@ -94,5 +97,6 @@ def check_beacons(said: Transcript) -> None:
 def words(attestation: bytes) -> str:
     """A hash as 24 words (BIP-39), to be read out or compared by eye."""
     from eth_account.hdaccount.mnemonic import Mnemonic
+    from eth_account.types import Language
 
-    return Mnemonic("english").to_mnemonic(attestation)
+    return Mnemonic(Language.ENGLISH).to_mnemonic(attestation)

@@ -83,7 +83,8 @@ fn main() -> Result<(), Failure> {
     let path = arguments.next().ok_or("POWER FILE")?;
     let [tau, alpha, beta] = [3u64, 5, 7].map(|k| Fr::from(k).pow([0x5eed_5eed_5eed]));
     let n = 1usize << power;
-    let (g1, g2) = (FixedBase::<G1>::new(G1Affine::generator(), 8 * n), FixedBase::<G2>::new(G2Affine::generator(), 3 * n));
+    let (g1, g2) =
+        (FixedBase::<G1>::new(G1Affine::generator(), 8 * n), FixedBase::<G2>::new(G2Affine::generator(), 3 * n));
     let mut out = Writer { file: BufWriter::new(File::create(path)?), started: 0 };
     out.file.write_all(b"ptau")?;
     out.file.write_all(&[1u32, 11].map(u32::to_le_bytes).concat())?;
