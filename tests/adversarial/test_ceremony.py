@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
@@ -352,6 +353,20 @@ def test_a_contribution_of_the_core_is_the_specified_one(system: System, tmp_pat
     ceremony = Ceremony.open(path)
     ceremony.beacon(tmp_path / "y.ceremony", name="end", kind="hash beacon", source=GOOD_BEACON)
     assert (tmp_path / "y.ceremony").read_bytes() == beacon_of(GOOD_BEACON)(system)
+
+
+@BOTH
+def test_the_vectors_of_the_specification(system: System) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "spec" / "ceremony.md").read_text()
+    rows = re.findall(r"^\| ([\w ']+) \| ([0-9a-f]{64})? ?\| ([0-9a-f]{64}) \|$", text, re.MULTILINE)
+    column = list(System).index(system) + 1
+    ended = split(beacon_of(GOOD_BEACON)(system))
+    secrets, _ = ceremonies.beacon_secrets(honest(system), ceremonies.HASH, b"end", GOOD_BEACON)
+    parts = (started(system), first(system), honest(system), ended)
+    expected = {f"transcript_{i}": one.transcript.hex() for i, one in enumerate(parts)}
+    expected |= {f"beacon's secret for {label}": f"{secret:064x}" for label, secret in secrets.items()}
+    expected |= {"circuit hash": ended.head[16:48].hex(), "initial key": ended.head[80:].hex()}
+    assert {row[0]: row[column] for row in rows if row[column]} == expected
 
 
 @BOTH

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from os import fspath
+from dataclasses import replace
+from os import PathLike, fspath
 from pathlib import Path
 
 from zkchain import regular
@@ -16,12 +17,15 @@ from zkchain.ceremony.beacons import Beacon
 from zkchain.ceremony.start import initial_key
 from zkchain.ceremony.transcripts import check_beacons, transcript
 from zkchain.errors import FormatError, InputError, KeyFormatError, KeyMismatch
-from zkchain.formats import files
+from zkchain.formats import bundle, circom, files, snarkjs
+from zkchain.groth16.key import open_key, verifying_key
 from zkchain.r1cs import ConstraintSystem
 from zkchain.typing import Progress, quiet
 
+Place = str | PathLike[str]
 
-def load(path: Path) -> Ceremony:
+
+def load(path: Place) -> Ceremony:
     """An opened file, of which the form is checked. FormatError, KeyFormatError, UnsafeKey, KeyMismatch."""
     try:
         regular.size(path)
@@ -33,28 +37,28 @@ def load(path: Path) -> Ceremony:
         raise type(error)(f"{fspath(path)}: {error.message}", hint=hint) from None
 
 
-def initial(circuit: ConstraintSystem | Path, ptau: Path, *, progress: Progress = quiet) -> InitialKey:
+def initial(circuit: ConstraintSystem | Place, ptau: Place, *, progress: Progress = quiet) -> InitialKey:
     """The key with delta = eta = 1 of a circuit, or of the constraints in an .r1cs file, on powers of tau.
 
     Everything that it takes from the powers is checked. FormatError.
     """
     try:
         progress("ptau: digest", 0.0)
-        digest = bytes.fromhex(files.sha256(ptau))
-        if not isinstance(circuit, Path):
+        digest = bytes.fromhex(files.sha256(Path(ptau)))
+        if not isinstance(circuit, str | PathLike):
             return initial_key(circuit, ptau, digest, progress)
-        content = files.read(circuit, what="constraints")
+        content = files.read(Path(circuit), what="constraints")
         return InitialKey.of_r1cs(content, ptau, ptau_digest=digest, progress=progress)
     except OSError as error:
         raise FormatError(f"cannot read powers of tau {ptau}: {error.strerror}") from error
 
 
-def start(key: InitialKey, path: Path) -> None:
+def start(key: InitialKey, path: Place) -> None:
     """Write a ceremony without contributions. FormatError: it cannot be written."""
-    _written(path, key.start)
+    _written(Path(path), key.start)
 
 
-def contribute(path: Path, name: str, typed: bytes, place: Path, *, progress: Progress = quiet) -> None:
+def contribute(path: Place, name: str, typed: bytes, place: Place, *, progress: Progress = quiet) -> None:
     """Check the file at ``path``, and write it with one more contribution at ``place``, which may be the same.
 
     Secrets come from the system's randomness, with ``typed`` mixed in, and are wiped. FormatError, KeyFormatError,
@@ -63,16 +67,16 @@ def contribute(path: Path, name: str, typed: bytes, place: Path, *, progress: Pr
     received = load(path)
     check_beacons(transcript(received))
     with _named():
-        _written(place, lambda at: received.contribute(at, name=name, typed=typed, progress=progress))
+        _written(Path(place), lambda at: received.contribute(at, name=name, typed=typed, progress=progress))
 
 
-def apply(path: Path, beacon: Beacon, name: str, place: Path, *, progress: Progress = quiet) -> None:
+def apply(path: Place, beacon: Beacon, name: str, place: Place, *, progress: Progress = quiet) -> None:
     """The same with the secrets of a beacon."""
     received = load(path)
     check_beacons(transcript(received))
     kind, source = beacon.kind, beacon.source
     with _named():
-        _written(place, lambda at: received.beacon(at, name=name, kind=kind, source=source, progress=progress))
+        _written(Path(place), lambda at: received.beacon(at, name=name, kind=kind, source=source, progress=progress))
 
 
 def check(ceremony: Ceremony, key: InitialKey, *, progress: Progress = quiet) -> None:
@@ -81,6 +85,30 @@ def check(ceremony: Ceremony, key: InitialKey, *, progress: Progress = quiet) ->
     check_beacons(transcript(ceremony))
     ceremony.check(progress)
     ceremony.check_against(key, progress)
+
+
+def keys_into_bundle(checked: Ceremony, folder: Place) -> None:
+    """Put both keys of a ceremony that has been checked into a bundle. UnsafeKey: nobody has contributed."""
+    with files.scratch(Path(folder) / bundle.KINDS["proving_key"].file) as place:
+        verification = _keys(checked, place)
+        bundle.update(folder, {"proving_key": files.moved(place), "verification_key": verification})
+
+
+def keys_into_folder(checked: Ceremony, folder: Place) -> None:
+    """The same for constraints of circom, whose keys have a folder of their own."""
+    with files.scratch(Path(folder) / circom.PROVING_KEY) as place:
+        verification = _keys(checked, place)
+        files.write(Path(folder) / circom.VERIFICATION_KEY, verification)
+        files.move(place, Path(folder) / circom.PROVING_KEY)
+
+
+def _keys(checked: Ceremony, place: Path) -> bytes:
+    """Writes the proving key to ``place``; verification_key.json, which names the ceremony of production keys."""
+    said = transcript(checked)
+    production = said.makes_production_keys
+    checked.finish(place, development=not production)
+    verifying = verifying_key(open_key(place))
+    return snarkjs.dump_verification_key(replace(verifying, ceremony=said.provenance if production else None))
 
 
 def _written(path: Path, write: Callable[[Path], object]) -> None:
