@@ -162,8 +162,8 @@ class ArtifactReport:
 
 @dataclass(frozen=True, slots=True)
 class InspectReport:
-    """``key_digest``: in the header of the proving key; ``vk_hash``, ``development``, ``ceremony``: of a verification key
-    that may be relied on; None where the bundle has none in this state."""
+    """``key_digest``: in the header of the proving key; ``vk_hash``, ``development``, ``ceremony``: of a verification
+    key that may be relied on; None where the bundle has none in this state."""
 
     bundle: str
     circuit: Summary

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
@@ -18,9 +19,11 @@ import pytest
 
 from tests.helpers import ceremonies, keyfile, toy
 from tests.helpers.ceremonies import Parts, Record, contributed, joined, last, raw, split
+from tests.helpers.mutations import OUTSIDE_SUBGROUP
 from tests.helpers.snarkjs_tool import FILES
 from zkchain._core import Ceremony, InitialKey
-from zkchain.bn254 import R
+from zkchain.bn254 import G2, R
+from zkchain.bn254.encoding import decode_g1, encode_g1
 from zkchain.ceremony import beacons
 from zkchain.ceremony.start import initial_key
 from zkchain.ceremony.transcripts import check_beacons, transcript
@@ -132,25 +135,19 @@ def swapped(system: System) -> bytes:
     return joined(replace(parts, records=parts.records[::-1]))
 
 
-def with_g2(change: Callable[[object], object]) -> Callable[[System], bytes]:
+def with_g2(change: Callable[[G2], G2]) -> Callable[[System], bytes]:
     def make(system: System) -> bytes:
         def altered(record: Record) -> Record:
             step = record.steps[0]
-            return replace(record, steps=(replace(step, new2=change(step.new2)), *record.steps[1:]))  # type: ignore[arg-type]
+            return replace(record, steps=(replace(step, new2=change(step.new2)), *record.steps[1:]))
 
         return joined(last(honest(system), altered))
 
     return make
 
 
-def outside_subgroup(_point: object) -> object:
-    from tests.unit.test_keycheck import OUTSIDE_SUBGROUP
-
-    return OUTSIDE_SUBGROUP
-
-
-def another_g2(point: object) -> object:
-    return points.affine_g2(points.add(points.g2(point), points.G2))  # type: ignore[arg-type]
+def another_g2(point: G2) -> G2:
+    return points.affine_g2(points.add(points.g2(point), points.G2))
 
 
 def undivided(*sections: str) -> Callable[[System], bytes]:
@@ -219,8 +216,8 @@ def another_ic(system: System) -> bytes:
     parts = honest(system)
 
     def change(data: bytes) -> bytes:
-        point = points.g1(ceremonies.decode_g1(data[-64:], "ic", FormatError))
-        return data[:-64] + ceremonies.encode_g1(points.affine_g1(points.add(point, point)))
+        point = points.g1(decode_g1(data[-64:], "ic", FormatError))
+        return data[:-64] + encode_g1(points.affine_g1(points.add(point, point)))
 
     return joined(replace(parts, key=keyfile.altered(parts.key, {"vk": change})))
 
@@ -275,9 +272,7 @@ ATTACKS: dict[str, Attack] = {
         lambda system: joined(contributed(first(system), SECRETS["ann"], "bob")), LAST + ": .* was used before"
     ),
     "minus the same secrets": Attack(
-        lambda system: joined(
-            contributed(first(system), {label: R - x for label, x in SECRETS["ann"].items()}, "bob")
-        ),
+        lambda system: joined(contributed(first(system), {label: R - x for label, x in SECRETS["ann"].items()}, "bob")),
         LAST + ": .* was used before",
     ),
     "the inverse: delta = gamma": Attack(
@@ -295,7 +290,7 @@ ATTACKS: dict[str, Attack] = {
     "a wrong proof": Attack(of_last(wrong_answer), LAST + ": .*known is wrong"),
     "a replayed proof": Attack(replayed, LAST + ": .*known is wrong"),
     "another name": Attack(renamed, r'contribution 2 \("eve"\): .*known is wrong'),
-    "G2 outside the subgroup": Attack(with_g2(outside_subgroup), "contribution 2: .*subgroup", FormatError),
+    "G2 outside the subgroup": Attack(with_g2(lambda _: OUTSIDE_SUBGROUP), "contribution 2: .*subgroup", FormatError),
     "another point of G2": Attack(with_g2(another_g2), LAST + ": delta is not the one before times its secret"),
     "K' and E not divided": Attack(undivided("k"), LAST + ": KPoints is not the initial one divided by delta"),
     "H not divided": Attack(undivided("h"), LAST + ": HPoints is not the initial one divided by delta"),
@@ -352,12 +347,26 @@ def test_what_another_implementation_makes_holds(system: System, tmp_path: Path)
 
 @BOTH
 def test_a_contribution_of_the_core_is_the_specified_one(system: System, tmp_path: Path) -> None:
-    """A beacon's record is a function of transcript and source, so that of the core is that of the tests, to the byte."""
+    """A beacon's record is a function of transcript and source, so the core's is that of the tests, to the byte."""
     path = tmp_path / "x.ceremony"
     path.write_bytes(joined(honest(system)))
     ceremony = Ceremony.open(path)
     ceremony.beacon(tmp_path / "y.ceremony", name="end", kind="hash beacon", source=GOOD_BEACON)
     assert (tmp_path / "y.ceremony").read_bytes() == beacon_of(GOOD_BEACON)(system)
+
+
+@BOTH
+def test_the_vectors_of_the_specification(system: System) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "spec" / "ceremony.md").read_text()
+    rows = re.findall(r"^\| ([\w ']+) \| ([0-9a-f]{64})? ?\| ([0-9a-f]{64}) \|$", text, re.MULTILINE)
+    column = list(System).index(system) + 1
+    ended = split(beacon_of(GOOD_BEACON)(system))
+    secrets, _ = ceremonies.beacon_secrets(honest(system), ceremonies.HASH, b"end", GOOD_BEACON)
+    parts = (started(system), first(system), honest(system), ended)
+    expected = {f"transcript_{i}": one.transcript.hex() for i, one in enumerate(parts)}
+    expected |= {f"beacon's secret for {label}": f"{secret:064x}" for label, secret in secrets.items()}
+    expected |= {"circuit hash": ended.head[16:48].hex(), "initial key": ended.head[80:].hex()}
+    assert {row[0]: row[column] for row in rows if row[column]} == expected
 
 
 @BOTH
@@ -393,9 +402,10 @@ def test_another_start(system: System, tmp_path: Path) -> None:
     path = tmp_path / "x.ceremony"
     path.write_bytes(joined(honest(system)))
     digest = hashlib.sha256(POWERS.read_bytes()).digest()
-    renamed = replace(toy.factors(system), digest=bytes(32))
+    other = toy.factors(system)
+    other.row("one more", {"w0": 1}, {toy.ONE: 1}, {"w0": 1})
     for circuit, powers, match in (
-        (renamed, digest, "of another circuit"),
+        (other, digest, "of another circuit"),
         (toy.factors(system), bytes(32), "from another .ptau file"),
     ):
         with pytest.raises(KeyMismatch, match=match):

@@ -189,9 +189,7 @@ def scaled(factor: int) -> keyfile.Change:
 
     def change(data: bytes) -> bytes:
         stored = [loaded(data[at : at + 64]) for at in range(0, len(data), 64)]
-        return b"".join(
-            keyfile.stored(points.affine_g1(points.multiply(points.g1(point), factor))) for point in stored
-        )
+        return b"".join(keyfile.stored(points.affine_g1(points.multiply(points.g1(point), factor))) for point in stored)
 
     return change
 
@@ -233,7 +231,9 @@ def beacon_secrets(parts: Parts, kind: int, name: bytes, source: bytes) -> tuple
         label: keccak256(b"zkchain/ceremony/beacon/1" + keccak256(label.encode()) + bound + source[16:48])
         for label in parts.labels
     }
-    return {label: wide(seed, 0) for label, seed in seeds.items()}, {label: wide(seed, 2) for label, seed in seeds.items()}
+    return {label: wide(seed, 0) for label, seed in seeds.items()}, {
+        label: wide(seed, 2) for label, seed in seeds.items()
+    }
 
 
 def wide(seed: bytes, first: int) -> int:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from zkchain.ceremony import drand
-from zkchain.errors import FormatError, InputError, UnsafeKey
+from zkchain.errors import FormatError, InputError, ProofInvalid, UnsafeKey
 
 Kind = Literal["drand beacon", "hash beacon"]
 CHAINS = {1: "quicknet", 2: "default"}
@@ -72,7 +72,7 @@ def check(kind: Kind, source: bytes, who: str) -> Beacon:
         made = _again(kind, source)
     except (FormatError, InputError) as error:
         raise UnsafeKey(f"ceremony: {who}: its beacon is malformed: {error.message}") from None
-    except drand.ProofInvalid as error:
+    except ProofInvalid as error:
         raise UnsafeKey(f"ceremony: {who}: its beacon is not what it says: {error.message}") from None
     if made.source != source:
         raise UnsafeKey(f"ceremony: {who}: the randomness of its beacon is not that of its source")

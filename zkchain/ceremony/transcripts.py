@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from zkchain._core import Ceremony, ContributionInfo
+from zkchain._core import Ceremony
 from zkchain.ceremony import beacons, snarkjs
 from zkchain.ceremony.beacons import Beacon
 from zkchain.errors import UNSAFE_HINT, ProofInvalid, UnsafeKey
 from zkchain.groth16.types import Provenance
 from zkchain.r1cs import System
 
-BEACONS = ("drand beacon", "hash beacon")
+if TYPE_CHECKING:
+    from zkchain._core import ContributionInfo
+
 BY_SNARKJS = "contribution by snarkjs"
 ENOUGH = 2
 """Contributions under this many names make production keys: one of them is not its maker's."""
@@ -20,8 +22,8 @@ ENOUGH = 2
 
 @dataclass(frozen=True, slots=True)
 class Contribution:
-    """``number`` counts from 1; ``attestation``: the transcript with it; ``source``: of a beacon or of snarkjs, as it
-    stands there; ``record``: all of it."""
+    """``number`` counts from 1; ``attestation``: the transcript with it; ``source``: of a beacon or of snarkjs, as
+    stored; ``record``: all of it."""
 
     number: int
     kind: Literal["contribution", "drand beacon", "hash beacon", "contribution by snarkjs"]
@@ -38,14 +40,16 @@ class Contribution:
     @property
     def beacon(self) -> Beacon | None:
         """The beacon, unchecked; None for a contribution."""
-        return Beacon(self.kind, self.source) if self.kind in BEACONS else None
+        if self.kind == "drand beacon" or self.kind == "hash beacon":
+            return Beacon(self.kind, self.source)
+        return None
 
     @property
     def is_person(self) -> bool:
         """A contribution, and no beacon (of which snarkjs has its own)."""
         if self.kind == BY_SNARKJS:
             return not snarkjs.is_beacon(self.source)
-        return self.kind not in BEACONS
+        return self.beacon is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,5 +117,6 @@ def check_beacons(said: Transcript) -> None:
 def words(attestation: bytes) -> str:
     """A hash as 24 words (BIP-39), to be read out or compared by eye."""
     from eth_account.hdaccount.mnemonic import Mnemonic
+    from eth_account.types import Language
 
-    return Mnemonic("english").to_mnemonic(attestation)
+    return Mnemonic(Language.ENGLISH).to_mnemonic(attestation)

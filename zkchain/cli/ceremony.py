@@ -45,9 +45,9 @@ def start(
     ptau: PtauOpt,
     bundle: Annotated[Path | None, BUNDLE] = None,
     r1cs: R1csOpt = None,
-    output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="FILE", help="The file to write.")
-    ] = Path("keys.ceremony"),
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The file to write.")] = Path(
+        "keys.ceremony"
+    ),
     json: JsonOpt = False,
 ) -> None:
     """Begin a ceremony: the key of a circuit without anybody's secret."""
@@ -69,7 +69,8 @@ def contribute(
 ) -> None:
     """Multiply a secret of yours into the keys, and forget it.
 
-    The secret comes from this machine's randomness; a line of text is mixed in if you type one. Publish the attestation.
+    The secret comes from this machine's randomness; a line of text is mixed in if you type one. Publish the
+    attestation.
     """
     from zkchain.cli import render
     from zkchain.cli.console import progress

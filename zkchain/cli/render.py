@@ -16,8 +16,8 @@ from zkchain.measured import AGREEMENT, ENOUGH, Evaluation, LayerError, Promise
 
 if TYPE_CHECKING:
     from zkchain.circuit import Table
-    from zkchain.groth16.types import Provenance
     from zkchain.formats import circom
+    from zkchain.groth16.types import Provenance
 
 DEVELOPMENT = (
     "this is a DEVELOPMENT key: its secrets were drawn on this machine, and whoever kept them can forge proofs"

@@ -1,5 +1,5 @@
 """A circuit's constraints in a file of our own, for either proof system: what an independent program needs to make the
-same keys (docs/spec/ceremony.md, section 9).
+same keys (docs/spec/ceremony.md, section 10).
 
     "ZKCHAINR" | version u32 | system u32 (1 groth16, 2 cg16) | circuit hash (32)
     wires u64 | public u64 | committed u64 | rows u64 | instance length u64

@@ -22,9 +22,6 @@ if TYPE_CHECKING:
         setup_bundle,
         tune_report,
     )
-    from zkchain.workspace.clock import Clock
-    from zkchain.workspace.estimating import Question, estimate_bundle, estimate_model
-    from zkchain.workspace.exporting import export_bundle, export_project
     from zkchain.workspace.ceremonies import (
         Source,
         apply_beacon,
@@ -33,6 +30,9 @@ if TYPE_CHECKING:
         start_ceremony,
         verify_ceremony,
     )
+    from zkchain.workspace.clock import Clock
+    from zkchain.workspace.estimating import Question, estimate_bundle, estimate_model
+    from zkchain.workspace.exporting import export_bundle, export_project
     from zkchain.workspace.graphs import bundle_census, bundle_graph, model_graph
     from zkchain.workspace.journaling import list_transactions, refreshed_transactions, replace_transaction
     from zkchain.workspace.opening import (

@@ -59,12 +59,7 @@ impl VerifyingKey {
     }
 
     /// The same for a key in a ceremony, in which delta and eta may still be 1: nobody may rely on it.
-    pub(crate) fn unfinished(
-        system: System,
-        instance_length: usize,
-        circuit_hash: Word,
-        bytes: &[u8],
-    ) -> Result<Self> {
+    pub(crate) fn unfinished(system: System, instance_length: usize, circuit_hash: Word, bytes: &[u8]) -> Result<Self> {
         if key_bytes_len(system, instance_length) != Some(bytes.len()) {
             let text =
                 format!("verifying key ({}, {instance_length} inputs): wrong length {}", system.name(), bytes.len());

@@ -44,4 +44,3 @@ pub fn check_source(origin: &Origin) -> Parse<()> {
         _ => randomness(origin).map(drop),
     }
 }
-

@@ -44,13 +44,7 @@ pub fn finish(file: &Ceremony, place: &Path, development: bool) -> Result<()> {
     file.key.save_marked(place, development)
 }
 
-fn append(
-    file: &Ceremony,
-    origin: Origin,
-    secrets: Vec<Secret>,
-    place: &Path,
-    monitor: &dyn Monitor,
-) -> Result<Word> {
+fn append(file: &Ceremony, origin: Origin, secrets: Vec<Secret>, place: &Path, monitor: &dyn Monitor) -> Result<Word> {
     verify::received(file, monitor)?;
     let system = file.head.system;
     let before = file.transcript_hash();

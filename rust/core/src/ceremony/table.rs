@@ -23,15 +23,9 @@ pub struct Trapdoor {
     pub sections: &'static [Section],
 }
 
-const DELTA: Trapdoor = Trapdoor {
-    label: "delta",
-    g1: 2,
-    g2: Some(1),
-    verifying: 2,
-    sections: &[Section::KPoints, Section::HPoints],
-};
-const ETA: Trapdoor =
-    Trapdoor { label: "eta", g1: 3, g2: None, verifying: 3, sections: &[Section::CommittedPoints] };
+const DELTA: Trapdoor =
+    Trapdoor { label: "delta", g1: 2, g2: Some(1), verifying: 2, sections: &[Section::KPoints, Section::HPoints] };
+const ETA: Trapdoor = Trapdoor { label: "eta", g1: 3, g2: None, verifying: 3, sections: &[Section::CommittedPoints] };
 
 /// The trapdoors of a system, in the order in which records hold them.
 pub fn trapdoors(system: System) -> &'static [Trapdoor] {

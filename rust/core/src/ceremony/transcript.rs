@@ -212,7 +212,8 @@ impl Step {
     fn read(rest: &mut &[u8], kind: Kind) -> Parse<Self> {
         let new = Pair { g1: g1(rest, "the trapdoor in G1")?, g2: g2(rest, kind == Kind::Snarkjs)? };
         let (secret, nonce) = (g1(rest, "the secret's point")?, g1(rest, "the proof's point")?);
-        let answer = field::from_be(&take::<BYTES>(rest)?).ok_or_else(|| String::from("the proof's scalar is not below r"))?;
+        let answer =
+            field::from_be(&take::<BYTES>(rest)?).ok_or_else(|| String::from("the proof's scalar is not below r"))?;
         Ok(Step { new, secret, nonce, answer })
     }
 }

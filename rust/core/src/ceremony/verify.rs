@@ -257,13 +257,13 @@ fn nothing_else(file: &Ceremony, initial: &Initial) -> Result<()> {
 /// Check 8: whether now = then / x, by e(sum rho_j now_j, [x]2) = e(sum rho_j then_j, G2).
 fn ratio(now: &[StoredG1], then: &[StoredG1], x: &Pair, monitor: &dyn Monitor) -> Result<bool> {
     let (mut left, mut right) = (G1Projective::ZERO, G1Projective::ZERO);
-    let mut done = 0;
+    let (total, mut done) = (now.len(), 0);
     for (now, then) in now.chunks(PIECE).zip(then.chunks(PIECE)) {
         let weights = weights(now.len())?;
         left += msm::<G1>(now, &weights, monitor)?;
         right += msm::<G1>(then, &weights, monitor)?;
         done += now.len();
-        monitor.step("verify: ratios", done as f64 / now.len().max(done) as f64)?;
+        monitor.step("verify: ratios", done as f64 / total as f64)?;
     }
     let (left, right): (G1Affine, G1Affine) = (left.into_affine(), right.into_affine());
     Ok(pairing_is_one(&[(left, x.g2), (-right, G2Affine::generator())]))

@@ -3,7 +3,7 @@
 //! The scalar is the same for all, so all go through the same chain of doublings and additions, many at once, and
 //! share inversions. The chain is short by the endomorphism (x, y) -> (beta x, y), which is multiplication by lambda (R.
 //! P. Gallant, R. J. Lambert and S. A. Vanstone, "Faster point multiplication on elliptic curves with efficient
-//! endomorphisms", CRYPTO 2001): s = k + lambda l with 127 bits each, both written in signed digits of which the
+//! endomorphisms", CRYPTO 2001): s = k + lambda l with at most 127 bits each, both written in signed digits of which the
 //! non-zero ones are odd and at least WIDTH places apart.
 
 use std::marker::PhantomData;
@@ -51,12 +51,12 @@ fn signed_digits(mut value: i128) -> Zeroizing<Vec<i8>> {
     digits
 }
 
-/// The number with this sign and these limbs. Errors (Internal): it has more than 126 bits.
+/// The number with this sign and these limbs. Errors (Internal): it has more than 127 bits, or almost that.
 fn signed(positive: bool, magnitude: Limbs) -> Result<i128> {
     let value = u128::from(magnitude[0]) | u128::from(magnitude[1]) << 64;
-    match magnitude[2..] == [0, 0] && value >> 126 == 0 {
+    match magnitude[2..] == [0, 0] && value < (1 << 127) - (1 << WIDTH) {
         true => Ok(if positive { value as i128 } else { -(value as i128) }),
-        false => Err(Error::Internal("half a scalar has more than 126 bits".into())),
+        false => Err(Error::Internal("half a scalar has more than 127 bits".into())),
     }
 }
 
