@@ -125,10 +125,10 @@ func parseCeremony(data []byte) (*ceremony, error) {
 	}
 	key, err := parseKey(r.rest)
 	if err != nil {
-		return nil, fmt.Errorf("the key: %w", err)
+		return nil, c.refuseKey("the key: %w", err)
 	}
 	if key.shape.system != c.system || key.shape.circuitHash != c.circuitHash || key.flags != development {
-		return nil, errors.New("the key: its system, circuit or flag is not that of the ceremony")
+		return nil, c.refuseKey("the key: its system, circuit or flag is not that of the ceremony")
 	}
 	c.key = key
 	c.chain()
@@ -332,7 +332,7 @@ func (rec *record) checkDistinct() error {
 func (c *ceremony) checkEnd() error {
 	points, err := c.key.trapdoors()
 	if err != nil {
-		return fmt.Errorf("the key: %w", err)
+		return c.refuseKey("the key: %w", err)
 	}
 	if len(c.records) == 0 {
 		if c.key.digest != c.initialDigest {
@@ -360,7 +360,7 @@ func (c *ceremony) checkEnd() error {
 // who names the last contribution, to which an altered key belongs.
 func (c *ceremony) refuseKey(format string, values ...any) error {
 	if len(c.records) == 0 {
-		return fmt.Errorf("the key: "+format, values...)
+		return fmt.Errorf(format, values...)
 	}
 	return c.records[len(c.records)-1].refuse(format, values...)
 }

@@ -214,7 +214,7 @@ def circuit_hash(domain: int, sections: dict[int, bytes], powers: Path) -> bytes
     return hasher.digest()
 
 
-def _absorb(hasher: hashlib._Hash, points: bytes, *, second: bool = False) -> None:
+def _absorb(hasher: hashlib.blake2b, points: bytes, *, second: bool = False) -> None:
     hasher.update(struct.pack(">I", len(points) // (G2_BYTES if second else G1_BYTES)))
     hasher.update(uncompressed_points(points, second))
 
