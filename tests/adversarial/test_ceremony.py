@@ -21,6 +21,7 @@ from tests.helpers import ceremonies, keyfile, toy
 from tests.helpers.ceremonies import Parts, Record, contributed, joined, last, raw, split
 from tests.helpers.mutations import OUTSIDE_SUBGROUP
 from tests.helpers.snarkjs_tool import FILES
+from tests.unit.test_drand import PUBLISHED
 from zkchain._core import Ceremony, InitialKey
 from zkchain.bn254 import G2, R
 from zkchain.bn254.encoding import decode_g1, encode_g1
@@ -237,13 +238,13 @@ def of_key(label: str) -> Callable[[System], bytes]:
     return make
 
 
-def beacon_of(source: bytes, *, other: bytes | None = None) -> Callable[[System], bytes]:
+def beacon_of(source: bytes, *, other: bytes | None = None, kind: int = ceremonies.HASH) -> Callable[[System], bytes]:
     """A beacon with the secrets of ``source``, whose record says ``other``."""
 
     def make(system: System) -> bytes:
         parts, said = honest(system), source if other is None else other
-        secrets, nonces = ceremonies.beacon_secrets(parts, ceremonies.HASH, b"end", source)
-        made = contributed(parts, secrets, "end", kind=ceremonies.HASH, source=said, nonces=nonces)
+        secrets, nonces = ceremonies.beacon_secrets(parts, kind, b"end", source)
+        made = contributed(parts, secrets, "end", kind=kind, source=said, nonces=nonces)
         return joined(made)
 
     return make
@@ -251,6 +252,15 @@ def beacon_of(source: bytes, *, other: bytes | None = None) -> Callable[[System]
 
 GOOD_BEACON = beacons.of_hash(b"a block that nobody knew", 4).source
 OTHER_BEACON = beacons.of_hash(b"another block, a better one", 4).source
+
+
+def of_drand(chain: str, round: int, signature: str, value: str) -> bytes:
+    """A source that says this, true or not."""
+    number = {"quicknet": 1, "default": 2}[chain]
+    return bytes([number]) + bytes(7) + round.to_bytes(8, "little") + bytes.fromhex(value + signature)
+
+
+ROUND, ROUND_OF_DEFAULT = PUBLISHED[0], PUBLISHED[3]
 
 
 def chosen(system: System) -> bytes:
@@ -307,6 +317,16 @@ ATTACKS: dict[str, Attack] = {
     "a beacon that is not its source's": Attack(
         beacon_of(OTHER_BEACON[:48] + GOOD_BEACON[48:]), END + ": the randomness of its beacon"
     ),
+    "a beacon of another round": Attack(
+        beacon_of(of_drand(ROUND[0], ROUND[1] + 1, *ROUND[2:]), kind=ceremonies.DRAND),
+        END + ": its beacon is not what it says: drand: not the signature of round 1001",
+        systems=CG16,
+    ),
+    "a beacon of another chain": Attack(
+        beacon_of(of_drand("default", *ROUND[1:]), kind=ceremonies.DRAND),
+        END + ": its beacon is malformed",
+        systems=CG16,
+    ),
     "a beacon of chosen secrets": Attack(chosen, END + ": its delta does not follow from the beacon"),
     "a contribution with a source": Attack(
         lambda system: joined(contributed(first(system), SECRETS["bob"], "bob", source=b"x")), LAST + ": .*source"
@@ -353,6 +373,14 @@ def test_a_contribution_of_the_core_is_the_specified_one(system: System, tmp_pat
     ceremony = Ceremony.open(path)
     ceremony.beacon(tmp_path / "y.ceremony", name="end", kind="hash beacon", source=GOOD_BEACON)
     assert (tmp_path / "y.ceremony").read_bytes() == beacon_of(GOOD_BEACON)(system)
+
+
+@pytest.mark.parametrize("published", [ROUND, ROUND_OF_DEFAULT], ids=lambda one: one[0])
+def test_rounds_of_drand_hold(published: tuple[str, int, str, str], tmp_path: Path) -> None:
+    source = of_drand(*published)
+    assert beacons.of_drand(*published[:2], bytes.fromhex(published[2])).source == source
+    made = verified(beacon_of(source, kind=ceremonies.DRAND)(System.CG16), tmp_path, System.CG16)
+    assert transcript(made).provenance.beacon == f"drand {published[0]}, round {published[1]}"
 
 
 @BOTH
