@@ -9,7 +9,7 @@ Errors are those of ``zkchain.errors``; misuse gives ValueError, TypeError, Inde
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from os import PathLike
-from typing import Protocol, TypedDict, final, overload
+from typing import Literal, Protocol, TypedDict, final, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -210,6 +210,25 @@ class R1csProver:
     ) -> tuple[bytes, list[int]]:
         """As ``ZkeyProver.prove``; UnsatisfiedConstraint names the row."""
 
+class Unfold:
+    """Between our K query and a .zkey's. ``h``: the H points of either, 64 bytes each (Montgomery limbs)."""
+
+    def __new__(cls, h: bytes, n_wires: int, progress: _Progress | None = None) -> Unfold: ...
+    def add_rows(self, c: CsrLike) -> None:
+        """The next rows of C."""
+
+    def finish(self, points: bytes, *, minus: bool, progress: _Progress | None = None) -> bytes:
+        """``points``, one for each wire, plus or minus sum_i C_ij L_i t / (z0 delta). Infinity is all zeros."""
+
+def point_differences(a: bytes, b: bytes) -> bytes:
+    """a - b for each pair of points of G1 (64 bytes each, Montgomery limbs)."""
+
+def uncompressed_points(points: bytes, second: bool) -> bytes:
+    """Points of G1, or of G2 (``second``), as snarkjs hashes them."""
+
+def replace_sections(key: bytes, sections: Sequence[tuple[int, bytes]]) -> bytes:
+    """A key file with some sections replaced by others of the same length, digests anew."""
+
 def keccak256(data: bytes) -> bytes:
     """Keccak-256 with the original padding, as the EVM's opcode."""
 
@@ -221,6 +240,88 @@ def setup_r1cs_ptau(r1cs: bytes, ptau: str | PathLike[str], progress: _Progress 
 
     FormatError: either file is malformed, or the powers are too few (power k serves 2^(k-1) rows).
     """
+
+class ContributionInfo(TypedDict):
+    kind: Literal["contribution", "drand beacon", "hash beacon", "contribution by snarkjs"]
+    name: str
+    source: bytes
+    attestation: bytes
+    record: bytes
+
+class CeremonyInfo(TypedDict):
+    system: str
+    power: int
+    circuit_hash: bytes
+    ptau: bytes
+    initial: bytes
+    start: bytes
+    contributions: list[ContributionInfo]
+
+@final
+class Ceremony:
+    """The ceremony in a file, mapped. The file must not change while it is open."""
+
+    @staticmethod
+    def open(path: str | PathLike[str]) -> Ceremony:
+        """FormatError, KeyFormatError, UnsafeKey; KeyMismatch (head and key of different circuits), OSError."""
+    @property
+    def info(self) -> CeremonyInfo:
+        """What the transcript says, checked for its form only."""
+    def check(self, progress: _Progress | None = None) -> None:
+        """Everything that can be checked of the file alone. UnsafeKey names the contribution."""
+    def check_against(self, initial: InitialKey, progress: _Progress | None = None) -> None:
+        """That the key is what the contributions make of this initial key. KeyMismatch, UnsafeKey."""
+    def contribute(
+        self, place: str | PathLike[str], *, name: str, typed: bytes = b"", progress: _Progress | None = None
+    ) -> bytes:
+        """A new file with one more contribution, after ``check``; the attestation. ValueError: a bad name."""
+    def beacon(
+        self,
+        place: str | PathLike[str],
+        *,
+        name: str,
+        kind: Literal["drand beacon", "hash beacon"],
+        source: bytes,
+        progress: _Progress | None = None,
+    ) -> bytes:
+        """The same with secrets that follow from ``source``, which the caller has checked."""
+    def finish(self, place: str | PathLike[str], *, development: bool) -> None:
+        """Write the key, so marked. The caller has checked the ceremony. UnsafeKey: nobody contributed."""
+
+@final
+class InitialKey:
+    """The key with delta = eta = 1 of a circuit on powers of tau, from which a ceremony starts."""
+
+    @staticmethod
+    def of_r1cs(
+        r1cs: bytes, ptau: str | PathLike[str], *, ptau_digest: bytes, progress: _Progress | None = None
+    ) -> InitialKey:
+        """FormatError for either file; what is used of the powers is checked."""
+    @property
+    def digest(self) -> bytes: ...
+    def start(self, place: str | PathLike[str]) -> bytes:
+        """Write a ceremony without contributions to a new file; its transcript."""
+
+@final
+class InitialBuilder:
+    """Streams rows into an initial key. FormatError: the powers are not what they say, or too few."""
+
+    def __new__(
+        cls,
+        ptau: str | PathLike[str],
+        *,
+        ptau_digest: bytes,
+        system: str,
+        n_wires: int,
+        n_public: int,
+        n_committed: int,
+        n_rows: int,
+        instance_length: int,
+        circuit_hash: bytes,
+        progress: _Progress | None = None,
+    ) -> InitialBuilder: ...
+    def add_rows(self, a: CsrLike, b: CsrLike, c: CsrLike) -> None: ...
+    def finish(self, progress: _Progress | None = None) -> InitialKey: ...
 
 @final
 class VerifyingKey:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from zkchain.form import Form
 from zkchain.formats.bundle import State
 from zkchain.formats.records import Choices, DeploymentRecord, Summary
+from zkchain.groth16.types import Provenance
 from zkchain.pipeline import Claim
 from zkchain.r1cs import System
 from zkchain.wording import line
@@ -67,6 +68,35 @@ class SetupReport:
     key_digest: str
     vk_hash: str
     development: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ContributionReport:
+    """``beacon``: the source of one, in words. ``attestation``: what its contributor published."""
+
+    number: int
+    kind: str
+    name: str
+    attestation: str
+    beacon: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CeremonyReport:
+    """``transcript``: the last attestation, and in ``words``. ``checked``: what was checked, in words. ``production``:
+    whether it makes keys that are no development keys."""
+
+    file: str
+    system: System
+    circuit: str
+    ptau: str
+    power: int
+    contributions: tuple[ContributionReport, ...]
+    transcript: str
+    words: str
+    checked: str
+    production: bool
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +163,8 @@ class ArtifactReport:
 
 @dataclass(frozen=True, slots=True)
 class InspectReport:
-    """``key_digest``: in the header of the proving key; ``vk_hash``: of a verification key that may be relied on; None
-    where the bundle has none in this state."""
+    """``key_digest``: in the header of the proving key; ``vk_hash``, ``development``, ``ceremony``: of a verification
+    key that may be relied on; None where the bundle has none in this state."""
 
     bundle: str
     circuit: Summary
@@ -143,6 +173,8 @@ class InspectReport:
     proofs: tuple[str, ...]
     key_digest: str | None = None
     vk_hash: str | None = None
+    development: bool | None = None
+    ceremony: Provenance | None = None
 
     @property
     def damaged(self) -> tuple[ArtifactReport, ...]:

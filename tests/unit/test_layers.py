@@ -21,6 +21,7 @@ ORDER = (
     "form",
     "regular",
     "groth16",
+    "ceremony",
     "redaction",
     "sandbox",
     "ir",

@@ -13,7 +13,7 @@ from zkchain.bn254 import P, R
 from zkchain.bn254.curve import G1_GENERATOR, G2_GENERATOR
 from zkchain.errors import FormatError, KeyFormatError, ProofFormatError, UnsafeKey
 from zkchain.formats import snarkjs
-from zkchain.groth16.types import Proof, VerifyingKey
+from zkchain.groth16.types import Proof, Provenance, VerifyingKey
 from zkchain.r1cs import System
 
 Document = dict[str, Any]
@@ -212,6 +212,17 @@ def extras(**changes: Any) -> Change:
     return lambda d: d.update(zkchain=good | changes)
 
 
+def ceremony(**changes: Any) -> Change:
+    good = {
+        "transcript": "cd" * 32,
+        "contributions": 2,
+        "ptau": "ef" * 32,
+        "power": 6,
+        "beacon": "drand quicknet, round 5",
+    }
+    return extras(ceremony=good | changes)
+
+
 BAD_KEYS: dict[str, tuple[System, Change, type[Exception], str]] = {
     "no curve": (System.GROTH16, lambda d: d.pop("curve"), FormatError, "expected curve bn128, got None"),
     "nPublic a string": (System.GROTH16, lambda d: d.update(nPublic="3"), FormatError, "nPublic"),
@@ -231,6 +242,12 @@ BAD_KEYS: dict[str, tuple[System, Change, type[Exception], str]] = {
     "circuit hash a number": (System.CG16, extras(circuitHash=5), FormatError, "64 hexadecimal digits"),
     "development a string": (System.CG16, extras(development="no"), FormatError, "boolean development"),
     "extras unknown": (System.CG16, extras(more=1), FormatError, "unknown member 'more'"),
+    "ceremony a list": (System.CG16, extras(ceremony=[]), FormatError, "ceremony: expected an object"),
+    "ceremony unknown": (System.CG16, ceremony(more=1), FormatError, "unknown member 'more'"),
+    "transcript short": (System.CG16, ceremony(transcript="cd"), FormatError, "two hashes"),
+    "no contribution": (System.CG16, ceremony(contributions=0), FormatError, "two positive numbers"),
+    "contributions true": (System.CG16, ceremony(contributions=True), FormatError, "two positive numbers"),
+    "beacon of two lines": (System.CG16, ceremony(beacon="a\ncontract B {}"), FormatError, "a beacon in words"),
     "extras a list": (System.CG16, lambda d: d.update(zkchain=[]), FormatError, "zkchain: expected an object"),
 }
 
@@ -248,7 +265,18 @@ def test_extras_are_read() -> None:
     document = key_document(System.CG16)
     extras()(document)
     vk: VerifyingKey = snarkjs.load_verification_key(text(document))
-    assert (vk.circuit_digest, vk.development) == (b"\xab" * 32, True)
+    assert (vk.circuit_digest, vk.development, vk.ceremony) == (b"\xab" * 32, True, None)
+
+
+def test_a_key_of_a_ceremony_says_which() -> None:
+    document = key_document(System.CG16)
+    ceremony()(document)
+    vk = snarkjs.load_verification_key(text(document))
+    expected = Provenance(b"\xcd" * 32, 2, b"\xef" * 32, 6, "drand quicknet, round 5")
+    assert (vk.development, vk.ceremony) == (False, expected)
+    assert json.loads(snarkjs.dump_verification_key(vk)) == document
+    extras(development=True, ceremony=document["zkchain"]["ceremony"])(document)
+    assert snarkjs.load_verification_key(text(document)).development
 
 
 @settings(max_examples=30)

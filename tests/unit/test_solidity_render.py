@@ -14,7 +14,7 @@ from zkchain.bn254.curve import G2_GENERATOR, negate_g1, negate_g2
 from zkchain.bn254.encoding import encode_g1
 from zkchain.errors import SolidityError, UnsafeKey
 from zkchain.groth16.transcript import vkhash
-from zkchain.groth16.types import VerifyingKey
+from zkchain.groth16.types import Provenance, VerifyingKey
 from zkchain.r1cs import System
 from zkchain.solidity.compiler import MAX_CODE_BYTES
 from zkchain.solidity.render import MAX_INLINE_INPUTS, POINTS_PER_DATA_CONTRACT, data_initcode, split_points
@@ -46,6 +46,18 @@ def test_a_ceremony_key_does_not(system: System) -> None:
     made = solidity.render(key(system), name="Digits")
     assert made.name == "Digits"
     assert "DEVELOPMENT" not in made.source
+
+
+@pytest.mark.parametrize("system", System)
+def test_a_contract_names_the_ceremony(system: System) -> None:
+    said = Provenance(b"\xcd" * 32, 2, b"\xef" * 32, 6, "drand quicknet, round 5")
+    source = solidity.render(replace(key(system), ceremony=said)).source
+    assert f"/// @custom:ceremony transcript 0x{'cd' * 32}, contributions: 2\n" in source
+    assert f"/// @custom:ptau power 6, sha256 0x{'ef' * 32}\n" in source
+    assert "/// @custom:beacon drand quicknet, round 5\ncontract Verifier {" in source
+    without = solidity.render(replace(key(system), ceremony=replace(said, beacon=None))).source
+    assert "/// @custom:beacon none\n" in without
+    assert "@custom:ceremony" not in solidity.render(key(system)).source
 
 
 @pytest.mark.parametrize("name", ["", "1st", "Veri fier", "Verifier{}", "Vérif", "a;b"])

@@ -109,6 +109,11 @@ def multiply_g2(point: G2, scalar: int) -> G2:
     return _multiply_unreduced(point, scalar % R)
 
 
+def multiply_any_g2(point: G2, scalar: int) -> G2:
+    """scalar * point, the scalar as it is: for points of the curve outside the subgroup."""
+    return _multiply_unreduced(point, scalar)
+
+
 def _multiply_unreduced(point: G2, scalar: int) -> G2:
     """Double and add in Jacobian coordinates (x / z^2, y / z^3), which need one inversion at the end instead of one per
     step (https://hyperelliptic.org/EFD/g1p/auto-shortw-jacobian-0.html: dbl-2009-l, madd-2007-bl)."""

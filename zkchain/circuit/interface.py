@@ -76,10 +76,14 @@ def describe(graph: Graph, visible: Visibility, layout: Layout, size: tuple[int,
     )
 
 
+def text_of(described: Interface) -> bytes:
+    """The interface as the text that the circuit's digest covers."""
+    return json.dumps(_canonical(asdict(described)), sort_keys=True, separators=(",", ":")).encode()
+
+
 def digest_of(described: Interface, rows: bytes) -> bytes:
     """The circuit's digest; ``rows``: that of its rows (``obligations.audit``)."""
-    text = json.dumps(_canonical(asdict(described)), sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(DOMAIN + hashlib.sha256(text.encode()).digest() + rows).digest()
+    return hashlib.sha256(DOMAIN + hashlib.sha256(text_of(described)).digest() + rows).digest()
 
 
 def check_interface(described: Interface) -> None:

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from zkchain.cli import circom, export, gas, tx
+from zkchain.cli import ceremony, circom, export, gas, tx
 from zkchain.cli.console import interrupted
 from zkchain.cli.options import (
     AcceptErrorOpt,
@@ -126,6 +126,7 @@ app = typer.Typer(
 )
 
 
+app.add_typer(ceremony.app, name="ceremony", help="Keys that nobody can forge with: many people's secrets.")
 app.add_typer(circom.app, name="circom", help="Circuits of circom, and our circuits for circom's tools.")
 app.add_typer(export.app, name="export", help="The verifier and its contracts, in a project of another tool.")
 app.add_typer(tx.app, name="tx", help="Transactions that were sent: list them, offer more, take them back.")

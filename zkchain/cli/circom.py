@@ -105,6 +105,15 @@ def export(
     wtns: Annotated[
         Path | None, typer.Option("--wtns", metavar="FILE", help="Write the witness of INPUT here.", show_default=False)
     ] = None,
+    rows: Annotated[
+        Path | None,
+        typer.Option(
+            "--rows",
+            metavar="FILE",
+            help="Write the constraints here in our own format, of either proof system: for tools/ceremony-verify.",
+            show_default=False,
+        ),
+    ] = None,
     index: IndexOpt = None,
     json: JsonOpt = False,
 ) -> None:
@@ -112,17 +121,19 @@ def export(
     from zkchain.cli import render
     from zkchain.formats import tensors
     from zkchain.reports import FilesReport
-    from zkchain.workspace import r1cs_bundle, witness_bundle
+    from zkchain.workspace import r1cs_bundle, rows_bundle, witness_bundle
 
-    if r1cs is None and wtns is None:
-        raise typer.BadParameter("expected --r1cs, or --wtns and INPUT, or all of them")
+    if r1cs is None and wtns is None and rows is None:
+        raise typer.BadParameter("expected --r1cs, --rows, or --wtns and INPUT, or all of them")
     if (sample is None) != (wtns is None):
         raise typer.BadParameter("INPUT goes with --wtns, and --wtns with INPUT")
     if r1cs is not None:
         r1cs_bundle(bundle, r1cs)
+    if rows is not None:
+        rows_bundle(bundle, rows)
     if wtns is not None and sample is not None:
         witness_bundle(bundle, tensors.read(sample), wtns, index=index)
-    written = tuple(str(path) for path in (r1cs, wtns) if path is not None)
+    written = tuple(str(path) for path in (r1cs, rows, wtns) if path is not None)
     render.show(FilesReport(written), json=json)
 
 

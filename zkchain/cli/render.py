@@ -17,6 +17,7 @@ from zkchain.measured import AGREEMENT, ENOUGH, Evaluation, LayerError, Promise
 if TYPE_CHECKING:
     from zkchain.circuit import Table
     from zkchain.formats import circom
+    from zkchain.groth16.types import Provenance
 
 DEVELOPMENT = (
     "this is a DEVELOPMENT key: its secrets were drawn on this machine, and whoever kept them can forge proofs"
@@ -307,6 +308,8 @@ def inspected(report: reports.InspectReport) -> None:
             *circuit_pairs(report.circuit),
             ("key digest", report.key_digest),
             ("vk hash", report.vk_hash),
+            *([] if report.development is None else [("key", kind_of_key(report.development))]),
+            *provenance_pairs(report.ceremony),
             *evaluation_pairs(report.circuit.evaluation),
             *promise_pairs(report.circuit.promise),
             ("settings", settings),
@@ -384,6 +387,39 @@ def contracted(report: reports.ContractReport) -> None:
             *([] if report.travelling_key is None else [("key's bytes", report.travelling_key)]),
         ]
     )
+
+
+def provenance_pairs(ceremony: Provenance | None) -> list[tuple[str, Any]]:
+    """The ceremony that a key comes from."""
+    if ceremony is None:
+        return []
+    return [
+        ("transcript", f"0x{ceremony.transcript.hex()}"),
+        ("contributions", ceremony.contributions),
+        ("beacon", ceremony.beacon or "none"),
+        ("powers of tau", f"power {ceremony.power}, sha256 {ceremony.ptau.hex()}"),
+    ]
+
+
+def ceremony_shown(report: reports.CeremonyReport) -> None:
+    production = "key of a ceremony" if report.production else "DEVELOPMENT: nobody but the maker has contributed"
+    show_pairs(
+        [
+            ("ceremony", report.file),
+            ("system", report.system.value),
+            ("circuit", report.circuit),
+            ("powers of tau", f"power {report.power}, sha256 {report.ptau}"),
+            ("transcript", report.transcript),
+            ("in words", report.words),
+            ("checked", report.checked),
+            ("makes", production),
+            ("time", seconds(report.seconds)),
+        ]
+    )
+    if report.contributions:
+        print()
+        rows = [(one.number, one.kind, one.name, one.attestation, one.beacon or "") for one in report.contributions]
+        show_table(("", "kind", "name", "attestation", "source"), rows)
 
 
 def kind_of_key(development: bool) -> str:
@@ -643,6 +679,7 @@ RENDER: dict[str, Callable[[Any], None]] = {
     "VerifyReport": verified,
     "InspectReport": inspected,
     "CensusReport": census_shown,
+    "CeremonyReport": ceremony_shown,
     "GraphReport": graph_shown,
     "LayersReport": layers_shown,
     "ContractReport": contracted,

@@ -22,7 +22,7 @@ from zkchain.bn254.curve import G1_INFINITY, G2_INFINITY
 from zkchain.errors import FormatError, ProofFormatError, ZkchainError
 from zkchain.formats import jsontext
 from zkchain.groth16.keycheck import check_verifying_key
-from zkchain.groth16.types import Proof, VerifyingKey
+from zkchain.groth16.types import Proof, Provenance, VerifyingKey
 from zkchain.r1cs import Instance, System
 
 SIZE_LIMIT = 1 << 24
@@ -31,6 +31,9 @@ GT_EXPONENT = 2 * 4965661367192848881 * (6 * 4965661367192848881**2 + 3 * 496566
 """snarkjs's final exponentiation gives e(P, Q)^(2 z (6 z^2 + 3 z + 1)), z the parameter of the curve."""
 _DECIMAL = re.compile(r"0|[1-9][0-9]{0,77}", re.ASCII)
 _HASH = re.compile(r"[0-9a-f]{64}", re.ASCII)
+_BEACON = re.compile(r"[0-9a-zA-Z^, ]{1,200}", re.ASCII)
+"""It goes into comments of contracts."""
+_CEREMONY = frozenset({"transcript", "contributions", "ptau", "power", "beacon"})
 _MEMBERS = ("protocol", "curve", "nPublic", "vk_alpha_1", "vk_beta_2", "vk_gamma_2", "vk_delta_2", "IC")
 _KEY_MEMBERS = {System.GROTH16: frozenset(_MEMBERS), System.CG16: frozenset({*_MEMBERS, "vk_eta_2"})}
 _KEY_OPTIONAL = {System.GROTH16: frozenset({"vk_alphabeta_12", "zkchain"}), System.CG16: frozenset({"zkchain"})}
@@ -62,9 +65,23 @@ def dump_verification_key(vk: VerifyingKey) -> bytes:
         | ({} if cg16 else {"vk_alphabeta_12": _alpha_beta(vk.alpha_g1, vk.beta_g2)})
         | {
             "IC": [_g1_json(point) for point in vk.gamma_abc_g1],
-            "zkchain": {"circuitHash": vk.circuit_digest.hex(), "development": vk.development},
+            "zkchain": {"circuitHash": vk.circuit_digest.hex(), "development": vk.development} | _origin(vk.ceremony),
         }
     )
+
+
+def _origin(ceremony: Provenance | None) -> dict[str, Any]:
+    if ceremony is None:
+        return {}
+    return {
+        "ceremony": {
+            "transcript": ceremony.transcript.hex(),
+            "contributions": ceremony.contributions,
+            "ptau": ceremony.ptau.hex(),
+            "power": ceremony.power,
+            "beacon": ceremony.beacon,
+        }
+    }
 
 
 def dump_proof(proof: Proof) -> bytes:
@@ -126,7 +143,7 @@ def parse_verification_key(data: bytes) -> VerifyingKey:
     n_public, ic = document["nPublic"], document["IC"]
     if type(n_public) is not int or not isinstance(ic, list):
         raise FormatError(f"{what}: expected nPublic to be a number and IC a list")
-    circuit_hash, development = _extras(document.get("zkchain"), what)
+    circuit_hash, development, ceremony = _extras(document.get("zkchain"), what)
     read_g1, read_g2 = partial(_g1, error=FormatError), partial(_g2, error=FormatError)
     return VerifyingKey(
         system=system,
@@ -139,6 +156,7 @@ def parse_verification_key(data: bytes) -> VerifyingKey:
         instance_length=n_public,
         circuit_digest=circuit_hash,
         development=development,
+        ceremony=ceremony,
     )
 
 
@@ -209,17 +227,34 @@ def _members(
         raise error(f"{what}: unknown member {_shown(min(unknown))}")
 
 
-def _extras(extras: Any, what: str) -> tuple[bytes, bool]:
-    """Circuit hash and development mark. Every key read is a development key: no ceremony's transcript comes with it,
-    and a word in the file is no evidence of one."""
+def _extras(extras: Any, what: str) -> tuple[bytes, bool, Provenance | None]:
+    """Circuit hash, development mark, and the ceremony. A key counts as a development key unless the file says which
+    ceremony it comes from: that is what whoever relies on the key compares with what was published."""
     if extras is None:
-        return bytes(32), True
+        return bytes(32), True, None
     members = _object(extras, f"{what}: zkchain", FormatError)
-    _members(members, frozenset({"circuitHash", "development"}), frozenset(), f"{what}: zkchain", FormatError)
+    expected = frozenset({"circuitHash", "development"})
+    _members(members, expected, frozenset({"ceremony"}), f"{what}: zkchain", FormatError)
     circuit_hash, development = members["circuitHash"], members["development"]
-    if not isinstance(circuit_hash, str) or not _HASH.fullmatch(circuit_hash) or not isinstance(development, bool):
+    if not _is_hash(circuit_hash) or not isinstance(development, bool):
         raise FormatError(f"{what}: zkchain: expected a circuitHash of 64 hexadecimal digits and a boolean development")
-    return bytes.fromhex(circuit_hash), True
+    ceremony = _ceremony(members["ceremony"], f"{what}: ceremony") if "ceremony" in members else None
+    return bytes.fromhex(circuit_hash), development or ceremony is None, ceremony
+
+
+def _ceremony(value: Any, what: str) -> Provenance:
+    members = _object(value, what, FormatError)
+    _members(members, _CEREMONY, frozenset(), what, FormatError)
+    transcript, ptau, beacon = members["transcript"], members["ptau"], members["beacon"]
+    counts = members["contributions"], members["power"]
+    well_formed = _is_hash(transcript) and _is_hash(ptau) and all(type(n) is int and 0 < n < 1 << 32 for n in counts)
+    if not well_formed or not (beacon is None or (isinstance(beacon, str) and _BEACON.fullmatch(beacon))):
+        raise FormatError(f"{what}: expected two hashes, two positive numbers, and a beacon in words or null")
+    return Provenance(bytes.fromhex(transcript), counts[0], bytes.fromhex(ptau), counts[1], beacon)
+
+
+def _is_hash(value: Any) -> bool:
+    return isinstance(value, str) and _HASH.fullmatch(value) is not None
 
 
 def _g1(value: Any, what: str, error: type[ZkchainError]) -> G1:

@@ -10,11 +10,23 @@ from zkchain.r1cs import System
 
 
 @dataclass(frozen=True, slots=True)
+class Provenance:
+    """Which ceremony a key comes from. ``transcript``: the digest that covers all of it; ``contributions``: of people;
+    ``ptau``: sha256 of the powers of tau, of that ``power``; ``beacon``: the last one in words."""
+
+    transcript: bytes
+    contributions: int
+    ptau: bytes
+    power: int
+    beacon: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class VerifyingKey:
     """``gamma_abc_g1`` has L + 1 points for groth16 and 3 for cg16 (one, challenge, compressed inputs).
 
     ``instance_length`` is L, the number of public inputs. ``circuit_digest`` is 32 bytes. ``development`` is
-    True while no verified contribution of a ceremony stands behind the key.
+    True while no verified contribution of a ceremony stands behind the key; ``ceremony`` says which one does.
     """
 
     system: System
@@ -27,6 +39,7 @@ class VerifyingKey:
     instance_length: int
     circuit_digest: bytes
     development: bool = True
+    ceremony: Provenance | None = None
 
     def __repr__(self) -> str:
         made = "DEVELOPMENT " if self.development else ""

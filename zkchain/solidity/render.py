@@ -110,6 +110,7 @@ def _key_values(vk: VerifyingKey) -> dict[str, Any]:
     """The key as the templates write it: e(a, b) stands alone on its side, so everything else is negated."""
     return {
         "development": vk.development,
+        "ceremony": vk.ceremony,
         "circuit_hash": vk.circuit_digest.hex(),
         "vk_hash": vkhash(vk).hex(),
         "minus_alpha": negate_g1(vk.alpha_g1),

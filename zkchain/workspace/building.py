@@ -8,6 +8,7 @@ from os import PathLike
 from typing import TYPE_CHECKING
 
 from zkchain import pipeline
+from zkchain.circuit.interface import text_of
 from zkchain.errors import BundleError, CompileError
 from zkchain.formats import bundle, exports, files, program, proofs, records, snarkjs, tensors
 from zkchain.formats.bundle import Bundle
@@ -119,6 +120,12 @@ def r1cs_bundle(folder: Folder, path: Folder) -> None:
     exports.write_r1cs(path, load_circuit(bundle.open_bundle(folder)))
 
 
+def rows_bundle(folder: Folder, path: Folder) -> None:
+    """Write the circuit's constraints, of either system, for programs that verify a ceremony."""
+    made = load_circuit(bundle.open_bundle(folder))
+    exports.write_rows(path, made, text_of(made.interface))
+
+
 def layers_bundle(folder: Folder) -> LayersReport:
     """The errors by node that compiling measured. Raises BundleError."""
     summary = load_summary(bundle.open_bundle(folder))
@@ -135,6 +142,7 @@ def inspect_bundle(folder: Folder) -> InspectReport:
     )
     summary = load_summary(opened)
     whole = {artifact.name for artifact in made if artifact.state == "current"}
+    key = load_verifying_key(opened) if "verification_key" in whole else None
     return InspectReport(
         str(folder),
         summary,
@@ -142,5 +150,7 @@ def inspect_bundle(folder: Folder) -> InspectReport:
         made,
         tuple(proofs.names(opened)),
         opened.header_digest("proving_key") if "proving_key" in whole else None,
-        shown_hash(load_verifying_key(opened)) if "verification_key" in whole else None,
+        None if key is None else shown_hash(key),
+        None if key is None else key.development,
+        None if key is None else key.ceremony,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -131,12 +132,16 @@ def load_proving_keys(opened: Bundle) -> Keys:
     """The proving key, mapped, and the verifying key that it carries. KeyFormatError, UnsafeKey, BundleError;
     KeyMismatch where the bundle's verification key is another one: nobody would accept the proofs."""
     proving = open_key(opened.path("proving_key"))
+    verifying = verifying_key(proving)
     if opened.has("verification_key"):
-        theirs = vkhash(snarkjs.parse_verification_key(opened.read("verification_key")))
+        parsed = snarkjs.parse_verification_key(opened.read("verification_key"))
+        theirs = vkhash(parsed)
         if theirs != proving.vk_hash:
             raise KeyMismatch(
                 f"proving key of {opened.folder} belongs to verification key 0x{proving.vk_hash.hex()}, "
                 f"the bundle's is 0x{theirs.hex()}",
                 hint="one of the two was replaced: take both from where they were published, or run `zkchain setup`",
             )
-    return Keys(proving, verifying_key(proving))
+        development = verifying.development or parsed.development
+        verifying = replace(verifying, development=development, ceremony=parsed.ceremony)
+    return Keys(proving, verifying)

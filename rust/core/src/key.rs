@@ -22,7 +22,7 @@
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use ark_ec::AffineRepr;
 use bytemuck::{Pod, Zeroable};
@@ -179,6 +179,8 @@ fn layout(shape: &Shape, counts: &Counts) -> Option<(Vec<Entry>, u64)> {
 enum Bytes {
     Mapped(Mmap),
     Owned(MmapMut),
+    /// A key that is the rest of a larger file, from an offset on.
+    Tail(Arc<Mmap>, usize),
 }
 
 impl std::ops::Deref for Bytes {
@@ -188,6 +190,7 @@ impl std::ops::Deref for Bytes {
         match self {
             Bytes::Mapped(map) => map,
             Bytes::Owned(map) => map,
+            Bytes::Tail(map, offset) => &map[*offset..],
         }
     }
 }
@@ -234,8 +237,25 @@ impl ProvingKey {
         Self::parse(Bytes::Owned(map))
     }
 
-    /// Errors: KeyFormat (not such a file, truncated, altered), UnsafeKey (constants that are not the verifying key's).
+    /// The key that a ceremony's file holds from `offset` on. Nobody may prove or verify with it: its delta and eta may
+    /// still be 1.
+    pub(crate) fn unfinished(map: Arc<Mmap>, offset: usize) -> Result<Self> {
+        let aligned = (offset as u64).is_multiple_of(ALIGN);
+        if !aligned || offset.checked_add(TABLE_END).is_none_or(|end| end > map.len()) {
+            return Err(corrupt("the file is shorter than a header"));
+        }
+        Self::decode(Bytes::Tail(map, offset))
+    }
+
+    /// Errors: KeyFormat (not such a file, truncated, altered), UnsafeKey (constants that are not the verifying key's,
+    /// trapdoors that are not independent).
     fn parse(bytes: Bytes) -> Result<Self> {
+        let key = Self::decode(bytes)?;
+        key.vk.check_trapdoors()?;
+        Ok(key)
+    }
+
+    fn decode(bytes: Bytes) -> Result<Self> {
         let header: FixedHeader = bytemuck::pod_read_unaligned(&bytes[..FIXED]);
         check_header(&header, &bytes)?;
         let shape = header_shape(&header)?;
@@ -244,7 +264,7 @@ impl ProvingKey {
         check_table(&table, &shape, domain_size, bytes.len() as u64)?;
         let vk_entry = &table[0];
         let vk_bytes = &bytes[vk_entry.offset as usize..(vk_entry.offset + vk_entry.length) as usize];
-        let vk = VerifyingKey::from_bytes(shape.system, shape.instance_length, shape.circuit_hash, vk_bytes)?;
+        let vk = VerifyingKey::unfinished(shape.system, shape.instance_length, shape.circuit_hash, vk_bytes)?;
         let constants = read_constants(&bytes, &table, shape.system)?;
         constants.check(&vk)?;
         let development = header.flags & FLAG_DEVELOPMENT != 0;
@@ -284,7 +304,38 @@ impl ProvingKey {
         Ok(file.sync_all()?)
     }
 
-    fn section<T: Pod>(&self, section: Section) -> Result<&[T]> {
+    /// Writes and syncs the key with or without the mark of a development key, which the digest covers.
+    pub(crate) fn save_marked(&self, path: &Path, development: bool) -> Result<()> {
+        let mut header: FixedHeader = bytemuck::pod_read_unaligned(&self.bytes[..FIXED]);
+        header.flags = if development { FLAG_DEVELOPMENT } else { 0 };
+        let mut start = self.bytes[..TABLE_END].to_vec();
+        start[..FIXED].copy_from_slice(bytemuck::bytes_of(&header));
+        header.digest = header_digest(&start);
+        start[..FIXED].copy_from_slice(bytemuck::bytes_of(&header));
+        let mut file = File::create(path)?;
+        file.write_all(&start)?;
+        file.write_all(&self.bytes[TABLE_END..])?;
+        Ok(file.sync_all()?)
+    }
+
+    /// What the section table says of a section's content.
+    pub(crate) fn section_digest(&self, section: Section) -> Word {
+        self.table[section as usize - 1].digest
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        let count = |section: Section| self.table[section as usize - 1].count as usize;
+        Counts {
+            a: count(Section::AIndex),
+            b: count(Section::BIndex),
+            k: count(Section::KIndex),
+            committed: count(Section::CommittedIndex),
+            domain_size: self.domain_size,
+        }
+    }
+
+    /// The elements of a section as they lie in the file.
+    pub(crate) fn section<T: Pod>(&self, section: Section) -> Result<&[T]> {
         section_of_file(&self.bytes, &self.table, section)
     }
 
@@ -416,6 +467,8 @@ fn reserve(file: &File, size: u64) -> Result<()> {
 /// A key being written: sections are filled in any order, then sealed.
 pub struct KeyWriter {
     map: MmapMut,
+    /// Where the key begins in the map.
+    base: usize,
     table: Vec<Entry>,
     shape: Shape,
     domain_size: usize,
@@ -424,7 +477,13 @@ pub struct KeyWriter {
 impl KeyWriter {
     /// A key in memory, or in a new file at `place`, whose pages the system may write out and drop.
     pub fn new(shape: Shape, counts: Counts, place: Option<&Path>) -> Result<Self> {
-        let (table, size) = layout(&shape, &counts).ok_or_else(|| Error::Argument("key too large".into()))?;
+        Self::after(0, shape, counts, place)
+    }
+
+    /// The same behind `base` bytes for something else, a multiple of 64.
+    pub(crate) fn after(base: usize, shape: Shape, counts: Counts, place: Option<&Path>) -> Result<Self> {
+        let whole = layout(&shape, &counts).and_then(|(table, size)| Some((table, size.checked_add(base as u64)?)));
+        let (table, size) = whole.ok_or_else(|| Error::Argument("key too large".into()))?;
         let map = match place {
             None => MmapMut::map_anon(size as usize)?,
             Some(path) => {
@@ -435,22 +494,34 @@ impl KeyWriter {
                 unsafe { MmapMut::map_mut(&file)? }
             }
         };
-        Ok(KeyWriter { map, table, shape, domain_size: counts.domain_size })
+        Ok(KeyWriter { map, base, table, shape, domain_size: counts.domain_size })
+    }
+
+    /// The bytes before the key.
+    pub(crate) fn prefix(&mut self) -> &mut [u8] {
+        &mut self.map[..self.base]
     }
 
     /// The elements of a section, to be written.
     pub fn section<T: Pod>(&mut self, section: Section) -> Result<&mut [T]> {
         let entry = self.table[section as usize - 1];
-        let bytes = &mut self.map[entry.offset as usize..(entry.offset + entry.length) as usize];
+        let key = &mut self.map[self.base..];
+        let bytes = &mut key[entry.offset as usize..(entry.offset + entry.length) as usize];
         bytemuck::try_cast_slice_mut(bytes).map_err(|e| Error::Internal(format!("section {section:?}: {e}")))
     }
 
-    /// Writes digests and header.
-    pub fn seal(mut self, development: bool) -> Result<ProvingKey> {
-        let map = &self.map;
+    /// The digest that a section has since the header was written.
+    pub(crate) fn section_digest(&self, section: Section) -> Word {
+        self.table[section as usize - 1].digest
+    }
+
+    /// Writes digests and header; returns the key's digest.
+    pub(crate) fn write_header(&mut self, development: bool) -> Word {
+        let key = &mut self.map[self.base..];
+        let sections = &*key;
         self.table.par_iter_mut().for_each(|entry| {
             let mut hasher = blake3::Hasher::new();
-            entry.digest = *hasher.update_rayon(padded(map, entry)).finalize().as_bytes();
+            entry.digest = *hasher.update_rayon(padded(sections, entry)).finalize().as_bytes();
         });
         let shape = &self.shape;
         let mut header = FixedHeader {
@@ -464,18 +535,63 @@ impl KeyWriter {
             n_rows: shape.n_rows as u64,
             domain_size: self.domain_size as u64,
             instance_length: shape.instance_length as u64,
-            file_size: self.map.len() as u64,
+            file_size: key.len() as u64,
             flags: if development { FLAG_DEVELOPMENT } else { 0 },
             section_count: self.table.len() as u32,
             zero: [0; 16],
             digest: [0; 32],
             more_zero: [0; 32],
         };
-        self.map[FIXED..TABLE_END].copy_from_slice(bytemuck::cast_slice(&self.table));
-        self.map[..FIXED].copy_from_slice(bytemuck::bytes_of(&header));
-        header.digest = header_digest(&self.map);
-        self.map[..FIXED].copy_from_slice(bytemuck::bytes_of(&header));
-        self.map.flush()?;
+        key[FIXED..TABLE_END].copy_from_slice(bytemuck::cast_slice(&self.table));
+        key[..FIXED].copy_from_slice(bytemuck::bytes_of(&header));
+        header.digest = header_digest(key);
+        key[..FIXED].copy_from_slice(bytemuck::bytes_of(&header));
+        header.digest
+    }
+
+    /// Writes the map to the disk.
+    pub(crate) fn flush(&self) -> Result<()> {
+        Ok(self.map.flush()?)
+    }
+
+    /// Writes digests and header, and opens the key.
+    pub fn seal(mut self, development: bool) -> Result<ProvingKey> {
+        self.write_header(development);
+        self.flush()?;
         ProvingKey::parse(Bytes::Owned(self.map))
     }
+
+    /// The same for a key in a ceremony, whose delta and eta may be 1.
+    pub(crate) fn seal_unfinished(mut self) -> Result<ProvingKey> {
+        self.write_header(true);
+        ProvingKey::decode(Bytes::Owned(self.map))
+    }
+}
+
+/// A key file with some sections replaced by others of the same length, digests anew. The sections' meaning is not
+/// checked. Errors (KeyFormat): not such a file, an unknown section, another length.
+pub fn with_sections(key: &[u8], replaced: &[(u32, Vec<u8>)]) -> Result<Vec<u8>> {
+    if key.len() < TABLE_END {
+        return Err(corrupt("the file is shorter than a header"));
+    }
+    check_header(&bytemuck::pod_read_unaligned(&key[..FIXED]), key)?;
+    let mut bytes = key.to_vec();
+    for (id, content) in replaced {
+        let known = Section::ALL.iter().any(|section| *section as u32 == *id);
+        let at = FIXED + ENTRY * (*id as usize).wrapping_sub(1);
+        let mut entry: Entry = match known {
+            true => bytemuck::pod_read_unaligned(&bytes[at..at + ENTRY]),
+            false => return Err(corrupt(format!("there is no section {id}"))),
+        };
+        let end = entry.offset.checked_add(entry.length).and_then(aligned);
+        if entry.length != content.len() as u64 || end.is_none_or(|end| end > bytes.len() as u64) {
+            return Err(corrupt(format!("section {id}: expected {} bytes, got {}", entry.length, content.len())));
+        }
+        bytes[entry.offset as usize..(entry.offset + entry.length) as usize].copy_from_slice(content);
+        entry.digest = *blake3::Hasher::new().update_rayon(padded(&bytes, &entry)).finalize().as_bytes();
+        bytes[at..at + ENTRY].copy_from_slice(bytemuck::bytes_of(&entry));
+    }
+    let digest = header_digest(&bytes);
+    bytes[HEADER_DIGEST].copy_from_slice(&digest);
+    Ok(bytes)
 }

@@ -6,7 +6,8 @@
 //! - `frvec`, `rows`: vectors of field elements, and sparse matrices times them;
 //! - `system`, `transcript`, `verify`, `batch`: the two proof systems, and what a verifier needs;
 //! - `key`, `tie`, `setup`, `prove`: the proving key's file, how it is made and how it is used;
-//! - `circom`: the same for the files of circom and snarkjs.
+//! - `circom`: the same for the files of circom and snarkjs;
+//! - `ceremony`: keys whose secrets nobody knows.
 
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -14,6 +15,7 @@
 compile_error!("the key file is mapped as it is, which needs a little-endian machine");
 
 pub mod batch;
+pub mod ceremony;
 pub mod circom;
 pub mod error;
 pub mod frvec;

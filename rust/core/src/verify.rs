@@ -50,9 +50,16 @@ pub fn key_bytes_len(system: System, instance_length: usize) -> Option<usize> {
 impl VerifyingKey {
     /// alpha1 | beta2 | gamma2 | delta2 | [eta2] | IC_0 .. in Ethereum's encodings.
     ///
-    /// Errors (KeyFormat): wrong length, a point off its curve or subgroup, a trapdoor that is infinity or +- another
-    /// one.
+    /// Errors: KeyFormat (wrong length, a point off its curve or subgroup), UnsafeKey (a trapdoor that is infinity or +-
+    /// another one).
     pub fn from_bytes(system: System, instance_length: usize, circuit_hash: Word, bytes: &[u8]) -> Result<Self> {
+        let key = Self::unfinished(system, instance_length, circuit_hash, bytes)?;
+        key.check_trapdoors()?;
+        Ok(key)
+    }
+
+    /// The same for a key in a ceremony, in which delta and eta may still be 1: nobody may rely on it.
+    pub(crate) fn unfinished(system: System, instance_length: usize, circuit_hash: Word, bytes: &[u8]) -> Result<Self> {
         if key_bytes_len(system, instance_length) != Some(bytes.len()) {
             let text =
                 format!("verifying key ({}, {instance_length} inputs): wrong length {}", system.name(), bytes.len());
@@ -78,7 +85,7 @@ impl VerifyingKey {
         let ic: Vec<_> = ic.collect::<Result<_>>()?;
         let alpha = curve::decode_g1(alpha, "verifying key: alpha")?;
         let hash = transcript::vk_hash(system.labels().vk, &circuit_hash, &alpha, &g2, &ic, instance_length);
-        let key = VerifyingKey {
+        Ok(VerifyingKey {
             system,
             instance_length,
             circuit_hash,
@@ -89,15 +96,13 @@ impl VerifyingKey {
             eta: g2.get(3).copied(),
             ic,
             hash,
-        };
-        key.check_trapdoors()?;
-        Ok(key)
+        })
     }
 
     /// Refuses keys under which anyone can forge proofs. Setups without contributions, which have been deployed by
     /// mistake, leave gamma, delta and eta equal up to sign or at infinity, or delta or eta at +-G2. Without the rows
     /// wire_j * 0 = 0 the public inputs need not enter independently.
-    fn check_trapdoors(&self) -> Result<()> {
+    pub(crate) fn check_trapdoors(&self) -> Result<()> {
         let mut seen: Vec<G2Affine> = Vec::new();
         for point in [Some(self.gamma), Some(self.delta), self.eta].into_iter().flatten() {
             if point.is_zero() || seen.iter().any(|p| *p == point || *p == -point) {

@@ -1,25 +1,26 @@
 //! Provers and setup for the files of circom and snarkjs: .zkey, .r1cs, .wtns, .ptau.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
 use zkchain_core::circom::ptau::Ptau;
 use zkchain_core::circom::ptau_setup::setup_r1cs;
 use zkchain_core::circom::r1cs::R1cs;
+use zkchain_core::circom::unfold;
 use zkchain_core::circom::{r1cs_prover, wtns, zkey};
 use zkchain_core::kernel::field::Fr;
-use zkchain_core::key::ProvingKey as ProverKey;
+use zkchain_core::key::{with_sections, ProvingKey as ProverKey};
 use zkchain_core::memory::room_for;
 use zkchain_core::monitor::Monitor;
 use zkchain_core::verify::Proof;
 use zkchain_core::Result;
 
-use crate::buffers::to_int;
+use crate::buffers::{to_int, OwnedRows};
 use crate::errors::{guarded, to_py};
 use crate::job::{run, Terms};
-use crate::keys::ProvingKey;
+use crate::keys::{locked, used, ProvingKey};
 
 /// A .zkey, kept open.
 #[pyclass(frozen, module = "zkchain._core")]
@@ -146,4 +147,63 @@ pub fn setup_r1cs_ptau(
     let powers = py.detach(|| guarded(|| Ptau::open(&ptau))).map_err(|e| to_py(py, e))?;
     let key = run(py, progress, |monitor| setup_r1cs(&R1cs::parse(r1cs)?, &powers, monitor))?;
     Ok(ProvingKey::new(key))
+}
+
+/// Between our K query and a .zkey's: takes the rows of C, then adds their part to points or takes it away.
+#[pyclass(frozen, module = "zkchain._core")]
+pub struct Unfold {
+    n_wires: usize,
+    inner: Mutex<Option<unfold::Unfold>>,
+}
+
+#[pymethods]
+impl Unfold {
+    #[new]
+    #[pyo3(signature = (h, n_wires, progress = None))]
+    fn new(py: Python<'_>, h: &[u8], n_wires: usize, progress: Option<Py<PyAny>>) -> PyResult<Self> {
+        let inner = run(py, progress, |monitor| unfold::Unfold::new(h, n_wires, monitor))?;
+        Ok(Unfold { n_wires, inner: Mutex::new(Some(inner)) })
+    }
+
+    fn add_rows(&self, py: Python<'_>, c: &Bound<'_, PyAny>) -> PyResult<()> {
+        let c = OwnedRows::extract(c)?;
+        let mut slot = locked(&self.inner);
+        let inner = slot.as_mut().ok_or_else(|| used("Unfold"))?;
+        let width = self.n_wires;
+        run(py, None, move |_| inner.add_rows(c.borrow(width)?))
+    }
+
+    #[pyo3(signature = (points, *, minus, progress = None))]
+    fn finish<'py>(
+        &self,
+        py: Python<'py>,
+        points: &[u8],
+        minus: bool,
+        progress: Option<Py<PyAny>>,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let inner = locked(&self.inner).take().ok_or_else(|| used("Unfold"))?;
+        let made = run(py, progress, move |monitor| inner.finish(points, minus, monitor))?;
+        Ok(PyBytes::new(py, &made))
+    }
+}
+
+/// a - b for each pair of points of G1 (64 bytes each, Montgomery limbs).
+#[pyfunction]
+pub fn point_differences<'py>(py: Python<'py>, a: &[u8], b: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+    let made = run(py, None, |_| unfold::differences(a, b))?;
+    Ok(PyBytes::new(py, &made))
+}
+
+/// Points as snarkjs hashes them.
+#[pyfunction]
+pub fn uncompressed_points<'py>(py: Python<'py>, points: &[u8], second: bool) -> PyResult<Bound<'py, PyBytes>> {
+    let made = run(py, None, |_| Ok(unfold::uncompressed(points, second)))?;
+    Ok(PyBytes::new(py, &made))
+}
+
+/// A key file with some sections replaced by others of the same length.
+#[pyfunction]
+pub fn replace_sections<'py>(py: Python<'py>, key: &[u8], sections: Vec<(u32, Vec<u8>)>) -> PyResult<Bound<'py, PyBytes>> {
+    let made = run(py, None, |_| with_sections(key, &sections))?;
+    Ok(PyBytes::new(py, &made))
 }

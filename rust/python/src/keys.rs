@@ -16,11 +16,11 @@ use crate::errors::to_py;
 use crate::frvec::FrVec;
 use crate::job::{compute, run, Terms};
 
-fn locked<T>(slot: &Mutex<T>) -> MutexGuard<'_, T> {
+pub fn locked<T>(slot: &Mutex<T>) -> MutexGuard<'_, T> {
     slot.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
-fn used(what: &str) -> PyErr {
+pub fn used(what: &str) -> PyErr {
     PyValueError::new_err(format!("this {what} has been used already"))
 }
 

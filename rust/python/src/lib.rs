@@ -3,6 +3,7 @@
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod buffers;
+mod ceremony;
 mod circom;
 mod errors;
 mod frvec;
@@ -21,6 +22,13 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<keys::Commitment>()?;
     module.add_class::<circom::ZkeyProver>()?;
     module.add_class::<circom::R1csProver>()?;
+    module.add_class::<circom::Unfold>()?;
+    module.add_function(wrap_pyfunction!(circom::point_differences, module)?)?;
+    module.add_function(wrap_pyfunction!(circom::uncompressed_points, module)?)?;
+    module.add_function(wrap_pyfunction!(circom::replace_sections, module)?)?;
+    module.add_class::<ceremony::Ceremony>()?;
+    module.add_class::<ceremony::InitialKey>()?;
+    module.add_class::<ceremony::InitialBuilder>()?;
     module.add_function(wrap_pyfunction!(circom::r1cs_hash, module)?)?;
     module.add_function(wrap_pyfunction!(circom::setup_r1cs_ptau, module)?)?;
     module.add_function(wrap_pyfunction!(verifying::keccak256, module)?)?;

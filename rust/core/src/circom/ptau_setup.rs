@@ -13,7 +13,10 @@
 //!
 //! Memory grows with the non-zero coefficients, whatever number of wires a file announces.
 //!
-//! delta (and eta) are drawn by this one machine, so the key is a development key until others have contributed.
+//! delta (and eta) are drawn by this one machine, so the key is a development key. A ceremony starts from the key with
+//! delta = eta = 1 (`initial`), which is a function of the powers and the rows.
+
+use std::ops::Deref;
 
 use ark_ec::short_weierstrass::{Affine, Projective};
 use ark_ec::AffineRepr;
@@ -46,6 +49,11 @@ struct Trapdoors {
 }
 
 impl Trapdoors {
+    /// Those with which a ceremony starts.
+    fn one() -> Self {
+        Trapdoors { delta: Fr::ONE, eta: Fr::ONE }
+    }
+
     fn random() -> Result<Self> {
         loop {
             let t = Trapdoors { delta: field::random_trapdoor()?, eta: field::random_trapdoor()? };
@@ -58,7 +66,7 @@ impl Trapdoors {
 
 /// A matrix by those columns that have entries: column wires[k], in rising order, has the entries starts[k] ..
 /// starts[k + 1] of `rows` and `values`.
-struct Columns {
+pub(super) struct Columns {
     wires: Vec<u32>,
     starts: Vec<usize>,
     rows: Vec<u32>,
@@ -67,21 +75,21 @@ struct Columns {
 
 /// Entries in the order in which rows came.
 #[derive(Default)]
-struct Entries {
+pub(super) struct Entries {
     wires: Vec<u32>,
     rows: Vec<u32>,
     values: Vec<Fr>,
 }
 
 impl Entries {
-    fn push(&mut self, row: usize, wire: usize, value: Fr) {
+    pub(super) fn push(&mut self, row: usize, wire: usize, value: Fr) {
         self.wires.push(wire as u32);
         self.rows.push(row as u32);
         self.values.push(value);
     }
 
     /// The entries sorted by wire.
-    fn into_columns(self) -> Columns {
+    pub(super) fn into_columns(self) -> Columns {
         let mut order: Vec<(u32, usize)> = self.wires.iter().copied().zip(0..).collect();
         order.par_sort_unstable();
         let (mut wires, mut starts) = (Vec::new(), Vec::new());
@@ -100,7 +108,7 @@ impl Entries {
 
 impl Columns {
     /// The sum of M_ij base_i over all rows i, for one wire j.
-    fn sum<C: Curve>(&self, wire: u32, base: &Base<'_, C>, monitor: &dyn Monitor) -> Result<Projective<C>> {
+    pub(super) fn sum<C: Curve>(&self, wire: u32, base: &Base<'_, C>, monitor: &dyn Monitor) -> Result<Projective<C>> {
         let Ok(column) = self.wires.binary_search(&wire) else { return Ok(Projective::ZERO) };
         let range = self.starts[column]..self.starts[column + 1];
         let (rows, values) = (&self.rows[range.clone()], &self.values[range]);
@@ -114,9 +122,9 @@ impl Columns {
 }
 
 /// Every `stride`-th of some points, from the first on.
-struct Base<'a, C: Curve> {
-    points: Points<'a, C>,
-    stride: usize,
+pub(super) struct Base<'a, C: Curve> {
+    pub(super) points: Points<'a, C>,
+    pub(super) stride: usize,
 }
 
 impl<C: Curve> Base<'_, C> {
@@ -138,23 +146,40 @@ fn times<C: Curve>(point: Affine<C>, value: &Fr) -> Projective<C> {
     }
 }
 
+/// The product, which is free for the factor 1.
+fn divided<C: Curve>(sum: Projective<C>, factor: &Fr) -> Projective<C> {
+    match *factor == Fr::ONE {
+        true => sum,
+        false => sum * *factor,
+    }
+}
+
 /// Collects rows, then makes the key.
-pub struct PtauSetup<'a> {
-    ptau: &'a Ptau,
+pub struct PtauSetup<P: Deref<Target = Ptau>> {
+    ptau: P,
     shape: Shape,
     log: u32,
     rows_seen: usize,
     entries: [Entries; 3],
 }
 
-impl<'a> PtauSetup<'a> {
+impl<P: Deref<Target = Ptau>> PtauSetup<P> {
     /// Errors: a contradictory shape, a file of too small a power, a file that is not what it says (`Ptau::check`).
-    pub fn new(ptau: &'a Ptau, shape: Shape, monitor: &dyn Monitor) -> Result<Self> {
+    pub fn new(ptau: P, shape: Shape, monitor: &dyn Monitor) -> Result<Self> {
         shape.check()?;
         let log = shape.all_rows().max(2).next_power_of_two().trailing_zeros();
         ptau.check(log, monitor)?;
         ptau.check_lagrange_subgroup(log, monitor)?;
         Ok(PtauSetup { ptau, shape, log, rows_seen: 0, entries: Default::default() })
+    }
+
+    pub fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
+    /// The power of the file.
+    pub fn power(&self) -> u32 {
+        self.ptau.power
     }
 
     /// Adds the next rows a * b = c. Errors: the three differ in length, or there are more rows than declared.
@@ -173,14 +198,22 @@ impl<'a> PtauSetup<'a> {
     }
 
     /// The key, marked development. Errors: fewer rows than declared, cancelled.
-    pub fn finish(mut self, monitor: &dyn Monitor) -> Result<ProvingKey> {
+    pub fn finish(self, monitor: &dyn Monitor) -> Result<ProvingKey> {
+        self.written(&Trapdoors::random()?, monitor)?.seal(true)
+    }
+
+    /// The key with delta = eta = 1, from which a ceremony starts. Nobody may prove or verify with it. Errors: as above.
+    pub(crate) fn initial(self, monitor: &dyn Monitor) -> Result<ProvingKey> {
+        self.written(&Trapdoors::one(), monitor)?.seal_unfinished()
+    }
+
+    fn written(mut self, trapdoors: &Trapdoors, monitor: &dyn Monitor) -> Result<KeyWriter> {
         expect_len("rows", self.rows_seen, self.shape.n_rows)?;
         self.add_dummy_rows();
         self.check_slack()?;
-        let trapdoors = Trapdoors::random()?;
-        let points = self.queries(&trapdoors, monitor)?;
+        let points = self.queries(trapdoors, monitor)?;
         monitor.step("setup: write", 0.0)?;
-        self.write(&points, &trapdoors)
+        self.write(&points, trapdoors)
     }
 
     /// Adds the rows wire_j * 0 = 0 of the one and the public wires. Soundness depends on them (see `check_slack`).
@@ -209,12 +242,12 @@ impl<'a> PtauSetup<'a> {
         Queries::new(self, &columns, trapdoors, monitor)
     }
 
-    fn base<C: Curve>(&self, family: Family) -> Result<Base<'a, C>> {
+    fn base<C: Curve>(&self, family: Family) -> Result<Base<'_, C>> {
         Ok(Base { points: self.ptau.lagrange(family, self.log)?, stride: 1 })
     }
 
     /// The points l_2i.
-    fn even(&self) -> Result<Base<'a, G1>> {
+    fn even(&self) -> Result<Base<'_, G1>> {
         Ok(Base { points: self.ptau.lagrange(Family::TauG1, self.log + 1)?, stride: 2 })
     }
 
@@ -234,7 +267,7 @@ impl<'a> PtauSetup<'a> {
         })
     }
 
-    fn write(&self, queries: &Queries, t: &Trapdoors) -> Result<ProvingKey> {
+    fn write(&self, queries: &Queries, t: &Trapdoors) -> Result<KeyWriter> {
         let counts = Counts {
             a: queries.a.wires.len(),
             b: queries.b2.wires.len(),
@@ -265,7 +298,7 @@ impl<'a> PtauSetup<'a> {
         store::<G1>(&mut writer, Section::KPoints, &queries.k.points)?;
         store::<G1>(&mut writer, Section::CommittedPoints, &queries.committed.points)?;
         store::<G1>(&mut writer, Section::HPoints, &queries.h)?;
-        writer.seal(true)
+        Ok(writer)
     }
 }
 
@@ -314,7 +347,12 @@ struct Queries {
 }
 
 impl Queries {
-    fn new(setup: &PtauSetup<'_>, columns: &[Columns; 3], t: &Trapdoors, monitor: &dyn Monitor) -> Result<Self> {
+    fn new<P: Deref<Target = Ptau>>(
+        setup: &PtauSetup<P>,
+        columns: &[Columns; 3],
+        t: &Trapdoors,
+        monitor: &dyn Monitor,
+    ) -> Result<Self> {
         let [a, b, c] = columns;
         let shape = &setup.shape;
         let invert = |x: &Fr| x.inverse().ok_or(Error::Internal("a trapdoor is zero".into()));
@@ -331,7 +369,7 @@ impl Queries {
                 true => c.sum(j, &even, monitor)? - c.sum(j, &plain, monitor)?,
                 false => combined(j, &even)?,
             };
-            Ok(sum * delta)
+            Ok(divided(sum, &delta))
         };
         let wires = in_any(columns);
         let committed = shape.first_committed()..shape.first_private();
@@ -339,14 +377,18 @@ impl Queries {
         let ic: Vec<_> = (0..=shape.n_public).map(|j| combined(j as u32, &plain)).collect::<Result<_>>()?;
         let odd = setup.ptau.lagrange::<G1>(Family::TauG1, setup.log + 1)?;
         let points: Vec<u32> = (0..1 << setup.log).collect();
-        let h = Query::new(&points, "setup: h", monitor, |i| Ok(odd.get(2 * i as usize + 1) * delta))?;
+        let h = Query::new(&points, "setup: h", monitor, |i| {
+            Ok(divided(odd.get(2 * i as usize + 1).into_group(), &delta))
+        })?;
         expect_len("h points", h.points.len(), 1 << setup.log)?;
         Ok(Queries {
             a: Query::new(&a.wires, "setup: a", monitor, |j| a.sum(j, &plain, monitor))?,
             b1: Query::new(&b.wires, "setup: b1", monitor, |j| b.sum(j, &plain, monitor))?,
             b2: Query::new(&b.wires, "setup: b2", monitor, |j| b.sum(j, &tau2, monitor))?,
             k: Query::new(&wires, "setup: k", monitor, k_point)?,
-            committed: Query::new(&committed, "setup: committed", monitor, |j| Ok(combined(j, &plain)? * eta))?,
+            committed: Query::new(&committed, "setup: committed", monitor, |j| {
+                Ok(divided(combined(j, &plain)?, &eta))
+            })?,
             h: h.points,
             ic: curve::to_affine(&ic),
         })
@@ -389,7 +431,7 @@ mod tests {
     }
 
     /// Rows w w = x_i with public x_i: wires [1, x_0 .. , w].
-    fn squares(ptau: &Ptau, rows: usize) -> PtauSetup<'_> {
+    fn squares(ptau: &Ptau, rows: usize) -> PtauSetup<&Ptau> {
         let shape = Shape {
             system: System::Groth16,
             n_wires: rows + 2,
@@ -409,7 +451,7 @@ mod tests {
 
     /// Whether a proof of x_i = w^2 - e W^-i, W of order 64, verifies. It is made with the points of the key alone: the
     /// quotient gets a multiple of sum_i g^-(2i+1) H_i, which is tau^(n-1) t / delta without its highest power.
-    fn accepts(mut setup: PtauSetup<'_>, e: u64) -> bool {
+    fn accepts(mut setup: PtauSetup<&Ptau>, e: u64) -> bool {
         let (n, shape) = (1usize << LOG, setup.shape);
         let t = Trapdoors::random().expect("randomness");
         let dummy: Vec<u32> = setup.entries[0].wires[shape.n_rows..].to_vec();
@@ -443,12 +485,12 @@ mod tests {
     }
 
     /// 64 rows and no dummy row: what `finish` never makes.
-    fn without_dummy_rows(ptau: &Ptau) -> PtauSetup<'_> {
+    fn without_dummy_rows(ptau: &Ptau) -> PtauSetup<&Ptau> {
         squares(ptau, 1 << LOG)
     }
 
     /// 31 rows, and 32 dummy rows for the one and the public wires; one row is left over.
-    fn with_dummy_rows(ptau: &Ptau) -> PtauSetup<'_> {
+    fn with_dummy_rows(ptau: &Ptau) -> PtauSetup<&Ptau> {
         let mut setup = squares(ptau, 31);
         setup.add_dummy_rows();
         setup

@@ -26,10 +26,10 @@ use crate::kernel::field::modulus::Base;
 pub const LANES: usize = 8;
 /// Additions that share an inversion, which costs as much as some 150 multiplications. What is kept of them between the
 /// two passes should stay in an L2 cache: 400 KB in G1, 800 KB in G2.
-const BATCH: usize = 256 * LANES;
+pub(in crate::kernel) const BATCH: usize = 256 * LANES;
 /// Running products at the same time, in which steps take turns: the latency of a multiplication is several times its
 /// throughput, and in one product each would wait for the one before.
-const CHAINS: usize = 4;
+pub(super) const CHAINS: usize = 4;
 /// Steps that are finished together, to hide the latency of multiplications: one step is a single dependency chain, two
 /// are two that are independent. A single lane takes more of them than eight; but code that fills the cache of
 /// instructions costs more than it hides, and a step in G2 is three chains by itself.
@@ -52,8 +52,8 @@ pub const fn lanes<K: Kernel>() -> usize {
 
 /// One point per lane. Coordinates are tight, or y is raw where a function says so.
 pub struct Row<K: Kernel, P: Point> {
-    x: Value<K, P>,
-    y: Value<K, P>,
+    pub(in crate::kernel) x: Value<K, P>,
+    pub(in crate::kernel) y: Value<K, P>,
 }
 
 impl<K: Kernel, P: Point> Clone for Row<K, P> {
@@ -74,7 +74,7 @@ impl<K: Kernel, P: Point> Row<K, P> {
 
     /// Loads the points of some numbers; y is raw.
     #[inline(always)]
-    fn gather(points: &[P], numbers: &Numbers<K>) -> Self {
+    pub(in crate::kernel) fn gather(points: &[P], numbers: &Numbers<K>) -> Self {
         let numbers = numbers.as_ref();
         let at = |i: usize| &points[(numbers[i] / 2) as usize];
         let y = P::Field::gather::<K>(|i| at(i).y());
@@ -91,7 +91,7 @@ impl<K: Kernel, P: Point> Row<K, P> {
 
     /// The same row with a tight y.
     #[inline(always)]
-    fn settled(&self) -> Self {
+    pub(in crate::kernel) fn settled(&self) -> Self {
         Row { x: self.x, y: P::Field::settle_raw::<K>(&self.y) }
     }
 }
@@ -108,7 +108,7 @@ pub struct Step {
 }
 
 /// The bits of all lanes.
-const fn all<K: Kernel>() -> u8 {
+pub(in crate::kernel) const fn all<K: Kernel>() -> u8 {
     u8::MAX >> (LANES - lanes::<K>())
 }
 
@@ -367,7 +367,7 @@ impl<K: Kernel, P: Point, S: Source<K, P>> Chords<'_, K, P, S> {
 
 /// The inverse of each chain's product, by one inversion; None when one of them is zero.
 #[inline(always)]
-fn invert_chains<K: Kernel, P: Point>(p: &[Value<K, P>; CHAINS]) -> Option<[Value<K, P>; CHAINS]> {
+pub(super) fn invert_chains<K: Kernel, P: Point>(p: &[Value<K, P>; CHAINS]) -> Option<[Value<K, P>; CHAINS]> {
     let mul = P::Field::mul::<K>;
     let (low, high) = (mul(&p[0], &p[1]), mul(&p[2], &p[3]));
     let all = invert::<P::Field, K, K::Scalar>(&mul(&low, &high))?;

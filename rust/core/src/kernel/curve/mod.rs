@@ -4,10 +4,12 @@
 //!
 //! - `point`: points as they lie in memory;
 //! - `coordinate`: the fields of their coordinates over any kernel;
-//! - `add`: many independent additions that share inversions.
+//! - `add`: many independent additions that share inversions;
+//! - `double`: many independent doublings in G1 that share inversions.
 
 pub mod add;
 pub mod coordinate;
+pub mod double;
 pub mod point;
 
 use ark_ec::short_weierstrass::{Affine, Projective, SWCurveConfig};

@@ -4,7 +4,8 @@
 //!   values of a machine-learning witness) is cut into few windows;
 //! - `sort`: the points of a window, grouped by digit; `buckets`: their weighted sum;
 //! - `pippenger`: the windows as tasks for all threads, and the sum of their results;
-//! - `fixed_base`: many multiples of one point, for setup.
+//! - `fixed_base`: many multiples of one point, for setup;
+//! - `same_scalar`: many points times one scalar, for a ceremony.
 //!
 //! Everywhere one `u32` names a point and its sign: place * 2 + (1 when it is negated). They are called `which` in
 //! `digits`, `refs` in `sort` and `buckets`, and `numbers` where a row of them is added.
@@ -13,6 +14,7 @@ pub mod buckets;
 pub mod digits;
 pub mod fixed_base;
 pub mod pippenger;
+pub mod same_scalar;
 pub mod sort;
 
 use ark_ec::short_weierstrass::Projective;

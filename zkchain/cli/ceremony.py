@@ -1,0 +1,214 @@
+"""``zkchain ceremony``: keys from the secrets of many people, in a file that goes from hand to hand."""
+
+from __future__ import annotations
+
+import json as jsontext
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from zkchain.cli.options import JsonOpt
+
+if TYPE_CHECKING:
+    from zkchain.ceremony.beacons import Beacon
+    from zkchain.workspace import Source
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+FileArg = Annotated[Path, typer.Argument(metavar="FILE", help="The ceremony's file.", show_default=False)]
+BUNDLE = typer.Argument(metavar="[BUNDLE]", help="Folder made by `zkchain compile`.", show_default=False)
+R1csOpt = Annotated[
+    Path | None,
+    typer.Option("--r1cs", metavar="FILE", help="Constraints of circom, instead of a bundle.", show_default=False),
+]
+PtauOpt = Annotated[
+    Path, typer.Option("--ptau", metavar="FILE", help="Powers of tau, prepared for phase 2.", show_default=False)
+]
+OutputOpt = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", metavar="FILE", help="The file to write.", show_default="in place"),
+]
+
+
+def _source(bundle: Path | None, r1cs: Path | None) -> Source:
+    from zkchain.workspace import Source
+
+    if (bundle is None) == (r1cs is None):
+        raise typer.BadParameter("expected a BUNDLE or --r1cs FILE")
+    return Source(bundle, r1cs)
+
+
+@app.command()
+def start(
+    ptau: PtauOpt,
+    bundle: Annotated[Path | None, BUNDLE] = None,
+    r1cs: R1csOpt = None,
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The file to write.")] = Path(
+        "keys.ceremony"
+    ),
+    json: JsonOpt = False,
+) -> None:
+    """Begin a ceremony: the key of a circuit without anybody's secret."""
+    from zkchain.cli import render
+    from zkchain.cli.console import progress
+    from zkchain.workspace import start_ceremony
+
+    with progress() as step:
+        report = start_ceremony(_source(bundle, r1cs), ptau, output, progress=step)
+    render.show(report, json=json)
+
+
+@app.command()
+def contribute(
+    file: FileArg,
+    name: Annotated[str, typer.Option("--name", metavar="TEXT", help="Yours, as others will read it.")],
+    output: OutputOpt = None,
+    json: JsonOpt = False,
+) -> None:
+    """Multiply a secret of yours into the keys, and forget it.
+
+    The secret comes from this machine's randomness; a line of text is mixed in if you type one. Publish the
+    attestation.
+    """
+    from zkchain.cli import render
+    from zkchain.cli.console import progress
+    from zkchain.workspace import contribute as contributed
+
+    typed = _typed()
+    with progress() as step:
+        report = contributed(file, name, typed=typed, output=output, progress=step)
+    render.show(report, json=json)
+
+
+def _typed() -> bytes:
+    """A line of text from the terminal, unseen; nothing where nobody can type."""
+    if not sys.stdin.isatty():
+        return b""
+    from getpass import getpass
+
+    return getpass("Type anything, to be mixed into your secret (or just press Enter): ").encode()
+
+
+@app.command()
+def beacon(
+    file: FileArg,
+    drand: Annotated[
+        int | None, typer.Option("--drand", metavar="ROUND", help="A round of drand.", show_default=False)
+    ] = None,
+    signature: Annotated[
+        str | None,
+        typer.Option(
+            "--signature", metavar="HEX|FILE", help="The round's signature, or drand's answer.", show_default=False
+        ),
+    ] = None,
+    chain: Annotated[str, typer.Option("--chain", metavar="quicknet|default", help="Of drand.")] = "quicknet",
+    hash: Annotated[
+        str | None, typer.Option("--hash", metavar="HEX", help="What is hashed, instead of drand.", show_default=False)
+    ] = None,
+    iterations: Annotated[str, typer.Option("--iterations", metavar="2^K", help="With --hash: how often.")] = "2^10",
+    name: Annotated[str, typer.Option("--name", metavar="TEXT", help="What the transcript calls it.")] = "beacon",
+    output: OutputOpt = None,
+    json: JsonOpt = False,
+) -> None:
+    """End a ceremony with a random value that nobody could know while it went on.
+
+    Announce the round, or the block whose hash it will be, before the last contribution.
+    """
+    from zkchain.cli import render
+    from zkchain.cli.console import progress
+    from zkchain.workspace import apply_beacon
+
+    if (drand is None) == (hash is None) or (drand is None) != (signature is None):
+        raise typer.BadParameter("expected --drand ROUND --signature HEX|FILE, or --hash HEX")
+    made = _of_hash(hash, iterations) if hash is not None else _of_drand(chain, drand or 0, signature or "")
+    with progress() as step:
+        report = apply_beacon(file, made, name=name, output=output, progress=step)
+    render.show(report, json=json)
+
+
+def _of_drand(chain: str, round: int, signature: str) -> Beacon:
+    """The signature in hex, or a file that holds it, or drand's answer in JSON."""
+    from zkchain.ceremony import beacons, drand
+    from zkchain.errors import FormatError
+    from zkchain.formats import files
+
+    text = signature
+    if Path(signature).is_file():
+        text = files.read(Path(signature), what="signature", limit=1 << 16).decode("utf-8", "replace").strip()
+    if not text.startswith("{"):
+        return beacons.of_drand(chain, round, _bytes(text, "--signature"))
+    try:
+        answered, found = drand.signature_of(jsontext.loads(text), chain)
+    except ValueError as error:
+        raise FormatError(f"signature {signature}: not JSON: {error}") from None
+    if answered != round:
+        raise FormatError(f"signature {signature}: it is of round {answered}, expected {round}")
+    return beacons.of_drand(chain, round, found)
+
+
+def _of_hash(start: str, iterations: str) -> Beacon:
+    from zkchain.ceremony import beacons
+
+    base, _, exponent = iterations.partition("^")
+    if base != "2" or not exponent.isdecimal():
+        raise typer.BadParameter(f"--iterations: expected 2^K, got {iterations!r}")
+    return beacons.of_hash(_bytes(start, "--hash"), int(exponent))
+
+
+def _bytes(text: str, option: str) -> bytes:
+    try:
+        return bytes.fromhex(text.removeprefix("0x"))
+    except ValueError:
+        raise typer.BadParameter(f"{option}: expected hexadecimal digits, got {text[:80]!r}") from None
+
+
+@app.command()
+def verify(
+    file: FileArg,
+    ptau: PtauOpt,
+    bundle: Annotated[
+        Path | None,
+        typer.Option("--bundle", metavar="BUNDLE", help="Folder made by `zkchain compile`.", show_default=False),
+    ] = None,
+    r1cs: R1csOpt = None,
+    json: JsonOpt = False,
+) -> None:
+    """Check all of a ceremony, from the circuit and the powers of tau to the last point."""
+    from zkchain.cli import render
+    from zkchain.cli.console import progress
+    from zkchain.workspace import verify_ceremony
+
+    with progress() as step:
+        report = verify_ceremony(file, _source(bundle, r1cs), ptau, progress=step)
+    render.show(report, json=json)
+
+
+@app.command()
+def finish(
+    file: FileArg,
+    ptau: PtauOpt,
+    bundle: Annotated[Path | None, BUNDLE] = None,
+    r1cs: R1csOpt = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="DIR", help="With --r1cs: where the keys go.", show_default=False),
+    ] = None,
+    json: JsonOpt = False,
+) -> None:
+    """Check all of a ceremony, and write its keys into the bundle.
+
+    They are DEVELOPMENT keys unless somebody else than their maker has contributed: there must be two names.
+    """
+    from zkchain.cli import render
+    from zkchain.cli.console import progress, warn
+    from zkchain.workspace import finish_ceremony
+
+    if (r1cs is None) != (output is None):
+        raise typer.BadParameter("--output goes with --r1cs, and --r1cs with --output")
+    with progress() as step:
+        report = finish_ceremony(file, _source(bundle, r1cs), ptau, folder=output, progress=step)
+    if not report.production:
+        warn("these are DEVELOPMENT keys: there are not two contributions under different names")
+    render.show(report, json=json)

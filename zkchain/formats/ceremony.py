@@ -1,0 +1,127 @@
+"""A ceremony's file, which goes from hand to hand (docs/spec/ceremony.md).
+
+Every step writes its file whole or not at all: under a temporary name, synced, renamed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from os import PathLike, fspath
+from pathlib import Path
+
+from zkchain import regular
+from zkchain._core import Ceremony, InitialKey
+from zkchain.ceremony.beacons import Beacon
+from zkchain.ceremony.start import initial_key
+from zkchain.ceremony.transcripts import check_beacons, transcript
+from zkchain.errors import FormatError, InputError, KeyFormatError, KeyMismatch
+from zkchain.formats import bundle, circom, files, snarkjs
+from zkchain.groth16.key import open_key, verifying_key
+from zkchain.r1cs import ConstraintSystem
+from zkchain.typing import Progress, quiet
+
+Place = str | PathLike[str]
+
+
+def load(path: Place) -> Ceremony:
+    """An opened file, of which the form is checked. FormatError, KeyFormatError, UnsafeKey, KeyMismatch."""
+    try:
+        regular.size(path)
+        return Ceremony.open(path)
+    except OSError as error:
+        raise FormatError(f"cannot read ceremony {path}: {error.strerror}", hint="check the path") from error
+    except (FormatError, KeyFormatError, KeyMismatch) as error:
+        hint = "ask whoever sent it for the file again; believe nothing of this one"
+        raise type(error)(f"{fspath(path)}: {error.message}", hint=hint) from None
+
+
+def initial(circuit: ConstraintSystem | Place, ptau: Place, *, progress: Progress = quiet) -> InitialKey:
+    """The key with delta = eta = 1 of a circuit, or of the constraints in an .r1cs file, on powers of tau.
+
+    Everything that it takes from the powers is checked. FormatError.
+    """
+    try:
+        progress("ptau: digest", 0.0)
+        digest = bytes.fromhex(files.sha256(Path(ptau)))
+        if not isinstance(circuit, str | PathLike):
+            return initial_key(circuit, ptau, digest, progress)
+        content = files.read(Path(circuit), what="constraints")
+        return InitialKey.of_r1cs(content, ptau, ptau_digest=digest, progress=progress)
+    except OSError as error:
+        raise FormatError(f"cannot read powers of tau {ptau}: {error.strerror}") from error
+
+
+def start(key: InitialKey, path: Place) -> None:
+    """Write a ceremony without contributions. FormatError: it cannot be written."""
+    _written(Path(path), key.start)
+
+
+def contribute(path: Place, name: str, typed: bytes, place: Place, *, progress: Progress = quiet) -> None:
+    """Check the file at ``path``, and write it with one more contribution at ``place``, which may be the same.
+
+    Secrets come from the system's randomness, with ``typed`` mixed in, and are wiped. FormatError, KeyFormatError,
+    UnsafeKey (what was received does not hold; names the contribution), InputError (the name).
+    """
+    received = load(path)
+    check_beacons(transcript(received))
+    with _named():
+        _written(Path(place), lambda at: received.contribute(at, name=name, typed=typed, progress=progress))
+
+
+def apply(path: Place, beacon: Beacon, name: str, place: Place, *, progress: Progress = quiet) -> None:
+    """The same with the secrets of a beacon."""
+    received = load(path)
+    check_beacons(transcript(received))
+    kind, source = beacon.kind, beacon.source
+    with _named():
+        _written(Path(place), lambda at: received.beacon(at, name=name, kind=kind, source=source, progress=progress))
+
+
+def check(ceremony: Ceremony, key: InitialKey, *, progress: Progress = quiet) -> None:
+    """All checks of docs/spec/ceremony.md, section 6. UnsafeKey names the contribution; KeyMismatch: it is of another
+    circuit or of other powers of tau."""
+    check_beacons(transcript(ceremony))
+    ceremony.check(progress)
+    ceremony.check_against(key, progress)
+
+
+def keys_into_bundle(checked: Ceremony, folder: Place) -> None:
+    """Put both keys of a ceremony that has been checked into a bundle. UnsafeKey: nobody has contributed."""
+    with files.scratch(Path(folder) / bundle.KINDS["proving_key"].file) as place:
+        verification = _keys(checked, place)
+        bundle.update(folder, {"proving_key": files.moved(place), "verification_key": verification})
+
+
+def keys_into_folder(checked: Ceremony, folder: Place) -> None:
+    """The same for constraints of circom, whose keys have a folder of their own."""
+    with files.scratch(Path(folder) / circom.PROVING_KEY) as place:
+        verification = _keys(checked, place)
+        files.write(Path(folder) / circom.VERIFICATION_KEY, verification)
+        files.move(place, Path(folder) / circom.PROVING_KEY)
+
+
+def _keys(checked: Ceremony, place: Path) -> bytes:
+    """Writes the proving key to ``place``; verification_key.json, which names the ceremony of production keys."""
+    said = transcript(checked)
+    production = said.makes_production_keys
+    checked.finish(place, development=not production)
+    verifying = verifying_key(open_key(place))
+    return snarkjs.dump_verification_key(replace(verifying, ceremony=said.provenance if production else None))
+
+
+def _written(path: Path, write: Callable[[Path], object]) -> None:
+    """Replace ``path`` in one step by the file that ``write`` makes and syncs."""
+    with files.scratch(path) as temporary:
+        write(temporary)
+        files.move(temporary, path)
+
+
+@contextmanager
+def _named() -> Iterator[None]:
+    """What the core says of a name becomes an InputError."""
+    try:
+        yield
+    except ValueError as error:
+        raise InputError(f"ceremony: {error}", hint="give a short name in plain text") from None

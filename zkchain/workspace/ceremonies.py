@@ -1,0 +1,122 @@
+"""Ceremonies: from a circuit and powers of tau to production keys."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from os import PathLike
+from typing import TYPE_CHECKING
+
+from zkchain.ceremony.transcripts import Contribution, Transcript, transcript, words
+from zkchain.errors import InputError
+from zkchain.formats import bundle, ceremony
+from zkchain.reports import CeremonyReport, ContributionReport
+from zkchain.typing import Progress, quiet
+from zkchain.workspace.opening import load_circuit
+
+if TYPE_CHECKING:
+    from zkchain._core import InitialKey
+    from zkchain.ceremony.beacons import Beacon
+
+Place = str | PathLike[str]
+FILE_ONLY = "the file: contributions, proofs, points. NOT that it started from the right circuit and powers of tau"
+ALL = "everything: circuit, powers of tau, initial key, every contribution, every point"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What a ceremony is of: the circuit of a ``bundle``, or circom's constraints in the file ``r1cs``."""
+
+    bundle: Place | None = None
+    r1cs: Place | None = None
+
+    def initial(self, ptau: Place, progress: Progress = quiet) -> InitialKey:
+        """The key with delta = eta = 1. FormatError, BundleError."""
+        if self.r1cs is not None:
+            return ceremony.initial(self.r1cs, ptau, progress=progress)
+        if self.bundle is None:
+            raise InputError("ceremony: expected a bundle or a file of constraints")
+        return ceremony.initial(load_circuit(bundle.open_bundle(self.bundle)), ptau, progress=progress)
+
+
+def start_ceremony(source: Source, ptau: Place, output: Place, *, progress: Progress = quiet) -> CeremonyReport:
+    """Write a ceremony without contributions. FormatError (the powers, or a file cannot be written), BundleError."""
+    started = time.perf_counter()
+    ceremony.start(source.initial(ptau, progress), output)
+    return _report(output, ALL, started)
+
+
+def contribute(
+    file: Place, name: str, *, typed: bytes = b"", output: Place | None = None, progress: Progress = quiet
+) -> CeremonyReport:
+    """Check the file, and write it with one more contribution: in its own place, or at ``output``. Errors as
+    ``formats.ceremony.contribute``."""
+    started = time.perf_counter()
+    ceremony.contribute(file, name, typed, output or file, progress=progress)
+    return _report(output or file, FILE_ONLY, started)
+
+
+def apply_beacon(
+    file: Place, beacon: Beacon, *, name: str = "beacon", output: Place | None = None, progress: Progress = quiet
+) -> CeremonyReport:
+    """The same with the secrets of a beacon."""
+    started = time.perf_counter()
+    ceremony.apply(file, beacon, name, output or file, progress=progress)
+    return _report(output or file, FILE_ONLY, started)
+
+
+def verify_ceremony(file: Place, source: Source, ptau: Place, *, progress: Progress = quiet) -> CeremonyReport:
+    """Check everything (docs/spec/ceremony.md, section 6).
+
+    Raises
+    ------
+    FormatError, KeyFormatError
+        A file is malformed, truncated or altered.
+    KeyMismatch
+        The ceremony is of another circuit or of other powers of tau.
+    UnsafeKey
+        A check failed; names the contribution.
+    """
+    started = time.perf_counter()
+    ceremony.check(ceremony.load(file), source.initial(ptau, progress), progress=progress)
+    return _report(file, ALL, started)
+
+
+def finish_ceremony(
+    file: Place, source: Source, ptau: Place, *, folder: Place | None = None, progress: Progress = quiet
+) -> CeremonyReport:
+    """Check everything and write both keys: into the bundle, or for constraints of circom into ``folder``.
+
+    They are production keys if somebody else than the maker has contributed, else development keys. Errors as
+    ``verify_ceremony``; UnsafeKey: nobody has contributed.
+    """
+    started = time.perf_counter()
+    checked = ceremony.load(file)
+    ceremony.check(checked, source.initial(ptau, progress), progress=progress)
+    if source.bundle is not None:
+        ceremony.keys_into_bundle(checked, source.bundle)
+    elif folder is not None:
+        ceremony.keys_into_folder(checked, folder)
+    return _report(file, ALL, started)
+
+
+def _report(file: Place, checked: str, started: float) -> CeremonyReport:
+    said: Transcript = transcript(ceremony.load(file))
+    return CeremonyReport(
+        str(file),
+        said.system,
+        said.circuit.hex(),
+        said.ptau.hex(),
+        said.power,
+        tuple(map(_line, said.contributions)),
+        "0x" + said.digest.hex(),
+        words(said.digest),
+        checked,
+        said.makes_production_keys,
+        time.perf_counter() - started,
+    )
+
+
+def _line(one: Contribution) -> ContributionReport:
+    source = None if one.beacon is None else one.beacon.text
+    return ContributionReport(one.number, one.kind, one.name, "0x" + one.attestation.hex(), source)
