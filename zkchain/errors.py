@@ -223,6 +223,12 @@ class ProcessRefused(ZkchainError):
     exit_code = 30
 
 
+class CoordinatorRefused(ZkchainError):
+    """A ceremony's coordinator cannot be reached, or does not take what it was given."""
+
+    exit_code = 35
+
+
 class ArgumentError(ZkchainError, ValueError):
     """A function was called with an argument of a wrong type or value; names the argument."""
 

@@ -100,6 +100,17 @@ class CeremonyReport:
 
 
 @dataclass(frozen=True, slots=True)
+class JoinReport:
+    """A contribution that a coordinator has kept."""
+
+    coordinator: str
+    name: str
+    number: int
+    attestation: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
 class BoundReport:
     """What a proof is bound to: a verifier on a chain, of a form, and 32 bytes; these are a turn of a caller's at a
     consumer where they were given so."""

@@ -41,6 +41,7 @@ ORDER = (
     "projects",
     "reports",
     "workspace",
+    "coordinator",
     "api",
     "demo",
     "cli",

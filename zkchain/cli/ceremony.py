@@ -212,3 +212,76 @@ def finish(
     if not report.production:
         warn("these are DEVELOPMENT keys: there are not two contributions under different names")
     render.show(report, json=json)
+
+
+@app.command()
+def serve(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where its files are kept.", show_default=False)],
+    ptau: PtauOpt,
+    bundle: Annotated[Path | None, BUNDLE] = None,
+    r1cs: R1csOpt = None,
+    host: Annotated[str, typer.Option("--host", metavar="ADDRESS", help="Where to listen.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Of that address.")] = 8700,
+    lease: Annotated[float, typer.Option("--lease", metavar="MINUTES", min=0.01, help="Of a turn.")] = 30.0,
+    patience: Annotated[
+        float, typer.Option("--patience", metavar="SECONDS", min=1.0, help="Without a word until a place is lost.")
+    ] = 120.0,
+) -> None:
+    """Coordinate a ceremony: people join one after the other, and each contribution is checked as a whole.
+
+    With the environment's ZKCHAIN_CEREMONY_INVITATION only those who know it may join. Ctrl-C ends it; called again it
+    goes on. Every file is kept in DIR; the newest has the highest number.
+    """
+    import os
+
+    from zkchain.cli.console import note, progress
+    from zkchain.coordinator.hall import Hall
+    from zkchain.coordinator.line import Terms
+    from zkchain.errors import ArgumentError
+
+    try:
+        import uvicorn
+
+        from zkchain.coordinator.server import application
+    except ImportError as error:
+        raise ArgumentError(f"serve: {error}", hint="install what it needs: pip install 'zkchain[serve]'") from None
+    with progress() as step:
+        initial = _source(bundle, r1cs).initial(ptau, step)
+        hall = Hall(folder, initial, Terms(lease * 60, patience), step)
+    note(f"http://{host}:{port}: {hall.round.number} contributions, newest file {hall.newest}")
+    made = application(hall, os.environ.get("ZKCHAIN_CEREMONY_INVITATION") or None)
+    uvicorn.run(made, host=host, port=port, log_level="warning", timeout_graceful_shutdown=10, limit_concurrency=200)
+
+
+@app.command()
+def join(
+    address: Annotated[str, typer.Argument(metavar="URL", help="Of the coordinator.", show_default=False)],
+    name: Annotated[str, typer.Option("--name", metavar="TEXT", help="Yours, as others will read it.")],
+    folder: Annotated[
+        Path | None,
+        typer.Option(
+            "--desk", metavar="DIR", help="For files until all is done.", show_default="a folder of the user's"
+        ),
+    ] = None,
+    json: JsonOpt = False,
+) -> None:
+    """Contribute through a coordinator: wait for your turn, contribute, and see that it was kept.
+
+    Publish the attestation. A join that was killed goes on when it is called again.
+    """
+    import os
+
+    from zkchain.ceremony.transcripts import words
+    from zkchain.cli import render
+    from zkchain.cli.console import progress
+    from zkchain.coordinator import join as joined
+    from zkchain.formats.state import desk
+    from zkchain.reports import JoinReport
+
+    typed, invitation = _typed(), os.environ.get("ZKCHAIN_CEREMONY_INVITATION") or None
+    with progress() as step:
+        place = folder or desk(address, name)
+        kept = joined(address, name, place, typed=typed, invitation=invitation, progress=step)
+    attestation = kept.attestation or ""
+    said = words(bytes.fromhex(attestation.removeprefix("0x")))
+    render.show(JoinReport(address, kept.name, kept.number or 0, attestation, said), json=json)

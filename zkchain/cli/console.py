@@ -64,6 +64,11 @@ def warn(text: str) -> None:
     print(f"warning: {visible(text)}", file=sys.stderr)
 
 
+def note(text: str) -> None:
+    """What a command that does not end has to say."""
+    print(visible(text), file=sys.stderr)
+
+
 def interrupted(text: str) -> None:
     print(f"interrupted: {visible(text)}", file=sys.stderr)
 

@@ -422,6 +422,17 @@ def ceremony_shown(report: reports.CeremonyReport) -> None:
         show_table(("", "kind", "name", "attestation", "source"), rows)
 
 
+def joined_shown(report: reports.JoinReport) -> None:
+    show_pairs(
+        [
+            ("coordinator", report.coordinator),
+            ("contribution", f"{report.number}, {report.name}"),
+            ("attestation", report.attestation),
+            ("in words", report.words),
+        ]
+    )
+
+
 def kind_of_key(development: bool) -> str:
     return "DEVELOPMENT key: its maker can forge proofs" if development else "key of a ceremony"
 
@@ -680,6 +691,7 @@ RENDER: dict[str, Callable[[Any], None]] = {
     "InspectReport": inspected,
     "CensusReport": census_shown,
     "CeremonyReport": ceremony_shown,
+    "JoinReport": joined_shown,
     "GraphReport": graph_shown,
     "LayersReport": layers_shown,
     "ContractReport": contracted,

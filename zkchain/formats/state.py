@@ -1,7 +1,8 @@
-"""The user's state directory: the journal of transactions, one for all bundles of a user."""
+"""The user's state directory: the journal of transactions, one for all bundles of a user, and work under way."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import sqlite3
@@ -20,10 +21,17 @@ FILE = "transactions.sqlite"
 def journal_path() -> Path:
     """Where transactions are written down: $ZKCHAIN_JOURNAL, or a file in $XDG_STATE_HOME/zkchain."""
     named = os.environ.get(JOURNAL)
-    if named:
-        return Path(named)
+    return Path(named) if named else _folder() / FILE
+
+
+def _folder() -> Path:
     base = os.environ.get("XDG_STATE_HOME")
-    return (Path(base) if base else Path.home() / ".local" / "state") / "zkchain" / FILE
+    return (Path(base) if base else Path.home() / ".local" / "state") / "zkchain"
+
+
+def desk(coordinator: str, name: str) -> Path:
+    """The folder for one contributor's part of a ceremony."""
+    return _folder() / "ceremonies" / hashlib.sha256(f"{coordinator}\n{name}".encode()).hexdigest()[:16]
 
 
 def open_journal(path: str | PathLike[str] | None = None, *, reading: bool = False) -> Journal:
