@@ -69,6 +69,11 @@ class KeyFile:
         start, length = self._sections[kind]
         return self.data[start : start + length]
 
+    def digest(self, kind: int) -> bytes:
+        """The section's digest, as the section table has it."""
+        at = 192 + 64 * (kind - 1) + 32
+        return self.data[at : at + 32]
+
     def index(self, kind: int) -> npt.NDArray[np.uint32]:
         return np.frombuffer(self.raw(kind), "<u4")
 
