@@ -62,7 +62,7 @@ def test_our_initial_key_is_that_of_snarkjs(initial: bytes) -> None:
     index = own.index(zkey_exchange.K_INDEX)
     points = b"".join(k[64 * j : 64 * j + 64] for j in index)
     one, two = snarkjs.montgomery(encode_g1(G1_GENERATOR)), encode_g2(G2_GENERATOR)
-    made = keyfile.altered(
+    altered_key = keyfile.altered(
         own.data,
         {
             "k": lambda _: points,
@@ -72,7 +72,7 @@ def test_our_initial_key_is_that_of_snarkjs(initial: bytes) -> None:
             "vk": lambda c: c[:320] + two + c[448:],
         },
     )
-    assert made == initial
+    assert altered_key == initial
 
 
 def test_the_initial_key_is_written_as_snarkjs_writes_it(initial: bytes) -> None:
