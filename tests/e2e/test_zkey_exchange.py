@@ -158,12 +158,12 @@ def test_constraints_of_another_circuit_are_refused(initial: bytes) -> None:
 
 
 def test_k_points_are_moved_by_the_quotients(initial: bytes) -> None:
-    """Wires that occur in no row of C keep their points, the others do not."""
+    """Every private wire of the toy occurs in C, so each of our points is another one than snarkjs's."""
     own, theirs = KeyFile(initial), sections(INITIAL_ZKEY)
     dense, first = own.dense(zkey_exchange.K_INDEX, zkey_exchange.K, 64), 64 * (1 + own.public)
     ours = [dense[first + i : first + i + 64] for i in range(0, len(theirs[8]), 64)]
     same = sum(a == theirs[8][64 * i : 64 * i + 64] for i, a in enumerate(ours))
-    assert 0 < same < len(ours)
+    assert (same, len(ours) > 2) == (0, True)
 
 
 @pytest.mark.snarkjs
