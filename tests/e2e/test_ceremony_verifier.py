@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,8 +18,11 @@ import pytest
 from tests.adversarial.test_ceremony import ATTACKS, CASES, GOOD_BEACON, POWERS, beacon_of, honest, started
 from tests.helpers import toy
 from tests.helpers.ceremonies import joined
+from tests.helpers.snarkjs_tool import FILES
 from zkchain.formats import rows
+from zkchain.formats.ceremony_zkey import Parts
 from zkchain.r1cs import System
+from zkchain.workspace import Source, ceremony_from_zkey, contribute, start_ceremony
 
 SOURCES = Path(__file__).resolve().parents[2] / "tools" / "ceremony-verify"
 GO = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin")
@@ -113,3 +117,24 @@ def test_it_refuses_other_constraints_and_powers(
     (tmp_path / "other.ptau").write_bytes(powers)
     done = verify(program, path, constraints[System.CG16], tmp_path / "other.ptau")
     assert "REFUSED: the .ptau is not the one" in done.stdout
+
+
+def test_it_verifies_contributions_of_snarkjs(program: Path, tmp_path: Path) -> None:
+    """Snarkjs first, then two of ours; and an altered one of snarkjs's is refused by name."""
+    path, source = tmp_path / "x.ceremony", Source(r1cs=FILES / "toy.r1cs")
+    start_ceremony(source, POWERS, path)
+    ceremony_from_zkey(path, FILES / "toy.zkey", source, POWERS)
+    done = verify(program, path, FILES / "toy.r1cs")
+    assert done.returncode == 0, done.stdout
+    contribute(path, "ann")
+    contribute(path, "bob")
+    done = verify(program, path, FILES / "toy.r1cs")
+    assert done.returncode == 0, done.stdout
+    assert "the circuit hash is that of the constraints" in done.stdout
+    parts = Parts.of(path.read_bytes())
+    for place, reason in ((15, "proof of knowledge"), (8, "contribution 2 (ann): delta: the proof"), (-65, "zero")):
+        first = bytearray(parts.records[0])
+        first[place] ^= 1
+        path.write_bytes(replace(parts, records=(bytes(first), *parts.records[1:])).dump())
+        done = verify(program, path, FILES / "toy.r1cs")
+        assert (done.returncode, reason in done.stdout) == (1, True), done.stdout

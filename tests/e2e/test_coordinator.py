@@ -1,4 +1,4 @@
-"""A ceremony over the network: people in turn, files that do not belong, kills of the coordinator and of contributors."""
+"""A ceremony over the network: people in turn, files that do not belong, kills on both sides."""
 
 from __future__ import annotations
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,13 +15,24 @@ from zkchain import _core
 from zkchain.bn254.curve import G1_GENERATOR, G2_GENERATOR
 from zkchain.bn254.encoding import encode_g1, encode_g2
 from zkchain.ceremony import snarkjs
-from zkchain.errors import FormatError, KeyMismatch, ProofInvalid
+from zkchain.errors import FormatError, KeyMismatch, ProofInvalid, UnsafeKey, ZkchainError
 from zkchain.formats import binfile, ptau, zkey, zkey_exchange
+from zkchain.formats.ceremony_zkey import Parts
 from zkchain.formats.zkey_exchange import KeyFile
+from zkchain.workspace import (
+    Source,
+    ceremony_from_zkey,
+    ceremony_to_zkey,
+    contribute,
+    finish_ceremony,
+    start_ceremony,
+    verify_ceremony,
+)
 
 CONSTRAINTS = (FILES / "toy.r1cs").read_bytes()
 POWERS = FILES / "toy.ptau"
 INITIAL_ZKEY = (FILES / "toy_initial.zkey").read_bytes()
+SOURCE = Source(r1cs=FILES / "toy.r1cs")
 
 
 def sections(data: bytes) -> dict[int, bytes]:
@@ -27,8 +40,21 @@ def sections(data: bytes) -> dict[int, bytes]:
 
 
 @pytest.fixture(scope="module")
-def initial() -> bytes:
-    """Our initial key, delta = 1, from snarkjs's H and a key of ours with a delta of its own."""
+def started(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A ceremony to which nobody has contributed."""
+    path = tmp_path_factory.mktemp("ceremony") / "toy.ceremony"
+    start_ceremony(SOURCE, POWERS, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def initial(started: Path) -> bytes:
+    """Its key: ours, delta = 1."""
+    return Parts.of(started.read_bytes()).key
+
+
+def test_our_initial_key_is_that_of_snarkjs(initial: bytes) -> None:
+    """Our initial key made of snarkjs's H and K, and of a key of ours with a delta of its own."""
     made, _ = ptau.setup_r1cs(FILES / "toy.r1cs", POWERS)
     own, theirs = KeyFile(made.to_bytes()), sections(INITIAL_ZKEY)
     unfold = zkey_exchange._unfolding(theirs[9], CONSTRAINTS, own, None)
@@ -36,7 +62,7 @@ def initial() -> bytes:
     index = own.index(zkey_exchange.K_INDEX)
     points = b"".join(k[64 * j : 64 * j + 64] for j in index)
     one, two = snarkjs.montgomery(encode_g1(G1_GENERATOR)), encode_g2(G2_GENERATOR)
-    return keyfile.altered(
+    altered_key = keyfile.altered(
         own.data,
         {
             "k": lambda _: points,
@@ -46,6 +72,7 @@ def initial() -> bytes:
             "vk": lambda c: c[:320] + two + c[448:],
         },
     )
+    assert altered_key == initial
 
 
 def test_the_initial_key_is_written_as_snarkjs_writes_it(initial: bytes) -> None:
@@ -131,12 +158,12 @@ def test_constraints_of_another_circuit_are_refused(initial: bytes) -> None:
 
 
 def test_k_points_are_moved_by_the_quotients(initial: bytes) -> None:
-    """Wires that occur in no row of C keep their points, the others do not."""
+    """Every private wire of the toy occurs in C, so each of our points is another one than snarkjs's."""
     own, theirs = KeyFile(initial), sections(INITIAL_ZKEY)
     dense, first = own.dense(zkey_exchange.K_INDEX, zkey_exchange.K, 64), 64 * (1 + own.public)
     ours = [dense[first + i : first + i + 64] for i in range(0, len(theirs[8]), 64)]
     same = sum(a == theirs[8][64 * i : 64 * i + 64] for i, a in enumerate(ours))
-    assert 0 < same < len(ours)
+    assert (same, len(ours) > 2) == (0, True)
 
 
 @pytest.mark.snarkjs
@@ -178,3 +205,88 @@ def test_snarkjs_refuses_a_key_of_ours_that_nobody_contributed_to(tmp_path: Path
     done = run(tmp_path, "zkey", "verify", "toy.r1cs", "toy.ptau", "own.zkey")
     assert done.returncode != 0
     assert "Invalid delta1" in done.stdout
+
+
+# --------------------------------------------------------------------------------------------------------- the ceremony
+
+
+@pytest.fixture(scope="module")
+def imported(started: Path) -> Path:
+    """The ceremony with snarkjs's contribution."""
+    path = started.with_name("imported.ceremony")
+    ceremony_from_zkey(started, FILES / "toy.zkey", SOURCE, POWERS, output=path)
+    return path
+
+
+def test_a_ceremony_goes_to_snarkjs_and_comes_back(started: Path, imported: Path, tmp_path: Path) -> None:
+    ceremony_to_zkey(started, SOURCE, POWERS, tmp_path / "0.zkey")
+    assert sections((tmp_path / "0.zkey").read_bytes()) == sections(INITIAL_ZKEY)
+    report = verify_ceremony(imported, SOURCE, POWERS)
+    assert [(one.kind, one.name) for one in report.contributions] == [("contribution by snarkjs", "snarkjs")]
+    assert not report.production  # one name alone
+    ceremony_to_zkey(imported, SOURCE, POWERS, tmp_path / "1.zkey")
+    assert sections((tmp_path / "1.zkey").read_bytes()) == sections((FILES / "toy.zkey").read_bytes())
+
+
+def test_others_go_on_after_snarkjs(imported: Path, tmp_path: Path) -> None:
+    path = tmp_path / "x.ceremony"
+    contribute(imported, "ann", output=path)
+    contribute(path, "bob")
+    report = finish_ceremony(path, SOURCE, POWERS, folder=tmp_path)
+    assert report.production
+    assert [one.kind for one in report.contributions] == ["contribution by snarkjs", "contribution", "contribution"]
+    prover = ptau.Prover.open(tmp_path / "proving_key.zkpk", FILES / "toy.r1cs")
+    assert prover.prove((FILES / "toy.wtns").read_bytes())[1] == toy.HONEST[0]
+    with pytest.raises(FormatError, match="not made by snarkjs"):
+        ceremony_to_zkey(path, SOURCE, POWERS, tmp_path / "x.zkey")
+    with pytest.raises(FormatError, match="somebody has contributed already"):
+        ceremony_from_zkey(path, FILES / "toy.zkey", SOURCE, POWERS)
+
+
+def record_with(change: Callable[[bytearray], None]) -> Callable[[Parts], Parts]:
+    def changed(parts: Parts) -> Parts:
+        record = bytearray(parts.records[0])
+        change(record)
+        return replace(parts, records=(bytes(record),))
+
+    return changed
+
+
+def flipped(place: int) -> Callable[[Parts], Parts]:
+    def change(record: bytearray) -> None:
+        record[place] ^= 1
+
+    return record_with(change)
+
+
+def cleared(start: int, stop: int) -> Callable[[Parts], Parts]:
+    return record_with(lambda record: record.__setitem__(slice(start, stop), bytes(stop - start)))
+
+
+# The record: 8 bytes, the name (7), csHash (64), secret sp (128), no name, no beacon; then 352 bytes and two digests.
+SOURCE_AT, STEP_AT = 15, -352 - 64
+ATTACKS: dict[str, tuple[Callable[[Parts], Parts], str]] = {
+    "csHash": (flipped(SOURCE_AT), "proof of knowledge"),
+    "secret sp": (flipped(SOURCE_AT + 64 + 127), "subgroup|infinity|below p"),
+    "delta in G2": (cleared(STEP_AT + 64, STEP_AT + 192), "zeros"),
+    "a scalar": (flipped(-65), "zeros are due"),
+    "kind": (record_with(lambda record: record.__setitem__(4, 1)), "."),
+    "digest of K": (flipped(-64), "KPoints of the key is not the recorded one"),
+    "twice": (lambda parts: replace(parts, records=parts.records * 2), "contribution [12]"),
+}
+
+
+@pytest.mark.parametrize("what", ATTACKS)
+def test_an_altered_record_of_snarkjs_is_refused(imported: Path, what: str, tmp_path: Path) -> None:
+    change, reason = ATTACKS[what]
+    (tmp_path / "x.ceremony").write_bytes(change(Parts.of(imported.read_bytes())).dump())
+    with pytest.raises(ZkchainError, match=reason):
+        verify_ceremony(tmp_path / "x.ceremony", SOURCE, POWERS)
+
+
+def test_snarkjs_s_contribution_is_not_that_of_another_key(started: Path, imported: Path, tmp_path: Path) -> None:
+    """Its record with the initial key's points."""
+    parts, before = Parts.of(imported.read_bytes()), Parts.of(started.read_bytes())
+    (tmp_path / "x.ceremony").write_bytes(replace(parts, key=before.key).dump())
+    with pytest.raises(UnsafeKey, match=r"contribution 1 \("):
+        verify_ceremony(tmp_path / "x.ceremony", SOURCE, POWERS)

@@ -205,7 +205,7 @@ func snarkjsCircuitHash(c *constraints, p *powersFor) []byte {
 	points := func(list []bn254.G1Affine) {
 		hash.Write(binary.BigEndian.AppendUint32(nil, uint32(len(list))))
 		for i := range list {
-			hash.Write(uncompressed(encodeG1(&list[i]), list[i].IsInfinity()))
+			hash.Write(encodeG1(&list[i])) // infinity is all zeros
 		}
 	}
 	for _, part := range [][]byte{
@@ -234,7 +234,7 @@ func snarkjsCircuitHash(c *constraints, p *powersFor) []byte {
 	hash.Write(binary.BigEndian.AppendUint32(nil, uint32(c.shape.wires)))
 	for wire := range uint32(c.shape.wires) {
 		point := b[wire].sum2(p.base2)
-		hash.Write(uncompressed(encodeG2(&point), point.IsInfinity()))
+		hash.Write(encodeG2(&point))
 	}
 	return hash.Sum(nil)
 }
@@ -246,11 +246,4 @@ func dense(from, to uint64, point func(wire uint32, sum *bn254.G1Jac)) []bn254.G
 		return nil
 	})
 	return bn254.BatchJacobianToAffineG1(sums)
-}
-
-func uncompressed(point []byte, infinity bool) []byte {
-	if infinity {
-		point[0] |= 0x40
-	}
-	return point
 }

@@ -285,3 +285,58 @@ def join(
     attestation = kept.attestation or ""
     said = words(bytes.fromhex(attestation.removeprefix("0x")))
     render.show(JoinReport(address, kept.name, kept.number or 0, attestation, said), json=json)
+
+
+@app.command("to-zkey")
+def to_zkey(
+    file: FileArg,
+    ptau: PtauOpt,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="The .zkey file to write.", show_default=False)
+    ],
+    bundle: Annotated[
+        Path | None,
+        typer.Option("--bundle", metavar="BUNDLE", help="Folder made by `zkchain compile`.", show_default=False),
+    ] = None,
+    r1cs: R1csOpt = None,
+    json: JsonOpt = False,
+) -> None:
+    """Write a ceremony of plain Groth16 for snarkjs, before anybody has contributed in another way.
+
+    People contribute with `snarkjs zkey contribute` (or a service built on it); `from-zkey` takes what comes back.
+    """
+    from zkchain.cli import render
+    from zkchain.cli.console import progress
+    from zkchain.workspace import ceremony_to_zkey
+
+    with progress() as step:
+        report = ceremony_to_zkey(file, _source(bundle, r1cs), ptau, output, progress=step)
+    render.show(report, json=json)
+
+
+@app.command("from-zkey")
+def from_zkey(
+    file: FileArg,
+    zkey: Annotated[
+        Path, typer.Argument(metavar="ZKEY", help="The .zkey with contributions of snarkjs.", show_default=False)
+    ],
+    ptau: PtauOpt,
+    bundle: Annotated[
+        Path | None,
+        typer.Option("--bundle", metavar="BUNDLE", help="Folder made by `zkchain compile`.", show_default=False),
+    ] = None,
+    r1cs: R1csOpt = None,
+    output: OutputOpt = None,
+    json: JsonOpt = False,
+) -> None:
+    """Take the contributions that snarkjs made to a .zkey into the ceremony that it was written from.
+
+    Everything is checked. Others can go on with `contribute` and `beacon`.
+    """
+    from zkchain.cli import render
+    from zkchain.cli.console import progress
+    from zkchain.workspace import ceremony_from_zkey
+
+    with progress() as step:
+        report = ceremony_from_zkey(file, zkey, _source(bundle, r1cs), ptau, output=output, progress=step)
+    render.show(report, json=json)

@@ -14,10 +14,8 @@ D is a transform of H over points (``_core.Unfold``), so a file can be changed i
 from __future__ import annotations
 
 import hashlib
-import mmap
 import struct
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,6 +66,11 @@ class KeyFile:
     def raw(self, kind: int) -> bytes:
         start, length = self._sections[kind]
         return self.data[start : start + length]
+
+    def digest(self, kind: int) -> bytes:
+        """The section's digest, as the section table has it."""
+        at = 192 + 64 * (kind - 1) + 32
+        return self.data[at : at + 32]
 
     def index(self, kind: int) -> npt.NDArray[np.uint32]:
         return np.frombuffer(self.raw(kind), "<u4")
@@ -205,9 +208,8 @@ def circuit_hash(domain: int, sections: dict[int, bytes], powers: Path) -> bytes
         size = G2_BYTES if second else G1_BYTES
         hasher.update(uncompressed_points(sections[Z_HEADER][place : place + size], second))
     _absorb(hasher, sections[Z_IC])
-    with _tau(powers, 2 * domain - 1) as tau:
-        low, high = tau[: G1_BYTES * (domain - 1)], tau[G1_BYTES * domain : G1_BYTES * (2 * domain - 1)]
-        _absorb(hasher, point_differences(bytes(high), bytes(low)))
+    low, high = (_tau(powers, first, domain - 1) for first in (0, domain))
+    _absorb(hasher, point_differences(high, low))
     for kind in (Z_C, Z_A, Z_B1):
         _absorb(hasher, sections[kind])
     _absorb(hasher, sections[Z_B2], second=True)
@@ -219,22 +221,18 @@ def _absorb(hasher: hashlib.blake2b, points: bytes, *, second: bool = False) -> 
     hasher.update(uncompressed_points(points, second))
 
 
-@contextmanager
-def _tau(powers: Path, count: int) -> Iterator[memoryview]:
-    """The powers tau^0 .. tau^(count - 1) in G1 of a .ptau file."""
-    regular.size(powers)
-    with powers.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
-        sections = parse(memoryview(mapped), PTAU, 1)
-        content = required(sections, TAU_G1, ".ptau file")
-        try:
-            if len(content) < G1_BYTES * count:
-                raise FormatError(f".ptau file: expected {count} powers of tau or more")
-            part = content[: G1_BYTES * count]
-            yield part
-            part.release()
-        finally:
-            for view in sections.values():
-                view.release()
+def _tau(powers: Path, first: int, count: int) -> bytes:
+    """The powers tau^first .. of a .ptau file, in G1. FormatError: it has fewer."""
+    size = regular.size(powers)
+    with powers.open("rb") as file:
+        _, _, sections = binfile.HEADER.unpack(file.read(binfile.HEADER.size))
+        for _ in range(sections):
+            kind, length = binfile.SECTION.unpack(file.read(binfile.SECTION.size))
+            if kind == TAU_G1 and G1_BYTES * (first + count) <= length <= size:
+                file.seek(G1_BYTES * first, 1)
+                return file.read(G1_BYTES * count)
+            file.seek(length, 1)
+    raise FormatError(f".ptau file: expected {first + count} powers of tau or more")
 
 
 # -------------------------------------------------------------------------------------------------------------- import

@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zkchain.ceremony.transcripts import Contribution, Transcript, transcript, words
 from zkchain.errors import InputError
-from zkchain.formats import bundle, ceremony
+from zkchain.formats import bundle, ceremony, ceremony_zkey, files
 from zkchain.reports import CeremonyReport, ContributionReport
 from zkchain.typing import Progress, quiet
 from zkchain.workspace.opening import load_circuit
@@ -37,6 +38,14 @@ class Source:
         if self.bundle is None:
             raise InputError("ceremony: expected a bundle or a file of constraints")
         return ceremony.initial(load_circuit(bundle.open_bundle(self.bundle)), ptau, progress=progress)
+
+    def constraints(self, scratch: Path) -> bytes:
+        """The content of the .r1cs file; ``scratch`` is a free name. FormatError: cg16."""
+        if self.r1cs is not None:
+            return files.read(Path(self.r1cs), what="constraints")
+        if self.bundle is None:
+            raise InputError("ceremony: expected a bundle or a file of constraints")
+        return ceremony_zkey.constraints_of(load_circuit(bundle.open_bundle(self.bundle)), scratch)
 
 
 def start_ceremony(source: Source, ptau: Place, output: Place, *, progress: Progress = quiet) -> CeremonyReport:
@@ -98,6 +107,34 @@ def finish_ceremony(
     elif folder is not None:
         ceremony.keys_into_folder(checked, folder)
     return _report(file, ALL, started)
+
+
+def ceremony_to_zkey(
+    file: Place, source: Source, ptau: Place, output: Place, *, progress: Progress = quiet
+) -> CeremonyReport:
+    """Check everything and write a ceremony of plain Groth16 as a .zkey, to which people contribute with snarkjs.
+    Errors as ``verify_ceremony`` and ``formats.ceremony_zkey.to_zkey``."""
+    started = time.perf_counter()
+    ceremony.check(ceremony.load(file), source.initial(ptau, progress), progress=progress)
+    constraints = source.constraints(Path(output))
+    ceremony_zkey.to_zkey(Path(file), constraints, Path(ptau), Path(output), progress=progress)
+    return _report(file, ALL, started)
+
+
+def ceremony_from_zkey(
+    file: Place, zkey: Place, source: Source, ptau: Place, *, output: Place | None = None, progress: Progress = quiet
+) -> CeremonyReport:
+    """Put the contributions of a .zkey into the ceremony from which it was written, check everything, and write it: in
+    its own place, or at ``output``. Errors as ``verify_ceremony`` and ``formats.ceremony_zkey.from_zkey``."""
+    started = time.perf_counter()
+    place = Path(output or file)
+    key = source.initial(ptau, progress)
+    constraints = source.constraints(place)
+    with files.scratch(place) as made:
+        ceremony_zkey.from_zkey(Path(file), constraints, Path(ptau), Path(zkey), made, progress=progress)
+        ceremony.check(ceremony.load(made), key, progress=progress)
+        files.move(made, place)
+    return _report(place, ALL, started)
 
 
 def _report(file: Place, checked: str, started: float) -> CeremonyReport:

@@ -203,7 +203,11 @@ pub fn uncompressed_points<'py>(py: Python<'py>, points: &[u8], second: bool) ->
 
 /// A key file with some sections replaced by others of the same length.
 #[pyfunction]
-pub fn replace_sections<'py>(py: Python<'py>, key: &[u8], sections: Vec<(u32, Vec<u8>)>) -> PyResult<Bound<'py, PyBytes>> {
+pub fn replace_sections<'py>(
+    py: Python<'py>,
+    key: &[u8],
+    sections: Vec<(u32, Vec<u8>)>,
+) -> PyResult<Bound<'py, PyBytes>> {
     let made = run(py, None, |_| with_sections(key, &sections))?;
     Ok(PyBytes::new(py, &made))
 }

@@ -94,23 +94,16 @@ pub fn differences(a: &[u8], b: &[u8]) -> Result<Vec<u8>> {
     Ok(bytemuck::cast_slice(&stored).to_vec())
 }
 
-/// Points in the uncompressed form that snarkjs hashes: big-endian, in G2 the imaginary part first, 0x40 in the first byte
-/// of infinity. The points must have been checked.
+/// Points in the uncompressed form that snarkjs hashes: big-endian, in G2 the imaginary part first, infinity all zeros. The
+/// points must have been checked.
 pub fn uncompressed(points: &[u8], second: bool) -> Vec<u8> {
-    fn all<C: Curve>(bytes: &[u8], encode: impl Fn(&Affine<C>) -> Vec<u8> + Sync) -> Vec<u8> {
+    fn all<C: Curve, const N: usize>(bytes: &[u8], encode: impl Fn(&Affine<C>) -> [u8; N] + Sync) -> Vec<u8> {
         let points = Points::<C>::new(bytes);
-        let one = |i: usize| {
-            let mut out = encode(&points.get(i));
-            if points.is_infinity(i) {
-                out[0] |= 0x40;
-            }
-            out
-        };
-        (0..points.len()).into_par_iter().flat_map_iter(one).collect()
+        (0..points.len()).into_par_iter().flat_map_iter(|i| encode(&points.get(i))).collect()
     }
     match second {
-        true => all::<G2>(points, |point| curve::encode_g2(point).to_vec()),
-        false => all::<G1>(points, |point| curve::encode_g1(point).to_vec()),
+        true => all::<G2, { curve::G2_BYTES }>(points, curve::encode_g2),
+        false => all::<G1, { curve::G1_BYTES }>(points, curve::encode_g1),
     }
 }
 

@@ -1,0 +1,96 @@
+"""A ceremony of plain Groth16 as a .zkey, and the contributions that snarkjs's tools made to it back in the ceremony.
+
+The file is taken apart and put together here in the bytes of docs/spec/ceremony.md, section 2; the core checks what
+comes of it as it checks every ceremony.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+from zkchain.ceremony import snarkjs
+from zkchain.errors import FormatError
+from zkchain.formats import files, r1cs, zkey_exchange
+from zkchain.formats.zkey_exchange import KeyFile
+from zkchain.r1cs import ConstraintSystem
+from zkchain.typing import Progress
+
+FIXED, HEAD = 64, 112
+WHAT = "ceremony"
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The file of a ceremony: the transcript's head and records, and the key."""
+
+    head: bytes
+    records: tuple[bytes, ...]
+    key: bytes
+
+    @staticmethod
+    def of(data: bytes) -> Parts:
+        """``data`` has been opened by the core, so that its lengths are right."""
+        count, length = struct.unpack_from("<IQ", data, 12)
+        rest, records = data[FIXED + HEAD : FIXED + length], []
+        for _ in range(count):
+            size = int.from_bytes(rest[:4], "little")
+            records.append(rest[:size])
+            rest = rest[size:]
+        return Parts(data[FIXED : FIXED + HEAD], tuple(records), data[(FIXED + length + 63) // 64 * 64 :])
+
+    def dump(self) -> bytes:
+        transcript = self.head + b"".join(self.records)
+        front = struct.pack("<8sIIQ", b"ZKCHAINC", 1, len(self.records), len(transcript)).ljust(FIXED, b"\0")
+        return front + transcript + bytes(-len(transcript) % 64) + self.key
+
+
+def constraints_of(circuit: ConstraintSystem, scratch: Path) -> bytes:
+    """The content of the .r1cs file of a circuit; ``scratch`` is a name for it, free before and after. FormatError: a
+    cg16 circuit has none."""
+    with files.scratch(scratch) as place:
+        r1cs.save(place, circuit)
+        return files.read(place, what="constraints")
+
+
+def to_zkey(
+    ceremony: Path, constraints: bytes, powers: Path, output: Path, *, progress: Progress | None = None
+) -> None:
+    """Write the ceremony as a .zkey that `snarkjs zkey contribute` and `zkey verify` take.
+
+    FormatError: somebody has contributed in our own way, for which snarkjs wants a proof that nobody else can make.
+    """
+    parts = Parts.of(files.read(ceremony, what=WHAT))
+    if any(record[4] != snarkjs.KIND for record in parts.records):
+        raise FormatError(
+            f"{WHAT} {ceremony}: it has contributions that were not made by snarkjs, which snarkjs cannot verify",
+            hint="write the .zkey first, let all contribute to it there, read it back, and go on with `contribute`",
+        )
+    if not parts.records:
+        made = zkey_exchange.export_initial(parts.key, constraints, powers, progress=progress)
+    else:
+        found, contributions = snarkjs.of_records(parts.records)
+        made = zkey_exchange.export(parts.key, constraints, found, contributions, progress=progress)
+    files.write(output, made)
+
+
+def from_zkey(
+    ceremony: Path, constraints: bytes, powers: Path, zkey: Path, output: Path, *, progress: Progress | None = None
+) -> None:
+    """Write the ceremony with the contributions of a .zkey. ``ceremony`` is the one from which the .zkey was written
+    before anybody contributed. Errors: those of ``zkey_exchange.import_contributions``."""
+    parts = Parts.of(files.read(ceremony, what=WHAT))
+    if parts.records:
+        raise FormatError(
+            f"{WHAT} {ceremony}: somebody has contributed already",
+            hint="read the .zkey into the ceremony as `start` wrote it: the .zkey has all contributions",
+        )
+    content = files.read(zkey, what=".zkey file")
+    made = zkey_exchange.import_contributions(parts.key, constraints, powers, content, progress=progress)
+    key = KeyFile(made.key)
+    digests = key.digest(zkey_exchange.K) + key.digest(zkey_exchange.H)
+    *earlier, last = made.contributions
+    records = [snarkjs.record(made.circuit_hash, one, None, None) for one in earlier]
+    records.append(snarkjs.record(made.circuit_hash, last, made.delta2, digests))
+    files.write(output, Parts(parts.head, tuple(records), made.key).dump())
