@@ -396,7 +396,15 @@ def test_a_mutant_is_noticed(what: str, monkeypatch: pytest.MonkeyPatch) -> None
     machine = OF.get(MUTANTS[what][0], "consumer")
     broken = {**contracts(), ROOTS[machine][1]: mutants()[what]}
     monkeypatch.setattr(consumers, "contracts", lambda: broken)
-    found = (Phase.generate,)  # one is enough, however long
-    long = settings(SHORT, max_examples=50, derandomize=True, database=None, report_multiple_bugs=False, phases=found)
+    found = (Phase.generate,)  # one is enough, however long; of many short runs most are not of one rule alone
+    many = settings(
+        SHORT,
+        max_examples=150,
+        stateful_step_count=10,
+        derandomize=True,
+        database=None,
+        report_multiple_bugs=False,
+        phases=found,
+    )
     with pytest.raises(AssertionError):
-        run_state_machine_as_test(MACHINES[machine], settings=long)
+        run_state_machine_as_test(MACHINES[machine], settings=many)

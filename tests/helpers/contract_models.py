@@ -196,6 +196,20 @@ class ConsumerMachine(Machine):
         assert told == ("DeadlinePassed" if late else refused if moved else "")
         self.counted(0, caller, told == "")
 
+    @rule(who=WHO, caller=WHO)
+    def a_relayed_turn(self, who: int, caller: int) -> None:
+        """Too late, with another action, as it was signed, and once more."""
+        now, other = self.counters.get((0, caller), 0), "ProofInvalid" if who == caller else "NoConsent"
+        never, said = 10**11, HASH
+        tries = ((1, said, "DeadlinePassed"), (never, bytes(32), other), (never, said, ""), (never, said, other))
+        for deadline, action, expected in tries:
+            proof = self.made(0, caller, [1], now, deadline=deadline, action=said)
+            self.kept.pop()
+            signed = self.signed(0, caller, caller, proof, [1], now, deadline=deadline, action=said)
+            sent = (self.people[caller], deadline, action, signed, proof, [1])
+            assert self.send(who, self.consumers[0], "takeFor", *sent) == expected
+            self.counted(0, caller, not expected)
+
     @invariant()
     def the_counters_are_the_models(self) -> None:
         """Of those who may have moved; the others show by what is taken of them."""
@@ -448,6 +462,18 @@ class RegistryMachine(Machine):
         st.text(max_size=40),
     )
 
+    @rule(who=WHO, other=st.integers(1, 3))
+    def a_whole_life(self, who: int, other: int) -> None:
+        """Registered, changed by its owner and by nobody else, and ended."""
+        of_one, of_another = ((bytes(32), bytes(32), key, bytes(4), "") for key in (HASH, keccak256(b"another")))
+        self.register(who, of_one)
+        number = len(self.models)
+        self.update((who + other) % 4, number, of_another)
+        self.update(who, number, of_another)
+        self.deprecate((who + other) % 4, number)
+        self.deprecate(who, number)
+        self.update(who, number, of_one)
+
     @rule(who=WHO, commitment=commitments)
     def register(self, who: int, commitment: tuple[object, ...]) -> None:
         told = self.send(who, self.registry, "registerModel", commitment)
@@ -508,7 +534,7 @@ class RegistryMachine(Machine):
     @invariant()
     def the_registry_is_the_model(self) -> None:
         kinds = ["(bytes32,bytes32,bytes32,bytes4,string)", "bool", "address"]
-        for number, (owner, commitment, deprecated, revision) in enumerate(getattr(self, "models", []), 1):
+        for number, (owner, commitment, deprecated, revision) in list(enumerate(getattr(self, "models", []), 1))[-8:]:
             found = ask(self.chain, self.registry, "getModel", kinds, number)
             assert found == (commitment, deprecated, self.people[owner].lower())
             assert ask(self.chain, self.registry, "revisionOf", ["uint64"], number) == (revision,)
