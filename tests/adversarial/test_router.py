@@ -16,7 +16,8 @@ from hypothesis.stateful import run_state_machine_as_test
 from tests.helpers import consumers
 from tests.helpers.cli_tools import zkchain
 from tests.helpers.consumers import BY_CHALLENGE, ask, deployed, named
-from tests.helpers.contract_models import HASH, MACHINES, sent
+from tests.helpers.contract_machine import HASH, sent
+from tests.helpers.contract_models import MACHINES
 from tests.helpers.evm import ask_node, compiled, contracts, encode_call
 from tests.helpers.simulator import simulate, toxic_key
 from tests.helpers.snarkjs_tool import FILES
