@@ -282,6 +282,14 @@ def test_a_contract_consents_by_its_own_word(node: Chain) -> None:
     assert here.outcome("takeFor", *here.proof_of(odd), odd, 0, bytes(32), b"") == "NoConsent"
 
 
+@pytest.mark.parametrize(("words", "outcome"), [(1, ""), (0, "NoConsent"), (2, "NoConsent"), (10_000, "NoConsent")])
+def test_an_accounts_word_is_a_word(node: Chain, words: int, outcome: str) -> None:
+    """Neither less nor more, however long."""
+    here, _ = owners(node, System.CG16)
+    talker = deployed(node, "Talker", ["uint256"], [words]).address
+    assert here.outcome("takeFor", *here.proof_of(talker), talker, 0, bytes(32), b"") == outcome
+
+
 def test_nobody_consents_for_the_zero_address(node: Chain) -> None:
     """What ecrecover answers to a signature that is none."""
     here, _ = owners(node, System.CG16)

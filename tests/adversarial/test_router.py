@@ -16,7 +16,8 @@ from hypothesis.stateful import run_state_machine_as_test
 from tests.helpers import consumers
 from tests.helpers.cli_tools import zkchain
 from tests.helpers.consumers import BY_CHALLENGE, ask, deployed, named
-from tests.helpers.contract_models import HASH, MACHINES, sent
+from tests.helpers.contract_machine import HASH, sent
+from tests.helpers.contract_models import MACHINES
 from tests.helpers.evm import ask_node, compiled, contracts, encode_call
 from tests.helpers.simulator import simulate, toxic_key
 from tests.helpers.snarkjs_tool import FILES
@@ -396,7 +397,15 @@ def test_a_mutant_is_noticed(what: str, monkeypatch: pytest.MonkeyPatch) -> None
     machine = OF.get(MUTANTS[what][0], "consumer")
     broken = {**contracts(), ROOTS[machine][1]: mutants()[what]}
     monkeypatch.setattr(consumers, "contracts", lambda: broken)
-    found = (Phase.generate,)  # one is enough, however long
-    long = settings(SHORT, max_examples=50, derandomize=True, database=None, report_multiple_bugs=False, phases=found)
+    found = (Phase.generate,)  # one is enough, however long; of many short runs most are not of one rule alone
+    many = settings(
+        SHORT,
+        max_examples=150,
+        stateful_step_count=10,
+        derandomize=True,
+        database=None,
+        report_multiple_bugs=False,
+        phases=found,
+    )
     with pytest.raises(AssertionError):
-        run_state_machine_as_test(MACHINES[machine], settings=long)
+        run_state_machine_as_test(MACHINES[machine], settings=many)

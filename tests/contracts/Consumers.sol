@@ -72,6 +72,24 @@ contract Wallet {
     }
 }
 
+/// @title An account that answers whatever it is asked with EIP-1271's word, and zeros up to so many words
+contract Talker {
+    uint256 private immutable WORDS;
+
+    constructor(uint256 words) {
+        WORDS = words;
+    }
+
+    fallback() external {
+        uint256 words = WORDS;
+        assembly ("memory-safe") {
+            let said := mload(0x40)
+            mstore(said, shl(224, 0x1626ba7e))
+            return(said, shl(5, words))
+        }
+    }
+}
+
 /// @title A verifier that reverts as it is told, and answers for any key
 contract OddVerifier is IZkVerifier {
     bytes public reason;

@@ -14,7 +14,7 @@ import pytest
 
 from tests.helpers.cli_tools import zkchain
 from tests.helpers.consumers import deployed
-from tests.helpers.contract_models import sent
+from tests.helpers.contract_machine import sent
 from tests.helpers.snarkjs_tool import FILES
 from zkchain.chain import Chain
 

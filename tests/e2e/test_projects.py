@@ -128,6 +128,11 @@ def test_hardhat(
     altered(place / "proofs/second/public.json", '"', '"1')
     failed(npm_tools.run(place, variables, "npx", "hardhat", "test"), "ProofInvalid|ProofFormatError")
 
+    assert (place / "artifacts/test/mocks/MockZkVerifier.sol/MockZkVerifier.json").is_file()  # tests may deploy it
+    stray = 'pragma solidity ^0.8.28;\nimport {MockZkVerifier} from "zkchain/mocks/MockZkVerifier.sol";\n'
+    (place / "contracts/Stray.sol").write_text("// SPDX-License-Identifier: MIT\n" + stray)
+    failed(npm_tools.run(place, variables, "npx", "hardhat", "build"), "mocks/MockZkVerifier.sol")
+
 
 def snippet(readme: str) -> str:
     """The README's example as a file of the project, with what it takes for granted."""

@@ -10,7 +10,8 @@ import time
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from tests.helpers.contract_models import MACHINES, Machine
+from tests.helpers.contract_machine import Machine
+from tests.helpers.contract_models import MACHINES
 
 STEPS, RUNS = 40, 10
 
