@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
-from hashlib import blake2b
 from typing import Any
 
 import numpy as np
 
 from zkchain.errors import CompileError
 from zkchain.ir.checked import named, whole
+from zkchain.ir.facts import content, frozen
 from zkchain.ir.graph import Node, Op
 from zkchain.ir.legality import WIDEST_SHIFT
 from zkchain.ir.ranges import interval, is_below_maximum
@@ -70,8 +70,7 @@ class Memory:
         """The array of this content that came first; what is no array is itself."""
         if not isinstance(array, np.ndarray) or self.get(id(array)) is not None:
             return array
-        content = blake2b(np.ascontiguousarray(array).data).digest()
-        key = (array.dtype.str, array.shape, content)
+        key = (array.dtype.str, array.shape, content(array))
         found = self.get(key)
         first = array if found is None else found
         self.put(key, first)
@@ -111,7 +110,7 @@ class Builder:
             )
         with named(f"node {name!r}"), np.errstate(over="ignore"):
             what = f"at {frac} fraction bits a constant of magnitude {np.abs(values).max(initial=0):g}"
-            q = whole(np.ldexp(values, frac), what=what)
+            q = frozen(whole(np.ldexp(values, frac), what=what))
         q = q if self.memory is None else self.memory.same(q)
         node = Node(Op.CONST, name, (), q.shape, value=q, scale=step(name, frac), lo=q, hi=q)
         error = error_bounds.constant(values, node)
