@@ -31,6 +31,7 @@ sys.path.insert(0, str(ROOT))
 from tests.helpers.architectures import Net  # noqa: E402
 from tests.helpers.onnx_models import runtime  # noqa: E402
 from zkchain import pipeline  # noqa: E402
+from zkchain.circuit.census import take_census  # noqa: E402
 from zkchain.quantize import Domain, Settings  # noqa: E402
 
 Array = npt.NDArray[Any]
@@ -106,8 +107,9 @@ class Encoder(Net):
 
     def attention(self, x: str, name: str, mask: str | None) -> str:
         split = self.const(np.array([1, self.tokens, HEADS, self.width // HEADS]))
-        parts = (self.add("Reshape", self.dense(x, f"{name}.self.{part}"), split) for part in ("query", "key", "value"))
-        q, k, v = (self.add("Transpose", y, perm=p) for y, p in zip(parts, ([0, 2, 1, 3], [0, 2, 3, 1], [0, 2, 1, 3])))
+        parts = [self.add("Reshape", self.dense(x, f"{name}.self.{part}"), split) for part in ("query", "key", "value")]
+        orders = ([0, 2, 1, 3], [0, 2, 3, 1], [0, 2, 1, 3])
+        q, k, v = (self.add("Transpose", y, perm=order) for y, order in zip(parts, orders, strict=True))
         scores = self.add("Div", self.add("MatMul", q, k), self.scalar(np.sqrt(self.width // HEADS)))
         scores = scores if mask is None else self.add("Add", scores, mask)
         mixed = self.add("Transpose", self.add("MatMul", self.add("Softmax", scores, axis=-1), v), perm=[0, 2, 1, 3])
@@ -203,7 +205,9 @@ def run(folder: Path, layers: int, tokens: int, settings: Settings, *, masked: b
         model = proto.SerializeToString()
         data = tokenized(folder / "tokenizer.json", SENTENCES, tokens)
         data = data if masked else {IDS: data[IDS]}
-        seen, held = ({name: array[part] for name, array in data.items()} for part in (slice(HELD_OUT, None), slice(HELD_OUT)))
+        seen, held = (
+            {name: array[part] for name, array in data.items()} for part in (slice(HELD_OUT, None), slice(HELD_OUT))
+        )
     lower = np.zeros((1, tokens))
     lower[0, :2] = 1  # no sentence is shorter than its two marks
     domains = {MASK: Domain(lower, 1, 1)} if masked else {}
@@ -214,7 +218,7 @@ def run(folder: Path, layers: int, tokens: int, settings: Settings, *, masked: b
     circuit = compiled.circuit
     print(f"constraints: {circuit.n_rows:,}, wires: {circuit.n_wires:,}")
     print(compiled.worst.promise if compiled.worst else "")
-    print(circuit.census())
+    print(take_census(circuit))
     for name, part in (("calibration", seen), ("held out", held)):
         found = cosines(proto, compiled.program, part)
         print(f"cosine to the float model, {name}: {min(found):.6f} at least, {np.mean(found):.6f} in the mean")

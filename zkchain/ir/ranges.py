@@ -159,7 +159,8 @@ def _matmul(node: Node, x: Node, y: Node) -> Interval:
 
 
 def _matmul_by_constant(x: Node, w: Node) -> Interval:
-    """2 hi = (hi_x + lo_x) W + (hi_x - lo_x) |W|, exact, where W may have millions of entries; rows of one range once."""
+    """2 hi = (hi_x + lo_x) W + (hi_x - lo_x) |W|, exact: W, which may have millions of entries, is read twice. Rows of
+    one range are one row."""
     lo, hi = (end.reshape(*(1,) * (len(x.shape) - end.ndim), *end.shape) for end in bounds_of(x))
     lo, hi = (np.broadcast_to(end, (*end.shape[:-1], x.shape[-1])) for end in np.broadcast_arrays(lo, hi))
     weights = _value(w)
