@@ -12,11 +12,8 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import sys
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +25,7 @@ from onnx import TensorProto, helper
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
+from scripts.language_models import measured, told  # noqa: E402
 from tests.helpers.architectures import Net  # noqa: E402
 from tests.helpers.onnx_models import runtime  # noqa: E402
 from zkchain import pipeline  # noqa: E402
@@ -178,15 +176,6 @@ def tokenized(path: Path, sentences: Sequence[str], tokens: int) -> dict[str, Ar
     return {IDS: np.array([[e.ids] for e in found]), MASK: np.array([[e.attention_mask] for e in found])}
 
 
-@contextmanager
-def measured(step: str) -> Iterator[None]:
-    begin, wall = time.process_time(), time.perf_counter()
-    yield
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    spent = f"{time.process_time() - begin:.1f} s ({time.perf_counter() - wall:.1f} s on the clock)"
-    print(f"{step}: {spent}, {most:.2f} GB at most so far", flush=True)
-
-
 def cosines(model: onnx.ModelProto, program: Any, data: Mapping[str, Array]) -> list[float]:
     """Of the embeddings of both programs, sentence by sentence."""
     from zkchain.oracle import run_integer
@@ -213,7 +202,7 @@ def run(folder: Path, layers: int, tokens: int, settings: Settings, *, masked: b
     domains = {MASK: Domain(lower, 1, 1)} if masked else {}
     with measured("compile"):
         compiled = pipeline.compile_model(
-            model, seen, domains=domains, system="cg16", settings=settings, accept_error=True, progress=_told
+            model, seen, domains=domains, system="cg16", settings=settings, accept_error=True, progress=told
         )
     circuit = compiled.circuit
     print(f"constraints: {circuit.n_rows:,}, wires: {circuit.n_wires:,}")
@@ -233,10 +222,6 @@ def run(folder: Path, layers: int, tokens: int, settings: Settings, *, masked: b
             proved = pipeline.prove(circuit, keys, {name: array[k] for name, array in held.items()})
     with measured("verify"):
         pipeline.verify(keys.verifying, proved.proof, proved.instance)
-
-
-def _told(stage: str, done: float) -> None:
-    print(f"  {time.process_time():8.1f} s {done:5.1%} {stage}", file=sys.stderr, flush=True)
 
 
 def main() -> None:
