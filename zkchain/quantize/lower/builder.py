@@ -45,16 +45,23 @@ def _bounds(node: Node, sources: Sequence[tuple[Node, FloatArray]]) -> tuple[Int
 
 class Memory:
     """Ranges and error bounds of nodes by what they are made of, for lowerings that have much in common: those of the
-    last two. Arrays are known by their identity, equal ones made one; what is remembered keeps the arrays alive that
-    its key names."""
+    last two, and of what was given up half way in between. Arrays are known by their identity, equal ones made one;
+    what is remembered keeps the arrays alive that its key names."""
 
     def __init__(self) -> None:
         self._now: dict[Hashable, Any] = {}
         self._before: dict[Hashable, Any] = {}
+        self._whole = True
 
     def turn(self) -> None:
-        """Another lowering begins: forget what the last one had no use for."""
-        self._now, self._before = {}, self._now
+        """Another lowering begins: forget what the last one had no use for, if it came to its end. One that was given
+        up has not asked yet for the weights behind the place where it stopped."""
+        self._before = self._now if self._whole else self._before | self._now
+        self._now, self._whole = {}, False
+
+    def keep(self) -> None:
+        """The lowering has come to its end."""
+        self._whole = True
 
     def get(self, key: Hashable) -> Any:
         """What is remembered, or None."""
