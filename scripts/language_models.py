@@ -27,10 +27,16 @@ from zkchain import pipeline  # noqa: E402
 
 @contextmanager
 def measured(step: str) -> Iterator[None]:
-    begin = time.process_time()
+    begin, clock = time.process_time(), time.perf_counter()
     yield
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(f"{step}: {time.process_time() - begin:.1f} s, {most:.2f} GB at most so far", flush=True)
+    spent = f"{time.process_time() - begin:.1f} s ({time.perf_counter() - clock:.1f} s on the clock)"
+    print(f"{step}: {spent}, {most:.2f} GB at most so far", flush=True)
+
+
+def told(stage: str, done: float) -> None:
+    """Progress, on stderr."""
+    print(f"  {time.process_time():8.1f} s {done:6.1%} {stage}", file=sys.stderr, flush=True)
 
 
 def run(kind: str, size: Size, *, last: bool, proof: bool) -> None:
@@ -38,13 +44,15 @@ def run(kind: str, size: Size, *, last: bool, proof: bool) -> None:
         proto = languages.gpt(size, last=last) if kind == "gpt" else languages.bert(size)
         model, data = proto.SerializeToString(), languages.tokens(size)
     with measured("compile"):
-        compiled = pipeline.compile_model(model, data, system="cg16", accept_error=True)
+        compiled = pipeline.compile_model(model, data, system="cg16", accept_error=True, progress=told)
     print(f"constraints: {compiled.circuit.n_rows:,}, wires: {compiled.circuit.n_wires:,}")
     if compiled.evaluation is not None:
         print(f"on the data: {[(out.max_error, out.top1) for out in compiled.evaluation.outputs]}")
     print(compiled.worst)
     if not proof:
         return
+    with measured("digest"):
+        print(compiled.circuit.digest.hex())
     with measured("setup"):
         keys = pipeline.setup(compiled.circuit)
     with measured("prove"):

@@ -136,6 +136,27 @@ def test_uses_of_one_table_are_chosen_together() -> None:
     assert shared_tables(problem.graph, found, Settings(activation_bits=12)) == []
 
 
+def test_a_whole_number_shares_no_precision() -> None:
+    """1 / n of a count beside 1 / x and 1 / y: the count needs no fraction bits, and takes none from the others."""
+    b = Build()
+    there, x = b.input(1, 4), b.input(1, 1)
+    square = b.add(Op.MUL, x, x)
+    numbers = [
+        b.add(Op.ADD, b.add(Op.SUM, there, shape=(1, 1), axes=(1,)), b.const(20.0)),
+        *(b.add(Op.ADD, square, b.const(least)) for least in (0.5, 0.75)),
+    ]
+    first, *others = (b.add(Op.UNARY, y, fn=("reciprocal",)) for y in numbers)
+    for other in others:
+        first = b.add(Op.ADD, first, other)
+    graph, domain = b.graph(first), [Domain(0, 1, 1.0), Domain(-2.0, 3.0)]
+    problem = pose(graph, resolve(graph, domain, None), (), Settings())
+    found, _ = measure_points(problem)
+    arguments = [s.members for s in shared_tables(problem.graph, found, problem.settings) if s.fn is not None]
+    assert [{found[k].exact for k in members} for members in arguments] == [{None}]
+    report = quantize_with_report(graph, domain, settings=Settings(cost="lookup"))[1]
+    assert report.accuracy[0].max_error < 0.01
+
+
 def test_slacks_that_are_not_lowered_would_give_the_same() -> None:
     problem = pose(recurrent(), resolve(recurrent(), [Domain(-2.0, 3.0)], None), (), Settings())
     found, gains = measure_points(problem)
@@ -174,10 +195,16 @@ def test_a_memory_forgets_what_two_lowerings_did_not_ask_for() -> None:
     memory, array = Memory(), np.arange(3)
     assert memory.same(array) is array
     assert memory.same(np.arange(3)) is array
-    memory.turn()
-    assert memory.same(np.arange(3)) is array  # asked for: remembered for another turn
-    memory.turn()
-    memory.turn()
+    for _ in range(4):  # given up: nothing is forgotten
+        memory.turn()
+    assert memory.same(np.arange(3)) is array
+    for _ in range(2):
+        memory.keep()
+        memory.turn()
+        assert memory.same(np.arange(3)) is array  # asked for: remembered for another turn
+    for _ in range(2):
+        memory.keep()
+        memory.turn()
     assert memory.same(other := np.arange(3)) is other
 
 

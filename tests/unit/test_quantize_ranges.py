@@ -135,3 +135,23 @@ def test_compress_keeps_what_varies() -> None:
     assert x.shape == y.shape == (2, 1)
     assert np.array_equal(np.broadcast_to(x, (2, 3)), a)
     assert ranges.compress(np.array([[1, 2], [1, 3]]))[0].shape == (2, 2)
+
+
+@given(st.sampled_from([(4, 3), (1, 3), (2, 1, 3), (3,)]), st.sampled_from([9, 1 << 20, 1 << 55]), st.data())
+@settings(max_examples=60)
+def test_a_product_with_a_constant_meets_both_ends(shape: tuple[int, ...], reach: int, data: st.DataObject) -> None:
+    """However its range is written: for each element, each column, each row, or all in one."""
+    kept = tuple(n if data.draw(st.booleans()) else 1 for n in shape)
+    kept = kept[data.draw(st.integers(0, len(kept))) :]
+    rng = np.random.default_rng(data.draw(st.integers(0, 9)))
+    ends = np.sort(rng.integers(-reach, reach, (2, *kept)), axis=0)
+    b = graphs.Build()
+    w = rng.integers(-9, 10, (3, 5))
+    got = ranges.interval(
+        Node(Op.MATMUL, "m", (0, 1), (*shape[:-1], 5)),
+        [Node(Op.INPUT, "x", (), shape, lo=ends[0], hi=ends[1]), b.nodes[b.const(w)]],
+    )
+    lo, hi = (np.broadcast_to(end, shape) for end in ends)
+    up, down = np.maximum(w, 0), np.minimum(w, 0)
+    for found, expected in zip(got, (lo @ up + hi @ down, hi @ up + lo @ down), strict=True):
+        np.testing.assert_array_equal(np.broadcast_to(found, expected.shape), expected)

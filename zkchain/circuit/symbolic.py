@@ -254,23 +254,34 @@ def linear(taps: Taps, source: Symbolic, known: Known | None) -> Symbolic:
     for field elements."""
 
     def rows(select: IntArray, n_wires: int) -> csr_array:
-        outer, needed = _outer(*taps.rows(select))
+        outer, needed = _outer(*taps.rows(select), source.size)
         return _compose(outer, source.rows(needed, n_wires))
 
     span = None if known is None else Span.of(known).checked()
     return Symbolic(taps.size, taps.taps * source.weight, rows, span, taps.norm * source.norm)
 
 
-def _outer(index: IntArray, coefficient: IntArray) -> tuple[csr_array, IntArray]:
-    """A block of taps as a matrix over the source elements that it needs, and which these are. A function of its own,
-    so that what it was made from is freed before the block is composed."""
+def _outer(index: IntArray, coefficient: IntArray, elements: int) -> tuple[csr_array, IntArray]:
+    """A block of taps as a matrix over those of the source's ``elements`` that it needs, and which these are. A
+    function of its own, so that what it was made from is freed before the block is composed."""
     from scipy.sparse import csr_array
 
     used = (index >= 0) & (coefficient != 0)
     indptr = np.concatenate(([0], np.cumsum(used.sum(axis=1))))
-    needed, position = np.unique(index[used], return_inverse=True)
+    needed, position = _distinct(index[used], elements)
     shape = (len(index), len(needed))
-    return csr_array((coefficient[used], position.ravel(), indptr), shape=shape), needed
+    return csr_array((coefficient[used], position, indptr), shape=shape), needed
+
+
+def _distinct(index: IntArray, below: int) -> tuple[IntArray, IntArray]:
+    """The distinct numbers, rising, and where each of the given ones stands among them. A layer's block names most of
+    its source's elements many times: a mark for each of these is found faster than an order of all."""
+    if below > 2 * len(index):
+        needed, position = np.unique(index, return_inverse=True)
+        return needed, position.ravel()
+    named = np.zeros(below, dtype=np.bool_)
+    named[index] = True
+    return np.flatnonzero(named), (np.cumsum(named) - 1)[index]
 
 
 def to_csr(matrix: csr_array) -> Csr:

@@ -18,7 +18,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from zkchain.errors import CompileError, Wraps
-from zkchain.ir.graph import BOUND
+from zkchain.ir.legality import BOUND
 from zkchain.typing import Array, FloatArray, IntArray
 
 WORD = 1 << 63  # int64: -2^63 <= v < 2^63

@@ -23,6 +23,7 @@ import numpy.typing as npt
 
 from zkchain.errors import CompileError
 from zkchain.ir.categories import Categories
+from zkchain.ir.facts import magnitude
 from zkchain.ir.legality import BOUND as BOUND
 from zkchain.ir.legality import clip_ends, integers, shape_of
 from zkchain.typing import IntArray
@@ -305,6 +306,8 @@ def _check_range(node: Node) -> None:
         raise CompileError(f"node {node.name!r} ({node.op}): static range: {error}") from error
     if not SCALES[0] <= node.scale <= SCALES[1]:
         raise CompileError(f"node {node.name!r} ({node.op}): scale {node.scale:g} is no step of real numbers")
+    if node.lo is node.hi and magnitude(node.lo) < BOUND:  # a constant, perhaps a large one
+        return
     if node.size and ((node.lo > node.hi).any() or node.lo.min() <= -BOUND or node.hi.max() >= BOUND):
         raise CompileError(
             f"node {node.name!r} ({node.op}): static range [{node.lo.min()}, {node.hi.max()}] is empty or reaches 2^62",
@@ -314,6 +317,8 @@ def _check_range(node: Node) -> None:
 
 def _check_const(node: Node, sources: Sequence[Node]) -> None:
     value = integers(node.value, "value")
+    if value is node.lo is node.hi:
+        return
     if node.lo is not None and node.hi is not None and ((value < node.lo).any() or (value > node.hi).any()):
         raise ValueError("its value lies outside its static range")
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from zkchain.ir.checked import magnitude
+from zkchain.ir.facts import floats, magnitude
 from zkchain.typing import Array, IntArray
 
 FLOAT_EXACT = 1 << 53  # integers of magnitude up to 2^53 are float64 numbers
@@ -26,7 +26,7 @@ def matmul(x: Array, w: Array) -> Array:
         return np.asarray(np.matmul(x, w))
     # |sum_k x_k w_k| <= K max|x| max|w|
     if magnitude(x) * magnitude(w) * x.shape[-1] < FLOAT_EXACT:
-        return np.asarray(np.matmul(x.astype(np.float64), w.astype(np.float64))).astype(np.int64)
+        return np.asarray(np.matmul(floats(x), floats(w))).astype(np.int64)
     return np.asarray(np.matmul(x, w))
 
 
@@ -47,7 +47,7 @@ def conv(
     n, c, m, taps = x.shape[0], x.shape[1], w.shape[0], math.prod(w.shape[1:])
     depthwise = group == c == m
     if not depthwise and x.dtype.kind == w.dtype.kind == "i" and magnitude(x) * magnitude(w) * taps < FLOAT_EXACT:
-        exact = conv(x.astype(np.float64), w.astype(np.float64), strides, pads, dilations, group)
+        exact = conv(floats(x), floats(w), strides, pads, dilations, group)
         return exact.astype(np.int64)
     window = _windows(_padded(x, pads), w.shape[2:], strides, dilations)
     if depthwise:

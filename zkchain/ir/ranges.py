@@ -16,6 +16,7 @@ import numpy.typing as npt
 from zkchain.errors import CompileError
 from zkchain.ir import kernels, trees
 from zkchain.ir.checked import below, named
+from zkchain.ir.facts import floats, magnitude
 from zkchain.ir.graph import Node, Op, check_arguments
 from zkchain.typing import FloatArray, IntArray
 
@@ -138,6 +139,8 @@ def _mul(node: Node, x: Node, y: Node) -> Interval:
 
 
 def _matmul(node: Node, x: Node, y: Node) -> Interval:
+    if y.op is Op.CONST and len(y.shape) == 2 and x.size:
+        return _matmul_by_constant(x, y)
     below(np.asarray(np.broadcast_to(largest(x), x.shape) @ np.broadcast_to(largest(y), y.shape)))
     (lo_x, hi_x), (lo_y, hi_y) = _full(x), _full(y)
     if y.op is Op.CONST:  # hi = hi_x W+ + lo_x W-, W+ the positive entries
@@ -153,6 +156,23 @@ def _matmul(node: Node, x: Node, y: Node) -> Interval:
             kernels.matmul(up, hi_y) + kernels.matmul(down, lo_y),
         )
     return _matmul_of_variables(node, (lo_x, hi_x), (lo_y, hi_y))
+
+
+def _matmul_by_constant(x: Node, w: Node) -> Interval:
+    """2 hi = (hi_x + lo_x) W + (hi_x - lo_x) |W|, exact: W, which may have millions of entries, is read twice. Rows of
+    one range are one row."""
+    lo, hi = (end.reshape(*(1,) * (len(x.shape) - end.ndim), *end.shape) for end in bounds_of(x))
+    lo, hi = (np.broadcast_to(end, (*end.shape[:-1], x.shape[-1])) for end in np.broadcast_arrays(lo, hi))
+    weights = _value(w)
+    sizes = np.abs(floats(weights))
+    below(np.maximum(np.abs(lo.astype(np.float64)), np.abs(hi.astype(np.float64))) @ sizes)
+    middle, apart = hi + lo, hi - lo
+    if (magnitude(middle) + magnitude(apart)) * magnitude(weights) * x.shape[-1] < kernels.FLOAT_EXACT:
+        twice = middle.astype(np.float64) @ floats(weights), apart.astype(np.float64) @ sizes
+        product, reach = (each.astype(np.int64) for each in twice)
+    else:  # modulo 2^64, and what is wanted lies below 2^63
+        product, reach = middle @ weights, apart @ np.abs(weights)
+    return (product - reach) >> 1, (product + reach) >> 1
 
 
 def _matmul_of_variables(node: Node, x: Interval, y: Interval) -> Interval:

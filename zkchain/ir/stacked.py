@@ -73,8 +73,10 @@ def _moved(node: Node, kernel: Kernel, xs: list[Array]) -> Array:
 
 
 def _matmul(node: Node, kernel: Kernel, xs: list[Array]) -> Array:
-    # vectors are matrices of one row or column
     x, y = xs[0], xs[1]
+    if len(y) == 1 and y.ndim == 3:  # all samples meet the same matrix: one product of all their rows
+        return kernel(node, x.reshape(-1, x.shape[-1]), y[0]).reshape(len(x), *node.shape)
+    # vectors are matrices of one row or column
     rows, columns = (x[:, None] if x.ndim == 2 else x), (y[..., None] if y.ndim == 2 else y)
     rank = max(rows.ndim, columns.ndim) - 1
     product = kernel(node, _ranked(rows, rank), _ranked(columns, rank))

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from hashlib import blake2b
 from typing import Any
 
 import numpy as np
 
 from zkchain.errors import CompileError
 from zkchain.ir.builder import Builder
+from zkchain.ir.facts import content
 from zkchain.ir.graph import Graph, Node, Op
 from zkchain.typing import FloatArray
 
@@ -182,7 +182,7 @@ def _key(node: Node, src: Sequence[int]) -> Hashable:
 
 def _plain(value: Any) -> Hashable:
     if isinstance(value, np.ndarray):
-        return value.dtype.str, value.shape, blake2b(np.ascontiguousarray(value).data).digest()
+        return value.dtype.str, value.shape, content(value)
     plain: Hashable = value.item() if isinstance(value, np.generic) else value
     return plain
 

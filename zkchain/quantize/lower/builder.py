@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
-from hashlib import blake2b
 from typing import Any
 
 import numpy as np
 
 from zkchain.errors import CompileError
 from zkchain.ir.checked import named, whole
+from zkchain.ir.facts import content, frozen
 from zkchain.ir.graph import Node, Op
 from zkchain.ir.legality import WIDEST_SHIFT
 from zkchain.ir.ranges import interval, is_below_maximum
@@ -45,16 +45,23 @@ def _bounds(node: Node, sources: Sequence[tuple[Node, FloatArray]]) -> tuple[Int
 
 class Memory:
     """Ranges and error bounds of nodes by what they are made of, for lowerings that have much in common: those of the
-    last two. Arrays are known by their identity, equal ones made one; what is remembered keeps the arrays alive that
-    its key names."""
+    last two, and of what was given up half way in between. Arrays are known by their identity, equal ones made one;
+    what is remembered keeps the arrays alive that its key names."""
 
     def __init__(self) -> None:
         self._now: dict[Hashable, Any] = {}
         self._before: dict[Hashable, Any] = {}
+        self._whole = True
 
     def turn(self) -> None:
-        """Another lowering begins: forget what the last one had no use for."""
-        self._now, self._before = {}, self._now
+        """Another lowering begins: forget what the last one had no use for, if it came to its end. One that was given
+        up has not asked yet for the weights behind the place where it stopped."""
+        self._before = self._now if self._whole else self._before | self._now
+        self._now, self._whole = {}, False
+
+    def keep(self) -> None:
+        """The lowering has come to its end."""
+        self._whole = True
 
     def get(self, key: Hashable) -> Any:
         """What is remembered, or None."""
@@ -70,8 +77,7 @@ class Memory:
         """The array of this content that came first; what is no array is itself."""
         if not isinstance(array, np.ndarray) or self.get(id(array)) is not None:
             return array
-        content = blake2b(np.ascontiguousarray(array).data).digest()
-        key = (array.dtype.str, array.shape, content)
+        key = (array.dtype.str, array.shape, content(array))
         found = self.get(key)
         first = array if found is None else found
         self.put(key, first)
@@ -111,7 +117,7 @@ class Builder:
             )
         with named(f"node {name!r}"), np.errstate(over="ignore"):
             what = f"at {frac} fraction bits a constant of magnitude {np.abs(values).max(initial=0):g}"
-            q = whole(np.ldexp(values, frac), what=what)
+            q = frozen(whole(np.ldexp(values, frac), what=what))
         q = q if self.memory is None else self.memory.same(q)
         node = Node(Op.CONST, name, (), q.shape, value=q, scale=step(name, frac), lo=q, hi=q)
         error = error_bounds.constant(values, node)

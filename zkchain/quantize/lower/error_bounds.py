@@ -13,6 +13,7 @@ import numpy as np
 
 from zkchain.ir import interpret, kernels, trees
 from zkchain.ir.checked import magnitude as magnitude_of
+from zkchain.ir.facts import floats
 from zkchain.ir.graph import Node, Op
 from zkchain.ir.ranges import compress, largest
 from zkchain.typing import FloatArray
@@ -45,10 +46,32 @@ def _mul(node: Node, x: Source, y: Source) -> FloatArray:
 
 
 def _matmul(node: Node, x: Source, y: Source) -> FloatArray:
+    if y[0].op is Op.CONST and len(y[0].shape) == 2 and x[0].size and y[1].size:
+        return _matmul_by_constant(node, x, y)
+
     def combine(a: FloatArray, b: FloatArray) -> FloatArray:
         return np.asarray(np.broadcast_to(a, x[0].shape) @ np.broadcast_to(b, y[0].shape))
 
     return _product(node, combine, x, y)
+
+
+def _matmul_by_constant(node: Node, x: Source, y: Source) -> FloatArray:
+    """``_product`` of a matrix that may have millions of entries, each read twice; rows of one bound once."""
+    weights = y[0].value
+    if weights is None or np.isinf(x[1]).all():
+        return _unknown(node)
+    rows = [np.broadcast_to(a, (*a.shape[:-1], x[0].shape[-1])) for a in (_at_axes(x, magnitude(x)), _at_axes(x, x[1]))]
+    both = np.concatenate([a.reshape(-1, a.shape[-1]) for a in rows])
+    off = both @ np.broadcast_to(y[1], y[0].shape)  # |q s| e_y, e_x e_y
+    shapes = [(*a.shape[:-1], y[0].shape[-1]) for a in rows]
+    split = int(np.prod(shapes[0][:-1], dtype=np.int64))
+    own = rows[1] @ np.abs(floats(weights)) * y[0].scale
+    return np.asarray(off[:split].reshape(shapes[0]) + own + off[split:].reshape(shapes[1]))
+
+
+def _at_axes(source: Source, bound: FloatArray) -> FloatArray:
+    """A bound with as many axes as its node."""
+    return bound.reshape(*(1,) * (len(source[0].shape) - bound.ndim), *bound.shape)
 
 
 def _conv(node: Node, x: Source, w: Source) -> FloatArray:

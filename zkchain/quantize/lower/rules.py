@@ -75,6 +75,8 @@ def lower(graph: Graph, plan: Plan, grids: Sequence[Grid], memory: Memory | None
         if rule is None:
             raise UnsupportedOp(node.name, str(node.op), "it has no integer form")
         state.values[i] = rule(state, i, node)
+    if memory is not None:
+        memory.keep()
     inputs, outputs = ([state.values[i] for i in ends] for ends in (graph.inputs, graph.outputs))
     nodes = list(state.out.nodes)
     for value, grid in zip(inputs, grids, strict=True):

@@ -89,9 +89,9 @@ def shared_tables(graph: Graph, points: Sequence[Point], settings: Settings) -> 
             uses.setdefault(node.arg["fn"], []).append(i)
     found = []
     for fn, same in ((fn, same) for fn, same in uses.items() if len(same) >= FEWEST_USES):
-        arguments = frozenset(
-            at[key] for i in same if (key := (noise.argument(graph, graph.nodes[i].src[0]), None)) in at
-        )
+        read = (at.get((noise.argument(graph, graph.nodes[i].src[0]), None)) for i in same)
+        # a whole number needs no fraction bits, and has none to share
+        arguments = frozenset(k for k in read if k is not None and points[k].exact is None)
         elements, values = sum(graph.nodes[i].size for i in same), at[same[0], OUT]
         found.append(Shared(frozenset(at[i, OUT] for i in same)))
         if len(arguments) > 1:
