@@ -15,9 +15,11 @@ from tests.helpers import circom_files
 from tests.helpers.cli_tools import GOOD, compile_into, zkchain
 from tests.helpers.snarkjs_tool import FILES, run
 from zkchain import groth16
+from zkchain.ceremony.transcripts import transcript
 from zkchain.chain import guard
 from zkchain.chain.connection import Terms
 from zkchain.errors import FormatError, InputError, KeyMismatch, UnsafeKey
+from zkchain.formats import ceremony as files_of_ceremonies
 from zkchain.formats import snarkjs
 from zkchain.groth16.key import open_key
 from zkchain.r1cs import System
@@ -196,3 +198,28 @@ def test_a_bundle_of_a_ceremony(system: System, powers: Path, tmp_path: Path) ->
     shutil.copytree(folder, other)
     (other / "program.npz").write_bytes(b"")
     assert zkchain("ceremony", "verify", file, "--bundle", other, "--ptau", powers).code != 0
+
+
+def test_a_contribution_that_was_dropped(constraints: Path) -> None:
+    """A coordinator goes back to the file before it: everything holds, but for whoever knows an attestation."""
+    file = ceremony(constraints, "Ann")
+    before = file.read_bytes()
+    (kept,), (_, dropped) = contributions(file), contributions(ceremony_of(file, "Bob"))
+    file.write_bytes(before)
+    done("ceremony", "contribute", file, "--name", "Cem")
+    check = ("ceremony", "verify", file, "--r1cs", constraints, "--ptau", POWERS)
+    done(*check, "--attestation", kept)
+    refused = zkchain(*check, "--attestation", kept, "--attestation", dropped)
+    assert refused.code == UnsafeKey.exit_code
+    assert f"no contribution has the attestation {dropped[:18]}..." in refused.err
+    assert zkchain(*check, "--attestation", "0xzz").code == 2
+
+
+def ceremony_of(file: Path, name: str) -> Path:
+    done("ceremony", "contribute", file, "--name", name)
+    return file
+
+
+def contributions(file: Path) -> list[str]:
+    """The attestations in a file."""
+    return ["0x" + one.attestation.hex() for one in transcript(files_of_ceremonies.load(file)).contributions]

@@ -7,16 +7,34 @@
 package main
 
 import (
+	"encoding/hex"
 	"flag"
 	"fmt"
 	"os"
+	"strings"
 )
+
+// attestations must all be in the transcript; the flag may be given more than once.
+type attestations []string
+
+func (a *attestations) String() string { return strings.Join(*a, ",") }
+
+func (a *attestations) Set(text string) error {
+	digits := strings.TrimPrefix(strings.ToLower(text), "0x")
+	if raw, err := hex.DecodeString(digits); err != nil || len(raw) != 32 {
+		return fmt.Errorf("expected 32 bytes in hexadecimal")
+	}
+	*a = append(*a, digits)
+	return nil
+}
 
 func main() {
 	ptauPath := flag.String("ptau", "", "powers of tau (.ptau) that the ceremony was started from")
 	constraintsPath := flag.String("constraints", "", "the circuit's constraints: a file of ours, or .r1cs")
+	var expected attestations
+	flag.Var(&expected, "attestation", "`hex` of a contribution that must be in it; may be given more than once")
 	flag.Usage = func() {
-		fmt.Fprintln(os.Stderr, "usage: ceremony-verify --ptau FILE --constraints FILE CEREMONY")
+		fmt.Fprintln(os.Stderr, "usage: ceremony-verify --ptau FILE --constraints FILE [--attestation HEX] CEREMONY")
 		flag.PrintDefaults()
 	}
 	flag.Parse()
@@ -24,13 +42,13 @@ func main() {
 		flag.Usage()
 		os.Exit(2)
 	}
-	if err := run(flag.Arg(0), *ptauPath, *constraintsPath); err != nil {
+	if err := run(flag.Arg(0), *ptauPath, *constraintsPath, expected); err != nil {
 		fmt.Println("REFUSED:", err)
 		os.Exit(1)
 	}
 }
 
-func run(path, ptauPath, constraintsPath string) error {
+func run(path, ptauPath, constraintsPath string, expected attestations) error {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return err
@@ -48,7 +66,24 @@ func run(path, ptauPath, constraintsPath string) error {
 	if err != nil {
 		return err
 	}
+	if err := c.contains(expected); err != nil {
+		return err
+	}
 	c.report()
+	return nil
+}
+
+// contains refuses a transcript from which a contribution that somebody attested is missing.
+func (c *ceremony) contains(expected attestations) error {
+	there := map[string]bool{}
+	for _, hash := range c.transcripts[1:] {
+		there[fmt.Sprintf("%x", hash)] = true
+	}
+	for _, attestation := range expected {
+		if !there[attestation] {
+			return fmt.Errorf("no contribution has the attestation %s: it was dropped, or one before it", attestation)
+		}
+	}
 	return nil
 }
 

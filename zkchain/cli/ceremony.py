@@ -173,6 +173,10 @@ def verify(
         typer.Option("--bundle", metavar="BUNDLE", help="Folder made by `zkchain compile`.", show_default=False),
     ] = None,
     r1cs: R1csOpt = None,
+    attestation: Annotated[
+        list[str] | None,
+        typer.Option("--attestation", metavar="HEX", help="One that must be in it.", show_default=False),
+    ] = None,
     json: JsonOpt = False,
 ) -> None:
     """Check all of a ceremony, from the circuit and the powers of tau to the last point."""
@@ -180,8 +184,9 @@ def verify(
     from zkchain.cli.console import progress
     from zkchain.workspace import verify_ceremony
 
+    expected = [_bytes(text, "--attestation") for text in attestation or ()]
     with progress() as step:
-        report = verify_ceremony(file, _source(bundle, r1cs), ptau, progress=step)
+        report = verify_ceremony(file, _source(bundle, r1cs), ptau, attestations=expected, progress=step)
     render.show(report, json=json)
 
 

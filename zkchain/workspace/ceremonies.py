@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zkchain.ceremony.transcripts import Contribution, Transcript, transcript, words
-from zkchain.errors import InputError
+from zkchain.errors import InputError, UnsafeKey
 from zkchain.formats import bundle, ceremony, ceremony_zkey, files
 from zkchain.reports import CeremonyReport, ContributionReport
 from zkchain.typing import Progress, quiet
@@ -74,8 +75,10 @@ def apply_beacon(
     return _report(output or file, FILE_ONLY, started)
 
 
-def verify_ceremony(file: Place, source: Source, ptau: Place, *, progress: Progress = quiet) -> CeremonyReport:
-    """Check everything (docs/spec/ceremony.md, section 6).
+def verify_ceremony(
+    file: Place, source: Source, ptau: Place, *, attestations: Sequence[bytes] = (), progress: Progress = quiet
+) -> CeremonyReport:
+    """Check everything (docs/spec/ceremony.md, section 6), and that contributions with these attestations are in it.
 
     Raises
     ------
@@ -84,11 +87,22 @@ def verify_ceremony(file: Place, source: Source, ptau: Place, *, progress: Progr
     KeyMismatch
         The ceremony is of another circuit or of other powers of tau.
     UnsafeKey
-        A check failed; names the contribution.
+        A check failed; names the contribution. An attestation is of none of the contributions.
     """
     started = time.perf_counter()
-    ceremony.check(ceremony.load(file), source.initial(ptau, progress), progress=progress)
+    checked = ceremony.load(file)
+    _contain(transcript(checked), attestations)
+    ceremony.check(checked, source.initial(ptau, progress), progress=progress)
     return _report(file, ALL, started)
+
+
+def _contain(said: Transcript, attestations: Sequence[bytes]) -> None:
+    there = {one.attestation for one in said.contributions}
+    for attestation in attestations:
+        if attestation not in there:
+            text = f"no contribution has the attestation 0x{attestation.hex()[:16]}...: it was dropped, or one before it"
+            hint = "go back to a file that has it; whoever left it out cannot be trusted"
+            raise UnsafeKey(f"ceremony: {text}", hint=hint)
 
 
 def finish_ceremony(
