@@ -79,10 +79,13 @@ def test_one_name_is_not_enough(constraints: Path) -> None:
     """The only contributor may be the maker: the keys stay development keys, and it is said. Without any: refused."""
     file, keys = ceremony(constraints), constraints.with_name("keys")
     finish = ("ceremony", "finish", file, "--r1cs", constraints, "--ptau", POWERS, "-o", keys)
-    refused = zkchain(*finish)
-    assert refused.code == UnsafeKey.exit_code
-    assert "nobody has contributed" in refused.err
-    assert not (keys / "proving_key.zkpk").exists()
+    for with_beacon in (False, True):
+        if with_beacon:
+            done("ceremony", "beacon", file, "--hash", BLOCK)
+        refused = zkchain(*finish)
+        assert refused.code == UnsafeKey.exit_code
+        assert "nobody has contributed" in refused.err
+        assert not (keys / "proving_key.zkpk").exists()
     for _ in range(2):
         done("ceremony", "contribute", file, "--name", "Ann")
         outcome = zkchain(*finish)

@@ -16,7 +16,7 @@ from zkchain._core import Ceremony, InitialKey
 from zkchain.ceremony.beacons import Beacon
 from zkchain.ceremony.start import initial_key
 from zkchain.ceremony.transcripts import check_beacons, transcript
-from zkchain.errors import FormatError, InputError, KeyFormatError, KeyMismatch
+from zkchain.errors import FormatError, InputError, KeyFormatError, KeyMismatch, UnsafeKey
 from zkchain.formats import bundle, circom, files, snarkjs
 from zkchain.groth16.key import open_key, verifying_key
 from zkchain.r1cs import ConstraintSystem
@@ -105,6 +105,9 @@ def keys_into_folder(checked: Ceremony, folder: Place) -> None:
 def _keys(checked: Ceremony, place: Path) -> bytes:
     """Writes the proving key to ``place``; verification_key.json, which names the ceremony of production keys."""
     said = transcript(checked)
+    if not said.people:
+        hint = "contribute first: `zkchain ceremony contribute FILE --name NAME`"
+        raise UnsafeKey("ceremony: nobody has contributed: anyone could forge proofs", hint=hint)
     production = said.makes_production_keys
     checked.finish(place, development=not production)
     verifying = verifying_key(open_key(place))
