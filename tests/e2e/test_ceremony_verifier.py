@@ -18,6 +18,7 @@ import pytest
 from tests.adversarial.test_ceremony import ATTACKS, CASES, GOOD_BEACON, POWERS, beacon_of, honest, started
 from tests.helpers import toy
 from tests.helpers.ceremonies import joined
+from tests.helpers.cli_tools import compile_into, zkchain
 from tests.helpers.snarkjs_tool import FILES
 from zkchain.formats import rows
 from zkchain.formats.ceremony_zkey import Parts
@@ -138,3 +139,20 @@ def test_it_verifies_contributions_of_snarkjs(program: Path, tmp_path: Path) -> 
         path.write_bytes(replace(parts, records=(bytes(first), *parts.records[1:])).dump())
         done = verify(program, path, FILES / "toy.r1cs")
         assert (done.returncode, reason in done.stdout) == (1, True), done.stdout
+
+
+@pytest.mark.parametrize("system", System)
+def test_it_computes_the_circuit_hash(program: Path, system: System, tmp_path: Path) -> None:
+    """Of a bundle's constraints; those of another ceremony's circuit, and altered ones, are refused."""
+    assert compile_into(tmp_path / "bundle", "--system", system).code == 0
+    exported = tmp_path / "c.rows"
+    assert zkchain("circom", "export", tmp_path / "bundle", "--rows", exported).code == 0
+    path = tmp_path / "x.ceremony"
+    path.write_bytes(joined(honest(system)))
+    done = verify(program, path, exported)
+    assert "REFUSED: the constraints have another circuit hash" in done.stdout, done.stdout
+    data = bytearray(exported.read_bytes())
+    data[-1] ^= 1
+    exported.write_bytes(data)
+    done = verify(program, path, exported)
+    assert (done.returncode, "REFUSED: constraints" in done.stdout) == (1, True), done.stdout

@@ -100,6 +100,7 @@ def test_a_contribution_of_snarkjs_comes_into_our_key(initial: bytes) -> None:
     assert sections(again) == sections(theirs)
 
 
+@pytest.mark.slow
 def test_and_our_key_proves_with_it(initial: bytes, tmp_path: Path) -> None:
     theirs = (FILES / "toy.zkey").read_bytes()
     imported = zkey_exchange.import_contributions(initial, CONSTRAINTS, POWERS, theirs)
@@ -117,6 +118,7 @@ def altered(number: int, place: int, data: bytes = INITIAL_ZKEY) -> bytes:
 
 
 # Section, byte, error: what lies outside delta, K and H must be the initial key's.
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "place", "error"),
     [
@@ -166,6 +168,7 @@ def test_k_points_are_moved_by_the_quotients(initial: bytes) -> None:
     assert (same, len(ours) > 2) == (0, True)
 
 
+@pytest.mark.slow
 @pytest.mark.snarkjs
 def test_snarkjs_verifies_what_we_write_and_we_take_what_it_makes(initial: bytes, tmp_path: Path) -> None:
     for name in ("toy.r1cs", "toy.ptau", "toy.wtns"):
@@ -218,6 +221,7 @@ def imported(started: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_ceremony_goes_to_snarkjs_and_comes_back(started: Path, imported: Path, tmp_path: Path) -> None:
     ceremony_to_zkey(started, SOURCE, POWERS, tmp_path / "0.zkey")
     assert sections((tmp_path / "0.zkey").read_bytes()) == sections(INITIAL_ZKEY)
@@ -228,6 +232,7 @@ def test_a_ceremony_goes_to_snarkjs_and_comes_back(started: Path, imported: Path
     assert sections((tmp_path / "1.zkey").read_bytes()) == sections((FILES / "toy.zkey").read_bytes())
 
 
+@pytest.mark.slow
 def test_others_go_on_after_snarkjs(imported: Path, tmp_path: Path) -> None:
     path = tmp_path / "x.ceremony"
     contribute(imported, "ann", output=path)
@@ -276,6 +281,7 @@ ATTACKS: dict[str, tuple[Callable[[Parts], Parts], str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ATTACKS)
 def test_an_altered_record_of_snarkjs_is_refused(imported: Path, what: str, tmp_path: Path) -> None:
     change, reason = ATTACKS[what]
@@ -284,6 +290,7 @@ def test_an_altered_record_of_snarkjs_is_refused(imported: Path, what: str, tmp_
         verify_ceremony(tmp_path / "x.ceremony", SOURCE, POWERS)
 
 
+@pytest.mark.slow
 def test_snarkjs_s_contribution_is_not_that_of_another_key(started: Path, imported: Path, tmp_path: Path) -> None:
     """Its record with the initial key's points."""
     parts, before = Parts.of(imported.read_bytes()), Parts.of(started.read_bytes())

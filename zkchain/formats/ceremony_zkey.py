@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 
+from zkchain._core import InitialKey
 from zkchain.ceremony import snarkjs
 from zkchain.errors import FormatError
-from zkchain.formats import files, r1cs, zkey_exchange
-from zkchain.formats.zkey_exchange import KeyFile
+from zkchain.formats import ceremony, files, r1cs, zkey_exchange
+from zkchain.formats.ceremony import Place
+from zkchain.formats.zkey_exchange import Imported, KeyFile
 from zkchain.r1cs import ConstraintSystem
-from zkchain.typing import Progress
+from zkchain.typing import Progress, quiet
 
 FIXED, HEAD = 64, 112
 WHAT = "ceremony"
@@ -46,51 +49,68 @@ class Parts:
         return front + transcript + bytes(-len(transcript) % 64) + self.key
 
 
-def constraints_of(circuit: ConstraintSystem, scratch: Path) -> bytes:
-    """The content of the .r1cs file of a circuit; ``scratch`` is a name for it, free before and after. FormatError: a
-    cg16 circuit has none."""
-    with files.scratch(scratch) as place:
+def constraints_of(circuit: ConstraintSystem | Place, beside: Place) -> bytes:
+    """The content of an .r1cs file, or of the one that a circuit has, which is made beside the path ``beside`` and
+    removed. FormatError: a cg16 circuit has none."""
+    if isinstance(circuit, str | PathLike):
+        return files.read(Path(circuit), what="constraints")
+    with files.scratch(Path(beside)) as place:
         r1cs.save(place, circuit)
         return files.read(place, what="constraints")
 
 
-def to_zkey(
-    ceremony: Path, constraints: bytes, powers: Path, output: Path, *, progress: Progress | None = None
-) -> None:
+def to_zkey(path: Place, constraints: bytes, powers: Place, output: Place, *, progress: Progress | None = None) -> None:
     """Write the ceremony as a .zkey that `snarkjs zkey contribute` and `zkey verify` take.
 
     FormatError: somebody has contributed in our own way, for which snarkjs wants a proof that nobody else can make.
     """
-    parts = Parts.of(files.read(ceremony, what=WHAT))
+    parts = Parts.of(files.read(Path(path), what=WHAT))
     if any(record[4] != snarkjs.KIND for record in parts.records):
         raise FormatError(
-            f"{WHAT} {ceremony}: it has contributions that were not made by snarkjs, which snarkjs cannot verify",
+            f"{WHAT} {path}: it has contributions that were not made by snarkjs, which snarkjs cannot verify",
             hint="write the .zkey first, let all contribute to it there, read it back, and go on with `contribute`",
         )
     if not parts.records:
-        made = zkey_exchange.export_initial(parts.key, constraints, powers, progress=progress)
+        made = zkey_exchange.export_initial(parts.key, constraints, Path(powers), progress=progress)
     else:
         found, contributions = snarkjs.of_records(parts.records)
         made = zkey_exchange.export(parts.key, constraints, found, contributions, progress=progress)
-    files.write(output, made)
+    files.write(Path(output), made)
 
 
 def from_zkey(
-    ceremony: Path, constraints: bytes, powers: Path, zkey: Path, output: Path, *, progress: Progress | None = None
+    path: Place,
+    constraints: bytes,
+    powers: Place,
+    zkey: Place,
+    output: Place,
+    initial: InitialKey,
+    *,
+    progress: Progress = quiet,
 ) -> None:
-    """Write the ceremony with the contributions of a .zkey. ``ceremony`` is the one from which the .zkey was written
-    before anybody contributed. Errors: those of ``zkey_exchange.import_contributions``."""
-    parts = Parts.of(files.read(ceremony, what=WHAT))
+    """Write the ceremony with the contributions of a .zkey, once all has been checked against the ``initial`` key.
+
+    The ceremony is the one from which the .zkey was written before anybody contributed. Errors: those of
+    ``zkey_exchange.import_contributions`` and ``ceremony.check``.
+    """
+    parts = Parts.of(files.read(Path(path), what=WHAT))
     if parts.records:
         raise FormatError(
-            f"{WHAT} {ceremony}: somebody has contributed already",
+            f"{WHAT} {path}: somebody has contributed already",
             hint="read the .zkey into the ceremony as `start` wrote it: the .zkey has all contributions",
         )
-    content = files.read(zkey, what=".zkey file")
-    made = zkey_exchange.import_contributions(parts.key, constraints, powers, content, progress=progress)
+    content = files.read(Path(zkey), what=".zkey file")
+    made = zkey_exchange.import_contributions(parts.key, constraints, Path(powers), content, progress=progress)
+    with files.staged(Path(output), _with(parts, made).dump()) as staged:
+        ceremony.check(ceremony.load(staged), initial, progress=progress)
+        files.move(staged, Path(output))
+
+
+def _with(parts: Parts, made: Imported) -> Parts:
+    """The file with these contributions."""
     key = KeyFile(made.key)
     digests = key.digest(zkey_exchange.K) + key.digest(zkey_exchange.H)
     *earlier, last = made.contributions
     records = [snarkjs.record(made.circuit_hash, one, None, None) for one in earlier]
     records.append(snarkjs.record(made.circuit_hash, last, made.delta2, digests))
-    files.write(output, Parts(parts.head, tuple(records), made.key).dump())
+    return Parts(parts.head, tuple(records), made.key)

@@ -6,12 +6,11 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zkchain.ceremony.transcripts import Contribution, Transcript, transcript, words
 from zkchain.errors import InputError, UnsafeKey
-from zkchain.formats import bundle, ceremony, ceremony_zkey, files
+from zkchain.formats import bundle, ceremony, ceremony_zkey
 from zkchain.reports import CeremonyReport, ContributionReport
 from zkchain.typing import Progress, quiet
 from zkchain.workspace.opening import load_circuit
@@ -40,13 +39,13 @@ class Source:
             raise InputError("ceremony: expected a bundle or a file of constraints")
         return ceremony.initial(load_circuit(bundle.open_bundle(self.bundle)), ptau, progress=progress)
 
-    def constraints(self, scratch: Path) -> bytes:
-        """The content of the .r1cs file; ``scratch`` is a free name. FormatError: cg16."""
+    def constraints(self, beside: Place) -> bytes:
+        """The content of the .r1cs file. FormatError: a cg16 circuit has none."""
         if self.r1cs is not None:
-            return files.read(Path(self.r1cs), what="constraints")
+            return ceremony_zkey.constraints_of(self.r1cs, beside)
         if self.bundle is None:
             raise InputError("ceremony: expected a bundle or a file of constraints")
-        return ceremony_zkey.constraints_of(load_circuit(bundle.open_bundle(self.bundle)), scratch)
+        return ceremony_zkey.constraints_of(load_circuit(bundle.open_bundle(self.bundle)), beside)
 
 
 def start_ceremony(source: Source, ptau: Place, output: Place, *, progress: Progress = quiet) -> CeremonyReport:
@@ -130,8 +129,7 @@ def ceremony_to_zkey(
     Errors as ``verify_ceremony`` and ``formats.ceremony_zkey.to_zkey``."""
     started = time.perf_counter()
     ceremony.check(ceremony.load(file), source.initial(ptau, progress), progress=progress)
-    constraints = source.constraints(Path(output))
-    ceremony_zkey.to_zkey(Path(file), constraints, Path(ptau), Path(output), progress=progress)
+    ceremony_zkey.to_zkey(file, source.constraints(output), ptau, output, progress=progress)
     return _report(file, ALL, started)
 
 
@@ -141,13 +139,8 @@ def ceremony_from_zkey(
     """Put the contributions of a .zkey into the ceremony from which it was written, check everything, and write it: in
     its own place, or at ``output``. Errors as ``verify_ceremony`` and ``formats.ceremony_zkey.from_zkey``."""
     started = time.perf_counter()
-    place = Path(output or file)
-    key = source.initial(ptau, progress)
-    constraints = source.constraints(place)
-    with files.scratch(place) as made:
-        ceremony_zkey.from_zkey(Path(file), constraints, Path(ptau), Path(zkey), made, progress=progress)
-        ceremony.check(ceremony.load(made), key, progress=progress)
-        files.move(made, place)
+    place, key = output or file, source.initial(ptau, progress)
+    ceremony_zkey.from_zkey(file, source.constraints(place), ptau, zkey, place, key, progress=progress)
     return _report(place, ALL, started)
 
 
