@@ -9,7 +9,7 @@ import pytest
 from py_ecc.bls.point_compression import compress_G1, compress_G2, modular_squareroot_in_FQ2
 from py_ecc.fields import optimized_bls12_381_FQ as FQ
 from py_ecc.fields import optimized_bls12_381_FQ2 as FQ2
-from py_ecc.optimized_bls12_381 import b, b2, field_modulus
+from py_ecc.optimized_bls12_381.optimized_curve import b, b2, field_modulus
 
 from zkchain.ceremony import drand
 from zkchain.errors import FormatError, InputError, ProofInvalid

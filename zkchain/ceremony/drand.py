@@ -14,12 +14,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from zkchain.errors import FormatError, InputError, ProofInvalid
 
 G1_BYTES, G2_BYTES = 48, 96
 MAX_ROUND = (1 << 64) - 1
+SHA256: Any = hashlib.sha256
+"""As py_ecc's types want it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,18 +171,18 @@ def _hex(answer: Mapping[str, object], field: str) -> bytes:
 def _on_g1(chain: Chain, message: bytes, signature: bytes) -> bool:
     """e(signature, g2) = e(hash(message), public key), the signature on G1."""
     from py_ecc.bls.hash_to_curve import hash_to_G1
-    from py_ecc.optimized_bls12_381 import G2
+    from py_ecc.optimized_bls12_381.optimized_curve import G2
 
-    hashed = hash_to_G1(message, b"BLS_SIG_BLS12381G1_XMD:SHA-256_SSWU_RO_NUL_", hashlib.sha256)
+    hashed = hash_to_G1(message, b"BLS_SIG_BLS12381G1_XMD:SHA-256_SSWU_RO_NUL_", SHA256)
     return _equal(G2, _point(signature), _point(chain.public_key), hashed)
 
 
 def _on_g2(chain: Chain, message: bytes, signature: bytes) -> bool:
     """e(g1, signature) = e(public key, hash(message)), the signature on G2."""
     from py_ecc.bls.hash_to_curve import hash_to_G2
-    from py_ecc.optimized_bls12_381 import G1
+    from py_ecc.optimized_bls12_381.optimized_curve import G1
 
-    hashed = hash_to_G2(message, b"BLS_SIG_BLS12381G2_XMD:SHA-256_SSWU_RO_NUL_", hashlib.sha256)
+    hashed = hash_to_G2(message, b"BLS_SIG_BLS12381G2_XMD:SHA-256_SSWU_RO_NUL_", SHA256)
     return _equal(_point(signature), G1, hashed, _point(chain.public_key))
 
 
@@ -193,7 +195,8 @@ SCHEMES: Mapping[str, Callable[[Chain, bytes, bytes], bool]] = {
 def _equal(q: Any, p: Any, other_q: Any, other_p: Any) -> bool:
     """e(p, q) = e(p', q'), as one product with one final exponentiation."""
     from py_ecc.fields import optimized_bls12_381_FQ12 as FQ12
-    from py_ecc.optimized_bls12_381 import final_exponentiate, neg, pairing
+    from py_ecc.optimized_bls12_381.optimized_curve import neg
+    from py_ecc.optimized_bls12_381.optimized_pairing import final_exponentiate, pairing
 
     product = pairing(q, p, final_exponentiate=False) * pairing(other_q, neg(other_p), final_exponentiate=False)
     return bool(final_exponentiate(product) == FQ12.one())
@@ -202,12 +205,12 @@ def _equal(q: Any, p: Any, other_q: Any, other_p: Any) -> bool:
 def _point(data: bytes) -> Any:
     """A point other than infinity from its compressed form, in its subgroup. FormatError for anything else."""
     from py_ecc.bls.point_compression import decompress_G1, decompress_G2
-    from py_ecc.optimized_bls12_381 import curve_order, is_inf, multiply
+    from py_ecc.optimized_bls12_381.optimized_curve import curve_order, is_inf, multiply
 
-    words = [int.from_bytes(data[i : i + G1_BYTES], "big") for i in range(0, len(data), G1_BYTES)]
-    group = f"G{len(words)}"
+    words: list[Any] = [int.from_bytes(data[i : i + G1_BYTES], "big") for i in range(0, len(data), G1_BYTES)]
+    group, compressed = f"G{len(words)}", cast(Any, tuple(words))
     try:
-        point = decompress_G1(words[0]) if len(words) == 1 else decompress_G2((words[0], words[1]))
+        point: Any = decompress_G1(words[0]) if len(words) == 1 else decompress_G2(compressed)
     except ValueError as error:
         raise FormatError(f"drand: the signature is not a point of {group}: {error}") from None
     if is_inf(point):
