@@ -99,7 +99,9 @@ def _contain(said: Transcript, attestations: Sequence[bytes]) -> None:
     there = {one.attestation for one in said.contributions}
     for attestation in attestations:
         if attestation not in there:
-            text = f"no contribution has the attestation 0x{attestation.hex()[:16]}...: it was dropped, or one before it"
+            text = (
+                f"no contribution has the attestation 0x{attestation.hex()[:16]}...: it was dropped, or one before it"
+            )
             hint = "go back to a file that has it; whoever left it out cannot be trusted"
             raise UnsafeKey(f"ceremony: {text}", hint=hint)
 
