@@ -168,7 +168,14 @@ class TestWhatIsRefused:
         assert names(hall) == ["Ann"]
 
     def test_requests_that_are_none(self, address: str) -> None:
-        for given in ({"data": b"{"}, {"json": {}}, {"json": {"name": 7}}, {"json": {"name": "a\nb"}}, {"json": []}):
+        bodies: list[dict[str, Any]] = [
+            {"data": b"{"},
+            {"json": {}},
+            {"json": {"name": 7}},
+            {"json": {"name": "a\nb"}},
+            {"json": []},
+        ]
+        for given in bodies:
             assert requests.post(f"{address}/api/line", timeout=5, **given).status_code == 422
         assert requests.post(f"{address}/api/line", json={"name": "x" * 9000}, timeout=5).status_code == 413
         chunked = requests.post(f"{address}/api/line", data=iter([b'{"name":', b'"Ann"}']), timeout=5)
@@ -225,12 +232,21 @@ def test_kills_of_the_coordinator_and_of_contributors(rows: Path, tmp_path: Path
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     program = [sys.executable, "-m", "zkchain", "ceremony"]
-    serve = [*program, "serve", tmp_path / "hall", "--r1cs", rows, "--ptau", POWERS, "--port", str(port)]
+    serve = [*program, "serve", str(tmp_path / "hall"), "--r1cs", str(rows), "--ptau", str(POWERS), "--port", str(port)]
     people = [f"person {k}" for k in range(6)]
     finished = dict[str, str]()
 
     def contribute(name: str, first: float) -> None:
-        command = [*program, "join", f"http://127.0.0.1:{port}", "--name", name, "--desk", tmp_path / name, "--json"]
+        command = [
+            *program,
+            "join",
+            f"http://127.0.0.1:{port}",
+            "--name",
+            name,
+            "--desk",
+            str(tmp_path / name),
+            "--json",
+        ]
         patience: float | None = first
         while name not in finished:
             try:
