@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from tests.helpers import ceremonies, keyfile, toy
-from tests.helpers.ceremonies import Parts, Record, contributed, joined, last, raw, split
+from tests.helpers.ceremonies import Parts, Record, changed, contributed, joined, last, raw, split
 from tests.helpers.mutations import OUTSIDE_SUBGROUP
 from tests.helpers.snarkjs_tool import FILES
 from tests.unit.test_drand import PUBLISHED
@@ -32,7 +32,9 @@ from zkchain.errors import FormatError, KeyFormatError, KeyMismatch, UnsafeKey, 
 from zkchain.groth16.reference import points
 from zkchain.r1cs import System
 
-BOTH = pytest.mark.parametrize("system", System)
+# CG16 has every trapdoor and section of Groth16, and its own.
+QUICK = {System.CG16: (), System.GROTH16: (pytest.mark.slow,)}
+BOTH = pytest.mark.parametrize("system", [pytest.param(system, marks=QUICK[system]) for system in System])
 POWERS = FILES / "toy.ptau"
 SECRETS = {
     name: {"delta": toy.scalar(f"{name}/delta"), "eta": toy.scalar(f"{name}/eta")} for name in ("ann", "bob", "eve")
@@ -168,7 +170,7 @@ def altered_point(section: str, at: Callable[[int], int], *, add: int = 1) -> Ca
             moved = points.affine_g1(points.add(point, points.multiply(points.G1, add)))
             return keyfile.point_put(slot, moved)(data)
 
-        return joined(replace(parts, key=keyfile.altered(parts.key, {section: change})))
+        return joined(replace(parts, key=changed(parts.key, {section: change})))
 
     return make
 
@@ -183,18 +185,18 @@ def cancelling(system: System) -> bytes:
             moved = points.affine_g1(points.add(point, points.multiply(points.G1, add)))
             return keyfile.point_put(slot, moved)(data)
 
-        parts = replace(parts, key=keyfile.altered(parts.key, {"h": change}))
+        parts = replace(parts, key=changed(parts.key, {"h": change}))
     return joined(parts)
 
 
 def off_curve(system: System) -> bytes:
     parts = honest(system)
-    return joined(replace(parts, key=keyfile.altered(parts.key, {"h": keyfile.point_put(1, (1, 3))})))
+    return joined(replace(parts, key=changed(parts.key, {"h": keyfile.point_put(1, (1, 3))})))
 
 
 def at_infinity(system: System) -> bytes:
     parts = honest(system)
-    return joined(replace(parts, key=keyfile.altered(parts.key, {"k": keyfile.point_put(0, (0, 0))})))
+    return joined(replace(parts, key=changed(parts.key, {"k": keyfile.point_put(0, (0, 0))})))
 
 
 def untouched(section: str) -> Callable[[System], bytes]:
@@ -207,7 +209,7 @@ def untouched(section: str) -> Callable[[System], bytes]:
         def change(data: bytes) -> bytes:
             return data[:-size] + data[:size] if len(data) > size else data
 
-        return joined(replace(parts, key=keyfile.altered(parts.key, {section: change})))
+        return joined(replace(parts, key=changed(parts.key, {section: change})))
 
     return make
 
@@ -220,7 +222,7 @@ def another_ic(system: System) -> bytes:
         point = points.g1(decode_g1(data[-64:], "ic", FormatError))
         return data[:-64] + encode_g1(points.affine_g1(points.add(point, point)))
 
-    return joined(replace(parts, key=keyfile.altered(parts.key, {"vk": change})))
+    return joined(replace(parts, key=changed(parts.key, {"vk": change})))
 
 
 def of_key(label: str) -> Callable[[System], bytes]:
@@ -342,7 +344,9 @@ for section in ("k", "h", "committed"):
 for section, label in {"a": "APoints", "a_index": "AIndex", "b1": "B1Points", "b2": "B2Points"}.items():
     ATTACKS[f"{section} altered"] = Attack(untouched(section), LAST + f": {label} is not that of the initial key")
 
-CASES = [(name, system) for name, attack in ATTACKS.items() for system in attack.systems]
+CASES = [
+    pytest.param(name, system, marks=QUICK[system]) for name, attack in ATTACKS.items() for system in attack.systems
+]
 
 
 @pytest.mark.parametrize(("name", "system"), CASES)
@@ -375,7 +379,9 @@ def test_a_contribution_of_the_core_is_the_specified_one(system: System, tmp_pat
     assert (tmp_path / "y.ceremony").read_bytes() == beacon_of(GOOD_BEACON)(system)
 
 
-@pytest.mark.parametrize("published", [ROUND, ROUND_OF_DEFAULT], ids=lambda one: one[0])
+@pytest.mark.parametrize(
+    "published", [ROUND, pytest.param(ROUND_OF_DEFAULT, marks=pytest.mark.slow)], ids=["quicknet", "default"]
+)
 def test_rounds_of_drand_hold(published: tuple[str, int, str, str], tmp_path: Path) -> None:
     source = of_drand(*published)
     assert beacons.of_drand(*published[:2], bytes.fromhex(published[2])).source == source

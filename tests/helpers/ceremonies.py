@@ -178,8 +178,9 @@ def contributed(
         step = replace(step, new2=points.affine_g2(points.multiply(points.g2(prev2), secret)))
         steps.append(step)
         factors = {name: pow(secret, -1, R) for name in DIVIDED[label] if name not in undivided}
-        key = keyfile.altered(key, {name: scaled(factor) for name, factor in factors.items()})
+        key = changed(key, {name: scaled(factor) for name, factor in factors.items()})
         key = with_trapdoor(key, label, step.new1, step.new2)
+    key = keyfile.sealed(bytearray(key))
     digests = tuple(section_digest(key, name) for name in parts.sections)
     return replace(parts, records=(*parts.records, Record(kind, name.encode(), source, tuple(steps), digests)), key=key)
 
@@ -211,7 +212,15 @@ def with_trapdoor(key: bytes, label: str, g1: G1, g2: G2) -> bytes:
     }
     if label == "delta":
         changes["constants_g2"] = lambda data: data[:128] + stored_g2(g2)
-    return keyfile.altered(key, changes)
+    return changed(key, changes)
+
+
+def changed(key: bytes, changes: Mapping[str, keyfile.Change]) -> bytes:
+    """The key with some sections changed and the digests that it had: BLAKE3 in Python takes its time."""
+    out = bytearray(key)
+    for name, change in changes.items():
+        out[keyfile.place(key, name)] = change(keyfile.section(key, name))
+    return bytes(out)
 
 
 def stored_g2(point: G2) -> bytes:
