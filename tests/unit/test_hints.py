@@ -48,7 +48,7 @@ PYTHON = {
 """What an option is called in Python."""
 FOREIGN = {"--version", "--prefix", "--no-audit", "--no-fund", "--ignore-scripts"}
 """Options of other programs, which are called with them."""
-COMMANDS_ONLY = {"zkchain/formats/circom.py"}
+COMMANDS_ONLY = {"zkchain/formats/circom.py", "zkchain/workspace/consenting.py"}
 """What Python has no word for."""
 
 

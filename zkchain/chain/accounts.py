@@ -81,6 +81,6 @@ def sign_typed(key: str, account: str, message: Mapping[str, Any]) -> bytes:
     if signer.address.lower() != account.lower():
         raise ChainError(
             f"the key is account {signer.address}'s, expected {account}'s",
-            hint="sign with that account's key (--keystore, ZKCHAIN_PRIVATE_KEY), or leave --caller out",
+            hint="sign with that account's key (account=, --keystore, ZKCHAIN_PRIVATE_KEY), or name no caller",
         )
     return bytes(signer.sign_typed_data(full_message=dict(message)).signature)

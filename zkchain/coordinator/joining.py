@@ -144,13 +144,15 @@ class _Visit:
             raise CoordinatorRefused(text, hint="tell everybody: this coordinator drops contributions")
 
     def _call(self, method: str, path: str, **given: Any) -> Any:
-        """The answer in JSON, of bounded size; a few tries where the coordinator cannot be reached."""
-        for attempt in range(TRIES):
+        """The answer in JSON; a few tries where the coordinator cannot be reached any more, which may be starting
+        anew."""
+        tries = TRIES if method == "GET" else 1
+        for attempt in range(tries):
             try:
                 answer = self._request(method, path, **given)
                 break
             except CoordinatorRefused:
-                if attempt == TRIES - 1 or "data" in given:
+                if attempt == tries - 1:
                     raise
                 self._sleep(POLL * (attempt + 1))
         try:
