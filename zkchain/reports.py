@@ -84,7 +84,7 @@ class ContributionReport:
 @dataclass(frozen=True, slots=True)
 class CeremonyReport:
     """``transcript``: the last attestation, and in ``words``. ``checked``: what was checked, in words. ``production``:
-    whether it makes keys that are no development keys."""
+    whether it makes keys that are no development keys. ``vk_hash``, ``key_digest``: theirs, where all was checked."""
 
     file: str
     system: System
@@ -96,6 +96,8 @@ class CeremonyReport:
     words: str
     checked: str
     production: bool
+    vk_hash: str | None
+    key_digest: str | None
     seconds: float
 
 

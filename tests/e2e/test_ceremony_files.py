@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,10 +20,12 @@ from zkchain.ceremony.transcripts import transcript
 from zkchain.chain import guard
 from zkchain.chain.connection import Terms
 from zkchain.errors import FormatError, InputError, KeyMismatch, UnsafeKey
+from zkchain.formats import bundle, snarkjs
 from zkchain.formats import ceremony as files_of_ceremonies
-from zkchain.formats import snarkjs
 from zkchain.groth16.key import open_key
 from zkchain.r1cs import System
+from zkchain.workspace.ceremonies import Source, finish_ceremony
+from zkchain.workspace.opening import shown_hash
 
 POWERS = FILES / "toy.ptau"  # power 6
 BLOCK = "0x" + "5e" * 32
@@ -194,6 +197,13 @@ def test_a_bundle_of_a_ceremony(system: System, powers: Path, tmp_path: Path) ->
     text = zkchain("inspect", folder).out
     assert "key of a ceremony" in text
     assert str(report["transcript"]) in text
+    assert done("ceremony", "verify", file, "--bundle", folder, "--ptau", powers)["vk_hash"] == shown["vk_hash"]
+    document = json.loads((folder / "verification_key.json").read_text())
+    document["vk_delta_2"] = document["vk_beta_2"]  # a key whose maker can forge, with the ceremony's name on it
+    bundle.update(folder, {"verification_key": json.dumps(document).encode()})
+    refused = zkchain("ceremony", "verify", file, "--bundle", folder, "--ptau", powers)
+    assert refused.code == KeyMismatch.exit_code
+    assert "says that it comes from this ceremony, and does not" in refused.err
     other = tmp_path / "other"
     shutil.copytree(folder, other)
     (other / "program.npz").write_bytes(b"")
@@ -213,6 +223,28 @@ def test_a_contribution_that_was_dropped(constraints: Path) -> None:
     assert refused.code == UnsafeKey.exit_code
     assert f"no contribution has the attestation {dropped[:18]}..." in refused.err
     assert zkchain(*check, "--attestation", "0xzz").code == 2
+
+
+def test_a_file_that_changes_while_it_is_checked(constraints: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever can write to the folder puts another ceremony in its place: the keys are those that were checked."""
+    file, keys = ceremony(constraints, "Ann", "Bob"), constraints.with_name("keys")
+    other = file.read_bytes()
+    file = ceremony(constraints, "Cem", "Dee")
+    check = files_of_ceremonies.check
+
+    def checked(*arguments: Any, **given: Any) -> None:
+        check(*arguments, **given)
+        with file.open("r+b") as opened:
+            opened.write(other)
+
+    monkeypatch.setattr(files_of_ceremonies, "check", checked)
+    made = finish_ceremony(file, Source(r1cs=constraints), POWERS, folder=keys)
+    assert file.read_bytes() == other
+    found = snarkjs.load_verification_key((keys / "verification_key.json").read_bytes())
+    assert found.ceremony is not None
+    assert "0x" + found.ceremony.transcript.hex() == made.transcript
+    assert shown_hash(found) == made.vk_hash
+    assert [one.name for one in made.contributions] == ["Cem", "Dee"]
 
 
 def ceremony_of(file: Path, name: str) -> Path:

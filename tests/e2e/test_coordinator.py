@@ -24,8 +24,9 @@ from zkchain._core import InitialKey
 from zkchain.ceremony.transcripts import transcript
 from zkchain.coordinator import Terms, join
 from zkchain.coordinator.hall import Hall
+from zkchain.coordinator.line import Person
 from zkchain.coordinator.server import application
-from zkchain.errors import CoordinatorRefused, KeyMismatch
+from zkchain.errors import CoordinatorRefused, FormatError, KeyMismatch
 from zkchain.formats import ceremony
 
 POWERS = FILES / "toy.ptau"  # power 6
@@ -200,6 +201,33 @@ def test_a_coordinator_that_drops_a_contribution(hall: Hall, tmp_path: Path, mon
     assert "drops contributions" in str(caught.value)
 
 
+def test_a_coordinator_that_contributes_in_your_name(
+    hall: Hall, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It never hands out the file: what it says that it kept is its own."""
+    own = "0x" + "77" * 32
+    done = Person(1, "Ann", "done", number=1, attestation=own)
+    monkeypatch.setattr(hall.line, "look", lambda ticket: done)
+    monkeypatch.setattr(hall, "told", lambda: {"contributions": [{"attestation": own}]})
+    with served(hall) as address, pytest.raises(CoordinatorRefused, match="was not made here"):
+        join(address, "Ann", tmp_path / "ann", sleep=quick)
+
+
+def test_other_names_of_this_machine(hall: Hall) -> None:
+    """A page whose name was made to resolve to this address calls it by that name."""
+    with served(hall) as address:
+        assert requests.get(address, headers={"Host": "evil.example"}, timeout=5).status_code == 400
+
+
+def test_junk_does_not_lengthen_a_turn(hall: Hall, tmp_path: Path) -> None:
+    ticket = hall.line.join("Ann")
+    until = hall.line.in_turn(ticket).until
+    (tmp_path / "junk").write_bytes(b"x")
+    with pytest.raises(FormatError):
+        hall.accept(ticket, tmp_path / "junk")
+    assert hall.line.in_turn(ticket).until == until
+
+
 def test_a_folder_of_another_circuit(hall: Hall, tmp_path: Path) -> None:
     (tmp_path / "other.r1cs").write_bytes(circom_files.chain(60)[0])
     other = ceremony.initial(tmp_path / "other.r1cs", POWERS)
@@ -209,9 +237,10 @@ def test_a_folder_of_another_circuit(hall: Hall, tmp_path: Path) -> None:
 
 def test_a_kill_between_keeping_and_writing_down(hall: Hall, initial: InitialKey) -> None:
     ticket = hall.line.join("Ann")
-    hall.line.in_turn(ticket)
     with hall.rounds.arriving(1) as place:
         ceremony.contribute(hall.newest, "Ann", b"", place)
+        made = "0x" + transcript(ceremony.load(place)).digest.hex()
+        hall.line.pledge(hall.line.in_turn(ticket), made)
         hall.rounds.keep(place, 1)
     again = Hall(hall.rounds.folder, initial, BRIEF)
     person = again.line.look(ticket)

@@ -32,6 +32,11 @@ def line(tmp_path: Path, clock: Clock) -> Line:
     return Line(tmp_path / "line.sqlite", TERMS, clock=clock)
 
 
+def kept(line: Line, ticket: str, number: int, attestation: str) -> None:
+    line.pledge(line.in_turn(ticket), attestation)
+    line.redeem(number, attestation)
+
+
 def test_turns_come_in_order(line: Line) -> None:
     first, second = line.join("Ann"), line.join("Bob")
     assert line.look(first).state == "turn"
@@ -39,7 +44,7 @@ def test_turns_come_in_order(line: Line) -> None:
     assert line.look(second).ahead == 1
     with pytest.raises(CoordinatorRefused, match="not your turn: 1 before you"):
         line.in_turn(second)
-    line.done(line.in_turn(first), 1, "0x11")
+    kept(line, first, 1, "0x11")
     assert line.look(first).attestation == "0x11"
     assert line.in_turn(second).name == "Bob"
     with pytest.raises(CoordinatorRefused, match="you have contributed"):
@@ -62,9 +67,20 @@ def test_what_was_sent_in_time_is_checked_in_peace(line: Line, clock: Clock) -> 
     first = line.join("Ann")
     person = line.in_turn(first)
     clock.now += 99
-    line.longer(person)
+    line.pledge(person, "0x11")
     clock.now += 99
     assert line.in_turn(first).name == "Ann"
+
+
+def test_what_was_kept_is_its_makers_even_after_the_turn(line: Line, clock: Clock) -> None:
+    """The process ended between keeping a file and writing down whose it is, and began anew much later."""
+    first, second = line.join("Ann"), line.join("Ann")
+    line.pledge(line.in_turn(first), "0x11")
+    clock.now += 1000
+    assert line.look(second).state == "turn"
+    line.redeem(1, "0x11")
+    assert (line.look(first).state, line.look(first).attestation) == ("done", "0x11")
+    assert (line.look(second).state, line.look(second).attestation) == ("turn", None)
 
 
 def test_who_is_silent_loses_the_place(line: Line, clock: Clock) -> None:
@@ -73,7 +89,7 @@ def test_who_is_silent_loses_the_place(line: Line, clock: Clock) -> None:
     clock.now += 9
     line.look(third)
     clock.now += 2
-    line.done(line.in_turn(first), 1, "0x11")
+    kept(line, first, 1, "0x11")
     assert line.look(third).state == "turn"
     assert line.look(silent).state == "gone"
 
@@ -113,7 +129,7 @@ def test_never_two_turns(tmp_path: Path) -> None:
             ticket = rng.choice(tickets)
             person = line.look(ticket)
             if person.state == "turn" and kind == 3:
-                line.done(person, step, hex(step))
+                kept(line, ticket, step, hex(step))
         states = [person.state for person in line.waiting]
         assert states[:1] in ([], ["turn"])
         assert set(states[1:]) <= {"waiting"}

@@ -198,8 +198,7 @@ HIDING = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\
 
 def record(circuit_hash: bytes, made: Contribution, delta2: bytes | None, digests: bytes | None) -> bytes:
     """A record; delta in G2 (Ethereum's encoding) and the digests of K and H are the last contribution's alone."""
-    own = made.name.encode()
-    name = (PLAIN if not own or len(own) > 128 or HIDING.search(made.name) else made.name).encode()
+    own, name = made.name.encode(), shown_name(made.name).encode()
     source = circuit_hash + encode_g2(made.spx) + bytes([len(own)]) + own
     if made.exponent is None:
         source += bytes([CONTRIBUTION])
@@ -208,6 +207,11 @@ def record(circuit_hash: bytes, made: Contribution, delta2: bytes | None, digest
     points = encode_g1(made.delta) + (delta2 or bytes(G2_BYTES)) + encode_g1(made.s) + encode_g1(made.sx) + bytes(32)
     body = bytes([KIND, len(name)]) + struct.pack("<H", len(source)) + name + source + points
     return struct.pack("<I", len(body) + 4 + DIGESTS) + body + (digests or bytes(DIGESTS))
+
+
+def shown_name(own: str) -> str:
+    """The name of a record whose contributor called himself ``own``."""
+    return PLAIN if not own or len(own.encode()) > 128 or HIDING.search(own) else own
 
 
 def of_records(records: Sequence[bytes]) -> tuple[bytes, tuple[Contribution, ...]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -77,12 +78,12 @@ class Transcript:
     @property
     def makes_production_keys(self) -> bool:
         """Whether somebody else than the maker contributed, as far as names tell."""
-        return len({one.name for one in self.people}) >= ENOUGH
+        return len({one.name.strip().casefold() for one in self.people}) >= ENOUGH
 
     @property
     def provenance(self) -> Provenance:
         """What verification keys and contracts say of this ceremony."""
-        last = next((one.beacon for one in reversed(self.contributions) if one.beacon is not None), None)
+        last = self.contributions[-1].beacon if self.contributions else None  # one before others' choices fixes nothing
         text = None if last is None else last.text
         return Provenance(self.digest, len(self.people), self.ptau, self.power, text)
 
@@ -100,13 +101,43 @@ def _contribution(number: int, info: ContributionInfo) -> Contribution:
     return Contribution(number, info["kind"], info["name"], info["attestation"], info["source"], info["record"])
 
 
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """What snarkjs says of its contributions: the hash of the circuit that they were made for (csHash), and the hash
+    that each contributor was shown."""
+
+    circuit: bytes
+    hashes: tuple[bytes, ...]
+
+
+def foreign(said: Transcript) -> Foreign | None:
+    """Of the contributions by snarkjs, whose proofs are not checked here; None if there are none. UnsafeKey: they
+    contradict themselves, or one has another name than its contributor gave himself."""
+    made = [one for one in said.contributions if one.kind == BY_SNARKJS]
+    if not made:
+        return None
+    circuit, found = _read_foreign(made)
+    for one, own in zip(made, found, strict=True):
+        if one.name != snarkjs.shown_name(own.name):
+            raise UnsafeKey(f"ceremony: {one.who}: its contributor gave himself another name", hint=UNSAFE_HINT)
+    return Foreign(circuit, tuple(own.digest for own in found))
+
+
+def _read_foreign(made: Sequence[Contribution]) -> tuple[bytes, tuple[snarkjs.Contribution, ...]]:
+    try:
+        return snarkjs.of_records([one.record for one in made])
+    except ProofInvalid as error:
+        raise UnsafeKey(f"ceremony: {error.message}", hint=UNSAFE_HINT) from None
+
+
 def check_beacons(said: Transcript) -> None:
     """UnsafeKey unless the randomness of every beacon is that of its source, and snarkjs's proofs of its contributions
     hold; names the first one where it is not so."""
-    foreign = [one.record for one in said.contributions if one.kind == BY_SNARKJS]
-    if foreign:
+    made = [one for one in said.contributions if one.kind == BY_SNARKJS]
+    if made:
+        foreign(said)
         try:
-            snarkjs.check(*snarkjs.of_records(foreign))
+            snarkjs.check(*_read_foreign(made))
         except ProofInvalid as error:
             raise UnsafeKey(f"ceremony: {error.message}", hint=UNSAFE_HINT) from None
     for one in said.contributions:

@@ -247,14 +247,16 @@ def serve(
     try:
         import uvicorn
 
-        from zkchain.coordinator.server import application
+        from zkchain.coordinator.server import LOOPBACK, application
     except ImportError as error:
         raise ArgumentError(f"serve: {error}", hint="install what it needs: pip install 'zkchain[serve]'") from None
     with progress() as step:
-        initial = _source(bundle, r1cs).initial(ptau, step)
-        hall = Hall(folder, initial, Terms(lease * 60, patience), step)
+        source = _source(bundle, r1cs)
+        initial, circuit_hash = source.checked(ptau, folder / "constraints", step)
+        hall = Hall(folder, initial, Terms(lease * 60, patience), circuit_hash=circuit_hash, progress=step)
     note(f"http://{host}:{port}: {hall.round.number} contributions, newest file {hall.newest}")
-    made = application(hall, os.environ.get("ZKCHAIN_CEREMONY_INVITATION") or None)
+    hosts = LOOPBACK if host in LOOPBACK else ("*",)  # behind a name of its own no other page can reach it by that name
+    made = application(hall, os.environ.get("ZKCHAIN_CEREMONY_INVITATION") or None, hosts)
     uvicorn.run(made, host=host, port=port, log_level="warning", timeout_graceful_shutdown=10, limit_concurrency=200)
 
 

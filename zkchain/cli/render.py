@@ -401,6 +401,13 @@ def provenance_pairs(ceremony: Provenance | None) -> list[tuple[str, Any]]:
     ]
 
 
+def _numbers_of_keys(report: reports.CeremonyReport) -> list[tuple[str, Any]]:
+    """What the keys that a ceremony makes are to be compared with."""
+    if report.vk_hash is None:
+        return []
+    return [("vk hash", report.vk_hash), ("key digest", report.key_digest)]
+
+
 def ceremony_shown(report: reports.CeremonyReport) -> None:
     production = "key of a ceremony" if report.production else "DEVELOPMENT: nobody but the maker has contributed"
     show_pairs(
@@ -413,6 +420,11 @@ def ceremony_shown(report: reports.CeremonyReport) -> None:
             ("in words", report.words),
             ("checked", report.checked),
             ("makes", production),
+            *(
+                (name, value)
+                for name, value in (("vk hash", report.vk_hash), ("key digest", report.key_digest))
+                if value
+            ),
             ("time", seconds(report.seconds)),
         ]
     )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
+from functools import cache
 from os import PathLike, fspath
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -17,7 +19,7 @@ from zkchain.regular import size
 from zkchain.typing import Progress, quiet
 
 if TYPE_CHECKING:
-    from zkchain._core import InitialKey
+    from zkchain._core import Ceremony, InitialKey
 
 RECORD = 2048
 """More bytes than a contribution adds to a file."""
@@ -35,21 +37,32 @@ class Round:
 class Hall:
     """A ceremony in a folder, begun there if there is none; a process that was killed goes on where it was.
 
-    ``initial``: the key of circuit and powers of tau, against which every contribution is checked. FormatError,
+    ``initial``: the key of circuit and powers of tau, against which every contribution is checked; ``circuit_hash``: as
+    ``formats.ceremony.check``. FormatError,
     KeyMismatch (the folder's ceremony is another circuit's), UnsafeKey (it does not hold).
     """
 
-    def __init__(self, folder: str | PathLike[str], initial: InitialKey, terms: Terms, progress: Progress = quiet):
+    def __init__(
+        self,
+        folder: str | PathLike[str],
+        initial: InitialKey,
+        terms: Terms,
+        *,
+        circuit_hash: Callable[[], bytes] | None = None,
+        progress: Progress = quiet,
+    ) -> None:
         self.rounds = Rounds.of(folder)
         self.line = Line(self.rounds.line, terms)
         self._initial = initial
+        self._circuit_hash = None if circuit_hash is None else cache(circuit_hash)
         self._checking = Lock()
         if self.rounds.last is None:
             with self.rounds.arriving(0) as place:
                 initial.start(place)
                 self.rounds.keep(place, 0)
-        ceremony.check(ceremony.load(self.newest), initial, progress=progress)
-        self._remember()
+        self._check(ceremony.load(self.newest), progress)
+        now = self.round
+        self.line.redeem(now.number, "0x" + now.said.digest.hex())  # a kill may have come before it was written down
 
     @property
     def newest(self) -> str:
@@ -61,13 +74,8 @@ class Hall:
         path = self.rounds.path(number)
         return Round(number, size(path), transcript(ceremony.load(path)))
 
-    def _remember(self) -> None:
-        """A kill may have come between keeping a file and writing down whose it is."""
-        now = self.round
-        for person in self.line.waiting[:1]:
-            last = now.said.contributions[-1:]
-            if person.state == "turn" and [one.name for one in last] == [person.name] and now.number:
-                self.line.done(person, now.number, "0x" + now.said.digest.hex())
+    def _check(self, file: Ceremony, progress: Progress = quiet) -> None:
+        ceremony.check(file, self._initial, circuit_hash=self._circuit_hash, progress=progress)
 
     def receiving(self) -> AbstractContextManager[Arriving]:
         """A new file for what a contributor sends."""
@@ -81,14 +89,15 @@ class Hall:
         of his; errors of the checks as ``formats.ceremony.check``.
         """
         with self._checking:
-            person = self.line.in_turn(ticket)
-            self.line.longer(person)
-            before, file = self.round, ceremony.load(arrived)
+            person, before = self.line.in_turn(ticket), self.round
+            file = ceremony.load(arrived)
             after = transcript(file)
             _extends(before.said, after, person)
-            ceremony.check(file, self._initial)
+            attestation = "0x" + after.digest.hex()
+            self.line.pledge(person, attestation)
+            self._check(file)
             self.rounds.keep(arrived, before.number + 1)
-            self.line.done(person, before.number + 1, "0x" + after.digest.hex())
+            self.line.redeem(before.number + 1, attestation)
             return self.line.look(ticket)
 
     def told(self) -> dict[str, Any]:

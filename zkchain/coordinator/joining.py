@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
@@ -116,6 +116,7 @@ class _Visit:
         self._progress("join: fetch", 0.0)
         self._fetch()
         ceremony.contribute(self._desk.received, self._name, typed, self._desk.made, progress=self._progress)
+        self._desk.remember("0x" + transcript(ceremony.load(self._desk.made)).digest.hex())
         self._progress("join: send", 0.0)
         try:
             with self._desk.sending() as file:
@@ -134,13 +135,16 @@ class _Visit:
             self._desk.receive(answer.iter_content(PIECE), int(length))
 
     def _check(self, here: Place) -> None:
-        """CoordinatorRefused unless the contribution that was made here is in the transcript that it shows."""
-        if not self._desk.made.exists():  # an earlier run's, whose attestation was lost with it
-            return
-        own = "0x" + transcript(ceremony.load(self._desk.made)).digest.hex()
-        shown = msgspec.json.encode(self._call("GET", "/api"))
-        if here.attestation != own or own.encode() not in shown:
-            text = f"{self._address}: your contribution {own} is not in the transcript that it shows"
+        """CoordinatorRefused unless what it says that it kept was made here, and is in the transcript that it shows."""
+        if here.attestation not in self._desk.attestations:
+            text = f"{self._address}: it says that it kept a contribution of yours which was not made here"
+            raise CoordinatorRefused(
+                text, hint="publish nothing; tell everybody: its transcript names you and is not yours"
+            )
+        shown = self._call("GET", "/api")
+        there = [_member(one, "attestation") for one in _sequence(_member(shown, "contributions"))]
+        if here.attestation not in there:
+            text = f"{self._address}: your contribution is not in the transcript that it shows"
             raise CoordinatorRefused(text, hint="tell everybody: this coordinator drops contributions")
 
     def _call(self, method: str, path: str, **given: Any) -> Any:
@@ -182,6 +186,12 @@ def _member(answer: object, name: str) -> object:
     if not isinstance(answer, Mapping) or name not in answer:
         raise CoordinatorRefused(f"the coordinator's answer has no {name!r}")
     return answer[name]
+
+
+def _sequence(answer: object) -> Sequence[object]:
+    if not isinstance(answer, list):
+        raise CoordinatorRefused("the coordinator's answer is malformed: expected a list")
+    return answer
 
 
 def _place(answer: object) -> Place:

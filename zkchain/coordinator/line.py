@@ -30,7 +30,7 @@ SCHEMA = """
 CREATE TABLE IF NOT EXISTS people (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     ticket BLOB NOT NULL UNIQUE, name TEXT NOT NULL, state TEXT NOT NULL,
-    heard REAL NOT NULL, until REAL, number INTEGER, attestation TEXT);
+    heard REAL NOT NULL, until REAL, number INTEGER, attestation TEXT, pledged TEXT);
 CREATE INDEX IF NOT EXISTS by_state ON people(state, id);
 """
 
@@ -114,18 +114,20 @@ class Line:
         reasons = {"waiting": f"it is not your turn: {person.ahead} before you", "gone": "your turn is over"}
         raise CoordinatorRefused(reasons.get(person.state, "you have contributed"), hint="join again for another turn")
 
-    def done(self, person: Person, number: int, attestation: str) -> None:
-        """A contribution has been kept."""
+    def pledge(self, person: Person, attestation: str) -> None:
+        """What is being checked was sent in time: the turn begins again. If the process ends between keeping it and
+        ``done``, ``redeem`` knows whose it is."""
         with self._writing() as database:
-            said = (number, attestation, person.id)
-            database.execute("UPDATE people SET state = 'done', number = ?, attestation = ? WHERE id = ?", said)
-            self._move_up(database)
+            said = (self._clock() + self.terms.lease, attestation, person.id)
+            database.execute("UPDATE people SET until = ?, pledged = ? WHERE id = ? AND state = 'turn'", said)
 
-    def longer(self, person: Person) -> None:
-        """A turn begins again: what was sent in time is being checked."""
+    def redeem(self, number: int, attestation: str) -> None:
+        """The contribution with this attestation has been kept, whatever became of its contributor's turn meanwhile."""
         with self._writing() as database:
-            until = self._clock() + self.terms.lease
-            database.execute("UPDATE people SET until = ? WHERE id = ? AND state = 'turn'", (until, person.id))
+            said = (number, attestation, attestation)
+            done = "UPDATE people SET state = 'done', number = ?, attestation = ? WHERE pledged = ? AND state != 'done'"
+            database.execute(done, said)
+            self._move_up(database)
 
     @property
     def waiting(self) -> tuple[Person, ...]:

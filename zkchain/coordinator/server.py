@@ -14,19 +14,24 @@ them. Errors are {"error": ..., "hint": ...} with a status of 4xx.
 from __future__ import annotations
 
 import hmac
+import time
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Header, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
 from jinja2 import Environment, PackageLoader
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from zkchain.coordinator.hall import Hall, place, said
 from zkchain.errors import CoordinatorRefused, InputError, ZkchainError
 
 STATUS = {CoordinatorRefused: 409, InputError: 422}
 PAGE = "page.html.jinja"
+LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 LONGEST = 4096
 """Bytes of the body of a request, but for files."""
 HEADERS = {
@@ -45,9 +50,12 @@ class Name(BaseModel):
     name: Annotated[str, Field(min_length=1, max_length=128)]
 
 
-def application(hall: Hall, invitation: str | None = None) -> FastAPI:
-    """``invitation``: a secret without which nobody gets a place in the line."""
-    app = FastAPI(title="zkchain ceremony", docs_url=None, redoc_url=None)
+def application(hall: Hall, invitation: str | None = None, hosts: Sequence[str] = LOOPBACK) -> FastAPI:
+    """``invitation``: a secret without which nobody gets a place in the line. ``hosts``: names by which this machine is
+    called; a page that has its own name resolve to this address is refused."""
+    app = FastAPI(title="zkchain ceremony", docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(hosts), www_redirect=False)
+    sending = set[str]()
     page = Environment(loader=PackageLoader("zkchain.coordinator", ""), autoescape=True).get_template(PAGE)
 
     @app.middleware("http")
@@ -62,6 +70,10 @@ def application(hall: Hall, invitation: str | None = None) -> FastAPI:
     @app.exception_handler(ZkchainError)
     async def refused(request: Request, error: ZkchainError) -> JSONResponse:
         return JSONResponse(said(error), STATUS.get(type(error), 400))
+
+    @app.exception_handler(RequestValidationError)
+    async def malformed(request: Request, error: RequestValidationError) -> JSONResponse:
+        return JSONResponse({"error": "the request is malformed", "hint": "call it with `zkchain ceremony join`"}, 422)
 
     @app.get("/", response_class=HTMLResponse)
     def shown(request: Request) -> str:
@@ -90,11 +102,19 @@ def application(hall: Hall, invitation: str | None = None) -> FastAPI:
         person = await run_in_threadpool(hall.line.look, ticket)
         if person.state == "done":  # the answer to an earlier call was lost
             return place(person)
-        await run_in_threadpool(hall.line.in_turn, ticket)
-        with hall.receiving() as arriving:
-            async for piece in request.stream():
-                await run_in_threadpool(arriving.write, piece)
-            arriving.close()
-            return place(await run_in_threadpool(hall.accept, ticket, arriving.path))
+        person = await run_in_threadpool(hall.line.in_turn, ticket)
+        if sending:
+            raise CoordinatorRefused("a file is arriving already", hint="wait for the answer to what you sent")
+        sending.add(ticket)
+        try:
+            with await run_in_threadpool(hall.receiving) as arriving:
+                async for piece in request.stream():
+                    if time.time() > (person.until or 0.0):
+                        raise CoordinatorRefused("your turn is over", hint="join again for another turn")
+                    await run_in_threadpool(arriving.write, piece)
+                arriving.close()
+                return place(await run_in_threadpool(hall.accept, ticket, arriving.path))
+        finally:
+            sending.discard(ticket)
 
     return app

@@ -5,36 +5,63 @@ Every step writes its file whole or not at all: under a temporary name, synced, 
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from os import PathLike, fspath
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from zkchain import regular
 from zkchain._core import Ceremony, InitialKey
 from zkchain.ceremony.beacons import Beacon
 from zkchain.ceremony.start import initial_key
-from zkchain.ceremony.transcripts import check_beacons, transcript
+from zkchain.ceremony.transcripts import BY_SNARKJS, Transcript, check_beacons, foreign, transcript
 from zkchain.errors import FormatError, InputError, KeyFormatError, KeyMismatch, UnsafeKey
 from zkchain.formats import bundle, circom, files, snarkjs
 from zkchain.groth16.key import open_key, verifying_key
+from zkchain.groth16.types import VerifyingKey
 from zkchain.r1cs import ConstraintSystem
 from zkchain.typing import Progress, quiet
 
 Place = str | PathLike[str]
 
 
-def load(path: Place) -> Ceremony:
-    """An opened file, of which the form is checked. FormatError, KeyFormatError, UnsafeKey, KeyMismatch."""
+def load(path: Place, name: Place | None = None) -> Ceremony:
+    """An opened file, of which the form is checked; ``name``: what messages call it. FormatError, KeyFormatError,
+    UnsafeKey, KeyMismatch."""
+    name = path if name is None else name
     try:
         regular.size(path)
         return Ceremony.open(path)
     except OSError as error:
-        raise FormatError(f"cannot read ceremony {path}: {error.strerror}", hint="check the path") from error
+        raise FormatError(f"cannot read ceremony {name}: {error.strerror}", hint="check the path") from error
     except (FormatError, KeyFormatError, KeyMismatch) as error:
         hint = "ask whoever sent it for the file again; believe nothing of this one"
-        raise type(error)(f"{fspath(path)}: {error.message}", hint=hint) from None
+        raise type(error)(f"{fspath(name)}: {error.message}", hint=hint) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A ceremony opened from a copy, which lies at ``path`` in a folder that is removed afterwards."""
+
+    ceremony: Ceremony
+    path: Path
+
+
+@contextmanager
+def private(path: Place) -> Iterator[Copy]:
+    """The file as it is now, in a copy that only this user can change: what is checked is what is used, whoever else
+    writes to the folder that it came from. Errors as ``load``."""
+    with TemporaryDirectory(prefix="zkchain-") as folder:
+        copy = Path(folder) / "copy.ceremony"
+        try:
+            regular.size(path)
+            shutil.copyfile(path, copy)
+        except OSError as error:
+            raise FormatError(f"cannot read ceremony {path}: {error.strerror}", hint="check the path") from error
+        yield Copy(load(copy, path), copy)
 
 
 def initial(circuit: ConstraintSystem | Place, ptau: Place, *, progress: Progress = quiet) -> InitialKey:
@@ -64,27 +91,72 @@ def contribute(path: Place, name: str, typed: bytes, place: Place, *, progress: 
     Secrets come from the system's randomness, with ``typed`` mixed in, and are wiped. FormatError, KeyFormatError,
     UnsafeKey (what was received does not hold; names the contribution), InputError (the name).
     """
-    received = load(path)
-    check_beacons(transcript(received))
-    with _named():
+    with private(path) as copy, _named():
+        received = copy.ceremony
+        check_beacons(transcript(received))
         _written(Path(place), lambda at: received.contribute(at, name=name, typed=typed, progress=progress))
 
 
 def apply(path: Place, beacon: Beacon, name: str, place: Place, *, progress: Progress = quiet) -> None:
     """The same with the secrets of a beacon."""
-    received = load(path)
-    check_beacons(transcript(received))
     kind, source = beacon.kind, beacon.source
-    with _named():
+    with private(path) as copy, _named():
+        received = copy.ceremony
+        check_beacons(transcript(received))
         _written(Path(place), lambda at: received.beacon(at, name=name, kind=kind, source=source, progress=progress))
 
 
-def check(ceremony: Ceremony, key: InitialKey, *, progress: Progress = quiet) -> None:
+def check(
+    ceremony: Ceremony,
+    key: InitialKey,
+    *,
+    circuit_hash: Callable[[], bytes] | None = None,
+    progress: Progress = quiet,
+) -> None:
     """All checks of docs/spec/ceremony.md, section 6. UnsafeKey names the contribution; KeyMismatch: it is of another
-    circuit or of other powers of tau."""
-    check_beacons(transcript(ceremony))
+    circuit or of other powers of tau.
+
+    ``circuit_hash`` computes snarkjs's hash of circuit and powers (csHash). It is called for ceremonies that snarkjs
+    contributed to, which are refused without it: contributions made for another circuit could be its.
+    """
+    said = transcript(ceremony)
+    check_beacons(said)
+    _check_circuit_hash(said, circuit_hash)
     ceremony.check(progress)
     ceremony.check_against(key, progress)
+
+
+def _check_circuit_hash(said: Transcript, expected: Callable[[], bytes] | None) -> None:
+    found = foreign(said)
+    if found is None:
+        return
+    who = next(one.who for one in said.contributions if one.kind == BY_SNARKJS)
+    if expected is None:
+        text = f"ceremony: {who} was made by snarkjs, which cannot be checked here"
+        raise UnsafeKey(text, hint="verify with the constraints and the powers of tau: `zkchain ceremony verify`")
+    if found.circuit != expected():
+        raise UnsafeKey(
+            f"ceremony: {who}: snarkjs made it for another circuit, or on other powers of tau",
+            hint="believe nothing of this file: whoever sent it can forge proofs",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The two numbers that tell one key from all others."""
+
+    verifying: VerifyingKey
+    digest: str
+
+
+def finished(checked: Ceremony) -> Finished | None:
+    """The keys that a checked ceremony makes; None if nobody has contributed."""
+    if not transcript(checked).contributions:
+        return None
+    with TemporaryDirectory(prefix="zkchain-") as folder:
+        place = Path(folder) / "key"
+        verification = _keys(checked, place)
+        return Finished(snarkjs.load_verification_key(verification), open_key(place).digest.hex())
 
 
 def keys_into_bundle(checked: Ceremony, folder: Place) -> None:

@@ -10,6 +10,7 @@ import struct
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from zkchain._core import InitialKey
 from zkchain.ceremony import snarkjs
@@ -59,6 +60,15 @@ def constraints_of(circuit: ConstraintSystem | Place, beside: Place) -> bytes:
         return files.read(place, what="constraints")
 
 
+def circuit_hash(initial: InitialKey, constraints: bytes, powers: Place, *, progress: Progress | None = None) -> bytes:
+    """snarkjs's hash of a ceremony's initial key (csHash)."""
+    with TemporaryDirectory(prefix="zkchain-") as folder:
+        place = Path(folder) / "start.ceremony"
+        initial.start(place)
+        key = Parts.of(files.read(place, what=WHAT)).key
+    return zkey_exchange.initial_circuit_hash(key, constraints, Path(powers), progress=progress)
+
+
 def to_zkey(path: Place, constraints: bytes, powers: Place, output: Place, *, progress: Progress | None = None) -> None:
     """Write the ceremony as a .zkey that `snarkjs zkey contribute` and `zkey verify` take.
 
@@ -102,7 +112,8 @@ def from_zkey(
     content = files.read(Path(zkey), what=".zkey file")
     made = zkey_exchange.import_contributions(parts.key, constraints, Path(powers), content, progress=progress)
     with files.staged(Path(output), _with(parts, made).dump()) as staged:
-        ceremony.check(ceremony.load(staged), initial, progress=progress)
+        found = made.circuit_hash  # which has been compared with the initial key's
+        ceremony.check(ceremony.load(staged), initial, circuit_hash=lambda: found, progress=progress)
         files.move(staged, Path(output))
 
 

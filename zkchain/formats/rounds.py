@@ -6,6 +6,7 @@ checked, in one step, and is never written again.
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -84,10 +85,12 @@ class Rounds:
 
     def keep(self, arrived: str | PathLike[str], number: int) -> None:
         """Give a complete, checked file its number. FormatError: there is one already."""
-        if self.path(number).exists():
-            raise FormatError(f"{self.path(number)}: there is a file of that number already")
         files.sync(Path(arrived))
-        files.move(Path(arrived), self.path(number))
+        try:
+            os.link(arrived, self.path(number))  # fails where a rename would replace
+        except FileExistsError:
+            raise FormatError(f"{self.path(number)}: there is a file of that number already") from None
+        files.sync(self.folder)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +122,17 @@ class Desk:
 
     def keep_ticket(self, ticket: str) -> None:
         files.write(self.folder / "ticket", ticket.encode())
+
+    @property
+    def attestations(self) -> frozenset[str]:
+        """Of all contributions that were made here, whether or not they arrived."""
+        path = self.folder / "attestations"
+        text = files.read(path, what="attestations", limit=1 << 16) if path.exists() else b""
+        return frozenset(text.decode("ascii", "replace").split())
+
+    def remember(self, attestation: str) -> None:
+        lines = sorted(self.attestations | {attestation})
+        files.write(self.folder / "attestations", "\n".join(lines).encode())
 
     def receive(self, pieces: Iterator[bytes], size: int) -> None:
         """Write what arrives, ``size`` bytes. FormatError: another number of them."""

@@ -118,6 +118,12 @@ def export_initial(key: bytes, constraints: bytes, powers: Path, *, progress: Pr
     return binfile.container(ZKEY, 1, sorted(sections.items()))
 
 
+def initial_circuit_hash(key: bytes, constraints: bytes, powers: Path, *, progress: Progress | None = None) -> bytes:
+    """snarkjs's hash of the initial key of a ceremony (csHash)."""
+    own = KeyFile(key)
+    return circuit_hash(own.domain, _sections(own, constraints, progress), powers)
+
+
 def _sections(own: KeyFile, constraints: bytes, progress: Progress | None) -> dict[int, bytes]:
     private = G1_BYTES * (1 + own.public)
     unfold = _unfolding(own.raw(H), constraints, own, progress)

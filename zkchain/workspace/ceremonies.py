@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from typing import TYPE_CHECKING
 
-from zkchain.ceremony.transcripts import Contribution, Transcript, transcript, words
-from zkchain.errors import InputError, UnsafeKey
-from zkchain.formats import bundle, ceremony, ceremony_zkey
+from zkchain.ceremony.transcripts import BY_SNARKJS, Contribution, Transcript, foreign, transcript, words
+from zkchain.errors import InputError, KeyMismatch, UnsafeKey
+from zkchain.formats import bundle, ceremony, ceremony_zkey, snarkjs
+from zkchain.formats.ceremony import Copy, Finished
 from zkchain.reports import CeremonyReport, ContributionReport
 from zkchain.typing import Progress, quiet
-from zkchain.workspace.opening import load_circuit
+from zkchain.workspace.opening import load_circuit, shown_hash
 
 if TYPE_CHECKING:
-    from zkchain._core import InitialKey
+    from zkchain._core import Ceremony, InitialKey
     from zkchain.ceremony.beacons import Beacon
 
 Place = str | PathLike[str]
@@ -39,6 +40,11 @@ class Source:
             raise InputError("ceremony: expected a bundle or a file of constraints")
         return ceremony.initial(load_circuit(bundle.open_bundle(self.bundle)), ptau, progress=progress)
 
+    def checked(self, ptau: Place, beside: Place, progress: Progress = quiet) -> tuple[InitialKey, Callable[[], bytes]]:
+        """What a ceremony is checked against: the initial key, and what computes snarkjs's hash of it."""
+        key = self.initial(ptau, progress)
+        return key, lambda: ceremony_zkey.circuit_hash(key, self.constraints(beside), ptau, progress=progress)
+
     def constraints(self, beside: Place) -> bytes:
         """The content of the .r1cs file. FormatError: a cg16 circuit has none."""
         if self.r1cs is not None:
@@ -52,7 +58,7 @@ def start_ceremony(source: Source, ptau: Place, output: Place, *, progress: Prog
     """Write a ceremony without contributions. FormatError (the powers, or a file cannot be written), BundleError."""
     started = time.perf_counter()
     ceremony.start(source.initial(ptau, progress), output)
-    return _report(output, ALL, started)
+    return _report(output, ceremony.load(output), ALL, started)
 
 
 def contribute(
@@ -62,7 +68,7 @@ def contribute(
     ``formats.ceremony.contribute``."""
     started = time.perf_counter()
     ceremony.contribute(file, name, typed, output or file, progress=progress)
-    return _report(output or file, FILE_ONLY, started)
+    return _report(output or file, ceremony.load(output or file), FILE_ONLY, started)
 
 
 def apply_beacon(
@@ -71,7 +77,7 @@ def apply_beacon(
     """The same with the secrets of a beacon."""
     started = time.perf_counter()
     ceremony.apply(file, beacon, name, output or file, progress=progress)
-    return _report(output or file, FILE_ONLY, started)
+    return _report(output or file, ceremony.load(output or file), FILE_ONLY, started)
 
 
 def verify_ceremony(
@@ -89,14 +95,42 @@ def verify_ceremony(
         A check failed; names the contribution. An attestation is of none of the contributions.
     """
     started = time.perf_counter()
-    checked = ceremony.load(file)
-    _contain(transcript(checked), attestations)
-    ceremony.check(checked, source.initial(ptau, progress), progress=progress)
-    return _report(file, ALL, started)
+    with ceremony.private(file) as copy:
+        _contain(transcript(copy.ceremony), attestations)
+        _check(copy, source, ptau, progress)
+        made = ceremony.finished(copy.ceremony)
+        if made is not None and source.bundle is not None:
+            _compare(made, transcript(copy.ceremony), source.bundle)
+        return _report(file, copy.ceremony, ALL, started, made)
+
+
+def _check(copy: Copy, source: Source, ptau: Place, progress: Progress) -> None:
+    """All checks of docs/spec/ceremony.md, section 6."""
+    key, circuit_hash = source.checked(ptau, copy.path, progress)
+    ceremony.check(copy.ceremony, key, circuit_hash=circuit_hash, progress=progress)
+
+
+def _compare(made: Finished, said: Transcript, folder: Place) -> None:
+    """KeyMismatch: the bundle's verification key names this ceremony, and is another key than it makes."""
+    opened = bundle.open_bundle(folder)
+    if not opened.has("verification_key"):
+        return
+    held = snarkjs.load_verification_key(opened.read("verification_key"))
+    if (
+        held.ceremony is not None
+        and held.ceremony.transcript == said.digest
+        and shown_hash(held) != shown_hash(made.verifying)
+    ):
+        raise KeyMismatch(
+            f"{folder}: its verification key says that it comes from this ceremony, and does not: its hash is "
+            f"{shown_hash(held)[:18]}..., expected {shown_hash(made.verifying)[:18]}...",
+            hint="believe nothing of these keys or of their contracts; `zkchain ceremony finish` writes the right ones",
+        )
 
 
 def _contain(said: Transcript, attestations: Sequence[bytes]) -> None:
-    there = {one.attestation for one in said.contributions}
+    others = foreign(said)
+    there = {one.attestation for one in said.contributions} | set(() if others is None else others.hashes)
     for attestation in attestations:
         if attestation not in there:
             text = (
@@ -115,13 +149,14 @@ def finish_ceremony(
     ``verify_ceremony``; UnsafeKey: nobody has contributed.
     """
     started = time.perf_counter()
-    checked = ceremony.load(file)
-    ceremony.check(checked, source.initial(ptau, progress), progress=progress)
-    if source.bundle is not None:
-        ceremony.keys_into_bundle(checked, source.bundle)
-    elif folder is not None:
-        ceremony.keys_into_folder(checked, folder)
-    return _report(file, ALL, started)
+    with ceremony.private(file) as copy:
+        _check(copy, source, ptau, progress)
+        made = ceremony.finished(copy.ceremony)
+        if source.bundle is not None:
+            ceremony.keys_into_bundle(copy.ceremony, source.bundle)
+        elif folder is not None:
+            ceremony.keys_into_folder(copy.ceremony, folder)
+        return _report(file, copy.ceremony, ALL, started, made)
 
 
 def ceremony_to_zkey(
@@ -130,9 +165,10 @@ def ceremony_to_zkey(
     """Check everything and write a ceremony of plain Groth16 as a .zkey, to which people contribute with snarkjs.
     Errors as ``verify_ceremony`` and ``formats.ceremony_zkey.to_zkey``."""
     started = time.perf_counter()
-    ceremony.check(ceremony.load(file), source.initial(ptau, progress), progress=progress)
-    ceremony_zkey.to_zkey(file, source.constraints(output), ptau, output, progress=progress)
-    return _report(file, ALL, started)
+    with ceremony.private(file) as copy:
+        _check(copy, source, ptau, progress)
+        ceremony_zkey.to_zkey(copy.path, source.constraints(output), ptau, output, progress=progress)
+        return _report(file, copy.ceremony, ALL, started)
 
 
 def ceremony_from_zkey(
@@ -143,26 +179,35 @@ def ceremony_from_zkey(
     started = time.perf_counter()
     place, key = output or file, source.initial(ptau, progress)
     ceremony_zkey.from_zkey(file, source.constraints(place), ptau, zkey, place, key, progress=progress)
-    return _report(place, ALL, started)
+    return _report(place, ceremony.load(place), ALL, started)
 
 
-def _report(file: Place, checked: str, started: float) -> CeremonyReport:
-    said: Transcript = transcript(ceremony.load(file))
+def _report(
+    file: Place, checked: Ceremony, words_of_checks: str, started: float, made: Finished | None = None
+) -> CeremonyReport:
+    said = transcript(checked)
+    others = foreign(said)
+    hashes = iter(() if others is None else others.hashes)
     return CeremonyReport(
         str(file),
         said.system,
         said.circuit.hex(),
         said.ptau.hex(),
         said.power,
-        tuple(map(_line, said.contributions)),
+        tuple(_line(one, hashes) for one in said.contributions),
         "0x" + said.digest.hex(),
         words(said.digest),
-        checked,
+        words_of_checks,
         said.makes_production_keys,
+        None if made is None else shown_hash(made.verifying),
+        None if made is None else made.digest,
         time.perf_counter() - started,
     )
 
 
-def _line(one: Contribution) -> ContributionReport:
+def _line(one: Contribution, hashes: Iterator[bytes]) -> ContributionReport:
+    """``hashes``: those that contributors with snarkjs were shown."""
     source = None if one.beacon is None else one.beacon.text
+    if one.kind == BY_SNARKJS:
+        source = "snarkjs showed 0x" + next(hashes).hex()
     return ContributionReport(one.number, one.kind, one.name, "0x" + one.attestation.hex(), source)
