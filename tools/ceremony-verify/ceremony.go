@@ -67,6 +67,8 @@ type record struct {
 	source  []byte
 	shares  []share
 	digests [][32]byte // of the divided sections, trapdoor by trapdoor
+	shown   []byte     // what snarkjs showed its contributor, once it is checked
+	person  bool       // a contribution by snarkjs that is no beacon
 }
 
 func (r *record) refuse(format string, values ...any) error {

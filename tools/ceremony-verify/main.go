@@ -21,8 +21,8 @@ func (a *attestations) String() string { return strings.Join(*a, ",") }
 
 func (a *attestations) Set(text string) error {
 	digits := strings.TrimPrefix(strings.ToLower(text), "0x")
-	if raw, err := hex.DecodeString(digits); err != nil || len(raw) != 32 {
-		return fmt.Errorf("expected 32 bytes in hexadecimal")
+	if raw, err := hex.DecodeString(digits); err != nil || (len(raw) != 32 && len(raw) != snarkjsHash) {
+		return fmt.Errorf("expected 32 bytes in hexadecimal, or the 64 that snarkjs showed")
 	}
 	*a = append(*a, digits)
 	return nil
@@ -79,6 +79,9 @@ func (c *ceremony) contains(expected attestations) error {
 	for _, hash := range c.transcripts[1:] {
 		there[fmt.Sprintf("%x", hash)] = true
 	}
+	for i := range c.records {
+		there[fmt.Sprintf("%x", c.records[i].shown)] = true
+	}
 	for _, attestation := range expected {
 		if !there[attestation] {
 			return fmt.Errorf("no contribution has the attestation %s: it was dropped, or one before it", attestation)
@@ -94,7 +97,10 @@ func (c *ceremony) report() {
 	for i := range c.records {
 		rec := &c.records[i]
 		fmt.Printf("%4d          %x  %s (%s)\n", rec.number, c.transcripts[i+1], rec.name, kindNames[rec.kind])
-		if rec.kind == byPerson || rec.kind == bySnarkjs {
+		if rec.shown != nil {
+			fmt.Printf("              snarkjs showed %x\n", rec.shown)
+		}
+		if rec.kind == byPerson || rec.person {
 			people++
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"math/big"
+	"regexp"
+	"unicode/utf8"
 
 	"github.com/consensys/gnark-crypto/ecc/bn254"
 	"github.com/consensys/gnark-crypto/ecc/bn254/fp"
@@ -17,6 +19,7 @@ import (
 type snarkjsSource struct {
 	circuitHash []byte // csHash
 	spx         bn254.G2Affine
+	name        string // what the contributor called himself
 	beacon      bool
 	exponent    byte
 	value       []byte
@@ -37,12 +40,26 @@ func (rec *record) snarkjsSource() (*snarkjsSource, error) {
 	if r.err != nil || len(r.rest) != 0 || kind > 1 || len(point) != g2Bytes || s.exponent > 24 {
 		return nil, rec.refuse("a source that is not snarkjs's")
 	}
-	_ = name // what snarkjs calls it proves nothing
+	s.name = string(name)
+	if rec.name != shownName(s.name) {
+		return nil, rec.refuse("its contributor gave himself another name")
+	}
 	var err error
 	if s.spx, err = parseG2(point); err != nil {
 		return nil, rec.refuse("secret sp: %w", err)
 	}
 	return s, nil
+}
+
+// hiding are the characters that no name in a transcript has.
+var hiding = regexp.MustCompile("[\\x00-\\x1f\\x7f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
+
+// shownName is the name of a record whose contributor called himself so to snarkjs.
+func shownName(own string) string {
+	if own == "" || len(own) > 128 || !utf8.ValidString(own) || hiding.MatchString(own) {
+		return "snarkjs"
+	}
+	return own
 }
 
 // snarkjsChain follows snarkjs's transcript from record to record.
@@ -79,7 +96,10 @@ func (chain *snarkjsChain) check(rec *record, previous *trapdoorPoints, last boo
 	case source.beacon && !source.isBeacon(s):
 		return rec.refuse("delta: its secret is not the beacon's")
 	}
-	chain.keys = bytes.Join([][]byte{chain.keys, s.rawNew1, s.rawP, s.rawR, encodeG2(&source.spx), transcript[:]}, nil)
+	own := bytes.Join([][]byte{s.rawNew1, s.rawP, s.rawR, encodeG2(&source.spx), transcript[:]}, nil)
+	shown := blake2b.Sum512(own)
+	rec.shown, rec.person = shown[:], !source.beacon
+	chain.keys = append(chain.keys, own...)
 	return nil
 }
 
