@@ -72,13 +72,15 @@ class SetupReport:
 
 @dataclass(frozen=True, slots=True)
 class ContributionReport:
-    """``beacon``: the source of one, in words. ``attestation``: what its contributor published."""
+    """``beacon``: the source of one, in words. ``attestation``: what its contributor published; ``shown``: what one who
+    used snarkjs did."""
 
     number: int
     kind: str
     name: str
     attestation: str
     beacon: str | None = None
+    shown: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

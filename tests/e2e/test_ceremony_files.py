@@ -48,8 +48,9 @@ def done(*arguments: object) -> dict[str, object]:
 
 
 def ceremony(constraints: Path, *names: str) -> Path:
-    """A ceremony of the constraints with these contributors and a beacon."""
+    """A ceremony of the constraints with these contributors."""
     file = constraints.with_name("c.ceremony")
+    file.unlink(missing_ok=True)
     done("ceremony", "start", "--r1cs", constraints, "--ptau", POWERS, "-o", file)
     for name in names:
         done("ceremony", "contribute", file, "--name", name)
@@ -198,6 +199,13 @@ def test_a_bundle_of_a_ceremony(system: System, powers: Path, tmp_path: Path) ->
     assert "key of a ceremony" in text
     assert str(report["transcript"]) in text
     assert done("ceremony", "verify", file, "--bundle", folder, "--ptau", powers)["vk_hash"] == shown["vk_hash"]
+    older = tmp_path / "older.ceremony"
+    done("ceremony", "start", folder, "--ptau", powers, "-o", older)
+    for name in ("Ann", "Bob"):
+        done("ceremony", "contribute", older, "--name", name)
+    refused = zkchain("ceremony", "finish", older, folder, "--ptau", powers)
+    assert refused.code == KeyMismatch.exit_code
+    assert "it has the keys of another ceremony" in refused.err
     document = json.loads((folder / "verification_key.json").read_text())
     document["vk_delta_2"] = document["vk_beta_2"]  # a key whose maker can forge, with the ceremony's name on it
     bundle.update(folder, {"verification_key": json.dumps(document).encode()})
@@ -245,6 +253,21 @@ def test_a_file_that_changes_while_it_is_checked(constraints: Path, monkeypatch:
     assert "0x" + found.ceremony.transcript.hex() == made.transcript
     assert shown_hash(found) == made.vk_hash
     assert [one.name for one in made.contributions] == ["Cem", "Dee"]
+
+
+def test_what_is_there_is_kept(constraints: Path) -> None:
+    """start replaces no ceremony; what a file says can be shown; a contribution after a beacon is told of."""
+    file = ceremony(constraints, "Ann")
+    refused = zkchain("ceremony", "start", "--r1cs", constraints, "--ptau", POWERS, "-o", file)
+    assert refused.code == FormatError.exit_code
+    assert "there is a file of that name already" in refused.err
+    done("ceremony", "beacon", file, "--hash", BLOCK)
+    late = zkchain("ceremony", "contribute", file, "--name", "Bob")
+    assert "comes after a beacon" in late.err
+    shown: Any = done("ceremony", "show", file)
+    assert [one["name"] for one in shown["contributions"]] == ["Ann", "beacon", "Bob"]
+    assert zkchain("ceremony", "contribute", file, "--name", "  ").code == InputError.exit_code
+    assert zkchain("ceremony", "verify", file, "--ptau", POWERS, "--attestation", "0x12").code == 2
 
 
 def ceremony_of(file: Path, name: str) -> Path:

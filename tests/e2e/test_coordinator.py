@@ -185,6 +185,19 @@ class TestWhatIsRefused:
         assert requests.get(f"{address}/api/line", timeout=5).status_code == 409
 
 
+def test_a_folder_from_which_contributions_are_missing(hall: Hall, tmp_path: Path, initial: InitialKey) -> None:
+    with served(hall) as address:
+        for name in ("Ann", "Bob"):
+            join(address, name, tmp_path / name, sleep=quick)
+    path, older = hall.rounds.path(2), hall.rounds.path(1).read_bytes()
+    path.unlink()
+    with pytest.raises(FormatError, match="it has 1 contributions, expected 1, and all 2 that were kept"):
+        Hall(hall.rounds.folder, initial, BRIEF)
+    path.write_bytes(older)
+    with pytest.raises(FormatError, match="it has 1 contributions, expected 2"):
+        Hall(hall.rounds.folder, initial, BRIEF)
+
+
 def test_by_invitation(hall: Hall, tmp_path: Path) -> None:
     with served(hall, "sesame") as address:
         with pytest.raises(CoordinatorRefused, match="by invitation"):

@@ -55,8 +55,9 @@ def test_a_turn_ends(line: Line, clock: Clock) -> None:
     first, second = line.join("Ann"), line.join("Bob")
     until = line.look(first).until
     assert until == clock.now + TERMS.lease
-    for _ in range(13):
+    while clock.now <= 1000 + TERMS.lease:
         clock.now += 9
+        line.look(first)
         line.look(second)
     assert line.look(second).state == "turn"
     with pytest.raises(CoordinatorRefused, match="your turn is over"):
@@ -81,6 +82,18 @@ def test_what_was_kept_is_its_makers_even_after_the_turn(line: Line, clock: Cloc
     line.redeem(1, "0x11")
     assert (line.look(first).state, line.look(first).attestation) == ("done", "0x11")
     assert (line.look(second).state, line.look(second).attestation) == ("turn", None)
+
+
+def test_a_turn_ends_in_silence(line: Line, clock: Clock) -> None:
+    """Whoever was killed within his turn keeps nobody waiting for all of it."""
+    first, second = line.join("Ann"), line.join("Bob")
+    line.look(first)
+    for _ in range(2):
+        clock.now += 9
+        line.look(second)
+    assert line.look(second).state == "turn"
+    with pytest.raises(CoordinatorRefused, match="your turn is over"):
+        line.in_turn(first)
 
 
 def test_who_is_silent_loses_the_place(line: Line, clock: Clock) -> None:

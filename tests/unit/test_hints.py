@@ -39,6 +39,7 @@ PYTHON = {
     "--nonce": "nonce=",
     "--only-output": "outputs=",
     "--private-output": "private_outputs=",
+    "--replace": "replace=True",
     "--rpc": "rpc=",
     "--shared": "form=",
     "--system": "system=",

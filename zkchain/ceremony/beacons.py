@@ -51,9 +51,14 @@ def of_drand(chain: str, round: int, signature: bytes) -> Beacon:
 def of_hash(start: bytes, exponent: int) -> Beacon:
     """The beacon of ``start``, such as a block's hash, after 2^``exponent`` times sha256. InputError."""
     if not SHORTEST <= len(start) <= LONGEST:
-        raise InputError(f"beacon: expected {SHORTEST} to {LONGEST} bytes to hash, got {len(start)}")
+        raise InputError(
+            f"beacon: expected {SHORTEST} to {LONGEST} bytes to hash, got {len(start)}",
+            hint="take a block's hash, or another value of 32 bytes that nobody could know before",
+        )
     if not 0 <= exponent <= MAX_EXPONENT:
-        raise InputError(f"beacon: expected 2^0 to 2^{MAX_EXPONENT} iterations, got 2^{exponent}")
+        raise InputError(
+            f"beacon: expected 2^0 to 2^{MAX_EXPONENT} iterations, got 2^{exponent}", hint="2^20 take a second"
+        )
     source = bytes([exponent]) + bytes(15) + iterated(start, exponent) + start
     return Beacon("hash beacon", source)
 

@@ -78,7 +78,7 @@ class Transcript:
     @property
     def makes_production_keys(self) -> bool:
         """Whether somebody else than the maker contributed, as far as names tell."""
-        return len({one.name.strip().casefold() for one in self.people}) >= ENOUGH
+        return len({" ".join(one.name.split()).casefold() for one in self.people}) >= ENOUGH
 
     @property
     def provenance(self) -> Provenance:

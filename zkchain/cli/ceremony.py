@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json as jsontext
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -73,13 +75,30 @@ def contribute(
     attestation.
     """
     from zkchain.cli import render
-    from zkchain.cli.console import progress
+    from zkchain.cli.console import progress, warn
     from zkchain.workspace import contribute as contributed
 
     typed = _typed()
-    with progress() as step:
+    with _kept(output or file), progress() as step:
         report = contributed(file, name, typed=typed, output=output, progress=step)
+    if any(one.beacon is not None for one in report.contributions):
+        warn("this comes after a beacon, which fixes nothing any more: apply another one at the end")
     render.show(report, json=json)
+
+
+@contextmanager
+def _kept(place: Path) -> Iterator[None]:
+    """Ctrl-C says whether what was to be written is written."""
+    from zkchain.formats import ceremony
+
+    before = ceremony.stamp(place)
+    try:
+        yield
+    except KeyboardInterrupt:
+        if ceremony.stamp(place) == before:
+            raise KeyboardInterrupt(f"{place} is as it was") from None
+        text = f"{place} has the contribution already: `zkchain ceremony show {place}` tells its attestation"
+        raise KeyboardInterrupt(text) from None
 
 
 def _typed() -> bytes:
@@ -123,7 +142,7 @@ def beacon(
     if (drand is None) == (hash is None) or (drand is None) != (signature is None):
         raise typer.BadParameter("expected --drand ROUND --signature HEX|FILE, or --hash HEX")
     made = _of_hash(hash, iterations) if hash is not None else _of_drand(chain, drand or 0, signature or "")
-    with progress() as step:
+    with _kept(output or file), progress() as step:
         report = apply_beacon(file, made, name=name, output=output, progress=step)
     render.show(report, json=json)
 
@@ -161,7 +180,17 @@ def _bytes(text: str, option: str) -> bytes:
     try:
         return bytes.fromhex(text.removeprefix("0x"))
     except ValueError:
-        raise typer.BadParameter(f"{option}: expected hexadecimal digits, got {text[:80]!r}") from None
+        wanted = "an even number of hexadecimal digits" + (", or a file" if option == "--signature" else "")
+        raise typer.BadParameter(f"{option}: expected {wanted}, got {text[:80]!r}") from None
+
+
+@app.command()
+def show(file: FileArg, json: JsonOpt = False) -> None:
+    """Show what a ceremony's file says: who contributed, with which attestation. Nothing of it is checked."""
+    from zkchain.cli import render
+    from zkchain.workspace import show_ceremony
+
+    render.show(show_ceremony(file), json=json)
 
 
 @app.command()
@@ -185,6 +214,8 @@ def verify(
     from zkchain.workspace import verify_ceremony
 
     expected = [_bytes(text, "--attestation") for text in attestation or ()]
+    if any(len(one) not in (32, 64) for one in expected):
+        raise typer.BadParameter("--attestation: expected 32 bytes, or the 64 that snarkjs showed, in hexadecimal")
     with progress() as step:
         report = verify_ceremony(file, _source(bundle, r1cs), ptau, attestations=expected, progress=step)
     render.show(report, json=json)
@@ -200,6 +231,7 @@ def finish(
         Path | None,
         typer.Option("--output", "-o", metavar="DIR", help="With --r1cs: where the keys go.", show_default=False),
     ] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Also a bundle's keys of another ceremony.")] = False,
     json: JsonOpt = False,
 ) -> None:
     """Check all of a ceremony, and write its keys into the bundle.
@@ -213,9 +245,11 @@ def finish(
     if (r1cs is None) != (output is None):
         raise typer.BadParameter("--output goes with --r1cs, and --r1cs with --output")
     with progress() as step:
-        report = finish_ceremony(file, _source(bundle, r1cs), ptau, folder=output, progress=step)
+        report = finish_ceremony(file, _source(bundle, r1cs), ptau, folder=output, replace=replace, progress=step)
     if not report.production:
         warn("these are DEVELOPMENT keys: there are not two contributions under different names")
+    if not report.contributions or report.contributions[-1].beacon is None:
+        warn("no beacon ends this ceremony: its last contributor could choose among keys")
     render.show(report, json=json)
 
 

@@ -408,8 +408,13 @@ def _numbers_of_keys(report: reports.CeremonyReport) -> list[tuple[str, Any]]:
     return [("vk hash", report.vk_hash), ("key digest", report.key_digest)]
 
 
+def _contribution(one: reports.ContributionReport) -> tuple[Any, ...]:
+    shown = "" if one.shown is None else f"snarkjs showed {one.shown}"
+    return one.number, one.kind, one.name, one.attestation, one.beacon or shown
+
+
 def ceremony_shown(report: reports.CeremonyReport) -> None:
-    production = "key of a ceremony" if report.production else "DEVELOPMENT: nobody but the maker has contributed"
+    production = "key of a ceremony" if report.production else "DEVELOPMENT: two people have not contributed yet"
     show_pairs(
         [
             ("ceremony", report.file),
@@ -430,8 +435,7 @@ def ceremony_shown(report: reports.CeremonyReport) -> None:
     )
     if report.contributions:
         print()
-        rows = [(one.number, one.kind, one.name, one.attestation, one.beacon or "") for one in report.contributions]
-        show_table(("", "kind", "name", "attestation", "source"), rows)
+        show_table(("", "kind", "name", "attestation", "source"), list(map(_contribution, report.contributions)))
 
 
 def joined_shown(report: reports.JoinReport) -> None:

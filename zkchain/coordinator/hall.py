@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from zkchain.ceremony.transcripts import Transcript, transcript
 from zkchain.coordinator.line import Line, Person, Terms
-from zkchain.errors import CoordinatorRefused, ZkchainError
+from zkchain.errors import CoordinatorRefused, FormatError, ZkchainError
 from zkchain.formats import ceremony
 from zkchain.formats.rounds import Arriving, Rounds
 from zkchain.regular import size
@@ -61,7 +61,7 @@ class Hall:
                 initial.start(place)
                 self.rounds.keep(place, 0)
         self._check(ceremony.load(self.newest), progress)
-        now = self.round
+        now = self._whole()
         self.line.redeem(now.number, "0x" + now.said.digest.hex())  # a kill may have come before it was written down
 
     @property
@@ -73,6 +73,19 @@ class Hall:
         number = self.rounds.last or 0
         path = self.rounds.path(number)
         return Round(number, size(path), transcript(ceremony.load(path)))
+
+    def _whole(self) -> Round:
+        """The newest file, from which none of the contributions that were kept is missing. FormatError."""
+        now = self.round
+        there = {"0x" + one.attestation.hex() for one in now.said.contributions}
+        missing = self.line.attestations - there
+        if missing or len(now.said.contributions) != now.number:
+            raise FormatError(
+                f"{self.newest}: it has {len(now.said.contributions)} contributions, expected {now.number}, and all "
+                f"{len(self.line.attestations)} that were kept",
+                hint="files of the folder were replaced or removed: put the newest one back",
+            )
+        return now
 
     def _check(self, file: Ceremony, progress: Progress = quiet) -> None:
         ceremony.check(file, self._initial, circuit_hash=self._circuit_hash, progress=progress)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ POLL = 2.0
 TIMEOUT = (10.0, 600.0)
 """Seconds to connect, and without a byte."""
 TRIES = 5
+HEARTBEAT = 20.0
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -58,6 +60,9 @@ def join(
     from zkchain.coordinator.line import check_name
 
     check_name(name)
+    if not address.startswith(("http://", "https://")):
+        text = f"coordinator: expected an address that begins with http:// or https://, got {visible(address)[:200]!r}"
+        raise CoordinatorRefused(text)
     return _Visit(address.rstrip("/"), name, Desk.of(desk), invitation, progress, sleep).done(typed)
 
 
@@ -76,6 +81,7 @@ class _Visit:
         self._session = requests.Session()
         self._address, self._name, self._desk = address, name, desk
         self._invitation, self._progress, self._sleep = invitation, progress, sleep
+        self._spoke = time.monotonic()
 
     def done(self, typed: bytes) -> Place:
         self._take_place()
@@ -115,7 +121,7 @@ class _Visit:
     def _contribute(self, typed: bytes) -> Place:
         self._progress("join: fetch", 0.0)
         self._fetch()
-        ceremony.contribute(self._desk.received, self._name, typed, self._desk.made, progress=self._progress)
+        ceremony.contribute(self._desk.received, self._name, typed, self._desk.made, progress=self._alive)
         self._desk.remember("0x" + transcript(ceremony.load(self._desk.made)).digest.hex())
         self._progress("join: send", 0.0)
         try:
@@ -127,12 +133,27 @@ class _Visit:
                 raise
             return here
 
+    def _alive(self, stage: str, done: float) -> None:
+        """Progress of work during which the coordinator hears that somebody is there."""
+        self._progress(stage, done)
+        if time.monotonic() - self._spoke > HEARTBEAT:
+            self._spoke = time.monotonic()
+            with suppress(CoordinatorRefused):
+                self._request("GET", "/api/line")
+
+    def _heard(self, pieces: Iterator[bytes], size: int) -> Iterator[bytes]:
+        done = 0
+        for piece in pieces:
+            done += len(piece)
+            self._alive("join: fetch", done / size)
+            yield piece
+
     def _fetch(self) -> None:
         with self._request("GET", "/api/file", stream=True) as answer:
             length = answer.headers.get("content-length", "")
             if answer.status_code != 200 or not length.isdecimal() or not 0 < int(length) <= MOST:
                 raise CoordinatorRefused(f"{self._address}: it does not hand out the file: status {answer.status_code}")
-            self._desk.receive(answer.iter_content(PIECE), int(length))
+            self._desk.receive(self._heard(answer.iter_content(PIECE), int(length)), int(length))
 
     def _check(self, here: Place) -> None:
         """CoordinatorRefused unless what it says that it kept was made here, and is in the transcript that it shows."""

@@ -1,7 +1,7 @@
 """Who waits, whose turn it is, and who is done: a line in a database that survives the process.
 
     waiting  in line, until nothing is heard for ``patience`` seconds
-    turn     may contribute, until ``lease`` seconds are over; one person at a time
+    turn     may contribute, until ``lease`` seconds are over, or nothing is heard for ``patience``; one at a time
     done     has contributed
     gone     was not heard of in time, or let a turn pass: joining again means a new place, at the end
 
@@ -121,6 +121,12 @@ class Line:
             said = (self._clock() + self.terms.lease, attestation, person.id)
             database.execute("UPDATE people SET until = ?, pledged = ? WHERE id = ? AND state = 'turn'", said)
 
+    @property
+    def attestations(self) -> frozenset[str]:
+        """Of all contributions that have been kept."""
+        with self._writing() as database:
+            return frozenset(row[0] for row in database.execute("SELECT attestation FROM people WHERE state = 'done'"))
+
     def redeem(self, number: int, attestation: str) -> None:
         """The contribution with this attestation has been kept, whatever became of its contributor's turn meanwhile."""
         with self._writing() as database:
@@ -141,7 +147,10 @@ class Line:
         """Whoever let time pass goes; the first in line gets the turn if nobody has it."""
         now = self._clock()
         database.execute("UPDATE people SET state = 'gone' WHERE state = 'turn' AND until < ?", (now,))
-        silent = "UPDATE people SET state = 'gone' WHERE state = 'waiting' AND heard < ?"
+        unchecked = (
+            "(state = 'waiting' OR (state = 'turn' AND pledged IS NULL))"  # whose file is checked need not speak
+        )
+        silent = f"UPDATE people SET state = 'gone' WHERE {unchecked} AND heard < ?"
         database.execute(silent, (now - self.terms.patience,))
         if database.execute("SELECT 1 FROM people WHERE state = 'turn'").fetchone() is None:
             first = "SELECT id FROM people WHERE state = 'waiting' ORDER BY id LIMIT 1"
@@ -152,7 +161,8 @@ class Line:
 def check_name(name: str) -> None:
     """InputError unless a transcript could hold the name."""
     if not 1 <= len(name.encode("utf-8", "replace")) <= 128 or visible(name) != name or not name.strip():
-        raise InputError(f"name: expected 1 to 128 bytes of visible text, got {visible(name)[:80]!r}")
+        text = f"name: expected 1 to 128 bytes of visible text, got {visible(name)[:80]!r}"
+        raise InputError(text, hint="give a short name in plain text")
 
 
 def _hashed(ticket: str) -> bytes:

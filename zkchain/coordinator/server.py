@@ -32,6 +32,8 @@ from zkchain.errors import CoordinatorRefused, InputError, ZkchainError
 STATUS = {CoordinatorRefused: 409, InputError: 422}
 PAGE = "page.html.jinja"
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+HEARD = 5.0
+"""Seconds between two looks at whether it is still the turn of who is sending."""
 LONGEST = 4096
 """Bytes of the body of a request, but for files."""
 HEADERS = {
@@ -102,15 +104,17 @@ def application(hall: Hall, invitation: str | None = None, hosts: Sequence[str] 
         person = await run_in_threadpool(hall.line.look, ticket)
         if person.state == "done":  # the answer to an earlier call was lost
             return place(person)
-        person = await run_in_threadpool(hall.line.in_turn, ticket)
+        await run_in_threadpool(hall.line.in_turn, ticket)
         if sending:
             raise CoordinatorRefused("a file is arriving already", hint="wait for the answer to what you sent")
         sending.add(ticket)
         try:
             with await run_in_threadpool(hall.receiving) as arriving:
+                heard = time.monotonic()
                 async for piece in request.stream():
-                    if time.time() > (person.until or 0.0):
-                        raise CoordinatorRefused("your turn is over", hint="join again for another turn")
+                    if time.monotonic() - heard > HEARD:
+                        heard = time.monotonic()
+                        await run_in_threadpool(hall.line.in_turn, ticket)
                     await run_in_threadpool(arriving.write, piece)
                 arriving.close()
                 return place(await run_in_threadpool(hall.accept, ticket, arriving.path))

@@ -42,6 +42,15 @@ def load(path: Place, name: Place | None = None) -> Ceremony:
         raise type(error)(f"{fspath(name)}: {error.message}", hint=hint) from None
 
 
+def stamp(path: Place) -> tuple[int, int] | None:
+    """Tells whether a file was replaced: what identifies it, or None."""
+    try:
+        found = Path(path).stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
+
+
 @dataclass(frozen=True, slots=True)
 class Copy:
     """A ceremony opened from a copy, which lies at ``path`` in a folder that is removed afterwards."""
@@ -81,7 +90,10 @@ def initial(circuit: ConstraintSystem | Place, ptau: Place, *, progress: Progres
 
 
 def start(key: InitialKey, path: Place) -> None:
-    """Write a ceremony without contributions. FormatError: it cannot be written."""
+    """Write a ceremony without contributions. FormatError: it cannot be written, or there is a file already."""
+    if Path(path).exists():
+        hint = "contributions in it would be lost: give the new one another name, or move the file away"
+        raise FormatError(f"{fspath(path)}: there is a file of that name already", hint=hint)
     _written(Path(path), key.start)
 
 
@@ -91,6 +103,8 @@ def contribute(path: Place, name: str, typed: bytes, place: Place, *, progress: 
     Secrets come from the system's randomness, with ``typed`` mixed in, and are wiped. FormatError, KeyFormatError,
     UnsafeKey (what was received does not hold; names the contribution), InputError (the name).
     """
+    if not name.strip():
+        raise InputError("ceremony: expected a name, got white space", hint="give a short name in plain text")
     with private(path) as copy, _named():
         received = copy.ceremony
         check_beacons(transcript(received))
@@ -123,7 +137,11 @@ def check(
     check_beacons(said)
     _check_circuit_hash(said, circuit_hash)
     ceremony.check(progress)
-    ceremony.check_against(key, progress)
+    try:
+        ceremony.check_against(key, progress)
+    except KeyMismatch as error:
+        hint = "give the bundle (or --r1cs) and the .ptau file with which the ceremony was started"
+        raise KeyMismatch(error.message, hint=hint) from None
 
 
 def _check_circuit_hash(said: Transcript, expected: Callable[[], bytes] | None) -> None:

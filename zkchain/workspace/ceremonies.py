@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 Place = str | PathLike[str]
 FILE_ONLY = "the file: contributions, proofs, points. NOT that it started from the right circuit and powers of tau"
-ALL = "everything: circuit, powers of tau, initial key, every contribution, every point"
+ALL = "everything: circuit, what it uses of the powers of tau, initial key, every contribution, every point"
+NOTHING = "nothing: this is what the file says"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,11 @@ def apply_beacon(
     return _report(output or file, ceremony.load(output or file), FILE_ONLY, started)
 
 
+def show_ceremony(file: Place) -> CeremonyReport:
+    """What the file says of itself; nothing of it is checked but its form."""
+    return _report(file, ceremony.load(file), NOTHING, time.perf_counter())
+
+
 def verify_ceremony(
     file: Place, source: Source, ptau: Place, *, attestations: Sequence[bytes] = (), progress: Progress = quiet
 ) -> CeremonyReport:
@@ -108,6 +114,20 @@ def _check(copy: Copy, source: Source, ptau: Place, progress: Progress) -> None:
     """All checks of docs/spec/ceremony.md, section 6."""
     key, circuit_hash = source.checked(ptau, copy.path, progress)
     ceremony.check(copy.ceremony, key, circuit_hash=circuit_hash, progress=progress)
+
+
+def _keep_others(said: Transcript, folder: Place) -> None:
+    """KeyMismatch: the bundle has keys of a ceremony, of which this one is no continuation."""
+    opened = bundle.open_bundle(folder)
+    if not (opened.has("verification_key") and opened.is_current("verification_key")):
+        return
+    origin = snarkjs.load_verification_key(opened.read("verification_key")).ceremony
+    if origin is not None and origin.transcript not in {one.attestation for one in said.contributions}:
+        raise KeyMismatch(
+            f"{folder}: it has the keys of another ceremony, or of a later state of this one, with "
+            f"{origin.contributions} contributions",
+            hint="proofs under them would not verify any more: say so if that is meant (replace=True, --replace)",
+        )
 
 
 def _compare(made: Finished, said: Transcript, folder: Place) -> None:
@@ -141,9 +161,17 @@ def _contain(said: Transcript, attestations: Sequence[bytes]) -> None:
 
 
 def finish_ceremony(
-    file: Place, source: Source, ptau: Place, *, folder: Place | None = None, progress: Progress = quiet
+    file: Place,
+    source: Source,
+    ptau: Place,
+    *,
+    folder: Place | None = None,
+    replace: bool = False,
+    progress: Progress = quiet,
 ) -> CeremonyReport:
     """Check everything and write both keys: into the bundle, or for constraints of circom into ``folder``.
+
+    A bundle's keys of another ceremony, or of a later state of this one, are kept unless ``replace`` (KeyMismatch).
 
     They are production keys if somebody else than the maker has contributed, else development keys. Errors as
     ``verify_ceremony``; UnsafeKey: nobody has contributed.
@@ -152,6 +180,8 @@ def finish_ceremony(
     with ceremony.private(file) as copy:
         _check(copy, source, ptau, progress)
         made = ceremony.finished(copy.ceremony)
+        if source.bundle is not None and not replace:
+            _keep_others(transcript(copy.ceremony), source.bundle)
         if source.bundle is not None:
             ceremony.keys_into_bundle(copy.ceremony, source.bundle)
         elif folder is not None:
@@ -208,6 +238,5 @@ def _report(
 def _line(one: Contribution, hashes: Iterator[bytes]) -> ContributionReport:
     """``hashes``: those that contributors with snarkjs were shown."""
     source = None if one.beacon is None else one.beacon.text
-    if one.kind == BY_SNARKJS:
-        source = "snarkjs showed 0x" + next(hashes).hex()
-    return ContributionReport(one.number, one.kind, one.name, "0x" + one.attestation.hex(), source)
+    shown = "0x" + next(hashes).hex() if one.kind == BY_SNARKJS else None
+    return ContributionReport(one.number, one.kind, one.name, "0x" + one.attestation.hex(), source, shown)
