@@ -48,6 +48,8 @@ MENDED = {
     985: "beside an argument beyond 2^53 the end that a comparison was moved to was rounded into its range",
     3590: "a row of zeros under LpNormalization was 0 / 0",
 }
+DEAR = {308, 3590}
+"""Those that take more than five seconds."""
 QUANTISED = {
     *("ConvInteger", "DequantizeLinear", "DynamicQuantizeLinear", "MatMulInteger", "QLinearConv", "QLinearMatMul"),
     *(name for name in quantized.RULES if name.startswith("com.microsoft.")),
@@ -72,7 +74,9 @@ def test_small_random_models(seed: int) -> None:
     assert not grave, told(case(seed, SMALL), grave)
 
 
-@pytest.mark.parametrize("seed", MENDED)
+@pytest.mark.parametrize(
+    "seed", [pytest.param(seed, marks=pytest.mark.slow if seed in DEAR else ()) for seed in MENDED]
+)
 def test_mended_seeds(seed: int) -> None:
     grave = [f for f in judge(case(seed)).findings if f.kind not in HONEST]
     assert not grave, told(case(seed), grave)
