@@ -270,6 +270,17 @@ def test_what_is_there_is_kept(constraints: Path) -> None:
     assert zkchain("ceremony", "verify", file, "--ptau", POWERS, "--attestation", "0x12").code == 2
 
 
+def test_a_ceremony_of_a_beacon_alone(constraints: Path) -> None:
+    """It can be verified, and makes no keys."""
+    file = ceremony(constraints)
+    done("ceremony", "beacon", file, "--hash", BLOCK)
+    source = ("--r1cs", constraints, "--ptau", POWERS)
+    assert done("ceremony", "verify", file, *source)["vk_hash"] is None
+    refused = zkchain("ceremony", "finish", file, *source, "-o", constraints.with_name("keys"))
+    assert refused.code == UnsafeKey.exit_code
+    assert "nobody has contributed" in refused.err
+
+
 def ceremony_of(file: Path, name: str) -> Path:
     done("ceremony", "contribute", file, "--name", name)
     return file

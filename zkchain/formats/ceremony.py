@@ -161,47 +161,49 @@ def _check_circuit_hash(said: Transcript, expected: Callable[[], bytes] | None) 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The two numbers that tell one key from all others."""
+    """What tells one key from all others: the verifying key, and the proving key's digest."""
 
     verifying: VerifyingKey
     digest: str
 
 
 def finished(checked: Ceremony) -> Finished | None:
-    """The keys that a checked ceremony makes; None if nobody has contributed."""
-    if not transcript(checked).contributions:
+    """The keys that a checked ceremony makes; None if nobody has contributed, or beacons alone."""
+    if not transcript(checked).people:
         return None
     with TemporaryDirectory(prefix="zkchain-") as folder:
-        place = Path(folder) / "key"
-        verification = _keys(checked, place)
-        return Finished(snarkjs.load_verification_key(verification), open_key(place).digest.hex())
+        return _keys(checked, Path(folder) / "key")
 
 
-def keys_into_bundle(checked: Ceremony, folder: Place) -> None:
+def keys_into_bundle(checked: Ceremony, folder: Place) -> Finished:
     """Put both keys of a ceremony that has been checked into a bundle. UnsafeKey: nobody has contributed."""
     with files.scratch(Path(folder) / bundle.KINDS["proving_key"].file) as place:
-        verification = _keys(checked, place)
+        made = _keys(checked, place)
+        verification = snarkjs.dump_verification_key(made.verifying)
         bundle.update(folder, {"proving_key": files.moved(place), "verification_key": verification})
+        return made
 
 
-def keys_into_folder(checked: Ceremony, folder: Place) -> None:
+def keys_into_folder(checked: Ceremony, folder: Place) -> Finished:
     """The same for constraints of circom, whose keys have a folder of their own."""
     with files.scratch(Path(folder) / circom.PROVING_KEY) as place:
-        verification = _keys(checked, place)
-        files.write(Path(folder) / circom.VERIFICATION_KEY, verification)
+        made = _keys(checked, place)
+        files.write(Path(folder) / circom.VERIFICATION_KEY, snarkjs.dump_verification_key(made.verifying))
         files.move(place, Path(folder) / circom.PROVING_KEY)
+        return made
 
 
-def _keys(checked: Ceremony, place: Path) -> bytes:
-    """Writes the proving key to ``place``; verification_key.json, which names the ceremony of production keys."""
+def _keys(checked: Ceremony, place: Path) -> Finished:
+    """Writes the proving key to ``place``; the verifying key of production keys names the ceremony."""
     said = transcript(checked)
     if not said.people:
         hint = "contribute first: `zkchain ceremony contribute FILE --name NAME`"
         raise UnsafeKey("ceremony: nobody has contributed: anyone could forge proofs", hint=hint)
     production = said.makes_production_keys
     checked.finish(place, development=not production)
-    verifying = verifying_key(open_key(place))
-    return snarkjs.dump_verification_key(replace(verifying, ceremony=said.provenance if production else None))
+    proving = open_key(place)
+    verifying = replace(verifying_key(proving), ceremony=said.provenance if production else None)
+    return Finished(verifying, proving.digest.hex())
 
 
 def _written(path: Path, write: Callable[[Path], object]) -> None:

@@ -178,14 +178,14 @@ def finish_ceremony(
     """
     started = time.perf_counter()
     with ceremony.private(file) as copy:
-        _check(copy, source, ptau, progress)
-        made = ceremony.finished(copy.ceremony)
         if source.bundle is not None and not replace:
             _keep_others(transcript(copy.ceremony), source.bundle)
+        _check(copy, source, ptau, progress)
+        made = None
         if source.bundle is not None:
-            ceremony.keys_into_bundle(copy.ceremony, source.bundle)
+            made = ceremony.keys_into_bundle(copy.ceremony, source.bundle)
         elif folder is not None:
-            ceremony.keys_into_folder(copy.ceremony, folder)
+            made = ceremony.keys_into_folder(copy.ceremony, folder)
         return _report(file, copy.ceremony, ALL, started, made)
 
 
