@@ -38,8 +38,8 @@ class Hall:
     """A ceremony in a folder, begun there if there is none; a process that was killed goes on where it was.
 
     ``initial``: the key of circuit and powers of tau, against which every contribution is checked; ``circuit_hash``: as
-    ``formats.ceremony.check``. FormatError, KeyMismatch (the folder's ceremony is another circuit's), UnsafeKey (it does
-    not hold).
+    ``formats.ceremony.check``. FormatError, KeyMismatch (the folder's ceremony is another circuit's), UnsafeKey (it
+    does not hold).
     """
 
     def __init__(
